@@ -1,0 +1,97 @@
+/**
+ * The Log port: the topics of one site. A topic has numbered partitions; a partition is an ordered, dense sequence of
+ * records counted by offset from 0. Offsets are hints for where to read: what a record *is* stands in its value.
+ */
+
+/** What a topic must be when it exists. */
+export type TopicSpec = {
+  readonly name: string;
+  readonly partitions: number;
+  /**
+   * First record of every partition, which gives the topic its identity; null for topics that other programs write
+   * (ingest). Called once per partition that turns out to be empty.
+   */
+  readonly genesis: ((partition: number) => Uint8Array) | null;
+  /** True: an answered append survives power loss. False: it survives the process. */
+  readonly flushed: boolean;
+};
+
+export type LogEntry = {
+  readonly value: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+export type LogRecord = {
+  readonly offset: number;
+  /** When the log took it, in ms since 1970, by the log's own clock. */
+  readonly timeMs: number;
+  readonly value: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+};
+
+export type LogBatch = {
+  /** Ascending by offset; never empty. */
+  readonly records: readonly LogRecord[];
+  /** Offset after the partition's last record, as known when this batch was read: `end - 1 - last.offset` is the lag. */
+  readonly end: number;
+};
+
+export type ReadOptions = {
+  readonly topic: string;
+  readonly partition: number;
+  /** First offset wanted. */
+  readonly from: number;
+  readonly signal: AbortSignal;
+  /** Upper bound of one batch's value bytes; a single larger record is still delivered. Default 4 MiB. */
+  readonly batchBytesMax?: number;
+  /** Stop at the end known when reading began instead of waiting for more. */
+  readonly untilEnd?: boolean;
+};
+
+export interface Log extends AsyncDisposable {
+  /** Where it is, for messages: `sqlite:…/log.db`, `kafka://…`. */
+  readonly address: string;
+
+  /**
+   * Makes sure the topic is there as described, with its genesis record in every partition. Safe to repeat.
+   * @throws {Fault} `invalid`: it exists with another partition count (both named). `unavailable`: cannot be reached.
+   */
+  ensureTopic(spec: TopicSpec): Promise<void>;
+
+  /** Number of partitions, or null when there is no such topic. @throws {Fault} `unavailable` */
+  partitionCount(topic: string): Promise<number | null>;
+
+  /** Names of the topics there are, sorted. @throws {Fault} `unavailable` */
+  topics(): Promise<string[]>;
+
+  /**
+   * Adds entries at the end of a partition, together and in order, and resolves with the offset of the first once all
+   * are durable. At most one append may be under way per topic partition: a second one is the caller's bug (assertion).
+   *
+   * @throws {Fault} `unavailable`: definitely not stored. `unknown`: may be stored, now or later: settle it by reading.
+   *   `invalid`: an entry is too large (names both sizes). `corrupt`: the topic is not the one it was (see `read`).
+   */
+  append(topic: string, partition: number, entries: readonly LogEntry[]): Promise<number>;
+
+  /**
+   * Yields batches from `from` on, waiting at the end (unless `untilEnd`), until `signal` aborts; then it returns.
+   * Transport troubles are retried inside for as long as it takes, without losing the place or repeating a record.
+   *
+   * @throws {Fault} `corrupt`: the topic was deleted or made again, or its log lost its end (`from` beyond the end), and
+   *   the message says which, within 5 s of it happening. `invalid` with `status: 410`: `from` is before the first
+   *   offset that is left (both named). `invalid` with `status: 404`: no such topic or partition when reading begins.
+   */
+  read(options: ReadOptions): AsyncIterable<LogBatch>;
+
+  /** First offset left and the offset after the last record. @throws {Fault} `unavailable`, `invalid` 404 */
+  bounds(topic: string, partition: number): Promise<{ readonly start: number; readonly end: number }>;
+
+  /** Offset of the first record taken at or after `timeMs`; the end when there is none. */
+  offsetAtTime(topic: string, partition: number, timeMs: number): Promise<number>;
+
+  /** Drops records before `offset`, which becomes the partition's start. */
+  trim(topic: string, partition: number, offset: number): Promise<void>;
+}
+
+/** Largest record value a log must take; the topics themselves are set to this. */
+export const RECORD_BYTES_MAX = 4 * 1024 * 1024;

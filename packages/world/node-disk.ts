@@ -1,0 +1,121 @@
+/** Files on the machine's own file system. The one file that imports node:fs for the product's data. */
+
+import { constants } from 'node:fs';
+import { access, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { Disk, DiskFile } from './disk.ts';
+import { Fault, messageOf } from './fault.ts';
+
+const FULL = new Set(['ENOSPC', 'EDQUOT']);
+
+export class NodeDisk implements Disk {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  async makeFolder(path: string): Promise<void> {
+    await mkdir(join(this.root, path), { recursive: true });
+  }
+
+  async create(path: string): Promise<DiskFile> {
+    const handle = await open(join(this.root, path), 'w').catch(refusal(path));
+    return {
+      path,
+      append: async (bytes) => {
+        for (let at = 0; at < bytes.length; ) {
+          const { bytesWritten } = await handle.write(bytes, at).catch(refusal(path));
+          at += bytesWritten;
+        }
+      },
+      sync: () => handle.datasync().catch(refusal(path)),
+      close: () => handle.close(),
+    };
+  }
+
+  async read(path: string): Promise<Uint8Array> {
+    return readFile(join(this.root, path)).catch(refusal(path));
+  }
+
+  async readAt(path: string, offset: number, length: number): Promise<Uint8Array> {
+    const handle = await open(join(this.root, path), 'r').catch(refusal(path));
+    try {
+      const bytes = new Uint8Array(length);
+      let filled = 0;
+      while (filled < length) {
+        const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      return bytes.subarray(0, filled);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async exists(path: string): Promise<boolean> {
+    return access(join(this.root, path), constants.F_OK).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async list(path: string): Promise<string[]> {
+    const names = await readdir(join(this.root, path)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
+    return names.sort();
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await rename(join(this.root, from), join(this.root, to)).catch(refusal(to));
+  }
+
+  async syncFolder(path: string): Promise<void> {
+    const handle = await open(join(this.root, path), 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async remove(path: string): Promise<void> {
+    await rm(join(this.root, path), { recursive: true, force: true });
+  }
+
+  /** SQLite's own file lock does the work: the system drops it with the process, also after a kill −9. */
+  async lock(path: string): Promise<AsyncDisposable> {
+    await this.makeFolder(path);
+    const file = join(this.root, path, 'lock.db');
+    const holder = join(this.root, path, 'lock.pid');
+    const database = new DatabaseSync(file, { timeout: 0 });
+    try {
+      database.exec('BEGIN EXCLUSIVE');
+    } catch (error) {
+      database.close();
+      const owner = await readFile(holder, 'utf8').catch(() => 'unknown');
+      throw new Fault(
+        'unavailable',
+        `folder ${join(this.root, path)} is open in process ${owner.trim()}; this is process ${process.pid}`,
+        { got: process.pid, expected: owner.trim(), cause: error },
+      );
+    }
+    await writeFile(holder, `${process.pid}\n`);
+    return {
+      [Symbol.asyncDispose]: async () => database.close(),
+    };
+  }
+}
+
+/** Turns an error of the file system into the Fault its reader can act on. */
+function refusal(path: string): (error: NodeJS.ErrnoException) => never {
+  return (error) => {
+    if (error.code === 'ENOENT') throw new Fault('invalid', `no file ${path}`, { status: 404, cause: error });
+    if (FULL.has(error.code ?? '')) throw new Fault('unavailable', `disk full writing ${path}`, { cause: error });
+    throw new Error(`${path}: ${messageOf(error)}`, { cause: error });
+  };
+}
