@@ -1,0 +1,169 @@
+/**
+ * The one decision every reader of a log or mirror partition makes about every record: writer, mirror and applier
+ * share it (protocol rule 3). Pure: (prefix, bytes) → verdict and the prefix after it.
+ */
+
+import { isFault } from '@tidemark/world/fault';
+import {
+  chainFollows,
+  type Envelope,
+  type EpochStartBody,
+  epochSeed,
+  isLocal,
+  NO_CHAIN,
+  type OpenedRecord,
+  openRecord,
+  type Unsealed,
+} from './envelope.ts';
+import { formatPosition } from './position.ts';
+
+/** Chains of how many records before the head are remembered, to tell a repeat from a forgery. */
+const REMEMBERED_MAX = 32;
+
+/** Whose partition is being read. */
+export type PartitionName = {
+  readonly cluster: string;
+  readonly keyspace: string;
+  readonly origin: string;
+  readonly partition: number;
+};
+
+/** What has been accepted of a partition so far. JSON-safe, so that it can be a checkpoint. */
+export type Prefix = PartitionName & {
+  /** Epoch and seq of the last accepted record; epoch 0 and seq −1 before the first. */
+  readonly epoch: number;
+  readonly seq: number;
+  readonly chain: string;
+  /** Epochs below this were fenced by a FENCE read so far in this topic partition; 0 for none. */
+  readonly fencedBelow: number;
+  /** Identity of the topic, from its GENESIS; empty until it was read. */
+  readonly logId: string;
+  /** Chains of the last accepted records, newest last, all of `epoch`. */
+  readonly remembered: readonly string[];
+};
+
+export type Verdict =
+  /** The next record of the sequence. `ackable`: no fence above its epoch stands before it in this partition. */
+  | { readonly kind: 'ACCEPT'; readonly envelope: Envelope; readonly prefix: Prefix; readonly ackable: boolean }
+  /** GENESIS or FENCE: of this topic only, no position. */
+  | { readonly kind: 'LOCAL'; readonly envelope: Envelope; readonly prefix: Prefix }
+  /** Seen before; harmless. */
+  | { readonly kind: 'DUPLICATE'; readonly envelope: Envelope; readonly prefix: Prefix }
+  /** Does not count. `alarm`: it should not be here at all (as opposed to being early). */
+  | { readonly kind: 'IGNORE'; readonly reason: string; readonly alarm: boolean; readonly prefix: Prefix }
+  /** Two different records under one position: an invariant is broken, the reader must stop. */
+  | { readonly kind: 'HALT'; readonly reason: string; readonly prefix: Prefix };
+
+/** Nothing read yet. */
+export function emptyPrefix(name: PartitionName): Prefix {
+  const { cluster, keyspace, origin, partition } = name;
+  return {
+    cluster,
+    keyspace,
+    origin,
+    partition,
+    epoch: 0,
+    seq: -1,
+    chain: NO_CHAIN,
+    fencedBelow: 0,
+    logId: '',
+    remembered: [],
+  };
+}
+
+/** Decides what a record is to someone who has accepted `prefix`. */
+export function accept(prefix: Prefix, value: Uint8Array): Verdict {
+  let opened: OpenedRecord;
+  try {
+    opened = openRecord(value);
+  } catch (error) {
+    if (isFault(error, 'corrupt')) return ignore(prefix, error.message, true);
+    throw error;
+  }
+  const { envelope } = opened;
+  const stranger = strangeness(prefix, envelope);
+  if (stranger !== null) return ignore(prefix, stranger, true);
+  if (isLocal(envelope.body)) return local(prefix, opened);
+  if (envelope.epoch === prefix.epoch) return sameEpoch(prefix, opened);
+  if (envelope.epoch < prefix.epoch) return { kind: 'DUPLICATE', envelope, prefix };
+  return newEpoch(prefix, opened);
+}
+
+/** Why the record is not of this partition at all; null when it is. */
+function strangeness(prefix: Prefix, envelope: Envelope): string | null {
+  for (const field of ['cluster', 'keyspace', 'origin', 'partition'] as const) {
+    if (envelope[field] !== prefix[field]) return `${field} ${envelope[field]}, expected ${prefix[field]}`;
+  }
+  return null;
+}
+
+function local(prefix: Prefix, opened: OpenedRecord): Verdict {
+  const { envelope } = opened;
+  if (!chainFollows(opened, NO_CHAIN)) return ignore(prefix, 'chain of a local record is wrong', true);
+  if (envelope.body.kind === 'Genesis') {
+    const { logId } = envelope.body;
+    if (prefix.logId !== '' && prefix.logId !== logId) {
+      return { kind: 'HALT', reason: `log identity ${logId}, expected ${prefix.logId}`, prefix };
+    }
+    return { kind: 'LOCAL', envelope, prefix: { ...prefix, logId } };
+  }
+  const by = envelope.body.kind === 'Fence' ? envelope.body.by : 0;
+  return { kind: 'LOCAL', envelope, prefix: { ...prefix, fencedBelow: Math.max(prefix.fencedBelow, by) } };
+}
+
+function sameEpoch(prefix: Prefix, opened: OpenedRecord): Verdict {
+  const { envelope } = opened;
+  if (envelope.seq <= prefix.seq) {
+    const known = prefix.remembered.at(envelope.seq - prefix.seq - 1);
+    if (known !== undefined && known !== envelope.chain) {
+      const reason = `two records at ${formatPosition(envelope)}: chain ${envelope.chain}, known ${known}`;
+      return { kind: 'HALT', reason, prefix };
+    }
+    return { kind: 'DUPLICATE', envelope, prefix };
+  }
+  if (envelope.seq > prefix.seq + 1) {
+    return ignore(prefix, `gap: ${formatPosition(envelope)} after ${formatPosition(prefix)}`, false);
+  }
+  if (!chainFollows(opened, prefix.chain)) {
+    return ignore(prefix, `chain of ${formatPosition(envelope)} does not follow ${formatPosition(prefix)}`, true);
+  }
+  return accepted(prefix, envelope, [...prefix.remembered.slice(1 - REMEMBERED_MAX), envelope.chain]);
+}
+
+/** A later epoch begins with its EPOCH_START, and only where the epoch before it has ended here. */
+function newEpoch(prefix: Prefix, opened: OpenedRecord): Verdict {
+  const { envelope } = opened;
+  if (envelope.body.kind !== 'EpochStart' || envelope.seq !== 0) {
+    return ignore(prefix, `gap: ${formatPosition(envelope)} before the start of its epoch`, false);
+  }
+  const start = envelope as Unsealed & { readonly body: EpochStartBody; readonly chain: string };
+  if (!chainFollows(opened, epochSeed(start))) {
+    return ignore(prefix, `chain of ${formatPosition(envelope)} does not follow its cut`, true);
+  }
+  const { body } = start;
+  const continues = body.previousOrigin === prefix.origin && body.previousEpoch === prefix.epoch;
+  if (body.previousOrigin === prefix.origin && body.previousEpoch > prefix.epoch) {
+    return ignore(prefix, `gap: epoch ${envelope.epoch} follows ${body.previousEpoch}, at ${prefix.epoch}`, false);
+  }
+  if (continues && body.cutSeq > prefix.seq) {
+    return ignore(prefix, `gap: epoch ${envelope.epoch} follows a cut at ${body.cutSeq}, at ${prefix.seq}`, false);
+  }
+  if (continues && body.cutSeq === prefix.seq && Buffer.from(body.cutChain).toString('hex') !== prefix.chain) {
+    return { kind: 'HALT', reason: `cut of epoch ${prefix.epoch} has another chain than its record here`, prefix };
+  }
+  return accepted(prefix, envelope, [envelope.chain]);
+}
+
+function accepted(prefix: Prefix, envelope: Envelope, remembered: readonly string[]): Verdict {
+  const { epoch, seq, chain } = envelope;
+  return {
+    kind: 'ACCEPT',
+    envelope,
+    prefix: { ...prefix, epoch, seq, chain, remembered },
+    ackable: prefix.fencedBelow <= epoch,
+  };
+}
+
+function ignore(prefix: Prefix, reason: string, alarm: boolean): Verdict {
+  return { kind: 'IGNORE', reason, alarm, prefix };
+}

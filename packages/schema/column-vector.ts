@@ -1,0 +1,171 @@
+/** One column of many rows, in typed arrays: what a batch, a memtable and a block are made of. */
+
+import type { Physical } from './column-type.ts';
+
+/** A row's state in a column. */
+export const CELL = { absent: 0, value: 1, deleted: 2 } as const;
+
+const FIRST_ROWS = 64;
+const FIRST_BYTES = 1024;
+
+type Values = Uint8Array | Int32Array | Float64Array | BigInt64Array;
+
+/** Room for `rows` values of a kind. Bytes keep theirs in the arena, so they need none. */
+function allocate(kind: Physical, rows: number): Values {
+  if (kind === 'u8') return new Uint8Array(rows);
+  if (kind === 'i32') return new Int32Array(rows);
+  if (kind === 'i64') return new BigInt64Array(rows);
+  return kind === 'bytes' ? new Uint8Array(0) : new Float64Array(rows);
+}
+
+/**
+ * Grows as rows are set; `clear` keeps its room, so one vector serves for ever. Which typed array is in use follows
+ * from `kind`: `u8`, `i32`, `f64` (also for `whole`), `i64`, or `bytes` with `starts` and `lengths`.
+ * What it holds of rows at or beyond the owner's row count is undefined until they are set.
+ */
+export class ColumnVector {
+  readonly kind: Physical;
+  /** Per row one of CELL. */
+  presence = new Uint8Array(FIRST_ROWS);
+  /** Where a row's bytes begin in `arena`, and how many they are. */
+  starts = new Uint32Array(0);
+  lengths = new Uint32Array(0);
+  arena: Buffer = Buffer.alloc(0);
+  arenaUsed = 0;
+  #values: Values;
+
+  constructor(kind: Physical) {
+    this.kind = kind;
+    this.#values = allocate(kind, FIRST_ROWS);
+    if (kind === 'bytes') {
+      this.starts = new Uint32Array(FIRST_ROWS);
+      this.lengths = new Uint32Array(FIRST_ROWS);
+      this.arena = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    }
+  }
+
+  get u8(): Uint8Array {
+    return this.#values as Uint8Array;
+  }
+  get i32(): Int32Array {
+    return this.#values as Int32Array;
+  }
+  get f64(): Float64Array {
+    return this.#values as Float64Array;
+  }
+  get i64(): BigInt64Array {
+    return this.#values as BigInt64Array;
+  }
+
+  /** Makes room for rows 0 … rows − 1, keeping what is there. New rows are absent. */
+  reserveRows(rows: number): void {
+    if (rows <= this.presence.length) return;
+    const room = Math.max(rows, this.presence.length * 2);
+    this.presence = grown(this.presence, new Uint8Array(room));
+    if (this.kind === 'bytes') {
+      this.starts = grown(this.starts, new Uint32Array(room));
+      this.lengths = grown(this.lengths, new Uint32Array(room));
+      return;
+    }
+    const values = allocate(this.kind, room);
+    // Both are of the kind's own array type, which the type checker cannot see.
+    (values as Float64Array).set(this.#values as Float64Array);
+    this.#values = values;
+  }
+
+  /** Makes room for `bytes` more in the arena. */
+  reserveBytes(bytes: number): void {
+    if (this.arenaUsed + bytes <= this.arena.length) return;
+    const arena = Buffer.allocUnsafeSlow(Math.max(this.arenaUsed + bytes, this.arena.length * 2));
+    arena.set(this.arena.subarray(0, this.arenaUsed));
+    this.arena = arena;
+  }
+
+  /** Forgets all rows; keeps the room. */
+  clear(rows: number): void {
+    this.presence.fill(CELL.absent, 0, Math.min(rows, this.presence.length));
+    this.arenaUsed = 0;
+  }
+
+  /** Sets a row of any numeric kind but `i64`. */
+  setNumber(row: number, value: number): void {
+    this.reserveRows(row + 1);
+    this.presence[row] = CELL.value;
+    (this.#values as Float64Array)[row] = value;
+  }
+
+  setBigint(row: number, value: bigint): void {
+    this.reserveRows(row + 1);
+    this.presence[row] = CELL.value;
+    (this.#values as BigInt64Array)[row] = value;
+  }
+
+  setBytes(row: number, source: Uint8Array, from = 0, length = source.length): void {
+    this.reserveRows(row + 1);
+    this.reserveBytes(length);
+    for (let i = 0, at = this.arenaUsed; i < length; i++) this.arena[at++] = source[from + i]!;
+    this.#tookBytes(row, length);
+  }
+
+  /** @returns the UTF-8 bytes it took. */
+  setString(row: number, text: string): number {
+    this.reserveRows(row + 1);
+    this.reserveBytes(text.length * 3);
+    const length = this.arena.write(text, this.arenaUsed, 'utf8');
+    this.#tookBytes(row, length);
+    return length;
+  }
+
+  setDeleted(row: number): void {
+    this.reserveRows(row + 1);
+    this.presence[row] = CELL.deleted;
+  }
+
+  setAbsent(row: number): void {
+    this.reserveRows(row + 1);
+    this.presence[row] = CELL.absent;
+  }
+
+  /** Row `row` becomes what `source` holds at `sourceRow`: value, deleted or absent. Both are of one kind. */
+  copyRow(row: number, source: ColumnVector, sourceRow: number): void {
+    const state = source.presence[sourceRow]!;
+    if (state !== CELL.value) {
+      this.reserveRows(row + 1);
+      this.presence[row] = state;
+    } else if (this.kind === 'bytes') {
+      this.setBytes(row, source.arena, source.starts[sourceRow]!, source.lengths[sourceRow]!);
+    } else if (this.kind === 'i64') {
+      this.setBigint(row, source.i64[sourceRow]!);
+    } else {
+      this.setNumber(row, source.f64[sourceRow]!);
+    }
+  }
+
+  /** The bytes of a row, without copying: valid until the vector next grows or is cleared. */
+  bytesAt(row: number): Buffer {
+    const start = this.starts[row]!;
+    return this.arena.subarray(start, start + this.lengths[row]!);
+  }
+
+  stringAt(row: number): string {
+    const start = this.starts[row]!;
+    return this.arena.toString('utf8', start, start + this.lengths[row]!);
+  }
+
+  /** Bytes of memory it holds. */
+  get memoryBytes(): number {
+    return this.presence.length + this.#values.byteLength + this.starts.byteLength * 2 + this.arena.length;
+  }
+
+  #tookBytes(row: number, length: number): void {
+    this.presence[row] = CELL.value;
+    this.starts[row] = this.arenaUsed;
+    this.lengths[row] = length;
+    this.arenaUsed += length;
+  }
+}
+
+function grown<T extends Uint8Array | Uint32Array>(old: T, larger: T): T {
+  larger.set(old);
+  return larger;
+}

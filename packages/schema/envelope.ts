@@ -1,0 +1,312 @@
+/**
+ * The record: what stands in a log and, byte for byte, in every mirror of it. Avro, single-object encoded
+ * (Avro specification 1.12, "Single-object encoding"): C3 01, the schema's CRC-64-AVRO fingerprint little-endian, then
+ * the record's fields. The last 20 bytes are `chain` and `checksum`, so both cover all that stands before them:
+ *
+ *   chain     first 16 bytes of SHA-256(chain of the record before it ‖ this record's bytes before `chain`)
+ *   checksum  CRC-32 (IEEE) of all bytes before it, big-endian
+ */
+
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { Fault } from '@tidemark/world/fault';
+import avro from 'avsc';
+import { fingerprint } from './fingerprint.ts';
+
+const CHAIN_BYTES = 16;
+const CHECKSUM_BYTES = 4;
+const HEADER_BYTES = 10;
+
+/** The Avro schema of a record; its canonical text is what `tidemark schema envelope` prints. */
+export const ENVELOPE_SCHEMA = {
+  type: 'record',
+  name: 'Record',
+  namespace: 'tidemark.v1',
+  fields: [
+    { name: 'cluster', type: 'string' },
+    { name: 'keyspace', type: 'string' },
+    { name: 'origin', type: 'string' },
+    { name: 'epoch', type: 'long' },
+    { name: 'partition', type: 'int' },
+    { name: 'seq', type: 'long' },
+    { name: 'stampMs', type: 'long' },
+    { name: 'stampCounter', type: 'int' },
+    { name: 'writer', type: 'int' },
+    { name: 'committed', type: 'long' },
+    {
+      name: 'body',
+      type: [
+        { type: 'record', name: 'Genesis', fields: [{ name: 'logId', type: 'string' }] },
+        {
+          type: 'record',
+          name: 'Fence',
+          fields: [
+            { name: 'closes', type: 'long' },
+            { name: 'by', type: 'long' },
+            { name: 'nonce', type: 'string' },
+          ],
+        },
+        {
+          type: 'record',
+          name: 'EpochStart',
+          fields: [
+            { name: 'writerId', type: 'string' },
+            { name: 'previousOrigin', type: 'string' },
+            { name: 'previousEpoch', type: 'long' },
+            { name: 'cutSeq', type: 'long' },
+            { name: 'cutChain', type: { type: 'fixed', name: 'Chain', size: CHAIN_BYTES } },
+          ],
+        },
+        {
+          type: 'record',
+          name: 'Mutate',
+          fields: [
+            { name: 'table', type: 'int' },
+            { name: 'schemaVersion', type: 'int' },
+            { name: 'requestId', type: 'string' },
+            {
+              name: 'source',
+              type: [
+                'null',
+                {
+                  type: 'record',
+                  name: 'IngestSource',
+                  fields: [
+                    { name: 'partition', type: 'int' },
+                    { name: 'first', type: 'long' },
+                    { name: 'last', type: 'long' },
+                  ],
+                },
+              ],
+            },
+            { name: 'rowCount', type: 'int' },
+            { name: 'keys', type: 'bytes' },
+            { name: 'flags', type: 'bytes' },
+            { name: 'stampOffsets', type: 'bytes' },
+            {
+              name: 'columns',
+              type: {
+                type: 'array',
+                items: {
+                  type: 'record',
+                  name: 'Cells',
+                  fields: [
+                    { name: 'column', type: 'int' },
+                    { name: 'cells', type: 'bytes' },
+                  ],
+                },
+              },
+            },
+          ],
+        },
+        {
+          type: 'record',
+          name: 'Schema',
+          fields: [
+            { name: 'version', type: 'int' },
+            { name: 'keyspace', type: 'string' },
+          ],
+        },
+        { type: 'record', name: 'Noop', fields: [] },
+        {
+          type: 'record',
+          name: 'Barrier',
+          fields: [
+            { name: 'heads', type: { type: 'array', items: 'long' } },
+            { name: 'committed', type: { type: 'array', items: 'long' } },
+          ],
+        },
+      ],
+    },
+    { name: 'chain', type: 'Chain' },
+    { name: 'checksum', type: { type: 'fixed', name: 'Checksum', size: CHECKSUM_BYTES } },
+  ],
+} as const;
+
+/** First in every partition of a topic, and appended again before each trim: the topic's identity. Never mirrored. */
+export type GenesisBody = { readonly kind: 'Genesis'; readonly logId: string };
+/** Takes away the right to be acked here from every epoch below `by`. Never mirrored. */
+export type FenceBody = {
+  readonly kind: 'Fence';
+  readonly closes: number;
+  readonly by: number;
+  readonly nonce: string;
+};
+/** Opens an epoch (seq 0), naming where the one before it ended in this partition. */
+export type EpochStartBody = {
+  readonly kind: 'EpochStart';
+  /** The process that owns the epoch. */
+  readonly writerId: string;
+  /** Site of the epoch before; empty when this is the first. */
+  readonly previousOrigin: string;
+  readonly previousEpoch: number;
+  /** Last seq of the epoch before that counts, −1 for none. */
+  readonly cutSeq: number;
+  readonly cutChain: Buffer;
+};
+/** Rows of one table and one partition, by column; see `mutate.ts`. */
+export type MutateBody = {
+  readonly kind: 'Mutate';
+  readonly table: number;
+  /** The keyspace version it was checked against; that SCHEMA record stands before it. */
+  readonly schemaVersion: number;
+  /** Idempotency key and batch number, or empty. */
+  readonly requestId: string;
+  /** What it holds of the ingest topic: everything for this partition among these offsets. */
+  readonly source: IngestSource | null;
+  readonly rowCount: number;
+  /** Column bytes (`column-codec.ts`) of the row keys. */
+  readonly keys: Uint8Array;
+  /** One byte a row (ROW), or empty when every row is an upsert. */
+  readonly flags: Uint8Array;
+  /** u32 little-endian a row, or empty when row i has offset i. */
+  readonly stampOffsets: Uint8Array;
+  readonly columns: readonly { readonly column: number; readonly cells: Uint8Array }[];
+};
+export type IngestSource = { readonly partition: number; readonly first: number; readonly last: number };
+/** The whole keyspace as it is from here on, as JSON; ahead of the first record that needs it. */
+export type SchemaBody = { readonly kind: 'Schema'; readonly version: number; readonly keyspace: string };
+export type NoopBody = { readonly kind: 'Noop' };
+/** Nothing with a smaller stamp follows in any partition beyond these heads (seq per partition, same epoch). */
+export type BarrierBody = {
+  readonly kind: 'Barrier';
+  readonly heads: readonly number[];
+  readonly committed: readonly number[];
+};
+export type Body = GenesisBody | FenceBody | EpochStartBody | MutateBody | SchemaBody | NoopBody | BarrierBody;
+
+/** Everything a record says but its chain and checksum, which follow from it. */
+export type Unsealed = {
+  readonly cluster: string;
+  readonly keyspace: string;
+  readonly origin: string;
+  /** 0 for the local kinds, which have no position. */
+  readonly epoch: number;
+  readonly partition: number;
+  /** −1 for the local kinds. */
+  readonly seq: number;
+  readonly stampMs: number;
+  readonly stampCounter: number;
+  readonly writer: number;
+  /** Highest committed seq of this partition and epoch known when it was written, −1 for none. */
+  readonly committed: number;
+  readonly body: Body;
+};
+
+export type Envelope = Unsealed & {
+  /** 32 hex digits. */
+  readonly chain: string;
+};
+
+/** What a chain starts from when nothing came before. */
+export const NO_CHAIN = '0'.repeat(CHAIN_BYTES * 2);
+
+const type = avro.Type.forSchema(ENVELOPE_SCHEMA as unknown as avro.Schema, { wrapUnions: true });
+const HEADER = Buffer.concat([Buffer.from([0xc3, 0x01]), fingerprint(ENVELOPE_SCHEMA)]);
+
+type Wire = Record<string, unknown> & { body: Record<string, Record<string, unknown>> };
+
+/**
+ * The record's bytes and its chain.
+ * @param previousChain chain of the record before it, or the epoch's seed (`epochSeed`) for seq 0
+ */
+export function sealRecord(record: Unsealed, previousChain: string): { bytes: Buffer; chain: string } {
+  const { kind, ...fields } = record.body;
+  const wire = {
+    ...record,
+    body: { [`tidemark.v1.${kind}`]: kind === 'Mutate' ? wireMutate(record.body as MutateBody) : fields },
+    chain: Buffer.alloc(CHAIN_BYTES),
+    checksum: Buffer.alloc(CHECKSUM_BYTES),
+  };
+  const payload = type.toBuffer(wire);
+  const bytes = Buffer.concat([HEADER, payload]);
+  const chainAt = bytes.length - CHECKSUM_BYTES - CHAIN_BYTES;
+  const chain = chainOf(previousChain, bytes.subarray(0, chainAt));
+  bytes.write(chain, chainAt, 'hex');
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, chainAt + CHAIN_BYTES)), chainAt + CHAIN_BYTES);
+  return { bytes, chain };
+}
+
+function wireMutate(body: MutateBody): Record<string, unknown> {
+  const { kind: _, source, ...fields } = body;
+  return { ...fields, source: source === null ? null : { 'tidemark.v1.IngestSource': source } };
+}
+
+/** The chain after a record. `bytes` are those before its chain field. */
+function chainOf(previousChain: string, bytes: Uint8Array): string {
+  return createHash('sha256')
+    .update(Buffer.from(previousChain, 'hex'))
+    .update(bytes)
+    .digest()
+    .toString('hex', 0, CHAIN_BYTES);
+}
+
+/** Where an epoch's chain starts in a partition: it binds the epoch to its keyspace and to the cut it follows. */
+export function epochSeed(record: Unsealed & { readonly body: EpochStartBody }): string {
+  const { body } = record;
+  const text = [
+    record.cluster,
+    record.keyspace,
+    record.origin,
+    record.epoch,
+    record.partition,
+    body.previousOrigin,
+    body.previousEpoch,
+    body.cutSeq,
+    Buffer.from(body.cutChain).toString('hex'),
+  ].join('\0');
+  return createHash('sha256').update(text).digest().toString('hex', 0, CHAIN_BYTES);
+}
+
+/** A record's bytes taken apart, its checksum found right. `prefix` is what its chain covers beside the one before. */
+export type OpenedRecord = { readonly envelope: Envelope; readonly prefix: Uint8Array };
+
+/**
+ * Checks and decodes a record.
+ * @throws {Fault} `corrupt`: too short, another schema, a wrong checksum (both named), or not decodable.
+ */
+export function openRecord(value: Uint8Array): OpenedRecord {
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  const tailAt = bytes.length - CHECKSUM_BYTES;
+  if (tailAt < HEADER_BYTES + CHAIN_BYTES) {
+    throw new Fault('corrupt', `record of ${bytes.length} bytes is cut short`, { got: bytes.length });
+  }
+  const expected = crc32(bytes.subarray(0, tailAt));
+  const got = bytes.readUInt32BE(tailAt);
+  if (got !== expected) {
+    throw new Fault('corrupt', `record checksum ${hex(got)}, expected ${hex(expected)}`, { got: hex(got) });
+  }
+  if (!bytes.subarray(0, HEADER_BYTES).equals(HEADER)) {
+    const named = bytes.toString('hex', 0, HEADER_BYTES);
+    throw new Fault('corrupt', `record begins ${named}, expected ${HEADER.toString('hex')}`, { got: named });
+  }
+  return { envelope: decodeEnvelope(bytes), prefix: bytes.subarray(0, tailAt - CHAIN_BYTES) };
+}
+
+/** True when the record's chain follows from the one before it. */
+export function chainFollows(opened: OpenedRecord, previousChain: string): boolean {
+  return chainOf(previousChain, opened.prefix) === opened.envelope.chain;
+}
+
+function decodeEnvelope(bytes: Buffer): Envelope {
+  let wire: Wire;
+  try {
+    wire = type.fromBuffer(bytes.subarray(HEADER_BYTES)) as Wire;
+  } catch (error) {
+    throw new Fault('corrupt', `record of ${bytes.length} bytes is not an envelope`, { cause: error });
+  }
+  const [name, fields] = Object.entries(wire.body)[0]!;
+  const kind = name.slice(name.lastIndexOf('.') + 1);
+  const source = fields.source as Record<string, IngestSource> | null | undefined;
+  const body = { kind, ...fields, ...(source ? { source: Object.values(source)[0] } : {}) } as Body;
+  return { ...(wire as unknown as Envelope), body, chain: (wire.chain as unknown as Buffer).toString('hex') };
+}
+
+function hex(value: number): string {
+  return value.toString(16).padStart(8, '0');
+}
+
+/** True for the kinds that belong to one topic, have no position and are not mirrored. */
+export function isLocal(body: Body): body is GenesisBody | FenceBody {
+  return body.kind === 'Genesis' || body.kind === 'Fence';
+}
