@@ -42,7 +42,7 @@ export type ReadOptions = {
   /** First offset wanted. */
   readonly from: number;
   readonly signal: AbortSignal;
-  /** Upper bound of one batch's value bytes; a single larger record is still delivered. Default 4 MiB. */
+  /** Upper bound of one batch's value bytes; a single larger record is still delivered. Default RECORD_BYTES_MAX. */
   readonly batchBytesMax?: number;
   /** Stop at the end known when reading began instead of waiting for more. */
   readonly untilEnd?: boolean;
@@ -66,10 +66,13 @@ export interface Log extends AsyncDisposable {
 
   /**
    * Adds entries at the end of a partition, together and in order, and resolves with the offset of the first once all
-   * are durable. At most one append may be under way per topic partition: a second one is the caller's bug (assertion).
+   * are durable. At most one append may be under way per topic partition of this handle: a second one is the caller's
+   * bug (assertion), and so is an empty one. The values must not change until it settles. A batch that `read` yielded
+   * with its default bounds always fits into one append.
    *
    * @throws {Fault} `unavailable`: definitely not stored. `unknown`: may be stored, now or later: settle it by reading.
-   *   `invalid`: an entry is too large (names both sizes). `corrupt`: the topic is not the one it was (see `read`).
+   *   `invalid`: an entry, or the whole append, is too large (names both sizes); with `status: 404`, no such topic or
+   *   partition. `corrupt`: the topic is not the one this handle used before (see `read`).
    */
   append(topic: string, partition: number, entries: readonly LogEntry[]): Promise<number>;
 
@@ -86,12 +89,21 @@ export interface Log extends AsyncDisposable {
   /** First offset left and the offset after the last record. @throws {Fault} `unavailable`, `invalid` 404 */
   bounds(topic: string, partition: number): Promise<{ readonly start: number; readonly end: number }>;
 
-  /** Offset of the first record taken at or after `timeMs`; the end when there is none. */
+  /** Offset of the first record taken at or after `timeMs`; the end when there is none. Throws as `bounds` does. */
   offsetAtTime(topic: string, partition: number, timeMs: number): Promise<number>;
 
-  /** Drops records before `offset`, which becomes the partition's start. */
+  /**
+   * Drops records before `offset`, which becomes the partition's start; nothing happens where it already lies further.
+   * @throws {Fault} `invalid`: `offset` is beyond the end (both named). Otherwise as `bounds`.
+   */
   trim(topic: string, partition: number, offset: number): Promise<void>;
 }
 
-/** Largest record value a log must take; the topics themselves are set to this. */
+/** Largest record value a log must take, and the most value bytes of one append. */
 export const RECORD_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Most entries in one append, and most records in one batch. */
+export const BATCH_RECORDS_MAX = 8_192;
+
+/** Most header bytes (names and values) in one append. */
+export const HEADER_BYTES_MAX = 512 * 1024;

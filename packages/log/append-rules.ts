@@ -1,0 +1,45 @@
+/** What every log asks of an append before it touches its engine. */
+
+import assert from 'node:assert/strict';
+import { Fault } from '@tidemark/world/fault';
+import { BATCH_RECORDS_MAX, HEADER_BYTES_MAX, type LogEntry, RECORD_BYTES_MAX } from './log.ts';
+
+/** @throws {Fault} `invalid` naming both sizes; see the constants of log.ts. No entry at all is the caller's bug. */
+export function checkAppend(topic: string, partition: number, entries: readonly LogEntry[]): void {
+  assert(entries.length > 0, `${topic}/${partition}: an append without entries`);
+  const place = `${topic}/${partition}`;
+  let valueBytes = 0;
+  let headerBytes = 0;
+  for (const { value, headers } of entries) {
+    refuseAbove(value.length, RECORD_BYTES_MAX, `${place}: record of`, 'bytes');
+    valueBytes += value.length;
+    for (const name in headers) headerBytes += Buffer.byteLength(name) + Buffer.byteLength(headers[name]!);
+  }
+  refuseAbove(valueBytes, RECORD_BYTES_MAX, `${place}: append of`, 'value bytes');
+  refuseAbove(headerBytes, HEADER_BYTES_MAX, `${place}: append of`, 'header bytes');
+  refuseAbove(entries.length, BATCH_RECORDS_MAX, `${place}: append of`, 'records');
+}
+
+function refuseAbove(got: number, limit: number, what: string, unit: string): void {
+  if (got <= limit) return;
+  throw new Fault('invalid', `${what} ${got} ${unit}, at most ${limit}`, { got, expected: limit, status: 413 });
+}
+
+/** Holds callers to one append at a time per topic partition. */
+export class OneAppend {
+  readonly #underWay = new Set<string>();
+
+  /** Takes the partition until the result is disposed. A second taker is the caller's bug and fails the assertion. */
+  take(topic: string, partition: number): Disposable {
+    const place = `${topic}/${partition}`;
+    assert(!this.#underWay.has(place), `${place}: a second append while one is under way`);
+    this.#underWay.add(place);
+    return { [Symbol.dispose]: () => this.#underWay.delete(place) };
+  }
+}
+
+/** The Fault for a topic, or a partition of it, that is not there. */
+export function noTopic(address: string, topic: string, partition?: number): Fault {
+  const what = partition === undefined ? `topic ${topic}` : `partition ${topic}/${partition}`;
+  return new Fault('invalid', `${address}: no ${what}`, { got: what, status: 404 });
+}

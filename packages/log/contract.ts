@@ -1,0 +1,533 @@
+/** The promises of the Log port, as a suite. Every implementation passes it: `describeLog('sqlite', open)`. */
+
+import { SystemClock } from '@tidemark/world/system-clock';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BATCH_RECORDS_MAX, type Log, type LogBatch, type LogRecord, RECORD_BYTES_MAX, type TopicSpec } from './log.ts';
+
+/** One site's log, empty, and what can be done to it from outside. */
+export interface LogHarness extends AsyncDisposable {
+  readonly log: Log;
+  /** A second handle on the same log, as another process has it. The suite disposes it. */
+  another(): Promise<Log>;
+  /** Removes a topic as an operator's tool would, behind the log's back. */
+  deleteTopic(topic: string): Promise<void>;
+  /** Cuts a partition's records from `end` on, where the engine can be made to. */
+  readonly loseEnd?: (topic: string, partition: number, end: number) => Promise<void>;
+  /** Makes the log unreachable until the result is disposed, where the engine can be made to. */
+  readonly outage?: () => Promise<AsyncDisposable>;
+}
+
+const clock = new SystemClock();
+const MIB = 1024 * 1024;
+
+export function describeLog(name: string, open: () => Promise<LogHarness>): void {
+  describe(`${name}: log contract`, () => {
+    let harness: LogHarness;
+    let log: Log;
+    beforeEach(async () => {
+      harness = await open();
+      log = harness.log;
+    });
+    afterEach(async () => {
+      await log[Symbol.asyncDispose]();
+      await harness[Symbol.asyncDispose]();
+    });
+
+    describeTopics(() => log);
+    describeAppend(() => log);
+    describeRead(() => log);
+    describePlaces(() => log);
+    describeOutside(() => harness);
+  });
+}
+
+function describeTopics(log: () => Log): void {
+  it('ensureTopic puts the genesis record first in every partition, and repeating it changes nothing', async () => {
+    const asked: number[] = [];
+    const genesis = (partition: number): Uint8Array => {
+      asked.push(partition);
+      return bytes(`genesis ${partition}`);
+    };
+    const spec = topic('t', { genesis });
+    await log().ensureTopic(spec);
+    await log().append('t', 1, [{ value: bytes('x') }]);
+    await log().ensureTopic(spec);
+    expect(asked).toEqual([0, 1, 2]);
+    expect(texts(await readAll(log(), 't', 0))).toEqual(['genesis 0']);
+    expect(texts(await readAll(log(), 't', 1))).toEqual(['genesis 1', 'x']);
+    expect(await log().partitionCount('t')).toBe(3);
+  });
+
+  it('a topic without genesis starts empty', async () => {
+    await log().ensureTopic(topic('t'));
+    expect(await log().bounds('t', 0)).toEqual({ start: 0, end: 0 });
+    expect(await readAll(log(), 't', 0)).toEqual([]);
+  });
+
+  it('another partition count is refused naming both', async () => {
+    await log().ensureTopic(topic('t'));
+    const refusal = expect(log().ensureTopic(topic('t', { partitions: 5 }))).rejects;
+    await refusal.toMatchObject({ kind: 'invalid', details: { got: 5, expected: 3 } });
+    await expect(log().ensureTopic(topic('t', { partitions: 5 }))).rejects.toThrow(/3.*5|5.*3/);
+  });
+
+  it('lists its topics by name, and knows none it does not have', async () => {
+    await log().ensureTopic(topic('b'));
+    await log().ensureTopic(topic('a'));
+    expect(await log().topics()).toEqual(['a', 'b']);
+    expect(await log().partitionCount('c')).toBeNull();
+  });
+
+  it('a topic or partition that is not there is invalid with status 404', async () => {
+    await log().ensureTopic(topic('t'));
+    const missing = { kind: 'invalid', details: { status: 404 } };
+    await expect(log().append('nothing', 0, [{ value: bytes('x') }])).rejects.toMatchObject(missing);
+    await expect(log().append('t', 3, [{ value: bytes('x') }])).rejects.toMatchObject(missing);
+    await expect(log().bounds('nothing', 0)).rejects.toMatchObject(missing);
+    await expect(log().bounds('t', 3)).rejects.toMatchObject(missing);
+    await expect(readAll(log(), 'nothing', 0)).rejects.toMatchObject(missing);
+    await expect(readAll(log(), 't', 3)).rejects.toMatchObject(missing);
+  });
+}
+
+function describeAppend(log: () => Log): void {
+  it('reads back the same bytes and headers, in order', async () => {
+    await log().ensureTopic(topic('t'));
+    const value = Uint8Array.from({ length: 256 }, (_, i) => i);
+    await log().append('t', 0, [{ value, headers: { source: '17', ключ: 'значение' } }, { value: new Uint8Array(0) }]);
+    const records = await readAll(log(), 't', 0);
+    expect(records.map((r) => [...r.value])).toEqual([[...value], []]);
+    expect(records.map((r) => ({ ...r.headers }))).toEqual([{ source: '17', ключ: 'значение' }, {}]);
+  });
+
+  it('a buffer used again after its append does not change what was stored', async () => {
+    await log().ensureTopic(topic('t'));
+    const value = Buffer.from('first');
+    await log().append('t', 0, [{ value }]);
+    value.fill('z');
+    await log().append('t', 0, [{ value }]);
+    expect(texts(await readAll(log(), 't', 0))).toEqual(['first', 'zzzzz']);
+  });
+
+  it('offsets are dense, append returns the first, and times never go back', async () => {
+    await log().ensureTopic(topic('t', { genesis: () => bytes('g') }));
+    expect(await log().append('t', 0, [{ value: bytes('a') }])).toBe(1);
+    expect(await log().append('t', 0, [{ value: bytes('b') }, { value: bytes('c') }])).toBe(2);
+    expect(await log().append('t', 0, [{ value: bytes('d') }])).toBe(4);
+    const records = await readAll(log(), 't', 0);
+    expect(records.map((r) => r.offset)).toEqual([0, 1, 2, 3, 4]);
+    expect(records.map((r) => r.timeMs)).toEqual(records.map((r) => r.timeMs).toSorted((a, b) => a - b));
+    expect(await log().bounds('t', 0)).toEqual({ start: 0, end: 5 });
+  });
+
+  it('does not mix topics or partitions appended to at the same time', async () => {
+    await log().ensureTopic(topic('t'));
+    await log().ensureTopic(topic('u'));
+    const places = ['t', 'u'].flatMap((name) => [0, 1, 2].map((partition) => ({ name, partition })));
+    await Promise.all(
+      places.map(async ({ name, partition }) => {
+        for (let i = 0; i < 20; i++)
+          await log().append(name, partition, [{ value: bytes(`${name}${partition}:${i}`) }]);
+      }),
+    );
+    for (const { name, partition } of places)
+      expect(texts(await readAll(log(), name, partition))).toEqual(
+        Array.from({ length: 20 }, (_, i) => `${name}${partition}:${i}`),
+      );
+  });
+
+  it('takes a record of 3 MiB and one of exactly the limit, and refuses a larger one naming both sizes', async () => {
+    await log().ensureTopic(topic('t'));
+    for (const size of [3 * MIB, RECORD_BYTES_MAX]) {
+      const value = patterned(size);
+      const offset = await log().append('t', 0, [{ value }]);
+      const [record] = await readAll(log(), 't', 0, offset);
+      expect(Buffer.compare(record!.value, value)).toBe(0);
+    }
+    const refused = log().append('t', 0, [{ value: new Uint8Array(RECORD_BYTES_MAX + 1) }]);
+    await expect(refused).rejects.toMatchObject({
+      kind: 'invalid',
+      message: expect.stringMatching(new RegExp(`${RECORD_BYTES_MAX + 1}.*${RECORD_BYTES_MAX}`)),
+    });
+    expect((await log().bounds('t', 0)).end).toBe(2);
+  });
+
+  it('takes in one append what one batch can hold', async () => {
+    await log().ensureTopic(topic('t'));
+    const value = new Uint8Array(RECORD_BYTES_MAX / BATCH_RECORDS_MAX);
+    const entries = Array.from({ length: BATCH_RECORDS_MAX }, (_, i) => ({ value, headers: { offset: String(i) } }));
+    expect(await log().append('t', 0, entries)).toBe(0);
+    expect((await log().bounds('t', 0)).end).toBe(BATCH_RECORDS_MAX);
+    expect(await firstBatch(log(), 't', 0)).toHaveProperty('records.length', BATCH_RECORDS_MAX);
+  });
+
+  it('a second append to a partition while one is under way is a bug, named', async () => {
+    await log().ensureTopic(topic('t'));
+    const first = log().append('t', 0, [{ value: bytes('a') }]);
+    await expect(log().append('t', 0, [{ value: bytes('b') }])).rejects.toThrow('t/0');
+    await first;
+    expect(await log().append('t', 0, [{ value: bytes('c') }])).toBe(1);
+  });
+
+  it('many appends of any size across partitions read back equal', async () => {
+    const append = fc.record({
+      partition: fc.nat({ max: 2 }),
+      sizes: fc.array(fc.oneof(fc.nat({ max: 40 }), fc.nat({ max: 70_000 })), { minLength: 1, maxLength: 6 }),
+    });
+    let round = 0;
+    const property = fc.asyncProperty(fc.array(append, { maxLength: 25 }), async (appends) => {
+      const name = `round-${round++}`;
+      await log().ensureTopic(topic(name));
+      const expected: Uint8Array[][] = [[], [], []];
+      for (const { partition, sizes } of appends) {
+        const values = sizes.map((size, i) => patterned(size, i));
+        expect(
+          await log().append(
+            name,
+            partition,
+            values.map((value) => ({ value })),
+          ),
+        ).toBe(expected[partition]!.length);
+        expected[partition]!.push(...values);
+      }
+      for (const [partition, values] of expected.entries()) {
+        const got = await readAll(log(), name, partition, 0, 10_000);
+        expect(Buffer.concat(got.map((r) => r.value)).equals(Buffer.concat(values))).toBe(true);
+        expect(got.map((r) => r.value.length)).toEqual(values.map((v) => v.length));
+        expect(got.map((r) => r.offset)).toEqual(values.map((_, i) => i));
+      }
+    });
+    await fc.assert(property, { numRuns: 10 });
+  });
+}
+
+function describeRead(log: () => Log): void {
+  it('reading from the offset append returned starts at that record', async () => {
+    await log().ensureTopic(topic('t'));
+    await log().append('t', 0, [{ value: bytes('a') }, { value: bytes('b') }]);
+    const offset = await log().append('t', 0, [{ value: bytes('c') }, { value: bytes('d') }]);
+    expect(texts(await readAll(log(), 't', 0, offset))).toEqual(['c', 'd']);
+    expect(texts(await readAll(log(), 't', 0, offset + 1))).toEqual(['d']);
+    expect(texts(await readAll(log(), 't', 0, offset + 2))).toEqual([]);
+  });
+
+  it('waits at the end, wakes for each new record, and ends when aborted', async () => {
+    await log().ensureTopic(topic('t'));
+    const abort = new AbortController();
+    const seen: string[] = [];
+    const reading = (async () => {
+      for await (const batch of log().read({ topic: 't', partition: 0, from: 0, signal: abort.signal }))
+        seen.push(...texts(batch.records));
+    })();
+    for (const text of ['a', 'b', 'c']) {
+      await log().append('t', 0, [{ value: bytes(text) }]);
+      await until(() => seen.at(-1) === text);
+    }
+    expect(seen).toEqual(['a', 'b', 'c']);
+    abort.abort();
+    await reading;
+  });
+
+  it('an aborted signal yields nothing', async () => {
+    await log().ensureTopic(topic('t', { genesis: () => bytes('g') }));
+    const batches: LogBatch[] = [];
+    const options = { topic: 't', partition: 0, from: 0, signal: AbortSignal.abort() };
+    for await (const batch of log().read(options)) batches.push(batch);
+    expect(batches).toEqual([]);
+  });
+
+  it('a reader may stop in the middle, and another begins where it likes', async () => {
+    await log().ensureTopic(topic('t'));
+    for (const text of ['a', 'b', 'c']) await log().append('t', 0, [{ value: bytes(text) }]);
+    const abort = new AbortController();
+    const options = { topic: 't', partition: 0, from: 0, signal: abort.signal, batchBytesMax: 1 };
+    for await (const batch of log().read(options)) {
+      expect(texts(batch.records)).toEqual(['a']);
+      break;
+    }
+    expect(texts(await readAll(log(), 't', 0, 1))).toEqual(['b', 'c']);
+    abort.abort();
+  });
+
+  it('a batch holds at most batchBytesMax, but always one record', async () => {
+    await log().ensureTopic(topic('t'));
+    for (const size of [10, 10, 10, 100, 5, 5]) await log().append('t', 0, [{ value: new Uint8Array(size) }]);
+    const sizes: number[][] = [];
+    const options = { topic: 't', partition: 0, from: 0, signal: never(), untilEnd: true, batchBytesMax: 25 };
+    for await (const batch of log().read(options)) sizes.push(batch.records.map((r) => r.value.length));
+    expect(sizes.flat()).toEqual([10, 10, 10, 100, 5, 5]);
+    for (const batch of sizes)
+      expect(batch.length === 1 || batch.reduce((sum, size) => sum + size, 0) <= 25, `batch ${batch}`).toBe(true);
+  });
+
+  it('untilEnd stops at the end known when reading began', async () => {
+    await log().ensureTopic(topic('t'));
+    for (const text of ['a', 'b', 'c']) await log().append('t', 0, [{ value: bytes(text) }]);
+    const seen: string[] = [];
+    const options = { topic: 't', partition: 0, from: 0, signal: never(), untilEnd: true, batchBytesMax: 1 };
+    for await (const batch of log().read(options)) {
+      seen.push(...texts(batch.records));
+      await log().append('t', 0, [{ value: bytes('later') }]);
+    }
+    expect(seen).toEqual(['a', 'b', 'c']);
+  });
+
+  it('a batch names the end of the partition, so the lag is known', async () => {
+    await log().ensureTopic(topic('t'));
+    for (let i = 0; i < 5; i++) await log().append('t', 0, [{ value: bytes('x') }]);
+    expect((await firstBatch(log(), 't', 0, 3))?.end).toBe(5);
+    const one = await firstBatch(log(), 't', 0, 0, 1);
+    expect(one?.records.map((r) => r.offset)).toEqual([0]);
+    expect(one?.end).toBe(5);
+  });
+
+  it('many readers of many partitions each get their own records while they are written', async () => {
+    await log().ensureTopic(topic('t', { partitions: 8 }));
+    const abort = new AbortController();
+    const seen = new Map<number, string[]>();
+    const readers = Array.from({ length: 8 }, async (_, partition) => {
+      const mine: string[] = [];
+      seen.set(partition, mine);
+      for await (const batch of log().read({ topic: 't', partition, from: 0, signal: abort.signal }))
+        mine.push(...texts(batch.records));
+    });
+    const expected = (partition: number): string[] => Array.from({ length: 30 }, (_, i) => `${partition}:${i}`);
+    await Promise.all(
+      Array.from({ length: 8 }, async (_, partition) => {
+        for (const text of expected(partition)) await log().append('t', partition, [{ value: bytes(text) }]);
+      }),
+    );
+    await until(() => [...seen.values()].every((mine) => mine.length >= 30));
+    for (const [partition, mine] of seen) expect(mine).toEqual(expected(partition));
+    abort.abort();
+    await Promise.all(readers);
+  });
+}
+
+function describePlaces(log: () => Log): void {
+  it('trim moves the start, keeps the rest, and never goes back', async () => {
+    await log().ensureTopic(topic('t'));
+    for (const text of ['a', 'b', 'c', 'd']) await log().append('t', 0, [{ value: bytes(text) }]);
+    await log().trim('t', 0, 2);
+    expect(await log().bounds('t', 0)).toEqual({ start: 2, end: 4 });
+    expect(texts(await readAll(log(), 't', 0, 2))).toEqual(['c', 'd']);
+    await log().trim('t', 0, 1);
+    expect(await log().bounds('t', 0)).toEqual({ start: 2, end: 4 });
+    await log().trim('t', 0, 4);
+    expect(await log().bounds('t', 0)).toEqual({ start: 4, end: 4 });
+    expect(await log().append('t', 0, [{ value: bytes('e') }])).toBe(4);
+    await expect(log().trim('t', 0, 9)).rejects.toMatchObject({ kind: 'invalid', details: { got: 9, expected: 5 } });
+  });
+
+  it('reading before the start is invalid with status 410, naming both offsets', async () => {
+    await log().ensureTopic(topic('t'));
+    for (const text of ['a', 'b', 'c']) await log().append('t', 0, [{ value: bytes(text) }]);
+    await log().trim('t', 0, 2);
+    const gone = { kind: 'invalid', details: { status: 410, got: 1, expected: 2 } };
+    await expect(readAll(log(), 't', 0, 1)).rejects.toMatchObject(gone);
+  });
+
+  it('reading beyond the end is corrupt, naming both offsets', async () => {
+    await log().ensureTopic(topic('t'));
+    await log().append('t', 0, [{ value: bytes('a') }]);
+    const lost = { kind: 'corrupt', details: { got: 3, expected: 1 } };
+    await expect(readAll(log(), 't', 0, 3)).rejects.toMatchObject(lost);
+  });
+
+  it('finds the first record taken at or after a time', async () => {
+    await log().ensureTopic(topic('t'));
+    for (const text of ['a', 'b', 'c']) {
+      await log().append('t', 0, [{ value: bytes(text) }]);
+      await clock.sleep(5);
+    }
+    const records = await readAll(log(), 't', 0);
+    for (const { offset, timeMs } of records) expect(await log().offsetAtTime('t', 0, timeMs)).toBe(offset);
+    expect(await log().offsetAtTime('t', 0, records[0]!.timeMs + 1)).toBe(1);
+    expect(await log().offsetAtTime('t', 0, 0)).toBe(0);
+    expect(await log().offsetAtTime('t', 0, records[2]!.timeMs + 1)).toBe(3);
+  });
+}
+
+function describeOutside(harness: () => LogHarness): void {
+  it('another handle sees what is appended, while it waits and when it begins', async () => {
+    const { log } = harness();
+    await log.ensureTopic(topic('t'));
+    await log.append('t', 0, [{ value: bytes('a') }]);
+    await using other = await harness().another();
+    expect(texts(await readAll(other, 't', 0))).toEqual(['a']);
+    const abort = new AbortController();
+    const seen: string[] = [];
+    const reading = (async () => {
+      for await (const batch of other.read({ topic: 't', partition: 0, from: 1, signal: abort.signal }))
+        seen.push(...texts(batch.records));
+    })();
+    for (const text of ['b', 'c']) {
+      await log.append('t', 0, [{ value: bytes(text) }]);
+      await until(() => seen.at(-1) === text);
+    }
+    expect(seen).toEqual(['b', 'c']);
+    expect(await other.bounds('t', 0)).toEqual({ start: 0, end: 3 });
+    abort.abort();
+    await reading;
+  });
+
+  it('a topic deleted under a waiting reader stops it within 5 s, naming the topic', async () => {
+    const { log } = harness();
+    await log.ensureTopic(topic('t', { genesis: () => bytes('g1') }));
+    await using stopped = await stopsWithin5s(log, 1);
+    await harness().deleteTopic('t');
+    await expect(stopped.failure).rejects.toMatchObject({ kind: 'corrupt', message: expect.stringContaining('t/0') });
+  });
+
+  it('a topic made again under a waiting reader stops it within 5 s, also when it has grown past its position', async () => {
+    const { log } = harness();
+    await log.ensureTopic(topic('t', { genesis: () => bytes('g1') }));
+    await log.append('t', 0, [{ value: bytes('a') }]);
+    await using stopped = await stopsWithin5s(log, 2);
+    await harness().deleteTopic('t');
+    await using other = await harness().another();
+    await remake(other, topic('t', { genesis: () => bytes('g2') }));
+    const entries = Array.from({ length: 50 }, (_, i) => ({ value: bytes(`new ${i}`) }));
+    await other.append('t', 0, entries);
+    await expect(stopped.failure).rejects.toMatchObject({ kind: 'corrupt', message: expect.stringContaining('t/0') });
+  });
+
+  it('an append to a topic made again is corrupt', async () => {
+    const { log } = harness();
+    await log.ensureTopic(topic('t', { genesis: () => bytes('g1') }));
+    await log.append('t', 0, [{ value: bytes('a') }]);
+    await harness().deleteTopic('t');
+    await using other = await harness().another();
+    await remake(other, topic('t', { genesis: () => bytes('g2') }));
+    await expect(eventually(() => log.append('t', 0, [{ value: bytes('b') }]))).rejects.toMatchObject({
+      kind: 'corrupt',
+    });
+  });
+
+  it('a log that lost its end under a reader is corrupt', async () => {
+    const { log, loseEnd } = harness();
+    if (loseEnd === undefined) return;
+    await log.ensureTopic(topic('t'));
+    for (const text of ['a', 'b', 'c']) await log.append('t', 0, [{ value: bytes(text) }]);
+    await using stopped = await stopsWithin5s(log, 3);
+    await loseEnd('t', 0, 2);
+    await expect(stopped.failure).rejects.toMatchObject({ kind: 'corrupt', details: { got: 3, expected: 2 } });
+  });
+
+  it('out of reach it is unavailable, and a reader goes on afterwards without loss or repeat', async () => {
+    const { log, outage } = harness();
+    if (outage === undefined) return;
+    await log.ensureTopic(topic('t'));
+    await using other = await harness().another();
+    const abort = new AbortController();
+    const seen: string[] = [];
+    const reading = (async () => {
+      for await (const batch of other.read({ topic: 't', partition: 0, from: 0, signal: abort.signal }))
+        seen.push(...texts(batch.records));
+    })();
+    await log.append('t', 0, [{ value: bytes('a') }]);
+    await until(() => seen.length === 1);
+    {
+      await using _out = await outage();
+      await expect(log.append('t', 0, [{ value: bytes('lost') }])).rejects.toMatchObject({ kind: 'unavailable' });
+      await expect(other.bounds('t', 0)).rejects.toMatchObject({ kind: 'unavailable' });
+    }
+    await log.append('t', 0, [{ value: bytes('b') }]);
+    await until(() => seen.length >= 2);
+    expect(seen).toEqual(['a', 'b']);
+    abort.abort();
+    await reading;
+  });
+}
+
+/** A reader of t/0 waiting at `from`, whose end is a failure; a reader that is still there after 5 s ends without one. */
+async function stopsWithin5s(log: Log, from: number): Promise<AsyncDisposable & { readonly failure: Promise<void> }> {
+  const abort = new AbortController();
+  const failure = (async () => {
+    for await (const batch of log.read({ topic: 't', partition: 0, from, signal: abort.signal }))
+      throw new Error(`a batch at ${batch.records[0]!.offset} instead of a fault`);
+  })();
+  failure.catch(() => {});
+  await Promise.race([failure, clock.sleep(300)]);
+  void clock.sleep(5_000, abort.signal).then(() => abort.abort());
+  return {
+    failure,
+    [Symbol.asyncDispose]: async () => {
+      abort.abort();
+      await failure.catch(() => {});
+    },
+  };
+}
+
+/** A deletion may take the engine a moment, during which the name is still taken. */
+async function remake(log: Log, spec: TopicSpec): Promise<void> {
+  await eventually(() => log.ensureTopic(spec));
+}
+
+/** Repeats while the answer is `unavailable` or `unknown`. */
+async function eventually<T>(attempt: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const kind = (error as { kind?: string }).kind;
+      if (kind !== 'unavailable' && kind !== 'unknown') throw error;
+      await clock.sleep(50);
+    }
+  }
+}
+
+/** Waits for something that happens by itself; the test's own time-out is the limit. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await clock.sleep(2);
+}
+
+export function topic(name: string, parts: Partial<TopicSpec> = {}): TopicSpec {
+  return { name, partitions: 3, genesis: null, flushed: false, ...parts };
+}
+
+export function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+export function texts(records: readonly LogRecord[]): string[] {
+  return records.map((record) => new TextDecoder().decode(record.value));
+}
+
+/** Everything from `from` to the end known now. */
+export async function readAll(
+  log: Log,
+  topicName: string,
+  partition: number,
+  from = 0,
+  batchBytesMax?: number,
+): Promise<LogRecord[]> {
+  const records: LogRecord[] = [];
+  const options = { topic: topicName, partition, from, signal: never(), untilEnd: true };
+  const bounded = batchBytesMax === undefined ? options : { ...options, batchBytesMax };
+  for await (const batch of log.read(bounded)) records.push(...batch.records);
+  return records;
+}
+
+async function firstBatch(
+  log: Log,
+  topicName: string,
+  partition: number,
+  from = 0,
+  batchBytesMax = RECORD_BYTES_MAX,
+): Promise<LogBatch | undefined> {
+  const options = { topic: topicName, partition, from, signal: never(), untilEnd: true, batchBytesMax };
+  for await (const batch of log.read(options)) return batch;
+  return undefined;
+}
+
+function never(): AbortSignal {
+  return new AbortController().signal;
+}
+
+function patterned(size: number, seed = 0): Uint8Array {
+  const value = new Uint8Array(size);
+  for (let i = 0; i < size; i++) value[i] = (i * 31 + seed + (i >> 8)) & 255;
+  return value;
+}
