@@ -1,0 +1,205 @@
+/**
+ * The end of a topic partition that this process alone extends: the writer its own log, the mirror its copy. It knows
+ * what is stored there, and settles an append whose answer was lost by appending the same bytes again and reading.
+ *
+ * Offsets are dense and only this process appends data, so an answer at the expected offset proves that nothing, no
+ * FENCE above all, came in between; only an unexpected one has to be read back.
+ */
+
+import { accept, emptyPrefix, type PartitionName, type Prefix } from '@tidemark/schema/accept';
+import { type Envelope, openRecord } from '@tidemark/schema/envelope';
+import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/schema/position';
+import type { Clock } from '@tidemark/world/clock';
+import { Fault, isFault } from '@tidemark/world/fault';
+import type { Log, LogEntry, LogRecord } from './log.ts';
+
+/** Where a fold can go on: the offset of the last accepted record and what had been accepted with it. */
+export type TailCheckpoint = { readonly headOffset: number; readonly prefix: Prefix };
+
+export type TailParts = {
+  readonly log: Log;
+  readonly topic: string;
+  readonly name: PartitionName;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Told of each accepted record while folding, oldest first; never of records this process appends. */
+  readonly onAccepted?: (envelope: Envelope, record: LogRecord) => void;
+  /**
+   * What to do when the log ends before the checkpoint's head: an original that lost its end is not to be written on
+   * (`refuse`: Fault `corrupt`), a copy can be filled again (`refold`).
+   */
+  readonly lostEnd: 'refuse' | 'refold';
+  /** Told when an append has to be tried again, once per outage. */
+  readonly onTrouble?: (fault: Fault) => void;
+};
+
+const RETRY_MS = 100;
+
+export class Tail {
+  #prefix: Prefix;
+  #end = 0;
+  #headOffset = -1;
+  #ackable: Position = NOWHERE;
+  readonly #parts: TailParts;
+
+  private constructor(parts: TailParts) {
+    this.#parts = parts;
+    this.#prefix = emptyPrefix(parts.name);
+  }
+
+  /**
+   * Reads the partition to its end, from `checkpoint` where the record it names is still there, else from its start.
+   * @throws {Fault} `corrupt`: the topic is another one than the checkpoint's, or holds two records in one position.
+   *   `unavailable`: the log cannot be reached.
+   */
+  static async open(parts: TailParts, checkpoint: TailCheckpoint | null): Promise<Tail> {
+    const tail = new Tail(parts);
+    const { start, end } = await parts.log.bounds(parts.topic, parts.name.partition);
+    tail.#end = start;
+    if (checkpoint !== null && (await tail.#isThere(checkpoint, start, end))) {
+      tail.#prefix = checkpoint.prefix;
+      tail.#headOffset = checkpoint.headOffset;
+      tail.#end = checkpoint.headOffset + 1;
+      tail.#ackable = checkpoint.prefix;
+    }
+    await tail.#foldTo(end);
+    return tail;
+  }
+
+  /** Everything stored and accepted. */
+  get prefix(): Prefix {
+    return this.#prefix;
+  }
+
+  /** The highest accepted record that no fence above its epoch precedes. */
+  get ackable(): Position {
+    return this.#ackable;
+  }
+
+  /** Null before the first record. */
+  checkpoint(): TailCheckpoint | null {
+    return this.#headOffset < 0 ? null : { headOffset: this.#headOffset, prefix: this.#prefix };
+  }
+
+  /**
+   * Stores records that extend `prefix` and resolves once they are known to be stored; tries for as long as it takes.
+   *
+   * @param after the prefix with them accepted
+   * @returns whether they are ackable
+   * @throws {Fault} `fenced`: another writer's records stand in their place. `corrupt`: the log lost its end.
+   *   `unknown`: `signal` aborted before it was settled.
+   */
+  async append(entries: readonly LogEntry[], after: Prefix): Promise<boolean> {
+    const { topic, name, log } = this.#parts;
+    const offset = await this.#appendSomehow(entries);
+    if (offset < this.#end) {
+      throw new Fault('corrupt', `${topic}/${name.partition} lost its end: appended at ${offset}, end ${this.#end}`, {
+        got: offset,
+        expected: this.#end,
+      });
+    }
+    if (offset === this.#end) {
+      this.#end = offset + entries.length;
+      this.#headOffset = this.#end - 1;
+      this.#prefix = { ...after, fencedBelow: this.#prefix.fencedBelow, logId: this.#prefix.logId };
+      if (this.#prefix.fencedBelow <= after.epoch) this.#ackable = { epoch: after.epoch, seq: after.seq };
+    } else {
+      await this.#foldTo(offset + entries.length);
+      this.#assertStored(after, log.address);
+    }
+    return comparePositions(this.#ackable, after) >= 0;
+  }
+
+  async #appendSomehow(entries: readonly LogEntry[]): Promise<number> {
+    const { log, topic, name, clock, signal, onTrouble } = this.#parts;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await log.append(topic, name.partition, entries);
+      } catch (error) {
+        if (!isFault(error) || (error.kind !== 'unavailable' && error.kind !== 'unknown')) throw error;
+        if (attempt === 0) onTrouble?.(error);
+        await clock.sleep(RETRY_MS, signal);
+        if (signal.aborted)
+          throw new Fault('unknown', `${topic}/${name.partition}: append not settled`, { cause: error });
+      }
+    }
+  }
+
+  #assertStored(after: Prefix, address: string): void {
+    const { topic, name } = this.#parts;
+    const prefix = this.#prefix;
+    const stored = prefix.epoch === after.epoch ? prefix.remembered.at(after.seq - prefix.seq - 1) : undefined;
+    if (comparePositions(prefix, after) >= 0 && (stored === undefined || stored === after.chain)) return;
+    const where = `${address} ${topic}/${name.partition}`;
+    throw new Fault(
+      'fenced',
+      `${where}: ${formatPosition(after)} is not what stands there; another process writes here`,
+      {
+        got: formatPosition(prefix),
+        expected: formatPosition(after),
+      },
+    );
+  }
+
+  /** Accepts what stands between the known end and `end`. */
+  async #foldTo(end: number): Promise<void> {
+    const { log, topic, name, signal } = this.#parts;
+    if (this.#end >= end) return;
+    const { partition } = name;
+    for await (const batch of log.read({ topic, partition, from: this.#end, signal, untilEnd: true })) {
+      for (const record of batch.records) this.#take(record);
+      if (this.#end >= end) return;
+    }
+    if (this.#end < end && !signal.aborted) {
+      throw new Fault('unavailable', `${topic}/${partition}: read to ${this.#end}, expected ${end}`);
+    }
+  }
+
+  #take(record: LogRecord): void {
+    const { topic, name, onAccepted } = this.#parts;
+    const verdict = accept(this.#prefix, record.value);
+    if (verdict.kind === 'HALT') {
+      throw new Fault('corrupt', `${topic}/${name.partition} at offset ${record.offset}: ${verdict.reason}`);
+    }
+    this.#prefix = verdict.prefix;
+    this.#end = record.offset + 1;
+    if (verdict.kind !== 'ACCEPT') return;
+    this.#headOffset = record.offset;
+    if (verdict.ackable) this.#ackable = { epoch: verdict.prefix.epoch, seq: verdict.prefix.seq };
+    onAccepted?.(verdict.envelope, record);
+  }
+
+  /** True when the checkpoint's head record still stands at its offset, in a topic of the same identity. */
+  async #isThere({ headOffset, prefix }: TailCheckpoint, start: number, end: number): Promise<boolean> {
+    const { topic, name } = this.#parts;
+    const first = await this.#recordAt(start);
+    const body = first === null ? null : openRecord(first.value).envelope.body;
+    const logId = body?.kind === 'Genesis' ? body.logId : '';
+    if (prefix.logId !== '' && logId !== prefix.logId) {
+      throw new Fault('corrupt', `${topic}/${name.partition} is log ${logId}, expected ${prefix.logId}`, {
+        got: logId,
+        expected: prefix.logId,
+      });
+    }
+    if (headOffset >= end && this.#parts.lostEnd === 'refuse') {
+      throw new Fault('corrupt', `${topic}/${name.partition} lost its end: known to ${headOffset}, ends at ${end}`, {
+        got: end,
+        expected: headOffset + 1,
+      });
+    }
+    if (headOffset < start || headOffset >= end) return false;
+    const head = await this.#recordAt(headOffset);
+    if (head === null || head.offset !== headOffset) return false;
+    const { envelope } = openRecord(head.value);
+    return comparePositions(envelope, prefix) === 0 && envelope.chain === prefix.chain;
+  }
+
+  async #recordAt(offset: number): Promise<LogRecord | null> {
+    const { log, topic, name, signal } = this.#parts;
+    const { partition } = name;
+    for await (const batch of log.read({ topic, partition, from: offset, signal, untilEnd: true, batchBytesMax: 1 })) {
+      return batch.records[0]!;
+    }
+    return null;
+  }
+}
