@@ -10,6 +10,8 @@ export type Column = {
   readonly type: ColumnType;
   /** True once dropped: the id stays taken, the cells are no longer shown. */
   readonly dropped: boolean;
+  /** True when it came into being by being written: a keyspace file need not name it. */
+  readonly dynamic?: true;
 };
 
 export type Table = {
