@@ -1,20 +1,41 @@
 import { defineConfig } from 'vitest/config';
+import { ClosingLine } from './test/closing-line.ts';
+import { LANES, missingLanes } from './test/lanes.ts';
 
-const NEEDS_SERVICES = ['**/*.kafka.test.ts', '**/*.redis.test.ts', 'test/cluster/**/*.test.ts'];
+const needsServices = LANES.map(({ files }) => files);
+const missing = missingLanes().map(({ files }) => files);
 
 // `viteModuleRunner: false`: Node loads the files itself, as in production.
 export default defineConfig({
   test: {
     experimental: { viteModuleRunner: false },
+    reporters: ['default', new ClosingLine()],
     projects: [
       {
         extends: true,
         test: {
           name: 'unit',
           include: ['**/*.test.ts'],
-          exclude: [...NEEDS_SERVICES, '**/node_modules/**'],
+          exclude: [...needsServices, '**/node_modules/**'],
           isolate: false,
           testTimeout: 30_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'services',
+          include: needsServices,
+          exclude: [...missing, '**/node_modules/**'],
+          pool: 'forks',
+          maxWorkers: 1,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          globalSetup: ['test/services.ts'],
+          setupFiles: ['test/services-ready.ts'],
+          // After the unit lane, which hides the boot.
+          sequence: { groupOrder: 1 },
         },
       },
     ],
