@@ -1,0 +1,198 @@
+/** What a program may rely on when it writes and reads through a connection, whatever the sites do. */
+
+import { SeededRandom } from '@tidemark/world/random';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { connect, isFault, table } from './client.ts';
+import { type Behaviour, ScriptedSite } from './scripted-site.ts';
+
+const things = table('travel.things', { columns: { k: 'string', n: 'int' }, partitionKey: 'k' });
+
+const MAY_STORE: ReadonlySet<Behaviour> = new Set([
+  'stored504',
+  'lost504',
+  'storedDrop',
+  'lostDrop',
+  'storedCut',
+  'fenced',
+]);
+const failing = fc.constantFrom<Behaviour>(
+  'busy',
+  'stored504',
+  'lost504',
+  'storedDrop',
+  'lostDrop',
+  'storedCut',
+  'fenced',
+);
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+describe('a write', () => {
+  test('is stored exactly once and acked, whatever fails before it goes through', async () => {
+    await using site = await ScriptedSite.start();
+    await using db = await connect([site.url], { random: new SeededRandom(1) });
+    let n = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(failing, { maxLength: 3 }), async (script) => {
+        site.script = [...script];
+        site.seenKeys.length = 0;
+        const row = { k: `row ${n}`, n: n++ };
+        const receipt = await db.put(things, row);
+        expect(receipt).toMatchObject({ accepted: 1, rejected: 0, ack: 'sync(1)' });
+        expect(new Set(site.seenKeys).size).toBe(1);
+        expect(site.seenKeys).toHaveLength(script.length + 1);
+        expect(site.stored.get(site.seenKeys[0]!)).toBe(1);
+        expect(site.rows.get(JSON.stringify([row.k]))).toEqual(row);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  test('given up is unknown if any try may have been stored, and unavailable only if none was', async () => {
+    await using site = await ScriptedSite.start();
+    await using db = await connect([site.url], { timeoutMs: 60, random: new SeededRandom(2) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(failing, { minLength: 1, maxLength: 2 }), async (first) => {
+        const script = [...first, ...new Array<Behaviour>(60).fill('busy')];
+        site.script = [...script];
+        site.stored.clear();
+        const error: unknown = await db.put(things, { k: 'a' }).catch((e: unknown) => e);
+        const tried = script.slice(0, script.length - site.script.length);
+        expect(isFault(error, tried.some((b) => MAY_STORE.has(b)) ? 'unknown' : 'unavailable')).toBe(true);
+        // "Not stored" is a promise.
+        if (isFault(error, 'unavailable')) expect(site.stored.size).toBe(0);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test('goes where the redirect says, and stays there', async () => {
+    await using paris = await ScriptedSite.start('paris');
+    await using tokyo = await ScriptedSite.start('tokyo');
+    paris.script = ['elsewhere', 'elsewhere'];
+    paris.redirectTo = tokyo.url;
+    await using db = await connect([paris.url]);
+    await db.put(things, { k: 'a', n: 1 });
+    await db.put(things, { k: 'b', n: 2 });
+    expect(tokyo.rows.size).toBe(2);
+    expect(paris.seenKeys).toHaveLength(1);
+  });
+
+  test('finds the new primary when the old one is gone', async () => {
+    await using tokyo = await ScriptedSite.start('tokyo');
+    const paris = await ScriptedSite.start('paris');
+    const gone = paris.url;
+    await paris[Symbol.asyncDispose]();
+    await using db = await connect([gone, tokyo.url]);
+    expect((await db.put(things, { k: 'a' })).accepted).toBe(1);
+    expect(tokyo.rows.size).toBe(1);
+  });
+
+  test('sites that name each other for ever end in unavailable, not in an endless circle', async () => {
+    await using paris = await ScriptedSite.start('paris');
+    await using tokyo = await ScriptedSite.start('tokyo');
+    paris.redirectTo = tokyo.url;
+    tokyo.redirectTo = paris.url;
+    for (const site of [paris, tokyo]) site.script = new Array<Behaviour>(200).fill('elsewhere');
+    await using db = await connect([paris.url], { timeoutMs: 100 });
+    await expect(db.put(things, { k: 'a' })).rejects.toMatchObject({ kind: 'unavailable' });
+  });
+
+  test('that is refused is not repeated, and the fault names the column', async () => {
+    await using site = await ScriptedSite.start();
+    site.script = ['refused'];
+    await using db = await connect([site.url]);
+    await expect(db.put(things, { k: 'a' })).rejects.toMatchObject({ kind: 'invalid', details: { column: 'delay' } });
+    expect(site.seenKeys).toHaveLength(1);
+  });
+
+  test('of a stream yields one receipt a batch, in order, with the prefix and number as key', async () => {
+    await using site = await ScriptedSite.start();
+    site.script = ['ok', 'busy', 'stored504', 'ok'];
+    await using db = await connect([site.url]);
+    const rows = Array.from({ length: 25 }, (_, n) => ({ k: `${n}`, n }));
+    const receipts = await all(db.write(things, rows, { batchRows: 10, idempotencyPrefix: 'p' }));
+    expect(receipts.map((r) => r.accepted)).toEqual([10, 10, 5]);
+    expect([...site.stored.keys()].sort()).toEqual(['p-0', 'p-1', 'p-2']);
+    expect(site.rows.size).toBe(25);
+  });
+
+  test('after the connection was closed is refused', async () => {
+    const db = await connect(['http://127.0.0.1:1']);
+    await db[Symbol.asyncDispose]();
+    await expect(db.put(things, { k: 'a' })).rejects.toMatchObject({ kind: 'invalid' });
+  });
+});
+
+describe('a scan', () => {
+  async function filled(): Promise<ScriptedSite> {
+    const site = await ScriptedSite.start();
+    for (let n = 0; n < 50; n++) site.rows.set(`${n}`, { k: `${n}`, n });
+    return site;
+  }
+
+  test('gives every row and its end', async () => {
+    await using site = await filled();
+    await using db = await connect([site.url]);
+    const scan = db.scan(things, {});
+    expect(await all(scan)).toHaveLength(50);
+    expect(scan.end).toMatchObject({ rows: 50, cursor: null });
+  });
+
+  test.each(['noEnd', 'short', 'broken', 'error'] as const)(
+    'that ends as "%s" is a fault, never silently short',
+    async (how) => {
+      await using site = await filled();
+      site.scanEnd = how;
+      await using db = await connect([site.url]);
+      const fault: unknown = await all(db.scan(things, {})).catch((e: unknown) => e);
+      expect(isFault(fault, how === 'error' ? 'corrupt' : 'unknown')).toBe(true);
+    },
+  );
+
+  test('goes to another site when the first does not answer', async () => {
+    await using site = await filled();
+    await using db = await connect(['http://127.0.0.1:1', site.url]);
+    expect(await all(db.scan(things, {}))).toHaveLength(50);
+  });
+});
+
+describe('a read', () => {
+  test('of a row that is not there is null', async () => {
+    await using site = await ScriptedSite.start();
+    await using db = await connect([site.url]);
+    expect(await db.get(things, { k: 'nobody' })).toBeNull();
+  });
+
+  test('has every column, null where the cell has no value', async () => {
+    await using site = await ScriptedSite.start();
+    await using db = await connect([site.url]);
+    await db.put(things, { k: 'a/b?c' });
+    expect(await db.get(things, { k: 'a/b?c' })).toEqual({ k: 'a/b?c', n: null });
+  });
+
+  test('at a site by its name asks that site, and for the write it must contain', async () => {
+    await using paris = await ScriptedSite.start('paris');
+    await using tokyo = await ScriptedSite.start('tokyo');
+    await using db = await connect([paris.url, tokyo.url]);
+    const receipt = await db.put(things, { k: 'a' });
+    await db.visible(receipt, { at: 'tokyo' });
+    expect(tokyo.headers.at(-1)).toMatchObject({ 'tidemark-at-least': receipt.token });
+  });
+
+  test('at a site nobody knows names the sites there are', async () => {
+    await using paris = await ScriptedSite.start('paris');
+    await using db = await connect([paris.url]);
+    await expect(db.get(things, { k: 'a' }, { at: 'pariss' })).rejects.toThrow(/"pariss".*paris at http/);
+  });
+});
+
+test('an address that is none is refused, naming it', async () => {
+  await expect(connect(['localhost:7410'])).rejects.toThrow(/"localhost:7410", expected an address like http/);
+  await expect(connect([])).rejects.toThrow(/no site address/);
+});

@@ -1,0 +1,249 @@
+/** A connection to a keyspace's sites: what a program reads and writes through. */
+
+import { Fault, isFault } from '@tidemark/world/fault';
+import { inGroups, inOrder } from './batches.ts';
+import { rowFromJson, rowToJson, toJson } from './cell-json.ts';
+import { exchange, type Reply, type Request } from './exchange.ts';
+import { scanBlocks } from './ndjson.ts';
+import { type Caller, type ReadFrom, sendRead, sendWrite } from './retry.ts';
+import { queryToJson, type ReadOptions, rowReader, type ScanQuery, type ScanRow, ScanRows } from './scan.ts';
+import type { ClientTable, Key, KeyPrefix, Row, TableDefinition, WriteRow } from './table.ts';
+import { type Receipt, readWriteReply } from './write-reply.ts';
+
+/** How much of a write must have happened before it is acked; never less than the keyspace's own level. */
+export type WriteOptions = {
+  readonly ack?: 'local' | 'sync' | 'applied';
+  /** Under the same key a write counts once, however often it is sent. One is made up when it is left out. */
+  readonly idempotencyKey?: string;
+};
+
+/** A batch as bytes, for those who make their own. */
+export type EncodedBatch = {
+  readonly keyspace: string;
+  readonly table: string;
+  readonly contentType: string;
+  readonly body: string | Uint8Array<ArrayBuffer>;
+  readonly rowCount: number;
+};
+
+export type StreamOptions = {
+  readonly ack?: WriteOptions['ack'];
+  /** Rows a batch; 1,000 unless told. */
+  readonly batchRows?: number;
+  /** Batches on their way at once; 4 unless told. Two writes of one cell keep their order only with 1. */
+  readonly inFlight?: number;
+  /** Batch n has the key `<prefix>-<n>`. One is made up when it is left out. */
+  readonly idempotencyPrefix?: string;
+};
+
+const BATCH_ROWS = 1_000;
+const IN_FLIGHT = 4;
+
+export class Database implements AsyncDisposable {
+  readonly #caller: Caller;
+  #closed = false;
+
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /**
+   * Writes one row.
+   * @throws {Fault} `invalid`: refused, naming the column and both values. `unavailable`: certainly not stored.
+   *   `unknown`: may be stored; the same row under the same `idempotencyKey` may be sent again.
+   */
+  async put<D extends TableDefinition>(
+    table: ClientTable<D>,
+    row: WriteRow<D>,
+    options: WriteOptions = {},
+  ): Promise<Receipt> {
+    const receipt = await this.putMany(table, [row], options);
+    const [refused] = receipt.errors;
+    if (receipt.accepted === 0 && refused !== undefined) throw refused.fault;
+    return receipt;
+  }
+
+  /** Writes rows as one batch. Rows that are refused are named in the receipt; the others count. Errors as `put`. */
+  async putMany<D extends TableDefinition>(
+    table: ClientTable<D>,
+    rows: readonly WriteRow<D>[],
+    options: WriteOptions = {},
+  ): Promise<Receipt> {
+    const body = `{"rows":[${rows.map((row) => rowToJson(row)).join(',')}]}`;
+    const batch = { keyspace: table.keyspace, table: table.name, contentType: 'application/json', body };
+    return this.writeEncoded({ ...batch, rowCount: rows.length }, options);
+  }
+
+  /** Sends a batch as it is, until it is answered for certain. Errors as `put`. */
+  async writeEncoded(batch: EncodedBatch, options: WriteOptions = {}): Promise<Receipt> {
+    this.#checkOpen();
+    const query = new URLSearchParams({ batchRows: String(Math.max(1, batch.rowCount)) });
+    if (options.ack !== undefined) query.set('ack', options.ack);
+    const request: Request = {
+      method: 'POST',
+      path: `/v1/${encodeURIComponent(batch.keyspace)}/${encodeURIComponent(batch.table)}/rows?${query}`,
+      headers: {
+        'content-type': batch.contentType,
+        'idempotency-key': options.idempotencyKey ?? this.#caller.random.id(),
+      },
+      body: batch.body,
+    };
+    return sendWrite(this.#caller, batch.keyspace, request, (reply) =>
+      readWriteReply(reply, batch, this.#caller.idleMs),
+    );
+  }
+
+  /**
+   * Writes a stream of rows in batches and yields each batch's receipt in order. The source is read no faster than
+   * batches are acked. Errors as `put`; batches whose receipt was yielded are stored.
+   */
+  async *write<D extends TableDefinition>(
+    table: ClientTable<D>,
+    rows: AsyncIterable<WriteRow<D>> | Iterable<WriteRow<D>>,
+    options: StreamOptions = {},
+  ): AsyncGenerator<Receipt> {
+    const prefix = options.idempotencyPrefix ?? this.#caller.random.id();
+    const ack = options.ack === undefined ? {} : { ack: options.ack };
+    let batch = 0;
+    yield* inOrder(inGroups(rows, options.batchRows ?? BATCH_ROWS), options.inFlight ?? IN_FLIGHT, (group) =>
+      this.putMany(table, group, { ...ack, idempotencyKey: `${prefix}-${batch++}` }),
+    );
+  }
+
+  /** The row of a key, null when there is none. @throws {Fault} `invalid`, `unavailable`. */
+  async get<D extends TableDefinition>(
+    table: ClientTable<D>,
+    key: Key<D>,
+    options: ReadOptions = {},
+  ): Promise<Row<D> | null> {
+    const parts = keyParts(table, key);
+    if (parts.length !== table.key.length) throw missingKeyPart(table, parts.length);
+    try {
+      using reply = await this.#read(options, table.keyspace, { method: 'GET', path: rowsPath(table, parts) });
+      return rowFromJson(table, (await reply.response.json()) as Record<string, unknown>) as Row<D>;
+    } catch (error) {
+      if (isFault(error, 'invalid') && error.details.status === 404) return null;
+      throw error;
+    }
+  }
+
+  /** The rows whose key begins with `prefix`, in key order. @throws {Fault} as `scan`. */
+  async *range<D extends TableDefinition>(
+    table: ClientTable<D>,
+    prefix: KeyPrefix<D>,
+    options: ReadOptions & { readonly limit?: number } = {},
+  ): AsyncGenerator<Row<D>> {
+    const parts = keyParts(table, prefix);
+    if (parts.length === 0) throw missingKeyPart(table, 0);
+    const where = parts.map((_, i) => [table.key[i]!, '=', (prefix as Record<string, unknown>)[table.key[i]!]]);
+    const query = {
+      where,
+      orderBy: table.key.map((column) => [column, 'asc']),
+      ...(options.limit === undefined ? {} : { limit: options.limit }),
+    };
+    yield* this.scan(table, query as unknown as ScanQuery<D>, options) as AsyncIterable<Row<D>>;
+  }
+
+  /** Rows by condition, selection, grouping and order, as they arrive. @throws {Fault} see `ScanRows.blocks`. */
+  scan<D extends TableDefinition, const Q extends ScanQuery<D>>(
+    table: ClientTable<D>,
+    query: Q,
+    options: ReadOptions = {},
+  ): ScanRows<ScanRow<D, Q>> {
+    const open = (): Promise<Reply> => this.openScan(table, queryToJson(query), options);
+    return new ScanRows<ScanRow<D, Q>>(open, rowReader(table, query.select), this.#caller.idleMs);
+  }
+
+  /** A scan as JSON, answered as NDJSON that the caller reads and disposes. */
+  async openScan(
+    table: { readonly keyspace: string; readonly name: string },
+    query: string,
+    options: ReadOptions = {},
+  ): Promise<Reply> {
+    const path = `/v1/${encodeURIComponent(table.keyspace)}/${encodeURIComponent(table.name)}/scan`;
+    const headers = { 'content-type': 'application/json' };
+    return this.#read(options, table.keyspace, { method: 'POST', path, headers, body: query });
+  }
+
+  /**
+   * Resolves once the write is visible to readers at a site.
+   * @throws {Fault} `unavailable`: not yet, within the connection's time-out.
+   */
+  async visible(receipt: Receipt, where: { readonly at: string }): Promise<void> {
+    if (receipt.token === '') return;
+    const table = { keyspace: receipt.keyspace, name: receipt.table };
+    using reply = await this.openScan(table, '{"limit":1}', { at: where.at, atLeast: receipt.token });
+    for await (const _ of scanBlocks(reply, `scan at ${reply.url}`, this.#caller.idleMs));
+  }
+
+  /** Any other request to a site, by name or address; the primary of a keyspace, or any site. The caller disposes. */
+  async ask(from: ReadFrom, request: Request): Promise<Reply> {
+    this.#checkOpen();
+    const site =
+      typeof from === 'object' && 'site' in from ? { site: await this.#caller.sites.urlOf(from.site) } : from;
+    if (request.method === 'GET') return sendRead(this.#caller, site, request);
+    const url =
+      site === 'any'
+        ? this.#caller.sites.reader
+        : 'site' in site
+          ? site.site
+          : this.#caller.sites.primaryOf(site.primaryOf);
+    return exchange(this.#caller, url, request, this.#caller.timeoutMs);
+  }
+
+  /** The addresses of the sites it knows. */
+  get urls(): readonly string[] {
+    return this.#caller.sites.urls;
+  }
+
+  /** Longest silence in the midst of an answer, in ms. */
+  get idleMs(): number {
+    return this.#caller.idleMs;
+  }
+
+  async #read(options: ReadOptions, keyspace: string, request: Request): Promise<Reply> {
+    this.#checkOpen();
+    const from: ReadFrom =
+      options.at !== undefined
+        ? { site: await this.#caller.sites.urlOf(options.at) }
+        : options.read === 'primary'
+          ? { primaryOf: keyspace }
+          : 'any';
+    const path = options.read === 'primary' ? withQuery(request.path, 'read=primary') : request.path;
+    const atLeast = options.atLeast === undefined ? {} : { 'tidemark-at-least': options.atLeast };
+    return sendRead(this.#caller, from, { ...request, path, headers: { ...request.headers, ...atLeast } });
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new Fault('invalid', 'the connection was closed; connect again');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+  }
+}
+
+function withQuery(path: string, query: string): string {
+  return `${path}${path.includes('?') ? '&' : '?'}${query}`;
+}
+
+/** The leading key columns that the object has, as the text of path segments. */
+function keyParts(table: ClientTable, key: Readonly<Record<string, unknown>>): string[] {
+  const present = table.key.findIndex((column) => key[column] === undefined);
+  const columns = present < 0 ? table.key : table.key.slice(0, present);
+  return columns.map((column) => {
+    const json = toJson(column, key[column]);
+    return typeof json === 'object' && json !== null ? json.$bytes : String(json);
+  });
+}
+
+function rowsPath(table: ClientTable, parts: readonly string[]): string {
+  const place = [table.keyspace, table.name, 'rows', ...parts].map(encodeURIComponent);
+  return `/v1/${place.join('/')}`;
+}
+
+function missingKeyPart(table: ClientTable, given: number): Fault {
+  const column = table.key[given]!;
+  const message = `table ${table.keyspace}.${table.name}: key part "${column}" is missing; the key is ${table.key.join(', ')}`;
+  return new Fault('invalid', message, { table: table.name, column, expected: table.key });
+}

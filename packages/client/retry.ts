@@ -1,0 +1,117 @@
+/** Repeating a request until it is answered for certain or its time is up. */
+
+import { Fault, isFault, messageOf } from '@tidemark/world/fault';
+import type { Random } from '@tidemark/world/random';
+import { exchange, type Network, type Reply, type Request } from './exchange.ts';
+import type { Sites } from './sites.ts';
+
+export type Caller = Network & {
+  readonly random: Random;
+  readonly sites: Sites;
+  /** How long a request is repeated before it is given up. */
+  readonly timeoutMs: number;
+  /** Longest silence of one site before another try. */
+  readonly idleMs: number;
+};
+
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 1_000;
+/** Sites may name each other in a circle for the moment of a failover. */
+const REDIRECTS_IN_A_ROW_MAX = 4;
+
+/** Pause before the next try: doubles up to a second, between half and all of it by chance, or as long as the site asked. */
+export function pauseMs(failures: number, random: Random, askedMs = 0): number {
+  const ceilingMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10));
+  return Math.max(askedMs, ceilingMs * (0.5 + random.fraction() / 2));
+}
+
+/**
+ * Sends a write to the keyspace's primary and hands its answer to `read`. It follows redirects, looks for the new
+ * primary when the old one is gone, and repeats under the same `Idempotency-Key`, which makes repeating harmless.
+ *
+ * @param read takes the whole answer; a Fault it throws counts like one of the request
+ * @throws {Fault} `unavailable`: given up, certainly not stored. `unknown`: given up, may be stored; sending the same
+ *   request under the same key again is safe. `invalid`, `corrupt`: the site refused it.
+ */
+export async function sendWrite<T>(
+  caller: Caller,
+  keyspace: string,
+  request: Request,
+  read: (reply: Reply) => Promise<T>,
+): Promise<T> {
+  const { clock, sites } = caller;
+  const startMs = clock.monotonicMs();
+  let mayBeStored = false;
+  let redirects = 0;
+  for (let failures = 0; ; ) {
+    const site = sites.primaryOf(keyspace);
+    const leftMs = startMs + caller.timeoutMs - clock.monotonicMs();
+    try {
+      using reply = await exchange(caller, site, request, Math.max(1, Math.min(caller.idleMs, leftMs)));
+      return await read(reply);
+    } catch (error) {
+      if (!isFault(error) || error.kind === 'invalid' || error.kind === 'corrupt') throw error;
+      const { location } = error.details;
+      if (location !== undefined && redirects < REDIRECTS_IN_A_ROW_MAX) {
+        redirects++;
+        sites.learnPrimary(keyspace, location);
+        continue;
+      }
+      redirects = 0;
+      // A fenced writer may have appended before it was fenced, and the new one may have kept it.
+      if (error.kind === 'unknown' || error.kind === 'fenced') mayBeStored = true;
+      const waitMs = pauseMs(failures++, caller.random, error.details.retryAfterMs);
+      if (clock.monotonicMs() + waitMs - startMs >= caller.timeoutMs)
+        throw givenUp(error, mayBeStored, caller.timeoutMs);
+      await clock.sleep(waitMs);
+      await sites.findPrimary(keyspace, site);
+    }
+  }
+}
+
+function givenUp(last: Fault, mayBeStored: boolean, timeoutMs: number): Fault {
+  const verdict = mayBeStored ? 'it may be stored' : 'it is not stored';
+  return new Fault(
+    mayBeStored ? 'unknown' : 'unavailable',
+    `given up after ${timeoutMs} ms, ${verdict}: ${last.message}`,
+    {
+      ...last.details,
+      cause: last,
+    },
+  );
+}
+
+/** Where a read may be answered: one site, the keyspace's primary, or any that answers. */
+export type ReadFrom = { readonly site: string } | { readonly primaryOf: string } | 'any';
+
+/**
+ * Sends a request that changes nothing, and returns its answer for reading. It is repeated, at another site where any
+ * will do, until an answer begins; the caller disposes the answer.
+ * @throws {Fault} `invalid`, `corrupt`: the site refused it. `unavailable`: no site answered in time.
+ */
+export async function sendRead(caller: Caller, from: ReadFrom, request: Request): Promise<Reply> {
+  const { clock, sites } = caller;
+  const startMs = clock.monotonicMs();
+  for (let failures = 0; ; ) {
+    const site = from === 'any' ? sites.reader : 'site' in from ? from.site : sites.primaryOf(from.primaryOf);
+    const leftMs = startMs + caller.timeoutMs - clock.monotonicMs();
+    try {
+      return await exchange(caller, site, request, Math.max(1, Math.min(caller.idleMs, leftMs)));
+    } catch (error) {
+      if (!isFault(error) || error.kind === 'invalid' || error.kind === 'corrupt') throw error;
+      const waitMs = pauseMs(failures++, caller.random, error.details.retryAfterMs);
+      if (clock.monotonicMs() + waitMs - startMs >= caller.timeoutMs) {
+        throw new Fault('unavailable', `no answer within ${caller.timeoutMs} ms: ${messageOf(error)}`, {
+          ...error.details,
+          cause: error,
+        });
+      }
+      const { location } = error.details;
+      if (from === 'any') sites.readElsewhere();
+      else if ('primaryOf' in from && location !== undefined) sites.learnPrimary(from.primaryOf, location);
+      await clock.sleep(waitMs);
+      if (from !== 'any' && 'primaryOf' in from && location === undefined)
+        await sites.findPrimary(from.primaryOf, site);
+    }
+  }
+}

@@ -1,0 +1,171 @@
+/** A site for tests: a small HTTP server that keeps rows in memory and misbehaves as its script says. */
+
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/**
+ * What happens to a write:
+ * - `ok`: stored and acked
+ * - `busy`: 503, not stored
+ * - `stored504`, `lost504`: 504, and it is or is not stored
+ * - `storedDrop`, `lostDrop`: the connection closes without an answer, and it is or is not stored
+ * - `storedCut`: stored; the answer stops before its last line or brace
+ * - `fenced`: 409
+ * - `refused`: 400
+ * - `elsewhere`: 307 to `redirectTo`
+ */
+export type Behaviour =
+  | 'ok'
+  | 'busy'
+  | 'stored504'
+  | 'lost504'
+  | 'storedDrop'
+  | 'lostDrop'
+  | 'storedCut'
+  | 'fenced'
+  | 'refused'
+  | 'elsewhere';
+
+const STORES: ReadonlySet<Behaviour> = new Set(['ok', 'stored504', 'storedDrop', 'storedCut']);
+
+type Row = Record<string, unknown>;
+
+export class ScriptedSite implements AsyncDisposable {
+  readonly #server = createServer((request, response) => void this.#answer(request, response));
+  readonly name: string;
+  /** What the next writes meet; `ok` once it is used up. */
+  script: Behaviour[] = [];
+  redirectTo = '';
+  isPrimary = true;
+  /** How the next scans end. */
+  scanEnd: 'whole' | 'noEnd' | 'error' | 'short' | 'broken' = 'whole';
+  /** Columns of the key; a row's place is their values. */
+  key = ['k'];
+  /** What `GET /v1/keyspaces/…` answers. */
+  keyspaceFile: unknown = null;
+  readonly rows = new Map<string, Row>();
+  /** Idempotency key → how often it was stored; more than once never happens. */
+  readonly stored = new Map<string, number>();
+  /** Every write request's idempotency key, in order of arrival. */
+  readonly seenKeys: string[] = [];
+  readonly headers: IncomingMessage['headers'][] = [];
+  #seq = 0;
+
+  constructor(name = 'paris') {
+    this.name = name;
+  }
+
+  static async start(name?: string): Promise<ScriptedSite> {
+    const site = new ScriptedSite(name);
+    await new Promise<void>((resolve) => site.#server.listen(0, '127.0.0.1', resolve));
+    return site;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks).toString();
+    this.headers.push(request.headers);
+    const url = new URL(request.url!, this.url);
+    if (url.pathname === '/primary') {
+      response.writeHead(this.isPrimary ? 200 : 503).end('{}');
+    } else if (url.pathname === '/v1/status') {
+      reply(response, 200, { site: this.name });
+    } else if (url.pathname.startsWith('/v1/keyspaces/')) {
+      reply(response, 200, this.keyspaceFile);
+    } else if (url.pathname.endsWith('/scan')) {
+      this.#scan(response);
+    } else if (request.method === 'POST') {
+      this.#write(request, body, response);
+    } else {
+      this.#get(url, response);
+    }
+  }
+
+  #write(request: IncomingMessage, body: string, response: ServerResponse): void {
+    const behaviour = this.script.shift() ?? 'ok';
+    const id = String(request.headers['idempotency-key']);
+    this.seenKeys.push(id);
+    const ndjson = String(request.headers['content-type']).includes('ndjson');
+    const rows: Row[] = ndjson
+      ? body
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => JSON.parse(line) as Row)
+      : (JSON.parse(body) as { rows: Row[] }).rows;
+    if (STORES.has(behaviour) && !this.stored.has(id)) {
+      this.stored.set(id, 1);
+      this.#seq++;
+      for (const row of rows) this.rows.set(JSON.stringify(this.key.map((column) => row[column])), row);
+    }
+    const token = `travel/${this.name}/0=1:${Math.max(1, this.#seq)}`;
+    const answer = ndjson
+      ? `{"batch":0,"lines":[1,${rows.length}],"accepted":${rows.length},"token":"${token}"}\n{"done":true,"accepted":${rows.length},"rejected":0,"ack":"sync(1)"}\n`
+      : JSON.stringify({ accepted: rows.length, rejected: 0, ack: 'sync(1)', token, errors: [] });
+    const type = { 'content-type': ndjson ? 'application/x-ndjson' : 'application/json' };
+    switch (behaviour) {
+      case 'ok':
+        response.writeHead(200, type).end(answer);
+        return;
+      case 'storedCut':
+        response.writeHead(200, type).end(answer.slice(0, answer.trimEnd().lastIndexOf(ndjson ? '\n' : ',')));
+        return;
+      case 'storedDrop':
+      case 'lostDrop':
+        request.socket.destroy();
+        return;
+      case 'busy':
+        reply(response, 503, { kind: 'unavailable', detail: `${this.name} is busy` });
+        return;
+      case 'stored504':
+      case 'lost504':
+        reply(response, 504, { kind: 'unknown', detail: `${this.name} does not know` });
+        return;
+      case 'fenced':
+        reply(response, 409, { kind: 'fenced', detail: `${this.name} was fenced` });
+        return;
+      case 'refused':
+        reply(response, 400, { kind: 'invalid', detail: 'column delay: "x", expected int', column: 'delay' });
+        return;
+      case 'elsewhere':
+        response.setHeader('location', `${this.redirectTo}${request.url}`);
+        reply(response, 307, { kind: 'unavailable', detail: 'not the primary' });
+    }
+  }
+
+  #scan(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    const lines = [...this.rows.values()].map((row) => JSON.stringify(row));
+    const end = { rows: lines.length, scanned: lines.length, ms: 1, asOf: null };
+    const all = lines.map((line) => `${line}\n`).join('');
+    if (this.scanEnd === 'whole') response.end(`${all}${JSON.stringify({ $end: end })}\n`);
+    else if (this.scanEnd === 'noEnd') response.end(all);
+    else if (this.scanEnd === 'short') response.end(`${JSON.stringify({ $end: end })}\n`);
+    else if (this.scanEnd === 'error') {
+      response.end(`${all}${JSON.stringify({ $error: { kind: 'corrupt', detail: 'seg-1, delay.col' } })}\n`);
+    } else {
+      response.write(all, () => response.destroy());
+    }
+  }
+
+  #get(url: URL, response: ServerResponse): void {
+    const parts = url.pathname.split('/').slice(5).map(decodeURIComponent);
+    const row = this.rows.get(JSON.stringify(parts));
+    if (row === undefined) reply(response, 404, { kind: 'invalid', detail: `no row ${parts.join(', ')}` });
+    else reply(response, 200, row);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+}
+
+function reply(response: ServerResponse, status: number, body: unknown): void {
+  const type = status < 400 ? 'application/json' : 'application/problem+json';
+  response.writeHead(status, { 'content-type': type }).end(JSON.stringify(body));
+}

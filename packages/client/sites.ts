@@ -1,0 +1,137 @@
+/** The sites a connection knows: their addresses, their names once asked, and which of them takes a keyspace's writes. */
+
+import { Fault, isFault } from '@tidemark/world/fault';
+import { exchange, type Network } from './exchange.ts';
+
+/** A site that answers at all answers this fast; one that does not is passed over while looking around. */
+const PROBE_MS = 1_000;
+
+export class Sites {
+  readonly #network: Network;
+  /** Addresses as given, without a trailing slash, then those learned from redirects. */
+  readonly #urls: string[];
+  readonly #primaries = new Map<string, string>();
+  readonly #names = new Map<string, string>();
+  /** Keyspace → the asking around that is going on. */
+  readonly #looking = new Map<string, Promise<void>>();
+  #reader = 0;
+
+  /** @throws {Fault} `invalid`: no address, or one that is not http(s). */
+  constructor(urls: readonly string[], network: Network) {
+    if (urls.length === 0) throw new Fault('invalid', 'no site address given; expected one like http://127.0.0.1:7410');
+    this.#urls = [...new Set(urls.map(siteAddress))];
+    this.#network = network;
+  }
+
+  get urls(): readonly string[] {
+    return this.#urls;
+  }
+
+  /** Where writes of the keyspace go, as far as is known; the first address until something better is learned. */
+  primaryOf(keyspace: string): string {
+    return this.#primaries.get(keyspace) ?? this.#urls[0]!;
+  }
+
+  /** A site said that writes of the keyspace go to `location`. Returns its address. */
+  learnPrimary(keyspace: string, location: string): string {
+    const url = siteAddress(new URL(location).origin);
+    if (!this.#urls.includes(url)) this.#urls.push(url);
+    this.#primaries.set(keyspace, url);
+    return url;
+  }
+
+  /**
+   * Asks every site whether it is the primary and remembers the one that is. When none says so, the site after `tried`
+   * is next, so that trying again goes round all of them. Requests that fail together look around once.
+   * @param tried the site that failed; when another has been learned since, nothing is asked
+   */
+  async findPrimary(keyspace: string, tried: string): Promise<void> {
+    if (this.primaryOf(keyspace) !== tried) return;
+    const looking = this.#looking.get(keyspace) ?? this.#lookAround(keyspace, tried);
+    this.#looking.set(keyspace, looking);
+    await looking;
+  }
+
+  async #lookAround(keyspace: string, tried: string): Promise<void> {
+    const answers = await Promise.all(this.#urls.map((url) => this.#isPrimary(url)));
+    this.#looking.delete(keyspace);
+    if (this.primaryOf(keyspace) !== tried) return;
+    const found = answers.indexOf(true);
+    const after = this.#urls.indexOf(tried) + 1;
+    this.#primaries.set(keyspace, this.#urls[found >= 0 ? found : after % this.#urls.length]!);
+  }
+
+  async #isPrimary(url: string): Promise<boolean> {
+    try {
+      using reply = await exchange(this.#network, url, { method: 'GET', path: '/primary' }, PROBE_MS);
+      await reply.response.body?.cancel();
+      return true;
+    } catch (error) {
+      if (isFault(error)) return false;
+      throw error;
+    }
+  }
+
+  /** The site reads go to. */
+  get reader(): string {
+    return this.#urls[this.#reader % this.#urls.length]!;
+  }
+
+  /** The site reads went to did not answer: the next one is the reader now. */
+  readElsewhere(): void {
+    this.#reader++;
+  }
+
+  /**
+   * The address of a site by its name; an address is its own.
+   * @throws {Fault} `invalid`: every site answered and none has that name, naming those found. `unavailable`: some did
+   *   not answer, so it may be one of them.
+   */
+  async urlOf(nameOrUrl: string): Promise<string> {
+    if (/^https?:\/\//.test(nameOrUrl)) return siteAddress(nameOrUrl);
+    if (!this.#names.has(nameOrUrl)) await this.#askNames();
+    const url = this.#names.get(nameOrUrl);
+    if (url !== undefined) return url;
+    const silent = this.#urls.filter((known) => ![...this.#names.values()].includes(known));
+    const found = [...this.#names].map(([name, at]) => `${name} at ${at}`).join(', ') || 'none';
+    if (silent.length === 0) {
+      throw new Fault('invalid', `no site is called "${nameOrUrl}"; found ${found}`, { got: nameOrUrl });
+    }
+    throw new Fault(
+      'unavailable',
+      `site "${nameOrUrl}" not found; found ${found}; no answer from ${silent.join(', ')}`,
+      {
+        got: nameOrUrl,
+      },
+    );
+  }
+
+  async #askNames(): Promise<void> {
+    await Promise.all(
+      this.#urls.map(async (url) => {
+        const name = await this.#nameOf(url);
+        if (name !== null) this.#names.set(name, url);
+      }),
+    );
+  }
+
+  async #nameOf(url: string): Promise<string | null> {
+    try {
+      using reply = await exchange(this.#network, url, { method: 'GET', path: '/v1/status' }, PROBE_MS);
+      const status = (await reply.response.json()) as { readonly site?: unknown };
+      return typeof status.site === 'string' ? status.site : null;
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** @throws {Fault} `invalid`: not an http(s) address. */
+export function siteAddress(text: string): string {
+  const url = URL.parse(text);
+  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) {
+    return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+  }
+  const expected = 'an address like http://127.0.0.1:7410';
+  throw new Fault('invalid', `site address "${text}", expected ${expected}`, { got: text, expected });
+}

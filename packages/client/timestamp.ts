@@ -1,0 +1,41 @@
+/** A moment in µs. It is a Date, so it prints and compares as one, and it does not lose what a Date cannot hold. */
+
+import { formatTimestamp, parseTimestamp } from '@tidemark/schema/time';
+
+// biome-ignore lint/style/noRestrictedGlobals: a moment that came from a cell or from the caller, not the machine's time
+const Moment = Date;
+/** A Date, be it a plain one or a Timestamp. */
+export type Moment = InstanceType<typeof Moment>;
+
+export class Timestamp extends Moment {
+  /** µs since 1970 UTC, whole. */
+  readonly micros: number;
+
+  constructor(micros: number) {
+    super(Math.floor(micros / 1000));
+    this.micros = micros;
+  }
+
+  /** @throws {Fault} `invalid`: not RFC 3339. */
+  static from(text: string): Timestamp {
+    return new Timestamp(parseTimestamp(text));
+  }
+
+  /** RFC 3339 in UTC, with µs where there are any. */
+  override toISOString(): string {
+    return formatTimestamp(this.micros);
+  }
+
+  override toJSON(): string {
+    return formatTimestamp(this.micros);
+  }
+}
+
+/** The µs of any Date. */
+export function microsOf(moment: Moment): number {
+  return moment instanceof Timestamp ? moment.micros : moment.getTime() * 1000;
+}
+
+export function isMoment(value: unknown): value is Moment {
+  return value instanceof Moment;
+}
