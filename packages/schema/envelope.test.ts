@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { accept, emptyPrefix, type Prefix } from './accept.ts';
-import { type Body, epochSeed, NO_CHAIN, openRecord, sealRecord, type Unsealed } from './envelope.ts';
+import { type Body, ENVELOPE_SCHEMA, epochSeed, NO_CHAIN, openRecord, sealRecord, type Unsealed } from './envelope.ts';
 import { canonicalForm, fingerprint, rabin } from './fingerprint.ts';
-import { ENVELOPE_SCHEMA } from './envelope.ts';
 
 const NAME = { cluster: 'c1', keyspace: 'travel', origin: 'paris', partition: 3 };
 const STAMP = { stampMs: 1_700_000_000_000, stampCounter: 7, writer: 1, committed: -1 };

@@ -29,7 +29,7 @@ export function writeKeyPart(into: Buffer, at: number, type: ColumnType, value: 
     case 'double':
       return writeDouble(into, at, value as number);
     case 'string':
-      return writeEscaped(into, at, Buffer.from(value as string, 'utf8'));
+      return writeText(into, at, value as string);
     case 'bytes':
       return writeEscaped(into, at, value as Uint8Array);
   }
@@ -54,6 +54,19 @@ function writeDouble(into: Buffer, at: number, value: number): number {
   if (into[at]! < 0x80) into[at]! ^= 0x80;
   else for (let i = 0; i < 8; i++) into[at + i]! ^= 0xff;
   return at + 8;
+}
+
+/** ASCII without NUL, the common case, goes in as it is. */
+function writeText(into: Buffer, from: number, text: string): number {
+  let at = from;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === 0 || unit > 0x7f) return writeEscaped(into, from, Buffer.from(text, 'utf8'));
+    into[at++] = unit;
+  }
+  into[at++] = 0;
+  into[at++] = 1;
+  return at;
 }
 
 function writeEscaped(into: Buffer, at: number, bytes: Uint8Array): number {

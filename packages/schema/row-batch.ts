@@ -53,10 +53,11 @@ export class RowBatch {
     return row;
   }
 
-  /** Takes the last row back, with everything set in it. */
+  /** Takes the last row back, with everything set in it; one that `addRow` began, not one that was decoded. */
   dropLastRow(): void {
     const row = --this.rowCount;
-    for (const vector of this.columns.values()) if (row < vector.presence.length) vector.presence[row] = 0;
+    this.keys.dropLastRow(row);
+    for (const vector of this.columns.values()) vector.dropLastRow(row);
   }
 
   /** The vector of a column, made when the batch first touches it; rows before are absent. */
