@@ -83,7 +83,9 @@ describe('config', () => {
   });
 
   it('names everything that is wrong at once', () => {
-    const complaint = complaintOf({ file: fileOf({ listen: 'nowhere', roles: ['cook'], pendingBytesMax: 1, nope: 1 }) });
+    const complaint = complaintOf({
+      file: fileOf({ listen: 'nowhere', roles: ['cook'], pendingBytesMax: 1, nope: 1 }),
+    });
     for (const field of ['listen', 'roles.0', 'pendingBytesMax', 'nope']) expect(complaint).toContain(field);
   });
 
@@ -100,7 +102,10 @@ describe('config', () => {
     [{ site: 'pari' }, 'site: got "pari", expected one of paris, tokyo (nearest: paris)'],
     [{ site: '../x' }, 'got "../x", expected a name'],
     [{ logLevel: 'loud' }, 'got "loud", expected trace or debug'],
-    [{ sites: { paris: { log: 'postgres://x', board: 'file:b' } } }, 'got "postgres://x", expected sqlite:PATH or kafka'],
+    [
+      { sites: { paris: { log: 'postgres://x', board: 'file:b' } } },
+      'got "postgres://x", expected sqlite:PATH or kafka',
+    ],
     [{ sites: { paris: { log: 'kafka://k1', board: 'file:b' } } }, 'got "kafka://k1", expected sqlite:PATH or kafka'],
     [{ sites: { paris: { log: 'sqlite:', board: 'file:b' } } }, 'got "sqlite:", expected sqlite:PATH'],
     [{ sites: { paris: { log: 'sqlite:x', board: 'memcache:b' } } }, 'got "memcache:b", expected file:PATH or redis'],
