@@ -9,11 +9,12 @@
 import { closeSync, type FSWatcher, openSync, watch, writeSync } from 'node:fs';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
+import { type Logger, SILENT } from '@tidemark/world/logger';
 import { type Random, SystemRandom } from '@tidemark/world/random';
 import { checkAppend, noTopic, OneAppend } from './append-rules.ts';
 import { Bell } from './bell.ts';
 import { type Log, type LogBatch, type LogEntry, RECORD_BYTES_MAX, type ReadOptions, type TopicSpec } from './log.ts';
-import { type Logger, Reachability } from './logger.ts';
+import { Reachability } from './reachability.ts';
 import { checkPlace, checkTrim, notTheSame } from './read-rules.ts';
 import { type Slot, SqliteFile } from './sqlite-file.ts';
 
@@ -59,7 +60,7 @@ export class SqliteLog implements Log {
     this.address = `sqlite:${path}`;
     this.#path = path;
     this.#options = options;
-    this.#voice = new Reachability(this.address, options.logger);
+    this.#voice = new Reachability(this.address, options.logger ?? SILENT);
   }
 
   /** @throws {Fault} as an owner: `invalid` for a file of another format, `corrupt` for one that is no database. */
