@@ -3,15 +3,8 @@
  * stored here, cumulative. One JSON object a line, a new one whenever any has risen, and every second.
  */
 
+import type { Durable } from '@tidemark/schema/durable';
 import type { Position } from '@tidemark/schema/position';
-
-/** One line of the stream. */
-export type Durable = {
-  readonly site: string;
-  readonly logId: string;
-  /** By partition: epoch and seq. */
-  readonly positions: readonly (readonly [number, number])[];
-};
 
 /** Wakes everyone who waits, as often as it is told. */
 export class Signal {

@@ -1,0 +1,131 @@
+/**
+ * What is committed in each partition of a reign, and who waits for it. Fed with what the own log holds and what other
+ * sites say is durable there; it never lowers anything.
+ */
+
+import type { Durable } from '@tidemark/schema/durable';
+import type { Logger } from '@tidemark/world/logger';
+import type { Appender, Entry } from './appender.ts';
+import { committedSeq } from './committed.ts';
+import { Fifo } from './fifo.ts';
+
+/** Bytes of a partition that may be stored but not committed; more wait for the other sites. */
+export const UNCOMMITTED_BYTES_MAX = 32 * 1024 * 1024;
+
+type Waiter = { readonly entry: Entry; readonly resolve: () => void };
+
+/** Lets everyone go whose entry is at or below `seq`, or was taken out of the line. */
+function release(line: Fifo<Waiter>, seq: number): void {
+  for (let first = line.first(); first !== undefined; first = line.first()) {
+    const { entry, resolve } = first;
+    if (!entry.cancelled && (entry.seq < 0 || entry.seq > seq)) return;
+    line.shift();
+    resolve();
+  }
+}
+
+export class Commits {
+  readonly #appenders: readonly Appender[];
+  readonly #epoch: number;
+  /** The keyspace's own level. */
+  readonly #k: number;
+  /** Site → partition → highest durable seq of this epoch. */
+  readonly #durable = new Map<string, Float64Array>();
+  /** Site → identity of its mirror topic: another one does not count. */
+  readonly #logIds = new Map<string, string>();
+  /** Partition → k → waiters in the order of their entries. */
+  readonly #lines: Map<number, Fifo<Waiter>>[];
+  readonly #uncommitted: Fifo<{ seq: number; bytes: number }>[];
+  readonly #uncommittedBytes: Float64Array;
+  readonly #admitting: (() => void)[][];
+  readonly #onCommitted: (partition: number, seq: number) => void;
+  readonly #logger: Logger;
+
+  constructor(parts: {
+    readonly appenders: readonly Appender[];
+    readonly epoch: number;
+    readonly k: number;
+    readonly others: readonly string[];
+    readonly logger: Logger;
+    readonly onCommitted: (partition: number, seq: number) => void;
+  }) {
+    this.#appenders = parts.appenders;
+    this.#epoch = parts.epoch;
+    this.#k = parts.k;
+    this.#logger = parts.logger;
+    this.#onCommitted = parts.onCommitted;
+    const partitions = parts.appenders.length;
+    for (const site of parts.others) this.#durable.set(site, new Float64Array(partitions).fill(-1));
+    this.#lines = Array.from({ length: partitions }, () => new Map());
+    this.#uncommitted = Array.from({ length: partitions }, () => new Fifo());
+    this.#uncommittedBytes = new Float64Array(partitions);
+    this.#admitting = Array.from({ length: partitions }, () => []);
+  }
+
+  /** Highest seq of a partition held by the origin and `k` others, −1 for none. */
+  committed(partition: number, k = this.#k): number {
+    const durable = [...this.#durable.values()].map((seqs) => seqs[partition]!);
+    return committedSeq(this.#appenders[partition]!.own, durable, k);
+  }
+
+  /** What each other site said last, by partition. */
+  durable(): ReadonlyMap<string, Float64Array> {
+    return this.#durable;
+  }
+
+  /** Resolves when the entry is committed at level `k`, or was cancelled. Called when the entry is enqueued. */
+  wait(partition: number, entry: Entry, k = this.#k): Promise<void> {
+    const lines = this.#lines[partition]!;
+    const line = lines.get(k) ?? new Fifo<Waiter>();
+    lines.set(k, line);
+    return new Promise((resolve) => {
+      line.push({ entry, resolve });
+      release(line, this.committed(partition, k));
+    });
+  }
+
+  /** Counts bytes that were given a seq, until they are committed. */
+  sealed(partition: number, seq: number, bytes: number): void {
+    this.#uncommitted[partition]!.push({ seq, bytes });
+    this.#uncommittedBytes[partition]! += bytes;
+  }
+
+  /** Resolves when the partition is below its bound of uncommitted bytes. */
+  admitted(partition: number): Promise<void> {
+    if (this.#uncommittedBytes[partition]! < UNCOMMITTED_BYTES_MAX) return Promise.resolve();
+    return new Promise((resolve) => this.#admitting[partition]!.push(resolve));
+  }
+
+  /** Takes a line of a site's durable stream. Positions of other epochs do not count (rule 13). */
+  heard(durable: Durable): void {
+    const seqs = this.#durable.get(durable.site);
+    if (seqs === undefined || durable.logId === '') return;
+    const known = this.#logIds.get(durable.site);
+    if (known !== undefined && known !== durable.logId) {
+      this.#logger.error({ site: durable.site, got: durable.logId, expected: known }, 'mirror has another identity');
+      return;
+    }
+    this.#logIds.set(durable.site, durable.logId);
+    durable.positions.forEach(([epoch, seq], partition) => {
+      if (epoch !== this.#epoch || partition >= seqs.length || seq <= seqs[partition]!) return;
+      seqs[partition] = seq;
+      this.progressed(partition);
+    });
+  }
+
+  /** Looks again at a partition of which the own log or a site holds more. */
+  progressed(partition: number): void {
+    for (const [k, line] of this.#lines[partition]!) release(line, this.committed(partition, k));
+    const committed = this.committed(partition);
+    const uncommitted = this.#uncommitted[partition]!;
+    let moved = false;
+    for (let first = uncommitted.first(); first !== undefined && first.seq <= committed; first = uncommitted.first()) {
+      this.#uncommittedBytes[partition]! -= first.bytes;
+      uncommitted.shift();
+      moved = true;
+    }
+    if (!moved) return;
+    for (const admit of this.#admitting[partition]!.splice(0)) admit();
+    this.#onCommitted(partition, committed);
+  }
+}

@@ -1,0 +1,179 @@
+/** HTTP in: request to rows, faults to the site's error handler. */
+
+import { Readable } from 'node:stream';
+import { parseText } from '@tidemark/schema/cell-value';
+import { LIMITS } from '@tidemark/schema/column-type';
+import { addColumnar } from '@tidemark/schema/columnar';
+import { RowBatch } from '@tidemark/schema/row-batch';
+import { keyColumns, tableNamed } from '@tidemark/schema/table';
+import type { Clock } from '@tidemark/world/clock';
+import { Fault, isFault } from '@tidemark/world/fault';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { addRow, checkRoom, slicesOf } from './accept.ts';
+import { ndjsonReply } from './ndjson.ts';
+import { problemOf } from './problem-line.ts';
+import { ackAskedFor, type SubmitOptions, submit } from './submit.ts';
+import type { Writer } from './writer.ts';
+
+export const COLUMNS_TYPE = 'application/vnd.tidemark.columns';
+const NDJSON_TYPE = 'application/x-ndjson';
+
+export type HttpParts = {
+  readonly site: string;
+  readonly clock: Clock;
+  /** @throws {Fault} this site does not write the keyspace: 307 with the place that does, 404, or 503 while it starts */
+  readonly writerOf: (keyspace: string) => Writer;
+  readonly pendingBytesMax: number;
+  readonly requestTimeoutMs: number;
+};
+
+type Query = { ack?: string; timeoutMs?: string; batchRows?: string };
+type Params = { keyspace: string; table: string; '*': string };
+type Request = FastifyRequest<{ Params: Params; Querystring: Query }>;
+
+export function registerWriterRoutes(app: FastifyInstance, parts: HttpParts): void {
+  app.addContentTypeParser(NDJSON_TYPE, (_request, payload, done) => done(null, payload));
+  app.addContentTypeParser(COLUMNS_TYPE, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+
+  app.post('/v1/:keyspace/:table/rows', (request: Request, reply: FastifyReply) => {
+    const type = (request.headers['content-type'] ?? '').split(';')[0];
+    if (type === NDJSON_TYPE) return postNdjson(parts, request, reply);
+    return type === COLUMNS_TYPE ? postColumns(parts, request) : postJson(parts, request);
+  });
+  app.patch('/v1/:keyspace/:table/rows/*', (request: Request) => {
+    const cells = objectOf(request.body, 'an object of columns');
+    return writeOne(parts, request, { ...cells, ...keyOf(parts, request) });
+  });
+  app.delete('/v1/:keyspace/:table/rows/*', (request: Request) =>
+    writeOne(parts, request, { ...keyOf(parts, request), $delete: true }),
+  );
+}
+
+async function postJson(parts: HttpParts, request: Request): Promise<object> {
+  const writer = parts.writerOf(request.params.keyspace);
+  const { rows } = objectOf(request.body, '{"rows": […]}');
+  if (!Array.isArray(rows))
+    throw new Fault('invalid', 'body has no "rows", expected {"rows": […]}', { got: typeof rows });
+  if (rows.length > LIMITS.batchRowsMax) throw tooManyRows(rows.length);
+  tableNamed(writer.keyspace, request.params.table);
+  const into = new RowBatch();
+  const errors: object[] = [];
+  let first: Fault | null = null;
+  rows.forEach((row, i) => {
+    try {
+      addRow(writer, request.params.table, row, into);
+    } catch (error) {
+      if (!isFault(error, 'invalid')) throw error;
+      first ??= error;
+      errors.push({ row: i, error: problemOf(error) });
+    }
+  });
+  if (into.rowCount === 0 && first !== null) throw first;
+  const receipt = await writeBatch(parts, writer, request, into);
+  return { ...receipt, rejected: errors.length, errors };
+}
+
+async function postColumns(parts: HttpParts, request: Request): Promise<object> {
+  const writer = parts.writerOf(request.params.keyspace);
+  const into = new RowBatch();
+  addColumnar(tableNamed(writer.keyspace, request.params.table), request.body as Buffer, into);
+  if (into.rowCount > LIMITS.batchRowsMax) throw tooManyRows(into.rowCount);
+  return { ...(await writeBatch(parts, writer, request, into)), rejected: 0, errors: [] };
+}
+
+function tooManyRows(got: number): Fault {
+  const expected = LIMITS.batchRowsMax;
+  return new Fault('invalid', `${got} rows in one batch, at most ${expected}`, { got, expected, status: 413 });
+}
+
+function writeBatch(parts: HttpParts, writer: Writer, request: Request, rows: RowBatch) {
+  checkRoom(writer, parts.pendingBytesMax);
+  const key = idempotencyKey(request);
+  const head = {
+    table: tableNamed(writer.keyspace, request.params.table),
+    schemaVersion: writer.keyspace.version,
+    requestId: key === '' ? '' : `${key}/0`,
+  };
+  return submit(writer, slicesOf(head, rows, writer.keyspace.partitions), submitOptions(parts, writer, request));
+}
+
+async function postNdjson(parts: HttpParts, request: Request, reply: FastifyReply): Promise<FastifyReply> {
+  const writer = parts.writerOf(request.params.keyspace);
+  const options = {
+    ...submitOptions(parts, writer, request),
+    table: request.params.table,
+    batchRows: wholeNumber('batchRows', request.query.batchRows, 1_000, LIMITS.batchRowsMax),
+    key: idempotencyKey(request),
+    pendingBytesMax: parts.pendingBytesMax,
+  };
+  const lines = ndjsonReply(writer, request.body as Readable, options);
+  // Nothing is sent before the first batch is answered: its failure is then the status of the reply.
+  const first = await lines.next();
+  return reply.type(NDJSON_TYPE).send(Readable.from(following(first, lines)));
+}
+
+async function* following(first: IteratorResult<string>, rest: AsyncGenerator<string>): AsyncGenerator<string> {
+  if (first.done !== true) yield first.value;
+  yield* rest;
+}
+
+async function writeOne(parts: HttpParts, request: Request, row: object): Promise<object> {
+  const writer = parts.writerOf(request.params.keyspace);
+  const into = new RowBatch();
+  addRow(writer, request.params.table, row, into);
+  return writeBatch(parts, writer, request, into);
+}
+
+/** The key parts that the path names. @throws {Fault} `invalid`: not all of them. */
+function keyOf(parts: HttpParts, request: Request): object {
+  const table = tableNamed(parts.writerOf(request.params.keyspace).keyspace, request.params.table);
+  const columns = keyColumns(table);
+  const segments = request.params['*'].split('/').map(decodeURIComponent);
+  if (segments.length !== columns.length) {
+    const expected = columns.map((column) => column.name).join('/');
+    throw new Fault('invalid', `table ${table.name}: ${segments.length} key parts in the path, expected ${expected}`, {
+      table: table.name,
+      got: segments.length,
+      expected: columns.length,
+    });
+  }
+  return Object.fromEntries(
+    columns.map((column, i) => [column.name, jsonText(parseText(column, segments[i]!), segments[i]!)]),
+  );
+}
+
+/** Key parts travel as text; what JSON has its own form for is turned into that. */
+function jsonText(value: unknown, text: string): unknown {
+  return typeof value === 'boolean' || (typeof value === 'number' && String(value) === text) ? value : text;
+}
+
+function submitOptions(parts: HttpParts, writer: Writer, request: Request): SubmitOptions {
+  return {
+    ack: ackAskedFor(request.query.ack, writer.keyspace.ack),
+    timeoutMs: wholeNumber('timeoutMs', request.query.timeoutMs, parts.requestTimeoutMs, 600_000),
+    clock: parts.clock,
+    site: parts.site,
+  };
+}
+
+function idempotencyKey(request: Request): string {
+  const key = request.headers['idempotency-key'] ?? '';
+  const text = Array.isArray(key) ? key.join() : key;
+  if (text.length <= 128) return text;
+  throw new Fault('invalid', `Idempotency-Key of ${text.length} characters, at most 128`, { got: text.length });
+}
+
+function wholeNumber(name: string, text: string | undefined, byDefault: number, max: number): number {
+  if (text === undefined) return byDefault;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+  const expected = `a whole number from 1 to ${max}`;
+  throw new Fault('invalid', `${name} "${text}", expected ${expected}`, { got: text, expected });
+}
+
+function objectOf(body: unknown, expected: string): Record<string, unknown> {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
+  throw new Fault('invalid', `the body is ${body === undefined ? 'empty' : 'no object'}, expected ${expected}`, {
+    expected,
+  });
+}

@@ -1,0 +1,173 @@
+/**
+ * A stream of rows, one JSON object a line: cut into batches by line count, several under way at once, each answered
+ * when it is acked and in order. The lines around a broken one are kept.
+ */
+
+import { RowBatch } from '@tidemark/schema/row-batch';
+import { tableNamed } from '@tidemark/schema/table';
+import { Fault, isFault } from '@tidemark/world/fault';
+import { addRow, checkRoom, slicesOf } from './accept.ts';
+import { problemOf } from './problem-line.ts';
+import { type Receipt, type SubmitOptions, submit } from './submit.ts';
+import type { Writer } from './writer.ts';
+
+const BATCHES_UNDER_WAY_MAX = 16;
+const ROOM_POLL_MS = 5;
+/** Lines kept back at most while nothing was accepted. */
+const HELD_LINES_MAX = 1_000;
+const LINE_BYTES_MAX = 4 * 1024 * 1024;
+
+export type NdjsonOptions = SubmitOptions & {
+  readonly table: string;
+  readonly batchRows: number;
+  /** Idempotency-Key, or empty. */
+  readonly key: string;
+  readonly pendingBytesMax: number;
+};
+
+type BadLine = { readonly line: number; readonly fault: Fault };
+type BatchResult = {
+  readonly batch: number;
+  readonly lines: readonly [number, number];
+  readonly bad: readonly BadLine[];
+  readonly receipt: Promise<Receipt | Fault>;
+};
+
+/**
+ * The reply, line by line. Nothing is said before a batch was accepted, so that a request of which nothing was can
+ * still be refused by its status.
+ * @throws {Fault} nothing was accepted: the first thing that was wrong
+ */
+export async function* ndjsonReply(
+  writer: Writer,
+  body: AsyncIterable<Buffer | string>,
+  options: NdjsonOptions,
+): AsyncGenerator<string> {
+  tableNamed(writer.keyspace, options.table);
+  const answers = new Answers();
+  const underWay: BatchResult[] = [];
+  for await (const lines of batchesOfLines(body, options.batchRows)) {
+    await roomFor(writer, options);
+    underWay.push(submitLines(writer, lines, options));
+    if (underWay.length > BATCHES_UNDER_WAY_MAX) yield* answers.take(underWay[0]!, await underWay.shift()!.receipt);
+  }
+  for (const result of underWay) yield* answers.take(result, await result.receipt);
+  yield* answers.end();
+}
+
+/** Waits while too much waits to be written, at most as long as the request may take. */
+async function roomFor(writer: Writer, { clock, timeoutMs, pendingBytesMax }: NdjsonOptions): Promise<void> {
+  const untilMs = clock.monotonicMs() + timeoutMs;
+  while (writer.pendingBytes > pendingBytesMax && clock.monotonicMs() < untilMs) {
+    await clock.sleep(ROOM_POLL_MS, writer.signal);
+  }
+}
+
+type Lines = { readonly batch: number; readonly first: number; readonly texts: readonly string[] };
+
+/** Lines of a stream in groups of `count`; empty lines count but hold no row. */
+async function* batchesOfLines(body: AsyncIterable<Buffer | string>, count: number): AsyncGenerator<Lines> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  let texts: string[] = [];
+  let first = 1;
+  let batch = 0;
+  const take = (): Lines => {
+    const lines = { batch: batch++, first, texts };
+    first += texts.length;
+    texts = [];
+    return lines;
+  };
+  for await (const chunk of body) {
+    const parts = (rest + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))).split('\n');
+    rest = parts.pop()!;
+    if (rest.length > LINE_BYTES_MAX) throw lineTooLong(first + texts.length + parts.length, rest.length);
+    for (const part of parts) {
+      texts.push(part);
+      if (texts.length === count) yield take();
+    }
+  }
+  if (rest.trim() !== '') texts.push(rest);
+  if (texts.length > 0) yield take();
+}
+
+function lineTooLong(line: number, got: number): Fault {
+  return new Fault('invalid', `line ${line} has over ${got} bytes, at most ${LINE_BYTES_MAX}`, {
+    got,
+    expected: LINE_BYTES_MAX,
+    status: 413,
+  });
+}
+
+/** Takes the lines in and begins to write them, all in one turn. */
+function submitLines(writer: Writer, lines: Lines, options: NdjsonOptions): BatchResult {
+  const into = new RowBatch();
+  const bad: BadLine[] = [];
+  lines.texts.forEach((text, i) => {
+    if (text.trim() === '') return;
+    try {
+      addRow(writer, options.table, parseLine(text), into);
+    } catch (error) {
+      if (!isFault(error, 'invalid')) throw error;
+      bad.push({ line: lines.first + i, fault: error });
+    }
+  });
+  const span = [lines.first, lines.first + lines.texts.length - 1] as const;
+  return { batch: lines.batch, lines: span, bad, receipt: write(writer, lines.batch, into, options) };
+}
+
+/** A fault of the batch is part of its answer, so it is returned. */
+async function write(writer: Writer, batch: number, rows: RowBatch, options: NdjsonOptions): Promise<Receipt | Fault> {
+  try {
+    checkRoom(writer, options.pendingBytesMax);
+    const table = tableNamed(writer.keyspace, options.table);
+    const requestId = options.key === '' ? '' : `${options.key}/${batch}`;
+    const head = { table, schemaVersion: writer.keyspace.version, requestId };
+    return await submit(writer, slicesOf(head, rows, writer.keyspace.partitions), options);
+  } catch (error) {
+    if (isFault(error)) return error;
+    throw error;
+  }
+}
+
+function parseLine(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const got = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+    throw new Fault('invalid', `not JSON: ${(error as Error).message}`, { got, expected: 'one JSON object' });
+  }
+}
+
+/** The lines of the reply and their sum. */
+class Answers {
+  #accepted = 0;
+  #rejected = 0;
+  #firstFault: Fault | null = null;
+  #held: string[] = [];
+
+  /** The lines that may be sent once this batch is answered. */
+  *take({ batch, lines, bad }: BatchResult, receipt: Receipt | Fault): Generator<string> {
+    for (const { line, fault } of bad) this.#hold({ line, error: problemOf(fault) }, fault);
+    this.#rejected += bad.length;
+    if (receipt instanceof Fault) {
+      this.#rejected += lines[1] - lines[0] + 1 - bad.length;
+      this.#hold({ batch, lines, accepted: 0, error: problemOf(receipt) }, receipt);
+    } else {
+      this.#accepted += receipt.accepted;
+      this.#hold({ batch, lines, ...receipt }, null);
+    }
+    if (this.#accepted > 0 || this.#held.length > HELD_LINES_MAX) yield* this.#held.splice(0);
+  }
+
+  *end(): Generator<string> {
+    if (this.#accepted === 0 && this.#firstFault !== null && this.#held.length > 0) throw this.#firstFault;
+    yield* this.#held;
+    yield `${JSON.stringify({ done: true, accepted: this.#accepted, rejected: this.#rejected })}\n`;
+  }
+
+  #hold(line: object, fault: Fault | null): void {
+    this.#held.push(`${JSON.stringify(line)}\n`);
+    this.#firstFault ??= fault;
+  }
+}

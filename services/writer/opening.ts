@@ -1,0 +1,114 @@
+/**
+ * Before a writer writes: it reads its own log and learns where each partition ends, which requests and ingest offsets
+ * are in it, and what the tables are. A checkpoint at least one window old saves reading it all.
+ */
+
+import type { Log } from '@tidemark/log/log';
+import { Tail, type TailCheckpoint } from '@tidemark/log/tail';
+import type { Envelope, MutateBody } from '@tidemark/schema/envelope';
+import { type Keyspace, topicNames } from '@tidemark/schema/table';
+import type { Clock } from '@tidemark/world/clock';
+import { type Disk, replaceFile } from '@tidemark/world/disk';
+import { messageOf } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import { IngestSources } from './ingest-sources.ts';
+import { RequestWindow, WINDOW_MS } from './request-window.ts';
+
+export type OpeningParts = {
+  readonly cluster: string;
+  readonly site: string;
+  readonly keyspace: Keyspace;
+  readonly log: Log;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+};
+
+/** What a writer knows of its log. */
+export type Opened = {
+  readonly tails: readonly Tail[];
+  /** As of the newest SCHEMA record. */
+  readonly keyspace: Keyspace;
+  readonly windows: readonly RequestWindow[];
+  readonly sources: IngestSources;
+  /** Above every stamp in the log. */
+  readonly stampMs: number;
+};
+
+/** A moment from which the log can be read on. */
+export type CheckpointPoint = {
+  readonly atMs: number;
+  readonly keyspace: Keyspace;
+  readonly sources: ReturnType<IngestSources['toJson']>;
+  readonly tails: readonly (TailCheckpoint | null)[];
+};
+
+/** @throws {Fault} as `Tail.open`. */
+export async function openLog(parts: OpeningParts): Promise<Opened> {
+  const { cluster, site, log, clock, signal, logger } = parts;
+  const topic = topicNames.log(parts.keyspace.name, site);
+  const point = await readPoint(parts);
+  let keyspace = point?.keyspace ?? parts.keyspace;
+  let stampMs = 0;
+  const sources = IngestSources.fromJson(point?.sources ?? []);
+  const windows = Array.from({ length: parts.keyspace.partitions }, () => new RequestWindow());
+  const take = (partition: number, envelope: Envelope): void => {
+    stampMs = Math.max(stampMs, envelope.stampMs);
+    const { body } = envelope;
+    if (body.kind === 'Schema' && body.version >= keyspace.version) keyspace = JSON.parse(body.keyspace) as Keyspace;
+    if (body.kind === 'Mutate') remember(windows[partition]!, sources, partition, envelope, body);
+  };
+  const open = (partition: number): Promise<Tail> => {
+    const name = { cluster, keyspace: parts.keyspace.name, origin: site, partition };
+    const onTrouble = (fault: Error): void => logger.warn({ topic, partition, error: fault.message }, 'append delayed');
+    const onAccepted = (envelope: Envelope): void => take(partition, envelope);
+    return Tail.open(
+      { log, topic, name, clock, signal, lostEnd: 'refuse', onAccepted, onTrouble },
+      point?.tails[partition] ?? null,
+    );
+  };
+  const tails = await Promise.all(windows.map((_, partition) => open(partition)));
+  // A record's rows reach at most 65,536 ticks, one ms, beyond its own stamp.
+  return { tails, keyspace, windows, sources, stampMs: stampMs + 2 };
+}
+
+function remember(
+  window: RequestWindow,
+  sources: IngestSources,
+  partition: number,
+  { epoch, seq, stampMs }: Envelope,
+  { requestId, source, rowCount, table }: MutateBody,
+): void {
+  if (requestId !== '') window.add(requestId, { rowCount, position: { epoch, seq }, stampMs });
+  if (source !== null) sources.took(partition, table, source);
+}
+
+const pathOf = (keyspace: string): string => `checkpoints/writer/${keyspace}.json`;
+
+/** The newest point that is a whole window old; null when there is none, and then the log is read from its start. */
+async function readPoint({ disk, keyspace, clock, logger }: OpeningParts): Promise<CheckpointPoint | null> {
+  const points = await readPoints(disk, keyspace.name, logger);
+  return points.findLast((point) => point.atMs <= clock.nowMs() - WINDOW_MS) ?? null;
+}
+
+async function readPoints(disk: Disk, keyspace: string, logger: Logger): Promise<CheckpointPoint[]> {
+  const path = pathOf(keyspace);
+  if (!(await disk.exists(path))) return [];
+  try {
+    return JSON.parse(Buffer.from(await disk.read(path)).toString('utf8'));
+  } catch (error) {
+    logger.warn({ path, error: messageOf(error) }, 'writer checkpoint not readable, reading the whole log');
+    return [];
+  }
+}
+
+/** Adds a point, and drops those that no restart will want. */
+export async function writePoint({ disk, logger }: OpeningParts, point: CheckpointPoint): Promise<void> {
+  const { name } = point.keyspace;
+  const points = await readPoints(disk, name, logger);
+  const wanted = points.findLastIndex((p) => p.atMs <= point.atMs - WINDOW_MS);
+  const kept = [...points.slice(Math.max(0, wanted)), point];
+  await disk.makeFolder('checkpoints/writer');
+  await replaceFile(disk, pathOf(name), Buffer.from(JSON.stringify(kept)));
+}

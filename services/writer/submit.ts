@@ -1,0 +1,90 @@
+/** Hands a batch's slices to the writer and follows them to the ack that was asked for. */
+
+import { formatToken, type Position } from '@tidemark/schema/position';
+import { type AckLevel, formatAck } from '@tidemark/schema/table';
+import type { Clock } from '@tidemark/world/clock';
+import { Fault } from '@tidemark/world/fault';
+import type { Slice } from './accept.ts';
+import type { Entry } from './appender.ts';
+import type { Writer } from './writer.ts';
+
+/** What a client learns of a batch that was acked. */
+export type Receipt = { readonly accepted: number; readonly ack: string; readonly token: string };
+
+export type SubmitOptions = {
+  readonly ack: AckLevel;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly site: string;
+};
+
+/**
+ * Resolves when every slice is committed at the level asked for.
+ *
+ * Call it in the turn in which the slices were cut: the order of calls is the order in the log.
+ * @throws {Fault} `unavailable`: at the deadline nothing of it had been written, and nothing will be. `unknown`: some
+ *   of it may be stored. `invalid`: the idempotency key was used for another batch.
+ */
+export async function submit(writer: Writer, slices: readonly Slice[], options: SubmitOptions): Promise<Receipt> {
+  const { ack, timeoutMs, clock, site } = options;
+  const entries = slices.map(({ partition, body, bytes }) => writer.write(partition, body, bytes));
+  const committed = Promise.all(
+    entries.map((entry, i) => writer.wait(slices[i]!.partition, entry, Math.max(ack.k, writer.keyspace.ack.k))),
+  );
+  const deadline = new AbortController();
+  const inTime = await Promise.race([
+    committed.then(() => true),
+    clock.sleep(timeoutMs, AbortSignal.any([deadline.signal, writer.signal])).then(() => false),
+  ]);
+  deadline.abort();
+  // Another request under the same key may have given up an entry that both waited for.
+  if (!inTime || entries.some((entry) => entry.cancelled)) throw late(writer, slices, entries, options);
+  const positions = new Map<number, Position>();
+  slices.forEach(({ partition }, i) => {
+    positions.set(partition, { epoch: writer.epoch, seq: entries[i]!.seq });
+  });
+  return {
+    accepted: slices.reduce((sum, slice) => sum + slice.body.rowCount, 0),
+    ack: formatAck(ack),
+    token: formatToken({ keyspace: writer.keyspace.name, origin: site, positions }),
+  };
+}
+
+/** What can be said of a batch that was not committed in time. */
+function late(writer: Writer, slices: readonly Slice[], entries: readonly Entry[], options: SubmitOptions): Fault {
+  const gone = entries.filter((entry, i) => writer.cancel(slices[i]!.partition, entry)).length;
+  const level = formatAck(options.ack);
+  const lag = slices
+    .map(({ partition }, i) => {
+      const committed = writer.commits.committed(partition, options.ack.k);
+      return `partition ${partition}: ${entries[i]!.seq} wanted, ${committed} committed`;
+    })
+    .join('; ');
+  const message = `no ${level} ack within ${options.timeoutMs} ms (${lag})`;
+  if (gone === entries.length)
+    return new Fault('unavailable', `${message}; nothing of it is stored`, { retryAfterMs: 1_000 });
+  return new Fault('unknown', `${message}; it may be stored: repeat it with the same Idempotency-Key`, {
+    retryAfterMs: 1_000,
+  });
+}
+
+/**
+ * The level a request gets: what it asks for, never less than the keyspace's.
+ * @throws {Fault} `invalid`: less than the keyspace promises, or a level there is not.
+ */
+export function ackAskedFor(asked: string | undefined, keyspaceAck: AckLevel): AckLevel {
+  if (asked === undefined) return keyspaceAck;
+  const ack: AckLevel | null =
+    asked === 'local'
+      ? { name: 'local', k: 0 }
+      : asked === 'sync'
+        ? { name: 'sync', k: Math.max(1, keyspaceAck.k) }
+        : null;
+  if (ack === null) {
+    const expected = 'local or sync';
+    throw new Fault('invalid', `ack "${asked}", expected ${expected}`, { got: asked, expected });
+  }
+  if (ack.k >= keyspaceAck.k) return ack;
+  const expected = formatAck(keyspaceAck);
+  throw new Fault('invalid', `ack "${asked}" is less than the keyspace's ${expected}`, { got: asked, expected });
+}

@@ -1,0 +1,302 @@
+/**
+ * The writer of one keyspace for one reign: it owns its epoch in every partition, gives seq and stamp, and knows what
+ * is committed. A process that starts again is a new writer with a new epoch.
+ */
+
+import type { Tail } from '@tidemark/log/tail';
+import type { ColumnType } from '@tidemark/schema/column-type';
+import type { BarrierBody, Body, EpochStartBody, MutateBody, SchemaBody } from '@tidemark/schema/envelope';
+import { addDynamicColumn, evolve } from '@tidemark/schema/evolve';
+import type { KeyspaceFile } from '@tidemark/schema/keyspace-file';
+import type { Position } from '@tidemark/schema/position';
+import { StampClock } from '@tidemark/schema/stamp';
+import type { Keyspace } from '@tidemark/schema/table';
+import { Fault } from '@tidemark/world/fault';
+import type { Network } from '@tidemark/world/network';
+import type { Random } from '@tidemark/world/random';
+import { Appender, type Entry, entryOf } from './appender.ts';
+import { Commits } from './commits.ts';
+import { followDurable } from './durable-follower.ts';
+import { type Opened, type OpeningParts, openLog, writePoint } from './opening.ts';
+import type { RequestWindow, Seen } from './request-window.ts';
+
+const BARRIER_BUSY_MS = 100;
+const BARRIER_IDLE_MS = 1_000;
+/** Barriers that follow the last activity, so that what was committed by then becomes known everywhere. */
+const BARRIERS_OWED = 3;
+const CHECKPOINT_MS = 60_000;
+
+export type WriterParts = Omit<OpeningParts, 'signal'> & {
+  readonly random: Random;
+  readonly network: Network;
+  /** HTTP addresses of the keyspace's other data sites. */
+  readonly peers: ReadonlyMap<string, string>;
+  readonly onFatal: (error: unknown) => void;
+  readonly onCommitted: (partition: number, position: Position) => void;
+};
+
+export class Writer implements AsyncDisposable {
+  readonly epoch: number;
+  readonly appenders: readonly Appender[];
+  readonly commits: Commits;
+  readonly stamps: StampClock;
+  readonly sources: Opened['sources'];
+  readonly signal: AbortSignal;
+  readonly log: WriterParts['log'];
+  /** Stamp of the newest BARRIER sealed, in ms; 0 before the first. */
+  barrierMs = 0;
+  #keyspace: Keyspace;
+  #starts: readonly Entry[] = [];
+  #barriersOwed = BARRIERS_OWED;
+  #lastBarrierMs = 0;
+  readonly #windows: readonly RequestWindow[];
+  /** By partition: requests in line or on their way to the log. */
+  readonly #underWay: readonly Map<string, Entry>[];
+  /** By partition: highest seq that is no barrier, and how far it was announced as committed. */
+  readonly #dataHeads: Float64Array;
+  readonly #announced: Float64Array;
+  readonly #stop: AbortController;
+  readonly #parts: WriterParts;
+  #running: Promise<unknown> = Promise.resolve();
+
+  private constructor(parts: WriterParts, opened: Opened, stop: AbortController) {
+    this.#parts = parts;
+    this.#stop = stop;
+    this.signal = stop.signal;
+    this.log = parts.log;
+    this.#keyspace = opened.keyspace;
+    this.#windows = opened.windows;
+    this.#underWay = opened.tails.map(() => new Map());
+    this.#dataHeads = new Float64Array(opened.tails.length).fill(-1);
+    this.#announced = new Float64Array(opened.tails.length).fill(-1);
+    this.sources = opened.sources;
+    this.epoch = Math.max(0, ...opened.tails.map((tail) => tail.prefix.epoch)) + 1;
+    this.stamps = new StampClock(parts.clock);
+    this.stamps.liftAbove(opened.stampMs, 0);
+    this.appenders = opened.tails.map((tail, partition) => this.#appender(tail, partition));
+    this.commits = new Commits({
+      appenders: this.appenders,
+      epoch: this.epoch,
+      k: opened.keyspace.ack.k,
+      others: [...parts.peers.keys()],
+      logger: parts.logger,
+      onCommitted: (partition, seq) => {
+        if (this.#dataHeads[partition]! > this.#announced[partition]!) this.#barriersOwed = BARRIERS_OWED;
+        this.#announced[partition] = seq;
+        parts.onCommitted(partition, { epoch: this.epoch, seq });
+      },
+    });
+  }
+
+  /**
+   * Reads the log, opens the next epoch in every partition, and begins.
+   * @throws {Fault} `corrupt`: the log lost its end or is another one. `unavailable`: it cannot be reached.
+   */
+  static async start(parts: WriterParts): Promise<Writer> {
+    const stop = new AbortController();
+    const opened = await openLog({ ...parts, signal: stop.signal });
+    const writer = new Writer(parts, opened, stop);
+    writer.#begin(opened.tails);
+    return writer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    for (const appender of this.appenders) appender.stop();
+    await this.#running;
+  }
+
+  /** As of the newest SCHEMA record. */
+  get keyspace(): Keyspace {
+    return this.#keyspace;
+  }
+
+  get pendingBytes(): number {
+    return this.appenders.reduce((sum, appender) => sum + appender.queuedBytes, 0);
+  }
+
+  /** Puts a MUTATE in its partition's line, unless its request is known there; `wait` then follows what was found. */
+  write(partition: number, body: MutateBody, bytes: number, onStored: (() => void) | null = null): Entry {
+    const { requestId, rowCount } = body;
+    const underWay = this.#underWay[partition]!.get(requestId);
+    if (underWay !== undefined) return this.#same(partition, body, underWay.rowCount, underWay);
+    const seen = requestId === '' ? null : this.#windows[partition]!.find(requestId);
+    if (seen !== null) return this.#same(partition, body, seen.rowCount, this.#entryOfSeen(partition, seen));
+    const entry = entryOf(body, {
+      requestId,
+      rowCount,
+      bytes,
+      onStored: () => {
+        onStored?.();
+        if (requestId !== '') this.#remember(partition, requestId, entry);
+      },
+    });
+    this.appenders[partition]!.enqueue(entry);
+    if (requestId !== '') this.#underWay[partition]!.set(requestId, entry);
+    return entry;
+  }
+
+  /** Resolves when the entry is committed at level `k`, or cancelled. Call it in the turn that `write` returned. */
+  wait(partition: number, entry: Entry, k?: number): Promise<void> {
+    return this.commits.wait(partition, entry, k);
+  }
+
+  /** Takes an entry out of the line. False when it may be stored already. */
+  cancel(partition: number, entry: Entry): boolean {
+    if (!this.appenders[partition]!.cancel(entry)) return false;
+    this.#underWay[partition]!.delete(entry.requestId);
+    return true;
+  }
+
+  /** Changes the tables; resolves with the new version once it is committed everywhere it must be. */
+  async evolve(file: KeyspaceFile): Promise<{ keyspace: Keyspace; changes: readonly string[] }> {
+    const { keyspace, changes } = evolve(this.#keyspace, file);
+    if (changes.length > 0) await this.#adopt(keyspace);
+    return { keyspace, changes };
+  }
+
+  /** Adds columns that came into being by being written. What is written next stands behind the SCHEMA record. */
+  addColumns(table: string, columns: ReadonlyMap<string, ColumnType>): void {
+    let keyspace = this.#keyspace;
+    for (const [name, type] of columns) keyspace = addDynamicColumn(keyspace, table, name, type);
+    void this.#adopt(keyspace);
+  }
+
+  /** Appends a BARRIER now and resolves with its stamp once it is committed. */
+  async barrier(): Promise<{ ms: number }> {
+    const entry = this.#appendBarrier();
+    await this.wait(0, entry);
+    return { ms: entry.stampMs };
+  }
+
+  /** A repeat must be the same batch. */
+  #same(partition: number, body: MutateBody, firstRowCount: number, entry: Entry): Entry {
+    if (firstRowCount === body.rowCount) return entry;
+    const where = `partition ${partition}: request ${body.requestId}`;
+    throw new Fault('invalid', `${where} has ${body.rowCount} rows, it had ${firstRowCount} the first time`, {
+      got: body.rowCount,
+      expected: firstRowCount,
+    });
+  }
+
+  #entryOfSeen(partition: number, { position, stampMs, rowCount }: Seen): Entry {
+    // An earlier epoch is closed at a cut that holds it; it is committed with the first record of this epoch.
+    if (position.epoch < this.epoch) return this.#starts[partition]!;
+    return { ...entryOf({ kind: 'Noop' }, { rowCount }), seq: position.seq, stampMs };
+  }
+
+  #remember(partition: number, requestId: string, { seq, stampMs, rowCount }: Entry): void {
+    this.#underWay[partition]!.delete(requestId);
+    this.#windows[partition]!.add(requestId, { rowCount, position: { epoch: this.epoch, seq }, stampMs });
+  }
+
+  #appender(tail: Tail, partition: number): Appender {
+    const { cluster, site, keyspace } = this.#parts;
+    return new Appender({
+      tail,
+      name: { cluster, keyspace: keyspace.name, origin: site, partition },
+      epoch: this.epoch,
+      stamps: this.stamps,
+      committed: () => this.commits.committed(partition),
+      admitted: () => this.commits.admitted(partition),
+      onSealed: (entry, bytes) => {
+        if (!entry.barrier) this.#dataHeads[partition] = entry.seq;
+        this.commits.sealed(partition, entry.seq, bytes);
+      },
+      onOwn: () => this.commits.progressed(partition),
+    });
+  }
+
+  #begin(tails: readonly Tail[]): void {
+    const { onFatal, peers, keyspace, site: origin } = this.#parts;
+    this.#starts = this.appenders.map((appender, partition) => {
+      const entry = entryOf(this.#epochStart(tails[partition]!));
+      appender.enqueue(entry);
+      appender.enqueue(entryOf(this.#schema()));
+      return entry;
+    });
+    const following = [...peers].map(([site, url]) =>
+      followDurable({ ...this.#parts, site, url, keyspace: keyspace.name, origin }, this.signal, (line) =>
+        this.commits.heard(line),
+      ),
+    );
+    const appending = this.appenders.map((appender) => appender.run());
+    this.#running = Promise.all([...appending, ...following, this.#barriers(), this.#checkpoints()]).catch((error) => {
+      if (!this.signal.aborted) onFatal(error);
+    });
+  }
+
+  #epochStart(tail: Tail): EpochStartBody {
+    const { epoch, seq, chain, origin } = tail.prefix;
+    return {
+      kind: 'EpochStart',
+      writerId: this.#parts.random.id(),
+      previousOrigin: epoch === 0 ? '' : origin,
+      previousEpoch: epoch,
+      cutSeq: seq,
+      cutChain: Buffer.from(chain, 'hex'),
+    };
+  }
+
+  #schema(): SchemaBody {
+    return { kind: 'Schema', version: this.#keyspace.version, keyspace: JSON.stringify(this.#keyspace) };
+  }
+
+  async #adopt(keyspace: Keyspace): Promise<void> {
+    this.#keyspace = keyspace;
+    await Promise.all(
+      this.appenders.map((appender, partition) => {
+        const entry = entryOf(this.#schema());
+        appender.enqueue(entry);
+        return this.wait(partition, entry);
+      }),
+    );
+  }
+
+  /** Rule 14: a barrier every 100 ms after activity, every second when idle. */
+  async #barriers(): Promise<void> {
+    const { clock } = this.#parts;
+    while (!this.signal.aborted) {
+      await clock.sleep(BARRIER_BUSY_MS, this.signal);
+      const idleMs = clock.monotonicMs() - this.#lastBarrierMs;
+      if (this.#barriersOwed === 0 && idleMs < BARRIER_IDLE_MS) continue;
+      const owed = Math.max(0, this.#barriersOwed - 1);
+      this.#appendBarrier();
+      this.#barriersOwed = owed;
+    }
+  }
+
+  #appendBarrier(): Entry {
+    this.#lastBarrierMs = this.#parts.clock.monotonicMs();
+    const entry: Entry = entryOf(
+      () => {
+        this.barrierMs = entry.stampMs;
+        return this.#barrierBody();
+      },
+      { barrier: true },
+    );
+    this.appenders[0]!.enqueue(entry);
+    return entry;
+  }
+
+  /** One moment: all heads, while no record can get its stamp in between. */
+  #barrierBody(): Body {
+    const body: BarrierBody = {
+      kind: 'Barrier',
+      heads: this.appenders.map((appender, partition) => (partition === 0 ? appender.head - 1 : appender.head)),
+      committed: this.appenders.map((_, partition) => this.commits.committed(partition)),
+    };
+    return body;
+  }
+
+  async #checkpoints(): Promise<void> {
+    const { clock } = this.#parts;
+    while (!this.signal.aborted) {
+      await clock.sleep(CHECKPOINT_MS, this.signal);
+      if (this.signal.aborted) return;
+      const tails = this.appenders.map((appender) => appender.checkpoint);
+      const point = { atMs: clock.nowMs(), keyspace: this.#keyspace, sources: this.sources.toJson(), tails };
+      await writePoint({ ...this.#parts, signal: this.signal }, point);
+    }
+  }
+}
