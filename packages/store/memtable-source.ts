@@ -1,0 +1,119 @@
+/** A frozen memtable, read like a segment: sorted once when first asked for, gathered block by block. */
+
+import { type Physical, physicalOf } from '@tidemark/schema/column-type';
+import { ColumnVector } from '@tidemark/schema/column-vector';
+import type { Table } from '@tidemark/schema/table';
+import type { Memtable } from './memtable.ts';
+import { type Cells, Rows, type Want, widened } from './rows.ts';
+import { sortKeys } from './sort-keys.ts';
+import type { BlockRange, Source } from './source.ts';
+import type { Zone } from './zone.ts';
+
+const sorted = new WeakMap<Memtable, Promise<Uint32Array>>();
+
+/** Rows of a memtable that no longer changes, in key order; sorted once however often it is asked. */
+function orderOf(memtable: Memtable): Promise<Uint32Array> {
+  let order = sorted.get(memtable);
+  if (order === undefined) {
+    order = sortKeys(memtable.keys, memtable.rowCount);
+    sorted.set(memtable, order);
+  }
+  return order;
+}
+
+export class MemtableSource implements Source {
+  readonly blocks: readonly BlockRange[];
+  readonly kinds: ReadonlyMap<number, Physical>;
+  readonly #memtable: Memtable;
+  readonly #order: Uint32Array;
+  readonly #blockRows: number;
+
+  /** The memtable must be frozen: nothing may be applied to it from now on. */
+  static async open(memtable: Memtable, blockRows: number): Promise<MemtableSource> {
+    return new MemtableSource(memtable, await orderOf(memtable), blockRows);
+  }
+
+  private constructor(memtable: Memtable, order: Uint32Array, blockRows: number) {
+    this.#memtable = memtable;
+    this.#order = order;
+    this.#blockRows = blockRows;
+    this.kinds = new Map([...memtable.columns].map(([id, column]) => [id, column.vector.kind]));
+    const blocks: BlockRange[] = [];
+    for (let from = 0; from < order.length; from += blockRows) {
+      const to = Math.min(from + blockRows, order.length);
+      const first = memtable.keys.bytesAt(order[from]!);
+      blocks.push({ first, last: memtable.keys.bytesAt(order[to - 1]!), rowCount: to - from });
+    }
+    this.blocks = blocks;
+  }
+
+  async zone(): Promise<Zone | null> {
+    return null;
+  }
+
+  async hasDead(): Promise<boolean> {
+    return true;
+  }
+
+  async readKeyColumns(): Promise<Rows | null> {
+    return null;
+  }
+
+  async read(block: number, want: Want): Promise<Rows> {
+    const from = block * this.#blockRows;
+    return gather(this.#memtable, this.#order.subarray(from, from + this.#blockRows), want);
+  }
+}
+
+/** Those rows of a memtable, in that order, canonical. */
+export function gather(memtable: Memtable, rowNumbers: Uint32Array, want: Want): Rows {
+  const rows = new Rows(rowNumbers.length);
+  rows.keys.reserveRows(rowNumbers.length);
+  rowNumbers.forEach((row, i) => {
+    if (want.keys) rows.keys.copyRow(i, memtable.keys, row);
+    gatherStamps(memtable, row, rows, i);
+  });
+  for (const [id, kind] of want.columns) {
+    const column = memtable.columns.get(id);
+    if (column === undefined) continue;
+    const held = new ColumnVector(column.vector.kind);
+    held.reserveRows(rowNumbers.length);
+    const cells: Cells = { vector: held, ms: null, low: null };
+    for (let i = 0; i < rowNumbers.length; i++) {
+      const slot = column.slotOf(rowNumbers[i]!);
+      const write = slot === -1 ? 0 : column.writeOf[slot]!;
+      // A cell older than its row's tombstone is gone.
+      if (write === 0 || memtable.compareWrites(write, memtable.tombOf[rowNumbers[i]!]!) <= 0) continue;
+      held.copyRow(i, column.vector, slot);
+      rows.setCellStamp(cells, i, memtable.writeMs[write]!, memtable.writeLow[write]!);
+    }
+    rows.columns.set(id, { ...cells, vector: widened(held, kind, rowNumbers.length, `column ${id}`) });
+  }
+  return rows;
+}
+
+function gatherStamps(memtable: Memtable, row: number, rows: Rows, i: number): void {
+  const put = memtable.putOf[row]!;
+  const tomb = memtable.tombOf[row]!;
+  if (put !== 0 && memtable.compareWrites(put, tomb) > 0) {
+    rows.putMs[i] = memtable.writeMs[put]!;
+    rows.putLow[i] = memtable.writeLow[put]!;
+  }
+  if (tomb !== 0) rows.setTomb(i, memtable.writeMs[tomb]!, memtable.writeLow[tomb]!);
+}
+
+/** One row of a memtable that may still change, as it is now; null when it has none with that key. */
+export function rowOf(memtable: Memtable, key: Uint8Array, table: Table): Rows | null {
+  const row = memtable.find(key);
+  if (row === -1) return null;
+  return gather(memtable, Uint32Array.of(row), { columns: cellKinds(table), keys: true, stamps: true });
+}
+
+/** The cell columns of a table that are shown, with their kinds. */
+export function cellKinds(table: Table): Map<number, Physical> {
+  const kinds = new Map<number, Physical>();
+  for (const column of table.columns) {
+    if (!column.dropped && !table.key.includes(column.id)) kinds.set(column.id, physicalOf(column.type));
+  }
+  return kinds;
+}

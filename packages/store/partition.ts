@@ -1,0 +1,414 @@
+/**
+ * One table's share of one log partition: `<keyspace>/<table>/<partition>/` of a disk.
+ *
+ * `apply` merges batches into a memtable; `flush` writes it as a segment and moves segments and positions together in
+ * one rename of the manifest. So what is found after a crash is the fold of exactly the positions the manifest names.
+ */
+
+import { setImmediate } from 'node:timers/promises';
+import { comparePositions, NOWHERE, type Position } from '@tidemark/schema/position';
+import type { RowBatch } from '@tidemark/schema/row-batch';
+import type { Stamp } from '@tidemark/schema/stamp';
+import type { Table } from '@tidemark/schema/table';
+import type { Disk } from '@tidemark/world/disk';
+import { type Fault, isFault } from '@tidemark/world/fault';
+import { FORMAT_VERSION } from './column-file.ts';
+import { pickCompaction } from './compact.ts';
+import { digestOf, type PartitionDigest } from './digest.ts';
+import { generationOf, type Manifest, manifestName, segmentName, writeManifest } from './manifest.ts';
+import { Memtable } from './memtable.ts';
+import { cellKinds, MemtableSource, rowOf } from './memtable-source.ts';
+import { mergeRow } from './merge.ts';
+import { type OpenedFiles, openFiles } from './partition-files.ts';
+import { type StoredRow, storedRow } from './row-value.ts';
+import type { Rows, Want } from './rows.ts';
+import { Segment } from './segment.ts';
+import { writeSegment } from './segment-writer.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export type StoreOptions = {
+  /** A flush is due once memtables hold this much memory. */
+  readonly memtableBytesMax?: number;
+  /** Rows in a block of a segment, 1–65,536: larger blocks compress better, smaller ones make point reads cheaper. */
+  readonly blockRows?: number;
+  /** False: segments are merged only by `compact()`. */
+  readonly compaction?: boolean;
+};
+
+const DEFAULTS = { memtableBytesMax: 64 * 1024 * 1024, blockRows: 16_384, compaction: true } as const;
+/** Frozen memtables of up to this many rows are merged in memory as more are frozen. */
+const ABSORB_ROWS_MAX = 16_384;
+/** More frozen memtables than this make a flush due: a read has to merge them all. */
+const FROZEN_MAX = 16;
+
+export class Partition {
+  readonly path: string;
+  /** What was found wrong with newer manifests when an older one had to be used; empty when all was well. */
+  readonly openNotes: readonly string[];
+  readonly #disk: Disk;
+  readonly #options: Required<StoreOptions>;
+  #table: Table | null;
+  #manifest: Manifest;
+  #generation: number;
+  #nextSegment: number;
+  #segments: Segment[];
+  /** Segments no longer in the manifest, and the names the manifest before the current one still needs. */
+  #retired: Segment[] = [];
+  #previousNames: readonly string[];
+  readonly #positions: Map<string, Position>;
+  #active = new Memtable();
+  /** Oldest first; the first `#flushing` of them are being written. */
+  #frozen: Memtable[] = [];
+  #flushing = 0;
+  /** Flushes and changes of the manifest, one at a time. */
+  #exclusive: Promise<unknown> = Promise.resolve();
+  #compacting: Promise<void> | null = null;
+  #closed = false;
+  #failure: unknown = null;
+  #damage: Fault | null = null;
+
+  /**
+   * Opens the folder, or makes it; removes temporary and orphan files.
+   * @throws {Fault} `corrupt`: manifests are there and none is whole. `invalid`: a newer version wrote it; untouched.
+   */
+  static async open(disk: Disk, path: string, options: StoreOptions = {}): Promise<Partition> {
+    return new Partition(disk, path, { ...DEFAULTS, ...options }, await openFiles(disk, path));
+  }
+
+  private constructor(disk: Disk, path: string, options: Required<StoreOptions>, files: OpenedFiles) {
+    this.#disk = disk;
+    this.path = path;
+    this.#options = options;
+    this.#manifest = files.manifest;
+    this.#generation = files.generation;
+    this.#nextSegment = files.nextSegment;
+    this.#segments = files.segments;
+    this.#previousNames = files.previousNames;
+    this.#table = files.manifest.table;
+    this.#positions = new Map(Object.entries(files.manifest.positions));
+    this.openNotes = files.notes;
+  }
+
+  /** The newest schema it was given; kept in the manifest. */
+  get table(): Table | null {
+    return this.#table;
+  }
+
+  /** A SCHEMA record: new columns, int → long, renames, drops. Never a change of the key or a narrowing. */
+  setTable(table: Table): void {
+    this.#table = table;
+    // Its vectors may be of a kind that is too narrow now.
+    this.#freeze();
+  }
+
+  /** The last position applied in memory; NOWHERE when none. */
+  position(origin: string): Position {
+    return this.#positions.get(origin) ?? NOWHERE;
+  }
+
+  /** The last position whose rows are in segments, as the manifest says. */
+  durablePosition(origin: string): Position {
+    return this.#manifest.positions[origin] ?? NOWHERE;
+  }
+
+  /** Origins it has a position of. */
+  get origins(): string[] {
+    return [...this.#positions.keys()];
+  }
+
+  /** A damaged block that compaction came upon; segments are not merged any more then. Reads of it fail. */
+  get damage(): Fault | null {
+    return this.#damage;
+  }
+
+  /** Segments there are now. */
+  get segmentCount(): number {
+    return this.#segments.length;
+  }
+
+  /** Bytes of the segments' files. */
+  get segmentBytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+  }
+
+  /**
+   * Merges a batch in memory, synchronously. `stamp` is the batch's; row i has the tick `stampOffsets[i]` after it.
+   * @returns false when `at` is not beyond `position(origin)`: then nothing is done.
+   * @throws {Fault} `corrupt`: two different writes with one stamp; nothing may be applied after that.
+   */
+  apply(batch: RowBatch, stamp: Stamp, origin: string, at: Position): boolean {
+    if (this.#table === null) throw new Error(`partition ${this.path}: rows before a schema`);
+    if (comparePositions(at, this.position(origin)) <= 0) return false;
+    this.#active.apply(batch, stamp);
+    this.#positions.set(origin, at);
+    return true;
+  }
+
+  /** Notes a record that has no rows for this table. */
+  advance(origin: string, at: Position): void {
+    if (comparePositions(at, this.position(origin)) > 0) this.#positions.set(origin, at);
+  }
+
+  /** Memory held by what is not in segments yet. */
+  get memtableBytes(): number {
+    return this.#frozen.reduce((sum, memtable) => sum + memtable.memoryBytes, this.#active.memoryBytes);
+  }
+
+  get needsFlush(): boolean {
+    return this.#frozen.length > FROZEN_MAX || this.memtableBytes >= this.#options.memtableBytesMax;
+  }
+
+  /**
+   * Makes everything applied so far durable. `apply` may go on meanwhile; what it adds belongs to the next flush.
+   * @throws {Fault} `unavailable`: the disk is full; nothing is lost, try again. Any other error: end the process.
+   */
+  flush(): Promise<void> {
+    return this.#alone(async () => {
+      await this.#flush();
+      if (this.#options.compaction) this.#startCompaction();
+    });
+  }
+
+  /** The live row with that key as it is now, newest cell per column; null when there is none. */
+  async get(key: Uint8Array): Promise<StoredRow | null> {
+    const table = this.#table;
+    if (table === null) return null;
+    const found: Rows[] = [];
+    for (const memtable of [this.#active, ...this.#frozen]) {
+      const rows = rowOf(memtable, key, table);
+      if (rows !== null) found.push(rows);
+    }
+    const want: Want = { columns: cellKinds(table), keys: true, stamps: true };
+    const segments = this.#pin();
+    try {
+      for (const segment of segments) {
+        const rows = await segment.find(key, want);
+        if (rows !== null) found.push(rows);
+      }
+    } finally {
+      this.#unpin(segments);
+    }
+    return found.length === 0 ? null : storedRow(table, mergeRow(found, want), 0);
+  }
+
+  /** The partition as it is now, to read at leisure. The caller releases it. */
+  async snapshot(): Promise<Snapshot> {
+    this.#freeze();
+    const frozen = [...this.#frozen];
+    const table = this.#table;
+    const positions = new Map(this.#positions);
+    const segments = this.#pin();
+    const { blockRows } = this.#options;
+    const memtables = await Promise.all(frozen.map((memtable) => MemtableSource.open(memtable, blockRows)));
+    const sources = [...segments, ...memtables];
+    return { table, positions, sources, blockRows, release: () => this.#unpin(segments) };
+  }
+
+  /** What it holds, in figures and a hash that depend on the content only. */
+  async digest(): Promise<PartitionDigest> {
+    const snapshot = await this.snapshot();
+    try {
+      return await digestOf(snapshot);
+    } finally {
+      snapshot.release();
+    }
+  }
+
+  /** Merges segments until none is due. @throws as `flush`. */
+  async compact(): Promise<void> {
+    this.#startCompaction();
+    await this.#compacting;
+    this.#check();
+  }
+
+  /** Reads every block of every segment. @throws {Fault} `corrupt`: names file, block and both sums. */
+  async verify(): Promise<void> {
+    const segments = this.#pin();
+    try {
+      for (const segment of segments) await segment.verify();
+    } finally {
+      this.#unpin(segments);
+    }
+  }
+
+  /** Waits for what is being written. Does not flush: what is only in memory is read from the log again. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#compacting;
+    await this.#exclusive.catch(() => undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Starts a new memtable; small frozen ones are merged like the digits of a counter, so few are left. */
+  #freeze(absorb = true): void {
+    if (this.#active.rowCount === 0) return;
+    this.#frozen.push(this.#active);
+    this.#active = new Memtable();
+    while (absorb && this.#frozen.length - this.#flushing >= 2) {
+      const [before, last] = this.#frozen.slice(-2) as [Memtable, Memtable];
+      if (before.rowCount > ABSORB_ROWS_MAX || last.rowCount * 2 < before.rowCount) return;
+      if (!before.isOfKindsOf(last)) return;
+      const both = new Memtable();
+      both.absorb(before);
+      both.absorb(last);
+      this.#frozen.splice(-2, 2, both);
+    }
+  }
+
+  async #flush(): Promise<void> {
+    this.#freeze(false);
+    const table = this.#table;
+    const positions = Object.fromEntries(this.#positions);
+    const memtables = [...this.#frozen];
+    if (memtables.length === 0 && isSame(positions, this.#manifest.positions) && table === this.#manifest.table) return;
+    this.#flushing = memtables.length;
+    try {
+      const { blockRows } = this.#options;
+      const sources: MemtableSource[] = [];
+      for (const memtable of memtables) sources.push(await MemtableSource.open(memtable, blockRows));
+      const added = table === null || memtables.length === 0 ? null : await this.#write(table, sources, async () => {});
+      await this.#commit({ table, positions, segments: added === null ? this.#segments : [...this.#segments, added] });
+      this.#frozen.splice(0, memtables.length);
+    } finally {
+      this.#flushing = 0;
+    }
+  }
+
+  /** Writes a segment; when that fails for want of room, takes away what was written. */
+  async #write(
+    table: Table,
+    sources: readonly (Segment | MemtableSource)[],
+    pause: () => Promise<void>,
+  ): Promise<Segment> {
+    const name = segmentName(this.#nextSegment++);
+    const plan = { disk: this.#disk, folder: this.path, name, table, sources, blockRows: this.#options.blockRows };
+    try {
+      const summary = await writeSegment({
+        ...plan,
+        pause: async () => {
+          await setImmediate();
+          await pause();
+        },
+      });
+      return await Segment.open(this.#disk, this.path, summary!, table.key);
+    } catch (error) {
+      if (isFault(error, 'unavailable')) await this.#disk.remove(`${this.path}/${name}`);
+      throw error;
+    }
+  }
+
+  /** One rename makes segments, schema and positions count together. */
+  async #commit(next: {
+    readonly table: Table | null;
+    readonly positions: Record<string, Position>;
+    readonly segments: Segment[];
+  }): Promise<void> {
+    const generation = ++this.#generation;
+    const manifest: Manifest = {
+      format: FORMAT_VERSION,
+      generation,
+      nextSegment: this.#nextSegment,
+      table: next.table,
+      positions: next.positions,
+      segments: next.segments.map((segment) => segment.summary),
+    };
+    try {
+      await writeManifest(this.#disk, this.path, manifest);
+    } catch (error) {
+      if (isFault(error, 'unavailable')) await this.#disk.remove(`${this.path}/${manifestName(generation)}.tmp`);
+      throw error;
+    }
+    const previous = this.#manifest;
+    this.#retired.push(...this.#segments.filter((segment) => !next.segments.includes(segment)));
+    this.#previousNames = previous.segments.map((segment) => segment.name);
+    this.#manifest = manifest;
+    this.#segments = next.segments;
+    await this.#removeOlder(previous.generation);
+  }
+
+  /** Manifests before the previous one, then the segments that only they named. */
+  async #removeOlder(previous: number): Promise<void> {
+    for (const name of await this.#disk.list(this.path)) {
+      const generation = generationOf(name);
+      if (generation !== null && generation < previous) await this.#disk.remove(`${this.path}/${name}`);
+    }
+    await this.#removeRetired();
+  }
+
+  async #removeRetired(): Promise<void> {
+    const free = this.#retired.filter((s) => s.pins === 0 && !this.#previousNames.includes(s.summary.name));
+    this.#retired = this.#retired.filter((segment) => !free.includes(segment));
+    for (const segment of free) await this.#disk.remove(`${this.path}/${segment.summary.name}`);
+  }
+
+  #startCompaction(): void {
+    if (this.#compacting !== null || this.#closed || this.#failure !== null || this.#damage !== null) return;
+    if (pickCompaction(this.#segments.map((segment) => segment.bytes)).length === 0) return;
+    this.#compacting = this.#compactAll()
+      .catch((error: unknown) => {
+        // A full disk is no failure: the segments are as they were, and the next flush starts anew.
+        if (isFault(error, 'corrupt')) this.#damage = error;
+        else if (!isFault(error, 'unavailable') && error !== GIVEN_UP) this.#failure = error;
+      })
+      .finally(() => {
+        this.#compacting = null;
+      });
+  }
+
+  async #compactAll(): Promise<void> {
+    for (;;) {
+      const picked = pickCompaction(this.#segments.map((segment) => segment.bytes)).map((i) => this.#segments[i]!);
+      const table = this.#table;
+      if (picked.length === 0 || table === null) return;
+      const merged = await this.#write(table, picked, async () => {
+        if (this.#closed) throw GIVEN_UP;
+      });
+      await this.#alone(() => {
+        const segments = [...this.#segments.filter((segment) => !picked.includes(segment)), merged];
+        return this.#commit({ table: this.#manifest.table, positions: this.#manifest.positions, segments });
+      });
+    }
+  }
+
+  #pin(): Segment[] {
+    const segments = [...this.#segments];
+    for (const segment of segments) segment.pins++;
+    return segments;
+  }
+
+  /** Files nobody reads any more go with the next change of the manifest. */
+  #unpin(segments: readonly Segment[]): void {
+    for (const segment of segments) segment.pins--;
+  }
+
+  #check(): void {
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Runs after everything else that changes the manifest. What fails there for good fails for ever. */
+  #alone<T>(act: () => Promise<T>): Promise<T> {
+    const result = this.#exclusive.then(async () => {
+      this.#check();
+      try {
+        return await act();
+      } catch (error) {
+        if (!isFault(error, 'unavailable')) this.#failure = error;
+        throw error;
+      }
+    });
+    this.#exclusive = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/** Thrown through a compaction that is given up because the partition closes. */
+const GIVEN_UP = new Error('given up: the partition closes');
+
+function isSame(a: Record<string, Position>, b: Record<string, Position>): boolean {
+  const origins = Object.keys(a);
+  if (origins.length !== Object.keys(b).length) return false;
+  return origins.every((origin) => b[origin] !== undefined && comparePositions(a[origin]!, b[origin]) === 0);
+}

@@ -1,0 +1,52 @@
+/** From what a vector holds to values as users know them, and one stored row put together. */
+
+import type { ColumnType, Value } from '@tidemark/schema/column-type';
+import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
+import { type Stamp, stampFromColumns } from '@tidemark/schema/stamp';
+import { columnById, type Table } from '@tidemark/schema/table';
+import type { Rows } from './rows.ts';
+
+/** The newest write of a cell; `value` null: deleted. */
+export type StoredCell = { readonly column: number; readonly value: Value | null; readonly stamp: Stamp };
+
+/** A live row: its key, the stamp of its newest upsert, and its cells by column id ascending. */
+export type StoredRow = { readonly key: Uint8Array; readonly stamp: Stamp; readonly cells: readonly StoredCell[] };
+
+/** The value at a row that holds one. */
+export function valueAt(vector: ColumnVector, row: number, type: ColumnType): Value {
+  switch (type.name) {
+    case 'boolean':
+      return vector.u8[row] === 1;
+    case 'int':
+    case 'date':
+      return vector.i32[row]!;
+    case 'double':
+    case 'timestamp':
+      return vector.f64[row]!;
+    case 'long':
+    case 'decimal':
+      return vector.i64[row]!;
+    case 'string':
+      return vector.stringAt(row);
+    case 'bytes':
+      return new Uint8Array(vector.bytesAt(row));
+  }
+}
+
+/** Row `row` as an object; null when it is not live. */
+export function storedRow(table: Table, rows: Rows, row: number): StoredRow | null {
+  if (!rows.isLive(row)) return null;
+  const cells: StoredCell[] = [];
+  for (const id of [...rows.columns.keys()].sort((a, b) => a - b)) {
+    const { vector, ms, low } = rows.columns.get(id)!;
+    const state = vector.presence[row];
+    if (state === CELL.absent) continue;
+    cells.push({
+      column: id,
+      value: state === CELL.deleted ? null : valueAt(vector, row, columnById(table, id).type),
+      stamp: stampFromColumns((ms ?? rows.putMs)[row]!, (low ?? rows.putLow)[row]!),
+    });
+  }
+  const stamp = stampFromColumns(rows.putMs[row]!, rows.putLow[row]!);
+  return { key: new Uint8Array(rows.keys.bytesAt(row)), stamp, cells };
+}

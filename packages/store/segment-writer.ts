@@ -1,0 +1,286 @@
+/**
+ * Writes a segment: a folder with one file per column, all with the same blocks of rows.
+ *
+ *   key.col     section 0: the row keys
+ *   stamp.col   sections 0–2: put stamps (see `stamp-codec.ts`); a row without a put is absent
+ *   flags.col   section 0: per row 1 (has a put) + 2 (has a tombstone); sections 1–3, where a row of the block has
+ *               a tombstone: tombstone stamps
+ *   <id>-<name>.col  a column. Section 0: its cells; sections 1–3, where a cell's stamp is not its row's put stamp:
+ *               the stamps of those cells. Key columns have such a file too, without stamps.
+ */
+
+import { encodeColumn } from '@tidemark/schema/column-codec';
+import { type Physical, physicalOf } from '@tidemark/schema/column-type';
+import { CELL, ColumnVector } from '@tidemark/schema/column-vector';
+import { keyColumns, type Table } from '@tidemark/schema/table';
+import type { Disk } from '@tidemark/world/disk';
+import { type BlockNotes, ColumnFileWriter } from './column-file.ts';
+import { splitKeys } from './key-columns.ts';
+import type { SegmentFile, SegmentSummary } from './manifest.ts';
+import { mergeSources } from './merge.ts';
+import { type Cells, NO_STAMP, Rows, type Want } from './rows.ts';
+import type { Source } from './source.ts';
+import { StampCodec, stampBounds } from './stamp-codec.ts';
+import { boundToHex, zoneOf } from './zone.ts';
+
+/** Columns written in one pass over the sources: bounds open files and memory when there are thousands. */
+const COLUMNS_PER_PASS = 128;
+const NAME_CHARACTERS_MAX = 40;
+
+export type SegmentPlan = {
+  readonly disk: Disk;
+  /** The partition's folder. */
+  readonly folder: string;
+  /** The segment's folder in it. */
+  readonly name: string;
+  readonly table: Table;
+  readonly sources: readonly Source[];
+  readonly blockRows: number;
+  /** Called between blocks; throws to give up. */
+  readonly pause: () => Promise<void>;
+};
+
+/**
+ * Merges the sources into a segment; every byte of it and its folder's names are durable on return. Null when the
+ * sources have no rows. What was written so far stays behind when it throws; the caller removes the folder.
+ */
+export async function writeSegment(plan: SegmentPlan): Promise<SegmentSummary | null> {
+  const { disk, folder, name, table } = plan;
+  const path = `${folder}/${name}`;
+  const kinds = new Map<number, Physical>();
+  for (const column of table.columns) {
+    const isHeld = plan.sources.some((source) => source.kinds.has(column.id));
+    if (isHeld && !column.dropped && !table.key.includes(column.id)) kinds.set(column.id, physicalOf(column.type));
+  }
+  await disk.makeFolder(path);
+  const writer = new SegmentWriter(disk, path, table);
+  const ids = [...kinds.keys()];
+  try {
+    for (let first = 0; first === 0 || first < ids.length; first += COLUMNS_PER_PASS) {
+      const columns = new Map(ids.slice(first, first + COLUMNS_PER_PASS).map((id) => [id, kinds.get(id)!]));
+      const want: Want = { columns, keys: true, stamps: true };
+      await writer.beginPass(columns, first === 0);
+      for await (const [rows, from, to] of reblocked(plan, want)) {
+        await writer.write(rows, from, to);
+        await plan.pause();
+      }
+      await writer.endPass();
+    }
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+  if (writer.summary === null) return null;
+  await disk.syncFolder(path);
+  await disk.syncFolder(folder);
+  return { name, ...writer.summary };
+}
+
+/** The merged rows in full blocks: pieces as they come while they are large, else put together. */
+async function* reblocked(plan: SegmentPlan, want: Want): AsyncGenerator<[Rows, number, number]> {
+  const { blockRows } = plan;
+  let open: Rows | null = null;
+  for await (const piece of mergeSources(plan.sources, { want, blockRows })) {
+    const rows = piece.kind === 'rows' ? piece.rows : await piece.source.read(piece.block, want);
+    const end = piece.kind === 'rows' ? piece.to : rows.rowCount;
+    let from = piece.kind === 'rows' ? piece.from : 0;
+    while (from < end) {
+      if (open === null && end - from >= blockRows / 2) {
+        const to = Math.min(end, from + blockRows);
+        yield [rows, from, to];
+        from = to;
+        continue;
+      }
+      open ??= new Rows(0, blockRows);
+      const to = Math.min(end, from + blockRows - open.rowCount);
+      open.append(rows, from, to);
+      from = to;
+      if (open.rowCount < blockRows) continue;
+      yield [open, 0, open.rowCount];
+      open = null;
+    }
+  }
+  if (open !== null) yield [open, 0, open.rowCount];
+}
+
+type OpenColumn = {
+  readonly id: number;
+  readonly kind: Physical;
+  writer: ColumnFileWriter | null;
+  skipped: BlockNotes[];
+};
+
+class SegmentWriter {
+  readonly #disk: Disk;
+  readonly #path: string;
+  readonly #table: Table;
+  readonly #stamps = new StampCodec();
+  readonly #files: SegmentFile[] = [];
+  #columns: OpenColumn[] = [];
+  /** key.col, stamp.col and flags.col, in the first pass. */
+  #heads: [ColumnFileWriter, ColumnFileWriter, ColumnFileWriter] | null = null;
+  #rowCount = 0;
+  #first: string | null = null;
+  #last = '';
+  #isFirstPass = true;
+
+  constructor(disk: Disk, path: string, table: Table) {
+    this.#disk = disk;
+    this.#path = path;
+    this.#table = table;
+  }
+
+  /** What the manifest says of it, after the last pass; null when there were no rows. */
+  get summary(): Omit<SegmentSummary, 'name'> | null {
+    if (this.#first === null) return null;
+    const files = this.#files;
+    return { rows: this.#rowCount, first: this.#first, last: this.#last, files };
+  }
+
+  async beginPass(columns: ReadonlyMap<number, Physical>, isFirst: boolean): Promise<void> {
+    this.#isFirstPass = isFirst;
+    const all = isFirst ? [...keyColumns(this.#table).map((c) => [c.id, physicalOf(c.type)] as const)] : [];
+    all.push(...columns);
+    this.#columns = all.map(([id, kind]) => ({ id, kind, writer: null, skipped: [] }));
+    if (!isFirst) return;
+    const create = (name: string): Promise<ColumnFileWriter> =>
+      ColumnFileWriter.create(this.#disk, `${this.#path}/${name}`);
+    this.#heads = [await create('key.col'), await create('stamp.col'), await create('flags.col')];
+  }
+
+  async write(rows: Rows, from: number, to: number): Promise<void> {
+    const keyVectors = this.#isFirstPass ? splitKeys(this.#table, rows.keys, from, to) : null;
+    if (this.#isFirstPass) await this.#writeHeads(rows, from, to);
+    for (const column of this.#columns) {
+      const part = keyVectors?.get(column.id);
+      const cells = rows.columns.get(column.id);
+      if (part !== undefined) await this.#writeVector(column, part, 0, to - from, null);
+      else if (cells !== undefined) await this.#writeVector(column, cells.vector, from, to, { rows, cells });
+      else column.skipped.push(emptyNotes(to - from));
+      if (column.writer !== null) await this.#writeSkipped(column);
+    }
+  }
+
+  async endPass(): Promise<void> {
+    if (this.#heads !== null) {
+      const [key, stamp, flags] = this.#heads;
+      await this.#finish(key, 'key.col', null, 'bytes');
+      await this.#finish(stamp, 'stamp.col', null, 'whole');
+      await this.#finish(flags, 'flags.col', null, 'i32');
+      this.#heads = null;
+    }
+    for (const column of this.#columns) {
+      if (column.writer === null) continue;
+      await this.#finish(column.writer, fileName(this.#table, column.id), column.id, column.kind);
+      column.writer = null;
+    }
+  }
+
+  /** Closes what is open. */
+  async abandon(): Promise<void> {
+    for (const writer of [...(this.#heads ?? []), ...this.#columns.map((column) => column.writer)]) {
+      await writer?.abandon().catch(() => undefined);
+    }
+  }
+
+  async #finish(writer: ColumnFileWriter, name: string, column: number | null, kind: Physical): Promise<void> {
+    this.#files.push({ name, column, kind, ...(await writer.finish()) });
+  }
+
+  async #writeHeads(rows: Rows, from: number, to: number): Promise<void> {
+    const [key, stamp, flags] = this.#heads!;
+    this.#rowCount += to - from;
+    const first = rows.keys.bytesAt(from).toString('hex');
+    const last = rows.keys.bytesAt(to - 1).toString('hex');
+    this.#first ??= first;
+    this.#last = last;
+    const plain = { rows: to - from, values: to - from, deleted: 0, min: null, max: null };
+    await key.addBlock([encodeColumn(rows.keys, null, from, to)], {
+      ...plain,
+      stampMin: null,
+      stampMax: null,
+      first,
+      last,
+    });
+    const isLive = (row: number): boolean => rows.isLive(row);
+    const bounds = stampBounds(rows.putMs, rows.putLow, from, to, isLive);
+    const puts = this.#stamps.encode(rows.putMs, rows.putLow, from, to, isLive) ?? [];
+    await stamp.addBlock(puts, { ...plain, ...bounds });
+    await this.#writeFlags(flags, rows, from, to);
+  }
+
+  /** `values` in its notes counts the live rows, `deleted` the others. */
+  async #writeFlags(file: ColumnFileWriter, rows: Rows, from: number, to: number): Promise<void> {
+    const vector = new ColumnVector('i32');
+    const { tombMs, tombLow } = rows;
+    const hasTomb = (row: number): boolean => tombMs !== null && tombMs[row] !== NO_STAMP;
+    let live = 0;
+    for (let row = from; row < to; row++) {
+      if (rows.isLive(row)) live++;
+      vector.setNumber(row - from, (rows.isLive(row) ? 1 : 0) + (hasTomb(row) ? 2 : 0));
+    }
+    const flags = encodeColumn(vector, null, 0, to - from);
+    const tombs = tombMs === null ? null : this.#stamps.encode(tombMs, tombLow!, from, to, hasTomb);
+    const bounds =
+      tombMs === null ? { stampMin: null, stampMax: null } : stampBounds(tombMs, tombLow!, from, to, hasTomb);
+    const notes = { rows: to - from, values: live, deleted: to - from - live, min: null, max: null, ...bounds };
+    await file.addBlock([flags, ...(tombs ?? [])], notes);
+  }
+
+  async #writeVector(
+    column: OpenColumn,
+    vector: ColumnVector,
+    from: number,
+    to: number,
+    own: { readonly rows: Rows; readonly cells: Cells } | null,
+  ): Promise<void> {
+    const zone = zoneOf(vector, from, to);
+    if (zone.valueCount + zone.deletedCount === 0) {
+      column.skipped.push(emptyNotes(to - from));
+      return;
+    }
+    column.writer ??= await ColumnFileWriter.create(this.#disk, `${this.#path}/${fileName(this.#table, column.id)}`);
+    await this.#writeSkipped(column);
+    const sections: Buffer[] = [encodeColumn(vector, null, from, to)];
+    let bounds: ReturnType<typeof stampBounds> = { stampMin: null, stampMax: null };
+    if (own !== null) {
+      const { rows, cells } = own;
+      const isThere = (row: number): boolean => vector.presence[row] !== CELL.absent;
+      bounds = stampBounds(cells.ms ?? rows.putMs, cells.low ?? rows.putLow, from, to, isThere);
+      if (cells.ms !== null) sections.push(...(this.#encodeOwn(rows, cells, cells.ms, from, to) ?? []));
+    }
+    const hex = (bound: typeof zone.min): string | null => (bound === null ? null : boundToHex(vector.kind, bound));
+    await column.writer.addBlock(sections, {
+      rows: to - from,
+      values: zone.valueCount,
+      deleted: zone.deletedCount,
+      min: hex(zone.min),
+      max: hex(zone.max),
+      ...bounds,
+    });
+  }
+
+  #encodeOwn(rows: Rows, cells: Cells, ms: Float64Array, from: number, to: number): Buffer[] | null {
+    const low = cells.low!;
+    return this.#stamps.encode(ms, low, from, to, (row) => {
+      if (cells.vector.presence[row] === CELL.absent) return false;
+      return ms[row] !== rows.putMs[row] || low[row] !== rows.putLow[row];
+    });
+  }
+
+  async #writeSkipped(column: OpenColumn): Promise<void> {
+    const skipped = column.skipped;
+    column.skipped = [];
+    for (const notes of skipped) await column.writer!.addBlock([], notes);
+  }
+}
+
+function emptyNotes(rows: number): BlockNotes {
+  return { rows, values: 0, deleted: 0, min: null, max: null, stampMin: null, stampMax: null };
+}
+
+/** `4-delay.col`: the id tells what it is; the name, as it was when written and with odd characters replaced, is for people. */
+export function fileName(table: Table, id: number): string {
+  const name = table.columns.find((column) => column.id === id)?.name ?? '';
+  return `${id}-${name.replaceAll(/[^A-Za-z0-9_]/g, '_').slice(0, NAME_CHARACTERS_MAX)}.col`;
+}

@@ -1,0 +1,17 @@
+/** A partition as it was at one moment, for reading: its segments stay on disk until the snapshot is released. */
+
+import type { Position } from '@tidemark/schema/position';
+import type { Table } from '@tidemark/schema/table';
+import type { Source } from './source.ts';
+
+export type Snapshot = {
+  /** Null when the partition was never given a schema; it then has no rows. */
+  readonly table: Table | null;
+  /** Per origin: everything up to there is in it, and nothing beyond. */
+  readonly positions: ReadonlyMap<string, Position>;
+  readonly sources: readonly Source[];
+  /** Rows of a merged piece at most. */
+  readonly blockRows: number;
+  /** Lets the segments go; once. */
+  readonly release: () => void;
+};

@@ -1,0 +1,122 @@
+/**
+ * Zones: the smallest and largest value of a block, so that a scan can pass over it. Kept in files as bytes whose order
+ * is the value order (see `packages/schema/key.ts`; byte strings as they are, cut to 32 bytes), in hex.
+ */
+
+import type { ColumnType, Physical } from '@tidemark/schema/column-type';
+import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
+import { prefixEnd, readKeyPart, writeKeyPart } from '@tidemark/schema/key';
+import { compareRanges } from './bytes.ts';
+
+/** A value as a vector holds it. */
+export type RawValue = number | bigint | Uint8Array;
+
+/** Counts of a block's cells, and its bounds. `min` ≤ every value; `max`, where there is one, ≥ every value. */
+export type Zone = {
+  readonly rowCount: number;
+  readonly valueCount: number;
+  readonly deletedCount: number;
+  readonly min: RawValue | null;
+  readonly max: RawValue | null;
+};
+
+const BOUND_BYTES_MAX = 32;
+
+const TYPE_OF: Record<Exclude<Physical, 'bytes' | 'u8'>, ColumnType> = {
+  i32: { name: 'int' },
+  whole: { name: 'timestamp' },
+  i64: { name: 'long' },
+  f64: { name: 'double' },
+};
+
+/** Bounds of rows `from … to` of a vector. */
+export function zoneOf(vector: ColumnVector, from: number, to: number): Zone {
+  let valueCount = 0;
+  let deletedCount = 0;
+  for (let row = from; row < to; row++) {
+    const state = vector.presence[row]!;
+    if (state === CELL.value) valueCount++;
+    else if (state === CELL.deleted) deletedCount++;
+  }
+  const counts = { rowCount: to - from, valueCount, deletedCount };
+  if (valueCount === 0) return { ...counts, min: null, max: null };
+  if (vector.kind === 'bytes') return { ...counts, ...byteBounds(vector, from, to) };
+  return { ...counts, ...(vector.kind === 'i64' ? longBounds(vector, from, to) : numberBounds(vector, from, to)) };
+}
+
+/** NaN counts as larger than everything, as in the order of keys. */
+function numberBounds(vector: ColumnVector, from: number, to: number): { min: number; max: number } {
+  const values = vector.f64;
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  let nan = 0;
+  let count = 0;
+  for (let row = from; row < to; row++) {
+    if (vector.presence[row] !== CELL.value) continue;
+    const value = values[row]!;
+    count++;
+    if (value < min) min = value;
+    if (value > max) max = value;
+    if (Number.isNaN(value)) nan++;
+  }
+  return { min: nan === count ? Number.NaN : min, max: nan > 0 ? Number.NaN : max };
+}
+
+function longBounds(vector: ColumnVector, from: number, to: number): { min: bigint; max: bigint } {
+  const values = vector.i64;
+  let min = (1n << 63n) - 1n;
+  let max = -(1n << 63n);
+  for (let row = from; row < to; row++) {
+    if (vector.presence[row] !== CELL.value) continue;
+    const value = values[row]!;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return { min, max };
+}
+
+function byteBounds(vector: ColumnVector, from: number, to: number): { min: Uint8Array; max: Uint8Array | null } {
+  const { arena, starts, lengths } = vector;
+  let min = -1;
+  let max = -1;
+  for (let row = from; row < to; row++) {
+    if (vector.presence[row] !== CELL.value) continue;
+    const start = starts[row]!;
+    const length = lengths[row]!;
+    if (min === -1 || compareRanges(arena, start, length, arena, starts[min]!, lengths[min]!) < 0) min = row;
+    if (max === -1 || compareRanges(arena, start, length, arena, starts[max]!, lengths[max]!) > 0) max = row;
+  }
+  const low = new Uint8Array(vector.bytesAt(min).subarray(0, BOUND_BYTES_MAX));
+  const high = vector.bytesAt(max);
+  if (high.length <= BOUND_BYTES_MAX) return { min: low, max: new Uint8Array(high) };
+  return { min: low, max: prefixEnd(high.subarray(0, BOUND_BYTES_MAX)) };
+}
+
+/** A bound as it stands in a file. */
+export function boundToHex(kind: Physical, value: RawValue): string {
+  if (kind === 'bytes') return Buffer.from(value as Uint8Array).toString('hex');
+  if (kind === 'u8') return Buffer.from([value as number]).toString('hex');
+  const into = Buffer.alloc(8);
+  return into.toString('hex', 0, writeKeyPart(into, 0, TYPE_OF[kind], value as number | bigint));
+}
+
+/** The inverse of `boundToHex`. */
+export function boundFromHex(kind: Physical, hex: string): RawValue {
+  const bytes = Buffer.from(hex, 'hex');
+  if (kind === 'bytes') return bytes;
+  if (kind === 'u8') return bytes[0]!;
+  return readKeyPart(TYPE_OF[kind], bytes, 0).value as RawValue;
+}
+
+/** Order of two values of one kind; NaN is the largest number and equals itself, −0 equals 0. */
+export function compareRaw(a: RawValue, b: RawValue): number {
+  if (typeof a === 'object') {
+    const other = b as Uint8Array;
+    return compareRanges(a, 0, a.length, other, 0, other.length);
+  }
+  const other = b as number | bigint;
+  if (a < other) return -1;
+  if (a > other) return 1;
+  // Equal, or one of them is NaN.
+  return a === other ? 0 : Number(Number.isNaN(a)) - Number(Number.isNaN(other));
+}
