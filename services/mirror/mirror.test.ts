@@ -1,0 +1,211 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
+import { type Body, epochSeed, NO_CHAIN, sealRecord, type Unsealed } from '@tidemark/schema/envelope';
+import { type Keyspace, topicNames } from '@tidemark/schema/table';
+import { SILENT } from '@tidemark/world/logger';
+import { NodeDisk } from '@tidemark/world/node-disk';
+import { SeededRandom } from '@tidemark/world/random';
+import { SystemClock } from '@tidemark/world/system-clock';
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { Mirror } from './mirror.ts';
+
+const KEYSPACE: Keyspace = {
+  name: 'travel',
+  version: 1,
+  mode: 'single',
+  primary: 'paris',
+  ack: { name: 'sync', k: 1 },
+  failover: 'manual',
+  sites: [
+    { name: 'paris', number: 0, role: 'data' },
+    { name: 'tokyo', number: 1, role: 'data' },
+  ],
+  partitions: 1,
+  tables: [],
+};
+const LOG = topicNames.log('travel', 'paris');
+const MIRROR = topicNames.mirror('travel', 'paris');
+const clock = new SystemClock();
+const folders: string[] = [];
+afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
+
+const unsealed = (epoch: number, seq: number, body: Body): Unsealed => ({
+  ...{ cluster: 'c', keyspace: 'travel', origin: 'paris', partition: 0 },
+  ...{ epoch, seq, stampMs: 1, stampCounter: seq, writer: 1, committed: -1, body },
+});
+const genesis = (logId: string): Buffer => sealRecord(unsealed(0, -1, { kind: 'Genesis', logId }), NO_CHAIN).bytes;
+
+/** EPOCH_START and NOOPs. */
+function sequence(count: number): Buffer[] {
+  const cutChain = Buffer.from(NO_CHAIN, 'hex');
+  const body = {
+    kind: 'EpochStart',
+    writerId: 'w',
+    previousOrigin: '',
+    previousEpoch: 0,
+    cutSeq: -1,
+    cutChain,
+  } as const;
+  const start = { ...unsealed(1, 0, body), body };
+  const records = [sealRecord(start, epochSeed(start))];
+  for (let seq = 1; seq < count; seq++)
+    records.push(sealRecord(unsealed(1, seq, { kind: 'Noop' }), records[seq - 1]!.chain));
+  return records.map(({ bytes }) => bytes);
+}
+
+async function setUp() {
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-mirror-'));
+  folders.push(folder);
+  const origin = new SimLogStore(clock);
+  const here = new SimLogStore(clock);
+  const source = new SimLog(origin, 'paris');
+  const local = new SimLog(here, 'tokyo');
+  await source.ensureTopic({ name: LOG, partitions: 1, flushed: true, genesis: () => genesis('a') });
+  await local.ensureTopic({ name: MIRROR, partitions: 1, flushed: true, genesis: () => genesis('b') });
+  const start = async (): Promise<Mirror> => {
+    const mirror = new Mirror({
+      ...{ cluster: 'c', site: 'tokyo', origin: 'paris', keyspace: KEYSPACE },
+      ...{ remote: new SimLog(origin, 'paris'), local: new SimLog(here, 'tokyo'), disk: new NodeDisk(folder) },
+      ...{ clock, random: new SeededRandom(1), logger: SILENT },
+      onFatal: (error) => {
+        throw error;
+      },
+    });
+    await mirror.start();
+    return mirror;
+  };
+  const copied = async (): Promise<Buffer[]> => {
+    const values: Buffer[] = [];
+    for await (const batch of local.read({
+      ...{ topic: MIRROR, partition: 0, from: 1, untilEnd: true },
+      signal: new AbortController().signal,
+    })) {
+      for (const { value } of batch.records) values.push(Buffer.from(value));
+    }
+    return values;
+  };
+  const append = (values: readonly Uint8Array[]) =>
+    source.append(
+      LOG,
+      0,
+      values.map((value) => ({ value })),
+    );
+  return { origin, here, append, start, copied };
+}
+
+async function until(what: () => boolean): Promise<void> {
+  for (let i = 0; i < 1_000 && !what(); i++) await clock.sleep(5);
+  expect(what()).toBe(true);
+}
+
+describe('mirror', () => {
+  it('copies the same bytes in the same order and says what is durable', async () => {
+    const { append, start, copied } = await setUp();
+    const values = sequence(5);
+    await append(values);
+    await using mirror = await start();
+    await until(() => mirror.copiers[0]!.durable.seq === 4);
+    expect(await copied()).toEqual(values);
+    expect(mirror.copiers[0]!.logId).toBe('b');
+  });
+
+  it('copies each record once however the origin repeats, skips ahead or damages it', async () => {
+    const values = sequence(6);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ at: fc.nat(5), flip: fc.option(fc.nat(200)) }), { maxLength: 20 }),
+        async (noise) => {
+          const { append, start, copied } = await setUp();
+          for (const { at, flip } of noise) {
+            const value = Buffer.from(values[at]!);
+            if (flip !== null) value[flip % value.length]! ^= 1;
+            await append([value]);
+          }
+          await append(values);
+          await using mirror = await start();
+          await until(() => mirror.copiers[0]!.durable.seq === 5);
+          expect(await copied()).toEqual(values);
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+
+  it('goes on where it was after a restart, with or without its checkpoint', async () => {
+    const { append, start, copied } = await setUp();
+    const values = sequence(9);
+    await append(values.slice(0, 3));
+    for (const [end, next] of [
+      [3, 6],
+      [6, 9],
+    ] as const) {
+      await using mirror = await start();
+      await until(() => mirror.copiers[0]!.durable.seq === end - 1);
+      await append(values.slice(end, next));
+      await until(() => mirror.copiers[0]!.durable.seq === next - 1);
+    }
+    expect(await copied()).toEqual(values);
+  });
+
+  it('an append whose answer is lost is settled: one copy accepted, durable only then', async () => {
+    const { append, start, here } = await setUp();
+    const values = sequence(4);
+    let fates = 0;
+    here.fate = () => {
+      fates++;
+      if (fates === 1) return { answer: 'unknown', lands: 'now' };
+      if (fates === 2) return { answer: 'unknown', lands: { afterMs: 300 } };
+      return fates === 3 ? { answer: 'refused' } : { answer: 'stored' };
+    };
+    await append(values);
+    await using mirror = await start();
+    await until(() => mirror.copiers[0]!.durable.seq === 3);
+    expect(mirror.copiers[0]!.stopped).toBeNull();
+  });
+
+  it('two mirrors of one site at once are harmless', async () => {
+    const { append, start, copied } = await setUp();
+    const values = sequence(8);
+    await append(values.slice(0, 4));
+    await using one = await start();
+    await using two = await start();
+    await append(values.slice(4));
+    await until(() => one.copiers[0]!.durable.seq === 7 && two.copiers[0]!.durable.seq === 7);
+    const distinct = (await copied()).filter((value, i, all) => all.findIndex((other) => other.equals(value)) === i);
+    expect(distinct).toEqual(values);
+  });
+
+  it('a cut link is taken up again without losing the place', async () => {
+    const { append, start, copied, origin } = await setUp();
+    const values = sequence(6);
+    await append(values.slice(0, 3));
+    await using mirror = await start();
+    await until(() => mirror.copiers[0]!.durable.seq === 2);
+    origin.reachable = false;
+    await clock.sleep(100);
+    origin.reachable = true;
+    await append(values.slice(3));
+    await until(() => mirror.copiers[0]!.durable.seq === 5);
+    expect(await copied()).toEqual(values);
+  });
+
+  it('stops with the reason when the log it copies was deleted and made again', async () => {
+    const { append, start, origin } = await setUp();
+    await append(sequence(3));
+    await using mirror = await start();
+    await until(() => mirror.copiers[0]!.durable.seq === 2);
+    origin.deleteTopic(LOG);
+    const again = new SimLog(origin, 'paris');
+    await again.ensureTopic({ name: LOG, partitions: 1, flushed: true, genesis: () => genesis('other') });
+    await again.append(
+      LOG,
+      0,
+      sequence(9).map((value) => ({ value })),
+    );
+    await until(() => mirror.copiers[0]!.stopped !== null);
+    expect(mirror.copiers[0]!.stopped).toContain(LOG);
+  });
+});
