@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SimClock } from '@tidemark/world/sim-clock';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -85,5 +88,30 @@ describe('file board', () => {
     expect(await board.beats()).toEqual([]);
     await board.beat(beatOf('here'));
     expect(files()).toEqual(['writer.here.json']);
+  });
+
+  it('a process killed with −9 in mid-beat leaves a whole beat, and takes nobody else down', async () => {
+    const path = join(folder, 'board.json');
+    const reader = FileBoard.at(path, new SystemClock());
+    const program = `
+      import { FileBoard } from '@tidemark/control/file-board';
+      import { SystemClock } from '@tidemark/world/system-clock';
+      const board = FileBoard.at(process.argv[1], new SystemClock());
+      const facts = { padding: 'x'.repeat(20_000) };
+      for (let nonce = 1; ; nonce++)
+        await board.beat({ site: 'paris', role: 'writer', process: 'same', nonce, timeMs: Date.now(), facts });
+    `;
+    for (let kills = 0; kills < 5; kills++) {
+      const before = (await reader.beats())[0]?.nonce;
+      const args = ['--input-type=module', '-e', program, path];
+      const writer = spawn(process.execPath, args, {
+        cwd: import.meta.dirname,
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      while ((await reader.beats())[0]?.nonce === before) await sleep(1);
+      writer.kill('SIGKILL');
+      await once(writer, 'exit');
+      expect((await reader.beats()).map(({ facts }) => facts)).toEqual([{ padding: 'x'.repeat(20_000) }]);
+    }
   });
 });
