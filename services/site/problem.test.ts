@@ -31,18 +31,20 @@ describe('problem', () => {
 
   it('says when to come back, in whole seconds, whenever nothing was stored', () => {
     const full = new Fault('unavailable', 'full', { retryAfterMs: 1500 });
-    expect(problemHeaders(full, problemOf(full, 'r'))).toMatchObject({ 'retry-after': '2' });
+    expect(problemHeaders(full, problemOf(full, 'r'), '/v1/x')).toMatchObject({ 'retry-after': '2' });
     const silent = new Fault('unavailable', 'away');
     expect(problemOf(silent, 'r').retryAfterMs).toBeGreaterThan(0);
     const wrong = new Fault('invalid', 'wrong');
-    expect(problemHeaders(wrong, problemOf(wrong, 'r'))).toEqual({ 'content-type': 'application/problem+json' });
+    expect(problemHeaders(wrong, problemOf(wrong, 'r'), '/v1/x')).toEqual({
+      'content-type': 'application/problem+json',
+    });
   });
 
   it('sends the caller to the right site', () => {
-    const elsewhere = new Fault('invalid', 'tokyo writes', { status: 307, location: 'http://tokyo/v1' });
+    const elsewhere = new Fault('invalid', 'tokyo writes', { status: 307, location: 'http://tokyo' });
     const problem = problemOf(elsewhere, 'r');
     expect(problem.title).toBe('Temporary Redirect');
-    expect(problemHeaders(elsewhere, problem)).toMatchObject({ location: 'http://tokyo/v1' });
+    expect(problemHeaders(elsewhere, problem, '/v1/x')).toMatchObject({ location: 'http://tokyo/v1/x' });
   });
 
   it('passes on what the HTTP layer refuses, and keeps the words of a bug to itself', () => {

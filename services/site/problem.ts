@@ -57,12 +57,15 @@ export function problemOf(error: unknown, requestId: string): Problem {
   };
 }
 
-/** Headers that go with the problem: its type, where to go instead, when to come back. */
-export function problemHeaders(error: unknown, problem: Problem): Record<string, string> {
+/**
+ * Headers that go with the problem: its type, where to go instead, when to come back.
+ * @param path of the request; a Fault's `location` is a site, and the same path is meant there
+ */
+export function problemHeaders(error: unknown, problem: Problem, path: string): Record<string, string> {
   const location = isFault(error) ? error.details.location : undefined;
   return {
     'content-type': PROBLEM_TYPE,
-    ...(location === undefined ? {} : { location }),
+    ...(location === undefined ? {} : { location: `${location}${path}` }),
     ...(problem.retryAfterMs === undefined ? {} : { 'retry-after': `${Math.ceil(problem.retryAfterMs / 1000)}` }),
   };
 }

@@ -1,0 +1,149 @@
+/** The HTTP server of a site: what holds for every route. Problems, request ids, probes for load balancers. */
+
+import { Fault, isFault, messageOf } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import type { Random } from '@tidemark/world/random';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { ListenAddress } from './address.ts';
+import { problemHeaders, problemOf } from './problem.ts';
+
+/** Four key parts of 1 KiB fit, each byte percent-encoded. */
+const PARAMETER_LENGTH_MAX = 4 * 3 * 1024;
+const REQUEST_ID = /^[\w.:-]{1,64}$/;
+const REQUEST_ID_HEADER = 'x-request-id';
+
+export type HttpParts = {
+  readonly random: Random;
+  readonly logger: Logger;
+  /** A request that met a broken invariant ends the process. */
+  readonly onFatal: (error: unknown) => void;
+  /** Why no request is taken any more; null while all is well. */
+  readonly refusal: () => string | null;
+  readonly onAnswered: (route: string, status: number, ms: number) => void;
+  readonly bodyBytesMax: number;
+};
+
+/** A server without routes, not listening yet. */
+export function createHttp(parts: HttpParts): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    bodyLimit: parts.bodyBytesMax,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
+    requestIdHeader: false,
+    genReqId: (request) => {
+      const given = request.headers[REQUEST_ID_HEADER];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : parts.random.id();
+    },
+  });
+  const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const problem = problemOf(error, request.id);
+    logIfOurs(parts, error, request, problem.status);
+    const body = Buffer.from(JSON.stringify(problem));
+    void reply
+      .code(problem.status)
+      .headers(problemHeaders(error, problem, request.url))
+      .send(body);
+    if (isAssertion(error)) parts.onFatal(error);
+  };
+  app.setErrorHandler((error, request, reply) => fail(error, request, reply));
+  app.setNotFoundHandler((request, reply) => {
+    const message = `no route ${request.method} ${request.url}`;
+    fail(new Fault('invalid', message, { status: 404, got: request.url }), request, reply);
+  });
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: FastifyRequest, text: string) =>
+    parseJson(text),
+  );
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header(REQUEST_ID_HEADER, request.id);
+    const refusal = isProbe(request) ? null : parts.refusal();
+    if (refusal !== null) throw new Fault('unavailable', refusal, { retryAfterMs: 1_000 });
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    parts.onAnswered(request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime);
+  });
+  return app;
+}
+
+/** `"__proto__":`, with any of its letters escaped: such a property could become a prototype when it is copied. */
+const PROTO =
+  /"(?:_|\\u005f){2}(?:p|\\u0070)(?:r|\\u0072)(?:o|\\u006f)(?:t|\\u0074)(?:o|\\u006f)(?:_|\\u005f){2}"\s*:/i;
+
+/** @throws {Fault} `invalid`: says where the text stops being JSON, or that it names `__proto__`. */
+function parseJson(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (PROTO.test(text)) throw new SyntaxError('a property named __proto__');
+    return value;
+  } catch (error) {
+    throw new Fault('invalid', `body is not JSON: ${messageOf(error)}`, { got: text.slice(0, 80), cause: error });
+  }
+}
+
+function isProbe(request: FastifyRequest): boolean {
+  return ['/livez', '/readyz', '/primary', '/metrics'].includes(request.routeOptions.url ?? '');
+}
+
+/** What the caller did wrong is the caller's to know; what is wrong here is logged, once. */
+function logIfOurs(parts: HttpParts, error: unknown, request: FastifyRequest, status: number): void {
+  if (status !== 500) return;
+  const fields = { requestId: request.id, method: request.method, url: request.url, err: error };
+  parts.logger.error(fields, `request failed: ${messageOf(error)}`);
+}
+
+function isAssertion(error: unknown): boolean {
+  return !isFault(error) && (error as { readonly code?: unknown } | null)?.code === 'ERR_ASSERTION';
+}
+
+export type Probes = {
+  /** What is still missing before this site can serve; empty when nothing is. */
+  readonly missing: () => readonly string[];
+  /** True where rows of this keyspace, or of every keyspace, are written here. Null: no such keyspace. */
+  readonly writable: (keyspace: string | null) => boolean | null;
+  readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
+  readonly site: string;
+};
+
+/** `/livez` `/readyz` `/primary` `/metrics`. `/primary?keyspace=NAME` asks for one keyspace. */
+export function registerProbes(app: FastifyInstance, { missing, writable, metrics, site }: Probes): void {
+  app.get('/livez', async () => ({ alive: true, site }));
+  app.get('/readyz', async () => {
+    const waiting = missing();
+    if (waiting.length > 0) throw new Fault('unavailable', `site ${site} is not ready: ${waiting.join('; ')}`);
+    return { ready: true, site };
+  });
+  app.get<{ Querystring: { keyspace?: string } }>('/primary', async (request) => {
+    const { keyspace } = request.query;
+    const here = writable(keyspace ?? null);
+    if (here === null) throw new Fault('invalid', `no keyspace "${keyspace}"`, { status: 404, got: keyspace });
+    const what = keyspace === undefined ? 'every keyspace' : `keyspace ${keyspace}`;
+    if (!here) throw new Fault('unavailable', `site ${site} is not the primary of ${what}`);
+    return { primary: true, site };
+  });
+  app.get('/metrics', async (_request, reply) => {
+    const { type, text } = await metrics();
+    return reply.type(type).send(text);
+  });
+}
+
+/**
+ * Begins to listen.
+ * @returns the URL of this server
+ * @throws {Fault} `unavailable`: the port is in use, or may not be listened on.
+ */
+export async function listen(app: FastifyInstance, { host, port }: ListenAddress): Promise<string> {
+  try {
+    await app.listen({ host: host.replace(/^\[|\]$/g, ''), port });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const why = code === 'EADDRINUSE' ? 'the port is in use by another process' : messageOf(error);
+    throw new Fault('unavailable', `cannot listen on ${host}:${port}: ${why}`, {
+      got: `${host}:${port}`,
+      cause: error,
+    });
+  }
+  const address = app.server.address();
+  const bound = typeof address === 'object' && address !== null ? address.port : port;
+  return `http://${host}:${bound}`;
+}
