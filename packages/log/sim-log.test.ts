@@ -3,10 +3,10 @@ import { integerBetween, SeededRandom } from '@tidemark/world/random';
 import { SimClock } from '@tidemark/world/sim-clock';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { describe, expect, it } from 'vitest';
-import { bytes, describeLog, readAll, texts, topic } from './contract.ts';
+import { bytes, describeBreakableLog, readAll, texts, topic } from './contract.ts';
 import { type AppendFate, SimLog, SimLogStore } from './sim-log.ts';
 
-describeLog('sim', async () => {
+describeBreakableLog('sim', async () => {
   const store = new SimLogStore(new SystemClock());
   return {
     log: new SimLog(store),

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { SimClock } from '@tidemark/world/sim-clock';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bytes, describeLog, readAll, texts, topic, until } from './contract.ts';
+import { bytes, describeBreakableLog, readAll, texts, topic, until } from './contract.ts';
 import { SqliteLog } from './sqlite-log.ts';
 
 const clock = new SystemClock();
@@ -23,7 +23,7 @@ function behindItsBack(path: string, sql: string): void {
   database.close();
 }
 
-describeLog('sqlite', async () => {
+describeBreakableLog('sqlite', async () => {
   const root = await scratch();
   const folder = join(root, 'site');
   const path = join(folder, 'log.db');
