@@ -2,12 +2,13 @@
 
 import { Fault } from '@tidemark/world/fault';
 import { cellToJson, type JsonCell, parseText, shown, valueFromJson, wrongType } from './cell-value.ts';
-import { type ColumnType, physicalOf, type Value } from './column-type.ts';
-import { CELL, type ColumnVector } from './column-vector.ts';
+import type { ColumnType } from './column-type.ts';
+import { CELL } from './column-vector.ts';
 import { checkKeyLength, decodeKey, encodeKey } from './key.ts';
 import { ROW, type RowBatch } from './row-batch.ts';
 import { addRow, type RowFormat } from './row-writer.ts';
 import { columnById, keyColumns, type Table } from './table.ts';
+import { valueAt } from './value-at.ts';
 
 /** A row in JSON; `$delete` is its only field that is no column. */
 export type JsonRow = { [column: string]: JsonCell | null };
@@ -58,23 +59,6 @@ export function rowToJson(table: Table, batch: RowBatch, row: number): JsonRow {
     if (state === CELL.value) json[name] = cellToJson(type, valueAt(type, vector, row));
   }
   return json;
-}
-
-/** The value a vector holds at a row that has one. Bytes are copied. */
-export function valueAt(type: ColumnType, vector: ColumnVector, row: number): Value {
-  switch (physicalOf(type)) {
-    case 'u8':
-      return vector.u8[row] === 1;
-    case 'i32':
-      return vector.i32[row]!;
-    case 'f64':
-    case 'whole':
-      return vector.f64[row]!;
-    case 'i64':
-      return vector.i64[row]!;
-    case 'bytes':
-      return type.name === 'string' ? vector.stringAt(row) : new Uint8Array(vector.bytesAt(row));
-  }
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 
 import { physicalOf } from './column-type.ts';
-import { ColumnVector } from './column-vector.ts';
+import { CELL, ColumnVector } from './column-vector.ts';
 import type { Table } from './table.ts';
 
 /** What a row of a batch does. */
@@ -58,6 +58,12 @@ export class RowBatch {
     const row = --this.rowCount;
     this.keys.dropLastRow(row);
     for (const vector of this.columns.values()) vector.dropLastRow(row);
+  }
+
+  /** Takes back all rows from `rowCount` on, however they came in; what they took of the arenas is free after `clear`. */
+  truncate(rowCount: number): void {
+    for (const vector of [this.keys, ...this.columns.values()]) vector.presence.fill(CELL.absent, rowCount);
+    this.rowCount = rowCount;
   }
 
   /** The vector of a column, made when the batch first touches it; rows before are absent. */
