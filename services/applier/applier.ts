@@ -1,0 +1,330 @@
+/**
+ * One keyspace at one site: follows the site's own log and its mirrors of the other sites' logs, applies what counts to
+ * the column files, and knows how far that has come.
+ */
+
+import type { Log } from '@tidemark/log/log';
+import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/schema/position';
+import { type Keyspace, topicNames } from '@tidemark/schema/table';
+import type { Clock } from '@tidemark/world/clock';
+import type { Disk } from '@tidemark/world/disk';
+import { isFault } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import { AsOf, type Tick } from './as-of.ts';
+import { type Place, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { Counts } from './counts.ts';
+import { Flusher, type FlushRules } from './flusher.ts';
+import { Lag } from './lag.ts';
+import { type Cut, type Held, type News, OriginFold } from './origin-fold.ts';
+import { OriginReader } from './origin-reader.ts';
+import { Progress } from './progress.ts';
+import { Stores } from './stores.ts';
+
+const TICK_MS = 1_000;
+
+export type ApplierRules = FlushRules & {
+  /** Most bytes of records that wait to be committed, for each origin's partition. */
+  readonly heldBytesMax: number;
+};
+
+export type KeyspaceApplierParts = {
+  readonly cluster: string;
+  readonly site: string;
+  readonly log: Log;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onFatal: (error: unknown) => void;
+};
+
+/** A place that was flushed, and the tables that were flushed for it. */
+type FlushedPlace = Place & { readonly tables: readonly number[] };
+
+export class KeyspaceApplier implements AsyncDisposable {
+  readonly stores: Stores;
+  readonly asOf = new AsOf();
+  readonly counts: Counts;
+  readonly lag: Lag;
+  /** Told whenever something was applied. */
+  readonly progress: Progress;
+  readonly #parts: KeyspaceApplierParts;
+  readonly #rules: ApplierRules;
+  readonly #readers = new Map<string, OriginReader[]>();
+  readonly #folds = new Map<string, OriginFold[]>();
+  readonly #cuts: Cut[][];
+  readonly #flushed = new Map<string, FlushedPlace>();
+  readonly #newestBarrierMs = new Map<string, number>();
+  readonly #flusher: Flusher;
+  readonly #stop = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+
+  private constructor(parts: KeyspaceApplierParts, rules: ApplierRules, stores: Stores) {
+    this.stores = stores;
+    this.#parts = parts;
+    this.#rules = rules;
+    this.counts = new Counts(parts.clock, parts.logger);
+    this.lag = new Lag(parts.clock);
+    this.progress = new Progress(parts.clock);
+    this.#cuts = Array.from({ length: stores.keyspace.partitions }, () => []);
+    this.#flusher = new Flusher(
+      {
+        ...parts,
+        stores,
+        before: (partition) => this.#placesOf(partition),
+        checkpoint: () => this.#checkpoint(),
+      },
+      rules,
+    );
+  }
+
+  /**
+   * Opens the stores and begins to read.
+   * @throws {Fault} `corrupt`: column files or checkpoint are wrong, or another cluster's.
+   */
+  static async start(parts: KeyspaceApplierParts, given: Keyspace, rules: ApplierRules): Promise<KeyspaceApplier> {
+    const checkpoint = await readCheckpoint(parts.disk, parts.cluster, given.name);
+    const stored = checkpoint?.keyspace;
+    const newest = stored !== undefined && stored.version > given.version ? stored : given;
+    const applier = new KeyspaceApplier(parts, rules, await Stores.open(parts.disk, newest));
+    for (const place of checkpoint?.places ?? []) applier.#flushed.set(keyOf(place.prefix), place);
+    checkpoint?.cuts.forEach((cuts, partition) => {
+      applier.#cuts[partition]!.push(...cuts);
+    });
+    for (const { name, role } of newest.sites) if (role === 'data') applier.#follow(name);
+    const { signal } = applier.#stop;
+    const readers = [...applier.#readers.values()].flat();
+    applier.#running = Promise.all([
+      ...readers.map((reader) => reader.run(signal)),
+      applier.#flusher.run(signal),
+      applier.#tick(signal),
+    ]);
+    return applier;
+  }
+
+  /** Makes the readers of an origin, each standing where the checkpoint and the column files allow. */
+  #follow(origin: string): void {
+    const { cluster, site } = this.#parts;
+    const { name: keyspace, partitions, ack } = this.stores.keyspace;
+    const topic = origin === site ? topicNames.log(keyspace, site) : topicNames.mirror(keyspace, origin);
+    const folds: OriginFold[] = [];
+    const readers: OriginReader[] = [];
+    this.#folds.set(origin, folds);
+    this.#readers.set(origin, readers);
+    for (let partition = 0; partition < partitions; partition++) {
+      const place = this.#usablePlace(origin, partition);
+      const name = { cluster, keyspace, origin, partition };
+      const reached = (other: string, at: Position): boolean =>
+        comparePositions(this.applied(other, partition), at) >= 0;
+      const fold = new OriginFold(
+        name,
+        { sync: ack.name === 'sync', heldBytesMax: this.#rules.heldBytesMax, reached },
+        place?.prefix ?? null,
+      );
+      for (const cut of this.#cuts[partition]!) if (cut.origin === origin) fold.learnCut(cut);
+      folds.push(fold);
+      readers.push(this.#reader(origin, partition, topic, fold, place));
+    }
+  }
+
+  /** Null when there is no place, or when a table does not hold what was flushed for it any more. */
+  #usablePlace(origin: string, partition: number): FlushedPlace | null {
+    const key = keyOf({ origin, partition });
+    const place = this.#flushed.get(key);
+    if (place === undefined) return null;
+    const durable = this.stores.durable(origin, partition, place.tables);
+    if (place.tables.length === 0 || comparePositions(durable, place.prefix) >= 0) return place;
+    const { logger } = this.#parts;
+    const message = `keyspace ${this.stores.keyspace.name}, ${key}: column files stand at ${formatPosition(durable)}, the checkpoint at ${formatPosition(place.prefix)}: building again from the log`;
+    logger.warn({ origin, partition }, message);
+    this.#flushed.delete(key);
+    return null;
+  }
+
+  #reader(
+    origin: string,
+    partition: number,
+    topic: string,
+    fold: OriginFold,
+    place: FlushedPlace | null,
+  ): OriginReader {
+    const { log, clock, logger, onFatal } = this.#parts;
+    const tables = place?.tables ?? this.stores.tableIds;
+    return new OriginReader({
+      log,
+      topic,
+      clock,
+      logger,
+      fold,
+      place: place === null ? null : { offset: place.offset, prefix: place.prefix },
+      applied: this.stores.position(origin, partition, tables),
+      apply: (held) => this.#apply(origin, held),
+      onApplied: () => this.#onApplied(origin, partition),
+      onNews: (news, offset, first) => this.#onNews({ origin, topic, partition }, news, offset, first),
+      room: () => this.#flusher.room(this.#stop.signal),
+      onStopped: ({ reason, fatal, error }) => {
+        this.counts.stopped(origin, `${topic}/${partition}: ${reason}`);
+        logger.error({ topic, partition, reason }, `${topic}/${partition}: reading stopped: ${reason}`);
+        if (fatal) onFatal(error);
+      },
+    });
+  }
+
+  #apply(origin: string, { envelope }: Held): void | Promise<void> {
+    const { body, partition, epoch, seq } = envelope;
+    const at = { epoch, seq };
+    this.counts.applied(origin);
+    switch (body.kind) {
+      case 'Mutate': {
+        const rows = this.stores.mutate(envelope, body);
+        if (rows === 0) return;
+        this.counts.rows(origin, rows);
+        this.lag.add(envelope.stampMs);
+        return;
+      }
+      case 'Schema':
+        return this.#evolve(JSON.parse(body.keyspace) as Keyspace).then(() =>
+          this.stores.advance(origin, partition, at),
+        );
+      case 'Barrier': {
+        const stamp = { ms: envelope.stampMs, counter: envelope.stampCounter };
+        this.asOf.add({ origin, at, stamp, heads: body.heads });
+        this.#newestBarrierMs.set(origin, envelope.stampMs);
+        return this.stores.advance(origin, partition, at);
+      }
+      default:
+        return this.stores.advance(origin, partition, at);
+    }
+  }
+
+  /** Takes over a newer keyspace; a full disk is waited out. */
+  async #evolve(keyspace: Keyspace): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        return await this.stores.evolve(keyspace);
+      } catch (error) {
+        if (!isFault(error, 'unavailable')) throw error;
+        this.#parts.logger.error({ keyspace: keyspace.name }, `keyspace ${keyspace.name}: ${error.message}`);
+        await this.#parts.clock.sleep(TICK_MS, this.#stop.signal);
+      }
+    }
+  }
+
+  #onApplied(origin: string, partition: number): void {
+    this.asOf.settle((o, p) => this.applied(o, p));
+    // Another origin's next epoch may have waited for this one's cut.
+    for (const [other, readers] of this.#readers) if (other !== origin) readers[partition]?.freed();
+    this.progress.tell();
+  }
+
+  #onNews(
+    source: { readonly origin: string; readonly topic: string; readonly partition: number },
+    news: News,
+    offset: number,
+    first: boolean,
+  ): void {
+    switch (news.kind) {
+      case 'committed':
+        this.committed(news.partition, source.origin, news.at);
+        return;
+      case 'closed':
+        this.#closed(source.partition, news.origin, news.at);
+        return;
+      case 'duplicate':
+        if (first) this.counts.duplicate(source.origin);
+        return;
+      case 'ignored': {
+        const position = formatPosition(this.#folds.get(source.origin)![source.partition]!.prefix);
+        if (first) this.counts.ignored({ ...source, offset, position }, news.reason, news.alarm);
+        return;
+      }
+      case 'halted':
+        return;
+    }
+  }
+
+  /** Everything of the origin's partition up to `at`, in its epoch, is committed. */
+  committed(partition: number, origin: string, at: Position): void {
+    const news = this.#folds.get(origin)?.[partition]?.learnCommitted(at) ?? [];
+    for (const told of news) if (told.kind === 'closed') this.#closed(partition, told.origin, told.at);
+    this.#readers.get(origin)?.[partition]?.freed();
+  }
+
+  /** The origin's epoch ends there in the partition. */
+  #closed(partition: number, origin: string, at: Position): void {
+    const cuts = this.#cuts[partition]!;
+    if (!cuts.some((cut) => cut.origin === origin && cut.epoch === at.epoch)) cuts.push({ origin, ...at });
+    this.#folds.get(origin)?.[partition]?.learnCut(at);
+    this.#readers.get(origin)?.[partition]?.freed();
+  }
+
+  /** How far the origin's partition has been applied here. */
+  applied(origin: string, partition: number): Position {
+    return this.#readers.get(origin)?.[partition]?.applied ?? NOWHERE;
+  }
+
+  reader(origin: string, partition: number): OriginReader | undefined {
+    return this.#readers.get(origin)?.[partition];
+  }
+
+  get origins(): string[] {
+    return [...this.#readers.keys()];
+  }
+
+  /** Stamp of the newest applied barrier of an origin, in ms; null for none in this run. */
+  newestBarrierMs(origin: string): number | null {
+    return this.#newestBarrierMs.get(origin) ?? null;
+  }
+
+  /** True as soon as `holds` does, false when it did not in time. */
+  waitUntil(holds: () => boolean, timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
+    return this.progress.until(holds, timeoutMs, signal);
+  }
+
+  get current(): Tick | null {
+    return this.asOf.current;
+  }
+
+  /** What to note once a flush that begins now is on disk. */
+  #placesOf(partition: number): () => void {
+    const tables = this.stores.tableIds;
+    const places = this.origins.map((origin) => [origin, this.reader(origin, partition)!.place] as const);
+    return () => {
+      for (const [origin, place] of places) {
+        if (place !== null) this.#flushed.set(keyOf({ origin, partition }), { ...place, tables });
+      }
+    };
+  }
+
+  async #checkpoint(): Promise<void> {
+    const { keyspace } = this.stores;
+    await writeCheckpoint(this.#parts.disk, { keyspace, places: [...this.#flushed.values()], cuts: this.#cuts });
+  }
+
+  async #tick(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#parts.clock.sleep(TICK_MS, signal);
+      for (const readers of this.#readers.values()) for (const reader of readers) reader.tick();
+    }
+  }
+
+  /** Writes everything applied so far to disk. @throws {Fault} `unavailable`: disk full. */
+  flush(): Promise<void> {
+    return this.#flusher.flushAll();
+  }
+
+  /** Stops reading, flushes what it can, and closes the stores. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    try {
+      await this.#flusher.flushAll();
+    } catch (error) {
+      if (!isFault(error, 'unavailable')) this.#parts.onFatal(error);
+    }
+    await this.stores.close();
+  }
+}
+
+function keyOf({ origin, partition }: { readonly origin: string; readonly partition: number }): string {
+  return `${origin}/${partition}`;
+}

@@ -1,0 +1,107 @@
+/** Work that outlives the request which asked for it: an id at once, progress for whoever asks, and how it ended. */
+
+import type { Clock } from '@tidemark/world/clock';
+import { Fault, messageOf } from '@tidemark/world/fault';
+import type { Random } from '@tidemark/world/random';
+import { Progress } from './progress.ts';
+
+/** Finished jobs that are remembered. */
+const FINISHED_MAX = 100;
+const RUNNING_MAX = 8;
+/** Progress is told to those who follow at most this often. */
+const LINE_MS = 250;
+/** A line is repeated after this long, so that a closed connection is noticed. */
+const SILENCE_MS_MAX = 10_000;
+
+/** What a job is and how far it is; the fields of its kind beside `id`, `kind` and `state`. */
+export type JobFacts = {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: 'running' | 'done' | 'failed';
+} & Readonly<Record<string, unknown>>;
+
+export type JobWork = (tell: (facts: object) => void, signal: AbortSignal) => Promise<object>;
+
+type Job = { facts: JobFacts; readonly news: Progress };
+
+export class Jobs {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #jobs = new Map<string, Job>();
+  readonly #stop = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /**
+   * Starts work and returns its id. The last thing `work` tells, or what it resolves with, stays readable.
+   * @throws {Fault} `unavailable`: too many are running.
+   */
+  start(kind: string, asked: object, work: JobWork): string {
+    if (this.#running.size >= RUNNING_MAX) {
+      throw new Fault('unavailable', `${this.#running.size} jobs are running, at most ${RUNNING_MAX} at once`, {
+        got: this.#running.size,
+        expected: RUNNING_MAX,
+        retryAfterMs: 1_000,
+      });
+    }
+    const id = this.#random.id();
+    const job: Job = { facts: { ...asked, id, kind, state: 'running' }, news: new Progress(this.#clock) };
+    this.#forgetOld();
+    this.#jobs.set(id, job);
+    const run = this.#run(job, work).finally(() => this.#running.delete(run));
+    this.#running.add(run);
+    return id;
+  }
+
+  async #run(job: Job, work: JobWork): Promise<void> {
+    const tell = (facts: object, state: JobFacts['state'] = 'running'): void => {
+      const { id, kind } = job.facts;
+      job.facts = { ...job.facts, ...facts, id, kind, state };
+      job.news.tell();
+    };
+    try {
+      tell(await work((facts) => tell(facts), this.#stop.signal), 'done');
+    } catch (error) {
+      const kind = error instanceof Fault ? error.kind : 'unknown';
+      tell({ error: { kind, message: messageOf(error) } }, 'failed');
+    }
+  }
+
+  /** @throws {Fault} `invalid` 404: no such job here, or one forgotten. */
+  get(id: string): JobFacts {
+    return this.#job(id).facts;
+  }
+
+  #job(id: string): Job {
+    const job = this.#jobs.get(id);
+    if (job === undefined) throw new Fault('invalid', `no job ${id} at this site`, { got: id, status: 404 });
+    return job;
+  }
+
+  /** The facts now, again as they change, and at last as the job ended. */
+  async *follow(id: string, signal: AbortSignal): AsyncGenerator<JobFacts> {
+    const job = this.#job(id);
+    while (!signal.aborted) {
+      const { facts } = job;
+      yield facts;
+      if (facts.state !== 'running') return;
+      await job.news.until(() => job.facts.state !== 'running', LINE_MS, signal);
+      await job.news.until(() => job.facts !== facts, SILENCE_MS_MAX, signal);
+    }
+  }
+
+  #forgetOld(): void {
+    const finished = [...this.#jobs].filter(([, job]) => job.facts.state !== 'running');
+    for (const [id] of finished.slice(0, Math.max(0, finished.length - FINISHED_MAX))) this.#jobs.delete(id);
+  }
+
+  /** Ends what is running and waits for it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#running);
+  }
+}

@@ -1,0 +1,197 @@
+/** The column files of a keyspace at this site: for each table and partition number one Partition. */
+
+import type { Envelope, MutateBody } from '@tidemark/schema/envelope';
+import { decodeMutate } from '@tidemark/schema/mutate';
+import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/schema/position';
+import { RowBatch } from '@tidemark/schema/row-batch';
+import { type Keyspace, siteNamed, type Table, tableById } from '@tidemark/schema/table';
+import { Partition } from '@tidemark/store/partition';
+import type { Disk } from '@tidemark/world/disk';
+import { Fault, messageOf } from '@tidemark/world/fault';
+
+/** A table and its partitions, by number. */
+export type TableStore = { readonly table: Table; readonly partitions: readonly Partition[] };
+
+/**
+ * Opens, or makes, the partitions of one table in a folder.
+ * @throws {Fault} `corrupt`: stored bytes are wrong. `unavailable`: disk full.
+ */
+export async function openTable(disk: Disk, folder: string, table: Table, count: number): Promise<TableStore> {
+  const partitions: Partition[] = [];
+  for (let partition = 0; partition < count; partition++) {
+    const store = await Partition.open(disk, `${folder}/${partition}`);
+    if (JSON.stringify(store.table) !== JSON.stringify(table)) store.setTable(table);
+    partitions.push(store);
+  }
+  return { table, partitions };
+}
+
+/** Records without rows for a partition after which its positions are written down all the same. */
+const ADVANCES_MAX = 4_096;
+
+export class Stores {
+  readonly #disk: Disk;
+  #keyspace: Keyspace;
+  readonly #tables = new Map<number, TableStore>();
+  /** Decoding and applying are one synchronous step, so that all readers share one batch. */
+  readonly #batch = new RowBatch();
+  /** By partition: whether rows were applied, and how many records without rows, since `unchanged`. */
+  readonly #changed: { rows: boolean; advances: number }[];
+
+  private constructor(disk: Disk, keyspace: Keyspace) {
+    this.#disk = disk;
+    this.#keyspace = keyspace;
+    this.#changed = Array.from({ length: keyspace.partitions }, () => ({ rows: false, advances: 0 }));
+  }
+
+  /** @throws {Fault} `corrupt`: stored bytes are wrong. `unavailable`: disk full. */
+  static async open(disk: Disk, keyspace: Keyspace): Promise<Stores> {
+    const stores = new Stores(disk, keyspace);
+    for (const table of keyspace.tables) await stores.#open(table);
+    return stores;
+  }
+
+  async #open(table: Table): Promise<void> {
+    const { name, partitions } = this.#keyspace;
+    this.#tables.set(table.id, await openTable(this.#disk, `${name}/${table.name}`, table, partitions));
+  }
+
+  /** A table that came later has seen, without rows, whatever the other tables have seen. */
+  async #openLater(table: Table): Promise<void> {
+    const others = this.tableIds;
+    await this.#open(table);
+    this.#tables.get(table.id)!.partitions.forEach((store, partition) => {
+      for (const { name } of this.#keyspace.sites) store.advance(name, this.position(name, partition, others));
+    });
+  }
+
+  /** The newest version known. */
+  get keyspace(): Keyspace {
+    return this.#keyspace;
+  }
+
+  get tableIds(): number[] {
+    return [...this.#tables.keys()];
+  }
+
+  /** The partitions with that number, of all tables. */
+  partitions(partition: number): Partition[] {
+    return [...this.#tables.values()].map((store) => store.partitions[partition]!);
+  }
+
+  tableStore(id: number): TableStore | undefined {
+    return this.#tables.get(id);
+  }
+
+  /** Takes over a newer version of the keyspace; an older or equal one changes nothing. */
+  async evolve(keyspace: Keyspace): Promise<void> {
+    if (keyspace.version <= this.#keyspace.version) return;
+    for (const table of keyspace.tables) {
+      const existing = this.#tables.get(table.id);
+      if (existing === undefined) await this.#openLater(table);
+      else {
+        for (const partition of existing.partitions) partition.setTable(table);
+        this.#tables.set(table.id, { ...existing, table });
+      }
+    }
+    this.#keyspace = keyspace;
+  }
+
+  /**
+   * Applies a MUTATE and moves the position of the partition in every table.
+   * @returns rows applied; 0 when the store held them already
+   * @throws {Fault} `invalid`: its table or schema version is not known, or its rows cannot be read: I16 is broken.
+   */
+  mutate(envelope: Envelope, body: MutateBody): number {
+    const { origin, partition } = envelope;
+    const table = tableById(this.#keyspace, body.table);
+    if (table === undefined || body.schemaVersion > this.#keyspace.version) throw this.#unknownSchema(envelope, body);
+    const at = { epoch: envelope.epoch, seq: envelope.seq };
+    const store = this.#tables.get(table.id)!.partitions[partition]!;
+    const isNew = comparePositions(store.position(origin), at) < 0;
+    if (isNew) {
+      decode(envelope, body, table, this.#batch);
+      store.apply(this.#batch, stampOf(this.#keyspace, envelope), origin, at);
+      this.#changed[partition]!.rows = true;
+    }
+    this.advance(origin, partition, at);
+    return isNew ? this.#batch.rowCount : 0;
+  }
+
+  #unknownSchema(envelope: Envelope, body: MutateBody): Fault {
+    const place = `${envelope.origin}/${envelope.partition} at ${formatPosition(envelope)}`;
+    const { name, version } = this.#keyspace;
+    return new Fault(
+      'invalid',
+      `keyspace ${name}, ${place}: MUTATE names table ${body.table} of version ${body.schemaVersion}, known is version ${version}`,
+      { got: body.schemaVersion, expected: version },
+    );
+  }
+
+  /** Every table's partition has seen everything of the origin up to `at`. */
+  advance(origin: string, partition: number, at: Position): void {
+    this.#changed[partition]!.advances++;
+    for (const { partitions } of this.#tables.values()) {
+      const store = partitions[partition]!;
+      if (comparePositions(store.position(origin), at) < 0) store.advance(origin, at);
+    }
+  }
+
+  /** The position all the given tables (default: all) have reached, in memory or on disk. */
+  position(origin: string, partition: number, tables: readonly number[] = this.tableIds): Position {
+    return this.#least(partition, tables, (store) => store.position(origin));
+  }
+
+  /** The position all the given tables have on disk. */
+  durable(origin: string, partition: number, tables: readonly number[]): Position {
+    return this.#least(partition, tables, (store) => store.durablePosition(origin));
+  }
+
+  #least(partition: number, tables: readonly number[], of: (store: Partition) => Position): Position {
+    const positions = tables.map((id) => {
+      const store = this.#tables.get(id)?.partitions[partition];
+      return store === undefined ? NOWHERE : of(store);
+    });
+    return positions.reduce((least, at) => (comparePositions(at, least) < 0 ? at : least), positions[0] ?? NOWHERE);
+  }
+
+  /** True when the partitions with that number have something to flush. */
+  hasChanged(partition: number): boolean {
+    const { rows, advances } = this.#changed[partition]!;
+    return rows || advances >= ADVANCES_MAX;
+  }
+
+  /** A flush of the partition begins (false), or failed (true). */
+  setChanged(partition: number, changed: boolean): void {
+    this.#changed[partition] = { rows: changed, advances: 0 };
+  }
+
+  /** Bytes of memory the memtables of that number hold. */
+  memtableBytes(partition: number): number {
+    let bytes = 0;
+    for (const { partitions } of this.#tables.values()) bytes += partitions[partition]!.memtableBytes;
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    for (const { partitions } of this.#tables.values()) for (const store of partitions) await store.close();
+  }
+}
+
+/** The stamp of a record's first row. */
+export function stampOf(
+  keyspace: Keyspace,
+  envelope: Envelope,
+): { ms: number; counter: number; site: number; writer: number } {
+  const { stampMs, stampCounter, writer, origin } = envelope;
+  return { ms: stampMs, counter: stampCounter, site: siteNamed(keyspace, origin).number, writer };
+}
+
+function decode(envelope: Envelope, body: MutateBody, table: Table, into: RowBatch): void {
+  try {
+    decodeMutate(body, table, into);
+  } catch (error) {
+    const place = `${envelope.origin}/${envelope.partition} at ${formatPosition(envelope)}`;
+    throw new Fault('invalid', `table ${table.name}, ${place}: ${messageOf(error)}`, { cause: error });
+  }
+}
