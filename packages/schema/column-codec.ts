@@ -155,33 +155,58 @@ function encodeBytes(vector: ColumnVector, picked: Uint32Array): Buffer {
   return out;
 }
 
+/** After this many values a column of mostly different ones is given up as a dictionary. */
+const DICTIONARY_SAMPLE = 2048;
+const DICTIONARY_SAMPLE_SHARE_MAX = 0.75;
+
 /** Null when there are too many different values for a dictionary to pay. */
 function encodeDictionary(vector: ColumnVector, picked: Uint32Array): Buffer | null {
   const entriesMax = Math.min(DICTIONARY_ENTRIES_MAX, Math.floor(picked.length * DICTIONARY_SHARE_MAX));
   if (entriesMax < 1) return null;
-  const codeOf = new Map<string, number>();
+  const { arena, starts, lengths } = vector;
   const codes = new Uint16Array(picked.length);
-  const firsts: number[] = [];
+  const firsts = new Uint32Array(entriesMax);
+  let entries = 0;
+  // Open addressing, at most half full: entry + 1, or 0 where free.
+  const slots = new Uint32Array(2 ** Math.ceil(Math.log2(entriesMax * 2 + 2)));
+  const mask = slots.length - 1;
   for (let i = 0; i < picked.length; i++) {
-    const start = vector.starts[picked[i]!]!;
-    const text = vector.arena.toString('latin1', start, start + vector.lengths[picked[i]!]!);
-    let code = codeOf.get(text);
-    if (code === undefined) {
-      if (firsts.length === entriesMax) return null;
-      code = firsts.length;
-      codeOf.set(text, code);
-      firsts.push(picked[i]!);
+    const row = picked[i]!;
+    const start = starts[row]!;
+    const length = lengths[row]!;
+    let slot = hashBytes(arena, start, length) & mask;
+    while (slots[slot] !== 0) {
+      const first = firsts[slots[slot]! - 1]!;
+      if (lengths[first] === length && sameBytes(arena, starts[first]!, start, length)) break;
+      slot = (slot + 1) & mask;
     }
-    codes[i] = code;
+    if (slots[slot] === 0) {
+      if (entries === entriesMax) return null;
+      firsts[entries++] = row;
+      slots[slot] = entries;
+    }
+    codes[i] = slots[slot]! - 1;
+    if (i === DICTIONARY_SAMPLE && entries > DICTIONARY_SAMPLE * DICTIONARY_SAMPLE_SHARE_MAX) return null;
   }
-  const entries = encodeBytes(vector, Uint32Array.from(firsts));
-  const width = firsts.length <= 256 ? 1 : 2;
-  const out = Buffer.allocUnsafe(5 + entries.length - 1 + picked.length * width);
+  const head = encodeBytes(vector, firsts.subarray(0, entries));
+  const width = entries <= 256 ? 1 : 2;
+  const out = Buffer.allocUnsafe(5 + head.length - 1 + picked.length * width);
   out[0] = ENCODING.dictionary;
-  out.writeUInt32LE(firsts.length, 1);
-  const at = 5 + entries.copy(out, 5, 1);
+  out.writeUInt32LE(entries, 1);
+  const at = 5 + head.copy(out, 5, 1);
   for (let i = 0; i < codes.length; i++) writeUnsigned(out, at + i * width, width, codes[i]!);
   return out;
+}
+
+function hashBytes(bytes: Uint8Array, start: number, length: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = start; i < start + length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+function sameBytes(bytes: Uint8Array, a: number, b: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (bytes[a + i] !== bytes[b + i]) return false;
+  return true;
 }
 
 /** Bytes that hold 0 … span; null when four do not. */
@@ -234,7 +259,13 @@ function decodePresence(source: Buffer, rowCount: number, vector: ColumnVector, 
   }
   const end = 1 + Math.ceil(rowCount / 4);
   need(source, end);
-  for (let i = 0; i < rowCount; i++) vector.presence[toRow + i] = (source[1 + (i >> 2)]! >> ((i & 3) * 2)) & 3;
+  if (source[0] !== 1)
+    throw new Fault('corrupt', `column presence is ${source[0]}, expected 0 or 1`, { got: source[0] });
+  for (let i = 0; i < rowCount; i++) {
+    const state = (source[1 + (i >> 2)]! >> ((i & 3) * 2)) & 3;
+    if (state > CELL.deleted) throw new Fault('corrupt', `cell state ${state}, expected 0, 1 or 2`, { got: state });
+    vector.presence[toRow + i] = state;
+  }
   return end;
 }
 
@@ -265,6 +296,7 @@ class ValueReader {
     const { kind } = vector;
     if (kind === 'u8' && encoding === ENCODING.u8) this.#u8(vector, rows);
     else if (kind === 'i32' && encoding === ENCODING.i32) this.#i32(vector, rows);
+    else if (kind === 'i64' && encoding === ENCODING.i32) this.#widened(vector, rows);
     else if (kind === 'f64' && encoding === ENCODING.f64) this.#f64(vector, rows);
     else if ((kind === 'i64' || kind === 'whole') && encoding === ENCODING.i64) this.#i64(vector, rows);
     else if ((kind === 'i32' || kind === 'i64' || kind === 'whole') && encoding === ENCODING.frame)
@@ -282,6 +314,12 @@ class ValueReader {
   #i32(vector: ColumnVector, rows: Uint32Array): void {
     need(this.#source, this.#at + rows.length * 4);
     for (let i = 0; i < rows.length; i++) vector.i32[rows[i]!] = this.#source.readInt32LE(this.#at + i * 4);
+  }
+
+  /** What was written while the column was still an int. */
+  #widened(vector: ColumnVector, rows: Uint32Array): void {
+    need(this.#source, this.#at + rows.length * 4);
+    for (let i = 0; i < rows.length; i++) vector.i64[rows[i]!] = BigInt(this.#source.readInt32LE(this.#at + i * 4));
   }
 
   #f64(vector: ColumnVector, rows: Uint32Array): void {
@@ -302,6 +340,8 @@ class ValueReader {
     need(this.#source, this.#at + 9);
     const width = this.#source[this.#at + 8]!;
     const first = this.#at + 9;
+    if (width > 2 && width !== 4)
+      throw new Fault('corrupt', `frame width ${width}, expected 0, 1, 2 or 4`, { got: width });
     need(this.#source, first + rows.length * width);
     if (vector.kind === 'i64') {
       const base = this.#source.readBigInt64LE(this.#at);
@@ -313,7 +353,9 @@ class ValueReader {
     const base = readWhole(this.#source, this.#at);
     const values = vector.kind === 'i32' ? vector.i32 : vector.f64;
     for (let i = 0; i < rows.length; i++) {
-      values[rows[i]!] = base + readUnsigned(this.#source, first + i * width, width);
+      const value = base + readUnsigned(this.#source, first + i * width, width);
+      values[rows[i]!] = value;
+      if (values[rows[i]!] !== value) throw new Fault('corrupt', `${value} in a column of 32 bits`, { got: value });
     }
   }
 

@@ -89,11 +89,13 @@ export class ColumnVector {
     this.arenaUsed = 0;
   }
 
-  /** Sets a row of any numeric kind but `i64`. */
+  /** Sets a row of any numeric kind but `i64`. A branch per kind, so that each line meets one kind of array. */
   setNumber(row: number, value: number): void {
     this.reserveRows(row + 1);
     this.presence[row] = CELL.value;
-    (this.#values as Float64Array)[row] = value;
+    if (this.kind === 'i32') (this.#values as Int32Array)[row] = value;
+    else if (this.kind === 'u8') (this.#values as Uint8Array)[row] = value;
+    else (this.#values as Float64Array)[row] = value;
   }
 
   setBigint(row: number, value: bigint): void {
@@ -167,6 +169,10 @@ export class ColumnVector {
       this.setBytes(row, source.arena, source.starts[sourceRow]!, source.lengths[sourceRow]!);
     } else if (this.kind === 'i64') {
       this.setBigint(row, source.i64[sourceRow]!);
+    } else if (this.kind === 'i32') {
+      this.setNumber(row, source.i32[sourceRow]!);
+    } else if (this.kind === 'u8') {
+      this.setNumber(row, source.u8[sourceRow]!);
     } else {
       this.setNumber(row, source.f64[sourceRow]!);
     }

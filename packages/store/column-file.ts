@@ -10,7 +10,7 @@
  * All numbers are little-endian. What the sections are depends on the file: see `segment-writer.ts`.
  */
 
-import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Disk, DiskFile } from '@tidemark/world/disk';
 import { Fault, messageOf } from '@tidemark/world/fault';
 import { z } from 'zod';
@@ -25,6 +25,7 @@ const WRITE_BYTES = 256 * 1024;
 /** Compressed only where that saves at least a tenth. */
 const COMPRESSED_SHARE_MAX = 0.9;
 const COMPRESS_BYTES_MIN = 64;
+const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 const stampShape = z.tuple([z.number(), z.number()]);
 
@@ -83,7 +84,7 @@ export class ColumnFileWriter {
   /** Adds a block. No sections: a block without cells, which takes no room. */
   async addBlock(sections: readonly Uint8Array[], notes: BlockNotes): Promise<void> {
     const raw = joinSections(sections);
-    const packed = raw.length < COMPRESS_BYTES_MIN ? raw : zstdCompressSync(raw);
+    const packed = raw.length < COMPRESS_BYTES_MIN ? raw : zstdCompressSync(raw, COMPRESSION);
     const zstd = packed.length < raw.length * COMPRESSED_SHARE_MAX;
     const stored = zstd ? packed : raw;
     const at = this.#bytes;

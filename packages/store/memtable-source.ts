@@ -3,7 +3,9 @@
 import { type Physical, physicalOf } from '@tidemark/schema/column-type';
 import { ColumnVector } from '@tidemark/schema/column-vector';
 import type { Table } from '@tidemark/schema/table';
+import { gatherRows } from './gather.ts';
 import type { Memtable } from './memtable.ts';
+import type { MemtableColumn } from './memtable-column.ts';
 import { type Cells, Rows, type Want, widened } from './rows.ts';
 import { sortKeys } from './sort-keys.ts';
 import type { BlockRange, Source } from './source.ts';
@@ -68,38 +70,54 @@ export class MemtableSource implements Source {
 /** Those rows of a memtable, in that order, canonical. */
 export function gather(memtable: Memtable, rowNumbers: Uint32Array, want: Want): Rows {
   const rows = new Rows(rowNumbers.length);
-  rows.keys.reserveRows(rowNumbers.length);
-  rowNumbers.forEach((row, i) => {
-    if (want.keys) rows.keys.copyRow(i, memtable.keys, row);
-    gatherStamps(memtable, row, rows, i);
-  });
+  const slots = Int32Array.from(rowNumbers);
+  if (want.keys) gatherRows(rows.keys, memtable.keys, slots);
+  gatherStamps(memtable, rowNumbers, rows);
   for (const [id, kind] of want.columns) {
     const column = memtable.columns.get(id);
-    if (column === undefined) continue;
-    const held = new ColumnVector(column.vector.kind);
-    held.reserveRows(rowNumbers.length);
-    const cells: Cells = { vector: held, ms: null, low: null };
-    for (let i = 0; i < rowNumbers.length; i++) {
-      const slot = column.slotOf(rowNumbers[i]!);
-      const write = slot === -1 ? 0 : column.writeOf[slot]!;
-      // A cell older than its row's tombstone is gone.
-      if (write === 0 || memtable.compareWrites(write, memtable.tombOf[rowNumbers[i]!]!) <= 0) continue;
-      held.copyRow(i, column.vector, slot);
-      rows.setCellStamp(cells, i, memtable.writeMs[write]!, memtable.writeLow[write]!);
-    }
-    rows.columns.set(id, { ...cells, vector: widened(held, kind, rowNumbers.length, `column ${id}`) });
+    if (column !== undefined) rows.columns.set(id, gatherCells(memtable, column, rowNumbers, slots, rows, kind));
   }
   return rows;
 }
 
-function gatherStamps(memtable: Memtable, row: number, rows: Rows, i: number): void {
-  const put = memtable.putOf[row]!;
-  const tomb = memtable.tombOf[row]!;
-  if (put !== 0 && memtable.compareWrites(put, tomb) > 0) {
-    rows.putMs[i] = memtable.writeMs[put]!;
-    rows.putLow[i] = memtable.writeLow[put]!;
+/** `slots` is overwritten. */
+function gatherCells(
+  memtable: Memtable,
+  column: MemtableColumn,
+  rowNumbers: Uint32Array,
+  slots: Int32Array,
+  rows: Rows,
+  kind: Physical,
+): Cells {
+  const held = new ColumnVector(column.vector.kind);
+  const cells: Cells = { vector: held, ms: null, low: null };
+  const { writeMs, writeLow, tombOf } = memtable;
+  for (let i = 0; i < rowNumbers.length; i++) {
+    const row = rowNumbers[i]!;
+    const slot = column.slotOf(row);
+    slots[i] = -1;
+    if (slot === -1) continue;
+    const write = column.writeOf[slot]!;
+    // A cell older than its row's tombstone is gone.
+    if (tombOf[row] !== 0 && memtable.compareWrites(write, tombOf[row]!) <= 0) continue;
+    slots[i] = slot;
+    rows.setCellStamp(cells, i, writeMs[write]!, writeLow[write]!);
   }
-  if (tomb !== 0) rows.setTomb(i, memtable.writeMs[tomb]!, memtable.writeLow[tomb]!);
+  gatherRows(held, column.vector, slots);
+  return { ...cells, vector: widened(held, kind, rowNumbers.length, `a column of kind ${column.vector.kind}`) };
+}
+
+function gatherStamps(memtable: Memtable, rowNumbers: Uint32Array, rows: Rows): void {
+  const { putOf, tombOf, writeMs, writeLow } = memtable;
+  for (let i = 0; i < rowNumbers.length; i++) {
+    const put = putOf[rowNumbers[i]!]!;
+    const tomb = tombOf[rowNumbers[i]!]!;
+    if (put !== 0 && (tomb === 0 || memtable.compareWrites(put, tomb) > 0)) {
+      rows.putMs[i] = writeMs[put]!;
+      rows.putLow[i] = writeLow[put]!;
+    }
+    if (tomb !== 0) rows.setTomb(i, writeMs[tomb]!, writeLow[tomb]!);
+  }
 }
 
 /** One row of a memtable that may still change, as it is now; null when it has none with that key. */
