@@ -8,6 +8,8 @@ const PRODUCE = 0;
 export class KafkaProxy implements AsyncDisposable {
   /** True: the next Produce request reaches the broker, and when the answer comes the connection is cut instead. */
   losesNextAppendAnswer = false;
+  /** False: connections are cut as soon as they are made. */
+  isOpen = true;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #brokerPort: number;
@@ -20,7 +22,7 @@ export class KafkaProxy implements AsyncDisposable {
   static async start(brokerPort: number): Promise<KafkaProxy> {
     const server = createServer();
     const proxy = new KafkaProxy(server, brokerPort);
-    server.on('connection', (client) => proxy.#carry(client));
+    server.on('connection', (client) => (proxy.isOpen ? proxy.#carry(client) : client.destroy()));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return proxy;
