@@ -1,0 +1,120 @@
+/** A writer on a simulated log, with two other sites that hold what the test says they hold. For tests. */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
+import { accept, emptyPrefix } from '@tidemark/schema/accept';
+import { type Envelope, NO_CHAIN, sealRecord } from '@tidemark/schema/envelope';
+import { evolve } from '@tidemark/schema/evolve';
+import { parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
+import { type Keyspace, topicNames } from '@tidemark/schema/table';
+import { SILENT } from '@tidemark/world/logger';
+import type { Network } from '@tidemark/world/network';
+import { NodeDisk } from '@tidemark/world/node-disk';
+import { SeededRandom } from '@tidemark/world/random';
+import { SystemClock } from '@tidemark/world/system-clock';
+import { afterAll, expect } from 'vitest';
+import { Writer } from './writer.ts';
+
+const clock = new SystemClock();
+const folders: string[] = [];
+afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
+
+function keyspaceOf(ack: string, dynamic = 0): Keyspace {
+  const file = parseKeyspaceFile({
+    keyspace: 'travel',
+    mode: 'single',
+    primary: 'paris',
+    ack,
+    failover: 'manual',
+    sites: { paris: 'data', tokyo: 'data', quito: 'data' },
+    partitions: 4,
+    tables: {
+      flights: {
+        columns: { origin: 'string', line: 'int', delay: 'int' },
+        partitionKey: 'origin',
+        sortKey: ['line'],
+        ...(dynamic > 0 ? { dynamicColumns: { max: dynamic } } : {}),
+      },
+    },
+  });
+  return evolve(null, file).keyspace;
+}
+
+/** Says for each other site that it holds so many records of every partition and epoch. */
+class DurableNetwork implements Network {
+  readonly seqs = new Map<string, number>([
+    ['tokyo', -1],
+    ['quito', -1],
+  ]);
+  epoch = 1;
+
+  async *lines(url: string, signal: AbortSignal): AsyncGenerator<string> {
+    const site = new URL(url).hostname;
+    while (!signal.aborted) {
+      const seq = this.seqs.get(site)!;
+      yield JSON.stringify({ site, logId: `mirror-${site}`, positions: Array(4).fill([this.epoch, seq]) });
+      await clock.sleep(5, signal);
+    }
+  }
+
+  say(seq: number, ...sites: string[]): void {
+    for (const site of sites) this.seqs.set(site, seq);
+  }
+}
+
+export async function setUpWriter(ack: string, { dynamic = 0 } = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-writer-'));
+  folders.push(folder);
+  const store = new SimLogStore(clock);
+  const log = new SimLog(store, 'paris');
+  const keyspace = keyspaceOf(ack, dynamic);
+  const topic = topicNames.log('travel', 'paris');
+  const name = (partition: number) => ({ cluster: 'c', keyspace: 'travel', origin: 'paris', partition });
+  const genesis = (partition: number): Buffer =>
+    sealRecord(
+      {
+        ...name(partition),
+        ...{ epoch: 0, seq: -1, stampMs: 0, stampCounter: 0, writer: 0, committed: -1 },
+        body: { kind: 'Genesis', logId: 'l1' },
+      },
+      NO_CHAIN,
+    ).bytes;
+  await log.ensureTopic({ name: topic, partitions: 4, flushed: true, genesis });
+  const network = new DurableNetwork();
+  const fatal: unknown[] = [];
+  const start = (): Promise<Writer> =>
+    Writer.start({
+      ...{ cluster: 'c', site: 'paris', keyspace, log: new SimLog(store, 'paris'), disk: new NodeDisk(folder), clock },
+      ...{ logger: SILENT, random: new SeededRandom(7), network },
+      peers: new Map([
+        ['tokyo', 'http://tokyo'],
+        ['quito', 'http://quito'],
+      ]),
+      onFatal: (error) => fatal.push(error),
+      onCommitted: () => {},
+    });
+  /** What any reader accepts of the log, by partition. */
+  const accepted = async (): Promise<Envelope[][]> => {
+    const partitions: Envelope[][] = [];
+    for (let partition = 0; partition < 4; partition++) {
+      let prefix = emptyPrefix(name(partition));
+      const envelopes: Envelope[] = [];
+      const signal = new AbortController().signal;
+      for await (const batch of log.read({ topic, partition, from: 0, signal, untilEnd: true })) {
+        for (const { value } of batch.records) {
+          const verdict = accept(prefix, value);
+          expect(['ACCEPT', 'LOCAL', 'DUPLICATE']).toContain(verdict.kind);
+          prefix = verdict.prefix;
+          if (verdict.kind === 'ACCEPT') envelopes.push(verdict.envelope);
+        }
+      }
+      partitions.push(envelopes);
+    }
+    return partitions;
+  };
+  const rowsIn = async (): Promise<number> =>
+    (await accepted()).flat().reduce((sum, { body }) => sum + (body.kind === 'Mutate' ? body.rowCount : 0), 0);
+  return { keyspace, start, network, store, fatal, accepted, rowsIn, log, topic };
+}
