@@ -211,7 +211,7 @@ class ColumnarReader {
   }
 
   #check(column: Column, vector: ColumnVector, toRow: number, isKey: boolean): void {
-    const within = checkOf(column.type, vector);
+    const within = checkOf(column.type, vector, isKey);
     for (let i = 0; i < this.#rowCount; i++) {
       const row = toRow + i;
       const state = vector.presence[row];
@@ -272,7 +272,7 @@ function bytesOf(vector: ColumnVector, row: number): number {
 }
 
 /** Says of a row whether what the vector holds there is a value of the type. A key's NaN has no order. */
-function checkOf(type: ColumnType, vector: ColumnVector): (row: number) => boolean {
+function checkOf(type: ColumnType, vector: ColumnVector, isKey: boolean): (row: number) => boolean {
   switch (type.name) {
     case 'boolean':
       return (row) => vector.u8[row]! <= 1;
@@ -287,9 +287,10 @@ function checkOf(type: ColumnType, vector: ColumnVector): (row: number) => boole
     case 'string':
       if (isAscii(vector.arena.subarray(0, vector.arenaUsed))) return () => true;
       return (row) => isUtf8(vector.bytesAt(row));
+    case 'double':
+      return (row) => !isKey || !Number.isNaN(vector.f64[row]!);
     case 'int':
     case 'long':
-    case 'double':
     case 'bytes':
       return () => true;
   }
