@@ -6,11 +6,13 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Disk, DiskFile } from './disk.ts';
 import { Fault, messageOf } from './fault.ts';
+import { ReadHandles } from './read-handles.ts';
 
 const FULL = new Set(['ENOSPC', 'EDQUOT']);
 
 export class NodeDisk implements Disk {
   readonly root: string;
+  readonly #handles = new ReadHandles();
 
   constructor(root: string) {
     this.root = root;
@@ -21,6 +23,7 @@ export class NodeDisk implements Disk {
   }
 
   async create(path: string): Promise<DiskFile> {
+    this.#handles.forget(join(this.root, path));
     const handle = await open(join(this.root, path), 'w').catch(refusal(path));
     return {
       path,
@@ -40,19 +43,7 @@ export class NodeDisk implements Disk {
   }
 
   async readAt(path: string, offset: number, length: number): Promise<Uint8Array> {
-    const handle = await open(join(this.root, path), 'r').catch(refusal(path));
-    try {
-      const bytes = new Uint8Array(length);
-      let filled = 0;
-      while (filled < length) {
-        const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
-        if (bytesRead === 0) break;
-        filled += bytesRead;
-      }
-      return bytes.subarray(0, filled);
-    } finally {
-      await handle.close();
-    }
+    return this.#handles.read(join(this.root, path), offset, length).catch(refusal(path));
   }
 
   async exists(path: string): Promise<boolean> {
@@ -72,6 +63,8 @@ export class NodeDisk implements Disk {
 
   async rename(from: string, to: string): Promise<void> {
     await rename(join(this.root, from), join(this.root, to)).catch(refusal(to));
+    this.#handles.forget(join(this.root, from));
+    this.#handles.forget(join(this.root, to));
   }
 
   async syncFolder(path: string): Promise<void> {
@@ -85,6 +78,12 @@ export class NodeDisk implements Disk {
 
   async remove(path: string): Promise<void> {
     await rm(join(this.root, path), { recursive: true, force: true });
+    this.#handles.forget(join(this.root, path));
+  }
+
+  /** Closes the files it keeps open for reading. It can be used again after that. */
+  async close(): Promise<void> {
+    this.#handles.forgetAll();
   }
 
   /** SQLite's own file lock does the work: the system drops it with the process, also after a kill −9. */
