@@ -19,6 +19,8 @@ export type ServerCommand = {
   readonly args: readonly string[];
   readonly folder: string;
   readonly reaper: Reaper;
+  /** Added to this process's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
 };
 
 export class ServerProcess {
@@ -42,7 +44,11 @@ export class ServerProcess {
     const log = await open(logPath, 'a');
     try {
       const stdio = ['ignore', log.fd, log.fd] as const;
-      const child = command.reaper.spawn(command.program, command.args, { cwd: command.folder, stdio: [...stdio] });
+      const child = command.reaper.spawn(command.program, command.args, {
+        cwd: command.folder,
+        stdio: [...stdio],
+        env: { ...process.env, ...command.env },
+      });
       child.unref();
       return new ServerProcess(command, logPath, child);
     } finally {

@@ -56,7 +56,13 @@ export type ConfigInput = {
 };
 
 /** `TIDEMARK_*` variables that other parts of the product read. */
-const ENVIRONMENT_OF_OTHERS = new Set(['TIDEMARK_CONFIG', 'TIDEMARK_KAFKA', 'TIDEMARK_REDIS', 'TIDEMARK_CACHE']);
+const ENVIRONMENT_OF_OTHERS = new Set([
+  'TIDEMARK_CONFIG',
+  'TIDEMARK_URL',
+  'TIDEMARK_KAFKA',
+  'TIDEMARK_REDIS',
+  'TIDEMARK_CACHE',
+]);
 
 /** @throws {Fault} `invalid`: names every setting that is wrong, with what was given, by whom, and what is expected. */
 export function readConfig(input: ConfigInput): Config {

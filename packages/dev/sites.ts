@@ -1,0 +1,178 @@
+/** Several sites on this machine, each a process of its own, on the embedded engine or on real Kafka and Redis. */
+
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { existingKafka, existingRedis } from './existing.ts';
+import { freePort } from './free-port.ts';
+import { KafkaServer } from './kafka.ts';
+import type { Reaper } from './reaper.ts';
+import { RedisServer } from './redis.ts';
+import { ServerProcess } from './server-process.ts';
+
+export type Engine = 'embedded' | 'kafka';
+
+const PROGRAM = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
+const NAMES = ['paris', 'tokyo', 'quito', 'oslo', 'perth', 'lagos', 'lima', 'dakar', 'osaka'] as const;
+const READY_WAIT_MS = 60_000;
+const PORT_STEP = 10;
+
+export type SitesOptions = {
+  readonly engine: Engine;
+  readonly count: number;
+  /** Holds everything: each site's data and configuration, the brokers' data. Made where it is missing. */
+  readonly folder: string;
+  readonly reaper: Reaper;
+  /** HTTP port of the first site, the others ten apart; null for free ones. */
+  readonly firstPort: number | null;
+  /** Told what is being waited for. */
+  readonly onProgress?: (what: string) => void;
+  /** Settings beside those that follow from the engine, as `TIDEMARK_*` has them. */
+  readonly env?: Readonly<Record<string, string>>;
+};
+
+/** One site: its process, and its Kafka and Redis where they were started for it. */
+export class DevSite {
+  readonly name: string;
+  readonly url: string;
+  readonly folder: string;
+  readonly kafka: KafkaServer | null;
+  readonly redis: RedisServer | null;
+  readonly #options: SitesOptions;
+  #process: ServerProcess | null = null;
+
+  constructor(name: string, port: number, options: SitesOptions, kafka: KafkaServer | null, redis: RedisServer | null) {
+    this.name = name;
+    this.url = `http://127.0.0.1:${port}`;
+    this.folder = join(options.folder, name);
+    this.#options = options;
+    this.kafka = kafka;
+    this.redis = redis;
+  }
+
+  get configFile(): string {
+    return join(this.#options.folder, `${this.name}.json`);
+  }
+
+  /** The site's column files. */
+  get storeFolder(): string {
+    return join(this.folder, 'store');
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  get isRunning(): boolean {
+    return this.#process?.isRunning ?? false;
+  }
+
+  /** Starts the site's own process. @throws {Fault} `unavailable`: it ended; its last output is in the message. */
+  async start(): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
+    this.#process = await ServerProcess.start({
+      name: 'site',
+      program: process.execPath,
+      args: ['--disable-warning=ExperimentalWarning', PROGRAM, 'serve', '--config', this.configFile],
+      folder: this.folder,
+      reaper: this.#options.reaper,
+      env: { NODE_COMPILE_CACHE: join(this.#options.folder, 'compiled'), ...this.#options.env },
+    });
+    await this.#process.waitUntil(() => answers(`${this.url}/readyz`), READY_WAIT_MS);
+  }
+
+  /** kill −9 of the site's process; its Kafka and Redis live on. */
+  async kill(): Promise<void> {
+    await this.#process?.kill();
+  }
+
+  /** kill −9 of everything the site has. */
+  async killAll(): Promise<void> {
+    await Promise.all([this.kill(), this.kafka?.kill(), this.redis?.kill()]);
+  }
+
+  /** Starts whatever of the site does not run. */
+  async startAll(): Promise<void> {
+    await Promise.all([this.kafka?.restart(), this.redis?.restart()]);
+    await this.start();
+  }
+
+  /** Ends the site's process in good order. */
+  async stop(): Promise<void> {
+    await this.#process?.stop();
+  }
+
+  pause(): void {
+    this.#process?.pause();
+  }
+
+  resume(): void {
+    this.#process?.resume();
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  return fetch(url, { signal: AbortSignal.timeout(1_000) }).then(
+    (response) => response.ok,
+    () => false,
+  );
+}
+
+/** Starts `count` sites with their brokers and waits until each answers. They end with the reaper. */
+export async function startSites(options: SitesOptions): Promise<DevSite[]> {
+  await mkdir(options.folder, { recursive: true });
+  const names = siteNames(options.count);
+  const existing =
+    options.engine === 'kafka' ? { kafka: existingKafka(), redis: existingRedis() } : { kafka: null, redis: null };
+  const sites: DevSite[] = [];
+  for (const [index, name] of names.entries()) {
+    const port = options.firstPort === null ? await freePort() : options.firstPort + index * PORT_STEP;
+    const settings = (what: string) => ({ folder: join(options.folder, `${what}-${name}`), reaper: options.reaper });
+    const ownKafka = options.engine === 'kafka' && existing.kafka === null;
+    const ownRedis = options.engine === 'kafka' && existing.redis === null;
+    const kafka = ownKafka ? await KafkaServer.prepare(settings('kafka')) : null;
+    const redis = ownRedis ? await RedisServer.prepare(settings('redis')) : null;
+    sites.push(new DevSite(name, port, options, kafka, redis));
+  }
+  if (options.engine === 'kafka') {
+    options.onProgress?.(`${names.length} Kafka brokers and ${names.length} Redis`);
+    await Promise.all(sites.flatMap(({ kafka, redis }) => [kafka?.start(), redis?.start()]));
+  }
+  await writeConfigs(sites, options, existing);
+  options.onProgress?.(`${names.length} sites`);
+  await Promise.all(sites.map((site) => site.start()));
+  return sites;
+}
+
+/** The first `count` names that demo and dev give to sites. */
+export function siteNames(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => NAMES[i] ?? `site-${i + 1}`);
+}
+
+type Existing = { readonly kafka: string[][] | null; readonly redis: string[] | null };
+
+/** Each site's `tidemark.json`; one that is there stays, so that a folder is taken up again as it was left. */
+async function writeConfigs(
+  sites: readonly DevSite[],
+  options: SitesOptions,
+  existing: Existing | null,
+): Promise<void> {
+  const entries = sites.map((site, index) => {
+    const { name, url } = site;
+    const kafka = existing.kafka?.[index] ?? (site.kafka === null ? null : [site.kafka.address]);
+    const log = kafka === null ? `sqlite:${name}/log.db` : `kafka://${kafka.join(',')}`;
+    const redis = existing.redis?.[index] ?? site.redis?.address;
+    return [name, { log, board: redis ?? `file:${name}/board.json`, url }];
+  });
+  for (const site of sites) {
+    if (existsSync(site.configFile) && options.engine === 'embedded' && options.firstPort !== null) continue;
+    const config = {
+      site: site.name,
+      listen: new URL(site.url).host,
+      data: site.name,
+      sites: Object.fromEntries(entries),
+    };
+    await writeFile(site.configFile, `${JSON.stringify(config, null, 2)}\n`);
+  }
+}
