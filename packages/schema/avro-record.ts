@@ -41,7 +41,7 @@ type Scope = { readonly names: Map<string, Read>; readonly namespace: string };
 export function compileRecord(schema: object, maps: readonly string[], convert: LogicalConvert): RecordReader {
   checkSchema(schema);
   const node = schema as Node;
-  if (node.type !== 'record') throw unreadable('the schema', `a ${nameOf(schema)}`, 'a record');
+  if (node.type !== 'record') throw unreadable('the schema', `of type ${nameOf(schema)}`, 'a record');
   const fullName = qualified(node, '');
   const namespace = fullName.slice(0, Math.max(0, fullName.lastIndexOf('.')));
   const scope: Scope = { names: new Map(), namespace };
@@ -136,7 +136,7 @@ function plain(field: string, node: Node, scope: Scope): Read {
     default: {
       const known = scope.names.get(qualified({ name: node.type }, scope.namespace));
       if (known !== undefined) return known;
-      throw unreadable(`field ${field}`, `a ${nameOf(node)}`, 'a value that a column can hold');
+      throw unreadable(`field ${field}`, `of type ${nameOf(node)}`, 'a value that a column can hold');
     }
   }
 }
