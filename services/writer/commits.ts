@@ -9,8 +9,11 @@ import type { Appender, Entry } from './appender.ts';
 import { committedSeq } from './committed.ts';
 import { Fifo } from './fifo.ts';
 
-/** Bytes of a partition that may be stored but not committed; more wait for the other sites. */
-export const UNCOMMITTED_BYTES_MAX = 32 * 1024 * 1024;
+/**
+ * Bytes of a partition that may be stored but not committed; more wait for the other sites. Below what an applier holds
+ * back (8 MiB), so that the record that tells it what is committed is never behind what it cannot take in.
+ */
+export const UNCOMMITTED_BYTES_MAX = 4 * 1024 * 1024;
 
 type Waiter = { readonly entry: Entry; readonly resolve: () => void };
 
