@@ -144,6 +144,12 @@ export class Partition {
     return true;
   }
 
+  /** Merges a batch once more whose position has been applied already: a replay. @throws as `apply`. */
+  applyAgain(batch: RowBatch, stamp: Stamp): void {
+    if (this.#table === null) throw new Error(`partition ${this.path}: rows before a schema`);
+    this.#active.apply(batch, stamp);
+  }
+
   /** Notes a record that has no rows for this table. */
   advance(origin: string, at: Position): void {
     if (comparePositions(at, this.position(origin)) > 0) this.#positions.set(origin, at);
