@@ -59,15 +59,20 @@ export function problemOf(error: unknown, requestId: string): Problem {
 
 /**
  * Headers that go with the problem: its type, where to go instead, when to come back.
- * @param path of the request; a Fault's `location` is a site, and the same path is meant there
+ * @param path of the request; where a Fault's `location` is only a site, the same path is meant there
  */
 export function problemHeaders(error: unknown, problem: Problem, path: string): Record<string, string> {
   const location = isFault(error) ? error.details.location : undefined;
   return {
     'content-type': PROBLEM_TYPE,
-    ...(location === undefined ? {} : { location: `${location}${path}` }),
+    ...(location === undefined ? {} : { location: samePathAt(location, path) }),
     ...(problem.retryAfterMs === undefined ? {} : { 'retry-after': `${Math.ceil(problem.retryAfterMs / 1000)}` }),
   };
+}
+
+function samePathAt(location: string, path: string): string {
+  const bare = URL.canParse(location) && new URL(location).pathname === '/';
+  return bare ? `${location.replace(/\/$/, '')}${path}` : location;
 }
 
 /** The HTTP layer's own refusals (a body too large, not JSON, of no known type) carry a status below 500. */

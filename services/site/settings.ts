@@ -62,7 +62,12 @@ export const SETTINGS = {
   roles: setting(z.array(z.enum(ROLES)).min(1), 'list', 'services to run in this process', [...ROLES]),
   sites: setting(z.record(name, siteSchema), 'json', 'each site: its log, its board, the URL of its HTTP'),
   logLevel: setting(z.enum(LOG_LEVELS), 'text', 'least severe line written to standard error', 'info'),
-  memtableBytesMax: setting(whole(MIB, 16 * GIB), 'integer', 'rows of a partition kept in memory', 64 * MIB),
+  memtableBytesMax: setting(
+    whole(MIB, 16 * GIB),
+    'integer',
+    'rows of a keyspace kept in memory before they are written',
+    64 * MIB,
+  ),
   pendingBytesMax: setting(whole(MIB, 16 * GIB), 'integer', 'bytes of writes waiting for their ack', 64 * MIB),
   bodyBytesMax: setting(whole(1024, GIB), 'integer', 'largest body of a request that is read whole', 32 * MIB),
   appendTimeoutMs: setting(whole(100, 600_000), 'integer', 'longest wait for one append to the log', 5_000),

@@ -1,0 +1,41 @@
+/** The one place that knows which engine stands behind an address. */
+
+import type { Board } from '@tidemark/control/board';
+import { FileBoard } from '@tidemark/control/file-board';
+import { RedisBoard } from '@tidemark/control/redis-board';
+import { KafkaLog } from '@tidemark/log/kafka-log';
+import type { Log } from '@tidemark/log/log';
+import { SqliteLog } from '@tidemark/log/sqlite-log';
+import type { Clock } from '@tidemark/world/clock';
+import type { Logger } from '@tidemark/world/logger';
+import type { Random } from '@tidemark/world/random';
+import type { BoardAddress, LogAddress } from './address.ts';
+
+export type EngineParts = {
+  readonly cluster: string;
+  /** The site this process is. */
+  readonly site: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly appendTimeoutMs: number;
+};
+
+/**
+ * Opens a site's log. Kafka need not be there yet: operations are `unavailable` until it is.
+ * @param mode `owner` for this site's own log, `reader` for another's
+ * @throws {Fault} as the engine's own opening: a file of another format, or one that is no log.
+ */
+export async function openLog(address: LogAddress, mode: 'owner' | 'reader', parts: EngineParts): Promise<Log> {
+  const { clock, random, logger, appendTimeoutMs, cluster, site } = parts;
+  if (address.engine === 'sqlite') return SqliteLog.open(address.path, { clock, random, logger, mode });
+  const clientId = `tidemark-${cluster}-${site}`;
+  return KafkaLog.connect(address.brokers, { clock, logger, clientId, appendTimeoutMs });
+}
+
+/** Opens a site's board; one that is not there yet is `unavailable` until it is. @param of whose board it is */
+export async function openBoard(address: BoardAddress, of: string, parts: EngineParts): Promise<Board> {
+  const { cluster, clock, logger } = parts;
+  if (address.engine === 'file') return FileBoard.at(address.path, clock);
+  return RedisBoard.connect({ url: address.url, cluster, site: of, clock, logger });
+}

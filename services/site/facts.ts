@@ -1,0 +1,77 @@
+/** Gathers what the services of this process know into what the site says of itself: on its board, in status, in metrics. */
+
+import type { OriginFacts as AppliedFacts, ApplierFacts } from '@tidemark/applier/main';
+import { type Heard, type Lag, lagOf } from '@tidemark/control/lag';
+import type { MirrorFacts } from '@tidemark/mirror/main';
+import type { CopyFacts, KeyspaceFacts, OriginFacts, SiteFacts } from '@tidemark/watchdog/facts';
+import type { Clock } from '@tidemark/world/clock';
+import type { Keyspaces, Services } from './keyspaces.ts';
+
+export type FactsParts = {
+  readonly services: Services;
+  readonly keyspaces: Keyspaces;
+  readonly roles: readonly string[];
+  readonly clock: Clock;
+  /** Where this process listens. */
+  readonly url: () => string;
+};
+
+export class SiteFactsSource {
+  readonly #parts: FactsParts;
+  /** Newest barrier seen applied, and when, by keyspace and origin. */
+  readonly #barriers = new Map<string, { readonly barrierMs: number; readonly heardMs: number }>();
+
+  constructor(parts: FactsParts) {
+    this.#parts = parts;
+  }
+
+  /** Asked at least once a second: when a barrier was applied is known as exactly as that. */
+  read(): Omit<SiteFacts, 'loopLagMs'> {
+    const { keyspaces, roles, url } = this.#parts;
+    return { url: url(), roles, keyspaces: keyspaces.all().map((one) => this.#keyspace(one.name, one.version)) };
+  }
+
+  #keyspace(name: string, version: number): KeyspaceFacts {
+    const { services, keyspaces } = this.#parts;
+    const applied = services.applier?.facts(name) ?? null;
+    return {
+      keyspace: name,
+      version,
+      state: keyspaces.state(name) ?? 'starting',
+      writer: services.writer?.facts(name) ?? null,
+      asOfMs: applied?.asOf?.ms ?? null,
+      origins: applied === null ? [] : this.#origins(name, applied),
+      copies: (services.mirror?.facts(name) ?? []).map(copyFacts),
+    };
+  }
+
+  #origins(keyspace: string, { asOf, origins }: ApplierFacts): OriginFacts[] {
+    return Object.entries(origins).map(([origin, facts]) => {
+      const { applied, records, rows, duplicate, ignored, alarmed, stopped } = facts;
+      const lag = this.#lag(`${keyspace}/${origin}`, asOf?.ms ?? null, facts);
+      return { origin, applied, lag, records, rows, duplicate, ignored, alarmed, stopped };
+    });
+  }
+
+  #lag(key: string, asOfMs: number | null, { newestBarrierMs, heardMonotonicMs, caughtUp }: AppliedFacts): Lag {
+    const { clock } = this.#parts;
+    const monotonicMs = clock.monotonicMs();
+    // A barrier counts once everything before it is applied too, and that is what asOf says.
+    const barrierMs = newestBarrierMs === null || asOfMs === null ? null : Math.min(newestBarrierMs, asOfMs);
+    const before = this.#barriers.get(key);
+    if (barrierMs !== null && barrierMs !== before?.barrierMs) {
+      this.#barriers.set(key, { barrierMs, heardMs: Math.min(monotonicMs, heardMonotonicMs ?? monotonicMs) });
+    }
+    const known = this.#barriers.get(key);
+    const heard: Heard | null = known === undefined ? null : { ...known, isCaughtUp: caughtUp };
+    return lagOf(heard, { wallMs: clock.nowMs(), monotonicMs });
+  }
+}
+
+function copyFacts({ origin, durable, behindRecords, ignored, stopped }: MirrorFacts): CopyFacts {
+  const behind = behindRecords.reduce<number | null>(
+    (sum, records) => (sum === null || records === null ? null : sum + records),
+    0,
+  );
+  return { origin, durable, behindRecords: behind, ignored, stopped };
+}

@@ -1,0 +1,126 @@
+/** `/v1/keyspaces`: defining, changing and reading keyspaces, and the guard before every route of a keyspace. */
+
+import { evolve } from '@tidemark/schema/evolve';
+import { formatKeyspaceFile, type KeyspaceFile, parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
+import { nearestHint } from '@tidemark/schema/nearest';
+import type { Keyspace } from '@tidemark/schema/table';
+import type { SiteCatalog } from '@tidemark/watchdog/catalog';
+import { Fault } from '@tidemark/world/fault';
+import type { WriterService } from '@tidemark/writer/main';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type Keyspaces, primaryOf, redirectTo } from './keyspaces.ts';
+
+/** Words that stand for something else in a path under `/v1` or in the data folder. */
+const RESERVED = new Set(['keyspaces', 'status', 'history', 'jobs', 'internal', 'checkpoints', 'board']);
+
+export type KeyspaceRouteParts = {
+  readonly site: string;
+  /** Every site of the cluster. */
+  readonly sites: readonly string[];
+  readonly catalog: SiteCatalog;
+  readonly keyspaces: Keyspaces;
+  readonly writer: WriterService | null;
+  readonly urlOf: (site: string) => string | null;
+  readonly requestTimeoutMs: number;
+};
+
+type Put = FastifyRequest<{ Params: { keyspace: string }; Querystring: { dryRun?: string } }>;
+
+export function registerKeyspaceRoutes(app: FastifyInstance, parts: KeyspaceRouteParts): void {
+  const { keyspaces } = parts;
+  app.get('/v1/keyspaces', async () => ({
+    keyspaces: keyspaces.all().map((one) => ({
+      keyspace: one.name,
+      version: one.version,
+      primary: primaryOf(one),
+      state: keyspaces.state(one.name),
+    })),
+  }));
+  app.get<{ Params: { keyspace: string } }>('/v1/keyspaces/:keyspace', async (request, reply) => {
+    const current = keyspaces.current(request.params.keyspace);
+    if (current === null) throw keyspaces.unknown(request.params.keyspace);
+    return reply.header('etag', etagOf(current)).send(formatKeyspaceFile(current));
+  });
+  app.put('/v1/keyspaces/:keyspace', (request: Put, reply: FastifyReply) => put(parts, request, reply));
+  app.addHook('preHandler', async (request) => {
+    if (request.routeOptions.url?.startsWith('/v1/:keyspace/') !== true) return;
+    const { keyspace } = request.params as { keyspace: string };
+    const state = keyspaces.state(keyspace);
+    if (state === null) throw keyspaces.unknown(keyspace);
+    if (state === 'starting') throw starting(keyspace, parts.site);
+    if (state === 'elsewhere') throw keyspaces.elsewhere(keyspace);
+  });
+}
+
+/** Answers `{keyspace, version, changes}`: 201 when it is new, 200 when it was changed or says nothing new. */
+async function put(parts: KeyspaceRouteParts, request: Put, reply: FastifyReply): Promise<object> {
+  const file = parseKeyspaceFile(request.body);
+  checkName(parts, request.params.keyspace, file);
+  if (!parts.catalog.opened) throw parts.keyspaces.unknown(file.keyspace);
+  const stored = parts.keyspaces.current(file.keyspace);
+  const primary = stored === null ? file.primary : primaryOf(stored);
+  if (primary !== parts.site) {
+    const message = `keyspace ${file.keyspace} is defined at its primary ${primary}, this is ${parts.site}`;
+    throw redirectTo(message, primary, parts.urlOf(primary));
+  }
+  checkVersion(file.keyspace, request.headers['if-match'], stored);
+  if (stored === null) checkSites(parts, file);
+  const dryRun = request.query.dryRun !== undefined && request.query.dryRun !== 'false';
+  const { keyspace, changes } = await (dryRun ? evolve(stored, file) : apply(parts, file, stored));
+  const status = stored === null && !dryRun ? 201 : 200;
+  void reply.code(status).header('etag', etagOf(keyspace));
+  return { keyspace: keyspace.name, version: keyspace.version, changes };
+}
+
+async function apply(parts: KeyspaceRouteParts, file: KeyspaceFile, stored: Keyspace | null) {
+  const { catalog, keyspaces, writer, site, requestTimeoutMs } = parts;
+  if (stored === null) {
+    const created = evolve(null, file);
+    await catalog.create(created.keyspace, requestTimeoutMs);
+    await keyspaces.started(file.keyspace, requestTimeoutMs);
+    return created;
+  }
+  const planned = evolve(stored, file);
+  if (planned.changes.length === 0) return planned;
+  if (keyspaces.state(file.keyspace) === 'starting') throw starting(file.keyspace, site);
+  if (writer === null) throw new Fault('unavailable', `this process of ${site} has no writer to change a keyspace`);
+  return writer.evolve(file);
+}
+
+function starting(keyspace: string, site: string): Fault {
+  return new Fault('unavailable', `keyspace ${keyspace} is starting at ${site}`, { retryAfterMs: 500 });
+}
+
+function checkName(parts: KeyspaceRouteParts, inPath: string, file: KeyspaceFile): void {
+  const { keyspace } = file;
+  const refuse = (message: string, expected: string): never => {
+    throw new Fault('invalid', `keyspace "${keyspace}": ${message}`, { got: keyspace, expected });
+  };
+  if (keyspace !== inPath) refuse(`the path says "${inPath}"`, inPath);
+  if (RESERVED.has(keyspace.toLowerCase())) refuse('the name is taken by the system', 'another name');
+  const twin = parts.keyspaces.all().find((one) => one.name.toLowerCase() === keyspace.toLowerCase());
+  if (twin !== undefined && twin.name !== keyspace) refuse(`there is ${twin.name}, which differs by case`, twin.name);
+}
+
+/** @throws {Fault} `invalid` with `status: 412`: another version than the one asked for; both named. */
+function checkVersion(name: string, ifMatch: string | undefined, stored: Keyspace | null): void {
+  if (ifMatch === undefined || (ifMatch.trim() === '*' && stored !== null)) return;
+  const wanted = ifMatch.trim().replace(/^(W\/)?"(.*)"$/, '$2');
+  const version = stored === null ? 'none' : String(stored.version);
+  if (wanted === version) return;
+  const message = `keyspace ${name}: If-Match asks for version ${wanted}, stored is ${version}`;
+  throw new Fault('invalid', message, { status: 412, got: wanted, expected: version });
+}
+
+function checkSites({ sites }: KeyspaceRouteParts, file: KeyspaceFile): void {
+  for (const site of Object.keys(file.sites)) {
+    if (sites.includes(site)) continue;
+    const message = `keyspace ${file.keyspace}: site ${site} is none of this cluster's`;
+    const expected = sites.join(', ');
+    throw new Fault('invalid', `${message}: ${expected}${nearestHint(site, sites)}`, { got: site, expected });
+  }
+}
+
+function etagOf(keyspace: Keyspace): string {
+  return `"${keyspace.version}"`;
+}

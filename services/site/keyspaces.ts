@@ -1,0 +1,183 @@
+/** The keyspaces of this site: each is started once its topics are there, and says what state it is in. */
+
+import type { ApplierService } from '@tidemark/applier/main';
+import type { MirrorService } from '@tidemark/mirror/main';
+import type { Keyspace } from '@tidemark/schema/table';
+import type { Clock } from '@tidemark/world/clock';
+import { Fault, isFault, messageOf } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import type { WriterService } from '@tidemark/writer/main';
+
+const RETRY_MS = 500;
+
+/** `elsewhere`: this site has no data of the keyspace. */
+export type KeyspaceState = 'starting' | 'running' | 'elsewhere';
+
+/** The services this process runs; null for a role it does not have. */
+export type Services = {
+  readonly writer: WriterService | null;
+  readonly mirror: MirrorService | null;
+  readonly applier: ApplierService | null;
+};
+
+export type KeyspacesParts = {
+  readonly site: string;
+  readonly services: Services;
+  /** Makes sure of the topics. @throws {Fault} `unavailable` while the log cannot be reached */
+  readonly ensureTopics: (keyspace: Keyspace) => Promise<void>;
+  readonly urlOf: (site: string) => string | null;
+  /** True once it is known which keyspaces there are. */
+  readonly isCatalogRead: () => boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onFatal: (error: unknown) => void;
+};
+
+/** The site that writes a keyspace. There is one place that decides this. */
+export function primaryOf(keyspace: Keyspace): string {
+  return keyspace.primary;
+}
+
+type Entry = { readonly created: Keyspace; state: KeyspaceState; readonly started: Promise<void> };
+
+export class Keyspaces implements AsyncDisposable {
+  readonly #parts: KeyspacesParts;
+  readonly #entries = new Map<string, Entry>();
+  readonly #stop = new AbortController();
+
+  constructor(parts: KeyspacesParts) {
+    this.#parts = parts;
+  }
+
+  /** Begins to run a keyspace the catalogue told of; returns at once. */
+  begin(keyspace: Keyspace): void {
+    const { site, onFatal } = this.#parts;
+    const here = keyspace.sites.some((one) => one.name === site && one.role === 'data');
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const entry: Entry = { created: keyspace, state: here ? 'starting' : 'elsewhere', started: promise };
+    this.#entries.set(keyspace.name, entry);
+    const starting = here ? this.#start(entry) : Promise.resolve();
+    starting.then(resolve, (error) => {
+      resolve();
+      if (!this.#stop.signal.aborted) onFatal(error);
+    });
+  }
+
+  async #start(entry: Entry): Promise<void> {
+    const { site, services, logger } = this.#parts;
+    const { created: keyspace } = entry;
+    await this.#ensureTopics(keyspace);
+    if (this.#stop.signal.aborted) return;
+    await Promise.all([services.mirror?.start(keyspace), services.applier?.start(keyspace)]);
+    if (this.#stop.signal.aborted) return;
+    if (primaryOf(keyspace) === site) await services.writer?.start(keyspace);
+    entry.state = 'running';
+    logger.info({ keyspace: keyspace.name, primary: primaryOf(keyspace) }, `keyspace ${keyspace.name} runs`);
+  }
+
+  /** A log that is away is waited for; one that holds something else ends the process. */
+  async #ensureTopics(keyspace: Keyspace): Promise<void> {
+    const { logger, clock, ensureTopics } = this.#parts;
+    for (let said = false; !this.#stop.signal.aborted; said = true) {
+      try {
+        return await ensureTopics(keyspace);
+      } catch (error) {
+        if (!isFault(error, 'unavailable') && !isFault(error, 'unknown')) throw error;
+        if (!said) logger.warn({ keyspace: keyspace.name }, `keyspace ${keyspace.name} waits: ${messageOf(error)}`);
+        await clock.sleep(RETRY_MS, this.#stop.signal);
+      }
+    }
+  }
+
+  /** Resolves when the keyspace runs here, or `timeoutMs` are over. */
+  async started(name: string, timeoutMs: number): Promise<void> {
+    const done = new AbortController();
+    const late = this.#parts.clock.sleep(timeoutMs, done.signal);
+    await Promise.race([this.#entries.get(name)?.started, late]);
+    done.abort();
+  }
+
+  state(name: string): KeyspaceState | null {
+    return this.#entries.get(name)?.state ?? null;
+  }
+
+  /** The newest definition known here; null when there is no such keyspace. */
+  current(name: string): Keyspace | null {
+    const { writer, applier } = this.#parts.services;
+    const known = [writer?.keyspace(name), applier?.keyspace(name), this.#entries.get(name)?.created];
+    return known.reduce<Keyspace | null>(
+      (newest, one) => (one != null && (newest === null || one.version > newest.version) ? one : newest),
+      null,
+    );
+  }
+
+  all(): Keyspace[] {
+    return [...this.#entries.keys()].sort().map((name) => this.current(name)!);
+  }
+
+  /** The site that writes the keyspace; null when there is none of that name. */
+  primaryOf(name: string): string | null {
+    const current = this.current(name);
+    return current === null ? null : primaryOf(current);
+  }
+
+  /**
+   * True where rows of the keyspace are written here now; of every keyspace, and at least one, for null.
+   * @returns null when there is no keyspace of that name
+   */
+  isPrimary(name: string | null): boolean | null {
+    if (name === null) return this.#entries.size > 0 && [...this.#entries.keys()].every((one) => this.isPrimary(one));
+    const { site, services } = this.#parts;
+    if (this.primaryOf(name) === null) return null;
+    const writes = services.writer?.keyspace(name) != null;
+    return writes && this.primaryOf(name) === site && this.state(name) === 'running';
+  }
+
+  /** What is not running yet, in words. */
+  missing(): string[] {
+    const starting = [...this.#entries].filter(([, entry]) => entry.state === 'starting');
+    const catalog = this.#parts.isCatalogRead() ? [] : ['its control log has not been read yet'];
+    return [...catalog, ...starting.map(([name]) => `keyspace ${name} is starting`)];
+  }
+
+  /** Where writes of the keyspace go: 307 with the site that takes them, 404, or 503 when that cannot be told yet. */
+  elsewhere(name: string): Fault {
+    const { site, urlOf } = this.#parts;
+    const current = this.current(name);
+    if (current === null) return this.unknown(name);
+    const primary = primaryOf(current);
+    if (primary === site) {
+      return new Fault('unavailable', `keyspace ${name} is starting at ${site}`, { retryAfterMs: 500 });
+    }
+    return redirectTo(`keyspace ${name} is written at ${primary}, this is ${site}`, primary, urlOf(primary));
+  }
+
+  /** No such keyspace, or none that is known of yet. */
+  unknown(name: string): Fault {
+    const { site, isCatalogRead } = this.#parts;
+    if (!isCatalogRead()) {
+      const message = `keyspace ${name}: site ${site} has not read its control log yet`;
+      return new Fault('unavailable', message, { retryAfterMs: 500 });
+    }
+    const expected = [...this.#entries.keys()].sort().join(', ');
+    const message = `no keyspace "${name}" at site ${site}; there are: ${expected === '' ? 'none' : expected}`;
+    return new Fault('invalid', message, { got: name, expected, status: 404 });
+  }
+
+  /** Call after the services were asked to stop: waits for what was being started. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await Promise.all([...this.#entries.values()].map((entry) => entry.started));
+  }
+
+  /** Begins to stop: nothing more is started. */
+  close(): void {
+    this.#stop.abort();
+  }
+}
+
+/** 307 to another site, or 503 while nobody knows where it is. */
+export function redirectTo(message: string, site: string, url: string | null): Fault {
+  if (url !== null) return new Fault('invalid', message, { status: 307, location: url, expected: site });
+  return new Fault('unavailable', `${message}; where ${site} is has not been heard`, { retryAfterMs: 1_000 });
+}

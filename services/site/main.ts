@@ -1,0 +1,269 @@
+/**
+ * One process of a site. Everything it is made of is chosen here, and put together in the order in which it is taken
+ * apart again: writer first, then mirror, applier, HTTP, watchdog, boards, logs, the folder.
+ */
+
+import { ApplierService } from '@tidemark/applier/main';
+import type { Board } from '@tidemark/control/board';
+import type { Log } from '@tidemark/log/log';
+import { MirrorService } from '@tidemark/mirror/main';
+import { SiteCatalog } from '@tidemark/watchdog/catalog';
+import { WatchdogService } from '@tidemark/watchdog/main';
+import type { Clock } from '@tidemark/world/clock';
+import { type Logger, SILENT } from '@tidemark/world/logger';
+import { LoopLag } from '@tidemark/world/loop-lag';
+import { HttpNetwork } from '@tidemark/world/network';
+import { NodeDisk } from '@tidemark/world/node-disk';
+import { SystemRandom } from '@tidemark/world/random';
+import { SystemClock } from '@tidemark/world/system-clock';
+import { WriterService } from '@tidemark/writer/main';
+import type { Config } from './config.ts';
+import { type EngineParts, openBoard, openLog } from './engines.ts';
+import { SiteFactsSource } from './facts.ts';
+import { createHttp, listen, registerProbes } from './http.ts';
+import { takeDataFolder } from './identity.ts';
+import { registerKeyspaceRoutes } from './keyspace-routes.ts';
+import { Keyspaces, type Services } from './keyspaces.ts';
+import { SiteMetrics } from './metrics.ts';
+import { placeOf, SiteNetwork } from './places.ts';
+import { ROLES, type Role } from './settings.ts';
+import { ensureControlTopic, ensureTopics } from './topics.ts';
+
+export type RunningSite = {
+  readonly site: string;
+  /** Where its HTTP is. */
+  readonly url: string;
+  /** Finishes what is under way and gives everything back. Safe to repeat. */
+  stop(): Promise<void>;
+};
+
+export type SiteOptions = {
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  /** Told once of what the site cannot go on with; the process should end. The default throws it away with a log line. */
+  readonly onFatal?: (error: unknown) => void;
+};
+
+/**
+ * Starts a site; it listens when this resolves, and its keyspaces start as their logs can be reached.
+ * @throws {Fault} `unavailable`: the folder is open in another process, or the port is in use. `invalid`: the folder is
+ *   another site's or cluster's. `corrupt`: its own log or identity cannot be read.
+ */
+export async function startSite(config: Config, options: SiteOptions = {}): Promise<RunningSite> {
+  await using stack = new AsyncDisposableStack();
+  const site = new Site(config, options);
+  const url = await site.open(stack);
+  const parts = stack.move();
+  let stopped: Promise<void> | null = null;
+  const stop = (): Promise<void> => {
+    site.stopping = true;
+    stopped ??= parts.disposeAsync();
+    return stopped;
+  };
+  return { site: config.site, url, stop };
+}
+
+class Site {
+  stopping = false;
+  readonly #config: Config;
+  readonly #clock: Clock;
+  readonly #random = new SystemRandom();
+  readonly #logger: Logger;
+  readonly #stop = new AbortController();
+  readonly #onFatal: (error: unknown) => void;
+  #url = '';
+
+  constructor(config: Config, { logger = SILENT, clock = new SystemClock(), onFatal }: SiteOptions) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#logger = logger;
+    let told = false;
+    this.#onFatal = (error) => {
+      if (told || this.stopping) return;
+      told = true;
+      logger.error({ err: error }, 'the site cannot go on');
+      onFatal?.(error);
+    };
+  }
+
+  /** Puts the parts together; `stack` holds what was opened so far, in order. @returns where HTTP is */
+  async open(stack: AsyncDisposableStack): Promise<string> {
+    const { cluster, site, data, listen: address } = this.#config;
+    const disk = new NodeDisk(data);
+    stack.use(await takeDataFolder(disk, data, { cluster, site }));
+    const { log, remotes } = await this.#openLogs(stack);
+    const boards = await this.#openBoards(stack);
+    const loopLag = stack.use(new LoopLag(this.#clock));
+    const wiring = this.#wire({ disk, log, remotes, boards, loopLag });
+    const { app, catalog, watchdog, services, keyspaces } = wiring;
+    stack.use(catalog);
+    stack.use(watchdog);
+    stack.defer(() => app.close());
+    this.#stopServices(stack, services, keyspaces);
+    this.#url = await listen(app, address);
+    watchdog.start();
+    catalog.start();
+    this.#logger.info({ site, url: this.#url, roles: this.#config.roles }, `site ${site} listens at ${this.#url}`);
+    return this.#url;
+  }
+
+  /** Disposed in reverse: nothing new is started, the writer ends, then whatever was being started, mirror, applier. */
+  #stopServices(stack: AsyncDisposableStack, services: Services, keyspaces: Keyspaces): void {
+    stack.use(services.applier);
+    stack.use(services.mirror);
+    stack.use(keyspaces);
+    stack.use(services.writer);
+    stack.defer(() => {
+      this.#stop.abort();
+      keyspaces.close();
+    });
+  }
+
+  #engineParts(): EngineParts {
+    const { cluster, site, appendTimeoutMs } = this.#config;
+    return { cluster, site, appendTimeoutMs, clock: this.#clock, random: this.#random, logger: this.#logger };
+  }
+
+  async #openLogs(stack: AsyncDisposableStack): Promise<{ log: Log; remotes: Map<string, Log> }> {
+    const { site, sites } = this.#config;
+    const remotes = new Map<string, Log>();
+    let own: Log | null = null;
+    for (const [name, { log: address }] of sites) {
+      const log = stack.use(await openLog(address, name === site ? 'owner' : 'reader', this.#engineParts()));
+      if (name === site) own = log;
+      else remotes.set(name, log);
+    }
+    return { log: own!, remotes };
+  }
+
+  async #openBoards(stack: AsyncDisposableStack): Promise<Map<string, Board>> {
+    const boards = new Map<string, Board>();
+    for (const [name, { board }] of this.#config.sites) {
+      boards.set(name, stack.use(await openBoard(board, name, this.#engineParts())));
+    }
+    return boards;
+  }
+
+  #wire(opened: Opened) {
+    const { cluster, site, roles, sites } = this.#config;
+    const { log, remotes, boards, loopLag } = opened;
+    const common = { cluster, site, clock: this.#clock, random: this.#random, logger: this.#logger };
+    const urlOf = (name: string): string | null =>
+      (name === site ? this.#url : sites.get(name)?.url) ?? watchdog.urlOf(name);
+    const services = this.#services(opened, urlOf, () => keyspaces);
+    const topicParts = { ...common, log, signal: this.#stop.signal };
+    const keyspaces: Keyspaces = new Keyspaces({
+      ...common,
+      services,
+      urlOf,
+      ensureTopics: (keyspace) => ensureTopics(topicParts, keyspace),
+      isCatalogRead: () => catalog.opened,
+      onFatal: this.#onFatal,
+    });
+    const catalog: SiteCatalog = new SiteCatalog({
+      ...common,
+      log,
+      remotes,
+      ensureTopic: () => ensureControlTopic(topicParts),
+      onKeyspace: (keyspace) => keyspaces.begin(keyspace),
+      onFatal: this.#onFatal,
+      writes: roles.includes('watchdog'),
+    });
+    const facts = new SiteFactsSource({ services, keyspaces, roles, clock: this.#clock, url: () => this.#url });
+    const watchdog: WatchdogService = new WatchdogService({
+      ...common,
+      role: nameOfRoles(roles),
+      boards,
+      loopLag,
+      facts: () => facts.read(),
+      keyspaces: () => keyspaces.all(),
+      onFatal: this.#onFatal,
+    });
+    const app = this.#http({ services, keyspaces, catalog, watchdog, facts, urlOf });
+    return { app, catalog, watchdog, services, keyspaces };
+  }
+
+  #services(opened: Opened, urlOf: (site: string) => string | null, keyspaces: () => Keyspaces): Services {
+    const { cluster, site, roles, sites, memtableBytesMax, pendingBytesMax, requestTimeoutMs } = this.#config;
+    const { disk, log, remotes } = opened;
+    const clocks = { clock: this.#clock, random: this.#random };
+    const common = { cluster, site, disk, log, ...clocks, logger: this.#logger, onFatal: this.#onFatal };
+    const mirror = roles.includes('mirror') ? new MirrorService({ ...common, remotes }) : null;
+    const peers = new Map([...sites.keys()].filter((name) => name !== site).map((name) => [name, placeOf(name)]));
+    const writerParts = {
+      ...common,
+      peers,
+      network: new SiteNetwork(new HttpNetwork(), urlOf),
+      onCommitted: (keyspace: string, partition: number, at: { epoch: number; seq: number }): void =>
+        applier?.committed(keyspace, partition, site, at),
+      elsewhere: (keyspace: string) => keyspaces().elsewhere(keyspace),
+    };
+    const writer = roles.includes('writer')
+      ? new WriterService(writerParts, { pendingBytesMax, requestTimeoutMs })
+      : null;
+    const primaryUrl = (name: string): string | null => {
+      const primary = keyspaces().primaryOf(name);
+      return primary === null ? null : urlOf(primary);
+    };
+    const applierParts = {
+      ...common,
+      primaryUrl,
+      ...(writer === null ? {} : { requestBarrier: (keyspace: string) => writer.requestBarrier(keyspace) }),
+    };
+    const applier: ApplierService | null = roles.includes('applier')
+      ? new ApplierService(applierParts, { memtableBytesMax, readTimeoutMs: requestTimeoutMs })
+      : null;
+    return { writer, mirror, applier };
+  }
+
+  #http(parts: HttpWiring) {
+    const { site, sites, bodyBytesMax, requestTimeoutMs } = this.#config;
+    const { services, keyspaces, catalog, watchdog, facts, urlOf } = parts;
+    const { writer, mirror, applier } = services;
+    const metrics = new SiteMetrics({
+      facts: () => ({ ...facts.read(), loopLagMs: watchdog.loopLagMs }),
+      seen: () => watchdog.seen(),
+      conflicts: () => catalog.conflicts,
+    });
+    const app = createHttp({
+      random: this.#random,
+      logger: this.#logger,
+      bodyBytesMax,
+      onFatal: this.#onFatal,
+      refusal: () => (this.stopping ? `site ${site} is stopping` : null),
+      onAnswered: (route, status, ms) => metrics.answered(route, status, ms),
+    });
+    registerProbes(app, {
+      site,
+      missing: () => (this.stopping ? ['it is stopping'] : keyspaces.missing()),
+      writable: (name) => keyspaces.isPrimary(name),
+      metrics: () => metrics.render(),
+    });
+    const names = [...sites.keys()];
+    registerKeyspaceRoutes(app, { site, sites: names, catalog, keyspaces, writer, urlOf, requestTimeoutMs });
+    for (const service of [watchdog, writer, mirror, applier]) service?.register(app);
+    return app;
+  }
+}
+
+type Opened = {
+  readonly disk: NodeDisk;
+  readonly log: Log;
+  readonly remotes: ReadonlyMap<string, Log>;
+  readonly boards: ReadonlyMap<string, Board>;
+  readonly loopLag: LoopLag;
+};
+
+type HttpWiring = {
+  readonly services: Services;
+  readonly keyspaces: Keyspaces;
+  readonly catalog: SiteCatalog;
+  readonly watchdog: WatchdogService;
+  readonly facts: SiteFactsSource;
+  readonly urlOf: (site: string) => string | null;
+};
+
+/** Under which a process stands on the board: `site` when it is all of one. */
+function nameOfRoles(roles: readonly Role[]): string {
+  return ROLES.every((role) => roles.includes(role)) ? 'site' : [...new Set(roles)].sort().join('-');
+}

@@ -1,0 +1,98 @@
+/** A site as a process of its own: reads its configuration, says when it is ready, ends as it is told to. */
+
+import { basename, dirname, resolve } from 'node:path';
+import { Fault, isFault, messageOf } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import { NodeDisk } from '@tidemark/world/node-disk';
+import { SystemClock } from '@tidemark/world/system-clock';
+import { pino } from 'pino';
+import { type Config, type ConfigInput, describeConfig, readConfig } from './config.ts';
+import { type RunningSite, startSite } from './main.ts';
+
+const STANDARD_ERROR = 2;
+
+export type ServeOptions = {
+  /** By default `tidemark.json` in the working folder, where there is one. */
+  readonly configFile?: string;
+  /** Comma-separated or a list; goes before the configuration's. */
+  readonly roles?: string | readonly string[];
+  /** Settings by name, as text. */
+  readonly flags?: Readonly<Record<string, string | undefined>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Print the settings, each with where it came from, and return. */
+  readonly printConfig?: boolean;
+};
+
+/**
+ * Runs a site until SIGTERM, SIGINT, or, where it was started with an IPC channel, until that closes. Prints one JSON
+ * line on standard output once it listens; logs go to standard error.
+ * @returns the exit code: 0 after a stop that was asked for; a fatal error ends the process with 1
+ * @throws {Fault} whatever keeps the site from starting: wrong configuration, folder or port
+ */
+export async function serve(options: ServeOptions): Promise<number> {
+  const config = readConfig(await inputOf(options));
+  if (options.printConfig === true) {
+    process.stdout.write(`${JSON.stringify(describeConfig(config), null, 2)}\n`);
+    return 0;
+  }
+  const logger = loggerOf(config);
+  const fatal = (error: unknown): never => {
+    logger.fatal({ err: error }, `ends: ${messageOf(error)}`);
+    process.exit(1);
+  };
+  process.on('uncaughtException', fatal);
+  process.on('unhandledRejection', fatal);
+  // What cannot go on has been logged by the site; nothing is tidied up, as its state is not to be trusted.
+  const site = await startSite(config, { logger, onFatal: () => process.exit(1) });
+  const asked = stopSignal();
+  process.stdout.write(`${JSON.stringify({ ready: true, site: site.site, url: site.url, pid: process.pid })}\n`);
+  logger.info({ reason: await asked }, 'stopping');
+  return stopInTime(site, config.stopTimeoutMs, logger);
+}
+
+async function inputOf({ configFile, roles, flags, env }: ServeOptions): Promise<ConfigInput> {
+  // biome-ignore lint/style/noProcessEnv: the one place that reads the environment
+  const environment = env ?? process.env;
+  const given = configFile ?? environment.TIDEMARK_CONFIG;
+  const file = await readConfigFile(given ?? 'tidemark.json', given !== undefined);
+  const roleList = typeof roles === 'object' ? roles.join(',') : roles;
+  return { env: environment, flags: { ...flags, ...(roleList === undefined ? {} : { roles: roleList }) }, ...file };
+}
+
+/** @throws {Fault} `invalid`: the file is not there although it was named. */
+async function readConfigFile(name: string, named: boolean): Promise<Pick<ConfigInput, 'file'>> {
+  const path = resolve(name);
+  try {
+    const bytes = await new NodeDisk(dirname(path)).read(basename(path));
+    return { file: { path, text: Buffer.from(bytes).toString('utf8') } };
+  } catch (error) {
+    if (isFault(error, 'invalid') && !named) return {};
+    throw new Fault('invalid', `configuration file ${path}: ${messageOf(error)}`, { got: path, cause: error });
+  }
+}
+
+function loggerOf(config: Config) {
+  const destination = pino.destination({ dest: STANDARD_ERROR, sync: true });
+  return pino({ level: config.logLevel, base: { site: config.site, pid: process.pid } }, destination);
+}
+
+/** Resolves with what asked for the end. */
+function stopSignal(): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));
+  if (process.channel !== undefined) process.on('disconnect', () => resolve('parent is gone'));
+  return promise;
+}
+
+async function stopInTime(site: RunningSite, timeoutMs: number, logger: Logger): Promise<number> {
+  const done = new AbortController();
+  const late = new SystemClock().sleep(timeoutMs, done.signal).then(() => {
+    if (done.signal.aborted) return;
+    logger.error({ timeoutMs }, `did not stop within ${timeoutMs} ms: ending without`);
+    process.exit(1);
+  });
+  await site.stop();
+  done.abort();
+  await late;
+  return 0;
+}

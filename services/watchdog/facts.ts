@@ -1,0 +1,86 @@
+/** What a process says of itself on its site's board. */
+
+import type { Lag } from '@tidemark/control/lag';
+
+/** What one site knows of one origin's writes of a keyspace. */
+export type OriginFacts = {
+  readonly origin: string;
+  /** By partition, `epoch:seq` applied here; null when it did not fit on the board. */
+  readonly applied: readonly string[] | null;
+  readonly lag: Lag;
+  readonly records: number;
+  readonly rows: number;
+  readonly duplicate: number;
+  readonly ignored: number;
+  /** Of those ignored, the ones that should not have been there at all. */
+  readonly alarmed: number;
+  /** Why partitions stopped for good. */
+  readonly stopped: readonly string[];
+};
+
+/** What one site's mirror knows of one origin. */
+export type CopyFacts = {
+  readonly origin: string;
+  readonly durable: readonly string[] | null;
+  readonly behindRecords: number | null;
+  readonly ignored: number;
+  readonly stopped: readonly string[];
+};
+
+/** What the writer says, where it runs. */
+export type ReignFacts = {
+  readonly epoch: number;
+  readonly heads: readonly string[] | null;
+  readonly committed: readonly string[] | null;
+  readonly barrierMs: number;
+  readonly pendingBytes: number;
+};
+
+export type KeyspaceFacts = {
+  readonly keyspace: string;
+  readonly version: number;
+  readonly state: 'starting' | 'running' | 'elsewhere';
+  readonly writer: ReignFacts | null;
+  /** Null where no applier runs. */
+  readonly asOfMs: number | null;
+  readonly origins: readonly OriginFacts[];
+  readonly copies: readonly CopyFacts[];
+};
+
+/** One process of a site. */
+export type SiteFacts = {
+  readonly url: string;
+  readonly roles: readonly string[];
+  readonly loopLagMs: number;
+  readonly keyspaces: readonly KeyspaceFacts[];
+};
+
+/** The facts without the lists that grow with partitions, for a board that cannot hold them. */
+export function withoutPositions(facts: SiteFacts): SiteFacts {
+  const keyspaces = facts.keyspaces.map((keyspace) => ({
+    ...keyspace,
+    writer: keyspace.writer === null ? null : { ...keyspace.writer, heads: null, committed: null },
+    origins: keyspace.origins.map((origin) => ({ ...origin, applied: null })),
+    copies: keyspace.copies.map((copy) => ({ ...copy, durable: null })),
+  }));
+  return { ...facts, keyspaces };
+}
+
+/** What a beat's facts say, as far as they have the shape; null when they have not. */
+export function siteFactsOf(facts: Readonly<Record<string, unknown>>): SiteFacts | null {
+  const { url, roles, loopLagMs, keyspaces } = facts as Partial<SiteFacts>;
+  if (typeof url !== 'string' || typeof loopLagMs !== 'number') return null;
+  if (!Array.isArray(roles) || !Array.isArray(keyspaces)) return null;
+  return { url, roles, loopLagMs, keyspaces: keyspaces.filter(isKeyspaceFacts) };
+}
+
+function isKeyspaceFacts(value: unknown): value is KeyspaceFacts {
+  const { keyspace, origins, copies } = (value ?? {}) as Partial<KeyspaceFacts>;
+  return typeof keyspace === 'string' && areOf(origins, ['origin', 'lag']) && areOf(copies, ['origin']);
+}
+
+/** A list of objects that have these fields. */
+function areOf(list: unknown, fields: readonly string[]): boolean {
+  if (!Array.isArray(list)) return false;
+  return list.every((one) => typeof one === 'object' && one !== null && fields.every((field) => field in one));
+}

@@ -1,0 +1,96 @@
+/** The watchdog of a site: it says that this site is alive, listens for the others, and tells what it knows. */
+
+import type { Board } from '@tidemark/control/board';
+import type { Keyspace } from '@tidemark/schema/table';
+import type { Clock } from '@tidemark/world/clock';
+import type { Logger } from '@tidemark/world/logger';
+import type { LoopLag } from '@tidemark/world/loop-lag';
+import type { Random } from '@tidemark/world/random';
+import type { FastifyInstance } from 'fastify';
+import type { SiteFacts } from './facts.ts';
+import { BEAT_EVERY_MS, beatUntil } from './heart.ts';
+import { type Status, statusOf } from './status.ts';
+import { type SeenSite, Watch } from './watch.ts';
+
+export type WatchdogParts = {
+  readonly cluster: string;
+  readonly site: string;
+  /** What this process does at its site; its beat stands under this name. */
+  readonly role: string;
+  /** Every site's board, the own one included. */
+  readonly boards: ReadonlyMap<string, Board>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly loopLag: LoopLag;
+  readonly facts: () => Omit<SiteFacts, 'loopLagMs'>;
+  /** Newest definition known here of every keyspace. */
+  readonly keyspaces: () => readonly Keyspace[];
+  readonly onFatal: (error: unknown) => void;
+};
+
+export class WatchdogService implements AsyncDisposable {
+  readonly #parts: WatchdogParts;
+  readonly #watch: Watch;
+  readonly #stop = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+  #loopLagMs = 0;
+
+  constructor(parts: WatchdogParts) {
+    this.#parts = parts;
+    this.#watch = new Watch(parts);
+  }
+
+  start(): void {
+    const { site, role, boards, clock, random, logger, loopLag, onFatal } = this.#parts;
+    const { signal } = this.#stop;
+    const facts = (): SiteFacts => {
+      this.#loopLagMs = loopLag.takeMaxMs();
+      return this.#own();
+    };
+    const heart = { site, role, board: boards.get(site)!, clock, random, logger, facts };
+    this.#running = Promise.all([beatUntil(heart, signal), this.#watch.run(signal)]).catch((error) => onFatal(error));
+  }
+
+  #own(): SiteFacts {
+    return { ...this.#parts.facts(), loopLagMs: this.#loopLagMs };
+  }
+
+  /** From memory: it never waits for a board or another site. */
+  status(): Status {
+    const { cluster, site, keyspaces } = this.#parts;
+    return statusOf({
+      cluster,
+      site,
+      own: this.#own(),
+      seen: this.#watch.sites(),
+      keyspaces: keyspaces(),
+      beatEveryMs: BEAT_EVERY_MS,
+    });
+  }
+
+  /** Every site as its board shows it. */
+  seen(): readonly SeenSite[] {
+    return this.#watch.sites();
+  }
+
+  /** Where a site said its HTTP is; null when it has not been heard. */
+  urlOf(site: string): string | null {
+    return this.#watch.urlOf(site);
+  }
+
+  /** Longest time this process's loop was held up, in the second before the last beat. */
+  get loopLagMs(): number {
+    return this.#loopLagMs;
+  }
+
+  /** `GET /v1/status`. */
+  register(app: FastifyInstance): void {
+    app.get('/v1/status', async () => this.status());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+}

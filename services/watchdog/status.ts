@@ -1,0 +1,214 @@
+/**
+ * What `GET /v1/status` answers: the sites, and for each keyspace how far each site has come. Pure. Nothing in it is
+ * better than what is known: a site not heard of is unknown, and a lag that is not measured is null, never 0.
+ */
+
+import type { Freshness } from '@tidemark/control/freshness';
+import type { Lag } from '@tidemark/control/lag';
+import { formatAck, type Keyspace } from '@tidemark/schema/table';
+import type { CopyFacts, KeyspaceFacts, OriginFacts, ReignFacts, SiteFacts } from './facts.ts';
+import type { SeenProcess, SeenSite } from './watch.ts';
+
+export type SiteStatus = {
+  readonly site: string;
+  readonly state: Freshness;
+  /** Why it is not alive; null when it is. */
+  readonly reason: string | null;
+  readonly url: string | null;
+  readonly roles: readonly string[];
+  /** Since its newest heartbeat arrived here; null when none did. */
+  readonly beatAgeSeconds: number | null;
+  readonly loopLagMs: number | null;
+};
+
+export type OriginStatus = {
+  readonly origin: string;
+  /** How far behind the origin's writes; null when it cannot be told. */
+  readonly lagSeconds: number | null;
+  readonly lagState: Lag['state'];
+  /** By partition, `epoch:seq`: applied to the column files, and held by the mirror (null at the origin itself). */
+  readonly applied: readonly string[] | null;
+  readonly durable: readonly string[] | null;
+  readonly behindRecords: number | null;
+  readonly ignored: number;
+  readonly alarmed: number;
+  readonly stopped: readonly string[];
+};
+
+export type KeyspaceSiteStatus = {
+  readonly site: string;
+  readonly role: 'data' | 'witness';
+  readonly state: Freshness;
+  readonly phase: KeyspaceFacts['state'] | 'unknown';
+  readonly asOfMs: number | null;
+  readonly origins: readonly OriginStatus[];
+};
+
+export type KeyspaceStatus = {
+  readonly keyspace: string;
+  readonly version: number;
+  readonly ack: string;
+  readonly primary: string;
+  /** State of the primary's site. */
+  readonly primaryState: Freshness;
+  /** Null when the primary was not heard. */
+  readonly epoch: number | null;
+  readonly writer: Omit<ReignFacts, 'epoch'> | null;
+  readonly sites: readonly KeyspaceSiteStatus[];
+};
+
+export type Status = {
+  readonly cluster: string;
+  /** The site that answers. */
+  readonly site: string;
+  readonly sites: readonly SiteStatus[];
+  readonly keyspaces: readonly KeyspaceStatus[];
+};
+
+export type StatusInput = {
+  readonly cluster: string;
+  readonly site: string;
+  /** What this process knows of itself: it needs no board for that. */
+  readonly own: SiteFacts;
+  readonly seen: readonly SeenSite[];
+  readonly keyspaces: readonly Keyspace[];
+  readonly beatEveryMs: number;
+};
+
+/** What one site said of one keyspace, and how old that is. */
+type Said = { readonly state: Freshness; readonly ageMs: number; readonly facts: KeyspaceFacts };
+
+export function statusOf(input: StatusInput): Status {
+  const { cluster, site, seen, keyspaces } = input;
+  return {
+    cluster,
+    site,
+    sites: seen.map((one) => siteStatus(input, one)),
+    keyspaces: keyspaces.map((keyspace) => keyspaceStatus(input, keyspace)),
+  };
+}
+
+function siteStatus(input: StatusInput, { site, state, reason, processes }: SeenSite): SiteStatus {
+  const facts = processes.flatMap((process) => process.facts ?? []);
+  const known = facts.length === 0 && site === input.site ? [input.own] : facts;
+  const ages = processes.map((process) => process.ageMs);
+  return {
+    site,
+    state,
+    reason,
+    url: known[0]?.url ?? null,
+    roles: [...new Set(known.flatMap((one) => one.roles))],
+    beatAgeSeconds: ages.length === 0 ? null : seconds(Math.max(...ages)),
+    loopLagMs: facts.length === 0 ? null : Math.max(...facts.map((one) => one.loopLagMs)),
+  };
+}
+
+function keyspaceStatus(input: StatusInput, keyspace: Keyspace): KeyspaceStatus {
+  const { name, version, ack, primary } = keyspace;
+  const writer = said(input, primary, name).find((one) => one.facts.writer !== null)?.facts.writer ?? null;
+  const { epoch = null, ...rest } = writer ?? {};
+  return {
+    keyspace: name,
+    version,
+    ack: formatAck(ack),
+    primary,
+    primaryState: stateOf(input, primary),
+    epoch,
+    writer: writer === null ? null : (rest as Omit<ReignFacts, 'epoch'>),
+    sites: keyspace.sites.map((site) => {
+      const all = said(input, site.name, name);
+      return {
+        site: site.name,
+        role: site.role,
+        state: stateOf(input, site.name),
+        phase: phaseOf(all),
+        asOfMs: all.map((one) => one.facts.asOfMs).find((asOfMs) => asOfMs !== null) ?? null,
+        origins: site.role === 'data' ? originsOf(input, keyspace, site.name, all) : [],
+      };
+    }),
+  };
+}
+
+function stateOf(input: StatusInput, site: string): Freshness {
+  return input.seen.find((one) => one.site === site)?.state ?? 'unknown';
+}
+
+/** Everything a site's processes said of a keyspace; this process's own words come first and are never old. */
+function said(input: StatusInput, site: string, keyspace: string): Said[] {
+  const own: SeenProcess[] = site === input.site ? [{ state: 'alive', ageMs: 0, facts: input.own }] : [];
+  const seen = input.seen.find((one) => one.site === site)?.processes ?? [];
+  return [...own, ...seen].flatMap(({ state, ageMs, facts }) =>
+    (facts?.keyspaces ?? []).filter((one) => one.keyspace === keyspace).map((one) => ({ state, ageMs, facts: one })),
+  );
+}
+
+function phaseOf(all: readonly Said[]): KeyspaceSiteStatus['phase'] {
+  if (all.length === 0) return 'unknown';
+  return all.find((one) => one.facts.state === 'starting')?.facts.state ?? all[0]!.facts.state;
+}
+
+/** The primary always, whether anything was said of it or not; another origin when there is something to say of it. */
+function originsOf(input: StatusInput, keyspace: Keyspace, site: string, all: readonly Said[]): OriginStatus[] {
+  const data = keyspace.sites.filter((one) => one.role === 'data').map((one) => one.name);
+  return data
+    .map((origin) => originStatus(input, keyspace, site, origin, all))
+    .filter((status) => status.origin === keyspace.primary || hasWritten(status));
+}
+
+function hasWritten({ lagState, applied, durable, ignored, stopped }: OriginStatus): boolean {
+  const positions = [...(applied ?? []), ...(durable ?? [])];
+  return lagState !== 'unknown' || ignored > 0 || stopped.length > 0 || positions.some((text) => text !== '0:-1');
+}
+
+function originStatus(
+  input: StatusInput,
+  keyspace: Keyspace,
+  site: string,
+  origin: string,
+  all: readonly Said[],
+): OriginStatus {
+  const at = find(all, (facts) => facts.origins, origin);
+  const copy = origin === site ? null : find(all, (facts) => facts.copies, origin)?.one;
+  const lag = at === null ? UNKNOWN : agedLag(at.one.lag, at, input.beatEveryMs);
+  // Only the primary writes barriers: of any other origin there is nothing to be behind of.
+  const { lagMs, state } = origin === keyspace.primary || lag.state !== 'stale' ? lag : UNKNOWN;
+  return {
+    origin,
+    lagSeconds: lagMs === null ? null : seconds(lagMs),
+    lagState: state,
+    applied: at?.one.applied ?? null,
+    durable: copy?.durable ?? null,
+    behindRecords: copy?.behindRecords ?? null,
+    ignored: (at?.one.ignored ?? 0) + (copy?.ignored ?? 0),
+    alarmed: at?.one.alarmed ?? 0,
+    stopped: [...(at?.one.stopped ?? []), ...(copy?.stopped ?? [])],
+  };
+}
+
+function find<T extends OriginFacts | CopyFacts>(
+  all: readonly Said[],
+  pick: (facts: KeyspaceFacts) => readonly T[],
+  origin: string,
+): (Said & { readonly one: T }) | null {
+  for (const each of all) {
+    const one = pick(each.facts).find((facts) => facts.origin === origin);
+    if (one !== undefined) return { ...each, one };
+  }
+  return null;
+}
+
+const UNKNOWN: Lag = { lagMs: null, state: 'unknown' };
+
+/**
+ * A lag as it was said, made older by the time since: what was said on time stands, and from the first beat that is
+ * missing on it grows. Of a site nobody hears, nothing is known.
+ */
+export function agedLag(lag: Lag, said: { state: Freshness; ageMs: number }, beatEveryMs: number): Lag {
+  if (lag.lagMs === null || said.state === 'unknown') return UNKNOWN;
+  const lateMs = Math.max(0, said.ageMs - beatEveryMs);
+  return { lagMs: lag.lagMs + lateMs, state: said.state === 'alive' ? lag.state : 'stale' };
+}
+
+function seconds(ms: number): number {
+  return Math.ceil(ms) / 1000;
+}

@@ -1,0 +1,101 @@
+/** Reads every site's board once a second and keeps what it heard. A board that hangs or is gone delays no other. */
+
+import type { Board } from '@tidemark/control/board';
+import { Arrivals, type Freshness } from '@tidemark/control/freshness';
+import type { Clock } from '@tidemark/world/clock';
+import { isFault } from '@tidemark/world/fault';
+import { type SiteFacts, siteFactsOf } from './facts.ts';
+
+const READ_EVERY_MS = 1_000;
+/** Three beats may be missing; exactly this long is still alive. */
+export const SILENCE_MS_MAX = 3_000;
+
+/** One process of a site, as its board shows it. */
+export type SeenProcess = {
+  readonly state: Freshness;
+  /** Time since a new beat of it arrived here. */
+  readonly ageMs: number;
+  /** The last it said; null when that cannot be read. */
+  readonly facts: SiteFacts | null;
+};
+
+/** A site, as its board shows it. */
+export type SeenSite = {
+  readonly site: string;
+  /** `alive` only when every process is; `unknown` when nothing is known of one. */
+  readonly state: Freshness;
+  /** Why it is not alive; null when it is. */
+  readonly reason: string | null;
+  readonly processes: readonly SeenProcess[];
+};
+
+export type WatchParts = {
+  readonly boards: ReadonlyMap<string, Board>;
+  readonly clock: Clock;
+};
+
+export class Watch {
+  readonly #parts: WatchParts;
+  readonly #arrivals = new Arrivals(SILENCE_MS_MAX);
+  /** Why a board could not be read the last time. */
+  readonly #troubles = new Map<string, string>();
+
+  constructor(parts: WatchParts) {
+    this.#parts = parts;
+  }
+
+  /** Reads all boards until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([...this.#parts.boards].map(([site, board]) => this.#follow(site, board, signal)));
+  }
+
+  async #follow(site: string, board: Board, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    while (!signal.aborted) {
+      try {
+        this.#arrivals.observe(site, await board.beats(), clock.monotonicMs());
+        this.#troubles.delete(site);
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        this.#troubles.set(site, error.message);
+      }
+      await clock.sleep(READ_EVERY_MS, signal);
+    }
+  }
+
+  /** What is known now, from memory: it never waits for a board. */
+  sites(): SeenSite[] {
+    return [...this.#parts.boards.keys()].map((site) => this.site(site));
+  }
+
+  site(site: string): SeenSite {
+    const nowMs = this.#parts.clock.monotonicMs();
+    const processes = this.#arrivals.roles(site).map((role): SeenProcess => {
+      const beat = this.#arrivals.latest(site, role);
+      const ageMs = this.#arrivals.ageMs(site, role, nowMs) ?? 0;
+      return { state: this.#arrivals.state(site, role, nowMs), ageMs, facts: beat && siteFactsOf(beat.facts) };
+    });
+    const state = worst(processes.map((process) => process.state));
+    return { site, state, reason: state === 'alive' ? null : this.#reason(site, state, processes), processes };
+  }
+
+  #reason(site: string, state: Freshness, processes: readonly SeenProcess[]): string {
+    const trouble = this.#troubles.get(site);
+    const ageMs = Math.max(0, ...processes.map((process) => process.ageMs));
+    if (state === 'silent') return `no new heartbeat for ${Math.round(ageMs / 100) / 10} s`;
+    if (trouble !== undefined) return trouble;
+    return processes.length === 0 ? 'no heartbeat on its board' : 'its heartbeat was not seen to change yet';
+  }
+
+  /** The address a site gave for its HTTP in its last heartbeat, however old; null when none was seen. */
+  urlOf(site: string): string | null {
+    const said = this.#arrivals.roles(site).map((role) => this.#arrivals.latest(site, role));
+    const newest = said.filter((beat) => beat !== null).sort((a, b) => b.timeMs - a.timeMs)[0];
+    return newest === undefined ? null : (siteFactsOf(newest.facts)?.url ?? null);
+  }
+}
+
+function worst(states: readonly Freshness[]): Freshness {
+  if (states.length === 0 || states.includes('unknown')) return 'unknown';
+  return states.includes('silent') ? 'silent' : 'alive';
+}
