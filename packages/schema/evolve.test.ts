@@ -128,6 +128,11 @@ describe('evolve', () => {
       { columns: { ...COLUMNS, delay: { type: 'timestamp', renamedFrom: 'date' } } },
       /stored date, wanted delay/,
     ],
+    [
+      'a name given away and used again at once',
+      { columns: { ...COLUMNS, late: { type: 'int', renamedFrom: 'delay' } } },
+      /column delay: stored one column, wanted two columns/,
+    ],
     ['a drop of nothing', { columns: { ...COLUMNS, x: { dropped: true } } }, /no column "x"/],
   ] as [string, Change, RegExp][])('refuses %s, naming both', (_, change, message) => {
     expect(refusal(() => after(change))).toMatch(message);

@@ -152,8 +152,10 @@ function changeColumns(table: Table, file: TableFile, changes: string[]): Column
   for (const [name, wanted] of Object.entries(file.columns)) {
     const stored = storedColumn(table, name, wanted);
     if (stored !== undefined) {
-      if (named.has(stored.id))
-        throw refused(`table ${table.name}: column ${stored.name}`, 'one column', 'two', 'once');
+      if (named.has(stored.id)) {
+        const why = 'rename it first, alone, then give its name to a new one';
+        throw refused(`table ${table.name}: column ${stored.name}`, 'one column', 'two columns', why);
+      }
       named.add(stored.id);
       const index = columns.findIndex((c) => c.id === stored.id);
       columns[index] = changeColumn(table, stored, name, wanted, changes);
