@@ -17,7 +17,8 @@ export type ListenAddress = { readonly host: string; readonly port: number };
 
 export const LOG_EXPECTED = 'sqlite:PATH or kafka://host:port,host:port';
 export const BOARD_EXPECTED = 'file:PATH or redis://host:port';
-export const LISTEN_EXPECTED = 'a loopback address like 127.0.0.1:7410 (listening beyond it needs authentication)';
+export const LISTEN_EXPECTED =
+  'a loopback address like 127.0.0.1:7410 (listening beyond it needs authentication, or trustedNetwork)';
 export const URL_EXPECTED = 'http://host:port';
 
 const PORT_MAX = 65_535;
@@ -37,11 +38,10 @@ export function parseBoardAddress(text: string): BoardAddress | null {
   return /^rediss?:\/\/[^\s/]+(\/\d+)?\/?$/.test(text) && URL.canParse(text) ? { engine: 'redis', url: text } : null;
 }
 
-/** Loopback only: whatever else can be reached by others, and there is nothing yet that asks who they are. */
 export function parseListenAddress(text: string): ListenAddress | null {
   const match = /^(\[[0-9a-f:]+\]|[^\s:/]+):(\d{1,5})$/i.exec(text);
   const port = Number(match?.[2]);
-  return match !== null && port <= PORT_MAX && isLoopback(match[1]!) ? { host: match[1]!, port } : null;
+  return match !== null && port <= PORT_MAX ? { host: match[1]!, port } : null;
 }
 
 /** Where a site's HTTP is, without a slash at the end. */
@@ -50,7 +50,8 @@ export function parseSiteUrl(text: string): string | null {
   return text.replace(/\/$/, '');
 }
 
-function isLoopback(host: string): boolean {
+/** True of an address that only this machine can reach. */
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'));
 }
 

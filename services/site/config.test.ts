@@ -117,6 +117,14 @@ describe('config', () => {
     expect(complaintOf({ file: fileOf(settings) })).toContain(expected);
   });
 
+  it('listens beyond loopback only where it is told that the network is trusted', () => {
+    const file = fileOf({ listen: '0.0.0.0:7410' });
+    expect(complaintOf({ file, env: { TIDEMARK_TRUSTED_NETWORK: 'false' } })).toContain('expected a loopback address');
+    expect(complaintOf({ file, env: { TIDEMARK_TRUSTED_NETWORK: 'yes' } })).toContain('got "yes", expected boolean');
+    const config = readConfig({ file, env: { TIDEMARK_TRUSTED_NETWORK: 'true' } });
+    expect(config.listen).toEqual({ host: '0.0.0.0', port: 7410 });
+  });
+
   it('refuses a file that is not an object of settings, and no site at all', () => {
     expect(complaintOf({ file: { path: 'tidemark.json', text: '{"site":' } })).toContain('tidemark.json is not JSON');
     expect(complaintOf({ file: { path: 'tidemark.json', text: '[]' } })).toContain('got [], expected an object');

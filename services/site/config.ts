@@ -7,7 +7,14 @@ import { dirname, resolve } from 'node:path';
 import { nearestHint } from '@tidemark/schema/nearest';
 import { Fault } from '@tidemark/world/fault';
 import type { z } from 'zod';
-import { type BoardAddress, type ListenAddress, type LogAddress, withoutPassword } from './address.ts';
+import {
+  type BoardAddress,
+  isLoopback,
+  LISTEN_EXPECTED,
+  type ListenAddress,
+  type LogAddress,
+  withoutPassword,
+} from './address.ts';
 import {
   CONFIG_FILE,
   type ConfigFile,
@@ -28,6 +35,8 @@ export type Config = {
   readonly cluster: string;
   readonly site: string;
   readonly listen: ListenAddress;
+  /** Nothing asks yet who calls: beyond loopback a site listens only where it is told that its network keeps others out. */
+  readonly trustedNetwork: boolean;
   /** Absolute. */
   readonly data: string;
   readonly roles: readonly Role[];
@@ -79,7 +88,7 @@ export function readConfig(input: ConfigInput): Config {
   const raw = Object.fromEntries([...given].map(([name, { value }]) => [name, value]));
   const parsed = CONFIG_FILE.safeParse(raw);
   if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => problemOf(issue, raw, given)));
-  else problems.push(...contradictions(parsed.data));
+  else problems.push(...contradictions(parsed.data, given));
   if (problems.length > 0 || !parsed.success) throw new Fault('invalid', `configuration: ${problems.join('; ')}`);
   return finished(parsed.data, given, input.file?.path);
 }
@@ -161,9 +170,13 @@ function expectedBy(issue: z.core.$ZodIssue, name: SettingName): string {
 }
 
 /** What no single setting shows. */
-function contradictions(file: ConfigFile): string[] {
+function contradictions(file: ConfigFile, given: ReadonlyMap<SettingName, Given>): string[] {
   const names = Object.keys(file.sites);
   const found: string[] = [];
+  if (!file.trustedNetwork && !isLoopback(file.listen.host)) {
+    const { value, from } = given.get('listen')!;
+    found.push(`listen (${from}): got ${shown(value)}, expected ${LISTEN_EXPECTED}`);
+  }
   if (!names.includes(file.site)) {
     found.push(`site: got "${file.site}", expected one of ${names.join(', ')}${nearestHint(file.site, names)}`);
   }

@@ -58,6 +58,12 @@ export const SETTINGS = {
   cluster: setting(name, 'text', 'name all sites share; records of another cluster are refused', 'tidemark'),
   site: setting(name, 'text', 'which of the sites this process is'),
   listen: setting(parsed(parseListenAddress, LISTEN_EXPECTED), 'text', 'address of its HTTP', '127.0.0.1:7410'),
+  trustedNetwork: setting(
+    z.boolean(),
+    'json',
+    'true: whoever reaches this site may use it, so it may listen beyond loopback',
+    false,
+  ),
   data: setting(z.string().min(1), 'text', 'folder of its files; by default .tidemark/<site>'),
   roles: setting(z.array(z.enum(ROLES)).min(1), 'list', 'services to run in this process', [...ROLES]),
   sites: setting(z.record(name, siteSchema), 'json', 'each site: its log, its board, the URL of its HTTP'),
