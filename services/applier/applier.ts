@@ -10,7 +10,7 @@ import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
 import { isFault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
-import { AsOf, type Tick } from './as-of.ts';
+import { AsOf } from './as-of.ts';
 import { type Place, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { Counts } from './counts.ts';
 import { Flusher, type FlushRules } from './flusher.ts';
@@ -53,7 +53,8 @@ export class KeyspaceApplier implements AsyncDisposable {
   readonly #folds = new Map<string, OriginFold[]>();
   readonly #cuts: Cut[][];
   readonly #flushed = new Map<string, FlushedPlace>();
-  readonly #newestBarrierMs = new Map<string, number>();
+  /** When an origin's newest barrier was reached, on the monotonic clock. */
+  readonly #heardMs = new Map<string, number>();
   readonly #flusher: Flusher;
   readonly #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
@@ -160,7 +161,7 @@ export class KeyspaceApplier implements AsyncDisposable {
       apply: (held) => this.#apply(origin, held),
       onApplied: () => this.#onApplied(origin, partition),
       onNews: (news, offset, first) => this.#onNews({ origin, topic, partition }, news, offset, first),
-      room: () => this.#flusher.room(this.#stop.signal),
+      room: () => this.room(),
       onStopped: ({ reason, fatal, error }) => {
         this.counts.stopped(origin, `${topic}/${partition}: ${reason}`);
         logger.error({ topic, partition, reason }, `${topic}/${partition}: reading stopped: ${reason}`);
@@ -188,7 +189,6 @@ export class KeyspaceApplier implements AsyncDisposable {
       case 'Barrier': {
         const stamp = { ms: envelope.stampMs, counter: envelope.stampCounter };
         this.asOf.add({ origin, at, stamp, heads: body.heads });
-        this.#newestBarrierMs.set(origin, envelope.stampMs);
         return this.stores.advance(origin, partition, at);
       }
       default:
@@ -210,7 +210,8 @@ export class KeyspaceApplier implements AsyncDisposable {
   }
 
   #onApplied(origin: string, partition: number): void {
-    this.asOf.settle((o, p) => this.applied(o, p));
+    const heard = this.asOf.settle((o, p) => this.applied(o, p));
+    for (const one of heard) this.#heardMs.set(one, this.#parts.clock.monotonicMs());
     // Another origin's next epoch may have waited for this one's cut.
     for (const [other, readers] of this.#readers) if (other !== origin) readers[partition]?.freed();
     this.progress.tell();
@@ -262,17 +263,29 @@ export class KeyspaceApplier implements AsyncDisposable {
     return this.#readers.get(origin)?.[partition]?.applied ?? NOWHERE;
   }
 
-  reader(origin: string, partition: number): OriginReader | undefined {
-    return this.#readers.get(origin)?.[partition];
+  /** By partition; none for what is no origin here. */
+  readers(origin: string): readonly OriginReader[] {
+    return this.#readers.get(origin) ?? [];
   }
 
   get origins(): string[] {
     return [...this.#readers.keys()];
   }
 
-  /** Stamp of the newest applied barrier of an origin, in ms; null for none in this run. */
-  newestBarrierMs(origin: string): number | null {
-    return this.#newestBarrierMs.get(origin) ?? null;
+  /** The origin's newest barrier whose heads are all applied: its stamp's ms, and when that was; null for none. */
+  heard(origin: string): { readonly barrierMs: number; readonly monotonicMs: number } | null {
+    const barrier = this.asOf.reached(origin);
+    return barrier === null ? null : { barrierMs: barrier.stamp.ms, monotonicMs: this.#heardMs.get(origin)! };
+  }
+
+  /** The furthest position of the origin's partition known to be committed; NOWHERE for none. */
+  committedAt(origin: string, partition: number): Position {
+    return this.#folds.get(origin)?.[partition]?.committed ?? NOWHERE;
+  }
+
+  /** The newest epoch anything was applied of; 0 for none. */
+  get epoch(): number {
+    return Math.max(0, ...[...this.#readers.values()].flat().map((reader) => reader.applied.epoch));
   }
 
   /** True as soon as `holds` does, false when it did not in time. */
@@ -280,14 +293,10 @@ export class KeyspaceApplier implements AsyncDisposable {
     return this.progress.until(holds, timeoutMs, signal);
   }
 
-  get current(): Tick | null {
-    return this.asOf.current;
-  }
-
   /** What to note once a flush that begins now is on disk. */
   #placesOf(partition: number): () => void {
     const tables = this.stores.tableIds;
-    const places = this.origins.map((origin) => [origin, this.reader(origin, partition)!.place] as const);
+    const places = this.origins.map((origin) => [origin, this.readers(origin)[partition]!.place] as const);
     return () => {
       for (const [origin, place] of places) {
         if (place !== null) this.#flushed.set(keyOf({ origin, partition }), { ...place, tables });
@@ -305,6 +314,15 @@ export class KeyspaceApplier implements AsyncDisposable {
       await this.#parts.clock.sleep(TICK_MS, signal);
       for (const readers of this.#readers.values()) for (const reader of readers) reader.tick();
     }
+  }
+
+  get cluster(): string {
+    return this.#parts.cluster;
+  }
+
+  /** Resolves once the stores may take more. */
+  room(): Promise<void> {
+    return this.#flusher.room(this.#stop.signal);
   }
 
   /** Writes everything applied so far to disk. @throws {Fault} `unavailable`: disk full. */

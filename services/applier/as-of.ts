@@ -23,7 +23,8 @@ const WAITING_MAX = 1024;
 
 export class AsOf {
   #current: Barrier | null = null;
-  readonly #reached = new Map<string, Position>();
+  readonly #reached = new Map<string, Barrier>();
+  readonly #newest = new Map<string, Barrier>();
   readonly #waiting = new Map<string, Barrier[]>();
 
   /** Null until the first barrier's heads are applied. Never goes back. */
@@ -36,9 +37,14 @@ export class AsOf {
     return this.#current?.at.epoch ?? 0;
   }
 
-  /** Position of the newest of the origin's barriers whose heads are all applied, or null. */
-  reached(origin: string): Position | null {
+  /** The newest of the origin's barriers whose heads are all applied, or null. */
+  reached(origin: string): Barrier | null {
     return this.#reached.get(origin) ?? null;
+  }
+
+  /** The newest of the origin's barriers that was applied itself, or null. */
+  newest(origin: string): Barrier | null {
+    return this.#newest.get(origin) ?? null;
   }
 
   /** Takes a barrier that has been applied itself; an origin's come in order. */
@@ -46,25 +52,26 @@ export class AsOf {
     const waiting = this.#waiting.get(barrier.origin) ?? [];
     const thinned = waiting.length < WAITING_MAX ? waiting : waiting.filter((_, i) => i % 2 === 1);
     thinned.push(barrier);
+    this.#newest.set(barrier.origin, barrier);
     this.#waiting.set(barrier.origin, thinned);
   }
 
   /**
    * Looks which waiting barriers have all their heads applied.
    * @param applied how far an origin's partition has been applied here
-   * @returns true when something was reached that had not been before
+   * @returns the origins of which a newer barrier was reached
    */
-  settle(applied: (origin: string, partition: number) => Position): boolean {
-    let moved = false;
+  settle(applied: (origin: string, partition: number) => Position): string[] {
+    const moved: string[] = [];
     for (const [origin, waiting] of this.#waiting) {
       let count = 0;
       while (count < waiting.length && covers(waiting[count]!, applied)) count++;
       if (count === 0) continue;
       const newest = waiting[count - 1]!;
       waiting.splice(0, count);
-      this.#reached.set(origin, newest.at);
+      this.#reached.set(origin, newest);
       if (this.#current === null || compareTicks(newest.stamp, this.#current.stamp) > 0) this.#current = newest;
-      moved = true;
+      moved.push(origin);
     }
     return moved;
   }

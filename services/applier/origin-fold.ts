@@ -10,7 +10,7 @@
 import assert from 'node:assert/strict';
 import { accept, emptyPrefix, type PartitionName, type Prefix } from '@tidemark/schema/accept';
 import type { Envelope } from '@tidemark/schema/envelope';
-import type { Position } from '@tidemark/schema/position';
+import { NOWHERE, type Position } from '@tidemark/schema/position';
 
 /** An accepted record that waits to be applied. */
 export type Held = {
@@ -140,6 +140,12 @@ export class OriginFold {
     const start = this.#starts.get(at.epoch);
     this.#starts.delete(at.epoch);
     return start === undefined ? [] : [start];
+  }
+
+  /** The furthest position known to be committed; NOWHERE for none. */
+  get committed(): Position {
+    const epoch = Math.max(0, ...this.#committed.keys());
+    return epoch === 0 ? NOWHERE : { epoch, seq: this.#committed.get(epoch)! };
   }
 
   /** The epoch ends at `at.seq`; what lies beyond it never counts. */

@@ -51,7 +51,6 @@ export class OriginReader {
   #from = 0;
   #farthest = 0;
   #end: number | null = null;
-  #heardMs: number | null = null;
   #turn = new AbortController();
   #draining: Promise<void> = Promise.resolve();
   #isDraining = false;
@@ -75,11 +74,6 @@ export class OriginReader {
   /** After which record everything up to `applied` can be read again; null before the first one. */
   get place(): Place | null {
     return this.#place;
-  }
-
-  /** When something was last read, on the monotonic clock; null for never. */
-  get heardMonotonicMs(): number | null {
-    return this.#heardMs;
   }
 
   /** True when everything known to be in the topic has been read and applied. */
@@ -174,7 +168,6 @@ export class OriginReader {
       from: this.#from,
       signal: either,
     })) {
-      this.#heardMs = this.#parts.clock.monotonicMs();
       for (const record of batch.records) {
         this.#take(record);
         if (this.#fold.next() !== null) await this.drain();

@@ -118,6 +118,16 @@ export class Stores {
     return isNew ? this.#batch.rowCount : 0;
   }
 
+  /** Merges the rows of a MUTATE once more that has been applied already: a replay. Throws as `mutate`. */
+  mutateAgain(envelope: Envelope, body: MutateBody): void {
+    const table = tableById(this.#keyspace, body.table);
+    if (table === undefined || body.schemaVersion > this.#keyspace.version) throw this.#unknownSchema(envelope, body);
+    decode(envelope, body, table, this.#batch);
+    const store = this.#tables.get(table.id)!.partitions[envelope.partition]!;
+    store.applyAgain(this.#batch, stampOf(this.#keyspace, envelope));
+    this.#changed[envelope.partition]!.rows = true;
+  }
+
   #unknownSchema(envelope: Envelope, body: MutateBody): Fault {
     const place = `${envelope.origin}/${envelope.partition} at ${formatPosition(envelope)}`;
     const { name, version } = this.#keyspace;
@@ -173,6 +183,19 @@ export class Stores {
     return bytes;
   }
 
+  /** Bytes in memory and on disk, of all tables. */
+  sizes(): { readonly memtableBytes: number; readonly segmentBytes: number } {
+    let memtableBytes = 0;
+    let segmentBytes = 0;
+    for (const { partitions } of this.#tables.values()) {
+      for (const store of partitions) {
+        memtableBytes += store.memtableBytes;
+        segmentBytes += store.segmentBytes;
+      }
+    }
+    return { memtableBytes, segmentBytes };
+  }
+
   async close(): Promise<void> {
     for (const { partitions } of this.#tables.values()) for (const store of partitions) await store.close();
   }
@@ -187,7 +210,8 @@ export function stampOf(
   return { ms: stampMs, counter: stampCounter, site: siteNamed(keyspace, origin).number, writer };
 }
 
-function decode(envelope: Envelope, body: MutateBody, table: Table, into: RowBatch): void {
+/** Fills the batch with a record's rows. @throws {Fault} `invalid`: they cannot be read; names the record. */
+export function decode(envelope: Envelope, body: MutateBody, table: Table, into: RowBatch): void {
   try {
     decodeMutate(body, table, into);
   } catch (error) {

@@ -1,0 +1,92 @@
+/** Reads over HTTP: rows by key and range, scans, digests and positions, and the jobs of this service. */
+
+import { formatPosition } from '@tidemark/schema/position';
+import { formatStamp } from '@tidemark/schema/stamp';
+import { tableNamed } from '@tidemark/schema/table';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { KeyspaceApplier } from './applier.ts';
+import type { Tick } from './as-of.ts';
+import { digestKeyspace } from './digests.ts';
+import { Freshness, type FreshnessParts } from './freshness.ts';
+import type { Jobs } from './jobs.ts';
+import { registerJobRoutes } from './jobs-http.ts';
+import type { Replays } from './replays.ts';
+import { closedSignal } from './request.ts';
+import { readRange, readRow, rowToJson } from './rows.ts';
+import type { TableStore } from './stores.ts';
+
+export type HttpParts = FreshnessParts & {
+  readonly jobs: Jobs;
+  readonly replays: Replays;
+  /** @throws {Fault} `invalid` 404: no such keyspace at this site. */
+  readonly applierOf: (keyspace: string) => KeyspaceApplier;
+};
+
+type Query = { read?: string; timeoutMs?: string; limit?: string; cursor?: string };
+type Params = { keyspace: string; table: string; '*': string };
+type ReadRequest = FastifyRequest<{ Params: Params; Querystring: Query }>;
+
+export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): void {
+  const freshness = new Freshness(parts);
+  /** The keyspace and table asked for, as fresh as asked; the answer's headers are set. */
+  const opened = async (request: ReadRequest, reply: FastifyReply, signal: AbortSignal) => {
+    const { keyspace, table } = request.params;
+    const applier = parts.applierOf(keyspace);
+    tableOf(parts, applier, table);
+    const header = request.headers['tidemark-at-least'];
+    const { read, timeoutMs } = request.query;
+    await freshness.reach(applier, { read, timeoutMs, atLeast: header?.toString() }, signal);
+    setHeaders(reply, parts.site, applier);
+    return { applier, store: tableOf(parts, applier, table) };
+  };
+
+  app.get('/v1/:keyspace/:table/rows/*', async (request: ReadRequest, reply) => {
+    const { store } = await opened(request, reply, closedSignal(reply));
+    const segments = keySegments(request);
+    if (segments.length < store.table.key.length) return readRange(store, segments, request.query);
+    const row = await readRow(store, segments);
+    void reply.header('Tidemark-Stamp', formatStamp(row.stamp));
+    return rowToJson(store.table, row);
+  });
+
+  app.get<{ Params: { keyspace: string } }>('/v1/internal/digest/:keyspace', (request) => {
+    const { keyspace } = request.params;
+    return digestKeyspace(parts.site, parts.applierOf(keyspace), parts.replays.tables(keyspace));
+  });
+  app.get<{ Params: { keyspace: string } }>('/v1/internal/positions/:keyspace', async (request) => {
+    const applier = parts.applierOf(request.params.keyspace);
+    const { asOf } = applier;
+    const positions = applier.origins.map((origin) => {
+      return [origin, applier.readers(origin).map((reader) => formatPosition(reader.applied))] as const;
+    });
+    return { site: parts.site, positions: Object.fromEntries(positions), asOf: formatTick(asOf.current) };
+  });
+
+  registerJobRoutes(app, parts.jobs, { replay: (body) => parts.replays.work(body, parts.applierOf) });
+}
+
+/** @throws {Fault} `invalid` 404: neither a table nor a scratch table. */
+function tableOf(parts: HttpParts, applier: KeyspaceApplier, name: string): TableStore {
+  const { keyspace } = applier.stores;
+  const known = keyspace.tables.some((table) => table.name === name);
+  const scratch = known ? undefined : parts.replays.table(keyspace.name, name);
+  return scratch ?? applier.stores.tableStore(tableNamed(keyspace, name).id)!;
+}
+
+/** The key parts in the path; a `/` within one is written `%2F`, so that the path as sent is what counts. */
+function keySegments({ raw, params }: ReadRequest): string[] {
+  if (params['*'] === '') return [];
+  const path = (raw.url ?? '').split('?')[0]!;
+  return path.split('/').slice(5).map(decodeURIComponent);
+}
+
+function setHeaders(reply: FastifyReply, site: string, applier: KeyspaceApplier): void {
+  const asOf = formatTick(applier.asOf.current);
+  if (asOf !== null) void reply.header('Tidemark-As-Of', asOf);
+  void reply.header('Tidemark-Site', site).header('Tidemark-Epoch', applier.epoch);
+}
+
+/** `1700000000000.17`: ms.counter. */
+function formatTick(tick: Tick | null): string | null {
+  return tick === null ? null : `${tick.ms}.${tick.counter}`;
+}

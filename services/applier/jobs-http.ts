@@ -1,0 +1,35 @@
+/** `POST /v1/jobs` starts a job, `GET /v1/jobs/{id}` follows it. A site's other kinds of jobs join `JobKinds`. */
+
+import { Readable } from 'node:stream';
+import { Fault } from '@tidemark/world/fault';
+import type { FastifyInstance } from 'fastify';
+import type { Jobs, JobWork } from './jobs.ts';
+import { closedSignal } from './request.ts';
+
+/** Kind → checks a request's body and makes it into work. @throws {Fault} `invalid` */
+export type JobKinds = Readonly<Record<string, (body: Readonly<Record<string, unknown>>) => JobWork>>;
+
+export function registerJobRoutes(app: FastifyInstance, jobs: Jobs, kinds: JobKinds): void {
+  app.post('/v1/jobs', async (request, reply) => {
+    const body = (request.body ?? {}) as Readonly<Record<string, unknown>>;
+    const kind = typeof body.kind === 'string' ? body.kind : '';
+    const make = Object.hasOwn(kinds, kind) ? kinds[kind]! : refuse(kinds, body.kind);
+    const id = jobs.start(kind, {}, make(body));
+    return reply.code(202).header('location', `/v1/jobs/${id}`).send({ id });
+  });
+  app.get<{ Params: { id: string } }>('/v1/jobs/:id', async (request, reply) => {
+    const { id } = request.params;
+    jobs.get(id);
+    const lines = follow(jobs, id, closedSignal(reply));
+    return reply.type('application/x-ndjson').send(Readable.from(lines, { objectMode: false }));
+  });
+}
+
+function refuse(kinds: JobKinds, got: unknown): never {
+  const expected = Object.keys(kinds).join(', ');
+  throw new Fault('invalid', `job of kind "${String(got)}", expected one of ${expected}`, { got, expected });
+}
+
+async function* follow(jobs: Jobs, id: string, signal: AbortSignal): AsyncGenerator<string> {
+  for await (const facts of jobs.follow(id, signal)) yield `${JSON.stringify(facts)}\n`;
+}

@@ -1,0 +1,179 @@
+/** The applier service of a site: the local log and local mirrors in, column files out, reads served. */
+
+import type { Log } from '@tidemark/log/log';
+import { formatPosition, type Position } from '@tidemark/schema/position';
+import type { Keyspace } from '@tidemark/schema/table';
+import type { Clock } from '@tidemark/world/clock';
+import type { Disk } from '@tidemark/world/disk';
+import { Fault } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import { type Random, SystemRandom } from '@tidemark/world/random';
+import type { FastifyInstance } from 'fastify';
+import { type ApplierRules, KeyspaceApplier } from './applier.ts';
+import type { Tick } from './as-of.ts';
+import { registerApplierRoutes } from './http.ts';
+import { Jobs } from './jobs.ts';
+import type { Quantiles } from './lag.ts';
+import { Replays } from './replays.ts';
+
+export type ApplierParts = {
+  readonly cluster: string;
+  readonly site: string;
+  /** This site's own. */
+  readonly log: Log;
+  /** The site's data folder. */
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Names jobs; chance from the machine when it is left out. */
+  readonly random?: Random;
+  /** A write or fsync failed, or two records stand under one position: the process must end. */
+  readonly onFatal: (error: unknown) => void;
+  /**
+   * Asks this site's writer to append a BARRIER now. Resolves once it is committed, and that has been told to
+   * `committed` before.
+   */
+  readonly requestBarrier?: (keyspace: string) => Promise<unknown>;
+  /** URL of the site that writes a keyspace; null when it is not known. */
+  readonly primaryUrl?: (keyspace: string) => string | null;
+};
+
+export type ApplierOptions = Partial<ApplierRules> & {
+  /** Longest wait of a read for what it asks for, when the request names none. */
+  readonly readTimeoutMs?: number;
+};
+
+const MEBIBYTE = 1024 * 1024;
+const DEFAULTS = {
+  memtableBytesMax: 64 * MEBIBYTE,
+  flushEveryMs: 10_000,
+  heldBytesMax: 8 * MEBIBYTE,
+  readTimeoutMs: 10_000,
+} as const;
+
+/** What is known of one origin. */
+export type OriginFacts = {
+  /** By partition, `epoch:seq` of the last record applied. */
+  readonly applied: readonly string[];
+  /** Stamp in ms of the newest BARRIER whose heads are all applied, null for none in this run. */
+  readonly newestBarrierMs: number | null;
+  /** When that was, on the monotonic clock. */
+  readonly heardMonotonicMs: number | null;
+  /** True when everything known to be in this site's copy is applied. */
+  readonly caughtUp: boolean;
+  readonly records: number;
+  readonly rows: number;
+  readonly duplicate: number;
+  readonly ignored: number;
+  /** Of those ignored, the ones that should not be there at all. */
+  readonly alarmed: number;
+  /** Why partitions stopped for good. */
+  readonly stopped: readonly string[];
+};
+
+export type ApplierFacts = {
+  readonly version: number;
+  readonly asOf: Tick | null;
+  readonly origins: Readonly<Record<string, OriginFacts>>;
+  /** now − stamp at the moment of applying, in ms, of records with rows. */
+  readonly lagMs: { readonly minute: Quantiles; readonly run: Quantiles };
+  readonly memtableBytes: number;
+  readonly segmentBytes: number;
+};
+
+export class ApplierService implements AsyncDisposable {
+  readonly #parts: ApplierParts;
+  readonly #options: Required<ApplierOptions>;
+  readonly #appliers = new Map<string, KeyspaceApplier>();
+  readonly #jobs: Jobs;
+  readonly #replays: Replays;
+
+  constructor(parts: ApplierParts, options: ApplierOptions = {}) {
+    this.#parts = parts;
+    this.#options = { ...DEFAULTS, ...options };
+    this.#jobs = new Jobs(parts.clock, parts.random ?? new SystemRandom());
+    this.#replays = new Replays(parts);
+  }
+
+  /**
+   * Opens the keyspace's column files; returns then, and reading goes on.
+   * @throws {Fault} `corrupt`: stored bytes are wrong, or another cluster's. `unavailable`: disk full.
+   */
+  async start(keyspace: Keyspace): Promise<void> {
+    const applier = await KeyspaceApplier.start(this.#parts, keyspace, this.#options);
+    this.#appliers.set(keyspace.name, applier);
+    await this.#replays.open(applier);
+  }
+
+  /** Told by this site's writer, if it has one: everything of the origin's partition up to `at` is committed. */
+  committed(keyspace: string, partition: number, origin: string, at: Position): void {
+    this.#appliers.get(keyspace)?.committed(partition, origin, at);
+  }
+
+  register(app: FastifyInstance): void {
+    const { site, clock } = this.#parts;
+    registerApplierRoutes(app, {
+      ...this.#parts,
+      site,
+      clock,
+      readTimeoutMs: this.#options.readTimeoutMs,
+      jobs: this.#jobs,
+      replays: this.#replays,
+      applierOf: (keyspace) => this.#applierOf(keyspace),
+    });
+  }
+
+  #applierOf(keyspace: string): KeyspaceApplier {
+    const applier = this.#appliers.get(keyspace);
+    if (applier !== undefined) return applier;
+    const expected = [...this.#appliers.keys()].join(', ');
+    throw new Fault('invalid', `no keyspace "${keyspace}" at site ${this.#parts.site}; there are: ${expected}`, {
+      got: keyspace,
+      expected,
+      status: 404,
+    });
+  }
+
+  /** The newest version applied here, or as it was started; null when it was not. */
+  keyspace(name: string): Keyspace | null {
+    return this.#appliers.get(name)?.stores.keyspace ?? null;
+  }
+
+  facts(keyspace: string): ApplierFacts | null {
+    const applier = this.#appliers.get(keyspace);
+    if (applier === undefined) return null;
+    const origins = applier.origins.map((origin) => [origin, originFacts(applier, origin)] as const);
+    return {
+      version: applier.stores.keyspace.version,
+      asOf: applier.asOf.current,
+      origins: Object.fromEntries(origins),
+      lagMs: applier.lag.quantiles(),
+      ...applier.stores.sizes(),
+    };
+  }
+
+  /** Writes everything applied so far to disk. */
+  async flush(): Promise<void> {
+    for (const applier of this.#appliers.values()) await applier.flush();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#jobs[Symbol.asyncDispose]();
+    await this.#replays[Symbol.asyncDispose]();
+    for (const applier of this.#appliers.values()) await applier[Symbol.asyncDispose]();
+  }
+}
+
+function originFacts(applier: KeyspaceApplier, origin: string): OriginFacts {
+  const readers = applier.readers(origin);
+  const { applied: records, ...counts } = applier.counts.of(origin);
+  const heard = applier.heard(origin);
+  return {
+    ...counts,
+    records,
+    applied: readers.map((reader) => formatPosition(reader.applied)),
+    newestBarrierMs: heard?.barrierMs ?? null,
+    heardMonotonicMs: heard?.monotonicMs ?? null,
+    caughtUp: readers.every((reader) => reader.caughtUp),
+  };
+}

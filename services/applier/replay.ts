@@ -1,0 +1,222 @@
+/**
+ * Replay: a range of this site's log, or of its mirror of another site's, applied once more. Into the same table it
+ * changes nothing that is right already, as merging is idempotent; into a scratch table, which only this site has, it
+ * shows what the range alone makes. A scratch table keeps its positions, so that a replay that was killed can resume.
+ */
+
+import type { Log } from '@tidemark/log/log';
+import { accept, emptyPrefix, type Prefix, type Verdict } from '@tidemark/schema/accept';
+import { comparePositions, type Position } from '@tidemark/schema/position';
+import { RowBatch } from '@tidemark/schema/row-batch';
+import { type Table, topicNames } from '@tidemark/schema/table';
+import type { Clock } from '@tidemark/world/clock';
+import { Fault } from '@tidemark/world/fault';
+import type { KeyspaceApplier } from './applier.ts';
+import { type Bound, parseRange, type Range } from './replay-range.ts';
+import type { Scratch } from './scratch.ts';
+import { decode, stampOf, type TableStore } from './stores.ts';
+
+/** What a replay is asked to do. */
+export type ReplayRequest = {
+  readonly keyspace: string;
+  readonly table: string;
+  readonly from?: string;
+  readonly to?: string;
+  /** Name of the scratch table; the table itself when left out. */
+  readonly into?: string;
+  /** Whose records; the keyspace's primary when left out. */
+  readonly origin?: string;
+  /** Only counts. */
+  readonly dryRun?: boolean;
+  /** Goes on where an earlier replay into the same scratch table stopped; without it that table is emptied first. */
+  readonly resume?: boolean;
+};
+
+/**
+ * What was decided about records: the verdicts of `accept`, but of those accepted only the ones that count and are
+ * applied here are ACCEPT, others UNCOMMITTED; RESUMED are in the scratch table already.
+ */
+type Word = Verdict['kind'] | 'UNCOMMITTED' | 'RESUMED';
+
+/** How far it is, and at last how it went. */
+export type ReplayReport = {
+  /** Records with rows of this table that were applied (in a dry run: would be), and their rows. */
+  readonly records: number;
+  readonly rows: number;
+  /** Everything within the range; rows are those of this table. */
+  readonly verdicts: Readonly<Partial<Record<Word, { records: number; rows: number }>>>;
+};
+
+export type ReplayParts = { readonly site: string; readonly log: Log; readonly clock: Clock };
+
+/** The event loop is given away at least this often. */
+const SLICE_MS = 8;
+const SCRATCH_BYTES_MAX = 16 * 1024 * 1024;
+
+/** The part of one partition that is wanted: offsets, and positions where the range names them. Ends are not included. */
+type Slice = {
+  readonly from: number;
+  readonly to: number;
+  readonly after: Position | null;
+  readonly before: Position | null;
+};
+
+export class Replay {
+  readonly #parts: ReplayParts;
+  readonly #applier: KeyspaceApplier;
+  readonly #request: ReplayRequest;
+  readonly #range: Range;
+  readonly #origin: string;
+  readonly #topic: string;
+  readonly #table: Table;
+  readonly #verdicts: Partial<Record<Word, { records: number; rows: number }>> = {};
+  readonly #batch = new RowBatch();
+  #records = 0;
+  #rows = 0;
+  #sliceMs = 0;
+
+  /** @throws {Fault} `invalid`: no such table or origin, or a range that is none. */
+  constructor(parts: ReplayParts, applier: KeyspaceApplier, table: Table, request: ReplayRequest) {
+    this.#parts = parts;
+    this.#applier = applier;
+    this.#request = request;
+    this.#table = table;
+    this.#range = parseRange(request.from, request.to, parts.clock.nowMs());
+    const { name, primary } = applier.stores.keyspace;
+    this.#origin = request.origin ?? primary;
+    if (applier.readers(this.#origin).length === 0) {
+      const expected = applier.origins.join(', ');
+      throw new Fault('invalid', `keyspace ${name} has no log of "${this.#origin}" here, only of ${expected}`, {
+        got: this.#origin,
+        expected,
+      });
+    }
+    this.#topic =
+      this.#origin === parts.site ? topicNames.log(name, parts.site) : topicNames.mirror(name, this.#origin);
+  }
+
+  /** Reads all partitions, one after the other. @throws {Fault} whatever reading the log or writing rows does. */
+  async run(scratch: Scratch, tell: (report: ReplayReport) => void, signal: AbortSignal): Promise<ReplayReport> {
+    const { into, dryRun, resume } = this.#request;
+    const { stores } = this.#applier;
+    let target: TableStore | null = null;
+    if (dryRun !== true && into !== undefined) target = await scratch.prepare(this.#table, into, resume === true);
+    this.#sliceMs = this.#parts.clock.monotonicMs();
+    for (let partition = 0; partition < stores.keyspace.partitions; partition++) {
+      await this.#partition(partition, target, () => tell(this.#report()), signal);
+      await target?.partitions[partition]?.flush();
+    }
+    if (signal.aborted)
+      throw new Fault('unavailable', `replay of ${this.#table.name}: the site is stopping; resume it later`);
+    return this.#report();
+  }
+
+  #report(): ReplayReport {
+    return { records: this.#records, rows: this.#rows, verdicts: structuredClone(this.#verdicts) };
+  }
+
+  async #partition(partition: number, target: TableStore | null, tell: () => void, signal: AbortSignal): Promise<void> {
+    const { log } = this.#parts;
+    const { start, end } = await log.bounds(this.#topic, partition);
+    const slice = await this.#slice(partition, start, end);
+    const { cluster, name: keyspace } = { cluster: this.#applier.cluster, name: this.#applier.stores.keyspace.name };
+    // A verdict depends on all that came before, so that the fold begins at the log's start, whatever the range.
+    let prefix: Prefix = emptyPrefix({ cluster, keyspace, origin: this.#origin, partition });
+    for await (const batch of log.read({ topic: this.#topic, partition, from: start, signal, untilEnd: true })) {
+      for (const { offset, value } of batch.records) {
+        if (offset >= slice.to) return;
+        const verdict = accept(prefix, value);
+        prefix = verdict.prefix;
+        if (offset >= slice.from && isWithin(slice, verdict)) await this.#take(verdict, target);
+      }
+      tell();
+    }
+  }
+
+  async #slice(partition: number, start: number, end: number): Promise<Slice> {
+    const offsetOf = async (bound: Bound): Promise<number | null> => {
+      switch (bound.by) {
+        case 'start':
+          return start;
+        case 'end':
+          return end;
+        case 'offset':
+          return bound.count;
+        case 'afterStart':
+          return start + bound.count;
+        case 'beforeEnd':
+          return Math.max(start, end - bound.count);
+        case 'time':
+          return this.#parts.log.offsetAtTime(this.#topic, partition, bound.timeMs);
+        case 'position':
+          return null;
+      }
+    };
+    const { from, to } = this.#range;
+    return {
+      from: (await offsetOf(from)) ?? start,
+      to: Math.min(end, (await offsetOf(to)) ?? end),
+      after: from.by === 'position' ? from.at : null,
+      before: to.by === 'position' ? to.at : null,
+    };
+  }
+
+  async #take(verdict: Verdict, target: TableStore | null): Promise<void> {
+    const rows = this.#rowsIn(verdict);
+    const word = this.#wordFor(verdict, target);
+    this.#count(word, rows);
+    if (word !== 'ACCEPT' || rows === 0) return;
+    this.#records++;
+    this.#rows += rows;
+    if (this.#request.dryRun !== true) await this.#apply(verdict, target);
+    if (this.#parts.clock.monotonicMs() - this.#sliceMs < SLICE_MS) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#sliceMs = this.#parts.clock.monotonicMs();
+  }
+
+  /** How many rows of the table the record holds, if it could be read. */
+  #rowsIn(verdict: Verdict): number {
+    if (verdict.kind === 'IGNORE' || verdict.kind === 'HALT') return 0;
+    const { body } = verdict.envelope;
+    return body.kind === 'Mutate' && body.table === this.#table.id ? body.rowCount : 0;
+  }
+
+  #wordFor(verdict: Verdict, target: TableStore | null): Word {
+    if (verdict.kind !== 'ACCEPT') return verdict.kind;
+    const { partition } = verdict.envelope;
+    if (!this.#applier.readers(this.#origin)[partition]!.counts(verdict.envelope)) return 'UNCOMMITTED';
+    const held = target?.partitions[partition]?.position(this.#origin);
+    return held !== undefined && comparePositions(verdict.envelope, held) <= 0 ? 'RESUMED' : 'ACCEPT';
+  }
+
+  #count(word: Word, rows: number): void {
+    const counts = this.#verdicts[word] ?? { records: 0, rows: 0 };
+    counts.records++;
+    counts.rows += rows;
+    this.#verdicts[word] = counts;
+  }
+
+  async #apply(verdict: Verdict, target: TableStore | null): Promise<void> {
+    if (verdict.kind !== 'ACCEPT' || verdict.envelope.body.kind !== 'Mutate') return;
+    const { envelope } = verdict;
+    const { body, partition, epoch, seq } = verdict.envelope;
+    if (body.kind !== 'Mutate') return;
+    const { stores } = this.#applier;
+    if (target === null) {
+      stores.mutateAgain(envelope, body);
+      return this.#applier.room();
+    }
+    const store = target.partitions[partition]!;
+    decode(envelope, body, target.table, this.#batch);
+    store.apply(this.#batch, stampOf(stores.keyspace, envelope), this.#origin, { epoch, seq });
+    if (store.memtableBytes > SCRATCH_BYTES_MAX) await store.flush();
+  }
+}
+
+/** Records without a position are within a range of positions when they stand between two that are. */
+function isWithin({ after, before }: Slice, { prefix }: Verdict): boolean {
+  return (
+    (after === null || comparePositions(prefix, after) >= 0) &&
+    (before === null || comparePositions(prefix, before) < 0)
+  );
+}
