@@ -7,14 +7,17 @@ import { isMoment, microsOf, Timestamp } from './timestamp.ts';
 
 export type JsonValue = null | boolean | number | string | { readonly $bytes: string };
 
+const NOT_FINITE = new Set(['NaN', 'Infinity', '-Infinity']);
+
 /**
  * A value as JSON. What the column does not take is left for the site to refuse; only what JSON cannot say at all is
  * refused here.
- * @throws {Fault} `invalid`: NaN, an infinity, an invalid Date, or a kind of value no column has.
+ * @throws {Fault} `invalid`: an invalid Date, or a kind of value no column has.
  */
 export function toJson(column: string, value: unknown): JsonValue {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  // JSON has no word for NaN and the infinities; a double column takes their names.
+  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   if (typeof value === 'bigint') {
     const exact = value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
     return exact ? Number(value) : value.toString();
@@ -23,7 +26,7 @@ export function toJson(column: string, value: unknown): JsonValue {
   if (value instanceof Uint8Array) {
     return { $bytes: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64') };
   }
-  const expected = 'boolean, finite number, bigint, string, Date, Uint8Array or null';
+  const expected = 'boolean, number, bigint, string, Date, Uint8Array or null';
   throw new Fault('invalid', `column ${column}: ${typeof value} ${String(value)}, expected ${expected}`, {
     column,
     got: String(value),
@@ -55,8 +58,11 @@ export function fromJson(column: string, type: ColumnTypeName, json: unknown): u
         return new Uint8Array(Buffer.from(String(json.$bytes), 'base64'));
       break;
     case 'int':
+      if (typeof json === 'number') return json;
+      break;
     case 'double':
       if (typeof json === 'number') return json;
+      if (typeof json === 'string' && NOT_FINITE.has(json)) return Number(json);
       break;
     case 'boolean':
       if (typeof json === 'boolean') return json;

@@ -53,21 +53,19 @@ describe('a write', () => {
     );
   });
 
-  test('given up is unknown if any try may have been stored, and unavailable only if none was', async () => {
+  test('given up is unknown if any try may have been stored, and unavailable if none was', async () => {
     await using site = await ScriptedSite.start();
-    await using db = await connect([site.url], { timeoutMs: 60, random: new SeededRandom(2) });
+    await using db = await connect([site.url], { random: new SeededRandom(2) });
     await fc.assert(
-      fc.asyncProperty(fc.array(failing, { minLength: 1, maxLength: 2 }), async (first) => {
-        const script = [...first, ...new Array<Behaviour>(60).fill('busy')];
-        site.script = [...script];
+      fc.asyncProperty(fc.array(failing, { maxLength: 2 }), async (script) => {
+        site.script = [...script, 'away'];
         site.stored.clear();
         const error: unknown = await db.put(things, { k: 'a' }).catch((e: unknown) => e);
-        const tried = script.slice(0, script.length - site.script.length);
-        expect(isFault(error, tried.some((b) => MAY_STORE.has(b)) ? 'unknown' : 'unavailable')).toBe(true);
+        expect(isFault(error, script.some((one) => MAY_STORE.has(one)) ? 'unknown' : 'unavailable')).toBe(true);
         // "Not stored" is a promise.
         if (isFault(error, 'unavailable')) expect(site.stored.size).toBe(0);
       }),
-      { numRuns: 15 },
+      { numRuns: 25 },
     );
   });
 
@@ -99,7 +97,7 @@ describe('a write', () => {
     paris.redirectTo = tokyo.url;
     tokyo.redirectTo = paris.url;
     for (const site of [paris, tokyo]) site.script = new Array<Behaviour>(200).fill('elsewhere');
-    await using db = await connect([paris.url], { timeoutMs: 100 });
+    await using db = await connect([paris.url], { timeoutMs: 200 });
     await expect(db.put(things, { k: 'a' })).rejects.toMatchObject({ kind: 'unavailable' });
   });
 

@@ -5,7 +5,7 @@ import { inGroups, inOrder } from './batches.ts';
 import { rowFromJson, rowToJson, toJson } from './cell-json.ts';
 import { exchange, type Reply, type Request } from './exchange.ts';
 import { scanBlocks } from './ndjson.ts';
-import { type Caller, type ReadFrom, sendRead, sendWrite } from './retry.ts';
+import { type Caller, type ReadFrom, sendAndRead, sendRead, sendWrite } from './retry.ts';
 import { queryToJson, type ReadOptions, rowReader, type ScanQuery, type ScanRow, ScanRows } from './scan.ts';
 import type { ClientTable, Key, KeyPrefix, Row, TableDefinition, WriteRow } from './table.ts';
 import { type Receipt, readWriteReply } from './write-reply.ts';
@@ -88,7 +88,7 @@ export class Database implements AsyncDisposable {
       },
       body: batch.body,
     };
-    return sendWrite(this.#caller, batch.keyspace, request, (reply) =>
+    return sendAndRead(this.#caller, batch.keyspace, request, (reply) =>
       readWriteReply(reply, batch, this.#caller.idleMs),
     );
   }
@@ -176,24 +176,28 @@ export class Database implements AsyncDisposable {
     for await (const _ of scanBlocks(reply, `scan at ${reply.url}`, this.#caller.idleMs));
   }
 
-  /** Any other request to a site, by name or address; the primary of a keyspace, or any site. The caller disposes. */
+  /**
+   * Any other request: to a site by name or address, to the primary of a keyspace, or to any site. The caller disposes
+   * the answer. What changes something is sent once to a site, and until it is answered to a primary.
+   */
   async ask(from: ReadFrom, request: Request): Promise<Reply> {
     this.#checkOpen();
-    const site =
-      typeof from === 'object' && 'site' in from ? { site: await this.#caller.sites.urlOf(from.site) } : from;
-    if (request.method === 'GET') return sendRead(this.#caller, site, request);
-    const url =
-      site === 'any'
-        ? this.#caller.sites.reader
-        : 'site' in site
-          ? site.site
-          : this.#caller.sites.primaryOf(site.primaryOf);
-    return exchange(this.#caller, url, request, this.#caller.timeoutMs);
+    const { sites } = this.#caller;
+    const where = typeof from === 'object' && 'site' in from ? { site: await sites.urlOf(from.site) } : from;
+    if (request.method === 'GET') return sendRead(this.#caller, where, request);
+    if (typeof where === 'object' && 'primaryOf' in where) return sendWrite(this.#caller, where.primaryOf, request);
+    return exchange(this.#caller, where === 'any' ? sites.reader : where.site, request, this.#caller.idleMs);
   }
 
-  /** The addresses of the sites it knows. */
-  get urls(): readonly string[] {
+  /** The addresses of all sites: those given, and those that the sites name. */
+  async siteUrls(): Promise<readonly string[]> {
+    await this.#caller.sites.lookAround();
     return this.#caller.sites.urls;
+  }
+
+  /** Reads go to this site from now on, while it answers. @throws {Fault} `invalid`: no site has that name. */
+  async preferSite(nameOrUrl: string): Promise<void> {
+    await this.#caller.sites.readFrom(nameOrUrl);
   }
 
   /** Longest silence in the midst of an answer, in ms. */

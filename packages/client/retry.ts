@@ -29,11 +29,11 @@ export function pauseMs(failures: number, random: Random, askedMs = 0): number {
  * Sends a write to the keyspace's primary and hands its answer to `read`. It follows redirects, looks for the new
  * primary when the old one is gone, and repeats under the same `Idempotency-Key`, which makes repeating harmless.
  *
- * @param read takes the whole answer; a Fault it throws counts like one of the request
+ * @param read takes the whole answer and disposes it; a Fault it throws counts like one of the request
  * @throws {Fault} `unavailable`: given up, certainly not stored. `unknown`: given up, may be stored; sending the same
  *   request under the same key again is safe. `invalid`, `corrupt`: the site refused it.
  */
-export async function sendWrite<T>(
+export async function sendAndRead<T>(
   caller: Caller,
   keyspace: string,
   request: Request,
@@ -47,10 +47,10 @@ export async function sendWrite<T>(
     const site = sites.primaryOf(keyspace);
     const leftMs = startMs + caller.timeoutMs - clock.monotonicMs();
     try {
-      using reply = await exchange(caller, site, request, Math.max(1, Math.min(caller.idleMs, leftMs)));
+      const reply = await exchange(caller, site, request, Math.max(1, Math.min(caller.idleMs, leftMs)));
       return await read(reply);
     } catch (error) {
-      if (!isFault(error) || error.kind === 'invalid' || error.kind === 'corrupt') throw error;
+      if (!isFault(error)) throw error;
       const { location } = error.details;
       if (location !== undefined && redirects < REDIRECTS_IN_A_ROW_MAX) {
         redirects++;
@@ -58,6 +58,7 @@ export async function sendWrite<T>(
         continue;
       }
       redirects = 0;
+      if (location === undefined && (error.kind === 'invalid' || error.kind === 'corrupt')) throw error;
       // A fenced writer may have appended before it was fenced, and the new one may have kept it.
       if (error.kind === 'unknown' || error.kind === 'fenced') mayBeStored = true;
       const waitMs = pauseMs(failures++, caller.random, error.details.retryAfterMs);
@@ -81,6 +82,11 @@ function givenUp(last: Fault, mayBeStored: boolean, timeoutMs: number): Fault {
   );
 }
 
+/** As `sendAndRead`, for those who read the answer themselves; they dispose it. */
+export function sendWrite(caller: Caller, keyspace: string, request: Request): Promise<Reply> {
+  return sendAndRead(caller, keyspace, request, async (reply) => reply);
+}
+
 /** Where a read may be answered: one site, the keyspace's primary, or any that answers. */
 export type ReadFrom = { readonly site: string } | { readonly primaryOf: string } | 'any';
 
@@ -98,7 +104,9 @@ export async function sendRead(caller: Caller, from: ReadFrom, request: Request)
     try {
       return await exchange(caller, site, request, Math.max(1, Math.min(caller.idleMs, leftMs)));
     } catch (error) {
-      if (!isFault(error) || error.kind === 'invalid' || error.kind === 'corrupt') throw error;
+      if (!isFault(error)) throw error;
+      const isRefused = error.kind === 'invalid' || error.kind === 'corrupt';
+      if (isRefused && error.details.location === undefined) throw error;
       const waitMs = pauseMs(failures++, caller.random, error.details.retryAfterMs);
       if (clock.monotonicMs() + waitMs - startMs >= caller.timeoutMs) {
         throw new Fault('unavailable', `no answer within ${caller.timeoutMs} ms: ${messageOf(error)}`, {

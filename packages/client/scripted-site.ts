@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
  * What happens to a write:
  * - `ok`: stored and acked
  * - `busy`: 503, not stored
+ * - `away`: 503, not stored, and asks to wait longer than anybody does
  * - `stored504`, `lost504`: 504, and it is or is not stored
  * - `storedDrop`, `lostDrop`: the connection closes without an answer, and it is or is not stored
  * - `storedCut`: stored; the answer stops before its last line or brace
@@ -17,6 +18,7 @@ import type { AddressInfo } from 'node:net';
 export type Behaviour =
   | 'ok'
   | 'busy'
+  | 'away'
   | 'stored504'
   | 'lost504'
   | 'storedDrop'
@@ -120,6 +122,9 @@ export class ScriptedSite implements AsyncDisposable {
         return;
       case 'busy':
         reply(response, 503, { kind: 'unavailable', detail: `${this.name} is busy` });
+        return;
+      case 'away':
+        reply(response, 503, { kind: 'unavailable', detail: `${this.name} is away`, retryAfterMs: 3_600_000 });
         return;
       case 'stored504':
       case 'lost504':

@@ -106,24 +106,54 @@ export class Sites {
     );
   }
 
-  async #askNames(): Promise<void> {
-    await Promise.all(
-      this.#urls.map(async (url) => {
-        const name = await this.#nameOf(url);
-        if (name !== null) this.#names.set(name, url);
-      }),
-    );
+  /** Reads go to this site from now on, while it answers. @throws {Fault} as `urlOf` */
+  async readFrom(nameOrUrl: string): Promise<void> {
+    const url = await this.urlOf(nameOrUrl);
+    if (!this.#urls.includes(url)) this.#urls.push(url);
+    this.#reader = this.#urls.indexOf(url);
   }
 
-  async #nameOf(url: string): Promise<string | null> {
+  /** Asks the sites for their names and for the sites they know, and learns both. */
+  async lookAround(): Promise<void> {
+    await this.#askNames();
+  }
+
+  async #askNames(): Promise<void> {
+    const statuses = await Promise.all(this.#urls.map((url) => this.#statusOf(url)));
+    statuses.forEach((status, i) => {
+      if (typeof status?.site === 'string') this.#names.set(status.site, this.#urls[i]!);
+    });
+    for (const status of statuses) for (const [name, url] of sitesIn(status)) this.#learnSite(name, url);
+  }
+
+  /** What a site says of another counts only while the other has not been asked itself. */
+  #learnSite(name: string, url: string): void {
+    if (this.#names.has(name) || URL.parse(url) === null) return;
+    const address = siteAddress(url);
+    this.#names.set(name, address);
+    if (!this.#urls.includes(address)) this.#urls.push(address);
+  }
+
+  async #statusOf(url: string): Promise<Status | null> {
     try {
       using reply = await exchange(this.#network, url, { method: 'GET', path: '/v1/status' }, PROBE_MS);
-      const status = (await reply.response.json()) as { readonly site?: unknown };
-      return typeof status.site === 'string' ? status.site : null;
+      return (await reply.response.json()) as Status;
     } catch {
       return null;
     }
   }
+}
+
+/** The part of a status that says where sites are. */
+type Status = { readonly site?: unknown; readonly sites?: unknown };
+
+/** Name and address of each site that a status names with an address. */
+function sitesIn(status: Status | null): [string, string][] {
+  const { sites } = status ?? {};
+  if (!Array.isArray(sites)) return [];
+  return (sites as Readonly<Record<string, unknown>>[]).flatMap(({ site, url }): [string, string][] =>
+    typeof site === 'string' && typeof url === 'string' ? [[site, url]] : [],
+  );
 }
 
 /** @throws {Fault} `invalid`: not an http(s) address. */

@@ -106,6 +106,14 @@ describe('cells as JSON', () => {
     );
   });
 
+  test('a double of any kind comes back as it was', () => {
+    fc.assert(
+      fc.property(fc.double(), (n) => {
+        expect(roundTrip('double', n)).toBe(n === 0 ? 0 : n);
+      }),
+    );
+  });
+
   test('a timestamp keeps its microseconds', () => {
     fc.assert(
       fc.property(fc.integer({ min: -8e15, max: 8e15 }), (micros) => {
@@ -123,7 +131,7 @@ describe('cells as JSON', () => {
   });
 
   test('what JSON cannot say is refused, naming the column', () => {
-    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, new Date(Number.NaN), Symbol('x'), undefined, {}]) {
+    for (const value of [new Date(Number.NaN), Symbol('x'), undefined, {}]) {
       expect(() => toJson('delay', value)).toThrow(/column delay: .*expected boolean/);
     }
   });

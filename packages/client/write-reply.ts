@@ -31,7 +31,7 @@ export type Receipt = {
 type Outcome = { accepted: number; rejected: number; ack: string; tokens: string[]; errors: RowError[] };
 
 /**
- * Reads a whole answer.
+ * Reads a whole answer, and disposes it.
  * @throws {Fault} `unknown`: an NDJSON answer without its last line. Else the Fault of a batch that failed.
  */
 export async function readWriteReply(
@@ -39,6 +39,7 @@ export async function readWriteReply(
   place: { readonly keyspace: string; readonly table: string },
   idleMs: number,
 ): Promise<Receipt> {
+  using _ = reply;
   const what = `write to ${place.keyspace}.${place.table} at ${reply.url}`;
   const outcome = /ndjson/.test(reply.response.headers.get('content-type') ?? '')
     ? await readLines(reply, what, idleMs)

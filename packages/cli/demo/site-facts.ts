@@ -1,0 +1,64 @@
+/** What the demo asks a site about itself. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Fault } from '@tidemark/world/fault';
+
+export type TableDigest = { readonly rows: number; readonly hash: string };
+export type SiteDigest = {
+  readonly positions: Readonly<Record<string, readonly string[]>>;
+  readonly tables: Readonly<Record<string, TableDigest>>;
+};
+export type Lag = { readonly count: number; readonly p50: number; readonly p99: number };
+
+const DIGEST_WAIT_MS = 60_000;
+const POLL_MS = 250;
+
+export async function getJson<T>(url: string): Promise<T> {
+  const response = await fetch(url);
+  if (response.ok) return (await response.json()) as T;
+  throw new Fault('unavailable', `GET ${url}: status ${response.status} ${(await response.text()).slice(0, 300)}`);
+}
+
+export function digestOf(url: string, keyspace: string): Promise<SiteDigest> {
+  return getJson(`${url}/v1/internal/digest/${keyspace}`);
+}
+
+/** Waits until the table's digest is the same at all sites, and holds at least `rows`. Null when the time is up. */
+export async function equalDigests(
+  urls: readonly string[],
+  keyspace: string,
+  table: string,
+  rows: number,
+): Promise<TableDigest | null> {
+  const untilMs = performance.now() + DIGEST_WAIT_MS;
+  while (performance.now() < untilMs) {
+    if (await arePositionsEqual(urls, keyspace)) {
+      const found = await Promise.all(urls.map(async (url) => (await digestOf(url, keyspace)).tables[table]));
+      const [first] = found;
+      if (first !== undefined && first.rows >= rows && found.every((one) => one?.hash === first.hash)) return first;
+    }
+    await sleep(POLL_MS);
+  }
+  return null;
+}
+
+/** Barriers keep coming, so positions of partition 0 are never quite level; the others tell. */
+async function arePositionsEqual(urls: readonly string[], keyspace: string): Promise<boolean> {
+  const all = await Promise.all(
+    urls.map((url) =>
+      getJson<Pick<SiteDigest, 'positions'>>(`${url}/v1/internal/positions/${keyspace}`).catch(() => null),
+    ),
+  );
+  const rest = all.map((one) =>
+    one === null
+      ? null
+      : JSON.stringify(Object.entries(one.positions).map(([origin, list]) => [origin, list.slice(1)])),
+  );
+  return rest.every((text) => text !== null && text === rest[0]);
+}
+
+/** now − stamp when rows were applied at a site, over its whole run. */
+export async function lagOf(url: string, keyspace: string): Promise<Lag> {
+  const { lagMs } = await getJson<{ lagMs: { run: Lag } }>(`${url}/v1/internal/positions/${keyspace}`);
+  return lagMs.run;
+}

@@ -1,0 +1,31 @@
+/** What a command's exit code says. Scripts are written against these numbers. */
+
+import { type Fault, isFault } from '@tidemark/world/fault';
+
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  /** Wrong usage: flags, arguments, or what they name. */
+  usage: 2,
+  /** Refused by a safety rule. */
+  refused: 3,
+  /** A site did not answer, or nobody can say whether it was done. */
+  unavailable: 4,
+  /** A comparison found differences. */
+  different: 5,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+const OF_KIND = {
+  invalid: EXIT.usage,
+  fenced: EXIT.refused,
+  unavailable: EXIT.unavailable,
+  unknown: EXIT.unavailable,
+  corrupt: EXIT.failed,
+} as const satisfies Record<Fault['kind'], ExitCode>;
+
+/** The code for anything thrown. */
+export function exitCodeOf(error: unknown): ExitCode {
+  return isFault(error) ? OF_KIND[error.kind] : EXIT.failed;
+}

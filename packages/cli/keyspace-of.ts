@@ -1,0 +1,63 @@
+/** The keyspace that a command's table belongs to, as a site has it. */
+
+import type { Database } from '@tidemark/client';
+import { splitTableName } from '@tidemark/client/table';
+import type { ColumnType } from '@tidemark/schema/column-type';
+import { evolve } from '@tidemark/schema/evolve';
+import { KEYSPACE_FILE, type KeyspaceFile, parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
+import { type Keyspace, type Table, tableNamed } from '@tidemark/schema/table';
+import { Fault, isFault } from '@tidemark/world/fault';
+
+export type StoredKeyspace = {
+  readonly file: KeyspaceFile;
+  /** Made from the file: names, types and keys are right, ids and version are not the site's. */
+  readonly keyspace: Keyspace;
+  readonly version: number;
+};
+
+/** Null when there is no such keyspace. @throws {Fault} `unavailable`. */
+export async function readKeyspace(db: Database, name: string): Promise<StoredKeyspace | null> {
+  try {
+    using reply = await db.ask('any', { method: 'GET', path: `/v1/keyspaces/${encodeURIComponent(name)}` });
+    const body = (await reply.response.json()) as Readonly<Record<string, unknown>>;
+    const file = parseKeyspaceFile(fieldsOfFile(body));
+    const etag = /\d+/.exec(reply.response.headers.get('etag') ?? '')?.[0];
+    return { file, keyspace: evolve(null, file).keyspace, version: Number(body.version ?? etag ?? 1) };
+  } catch (error) {
+    if (isFault(error, 'invalid') && error.details.status === 404) return null;
+    throw error;
+  }
+}
+
+/** A site may say more about a keyspace than its file holds. */
+function fieldsOfFile(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.keys(KEYSPACE_FILE.shape).flatMap((key) => (key in body ? [[key, body[key]]] : [])));
+}
+
+export type NamedTable = {
+  readonly keyspace: string;
+  readonly name: string;
+  readonly table: Table;
+  readonly stored: StoredKeyspace;
+};
+
+/** @throws {Fault} `invalid`: not `keyspace.table`, no such keyspace, or no such table, naming those there are. */
+export async function readTable(db: Database, fullName: string): Promise<NamedTable> {
+  const { keyspace, name } = splitTableName(fullName);
+  const stored = await readKeyspace(db, keyspace);
+  if (stored === null) throw noKeyspace(keyspace);
+  return { keyspace, name, table: tableNamed(stored.keyspace, name), stored };
+}
+
+/** The Fault of a keyspace that no site knows. */
+export function noKeyspace(name: string): Fault {
+  return new Fault('invalid', `there is no keyspace "${name}"; tidemark apply FILE makes one`, {
+    got: name,
+    status: 404,
+  });
+}
+
+/** The types of a table's columns, by name. */
+export function columnTypes(table: Table): Map<string, ColumnType> {
+  return new Map(table.columns.filter((column) => !column.dropped).map((column) => [column.name, column.type]));
+}

@@ -1,0 +1,184 @@
+/** Sends batches, several at once, and counts what became of every row. */
+
+import type { Receipt } from '@tidemark/client';
+import type { Clock } from '@tidemark/world/clock';
+import { type Fault, isFault } from '@tidemark/world/fault';
+import { Latencies } from './latencies.ts';
+import type { LedgerWriter } from './ledger.ts';
+import type { SourceBatch } from './row-source.ts';
+
+/** What became of the rows of a load. `accepted + rejected + unknown + notStored` are all that were sent. */
+export type LoadReport = {
+  readonly accepted: number;
+  readonly rejected: number;
+  /** May be stored: their batch was given up without an answer. */
+  readonly unknown: number;
+  /** Certainly not stored: their batch was given up, or never left. */
+  readonly notStored: number;
+  /** Time from a batch's first sending to its ack in the ledger, in ms; null without any. */
+  readonly p50: number | null;
+  readonly p99: number | null;
+  /** Accepted rows per second of the whole load. */
+  readonly rowsPerSecond: number;
+  readonly durationMs: number;
+  /** The first rows that were refused, by row number of the source. */
+  readonly errors: readonly { readonly row: number; readonly message: string }[];
+  /** Why it ended before the source did; null when it did not. */
+  readonly stoppedBy: 'signal' | Fault | null;
+};
+
+export type LoadProgress = { readonly accepted: number; readonly rejected: number; readonly elapsedMs: number };
+
+export type SendBatches = {
+  readonly batches: AsyncGenerator<SourceBatch>;
+  /** Resolves when the batch was acked; a Fault says what is known about it. */
+  readonly send: (batch: SourceBatch) => Promise<Receipt>;
+  /** Null when nothing is kept of the acks. */
+  readonly ledger: LedgerWriter | null;
+  readonly inFlight: number;
+  /** Rows a second at most; 0 for as fast as it goes. */
+  readonly rate: number;
+  readonly clock: Clock;
+  /** Stops taking batches; those on their way are waited for. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: LoadProgress) => void;
+};
+
+const ERRORS_KEPT = 10;
+
+/** Runs until the source ends, the signal aborts or a batch fails. It never throws for what a site does. */
+export async function sendBatches(options: SendBatches): Promise<LoadReport> {
+  return new Load(options).run();
+}
+
+class Load {
+  readonly #options: SendBatches;
+  readonly #startMs: number;
+  readonly #latencies = new Latencies();
+  readonly #errors: { row: number; message: string }[] = [];
+  #offered = 0;
+  #accepted = 0;
+  #rejected = 0;
+  #unknown = 0;
+  #notStored = 0;
+  #stoppedBy: 'signal' | Fault | null = null;
+
+  constructor(options: SendBatches) {
+    this.#options = options;
+    this.#startMs = options.clock.monotonicMs();
+  }
+
+  async run(): Promise<LoadReport> {
+    const { batches, inFlight } = this.#options;
+    const lanes = await Promise.allSettled(Array.from({ length: inFlight }, () => this.#lane()));
+    await batches.return(undefined);
+    for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason;
+    return this.#report();
+  }
+
+  /** Takes the next batch, sends it, waits for its end, and so on. */
+  async #lane(): Promise<void> {
+    const { batches, signal, clock, rate } = this.#options;
+    for (;;) {
+      if (signal?.aborted === true) this.#stoppedBy ??= 'signal';
+      if (this.#stoppedBy !== null) return;
+      const next = await this.#next(batches);
+      if (next === null) return;
+      const dueMs = rate === 0 ? 0 : this.#startMs + (this.#offered / rate) * 1000;
+      this.#offered += next.lines.length;
+      const waitMs = dueMs - clock.monotonicMs();
+      if (waitMs > 0) await clock.sleep(waitMs, signal);
+      await this.#sendOne(next);
+    }
+  }
+
+  async #next(batches: AsyncGenerator<SourceBatch>): Promise<SourceBatch | null> {
+    try {
+      const next = await batches.next();
+      return next.done === true ? null : next.value;
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#stoppedBy ??= error;
+      return null;
+    }
+  }
+
+  async #sendOne(batch: SourceBatch): Promise<void> {
+    const { clock, send, ledger, onProgress } = this.#options;
+    if (this.#stoppedBy !== null || this.#options.signal?.aborted === true) {
+      this.#notStored += batch.lines.length;
+      return;
+    }
+    const sentMs = clock.monotonicMs();
+    let receipt: Receipt | null = null;
+    try {
+      receipt = await send(batch);
+      await ledger?.add(entryOf(batch, receipt, clock.nowMs()));
+      this.#latencies.add(clock.monotonicMs() - sentMs);
+      this.#accepted += receipt.accepted;
+      this.#rejected += receipt.rejected;
+      for (const { line, fault } of receipt.errors) this.#keepError(batch.firstRow + line - 1, fault);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      if (receipt === null) this.#failed(batch, error);
+      else this.#notWritten(batch, error);
+    }
+    onProgress?.({
+      accepted: this.#accepted,
+      rejected: this.#rejected,
+      elapsedMs: clock.monotonicMs() - this.#startMs,
+    });
+  }
+
+  /** A batch refused whole is counted and passed over, unless nothing at all was accepted yet: then the load is wrong. */
+  #failed(batch: SourceBatch, fault: Fault): void {
+    const rows = batch.lines.length;
+    if (fault.kind === 'invalid') {
+      this.#rejected += rows;
+      this.#keepError(batch.firstRow, fault);
+      if (this.#accepted === 0 || fault.details.status !== 400) this.#stoppedBy ??= fault;
+      return;
+    }
+    if (fault.kind === 'unavailable') this.#notStored += rows;
+    else this.#unknown += rows;
+    this.#stoppedBy ??= fault;
+  }
+
+  /** Acked, and not in the ledger: nobody may count on it. Sent again under the same key it does no harm. */
+  #notWritten(batch: SourceBatch, fault: Fault): void {
+    this.#unknown += batch.lines.length;
+    this.#stoppedBy ??= fault;
+  }
+
+  #keepError(row: number, fault: Fault): void {
+    if (this.#errors.length < ERRORS_KEPT) this.#errors.push({ row, message: fault.message });
+  }
+
+  #report(): LoadReport {
+    const durationMs = this.#options.clock.monotonicMs() - this.#startMs;
+    return {
+      accepted: this.#accepted,
+      rejected: this.#rejected,
+      unknown: this.#unknown,
+      notStored: this.#notStored,
+      p50: this.#latencies.percentileMs(0.5),
+      p99: this.#latencies.percentileMs(0.99),
+      rowsPerSecond: durationMs > 0 ? Math.round((this.#accepted / durationMs) * 1000) : 0,
+      durationMs: Math.round(durationMs),
+      errors: this.#errors,
+      stoppedBy: this.#stoppedBy,
+    };
+  }
+}
+
+function entryOf(batch: SourceBatch, receipt: Receipt, nowMs: number): Parameters<LedgerWriter['add']>[0] {
+  const { batch: number, firstRow, lines } = batch;
+  return {
+    batch: number,
+    firstRow,
+    lastRow: firstRow + lines.length - 1,
+    token: receipt.token,
+    ackedAtMs: nowMs,
+    ...(receipt.rejected === 0 ? {} : { rejected: receipt.errors.map(({ line }) => firstRow + line - 1) }),
+  };
+}

@@ -1,0 +1,142 @@
+/** Text files as rows: NDJSON as it is, CSV by its header and the table's column types. */
+
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { cellToJson, valueFromText } from '@tidemark/schema/cell-value';
+import type { ColumnType } from '@tidemark/schema/column-type';
+import { nearestHint } from '@tidemark/schema/nearest';
+import { Fault } from '@tidemark/world/fault';
+import { CsvReader } from './csv.ts';
+import type { RowSource } from './row-source.ts';
+
+const READ_BYTES = 256 * 1024;
+/** A row takes at most 512 KiB; escaped and with its names it stays below this. */
+const LINE_CHARACTERS_MAX = 4 * 1024 * 1024;
+
+/** Text in pieces; `-` is standard input. @throws {Fault} `invalid`: no such file. */
+export async function* textOf(path: string): AsyncGenerator<string> {
+  const stream = path === '-' ? process.stdin.setEncoding('utf8') : createReadStream(path, textOptions);
+  try {
+    for await (const chunk of stream) yield String(chunk);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+const textOptions = { encoding: 'utf8', highWaterMark: READ_BYTES } as const;
+
+/** A file's name and size, by which a ledger knows it again; `-` is standard input. */
+export async function nameOfFile(path: string): Promise<string> {
+  if (path === '-') return 'standard input';
+  try {
+    return `${basename(path)} (${(await stat(path)).size} bytes)`;
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, error: unknown): Fault {
+  const { code } = error as NodeJS.ErrnoException;
+  const why = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : String(error);
+  return new Fault('invalid', `cannot read ${path}: ${why}`, { got: path, cause: error });
+}
+
+/** One JSON object a line, passed on as it is; empty lines are left out and not counted. */
+export function ndjsonSource(name: string, text: () => AsyncIterable<string>): RowSource {
+  return { name, lines: (skipRows) => skipping(ndjsonLines(text()), skipRows) };
+}
+
+async function* ndjsonLines(text: AsyncIterable<string>): AsyncGenerator<string[]> {
+  let rest = '';
+  for await (const piece of text) {
+    const lines = (rest + piece).split('\n');
+    rest = lines.pop()!;
+    if (rest.length > LINE_CHARACTERS_MAX) {
+      throw new Fault('invalid', `a line of over ${LINE_CHARACTERS_MAX} characters is no row`, { got: rest.length });
+    }
+    yield lines.filter(isRow);
+  }
+  if (isRow(rest)) yield [rest];
+}
+
+function isRow(line: string): boolean {
+  return line.trim() !== '';
+}
+
+async function* skipping(
+  blocks: AsyncIterable<readonly string[]>,
+  skipRows: number,
+): AsyncGenerator<readonly string[]> {
+  let left = skipRows;
+  for await (const block of blocks) {
+    if (left === 0) yield block;
+    else if (left < block.length) yield block.slice(left);
+    left = Math.max(0, left - block.length);
+  }
+}
+
+/**
+ * CSV with a header that names the columns. An empty field without quotes is an absent cell. What is no value of its
+ * column's type is sent as text, so that the site refuses it by line, column and both values.
+ * @param columns the table's columns
+ */
+export function csvSource(
+  name: string,
+  text: () => AsyncIterable<string>,
+  columns: ReadonlyMap<string, ColumnType>,
+): RowSource {
+  return { name, lines: (skipRows) => skipping(csvLines(text(), name, columns), skipRows) };
+}
+
+async function* csvLines(
+  text: AsyncIterable<string>,
+  name: string,
+  columns: ReadonlyMap<string, ColumnType>,
+): AsyncGenerator<string[]> {
+  const reader = new CsvReader(name);
+  let header: Field[] | null = null;
+  for await (const piece of text) {
+    const records = reader.read(piece);
+    if (header === null && records.length > 0) header = headerOf(records.shift()!, name, columns);
+    if (header !== null)
+      yield records.map((record, i) => csvLine(record, header!, name, reader.records - records.length + i + 1));
+  }
+  const last = reader.end();
+  if (last === null) return;
+  if (header === null) headerOf(last, name, columns);
+  else yield [csvLine(last, header, name, reader.records)];
+}
+
+/** A column of the file: the start of its JSON, and how its text becomes a value. */
+type Field = { readonly prefix: string; readonly type: ColumnType };
+
+function headerOf(names: readonly (string | null)[], file: string, columns: ReadonlyMap<string, ColumnType>): Field[] {
+  return names.map((text, i) => {
+    const name = (i === 0 ? text?.replace(/^\uFEFF/, '') : text) ?? '';
+    const type = columns.get(name);
+    if (type !== undefined) return { prefix: `${JSON.stringify(name)}:`, type };
+    const expected = [...columns.keys()].join(', ');
+    const message = `${file}: header names column "${name}"${nearestHint(name, columns.keys())}; the table has ${expected}`;
+    throw new Fault('invalid', message, { column: name, got: name, expected });
+  });
+}
+
+function csvLine(record: readonly (string | null)[], fields: readonly Field[], file: string, line: number): string {
+  if (record.length !== fields.length) {
+    const message = `${file}: record ${line} has ${record.length} fields, the header has ${fields.length}`;
+    throw new Fault('invalid', message, { got: record.length, expected: fields.length });
+  }
+  const cells: string[] = [];
+  for (let i = 0; i < fields.length; i++) {
+    const text = record[i]!;
+    if (text !== null) cells.push(fields[i]!.prefix + csvCell(fields[i]!.type, text));
+  }
+  return `{${cells.join(',')}}`;
+}
+
+function csvCell(type: ColumnType, text: string): string {
+  if (type.name === 'string') return JSON.stringify(text);
+  const value = valueFromText(type, text);
+  return JSON.stringify(value === undefined ? text : cellToJson(type, value));
+}

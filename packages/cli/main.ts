@@ -1,0 +1,36 @@
+/** `tidemark`: what a person types. One file for each command; this one is their list. */
+
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { apply } from './apply.ts';
+import { dev } from './dev.ts';
+import { EXIT } from './exit-code.ts';
+import { get } from './get.ts';
+import { load } from './load.ts';
+import { put } from './put.ts';
+import { replay } from './replay.ts';
+import { scan } from './scan.ts';
+import { schema } from './schema.ts';
+import { serve } from './serve.ts';
+import { status } from './status.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as { version: string };
+
+const program = new Command('tidemark')
+  .description('a wide-column table store that lives in several data centres at once')
+  .version(version)
+  .showHelpAfterError('(--help says more)');
+for (const one of [dev, serve, apply, load, put, get, scan, status, schema, replay]) program.addCommand(one);
+for (const one of [program, ...program.commands]) one.exitOverride();
+
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed);
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+}

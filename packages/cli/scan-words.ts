@@ -1,0 +1,88 @@
+/** A scan as a person types it, into the query that a site takes. */
+
+import { cellToJson, parseText } from '@tidemark/schema/cell-value';
+import { nearestHint } from '@tidemark/schema/nearest';
+import { type Column, columnNamed, type Table } from '@tidemark/schema/table';
+import { Fault } from '@tidemark/world/fault';
+
+export type ScanWords = {
+  readonly where?: readonly string[];
+  readonly select?: string;
+  readonly groupBy?: string;
+  readonly orderBy?: string;
+  readonly limit?: number;
+};
+
+/** The body of a scan request. */
+export type ScanBody = {
+  readonly select?: readonly (string | Readonly<Record<string, string>>)[];
+  readonly where?: readonly (readonly [string, string, unknown])[];
+  readonly groupBy?: readonly string[];
+  readonly orderBy?: readonly (readonly [string, string])[];
+  readonly limit?: number;
+};
+
+/** @throws {Fault} `invalid`: naming the word, and the columns there are. */
+export function queryFromWords(table: Table, words: ScanWords): ScanBody {
+  const { where, select, groupBy, orderBy, limit } = words;
+  return {
+    ...(select === undefined ? {} : { select: listOf(select).map((item) => selectItem(table, item)) }),
+    ...(where === undefined ? {} : { where: where.map((text) => condition(table, text)) }),
+    ...(groupBy === undefined ? {} : { groupBy: listOf(groupBy).map((name) => columnOf(table, name).name) }),
+    ...(orderBy === undefined ? {} : { orderBy: listOf(orderBy).map(ordering) }),
+    ...(limit === undefined ? {} : { limit }),
+  };
+}
+
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+/** `origin`, `avg(delay)`, `count(*) as n`. Without a name an aggregate is called as it is written. */
+function selectItem(table: Table, text: string): string | Record<string, string> {
+  const match = /^(count|sum|avg|min|max)\((\*|[^()]+)\)(?:\s+as\s+(\S+))?$/i.exec(text);
+  if (match === null) return columnOf(table, text).name;
+  const aggregate = match[1]!.toLowerCase();
+  const column = match[2]!.trim();
+  if (column !== '*') columnOf(table, column);
+  else if (aggregate !== 'count') throw wrong('--select', text, 'count(*), or an aggregate of a column');
+  return { [aggregate]: column, as: match[3] ?? `${aggregate}(${column})` };
+}
+
+/** `delay>60`, `origin = SAN`, `origin in SAN,LAX`. */
+function condition(table: Table, text: string): [string, string, unknown] {
+  const listed = /^(\S+)\s+in\s+(.+)$/i.exec(text);
+  if (listed !== null) {
+    const column = columnOf(table, listed[1]!);
+    return [column.name, 'in', listOf(listed[2]!).map((value) => cellOf(column, value))];
+  }
+  const match = /^([^<>=!]+?)\s*(<=|>=|!=|=|<|>)\s*(.*)$/s.exec(text);
+  if (match === null) throw wrong('--where', text, 'a condition like delay>60, origin=SAN, origin in SAN,LAX');
+  const column = columnOf(table, match[1]!.trim());
+  return [column.name, match[2]!, cellOf(column, match[3]!)];
+}
+
+function cellOf(column: Column, text: string): unknown {
+  return cellToJson(column.type, parseText(column, text));
+}
+
+function ordering(text: string): [string, string] {
+  const match = /^(.+?)(?:\s+(asc|desc))?$/i.exec(text)!;
+  return [match[1]!, (match[2] ?? 'asc').toLowerCase()];
+}
+
+function columnOf(table: Table, name: string): Column {
+  const column = columnNamed(table, name);
+  if (column !== undefined) return column;
+  const known = table.columns.filter((one) => !one.dropped).map((one) => one.name);
+  const expected = known.join(', ');
+  const message = `table ${table.name} has no column "${name}"${nearestHint(name, known)}; it has ${expected}`;
+  throw new Fault('invalid', message, { table: table.name, column: name, got: name, expected });
+}
+
+function wrong(flag: string, got: string, expected: string): Fault {
+  return new Fault('invalid', `${flag} "${got}", expected ${expected}`, { got, expected });
+}

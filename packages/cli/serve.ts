@@ -1,0 +1,46 @@
+/** `tidemark serve`: runs a site's services in this process. */
+
+import { Fault } from '@tidemark/world/fault';
+import { EXIT } from './exit-code.ts';
+import { command } from './invocation.ts';
+
+type Flags = { readonly config?: string; readonly printConfig?: boolean } & Readonly<Record<string, unknown>>;
+
+/** Loaded only when a site runs here: the other commands need none of it. */
+const SITE: string = '@tidemark/site/serve';
+
+/** Settings that have a flag of their own; any other goes as `--set name=value`. */
+const SETTINGS = ['site', 'listen', 'data', 'roles', 'cluster', 'logLevel'] as const;
+
+export const serve = command<Flags>('serve', "run a site's services in this process", async ({ flags, signal }) => {
+  const module = (await import(SITE)) as { readonly serve: Serve };
+  await module.serve({
+    ...(flags.config === undefined ? {} : { config: flags.config }),
+    settings: settingsOf(flags),
+    printConfig: flags.printConfig === true,
+    signal,
+  });
+  return EXIT.done;
+})
+  .option('--config <file>', 'configuration file (default: tidemark.json where there is one)')
+  .option('--roles <list>', 'any of writer,mirror,applier,watchdog')
+  .option('--listen <host:port>', 'address of its HTTP')
+  .option('--data <folder>', 'folder of its files')
+  .option('--cluster <name>', 'name all sites share')
+  .option('--log-level <level>', 'least severe line on standard error')
+  .option('--set <name=value>', 'any other setting (may be repeated)', (text: string, before: string[] = []) => [
+    ...before,
+    text,
+  ])
+  .option('--print-config', 'show each setting and where it came from, and stop');
+
+function settingsOf(flags: Flags): Record<string, string> {
+  const settings: Record<string, string> = {};
+  for (const name of SETTINGS) if (typeof flags[name] === 'string') settings[name] = flags[name];
+  for (const text of (flags.set ?? []) as readonly string[]) {
+    const at = text.indexOf('=');
+    if (at < 1) throw new Fault('invalid', `--set ${text}, expected name=value`, { got: text, expected: 'name=value' });
+    settings[text.slice(0, at)] = text.slice(at + 1);
+  }
+  return settings;
+}

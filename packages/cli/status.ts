@@ -1,0 +1,42 @@
+/** `tidemark status`: sites, roles, epochs and lag, once or until stopped. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database } from '@tidemark/client';
+import { isFault, messageOf } from '@tidemark/world/fault';
+import { EXIT } from './exit-code.ts';
+import { command, type Invocation } from './invocation.ts';
+import { type Status, statusInWords } from './status-words.ts';
+
+const WATCH_MS = 1_000;
+
+type Flags = { readonly watch?: boolean };
+
+export const status = command<Flags>('status', 'sites, roles, epochs, lag', async (invocation) => {
+  const { flags, output } = invocation;
+  await using db = await invocation.open();
+  if (flags.watch === true) return watch(invocation, db);
+  const seen = await readStatus(db, flags.site);
+  output.result(seen, statusInWords(seen));
+  return EXIT.done;
+}).option('--watch', 'again every second until stopped');
+
+async function readStatus(db: Database, site: string | undefined): Promise<Status> {
+  using reply = await db.ask(site === undefined ? 'any' : { site }, { method: 'GET', path: '/v1/status' });
+  return (await reply.response.json()) as Status;
+}
+
+/** A site that stops answering is part of what is watched, not the end of it. */
+async function watch({ flags, output, signal }: Invocation<Flags>, db: Database): Promise<typeof EXIT.done> {
+  while (!signal.aborted) {
+    try {
+      const seen = await readStatus(db, flags.site);
+      if (!output.json && process.stdout.isTTY) output.raw('\u001b[H\u001b[2J');
+      output.result(seen, statusInWords(seen));
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      output.note(messageOf(error));
+    }
+    await sleep(WATCH_MS, undefined, { signal }).catch(() => undefined);
+  }
+  return EXIT.done;
+}
