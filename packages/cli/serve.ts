@@ -6,21 +6,18 @@ import { command } from './invocation.ts';
 
 type Flags = { readonly config?: string; readonly printConfig?: boolean } & Readonly<Record<string, unknown>>;
 
-/** Loaded only when a site runs here: the other commands need none of it. */
-const SITE: string = '@tidemark/site/serve';
-
 /** Settings that have a flag of their own; any other goes as `--set name=value`. */
 const SETTINGS = ['site', 'listen', 'data', 'roles', 'cluster', 'logLevel'] as const;
 
-export const serve = command<Flags>('serve', "run a site's services in this process", async ({ flags, signal }) => {
-  const module = (await import(SITE)) as { readonly serve: Serve };
-  await module.serve({
-    ...(flags.config === undefined ? {} : { config: flags.config }),
-    settings: settingsOf(flags),
+export const serve = command<Flags>('serve', "run a site's services in this process", async ({ flags }) => {
+  // Loaded only when a site runs here: the other commands need none of it.
+  const site = await import('@tidemark/site/serve');
+  const code = await site.serve({
+    ...(flags.config === undefined ? {} : { configFile: flags.config }),
+    flags: settingsOf(flags),
     printConfig: flags.printConfig === true,
-    signal,
   });
-  return EXIT.done;
+  return code === 0 ? EXIT.done : EXIT.failed;
 })
   .option('--config <file>', 'configuration file (default: tidemark.json where there is one)')
   .option('--roles <list>', 'any of writer,mirror,applier,watchdog')

@@ -156,7 +156,7 @@ type Existing = { readonly kafka: string[][] | null; readonly redis: string[] | 
 async function writeConfigs(
   sites: readonly DevSite[],
   options: SitesOptions,
-  existing: Existing | null,
+  existing: Existing,
 ): Promise<void> {
   const entries = sites.map((site, index) => {
     const { name, url } = site;
