@@ -87,8 +87,10 @@ export class KafkaAppender {
     }
   }
 
-  async #exchange(link: KafkaLink, share: readonly Waiting[]): Promise<void> {
-    const leftMs = Math.max(1, Math.min(...share.map(({ deadlineMs }) => deadlineMs)) - this.#clock.monotonicMs());
+  async #exchange(link: KafkaLink, taken: readonly Waiting[]): Promise<void> {
+    const share = taken.filter((one) => !this.#isLate(one));
+    if (share.length === 0) return;
+    const leftMs = Math.min(...share.map(({ deadlineMs }) => deadlineMs)) - this.#clock.monotonicMs();
     const request = produceRequest(
       share.map(({ part }) => part),
       Math.ceil(leftMs),
@@ -107,6 +109,13 @@ export class KafkaAppender {
         );
       }
     }
+  }
+
+  /** Its time went by while it waited for a lane, so it is not sent at all. */
+  #isLate({ part, deadlineMs, settle }: Waiting): boolean {
+    if (deadlineMs > this.#clock.monotonicMs()) return false;
+    settle(new Fault('unavailable', `${this.#place(part)}: not sent within ${this.#timeoutMs} ms`));
+    return true;
   }
 
   #place({ topic, partition }: ProducePart): string {

@@ -80,7 +80,9 @@ export class KafkaFeed {
     if (bytes.length === 0) return;
     try {
       const { records, next, leaderEpoch } = decodeRecords(bytes, this.#next);
-      if (next === null) return;
+      // Brokers give whole batches, or nothing, since Kafka 0.10: this one names a wrong length.
+      if (next === null)
+        throw new Error(`offset ${this.#next}: a record batch longer than its answer of ${bytes.length} bytes`);
       this.#next = next;
       this.#leaderEpoch = leaderEpoch;
       for (const record of records) {

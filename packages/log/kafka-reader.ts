@@ -112,11 +112,17 @@ export class KafkaReader {
     const byPlace = new Map(answers.map((answer) => [`${answer.topicId}/${answer.partition}`, answer]));
     for (const feed of feeds) {
       const answer = byPlace.get(feed.key);
-      if (answer?.error === 0 && answer.divergesAt === null) feed.bring(answer.records, answer.end);
+      if (answer?.error === 0 && answer.divergesAt === null) this.#bring(feed, answer);
       else if (answer?.error === 0) feed.fail(lostItsEnd(feed, answer.divergesAt!));
       else if (answer?.error === OFFSET_OUT_OF_RANGE) void this.#checkPlace(feed);
       else feed.leader = null;
     }
+  }
+
+  /** An answer is filled in the order of the request, so who got something is asked for last next time. */
+  #bring(feed: KafkaFeed, { records, end }: Fetched): void {
+    if (records.length > 0 && this.#feeds.delete(feed)) this.#feeds.add(feed);
+    feed.bring(records, end);
   }
 
   /** The broker has no such offset: the reader's end, unless the broker says otherwise when asked again. */

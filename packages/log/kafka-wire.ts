@@ -9,8 +9,8 @@ export type WireRequest<T> = {
   readonly apiKey: number;
   readonly apiName: string;
   readonly apiVersion: number;
-  /** Header's tagged fields and body. */
-  readonly body: Buffer;
+  /** The header's tagged fields and the body, in parts, so that record batches are not copied. */
+  readonly body: readonly Uint8Array[];
   readonly decode: (answer: Buffer) => T;
 };
 
@@ -44,7 +44,7 @@ export function metadataRequest(topics: readonly string[] | null): WireRequest<C
       out.id(NO_ID).text(name).tags();
     });
   out.byte(0).byte(0).tags();
-  return { apiKey: 3, apiName: 'Metadata', apiVersion: 12, body: out.bytes, decode: decodeMetadata };
+  return { apiKey: 3, apiName: 'Metadata', apiVersion: 12, body: out.parts, decode: decodeMetadata };
 }
 
 function decodeMetadata(answer: Buffer): ClusterMetadata {
@@ -97,7 +97,7 @@ export function produceRequest(
   version: number,
 ): WireRequest<Produced[]> {
   const byId = version >= PRODUCE_BY_ID;
-  const out = new WireWriter(parts.reduce((sum, { records }) => sum + records.length + 200, 64));
+  const out = new WireWriter();
   out.byte(0).int16(-1).int32(timeoutMs);
   out.array(parts, ({ topicId, topic, partition, records }) => {
     if (byId) out.id(topicId);
@@ -133,7 +133,7 @@ export function produceRequest(
     });
   };
   const apiVersion = byId ? PRODUCE_BY_ID : Math.min(version, 12);
-  return { apiKey: 0, apiName: 'Produce', apiVersion, body: out.bytes, decode };
+  return { apiKey: 0, apiName: 'Produce', apiVersion, body: out.parts, decode };
 }
 
 export type FetchPart = {
@@ -171,7 +171,7 @@ export function fetchRequest(parts: readonly FetchPart[], waitMs: number, bytesM
     .array([], () => {})
     .text('')
     .tags();
-  return { apiKey: 1, apiName: 'Fetch', apiVersion: 13, body: out.bytes, decode: decodeFetched };
+  return { apiKey: 1, apiName: 'Fetch', apiVersion: 13, body: out.parts, decode: decodeFetched };
 }
 
 function decodeFetched(answer: Buffer): Fetched[] {
@@ -235,7 +235,7 @@ export function listOffsetsRequest(topic: string, partition: number, timeMs: num
     from.int64();
     return { error, offset: from.int64() };
   };
-  return { apiKey: 2, apiName: 'ListOffsets', apiVersion: 7, body: out.bytes, decode };
+  return { apiKey: 2, apiName: 'ListOffsets', apiVersion: 7, body: out.parts, decode };
 }
 
 /** The answer is an error code. */
@@ -261,7 +261,7 @@ export function deleteRecordsRequest(
     from.int64();
     return from.int16();
   };
-  return { apiKey: 21, apiName: 'DeleteRecords', apiVersion: 2, body: out.bytes, decode };
+  return { apiKey: 21, apiName: 'DeleteRecords', apiVersion: 2, body: out.parts, decode };
 }
 
 export type NewTopic = {
@@ -289,12 +289,18 @@ export function createTopicRequest(
     from.text();
     return { error: from.int16(), message: from.text() };
   };
-  return { apiKey: 19, apiName: 'CreateTopics', apiVersion: 5, body: out.bytes, decode };
+  return { apiKey: 19, apiName: 'CreateTopics', apiVersion: 5, body: out.parts, decode };
 }
+
+/** Larger fields are sent from where they are. */
+const COPIED_BYTES_MAX = 1_024;
 
 /** Writes a flexible request. Its first byte ends the header: no tagged fields there. */
 class WireWriter {
+  readonly #parts: Uint8Array[] = [];
   #out: Buffer;
+  /** Where what is not yet in `#parts` begins. */
+  #from = 0;
   #at = 1;
 
   constructor(bytesExpected = 512) {
@@ -302,8 +308,8 @@ class WireWriter {
     this.#out[0] = 0;
   }
 
-  get bytes(): Buffer {
-    return this.#out.subarray(0, this.#at);
+  get parts(): readonly Uint8Array[] {
+    return [...this.#parts, this.#out.subarray(this.#from, this.#at)];
   }
 
   #room(bytes: number): number {
@@ -359,6 +365,11 @@ class WireWriter {
 
   blob(bytes: Uint8Array): this {
     this.#length(bytes.length);
+    if (bytes.length > COPIED_BYTES_MAX) {
+      this.#parts.push(this.#out.subarray(this.#from, this.#at), bytes);
+      this.#from = this.#at;
+      return this;
+    }
     const at = this.#room(bytes.length);
     this.#out.set(bytes, at);
     return this;
