@@ -1,98 +1,33 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
 import { formatPosition } from '@tidemark/schema/position';
-import { type Keyspace, topicNames } from '@tidemark/schema/table';
+import { topicNames } from '@tidemark/schema/table';
 import { isFault } from '@tidemark/world/fault';
-import { type Logger, SILENT } from '@tidemark/world/logger';
-import { NodeDisk } from '@tidemark/world/node-disk';
+import { SILENT } from '@tidemark/world/logger';
 import { SimClock } from '@tidemark/world/sim-clock';
 import { SystemClock } from '@tidemark/world/system-clock';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { KeyspaceApplier } from './applier.ts';
-import { CLUSTER, PartitionMaker, sampleKeyspace } from './log-maker.ts';
-
-const LOCAL = sampleKeyspace();
-const SYNC = sampleKeyspace({ ack: { name: 'sync', k: 1 } });
-const RULES = { memtableBytesMax: 64 << 20, flushEveryMs: 1e9, heldBytesMax: 1 << 20 };
-
-let folder = '';
-let count = 0;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'applier-'));
-});
-afterEach(async () => {
-  await rm(folder, { recursive: true });
-});
-
-/** One site `paris` over a log in memory and a folder on disk. */
-class World {
-  readonly store = new SimLogStore(new SimClock());
-  readonly log = new SimLog(this.store);
-  readonly folder = `${count++}`;
-  readonly disk = new NodeDisk(join(folder, this.folder));
-  readonly fatal: unknown[] = [];
-  readonly alarms: object[] = [];
-
-  async append(topic: string, partition: number, values: readonly Buffer[]): Promise<void> {
-    const spec = { name: topic, partitions: 2, genesis: null, flushed: true };
-    await this.log.ensureTopic(spec);
-    for (const value of values) await this.log.append(topic, partition, [{ value }]);
-  }
-
-  async start(keyspace: Keyspace, change: Partial<typeof RULES> & { clock?: SimClock } = {}): Promise<KeyspaceApplier> {
-    const { clock = new SystemClock(), ...rules } = change;
-    await this.log.ensureTopic({ name: LOG, partitions: 2, genesis: null, flushed: true });
-    const logger: Logger = { ...SILENT, error: (fields) => this.alarms.push(fields) };
-    const { log, disk } = this;
-    const onFatal = (error: unknown): number => this.fatal.push(error);
-    const parts = { cluster: CLUSTER, site: 'paris', log, disk, clock, logger, onFatal };
-    return KeyspaceApplier.start(parts, keyspace, { ...RULES, ...rules });
-  }
-}
-
-const LOG = topicNames.log('ks', 'paris');
-
-async function reaches(applier: KeyspaceApplier, position: string, partition = 0, origin = 'paris'): Promise<void> {
-  const there = (): boolean => formatPosition(applier.applied(origin, partition)) === position;
-  if (await applier.waitUntil(there, 5_000)) return;
-  throw new Error(`at ${formatPosition(applier.applied(origin, partition))}, expected ${position}`);
-}
-
-/** Everything in the log has been looked at, whether it was applied or not. */
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-async function digest(applier: KeyspaceApplier): Promise<string> {
-  const { partitions } = applier.stores.tableStore(1)!;
-  return (await Promise.all(partitions.map((store) => store.digest()))).map(({ hash }) => hash).join();
-}
-
-const row = (k: number, v: number): { k: string; v: number } => ({ k: `k${k}`, v });
-
-/** GENESIS, EPOCH_START, then `batches` MUTATEs over few keys, every fifth a delete. */
-function sampleLog(
-  batches: number,
-  keyspace: Keyspace = LOCAL,
-  partition = 0,
-): { maker: PartitionMaker; values: Buffer[] } {
-  const maker = new PartitionMaker(keyspace, 'paris', partition);
-  const values = [maker.genesis(), maker.start(1)];
-  for (let i = 0; i < batches; i++) {
-    values.push(maker.rows([i % 5 === 4 ? { k: `k${i % 3}`, $delete: true } : row(i % 3, i), row((i * 7) % 4, -i)]));
-  }
-  return { maker, values };
-}
+import { PartitionMaker, sampleKeyspace } from './log-maker.ts';
+import {
+  digest,
+  eventually,
+  LOCAL,
+  LOG,
+  RULES,
+  reaches,
+  row,
+  SYNC,
+  sampleLog,
+  settled,
+  TestSite,
+} from './test-site.ts';
 
 describe('applier', () => {
   it('applies a log and shows its rows', async () => {
-    const world = new World();
+    const site = new TestSite();
     const { values } = sampleLog(3);
-    await world.append(LOG, 0, values);
-    await using applier = await world.start(LOCAL);
+    await site.append(LOG, 0, values);
+    await using applier = await site.start(LOCAL);
     await reaches(applier, '1:3');
     expect((await applier.stores.tableStore(1)!.partitions[0]!.digest()).rows).toBe(4);
   });
@@ -103,7 +38,7 @@ describe('applier', () => {
     const torn = Buffer.from(values[3]!);
     torn[20]! ^= 1;
     const noise = [foreign.start(1), foreign.rows([row(1, 99)]), torn, Buffer.from('junk')];
-    const clean = new World();
+    const clean = new TestSite();
     await clean.append(LOG, 0, values);
     await using first = await clean.start(LOCAL);
     await reaches(first, formatPosition(maker.at));
@@ -113,17 +48,17 @@ describe('applier', () => {
       fc.asyncProperty(
         fc.array(fc.array(index, { maxLength: 4 }), { minLength: values.length, maxLength: values.length }),
         async (extras) => {
-          const world = new World();
+          const site = new TestSite();
           const all = [...values, ...noise];
-          await world.append(
+          await site.append(
             LOG,
             0,
             values.flatMap((value, i) => [...extras[i]!.map((e) => all[e]!), value]),
           );
-          await using applier = await world.start(LOCAL);
+          await using applier = await site.start(LOCAL);
           await reaches(applier, formatPosition(maker.at));
           expect(await digest(applier)).toBe(expected);
-          expect(world.fatal).toEqual([]);
+          expect(site.fatal).toEqual([]);
         },
       ),
       { numRuns: 25 },
@@ -132,38 +67,38 @@ describe('applier', () => {
 
   it('applies exactly up to the first gap', async () => {
     const { values } = sampleLog(6);
-    const world = new World();
-    await world.append(LOG, 0, [...values.slice(0, 4), ...values.slice(5)]);
-    await using applier = await world.start(LOCAL);
+    const site = new TestSite();
+    await site.append(LOG, 0, [...values.slice(0, 4), ...values.slice(5)]);
+    await using applier = await site.start(LOCAL);
     await reaches(applier, '1:2');
     await settled();
     expect(formatPosition(applier.applied('paris', 0))).toBe('1:2');
     expect(applier.counts.of('paris')).toMatchObject({ ignored: 3, alarmed: 0 });
-    await world.append(LOG, 0, values.slice(4));
+    await site.append(LOG, 0, values.slice(4));
     await reaches(applier, '1:6');
   });
 
   it('names topic, partition, offset and position when it raises an alarm', async () => {
     const { values } = sampleLog(2);
-    const world = new World();
-    await world.append(LOG, 0, [...values, Buffer.from('junk')]);
-    await using applier = await world.start(LOCAL);
-    await applier.waitUntil(() => world.alarms.length > 0, 200);
-    expect(world.alarms[0]).toMatchObject({ topic: LOG, partition: 0, offset: 4, position: '1:2' });
+    const site = new TestSite();
+    await site.append(LOG, 0, [...values, Buffer.from('junk')]);
+    await using _applier = await site.start(LOCAL);
+    await eventually(() => site.alarms.length > 0);
+    expect(site.alarms[0]).toMatchObject({ topic: LOG, partition: 0, offset: 4, position: '1:2' });
   });
 
   it('folds again from the start when records are ignored and none accepted for 10 s, and then waits longer', async () => {
     const { values } = sampleLog(2);
-    const world = new World();
+    const site = new TestSite();
     const clock = new SimClock();
-    await world.append(LOG, 0, [...values, Buffer.from('junk')]);
+    await site.append(LOG, 0, [...values, Buffer.from('junk')]);
     let reads = 0;
-    const read = world.log.read.bind(world.log);
-    world.log.read = (options) => {
+    const read = site.log.read.bind(site.log);
+    site.log.read = (options) => {
       if (options.partition === 0) reads++;
       return read(options);
     };
-    await using applier = await world.start(LOCAL, { clock });
+    await using applier = await site.start(LOCAL, { clock });
     await clock.advance(9_000);
     expect(reads).toBe(1);
     await clock.advance(3_000);
@@ -178,53 +113,53 @@ describe('applier', () => {
     const { values } = sampleLog(2);
     const other = new PartitionMaker(LOCAL, 'paris', 0);
     const forged = [other.genesis(), other.start(1), other.rows([row(9, 9)])][2]!;
-    const world = new World();
-    await world.append(LOG, 0, [...values, forged]);
-    await using applier = await world.start(LOCAL);
-    await applier.waitUntil(() => world.fatal.length > 0, 200);
-    expect(String(world.fatal[0])).toContain('two records at 1:1');
+    const site = new TestSite();
+    await site.append(LOG, 0, [...values, forged]);
+    await using applier = await site.start(LOCAL);
+    await eventually(() => site.fatal.length > 0);
+    expect(String(site.fatal[0])).toContain('two records at 1:1');
     expect(applier.counts.of('paris').stopped).toHaveLength(1);
   });
 
   it('stops when the topic turns out to be another one', async () => {
     const { values } = sampleLog(2);
-    const world = new World();
-    await world.append(LOG, 0, values);
+    const site = new TestSite();
+    await site.append(LOG, 0, values);
     {
-      await using applier = await world.start(LOCAL);
+      await using applier = await site.start(LOCAL);
       await reaches(applier, '1:2');
     }
-    world.store.deleteTopic(LOG);
-    await world.append(LOG, 0, [new PartitionMaker(LOCAL, 'paris', 0).genesis('log-new')]);
-    await using applier = await world.start(LOCAL);
-    await applier.waitUntil(() => world.fatal.length > 0, 200);
-    expect(String(world.fatal[0])).toContain('log identity log-new, expected log-paris');
+    site.store.deleteTopic(LOG);
+    await site.append(LOG, 0, [new PartitionMaker(LOCAL, 'paris', 0).genesis('log-new')]);
+    await using _applier = await site.start(LOCAL);
+    await eventually(() => site.fatal.length > 0);
+    expect(String(site.fatal[0])).toContain('log identity log-new, expected log-paris');
   });
 
   it('stops the partition, and not the process, at rows of a schema it has not seen', async () => {
     const later = sampleKeyspace({ version: 2 });
     const maker = new PartitionMaker(later, 'paris', 0);
-    const world = new World();
-    await world.append(LOG, 0, [maker.genesis(), maker.start(1), maker.rows([row(1, 1)])]);
-    await using applier = await world.start(LOCAL);
-    await applier.waitUntil(() => applier.counts.of('paris').stopped.length > 0, 200);
+    const site = new TestSite();
+    await site.append(LOG, 0, [maker.genesis(), maker.start(1), maker.rows([row(1, 1)])]);
+    await using applier = await site.start(LOCAL);
+    await eventually(() => applier.counts.of('paris').stopped.length > 0);
     expect(applier.counts.of('paris').stopped[0]).toContain('version 2, known is version 1');
-    expect(world.fatal).toEqual([]);
+    expect(site.fatal).toEqual([]);
   });
 
   it('takes over a newer keyspace ahead of its first use', async () => {
     const table = { ...LOCAL.tables[0]!, id: 2, name: 'u' };
     const later = sampleKeyspace({ version: 2, tables: [...LOCAL.tables, table] });
     const maker = new PartitionMaker(later, 'paris', 0);
-    const world = new World();
+    const site = new TestSite();
     const schema = { kind: 'Schema', version: 2, keyspace: JSON.stringify(later) } as const;
-    await world.append(LOG, 0, [maker.genesis(), maker.start(1), maker.record(schema), maker.rows([row(1, 1)], 'u')]);
+    await site.append(LOG, 0, [maker.genesis(), maker.start(1), maker.record(schema), maker.rows([row(1, 1)], 'u')]);
     {
-      await using applier = await world.start(LOCAL);
+      await using applier = await site.start(LOCAL);
       await reaches(applier, '1:2');
       expect(applier.stores.keyspace.version).toBe(2);
     }
-    await using again = await world.start(LOCAL);
+    await using again = await site.start(LOCAL);
     expect(formatPosition(again.applied('paris', 0))).toBe('1:2');
     expect((await again.stores.tableStore(2)!.partitions[0]!.digest()).rows).toBe(1);
   });
@@ -233,9 +168,9 @@ describe('applier', () => {
 describe('applier of a sync keyspace', () => {
   it('shows no record before it is committed', async () => {
     const { values } = sampleLog(4, SYNC);
-    const world = new World();
-    await world.append(LOG, 0, values);
-    await using applier = await world.start(SYNC);
+    const site = new TestSite();
+    await site.append(LOG, 0, values);
+    await using applier = await site.start(SYNC);
     await settled();
     expect(formatPosition(applier.applied('paris', 0))).toBe('0:-1');
     applier.committed(0, 'paris', { epoch: 1, seq: 2 });
@@ -247,14 +182,14 @@ describe('applier of a sync keyspace', () => {
   it('learns what is committed from later records, and for all partitions from barriers', async () => {
     const one = sampleLog(3, SYNC, 0);
     const two = sampleLog(3, SYNC, 1);
-    const world = new World();
-    await world.append(LOG, 0, one.values);
-    await world.append(LOG, 1, two.values);
-    await using applier = await world.start(SYNC);
+    const site = new TestSite();
+    await site.append(LOG, 0, one.values);
+    await site.append(LOG, 1, two.values);
+    await using applier = await site.start(SYNC);
     one.maker.committed = 2;
-    await world.append(LOG, 0, [one.maker.rows([row(1, 1)])]);
+    await site.append(LOG, 0, [one.maker.rows([row(1, 1)])]);
     await reaches(applier, '1:2', 0);
-    await world.append(LOG, 0, [one.maker.barrier([4, 3], [4, 3])]);
+    await site.append(LOG, 0, [one.maker.barrier([4, 3], [4, 3])]);
     await reaches(applier, '1:4', 0);
     await reaches(applier, '1:3', 1);
   });
@@ -264,16 +199,16 @@ describe('applier of a sync keyspace', () => {
     const cut = { origin: 'paris', epoch: 1, cutSeq: 2, chain: '' };
     const short = sampleLog(2, SYNC).maker;
     const next = new PartitionMaker(SYNC, 'paris', 0);
-    const world = new World();
+    const site = new TestSite();
     const records = [next.start(2, { ...cut, chain: short.chain }), next.rows([row(2, 500)])];
-    await world.append(LOG, 0, [...values, ...records]);
-    await using applier = await world.start(SYNC);
+    await site.append(LOG, 0, [...values, ...records]);
+    await using applier = await site.start(SYNC);
     await settled();
     expect(formatPosition(maker.at)).toBe('1:4');
     expect(formatPosition(applier.applied('paris', 0))).toBe('0:-1');
     applier.committed(0, 'paris', { epoch: 2, seq: 1 });
     await reaches(applier, '2:1');
-    const alone = new World();
+    const alone = new TestSite();
     await alone.append(LOG, 0, [...values.slice(0, 4), ...records]);
     await using other = await alone.start(SYNC);
     other.committed(0, 'paris', { epoch: 2, seq: 1 });
@@ -285,26 +220,43 @@ describe('applier of a sync keyspace', () => {
     const { maker, values } = sampleLog(3, SYNC);
     const tokyo = new PartitionMaker(SYNC, 'tokyo', 0);
     const start = tokyo.start(2, { origin: 'paris', epoch: 1, cutSeq: 3, chain: maker.chain });
-    const world = new World();
+    const site = new TestSite();
     const mirror = topicNames.mirror('ks', 'tokyo');
-    await world.append(mirror, 0, [tokyo.genesis(), start, tokyo.rows([row(5, 5)])]);
-    await world.append(LOG, 0, values.slice(0, 3));
-    await using applier = await world.start(SYNC);
+    await site.append(mirror, 0, [tokyo.genesis(), start, tokyo.rows([row(5, 5)])]);
+    await site.append(LOG, 0, values.slice(0, 3));
+    await using applier = await site.start(SYNC);
     applier.committed(0, 'tokyo', { epoch: 2, seq: 1 });
     await reaches(applier, '1:1', 0, 'paris');
     await settled();
     expect(formatPosition(applier.applied('tokyo', 0))).toBe('0:-1');
-    await world.append(LOG, 0, values.slice(3));
+    await site.append(LOG, 0, values.slice(3));
     await reaches(applier, '2:1', 0, 'tokyo');
     expect(formatPosition(applier.applied('paris', 0))).toBe('1:3');
   });
 
+  it('remembers a cut it has learnt when it starts again', async () => {
+    const { maker, values } = sampleLog(3, SYNC);
+    const short = sampleLog(2, SYNC).maker;
+    const tokyo = new PartitionMaker(SYNC, 'tokyo', 0);
+    const start = tokyo.start(2, { origin: 'paris', epoch: 1, cutSeq: 2, chain: short.chain });
+    const site = new TestSite();
+    await site.append(LOG, 0, values);
+    await site.append(topicNames.mirror('ks', 'tokyo'), 0, [tokyo.genesis(), start, tokyo.rows([row(5, 5)])]);
+    for (let run = 0; run < 2; run++) {
+      await using applier = await site.start(SYNC);
+      if (run === 0) applier.committed(0, 'tokyo', { epoch: 2, seq: 1 });
+      await eventually(() => applier.readers('paris')[0]!.caughtUp);
+      expect(formatPosition(applier.applied('paris', 0))).toBe('1:2');
+    }
+    expect(formatPosition(maker.at)).toBe('1:3');
+  });
+
   it('holds only so many bytes, and reads again what it passed over', async () => {
     const { maker, values } = sampleLog(40, SYNC);
-    const world = new World();
+    const site = new TestSite();
     maker.committed = 39;
-    await world.append(LOG, 0, [...values, maker.rows([row(1, 1)])]);
-    await using applier = await world.start(SYNC, { heldBytesMax: 2_000 });
+    await site.append(LOG, 0, [...values, maker.rows([row(1, 1)])]);
+    await using applier = await site.start(SYNC, { heldBytesMax: 2_000 });
     await reaches(applier, '1:39');
     applier.committed(0, 'paris', { epoch: 1, seq: 41 });
     await reaches(applier, '1:41');
@@ -314,7 +266,7 @@ describe('applier of a sync keyspace', () => {
 describe('applier started again', () => {
   it('resumes after any number of records and flushes, with the same rows', async () => {
     const { maker, values } = sampleLog(12);
-    const whole = new World();
+    const whole = new TestSite();
     await whole.append(LOG, 0, values);
     await using reference = await whole.start(LOCAL);
     await reaches(reference, formatPosition(maker.at));
@@ -322,12 +274,12 @@ describe('applier started again', () => {
     const stops = fc.array(fc.integer({ min: 2, max: values.length }), { minLength: 1, maxLength: 3 });
     await fc.assert(
       fc.asyncProperty(stops, fc.boolean(), async (ends, flushes) => {
-        const world = new World();
+        const site = new TestSite();
         let written = 0;
         for (const end of [...ends.sort((a, b) => a - b), values.length]) {
-          await world.append(LOG, 0, values.slice(written, end));
+          await site.append(LOG, 0, values.slice(written, end));
           written = end;
-          const applier = await world.start(LOCAL);
+          const applier = await site.start(LOCAL);
           await reaches(applier, `1:${end - 2}`);
           if (flushes) await applier.flush();
           if (end === values.length) expect(await digest(applier)).toBe(expected);
@@ -340,58 +292,58 @@ describe('applier started again', () => {
 
   it('reads on from the checkpoint and not from the start', async () => {
     const { maker, values } = sampleLog(5);
-    const world = new World();
-    await world.append(LOG, 0, values);
+    const site = new TestSite();
+    await site.append(LOG, 0, values);
     {
-      await using applier = await world.start(LOCAL);
+      await using applier = await site.start(LOCAL);
       await reaches(applier, '1:5');
     }
-    await world.log.trim(LOG, 0, 6);
-    await world.append(LOG, 0, [maker.rows([row(1, 1)])]);
-    await using applier = await world.start(LOCAL);
+    await site.log.trim(LOG, 0, 6);
+    await site.append(LOG, 0, [maker.rows([row(1, 1)])]);
+    await using applier = await site.start(LOCAL);
     await reaches(applier, '1:6');
   });
 
   it('builds column files that were deleted again from the log', async () => {
     const { values } = sampleLog(9);
-    const world = new World();
-    await world.append(LOG, 0, values);
+    const site = new TestSite();
+    await site.append(LOG, 0, values);
     let before = '';
     {
-      await using applier = await world.start(LOCAL);
+      await using applier = await site.start(LOCAL);
       await reaches(applier, '1:9');
       before = await digest(applier);
     }
-    await world.disk.remove('ks/t/0');
-    await using applier = await world.start(LOCAL);
+    await site.disk.remove('ks/t/0');
+    await using applier = await site.start(LOCAL);
     await reaches(applier, '1:9');
     expect(await digest(applier)).toBe(before);
   });
 
   it('folds from the start when the record before the checkpoint is another one', async () => {
     const { maker, values } = sampleLog(4);
-    const world = new World();
-    await world.append(LOG, 0, values);
+    const site = new TestSite();
+    await site.append(LOG, 0, values);
     {
-      await using applier = await world.start(LOCAL);
+      await using applier = await site.start(LOCAL);
       await reaches(applier, '1:4');
     }
-    world.store.loseEnd(LOG, 0, 4);
-    await world.append(LOG, 0, [values[3]!, ...values.slice(4), maker.rows([row(1, 1)])]);
-    await using applier = await world.start(LOCAL);
+    site.store.loseEnd(LOG, 0, 4);
+    await site.append(LOG, 0, [values[3]!, ...values.slice(4), maker.rows([row(1, 1)])]);
+    await using applier = await site.start(LOCAL);
     await reaches(applier, '1:5');
-    expect(world.fatal).toEqual([]);
+    expect(site.fatal).toEqual([]);
   });
 
   it("refuses another cluster's checkpoint, naming both", async () => {
     const { values } = sampleLog(2);
-    const world = new World();
-    await world.append(LOG, 0, values);
+    const site = new TestSite();
+    await site.append(LOG, 0, values);
     {
-      await using applier = await world.start(LOCAL);
+      await using applier = await site.start(LOCAL);
       await reaches(applier, '1:2');
     }
-    const { log, disk } = world;
+    const { log, disk } = site;
     const parts = {
       cluster: 'c2',
       site: 'paris',
@@ -410,17 +362,17 @@ describe('asOf', () => {
   it('is the stamp of the newest barrier whose heads are all applied, and never goes back', async () => {
     const one = sampleLog(2, LOCAL, 0);
     const two = sampleLog(1, LOCAL, 1);
-    const world = new World();
-    await world.append(LOG, 0, [...one.values, one.maker.barrier([2, 1])]);
-    await world.append(LOG, 1, two.values);
-    await using applier = await world.start(LOCAL);
+    const site = new TestSite();
+    await site.append(LOG, 0, [...one.values, one.maker.barrier([2, 1])]);
+    await site.append(LOG, 1, two.values);
+    await using applier = await site.start(LOCAL);
     await applier.waitUntil(() => applier.asOf.current !== null, 5_000);
     const first = applier.asOf.current!;
-    await world.append(LOG, 0, [one.maker.rows([row(1, 1)]), one.maker.barrier([4, 2])]);
+    await site.append(LOG, 0, [one.maker.rows([row(1, 1)]), one.maker.barrier([4, 2])]);
     await reaches(applier, '1:5');
     await settled();
     expect(applier.asOf.current).toEqual(first);
-    await world.append(LOG, 1, [two.maker.rows([row(2, 2)])]);
+    await site.append(LOG, 1, [two.maker.rows([row(2, 2)])]);
     await reaches(applier, '1:2', 1);
     expect(applier.asOf.current!.ms).toBeGreaterThan(first.ms);
   });

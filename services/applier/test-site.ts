@@ -1,0 +1,89 @@
+/** One site in a test: a log in memory, a disk, and an applier over both. */
+
+import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
+import { formatPosition } from '@tidemark/schema/position';
+import { type Keyspace, topicNames } from '@tidemark/schema/table';
+import type { Clock } from '@tidemark/world/clock';
+import type { Disk } from '@tidemark/world/disk';
+import { type Logger, SILENT } from '@tidemark/world/logger';
+import { SimClock } from '@tidemark/world/sim-clock';
+import { SimDisk } from '@tidemark/world/sim-disk';
+import { SystemClock } from '@tidemark/world/system-clock';
+import { type ApplierRules, KeyspaceApplier } from './applier.ts';
+import { CLUSTER, PartitionMaker, sampleKeyspace } from './log-maker.ts';
+
+export const LOCAL = sampleKeyspace();
+export const SYNC = sampleKeyspace({ ack: { name: 'sync', k: 1 } });
+export const RULES: ApplierRules = { memtableBytesMax: 64 << 20, flushEveryMs: 1e9, heldBytesMax: 1 << 20 };
+/** The site's own log. */
+export const LOG = topicNames.log('ks', 'paris');
+
+/** The site `paris`. What was fatal and what was alarmed is kept. */
+export class TestSite {
+  readonly store = new SimLogStore(new SimClock());
+  readonly log = new SimLog(this.store);
+  disk: Disk = new SimDisk();
+  readonly fatal: unknown[] = [];
+  readonly alarms: object[] = [];
+
+  async append(topic: string, partition: number, values: readonly Buffer[]): Promise<void> {
+    await this.log.ensureTopic({ name: topic, partitions: 2, genesis: null, flushed: true });
+    for (const value of values) await this.log.append(topic, partition, [{ value }]);
+  }
+
+  async start(keyspace: Keyspace, change: Partial<ApplierRules> & { clock?: Clock } = {}): Promise<KeyspaceApplier> {
+    const { clock = new SystemClock(), ...rules } = change;
+    await this.log.ensureTopic({ name: LOG, partitions: 2, genesis: null, flushed: true });
+    const logger: Logger = { ...SILENT, error: (fields) => this.alarms.push(fields) };
+    const { log, disk } = this;
+    const onFatal = (error: unknown): number => this.fatal.push(error);
+    const parts = { cluster: CLUSTER, site: 'paris', log, disk, clock, logger, onFatal };
+    return KeyspaceApplier.start(parts, keyspace, { ...RULES, ...rules });
+  }
+}
+
+/** Waits until the origin's partition was applied up to there. @throws when it was not in 5 s; names both positions. */
+export async function reaches(
+  applier: KeyspaceApplier,
+  position: string,
+  partition = 0,
+  origin = 'paris',
+): Promise<void> {
+  const there = (): boolean => formatPosition(applier.applied(origin, partition)) === position;
+  if (await applier.waitUntil(there, 5_000)) return;
+  throw new Error(`at ${formatPosition(applier.applied(origin, partition))}, expected ${position}`);
+}
+
+/** Waits until something holds that nobody tells of. @throws when it does not within 5 s. */
+export async function eventually(holds: () => boolean): Promise<void> {
+  const clock = new SystemClock();
+  for (let turn = 0; turn < 1_000 && !holds(); turn++) await clock.sleep(5);
+  if (!holds()) throw new Error(`it never came true: ${holds}`);
+}
+
+/** Everything in the log has been looked at, whether it was applied or not. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Hashes of table `t`'s partitions. */
+export async function digest(applier: KeyspaceApplier): Promise<string> {
+  const { partitions } = applier.stores.tableStore(1)!;
+  return (await Promise.all(partitions.map((store) => store.digest()))).map(({ hash }) => hash).join();
+}
+
+export const row = (k: number, v: number): { k: string; v: number } => ({ k: `k${k}`, v });
+
+/** GENESIS, EPOCH_START, then `batches` MUTATEs over few keys, every fifth with a delete. */
+export function sampleLog(
+  batches: number,
+  keyspace: Keyspace = LOCAL,
+  partition = 0,
+): { maker: PartitionMaker; values: Buffer[] } {
+  const maker = new PartitionMaker(keyspace, 'paris', partition);
+  const values = [maker.genesis(), maker.start(1)];
+  for (let i = 0; i < batches; i++) {
+    values.push(maker.rows([i % 5 === 4 ? { k: `k${i % 3}`, $delete: true } : row(i % 3, i), row((i * 7) % 4, -i)]));
+  }
+  return { maker, values };
+}
