@@ -79,7 +79,8 @@ export class ColumnVector {
   reserveBytes(bytes: number): void {
     if (this.arenaUsed + bytes <= this.arena.length) return;
     const arena = Buffer.allocUnsafeSlow(Math.max(this.arenaUsed + bytes, this.arena.length * 2));
-    arena.set(this.arena.subarray(0, this.arenaUsed));
+    // All of it: a key is written part by part beyond `arenaUsed` before it is taken.
+    arena.set(this.arena);
     this.arena = arena;
   }
 

@@ -234,3 +234,18 @@ describe('key segments', () => {
     expect(() => keyFromSegments(flights, ['x'.repeat(2000)])).toThrow(/key takes 2002 bytes, at most 1024/);
   });
 });
+
+describe('a batch that grows', () => {
+  const growing = tableOf({ a: 'string', b: 'string', c: 'int' }, ['b', 'c']);
+
+  it('keeps every key whole, wherever in a key its room runs out', () => {
+    for (let length = 0; length < 40; length++) {
+      const batch = new RowBatch();
+      const keys = Array.from({ length: 200 }, (_, i) => `${'k'.repeat(length)}${i}`);
+      for (const key of keys) addJsonRow(growing, { a: key, b: `${key}b`, c: 7 }, batch);
+      keys.forEach((key, row) => {
+        expect(rowToJson(growing, batch, row)).toEqual({ a: key, b: `${key}b`, c: 7 });
+      });
+    }
+  });
+});
