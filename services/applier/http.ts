@@ -59,7 +59,12 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
     const positions = applier.origins.map((origin) => {
       return [origin, applier.readers(origin).map((reader) => formatPosition(reader.applied))] as const;
     });
-    return { site: parts.site, positions: Object.fromEntries(positions), asOf: formatTick(asOf.current) };
+    return {
+      site: parts.site,
+      positions: Object.fromEntries(positions),
+      asOf: formatTick(asOf.current),
+      lagMs: applier.lag.quantiles(),
+    };
   });
 
   registerJobRoutes(app, parts.jobs, { replay: (body) => parts.replays.work(body, parts.applierOf) });
