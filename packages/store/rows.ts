@@ -84,11 +84,6 @@ export class Rows {
       const tombMs = source.tombMs === null ? NO_STAMP : source.tombMs[i]!;
       if (tombMs !== NO_STAMP) this.setTomb(first + i - from, tombMs, source.tombLow![i]!);
     }
-    for (const cells of this.columns.values()) {
-      // Rows so far had their put stamps copied in when the arrays were made; the new ones follow suit.
-      cells.ms?.set(this.putMs.subarray(first, this.rowCount), first);
-      cells.low?.set(this.putLow.subarray(first, this.rowCount), first);
-    }
     for (const [id, cells] of source.columns) this.#appendCells(id, cells, source, from, to, first);
   }
 

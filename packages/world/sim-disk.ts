@@ -11,8 +11,8 @@ import { integerBetween, type Random } from './random.ts';
 /** A file's bytes; `synced` of them survive anything. */
 type Inode = { bytes: Uint8Array; length: number; synced: number };
 type Folder = Map<string, Inode | 'folder'>;
-/** A change of a folder's names that a power loss may undo. */
-type Change = { readonly folder: string; readonly undo: () => void };
+/** A change of a name in a folder that a power loss may undo. */
+type Change = { readonly folder: string; readonly name: string; readonly undo: () => void };
 
 /** What a step is about to do; a hook can refuse it. */
 export type SimStep = {
@@ -36,22 +36,24 @@ export class Crashed extends Error {
 /** What is on the medium; it outlives the disks that processes open on it. */
 export class SimPlatter {
   readonly folders = new Map<string, Folder>([['', new Map()]]);
-  /** Per folder, oldest first, what was not synced. */
+  /** Changes of names that were not synced, oldest first. */
   changes: Change[] = [];
   readonly locks = new Set<string>();
   stepCount = 0;
 
   /** Everything a power loss may take away is taken away or kept, as chance has it. */
   losePower(random: Random): void {
-    const byFolder = new Map<string, Change[]>();
-    for (const change of this.changes) {
-      byFolder.set(change.folder, [...(byFolder.get(change.folder) ?? []), change]);
-    }
-    // In each folder a prefix of its changes survives, as a journalling file system would have it.
-    for (const changes of byFolder.values()) {
-      const kept = integerBetween(random, 0, changes.length);
-      for (const change of changes.slice(kept).reverse()) change.undo();
-    }
+    // Each name keeps the first few of its changes; what happens to one name says nothing about another.
+    const counts = new Map<string, number>();
+    const nameOf = (change: Change): string => `${change.folder}/${change.name}`;
+    for (const change of this.changes) counts.set(nameOf(change), (counts.get(nameOf(change)) ?? 0) + 1);
+    for (const [name, count] of counts) counts.set(name, integerBetween(random, 0, count));
+    const undone = this.changes.filter((change) => {
+      const left = counts.get(nameOf(change))!;
+      counts.set(nameOf(change), left - 1);
+      return left <= 0;
+    });
+    for (const change of undone.reverse()) change.undo();
     this.changes = [];
     for (const folder of this.folders.values()) {
       for (const inode of folder.values()) if (inode !== 'folder') tear(inode, random);
@@ -165,6 +167,7 @@ export class SimDisk implements Disk {
     names.set(target.name, inode);
     this.platter.changes.push({
       folder: target.folder,
+      name: target.name,
       undo: () => {
         if (replaced === undefined) names.delete(target.name);
         else names.set(target.name, replaced);
@@ -194,6 +197,7 @@ export class SimDisk implements Disk {
     this.platter.folders.delete(normal(path));
     this.platter.changes.push({
       folder: parent,
+      name,
       undo: () => {
         names.set(name, removed);
         if (contents !== undefined) this.platter.folders.set(normal(path), contents);
@@ -251,7 +255,7 @@ export class SimDisk implements Disk {
       if (replaced === undefined) names.delete(name);
       else names.set(name, replaced);
     };
-    this.platter.changes.push({ folder, undo });
+    this.platter.changes.push({ folder, name, undo });
   }
 
   #folderOf(path: string): Folder {
