@@ -100,10 +100,12 @@ class Site {
     stack.use(watchdog);
     stack.defer(() => app.close());
     this.#stopServices(stack, services, keyspaces);
-    this.#url = await listen(app, address);
+    const listening = await listen(app, address);
+    // As others reach it, which need not be what it listens on.
+    this.#url = this.#config.sites.get(site)?.url ?? listening;
     watchdog.start();
     catalog.start();
-    this.#logger.info({ site, url: this.#url, roles: this.#config.roles }, `site ${site} listens at ${this.#url}`);
+    this.#logger.info({ url: this.#url, roles: this.#config.roles }, `site ${site} listens at ${this.#url}`);
     return this.#url;
   }
 

@@ -76,7 +76,7 @@ export type StatusInput = {
 };
 
 /** What one site said of one keyspace, and how old that is. */
-type Said = { readonly state: Freshness; readonly ageMs: number; readonly facts: KeyspaceFacts };
+type Said = Omit<SeenProcess, 'facts'> & { readonly facts: KeyspaceFacts };
 
 export function statusOf(input: StatusInput): Status {
   const { cluster, site, seen, keyspaces } = input;
@@ -135,10 +135,10 @@ function stateOf(input: StatusInput, site: string): Freshness {
 
 /** Everything a site's processes said of a keyspace; this process's own words come first and are never old. */
 function said(input: StatusInput, site: string, keyspace: string): Said[] {
-  const own: SeenProcess[] = site === input.site ? [{ state: 'alive', ageMs: 0, facts: input.own }] : [];
+  const own: SeenProcess[] = site === input.site ? [{ state: 'alive', ageMs: 0, heard: true, facts: input.own }] : [];
   const seen = input.seen.find((one) => one.site === site)?.processes ?? [];
-  return [...own, ...seen].flatMap(({ state, ageMs, facts }) =>
-    (facts?.keyspaces ?? []).filter((one) => one.keyspace === keyspace).map((one) => ({ state, ageMs, facts: one })),
+  return [...own, ...seen].flatMap(({ facts, ...rest }) =>
+    (facts?.keyspaces ?? []).filter((one) => one.keyspace === keyspace).map((one) => ({ ...rest, facts: one })),
   );
 }
 
@@ -203,8 +203,8 @@ const UNKNOWN: Lag = { lagMs: null, state: 'unknown' };
  * A lag as it was said, made older by the time since: what was said on time stands, and from the first beat that is
  * missing on it grows. Of a site nobody hears, nothing is known.
  */
-export function agedLag(lag: Lag, said: { state: Freshness; ageMs: number }, beatEveryMs: number): Lag {
-  if (lag.lagMs === null || said.state === 'unknown') return UNKNOWN;
+export function agedLag(lag: Lag, said: Omit<SeenProcess, 'facts'>, beatEveryMs: number): Lag {
+  if (lag.lagMs === null || said.state === 'unknown' || !said.heard) return UNKNOWN;
   const lateMs = Math.max(0, said.ageMs - beatEveryMs);
   return { lagMs: lag.lagMs + lateMs, state: said.state === 'alive' ? lag.state : 'stale' };
 }

@@ -13,8 +13,10 @@ export const SILENCE_MS_MAX = 3_000;
 /** One process of a site, as its board shows it. */
 export type SeenProcess = {
   readonly state: Freshness;
-  /** Time since a new beat of it arrived here. */
+  /** Time since a new beat of it arrived here; since its only beat was first seen when none did. */
   readonly ageMs: number;
+  /** False while all that is known of it is a beat found lying on the board, however old that may be. */
+  readonly heard: boolean;
   /** The last it said; null when that cannot be read. */
   readonly facts: SiteFacts | null;
 };
@@ -37,6 +39,8 @@ export type WatchParts = {
 export class Watch {
   readonly #parts: WatchParts;
   readonly #arrivals = new Arrivals(SILENCE_MS_MAX);
+  /** Processes that were alive at some time. */
+  readonly #heard = new Set<string>();
   /** Why a board could not be read the last time. */
   readonly #troubles = new Map<string, string>();
 
@@ -55,12 +59,20 @@ export class Watch {
       try {
         this.#arrivals.observe(site, await board.beats(), clock.monotonicMs());
         this.#troubles.delete(site);
+        for (const role of this.#arrivals.roles(site)) {
+          if (this.#arrivals.state(site, role, clock.monotonicMs()) === 'alive')
+            this.#heard.add(this.#name(site, role));
+        }
       } catch (error) {
         if (!isFault(error)) throw error;
         this.#troubles.set(site, error.message);
       }
       await clock.sleep(READ_EVERY_MS, signal);
     }
+  }
+
+  #name(site: string, role: string): string {
+    return `${site}/${role}/${this.#arrivals.latest(site, role)?.process}`;
   }
 
   /** What is known now, from memory: it never waits for a board. */
@@ -73,7 +85,8 @@ export class Watch {
     const processes = this.#arrivals.roles(site).map((role): SeenProcess => {
       const beat = this.#arrivals.latest(site, role);
       const ageMs = this.#arrivals.ageMs(site, role, nowMs) ?? 0;
-      return { state: this.#arrivals.state(site, role, nowMs), ageMs, facts: beat && siteFactsOf(beat.facts) };
+      const state = this.#arrivals.state(site, role, nowMs);
+      return { state, ageMs, heard: this.#heard.has(this.#name(site, role)), facts: beat && siteFactsOf(beat.facts) };
     });
     const state = worst(processes.map((process) => process.state));
     return { site, state, reason: state === 'alive' ? null : this.#reason(site, state, processes), processes };

@@ -1,0 +1,176 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Status } from '@tidemark/watchdog/status';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readConfig } from './config.ts';
+import { type RunningSite, startSite } from './main.ts';
+
+const NAMES = ['paris', 'tokyo', 'quito'];
+const FILE = {
+  keyspace: 'travel',
+  mode: 'single',
+  primary: 'paris',
+  ack: 'sync(1)',
+  sites: { paris: 'data', tokyo: 'data', quito: 'data' },
+  partitions: 4,
+  tables: {
+    flights: { columns: { origin: 'string', line: 'int', delay: 'int' }, partitionKey: 'origin', sortKey: ['line'] },
+  },
+};
+const ROWS = Array.from({ length: 100 }, (_, i) => ({ origin: `A${i % 7}`, line: i, delay: i - 50 }));
+
+let folder = '';
+const sites = new Map<string, RunningSite>();
+
+/** No URL is configured: the sites find each other by their heartbeats, whatever ports they got. */
+function start(name: string): Promise<RunningSite> {
+  const addresses = NAMES.map((site) => [
+    site,
+    { log: `sqlite:${folder}/${site}/log.db`, board: `file:${folder}/${site}/board.json` },
+  ]);
+  const settings = {
+    site: name,
+    listen: '127.0.0.1:0',
+    data: `${folder}/${name}`,
+    sites: Object.fromEntries(addresses),
+  };
+  const config = readConfig({ file: { path: join(folder, 'tidemark.json'), text: JSON.stringify(settings) } });
+  return startSite(config, {
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+}
+
+async function ask(site: string, path: string, request: RequestInit = {}): Promise<{ status: number; body: unknown }> {
+  const answer = await fetch(`${sites.get(site)!.url}${path}`, { redirect: 'manual', ...request });
+  const text = await answer.text();
+  return { status: answer.status, body: text.startsWith('{') ? JSON.parse(text.split('\n')[0]!) : text };
+}
+
+function send(method: string, body: unknown): RequestInit {
+  return { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+}
+
+/** Asks again until the answer is as wanted; the test's own time-out is the limit. */
+async function eventually(look: () => Promise<unknown>, wanted: unknown): Promise<void> {
+  for (;;) {
+    const found = await look();
+    try {
+      expect(found).toMatchObject(wanted as object);
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+async function statusAt(site: string): Promise<Status> {
+  return (await ask(site, '/v1/status')).body as Status;
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tidemark-sites-'));
+  for (const name of NAMES) sites.set(name, await start(name));
+}, 30_000);
+
+afterAll(async () => {
+  for (const site of sites.values()) await site.stop();
+  await rm(folder, { recursive: true, force: true });
+}, 30_000);
+
+describe('three sites', () => {
+  it('a keyspace is defined at its primary; the others say where that is', async () => {
+    await eventually(() => ask('tokyo', '/v1/keyspaces/travel', send('PUT', FILE)), { status: 307 });
+    expect(await ask('paris', '/v1/keyspaces/travel', send('PUT', FILE))).toMatchObject({
+      status: 201,
+      body: { keyspace: 'travel', version: 1 },
+    });
+    expect(await ask('paris', '/v1/keyspaces/travel', send('PUT', FILE))).toMatchObject({
+      status: 200,
+      body: { version: 1, changes: [] },
+    });
+    for (const name of NAMES) {
+      await eventually(() => ask(name, '/readyz'), { status: 200 });
+      await eventually(() => ask(name, '/v1/keyspaces/travel'), { status: 200, body: { keyspace: 'travel' } });
+    }
+  });
+
+  it('rows written at one are read at three', async () => {
+    const written = await ask('paris', '/v1/travel/flights/rows', send('POST', { rows: ROWS }));
+    expect(written).toMatchObject({ status: 200, body: { accepted: 100, rejected: 0 } });
+    for (const name of NAMES) {
+      const row = { origin: 'A2', line: 9, delay: -41 };
+      await eventually(() => ask(name, '/v1/travel/flights/rows/A2/9'), { status: 200, body: row });
+    }
+  });
+
+  it('a write at another site is sent to the primary, and the probes tell them apart', async () => {
+    const sent = await fetch(`${sites.get('tokyo')!.url}/v1/travel/flights/rows`, {
+      redirect: 'manual',
+      ...send('POST', { rows: ROWS }),
+    });
+    expect([sent.status, sent.headers.get('location')]).toEqual([
+      307,
+      `${sites.get('paris')!.url}/v1/travel/flights/rows`,
+    ]);
+    const primary = await Promise.all(NAMES.map(async (name) => (await ask(name, '/primary')).status));
+    expect(primary).toEqual([200, 503, 503]);
+  });
+
+  it('a change of the wrong version, or of what is fixed, is refused with both values', async () => {
+    const put = (headers: Record<string, string>, file: object) =>
+      ask('paris', '/v1/keyspaces/travel', {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(file),
+      });
+    expect(await put({ 'if-match': '"7"' }, FILE)).toMatchObject({ status: 412, body: { got: '7', expected: '1' } });
+    expect(await put({}, { ...FILE, partitions: 8 })).toMatchObject({ status: 400, body: { got: 8, expected: 4 } });
+    const columns = { ...FILE.tables.flights.columns, distance: 'int' };
+    const wider = { ...FILE, tables: { flights: { ...FILE.tables.flights, columns } } };
+    expect(await put({ 'if-match': '"1"' }, wider)).toMatchObject({ status: 200, body: { version: 2 } });
+    for (const name of NAMES) {
+      await eventually(() => ask(name, '/v1/keyspaces/travel'), { body: { tables: { flights: { columns } } } });
+    }
+  });
+
+  it('a keyspace nobody knows is named as such', async () => {
+    expect(await ask('quito', '/v1/trave/flights/rows/x')).toMatchObject({ status: 404, body: { got: 'trave' } });
+    expect(await ask('paris', '/v1/keyspaces/status', send('PUT', { ...FILE, keyspace: 'status' }))).toMatchObject({
+      status: 400,
+      body: { detail: 'keyspace "status": the name is taken by the system' },
+    });
+    const sitesOfFile = { ...FILE, keyspace: 'other', sites: { paris: 'data', tokio: 'data' } };
+    expect(await ask('paris', '/v1/keyspaces/other', send('PUT', sitesOfFile))).toMatchObject({
+      status: 400,
+      body: { got: 'tokio' },
+    });
+  });
+
+  it('status shows all sites alive and a lag measured at each; the metrics show the same', async () => {
+    const alive = NAMES.map((site) => ({ site, state: 'alive' }));
+    const live = NAMES.map((site) => ({ site, origins: [{ origin: 'paris', lagState: 'live' }] }));
+    for (const name of NAMES) {
+      const keyspaces = [{ keyspace: 'travel', epoch: 1, primaryState: 'alive', sites: live }];
+      await eventually(() => statusAt(name), { sites: alive, keyspaces });
+    }
+    const { body } = await ask('tokyo', '/metrics');
+    expect(body).toMatch(/^tidemark_lag_seconds\{keyspace="travel",origin="paris"\} \d/m);
+    expect(body).toMatch(/^tidemark_site_alive\{site="quito"\} 1$/m);
+    expect(body).not.toMatch(/^tidemark_lag_seconds\{[^}]*\} 0$/m);
+  });
+
+  it('a site that stops is silent to the others, its lag no longer live, and it is back with what it had', async () => {
+    await sites.get('quito')!.stop();
+    await eventually(() => statusAt('paris'), { sites: [{}, {}, { site: 'quito', state: 'silent' }] });
+    const stale = [{}, {}, { site: 'quito', state: 'silent', origins: [{ lagState: 'stale' }] }];
+    await eventually(() => statusAt('tokyo'), { keyspaces: [{ sites: stale }] });
+    const more = { rows: [{ origin: 'B', line: 1, delay: 7 }] };
+    expect(await ask('paris', '/v1/travel/flights/rows', send('POST', more))).toMatchObject({ status: 200 });
+    sites.set('quito', await start('quito'));
+    await eventually(() => ask('quito', '/v1/travel/flights/rows/B/1'), { status: 200, body: { delay: 7 } });
+    await eventually(() => ask('quito', '/v1/travel/flights/rows/A2/9'), { status: 200, body: { delay: -41 } });
+  });
+});
