@@ -49,11 +49,19 @@ describe('catalog', () => {
   });
 
   it('holds to the definition that came first, and keeps the other in sight', () => {
-    const [first, second] = [definitionOf(keyspaceNamed('a', 4), 10), definitionOf(keyspaceNamed('a', 8), 11)];
-    const catalog = learnAll([second, first]);
-    expect(definitionNamed(catalog, 'a')?.keyspace.partitions).toBe(4);
-    expect(catalog.get('a')).toHaveLength(2);
-    expect(definitionNamed(catalog, 'b')).toBeNull();
+    for (const [older, newer] of [
+      [4, 8],
+      [8, 4],
+    ] as const) {
+      const [first, second] = [
+        definitionOf(keyspaceNamed('a', older), 10),
+        definitionOf(keyspaceNamed('a', newer), 11),
+      ];
+      const catalog = learnAll([second, first]);
+      expect(definitionNamed(catalog, 'a')?.keyspace.partitions).toBe(older);
+      expect(catalog.get('a')).toHaveLength(2);
+    }
+    expect(definitionNamed(EMPTY_CATALOG, 'b')).toBeNull();
   });
 
   it('counts a copy in another site’s control log as the same definition', () => {
