@@ -192,6 +192,37 @@ describe('columnar rows', () => {
     expect(refusal(flights, encodeColumnarRows(TYPES, [wide]))).toMatch(/52\d+ bytes in a row, at most 524288/);
   });
 
+  it('refuse more cells than a few bytes may stand for', () => {
+    const many = reheaded((header) => {
+      header.rowCount = 65_536;
+      for (let i = 0; i < 70; i++) header.columns.push({ name: `c${i}`, type: 'int', bytes: 11 });
+    });
+    expect(refusal(flights, many)).toMatch(/\d+ cells in a columnar batch, at most 4194304/);
+  });
+
+  it('refuse a body that goes on behind its columns', () => {
+    const bytes = encodeColumnarRows(TYPES, [row()]);
+    expect(refusal(flights, Buffer.concat([bytes, Buffer.alloc(1)]))).toMatch(/body ends where its columns do not/);
+  });
+
+  it('refuse a boolean that is neither', () => {
+    const bytes = encodeColumnarRows(TYPES, [row({ full: true })]);
+    bytes[bytes.length - 1] = 7;
+    expect(refusal(flights, bytes)).toMatch(/column full: row 0 is wrong/);
+  });
+
+  it('refuse NaN in a key, and take it in a cell', () => {
+    const tables = { t: { columns: { k: 'double', v: 'double' }, partitionKey: 'k' } };
+    const file = { keyspace: 'x', primary: 'p', ack: 'local', sites: { p: 'data' }, tables };
+    const table = tableNamed(evolve(null, parseKeyspaceFile(file)).keyspace, 't');
+    const bytesOf = (k: number, v: number): Buffer =>
+      encodeColumnarRows(new Map([...'kv'].map((name): [string, ColumnType] => [name, { name: 'double' }])), [
+        { k, v },
+      ]);
+    addColumnar(table, bytesOf(1, Number.NaN), new RowBatch());
+    expect(() => addColumnar(table, bytesOf(Number.NaN, 1), new RowBatch())).toThrow(/column k: row 0 is wrong/);
+  });
+
   it('refuse text that is not UTF-8', () => {
     const bytes = encodeColumnarRows(typesWith({ seat: 'bytes' }), [row({ seat: Buffer.from([0xc3, 0x28]) })]);
     const text = bytes.toString('latin1').replace('"seat","type":"bytes"', '"seat","type":"string"');

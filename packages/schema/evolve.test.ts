@@ -141,6 +141,11 @@ describe('evolve', () => {
   it('refuses long → int, and int → long in the key', () => {
     const long = after({ columns: { ...COLUMNS, delay: 'long' } });
     expect(refusal(() => after({}, long))).toMatch(/delay: stored long, wanted int/);
+    const text = stored({ columns: { ...COLUMNS, delay: 'string' } });
+    expect(refusal(() => after({ columns: { ...COLUMNS, delay: 'long' } }, text))).toMatch(
+      /stored string, wanted long/,
+    );
+    expect(refusal(() => after({ columns: { ...COLUMNS, delay: 'double' } }))).toMatch(/stored int, wanted double/);
     const table = { partitionKey: 'delay', sortKey: [] };
     const keyed = stored({ table });
     expect(refusal(() => after({ table, columns: { ...COLUMNS, delay: 'long' } }, keyed))).toMatch(/key is fixed/);

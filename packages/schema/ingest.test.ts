@@ -224,16 +224,18 @@ describe('ingest of RowMutation', () => {
   });
 
   it.each([
-    ['2^62 map entries', '0e666c69676874730080808080808080808001'],
-    ['2^62 map entries by size', '0e666c6967687473008180808080808080800102'],
-    ['a text of 2^40 bytes', '808080808040'],
-    ['a text of −1 bytes', '01'],
-    ['a long without end', 'ffffffffffffffffffffffff'],
-    ['a long of 70 bits', 'ffffffffffffffffff7f'],
-    ['text that is not UTF-8', '04c328'],
-    ['a symbol that is none', '0e666c696768747304'],
-  ])('refuses %s', (_, hex) => {
-    expect(refusal(confluent(3, Buffer.from(hex, 'hex')))).toMatch(/schema id 3 is not known here, so it was read as/);
+    ['2^62 map entries', '0e666c69676874730080808080808080808001', /cut short: byte \d+ of \d+ begins a /],
+    ['2^62 map entries by size', '0e666c6967687473008180808080808080800102', /cut short/],
+    ['a text of 2^40 bytes', '808080808040', /cut short: byte 11 of 11 begins a string of 1099511627776 bytes/],
+    ['a text of −1 bytes', '01', /a string of -1 bytes/],
+    ['a long without end', 'ffffffffffffffffffffffff', /a long goes on after 10 bytes/],
+    ['a long of 70 bits', 'ffffffffffffffffff7f', /a long has more than 64 bits/],
+    ['text that is not UTF-8', '04c328', /a string of 2 bytes is not UTF-8/],
+    ['a symbol that is none', '0e666c696768747304', /symbol 2 of 2/],
+  ] as [string, string, RegExp][])('refuses %s', (_, hex, message) => {
+    const text = refusal(confluent(3, Buffer.from(hex, 'hex')));
+    expect(text).toMatch(/schema id 3 is not known here, so it was read as/);
+    expect(text).toMatch(message);
   });
 
   it('makes columns by being written, each with the type of its branch', () => {
@@ -314,6 +316,14 @@ describe('ingest of other schemas', () => {
       day: '2001-01-10',
       big: 5,
     });
+  });
+
+  it('reads a schema again by the columns there are once the table has changed', () => {
+    const landed = { name: 'landed', type: { type: 'long', logicalType: 'timestamp-millis' } };
+    const [bytes, reader] = foreign([...KEY_FIELDS, landed], { ...KEY_VALUES, landed: 979_150_800_000 });
+    expect(refusal(bytes, reader)).toMatch(/no column "landed"/);
+    reader.learn(keyspaceOf({ ...COLUMNS, landed: 'timestamp' }));
+    expect(rowOf(bytes, reader)).toEqual({ ...JSON_KEY, landed: '2001-01-10T18:20:00Z' });
   });
 
   it('uses an enum or fixed named in an earlier field', () => {

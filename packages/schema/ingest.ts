@@ -18,7 +18,7 @@ import { type ColumnType, physicalOf, type Value } from './column-type.ts';
 import { fingerprint } from './fingerprint.ts';
 import { ROW_MUTATION_SCHEMA, tableSchema } from './ingest-schema.ts';
 import { ROW, RowBatch } from './row-batch.ts';
-import { addRow, type RowFormat, unknownColumn } from './row-writer.ts';
+import { addRow, type RowFormat } from './row-writer.ts';
 import { columnById, columnNamed, type Keyspace, keyColumns, type Table, tableNamed } from './table.ts';
 import { DATE_DAYS_MAX, DATE_DAYS_MIN, dateFromText, TIMESTAMP_US_MAX, timestampFromText } from './time.ts';
 
@@ -176,7 +176,6 @@ export class IngestReader {
     }
     for (const [column, value] of Object.entries(cells as AvroFields)) {
       if (isKey.has(column)) throw misplaced(table, column, 'cells', 'in "key" alone, for it is part of the key');
-      if (column.startsWith('$')) throw unknownColumn(table, column, value);
       fields[column] = value;
     }
     const flag = op === 'DELETE' ? ROW.delete : ROW.upsert;

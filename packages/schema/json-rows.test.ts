@@ -101,6 +101,14 @@ describe('JSON rows', () => {
     );
   });
 
+  it('keep letters of one, two, three and four bytes, in short texts and in long ones', () => {
+    for (const seat of ['A', 'é', 'ÿ', '列', '😀', 'é'.repeat(30)]) {
+      const batch = new RowBatch();
+      addJsonRow(flights, { ...KEY, origin: seat, seat }, batch);
+      expect(rowToJson(flights, batch, 0)).toEqual({ ...KEY, origin: seat, seat });
+    }
+  });
+
   it('know the bytes of their partition key', () => {
     fc.assert(
       fc.property(goodRow, (row) => {
