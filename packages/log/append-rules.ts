@@ -11,7 +11,6 @@ export function checkAppend(topic: string, partition: number, entries: readonly 
   let valueBytes = 0;
   let headerBytes = 0;
   for (const { value, headers } of entries) {
-    refuseAbove(value.length, RECORD_BYTES_MAX, `${place}: record of`, 'bytes');
     valueBytes += value.length;
     for (const name in headers) headerBytes += Buffer.byteLength(name) + Buffer.byteLength(headers[name]!);
   }

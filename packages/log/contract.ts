@@ -487,7 +487,7 @@ async function remake(log: Log, spec: TopicSpec): Promise<void> {
 }
 
 /** Repeats while the answer is `unavailable` or `unknown`. */
-async function eventually<T>(attempt: () => Promise<T>): Promise<T> {
+export async function eventually<T>(attempt: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await attempt();

@@ -9,7 +9,7 @@ import { SILENT } from '@tidemark/world/logger';
 import { SystemClock } from '@tidemark/world/system-clock';
 import kafkajs, { type Admin } from 'kafkajs';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { bytes, describeLog, readAll, texts, topic, until } from './contract.ts';
+import { bytes, describeLog, eventually, readAll, texts, topic, until } from './contract.ts';
 import { KafkaLog } from './kafka-log.ts';
 import type { Log } from './log.ts';
 
@@ -240,7 +240,7 @@ describe('kafka log under faults', () => {
     const file = join(broker.folder, 'data', `${name}-0`, '00000000000000000000.log');
     await truncate(file, (await stat(file)).size - 150);
     await broker.restart();
-    expect((await log.bounds(name, 0)).end).toBeLessThan(10);
+    expect((await eventually(() => log.bounds(name, 0))).end).toBeLessThan(10);
     for (let i = 0; i < 20; i++) await log.append(name, 0, [{ value: bytes('new') }]);
     proxy.isOpen = true;
     await expect(following.ended).rejects.toMatchObject({
