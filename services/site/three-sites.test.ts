@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Status } from '@tidemark/watchdog/status';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { askAt, send, untilDone } from './asking.ts';
 import { readConfig } from './config.ts';
 import { type RunningSite, startSite } from './main.ts';
 
@@ -22,6 +23,13 @@ const ROWS = Array.from({ length: 100 }, (_, i) => ({ origin: `A${i % 7}`, line:
 
 let folder = '';
 const sites = new Map<string, RunningSite>();
+
+/** Looks again until what is found holds everything that is wanted. */
+function eventually(look: () => Promise<unknown>, wanted: object): Promise<void> {
+  return untilDone(async () => {
+    expect(await look()).toMatchObject(wanted);
+  });
+}
 
 /** No URL is configured: the sites find each other by their heartbeats, whatever ports they got. */
 function start(name: string): Promise<RunningSite> {
@@ -43,28 +51,7 @@ function start(name: string): Promise<RunningSite> {
   });
 }
 
-async function ask(site: string, path: string, request: RequestInit = {}): Promise<{ status: number; body: unknown }> {
-  const answer = await fetch(`${sites.get(site)!.url}${path}`, { redirect: 'manual', ...request });
-  const text = await answer.text();
-  return { status: answer.status, body: text.startsWith('{') ? JSON.parse(text.split('\n')[0]!) : text };
-}
-
-function send(method: string, body: unknown): RequestInit {
-  return { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
-}
-
-/** Asks again until the answer is as wanted; the test's own time-out is the limit. */
-async function eventually(look: () => Promise<unknown>, wanted: unknown): Promise<void> {
-  for (;;) {
-    const found = await look();
-    try {
-      expect(found).toMatchObject(wanted as object);
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-}
+const ask = (site: string, path: string, request?: RequestInit) => askAt(sites.get(site)!.url, path, request);
 
 async function statusAt(site: string): Promise<Status> {
   return (await ask(site, '/v1/status')).body as Status;

@@ -1,0 +1,31 @@
+/** For tests: requests to a running site, and waiting for what it will answer. */
+
+import { SystemClock } from '@tidemark/world/system-clock';
+
+const AGAIN_MS = 50;
+const clock = new SystemClock();
+
+export type Answer = { readonly status: number; readonly body: unknown };
+
+/** Redirects are answers too. Of NDJSON the first line counts. */
+export async function askAt(url: string, path: string, request: RequestInit = {}): Promise<Answer> {
+  const answer = await fetch(`${url}${path}`, { redirect: 'manual', ...request });
+  const text = await answer.text();
+  return { status: answer.status, body: text.startsWith('{') ? JSON.parse(text.split('\n')[0]!) : text };
+}
+
+/** A request with a JSON body. */
+export function send(method: string, body: unknown): RequestInit {
+  return { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+}
+
+/** Tries again until the attempt does not throw; the test's own time-out is the limit. */
+export async function untilDone(attempt: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch {
+      await clock.sleep(AGAIN_MS);
+    }
+  }
+}
