@@ -168,9 +168,9 @@ export async function rowsInLog(site: DevSite): Promise<number> {
   if (reply.status !== 202) throw new Error(`replay: ${reply.status} ${await reply.text()}`);
   const { id } = (await reply.json()) as { id: string };
   const progress = (await (await fetch(`${site.url}/v1/jobs/${id}`)).text()).trim().split('\n');
-  const end = JSON.parse(progress.at(-1)!) as { state: string; rows?: Record<string, number> };
+  const end = JSON.parse(progress.at(-1)!) as { state: string; rows?: number };
   if (end.state !== 'done' || end.rows === undefined) throw new Error(`replay ended ${progress.at(-1)}`);
-  return Object.values(end.rows).reduce((sum, rows) => sum + rows, 0);
+  return end.rows;
 }
 
 /** Files a crash could have left half-done in a site's folder. */

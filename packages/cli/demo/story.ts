@@ -250,8 +250,8 @@ async function replayAt(url: string, expected: TableDigest | null): Promise<Demo
   const { id } = (await response.json()) as { id: string };
   const progress = await (await fetch(`${url}/v1/jobs/${id}`)).text();
   const end = JSON.parse(progress.trim().split('\n').at(-1)!) as ReplayEnd;
-  const { tables } = await getJson<{ tables: Record<string, TableDigest> }>(`${url}/v1/internal/digest/${KEYSPACE}`);
-  const found = tables[into];
+  const { scratch } = await getJson<{ scratch: Record<string, TableDigest> }>(`${url}/v1/internal/digest/${KEYSPACE}`);
+  const found = scratch[into];
   return {
     records: end.records ?? 0,
     rows: found?.rows ?? 0,
