@@ -23,7 +23,7 @@ export type CommonFlags = {
 export type Invocation<F> = {
   readonly flags: F & CommonFlags;
   readonly output: Output;
-  /** Aborts on the first Ctrl-C; the second one ends the process. */
+  /** Aborts on the first Ctrl-C; the second one ends the process. Commands that do not ask for it end at the first. */
   readonly signal: AbortSignal;
   /** Opens the connection that the flags lead to. */
   open(): Promise<Database>;
@@ -57,26 +57,47 @@ export function command<F extends object = object>(usage: string, summary: strin
 
 async function invoke<F>(flags: F & CommonFlags, words: readonly string[], run: Run<F>): Promise<ExitCode> {
   const output = new Output(flags.json ?? false);
-  const stop = new AbortController();
-  const onSignal = (): void => {
-    if (stop.signal.aborted) process.exit(EXIT.failed);
-    stop.abort();
+  using interrupt = new Interrupt();
+  const invocation = {
+    flags,
+    output,
+    get signal() {
+      return interrupt.signal;
+    },
+    open: () => openDatabase(flags),
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
   try {
     // A place for arguments that were left out is undefined.
-    const given = words.filter((word) => word !== undefined);
-    return await run({ flags, output, signal: stop.signal, open: () => openDatabase(flags) }, given);
+    return await run(
+      invocation,
+      words.filter((word) => word !== undefined),
+    );
   } catch (error) {
     output.error(error);
     if (!isFault(error) && process.env.TIDEMARK_TRACE === undefined) {
       output.note('this is a bug; TIDEMARK_TRACE=1 shows where');
     }
     return exitCodeOf(error);
-  } finally {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+  }
+}
+
+/** Takes Ctrl-C and SIGTERM over from the first moment a command asks for the signal; until then they end the process. */
+class Interrupt implements Disposable {
+  readonly #stop = new AbortController();
+  #listens = false;
+  readonly #onSignal = (): void => {
+    if (this.#stop.signal.aborted) process.exit(EXIT.failed);
+    this.#stop.abort();
+  };
+
+  get signal(): AbortSignal {
+    if (!this.#listens) for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, this.#onSignal);
+    this.#listens = true;
+    return this.#stop.signal;
+  }
+
+  [Symbol.dispose](): void {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, this.#onSignal);
   }
 }
 

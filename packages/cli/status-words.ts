@@ -1,51 +1,70 @@
-/** A site's status as tables for a person. */
+/** A site's status in words: the sites, and how far each has come in each keyspace. */
 
 import { textTable } from './output.ts';
 
-type Json = Readonly<Record<string, unknown>>;
-
-/** What `GET /v1/status` answers, as far as it is shown. */
+/** What `GET /v1/status` answers, as far as it is shown. A value that is not known is null, never 0. */
 export type Status = {
-  readonly site?: string;
-  readonly sites?: readonly Json[];
-  readonly keyspaces?: readonly Json[];
-} & Json;
+  readonly cluster: string;
+  /** The site that answers. */
+  readonly site: string;
+  readonly sites: readonly SiteStatus[];
+  readonly keyspaces: readonly KeyspaceStatus[];
+};
 
-/** Sites first, then each keyspace; lists of objects become tables, whatever they hold. */
+type SiteStatus = {
+  readonly site: string;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly url: string | null;
+  readonly roles: readonly string[];
+  readonly beatAgeSeconds: number | null;
+  readonly loopLagMs: number | null;
+};
+
+type OriginStatus = {
+  readonly origin: string;
+  readonly lagSeconds: number | null;
+  readonly lagState: string;
+  readonly behindRecords: number | null;
+  readonly alarmed: number;
+  readonly stopped: readonly string[];
+};
+
+type KeyspaceStatus = {
+  readonly keyspace: string;
+  readonly version: number;
+  readonly ack: string;
+  readonly primary: string;
+  readonly epoch: number | null;
+  readonly sites: readonly {
+    readonly site: string;
+    readonly role: string;
+    readonly phase: string;
+    readonly origins: readonly OriginStatus[];
+  }[];
+};
+
+const SITE_COLUMNS = ['site', 'state', 'address', 'roles', 'beat age s', 'loop lag ms', 'reason'];
+const KEYSPACE_COLUMNS = ['site', 'role', 'phase', 'origin', 'lag s', 'lag is', 'records behind', 'alarms', 'stopped'];
+
+/** The sites as a table, then a table for each keyspace. */
 export function statusInWords(status: Status): string {
-  const parts: string[] = [];
-  const facts = Object.entries(status).filter(([, value]) => !isTable(value));
-  if (facts.length > 0) parts.push(facts.map(([name, value]) => `${name}: ${text(value)}`).join('\n'));
-  for (const [name, value] of Object.entries(status)) if (isTable(value)) parts.push(section(name, value));
-  return parts.join('\n\n');
+  const sites = status.sites.map(({ site, state, url, roles, beatAgeSeconds, loopLagMs, reason }) => {
+    const name = site === status.site ? `${site} (asked)` : site;
+    return [name, state, url, roles.join(' '), beatAgeSeconds, loopLagMs, reason];
+  });
+  const parts = [`cluster ${status.cluster}`, textTable(SITE_COLUMNS, sites)];
+  return [...parts, ...status.keyspaces.map(keyspaceInWords)].join('\n\n');
 }
 
-function isTable(value: unknown): value is readonly Json[] {
-  return Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'object' && one !== null);
-}
-
-function section(title: string, rows: readonly Json[]): string {
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row).filter((name) => !isTable(row[name]))))];
-  const table = textTable(
-    columns,
-    rows.map((row) => columns.map((column) => cell(row[column]))),
-  );
-  const below = rows.flatMap((row) =>
-    Object.entries(row).flatMap(([name, value]) =>
-      isTable(value) ? [section(`${text(Object.values(row)[0])} ${name}`, value)] : [],
-    ),
-  );
-  return [`${title}\n${table}`, ...below].join('\n\n');
-}
-
-function cell(value: unknown): unknown {
-  return typeof value === 'number' || value === null || value === undefined ? (value ?? null) : text(value);
-}
-
-function text(value: unknown): string {
-  if (Array.isArray(value)) return value.map(text).join(', ');
-  if (typeof value !== 'object' || value === null) return String(value);
-  return Object.entries(value)
-    .map(([name, inner]) => `${name} ${text(inner)}`)
-    .join(' ');
+function keyspaceInWords({ keyspace, version, ack, primary, epoch, sites }: KeyspaceStatus): string {
+  const head = `keyspace ${keyspace}: version ${version}, ack ${ack}, primary ${primary}, epoch ${epoch ?? 'unknown'}`;
+  const rows = sites.flatMap(({ site, role, phase, origins }) => {
+    if (origins.length === 0) return [[site, role, phase, null, null, null, null, null, null]];
+    return origins.map((one) => {
+      const { origin, lagSeconds, lagState, behindRecords, alarmed, stopped } = one;
+      return [site, role, phase, origin, lagSeconds, lagState, behindRecords, alarmed, stopped.join('; ')];
+    });
+  });
+  return `${head}\n${textTable(KEYSPACE_COLUMNS, rows)}`;
 }

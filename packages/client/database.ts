@@ -38,6 +38,7 @@ export type StreamOptions = {
 
 const BATCH_ROWS = 1_000;
 const IN_FLIGHT = 4;
+const SITE_TIME_SHARE = 0.9;
 
 export class Database implements AsyncDisposable {
   readonly #caller: Caller;
@@ -77,7 +78,9 @@ export class Database implements AsyncDisposable {
   /** Sends a batch as it is, until it is answered for certain. Errors as `put`. */
   async writeEncoded(batch: EncodedBatch, options: WriteOptions = {}): Promise<Receipt> {
     this.#checkOpen();
-    const query = new URLSearchParams({ batchRows: String(Math.max(1, batch.rowCount)) });
+    // The site gives up a little before this side does, so that it can say whether the write is stored.
+    const timeoutMs = Math.max(1, Math.floor(this.#caller.idleMs * SITE_TIME_SHARE));
+    const query = new URLSearchParams({ batchRows: `${Math.max(1, batch.rowCount)}`, timeoutMs: `${timeoutMs}` });
     if (options.ack !== undefined) query.set('ack', options.ack);
     const request: Request = {
       method: 'POST',

@@ -66,7 +66,8 @@ export async function exchange(network: Network, site: string, request: Request,
 
 /** What a broken or silent connection means. */
 export function transportFault(error: unknown, what: string, deadline: Deadline, idleMs: number): Fault {
-  if (deadline.expired) return new Fault('unknown', `${what}: no answer within ${idleMs} ms`, { cause: error });
+  if (deadline.expired)
+    return new Fault('unknown', `${what}: no answer within ${Math.round(idleMs)} ms`, { cause: error });
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   const code = (cause as { code?: unknown } | null)?.code;
   const why = typeof code === 'string' ? code : messageOf(cause);
