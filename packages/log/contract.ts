@@ -1,28 +1,23 @@
 /** The promises of the Log port, as a suite. Every implementation passes it: `describeLog('sqlite', open)`. */
 
-import { SystemClock } from '@tidemark/world/system-clock';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BATCH_RECORDS_MAX, type Log, type LogBatch, type LogRecord, RECORD_BYTES_MAX, type TopicSpec } from './log.ts';
+import { describeBroken, describeOutside } from './contract-faults.ts';
+import { describePlaces } from './contract-places.ts';
+import {
+  type BreakableLogHarness,
+  bytes,
+  firstBatch,
+  type LogHarness,
+  never,
+  patterned,
+  readAll,
+  texts,
+  topic,
+  until,
+} from './contract-values.ts';
+import { BATCH_RECORDS_MAX, type Log, type LogBatch, RECORD_BYTES_MAX } from './log.ts';
 
-/** One site's log, empty, and what can be done to it from outside. */
-export interface LogHarness extends AsyncDisposable {
-  readonly log: Log;
-  /** A second handle on the same log, as another process has it. The suite disposes it. */
-  another(): Promise<Log>;
-  /** Removes a topic as an operator's tool would, behind the log's back. */
-  deleteTopic(topic: string): Promise<void>;
-}
-
-/** A harness of an engine that can be broken in a moment; where it takes more, its own tests do what this is for. */
-export interface BreakableLogHarness extends LogHarness {
-  /** Cuts a partition's records from `end` on. */
-  loseEnd(topic: string, partition: number, end: number): Promise<void>;
-  /** Makes the log unreachable until the result is disposed. */
-  outage(): Promise<AsyncDisposable>;
-}
-
-const clock = new SystemClock();
 const MIB = 1024 * 1024;
 
 /** Runs the suite, and the part of it for which the engine is broken. */
@@ -324,231 +319,4 @@ function describeRead(log: () => Log): void {
     abort.abort();
     await Promise.all(readers);
   });
-}
-
-function describePlaces(log: () => Log): void {
-  it('trim moves the start, keeps the rest, and never goes back', async () => {
-    await log().ensureTopic(topic('t'));
-    for (const text of ['a', 'b', 'c', 'd']) await log().append('t', 0, [{ value: bytes(text) }]);
-    await log().trim('t', 0, 2);
-    expect(await log().bounds('t', 0)).toEqual({ start: 2, end: 4 });
-    expect(texts(await readAll(log(), 't', 0, 2))).toEqual(['c', 'd']);
-    await log().trim('t', 0, 1);
-    expect(await log().bounds('t', 0)).toEqual({ start: 2, end: 4 });
-    await log().trim('t', 0, 4);
-    expect(await log().bounds('t', 0)).toEqual({ start: 4, end: 4 });
-    expect(await log().append('t', 0, [{ value: bytes('e') }])).toBe(4);
-    await expect(log().trim('t', 0, 9)).rejects.toMatchObject({ kind: 'invalid', details: { got: 9, expected: 5 } });
-  });
-
-  it('reading before the start is invalid with status 410, naming both offsets', async () => {
-    await log().ensureTopic(topic('t'));
-    for (const text of ['a', 'b', 'c']) await log().append('t', 0, [{ value: bytes(text) }]);
-    await log().trim('t', 0, 2);
-    const gone = { kind: 'invalid', details: { status: 410, got: 1, expected: 2 } };
-    await expect(readAll(log(), 't', 0, 1)).rejects.toMatchObject(gone);
-  });
-
-  it('reading beyond the end is corrupt, naming both offsets', async () => {
-    await log().ensureTopic(topic('t'));
-    await log().append('t', 0, [{ value: bytes('a') }]);
-    const lost = { kind: 'corrupt', details: { got: 3, expected: 1 } };
-    await expect(readAll(log(), 't', 0, 3)).rejects.toMatchObject(lost);
-  });
-
-  it('finds the first record taken at or after a time', async () => {
-    await log().ensureTopic(topic('t'));
-    for (const text of ['a', 'b', 'c']) {
-      await log().append('t', 0, [{ value: bytes(text) }]);
-      await clock.sleep(5);
-    }
-    const records = await readAll(log(), 't', 0);
-    for (const { offset, timeMs } of records) expect(await log().offsetAtTime('t', 0, timeMs)).toBe(offset);
-    expect(await log().offsetAtTime('t', 0, records[0]!.timeMs + 1)).toBe(1);
-    expect(await log().offsetAtTime('t', 0, 0)).toBe(0);
-    expect(await log().offsetAtTime('t', 0, records[2]!.timeMs + 1)).toBe(3);
-  });
-}
-
-function describeOutside(harness: () => LogHarness): void {
-  it('another handle sees what is appended, while it waits and when it begins', async () => {
-    const { log } = harness();
-    await log.ensureTopic(topic('t'));
-    await log.append('t', 0, [{ value: bytes('a') }]);
-    await using other = await harness().another();
-    expect(texts(await readAll(other, 't', 0))).toEqual(['a']);
-    const abort = new AbortController();
-    const seen: string[] = [];
-    const reading = (async () => {
-      for await (const batch of other.read({ topic: 't', partition: 0, from: 1, signal: abort.signal }))
-        seen.push(...texts(batch.records));
-    })();
-    for (const text of ['b', 'c']) {
-      await log.append('t', 0, [{ value: bytes(text) }]);
-      await until(() => seen.at(-1) === text);
-    }
-    expect(seen).toEqual(['b', 'c']);
-    expect(await other.bounds('t', 0)).toEqual({ start: 0, end: 3 });
-    abort.abort();
-    await reading;
-  });
-
-  it('a topic deleted under a waiting reader stops it within 5 s, naming the topic', async () => {
-    const { log } = harness();
-    await log.ensureTopic(topic('t', { genesis: () => bytes('g1') }));
-    await using stopped = await stopsWithin5s(log, 1);
-    await harness().deleteTopic('t');
-    await expect(stopped.failure).rejects.toMatchObject({ kind: 'corrupt', message: expect.stringContaining('t/0') });
-  });
-
-  it('a topic made again under a waiting reader stops it within 5 s, also when it has grown past its position', async () => {
-    const { log } = harness();
-    await log.ensureTopic(topic('t', { genesis: () => bytes('g1') }));
-    await log.append('t', 0, [{ value: bytes('a') }]);
-    await using stopped = await stopsWithin5s(log, 2);
-    await harness().deleteTopic('t');
-    await using other = await harness().another();
-    await remake(other, topic('t', { genesis: () => bytes('g2') }));
-    const entries = Array.from({ length: 50 }, (_, i) => ({ value: bytes(`new ${i}`) }));
-    await other.append('t', 0, entries);
-    await expect(stopped.failure).rejects.toMatchObject({ kind: 'corrupt', message: expect.stringContaining('t/0') });
-  });
-
-  it('an append to a topic made again is corrupt', async () => {
-    const { log } = harness();
-    await log.ensureTopic(topic('t', { genesis: () => bytes('g1') }));
-    await log.append('t', 0, [{ value: bytes('a') }]);
-    await harness().deleteTopic('t');
-    await using other = await harness().another();
-    await remake(other, topic('t', { genesis: () => bytes('g2') }));
-    await expect(eventually(() => log.append('t', 0, [{ value: bytes('b') }]))).rejects.toMatchObject({
-      kind: 'corrupt',
-    });
-  });
-}
-
-function describeBroken(harness: () => BreakableLogHarness): void {
-  it('a log that lost its end under a reader is corrupt', async () => {
-    const { log } = harness();
-    await log.ensureTopic(topic('t'));
-    for (const text of ['a', 'b', 'c']) await log.append('t', 0, [{ value: bytes(text) }]);
-    await using stopped = await stopsWithin5s(log, 3);
-    await harness().loseEnd('t', 0, 2);
-    await expect(stopped.failure).rejects.toMatchObject({ kind: 'corrupt', details: { got: 3, expected: 2 } });
-  });
-
-  it('out of reach it is unavailable, and a reader goes on afterwards without loss or repeat', async () => {
-    const { log } = harness();
-    await log.ensureTopic(topic('t'));
-    await using other = await harness().another();
-    const abort = new AbortController();
-    const seen: string[] = [];
-    const reading = (async () => {
-      for await (const batch of other.read({ topic: 't', partition: 0, from: 0, signal: abort.signal }))
-        seen.push(...texts(batch.records));
-    })();
-    await log.append('t', 0, [{ value: bytes('a') }]);
-    await until(() => seen.length === 1);
-    {
-      await using _out = await harness().outage();
-      await expect(log.append('t', 0, [{ value: bytes('lost') }])).rejects.toMatchObject({ kind: 'unavailable' });
-      await expect(other.bounds('t', 0)).rejects.toMatchObject({ kind: 'unavailable' });
-    }
-    await log.append('t', 0, [{ value: bytes('b') }]);
-    await until(() => seen.length >= 2);
-    expect(seen).toEqual(['a', 'b']);
-    abort.abort();
-    await reading;
-  });
-}
-
-/** A reader of t/0 waiting at `from`, whose end is a failure; a reader that is still there after 5 s ends without one. */
-async function stopsWithin5s(log: Log, from: number): Promise<AsyncDisposable & { readonly failure: Promise<void> }> {
-  const abort = new AbortController();
-  const failure = (async () => {
-    for await (const batch of log.read({ topic: 't', partition: 0, from, signal: abort.signal }))
-      throw new Error(`a batch at ${batch.records[0]!.offset} instead of a fault`);
-  })();
-  failure.catch(() => {});
-  await Promise.race([failure, clock.sleep(300)]);
-  void clock.sleep(5_000, abort.signal).then(() => abort.abort());
-  return {
-    failure,
-    [Symbol.asyncDispose]: async () => {
-      abort.abort();
-      await failure.catch(() => {});
-    },
-  };
-}
-
-/** A deletion may take the engine a moment, during which the name is still taken. */
-async function remake(log: Log, spec: TopicSpec): Promise<void> {
-  await eventually(() => log.ensureTopic(spec));
-}
-
-/** Repeats while the answer is `unavailable` or `unknown`. */
-export async function eventually<T>(attempt: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      const kind = (error as { kind?: string }).kind;
-      if (kind !== 'unavailable' && kind !== 'unknown') throw error;
-      await clock.sleep(50);
-    }
-  }
-}
-
-/** Waits for something that happens by itself; the test's own time-out is the limit. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await clock.sleep(2);
-}
-
-export function topic(name: string, parts: Partial<TopicSpec> = {}): TopicSpec {
-  return { name, partitions: 3, genesis: null, flushed: false, ...parts };
-}
-
-export function bytes(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
-}
-
-export function texts(records: readonly LogRecord[]): string[] {
-  return records.map((record) => new TextDecoder().decode(record.value));
-}
-
-/** Everything from `from` to the end known now. */
-export async function readAll(
-  log: Log,
-  topicName: string,
-  partition: number,
-  from = 0,
-  batchBytesMax?: number,
-): Promise<LogRecord[]> {
-  const records: LogRecord[] = [];
-  const options = { topic: topicName, partition, from, signal: never(), untilEnd: true };
-  const bounded = batchBytesMax === undefined ? options : { ...options, batchBytesMax };
-  for await (const batch of log.read(bounded)) records.push(...batch.records);
-  return records;
-}
-
-async function firstBatch(
-  log: Log,
-  topicName: string,
-  partition: number,
-  from = 0,
-  batchBytesMax = RECORD_BYTES_MAX,
-): Promise<LogBatch | undefined> {
-  const options = { topic: topicName, partition, from, signal: never(), untilEnd: true, batchBytesMax };
-  for await (const batch of log.read(options)) return batch;
-  return undefined;
-}
-
-function never(): AbortSignal {
-  return new AbortController().signal;
-}
-
-function patterned(size: number, seed = 0): Uint8Array {
-  const value = new Uint8Array(size);
-  for (let i = 0; i < size; i++) value[i] = (i * 31 + seed + (i >> 8)) & 255;
-  return value;
 }

@@ -9,7 +9,8 @@ import { SILENT } from '@tidemark/world/logger';
 import { SystemClock } from '@tidemark/world/system-clock';
 import kafkajs, { type Admin } from 'kafkajs';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { bytes, describeLog, eventually, readAll, texts, topic, until } from './contract.ts';
+import { describeLog } from './contract.ts';
+import { bytes, eventually, readAll, texts, topic, until } from './contract-values.ts';
 import { KafkaLog } from './kafka-log.ts';
 import type { Log } from './log.ts';
 

@@ -3,7 +3,8 @@ import { integerBetween, SeededRandom } from '@tidemark/world/random';
 import { SimClock } from '@tidemark/world/sim-clock';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { describe, expect, it } from 'vitest';
-import { bytes, describeBreakableLog, readAll, texts, topic } from './contract.ts';
+import { describeBreakableLog } from './contract.ts';
+import { bytes, readAll, texts, topic } from './contract-values.ts';
 import { type AppendFate, SimLog, SimLogStore } from './sim-log.ts';
 
 describeBreakableLog('sim', async () => {

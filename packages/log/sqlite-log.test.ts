@@ -7,7 +7,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { SimClock } from '@tidemark/world/sim-clock';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bytes, describeBreakableLog, readAll, texts, topic, until } from './contract.ts';
+import { describeBreakableLog } from './contract.ts';
+import { bytes, readAll, texts, topic, until } from './contract-values.ts';
 import { SqliteLog } from './sqlite-log.ts';
 
 const clock = new SystemClock();
