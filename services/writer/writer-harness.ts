@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Log } from '@tidemark/log/log';
 import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
 import { accept, emptyPrefix } from '@tidemark/schema/accept';
 import { type Envelope, NO_CHAIN, sealRecord } from '@tidemark/schema/envelope';
@@ -64,11 +65,13 @@ class DurableNetwork implements Network {
   }
 }
 
-export async function setUpWriter(ack: string, { dynamic = 0 } = {}) {
+/** @param connect gives each writer its handle on the log; a simulated one by default */
+export async function setUpWriter(ack: string, { dynamic = 0, connect = null as (() => Promise<Log>) | null } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-writer-'));
   folders.push(folder);
   const store = new SimLogStore(clock);
-  const log = new SimLog(store, 'paris');
+  const openLog = connect ?? (async () => new SimLog(store, 'paris'));
+  const log = await openLog();
   const keyspace = keyspaceOf(ack, dynamic);
   const topic = topicNames.log('travel', 'paris');
   const name = (partition: number) => ({ cluster: 'c', keyspace: 'travel', origin: 'paris', partition });
@@ -84,9 +87,9 @@ export async function setUpWriter(ack: string, { dynamic = 0 } = {}) {
   await log.ensureTopic({ name: topic, partitions: 4, flushed: true, genesis });
   const network = new DurableNetwork();
   const fatal: unknown[] = [];
-  const start = (): Promise<Writer> =>
+  const start = async (): Promise<Writer> =>
     Writer.start({
-      ...{ cluster: 'c', site: 'paris', keyspace, log: new SimLog(store, 'paris'), disk: new NodeDisk(folder), clock },
+      ...{ cluster: 'c', site: 'paris', keyspace, log: await openLog(), disk: new NodeDisk(folder), clock },
       ...{ logger: SILENT, random: new SeededRandom(7), network },
       peers: new Map([
         ['tokyo', 'http://tokyo'],

@@ -1,0 +1,68 @@
+import { type KafkaServer, startKafka } from '@tidemark/dev/kafka';
+import { KafkaProxy } from '@tidemark/dev/kafka-proxy';
+import { Reaper } from '@tidemark/dev/reaper';
+import { KafkaLog } from '@tidemark/log/kafka-log';
+import { RowBatch } from '@tidemark/schema/row-batch';
+import { tableNamed } from '@tidemark/schema/table';
+import { SystemClock } from '@tidemark/world/system-clock';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addRow, slicesOf } from './accept.ts';
+import { submit } from './submit.ts';
+import type { Writer } from './writer.ts';
+import { setUpWriter } from './writer-harness.ts';
+
+const clock = new SystemClock();
+const BATCHES = 60;
+const BATCH_ROWS = 20;
+
+describe('writer on Kafka', () => {
+  let reaper: Reaper;
+  let broker: KafkaServer;
+  let proxy: KafkaProxy;
+  beforeAll(async () => {
+    reaper = Reaper.start();
+    broker = await startKafka({ folder: await reaper.scratchFolder('writer'), reaper });
+    proxy = await KafkaProxy.start(broker.port);
+  });
+  afterAll(async () => {
+    await proxy[Symbol.asyncDispose]();
+    await reaper[Symbol.asyncDispose]();
+  });
+
+  const put = (writer: Writer, batch: number): Promise<{ accepted: number }> => {
+    const into = new RowBatch();
+    for (let i = 0; i < BATCH_ROWS; i++)
+      addRow(writer, 'flights', { origin: `O${i % 7}`, line: batch * 100 + i, delay: i }, into);
+    const head = {
+      table: tableNamed(writer.keyspace, 'flights'),
+      schemaVersion: writer.keyspace.version,
+      requestId: `k${batch}/0`,
+    };
+    const options = { ack: { name: 'local', k: 0 } as const, timeoutMs: 30_000, clock, site: 'paris' };
+    return submit(writer, slicesOf(head, into, 4), options);
+  };
+
+  it('answers lost after the write and a broker paused past the time-out: each row accepted once, each ack right', async () => {
+    const connect = (): Promise<KafkaLog> =>
+      KafkaLog.connect([`127.0.0.1:${proxy.port}`], { clock, clientId: 'test', appendTimeoutMs: 700 });
+    const { start, rowsIn, fatal } = await setUpWriter('local', { connect });
+    await using writer = await start();
+    const receipts: Promise<{ accepted: number }>[] = [];
+    for (let batch = 0; batch < BATCHES; batch++) {
+      if (batch % 10 === 3) proxy.losesNextAppendAnswer = true;
+      if (batch % 20 === 7) proxy.cut();
+      if (batch === 30) {
+        broker.pause();
+        void clock.sleep(2_000).then(() => broker.resume());
+      }
+      receipts.push(put(writer, batch));
+      await clock.sleep(5);
+    }
+    for (const receipt of await Promise.all(receipts)) expect(receipt.accepted).toBe(BATCH_ROWS);
+    expect(await rowsIn()).toBe(BATCHES * BATCH_ROWS);
+    // What was acked is known again under its key, and not written twice.
+    for (let batch = 0; batch < BATCHES; batch += 7) await put(writer, batch);
+    expect(await rowsIn()).toBe(BATCHES * BATCH_ROWS);
+    expect(fatal).toEqual([]);
+  }, 90_000);
+});
