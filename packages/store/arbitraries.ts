@@ -75,16 +75,18 @@ function randomMutation(random: Random, keyCount: number): ModelMutation {
   return { key, cells };
 }
 
-function randomValue(random: Random, type: Column['type']['name']): Value {
+export function randomValue(random: Random, type: Column['type']['name']): Value {
   const pick = <T>(values: readonly T[]): T => values[integerBetween(random, 0, values.length - 1)]!;
   switch (type) {
     case 'boolean':
       return random.fraction() < 0.5;
-    case 'int':
     case 'date':
+      return pick([0, 1, -1, 300, 70_000, 2_932_896, -719_528]);
+    case 'int':
       return pick([0, 1, -1, 300, 70_000, 2_147_483_647, -2_147_483_648]);
-    case 'long':
     case 'decimal':
+      return pick([0n, -1n, 5_000_000_000n, 999_999_999_999n, -999_999_999_999n]);
+    case 'long':
       return pick([0n, -1n, 5_000_000_000n, (1n << 63n) - 1n, -(1n << 63n)]);
     case 'double':
       return pick([0, -0, 1.5, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 5e-324]);

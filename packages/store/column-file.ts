@@ -24,7 +24,7 @@ const TAIL_BYTES = 64 * 1024;
 const WRITE_BYTES = 256 * 1024;
 /** Compressed only where that saves at least a tenth. */
 const COMPRESSED_SHARE_MAX = 0.9;
-const COMPRESS_BYTES_MIN = 64;
+const COMPRESS_BYTES_MIN = 256;
 const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 const stampShape = z.tuple([z.number(), z.number()]);

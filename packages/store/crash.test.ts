@@ -73,11 +73,11 @@ async function crashes(seed: number, lives: number, powerToo: boolean): Promise<
 describe('partition on a failing disk', () => {
   it('killed at any step, it reopens as the fold of exactly its positions', async () => {
     for (let seed = 0; seed < 50; seed++) await crashes(seed, 3, false);
-  }, 60_000);
+  }, 120_000);
 
   it('the same when the power goes and unsynced bytes and names are lost or torn', async () => {
     for (let seed = 1000; seed < 1070; seed++) await crashes(seed, 3, true);
-  }, 60_000);
+  }, 120_000);
 
   it('killed at each single step of a flush and a compaction in turn', async () => {
     const writes = randomWrites(new SeededRandom(77), 8);
@@ -89,7 +89,7 @@ describe('partition on a failing disk', () => {
       await expectWhole(disk.restart(new SeededRandom(step)), writes, promised);
       if (error === undefined) break;
     }
-  }, 60_000);
+  }, 120_000);
 
   it('keeps what it has in memory when the disk is full, and flushes it when there is room again', async () => {
     for (let seed = 0; seed < 30; seed++) {
@@ -115,7 +115,7 @@ describe('partition on a failing disk', () => {
       const promised = { seq: Object.fromEntries(ORIGINS.map((origin) => [origin, partition.position(origin).seq])) };
       await expectWhole(disk.restart(new SeededRandom(seed)), writes, promised);
     }
-  }, 60_000);
+  }, 120_000);
 
   it('refuses every flush after an I/O error, and is whole when opened again', async () => {
     const writes = randomWrites(new SeededRandom(5), 12);
@@ -186,7 +186,7 @@ describe('partition on a failing disk', () => {
       }
       inode.bytes[at]! ^= bit;
     }
-  }, 60_000);
+  }, 120_000);
 });
 
 /** Applies and flushes one write at a time, compacting at the end. */

@@ -54,9 +54,9 @@ describe('partition', () => {
         }
         await expectEqual(partition, modelOf(writes));
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
-  });
+  }, 120_000);
 
   it('ends in the same digest whatever the order, repetition and split of the writes', async () => {
     await fc.assert(
@@ -82,9 +82,9 @@ describe('partition', () => {
         }
         expect(digests.size).toBe(1);
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
-  });
+  }, 120_000);
 
   it('tells different contents apart by their digests', async () => {
     const random = new SeededRandom(7);

@@ -34,6 +34,8 @@ export class Rows {
   tombMs: Float64Array | null = null;
   tombLow: Float64Array | null = null;
   readonly columns = new Map<number, Cells>();
+  /** The key's parts as columns, once somebody took the keys apart. */
+  keyColumns: ReadonlyMap<number, ColumnVector> | null = null;
 
   constructor(rowCount: number, room = rowCount) {
     this.rowCount = rowCount;

@@ -1,0 +1,81 @@
+/** Orders result rows, and keeps only the first ones where a limit says so. */
+
+import type { Value } from '@tidemark/schema/column-type';
+import { Fault } from '@tidemark/world/fault';
+
+/** A scan may order so many rows, or any number when its limit is at most this. */
+export const ORDERED_ROWS_MAX = 1_000_000;
+
+export type OrderedRow<T> = { readonly keys: readonly (Value | null)[]; readonly row: T };
+
+/**
+ * Holds the first `limit` rows by their keys, and at most twice as many.
+ * @throws {Fault} `invalid`: without a limit, more than ORDERED_ROWS_MAX.
+ */
+export class FirstRows<T> {
+  readonly #descending: readonly boolean[];
+  readonly #limit: number;
+  #rows: OrderedRow<T>[] = [];
+
+  constructor(descending: readonly boolean[], limit: number | null) {
+    this.#descending = descending;
+    this.#limit = limit ?? Number.POSITIVE_INFINITY;
+  }
+
+  add(row: OrderedRow<T>): void {
+    this.#rows.push(row);
+    if (this.#rows.length >= this.#limit * 2) this.#keepFirst();
+    if (this.#rows.length <= ORDERED_ROWS_MAX || this.#limit <= ORDERED_ROWS_MAX) return;
+    const message = `the scan orders more than ${ORDERED_ROWS_MAX} rows; give a limit of at most that`;
+    throw new Fault('invalid', message, { expected: ORDERED_ROWS_MAX });
+  }
+
+  take(): T[] {
+    this.#keepFirst();
+    const rows = this.#rows.map(({ row }) => row);
+    this.#rows = [];
+    return rows;
+  }
+
+  /** Stable, so that equal rows keep the order in which they came. */
+  #keepFirst(): void {
+    this.#rows.sort((a, b) => this.#compare(a.keys, b.keys));
+    if (this.#rows.length > this.#limit) this.#rows.length = this.#limit;
+  }
+
+  #compare(a: readonly (Value | null)[], b: readonly (Value | null)[]): number {
+    for (let i = 0; i < a.length; i++) {
+      const [left, right] = [a[i]!, b[i]!];
+      // Missing values come last in either direction.
+      if (left === null || right === null) {
+        if (left === right) continue;
+        return left === null ? 1 : -1;
+      }
+      const order = compareValues(left, right);
+      if (order !== 0) return this.#descending[i] === true ? -order : order;
+    }
+    return 0;
+  }
+}
+
+/** Order of two values of one type: strings by code point, as their UTF-8 bytes; NaN last. */
+export function compareValues(a: Value, b: Value): number {
+  if (typeof a === 'string') return compareTexts(a, b as string);
+  if (typeof a === 'object') return Buffer.compare(a, b as Uint8Array);
+  const other = b as number;
+  if ((a as number) < other) return -1;
+  if ((a as number) > other) return 1;
+  return a === b ? 0 : Number(Number.isNaN(a)) - Number(Number.isNaN(b));
+}
+
+function compareTexts(a: string, b: string): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) {
+    const [left, right] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (left === right) continue;
+    // Halves of pairs stand for code points above every single unit.
+    const isPair = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdfff;
+    return isPair(left) === isPair(right) ? left - right : isPair(left) ? 1 : -1;
+  }
+  return a.length - b.length;
+}

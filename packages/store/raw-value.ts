@@ -1,0 +1,35 @@
+/** Values as vectors hold them: numbers, bigints, byte strings. */
+
+import { type ColumnType, physicalOf, type Value } from '@tidemark/schema/column-type';
+import type { ColumnVector } from '@tidemark/schema/column-vector';
+import type { RawValue } from './zone.ts';
+
+/** A value as a vector of its column holds it. */
+export function rawOf(type: ColumnType, value: Value): RawValue {
+  if (typeof value === 'string') return Buffer.from(value, 'utf8');
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  return physicalOf(type) === 'i64' ? BigInt(value as number | bigint) : value;
+}
+
+/** The inverse of `rawOf`. */
+export function fromRaw(type: ColumnType, raw: RawValue): Value {
+  if (type.name === 'boolean') return raw === 1;
+  if (type.name === 'string') return Buffer.from(raw as Uint8Array).toString('utf8');
+  return raw;
+}
+
+/** A copy of what the row holds, which must be a value. */
+export function rawAt(vector: ColumnVector, row: number): RawValue {
+  switch (vector.kind) {
+    case 'bytes':
+      return new Uint8Array(vector.bytesAt(row));
+    case 'i64':
+      return vector.i64[row]!;
+    case 'i32':
+      return vector.i32[row]!;
+    case 'u8':
+      return vector.u8[row]!;
+    default:
+      return vector.f64[row]!;
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * Scans a table: filter, projection, aggregates, groups, order, limit, over all of its partitions. Each partition is
+ * seen as it was when the scan began. Memory is bounded: a block of each segment, and what an order or a group holds.
+ */
+
+import { setImmediate } from 'node:timers/promises';
+import { type ColumnType, LIMITS, type Value } from '@tidemark/schema/column-type';
+import { CELL } from '@tidemark/schema/column-vector';
+import type { Ordering, Output, ScanPlan } from '@tidemark/schema/query';
+import { type Column, keyColumns, type Table } from '@tidemark/schema/table';
+import { Fault } from '@tidemark/world/fault';
+import { type Aggregate, makeAggregate } from './aggregate.ts';
+import { compareBytes } from './bytes.ts';
+import { Groups } from './groups.ts';
+import { type KeyRange, keyRangeOf, mayBeIn } from './key-range.ts';
+import { mergeSources } from './merge.ts';
+import { FirstRows } from './order.ts';
+import type { Partition } from './partition.ts';
+import { valueAt } from './row-value.ts';
+import { isOutOfReach, kindsOf, openBlock, type ScanBlock, type ScanNeeds, scanNeeds } from './scan-block.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** Result column → value; null where there is none. */
+export type ResultRow = Record<string, Value | null>;
+
+export type ScanEnd = {
+  /** Rows given. */
+  readonly rows: number;
+  /** Live and dead rows looked at; those of blocks that were passed over do not count. */
+  readonly scanned: number;
+  /** Goes on behind the last row; null when there is no more, or when rows were grouped or ordered otherwise than by key. */
+  readonly cursor: string | null;
+};
+
+/** Rows are given in blocks of at most so many. */
+const RESULT_ROWS = 1024;
+
+export class Scan {
+  /** The result's columns in order. */
+  readonly columns: readonly { readonly name: string; readonly type: ColumnType }[];
+  readonly #partitions: readonly Partition[];
+  readonly #plan: ScanPlan;
+  readonly #needs: ScanNeeds;
+  readonly #range: KeyRange;
+  #scanned = 0;
+  #given = 0;
+  #cursor: string | null = null;
+  #isDone = false;
+
+  /** `partitions` are all of the table's, in the order of their numbers. */
+  constructor(partitions: readonly Partition[], plan: ScanPlan) {
+    this.#partitions = partitions;
+    this.#plan = plan;
+    this.columns = plan.outputs.map(({ name, type }) => ({ name, type }));
+    const columns = [...plan.outputs.map((output) => output.column), ...(plan.groupBy ?? [])];
+    columns.push(...plan.orderBy.map((ordering) => ordering.column));
+    this.#needs = scanNeeds(
+      plan.table,
+      plan.filter,
+      columns.filter((column) => column !== null),
+    );
+    this.#range = keyRangeOf(plan.table, plan.filter);
+  }
+
+  /** How it ended; null before. */
+  get end(): ScanEnd | null {
+    return this.#isDone ? { rows: this.#given, scanned: this.#scanned, cursor: this.#cursor } : null;
+  }
+
+  /**
+   * The rows, in blocks; once. Stops early when the caller leaves the loop.
+   * @throws {Fault} `corrupt`: stored bytes are wrong. `invalid`: too many groups, or rows to order; a foreign cursor.
+   * @throws the signal's reason once it aborts
+   */
+  async *rows(signal?: AbortSignal): AsyncGenerator<ResultRow[]> {
+    const snapshots = await Promise.all(
+      this.#partitions.map((partition, number) =>
+        mayBeIn(this.#range, number, this.#partitions.length) ? partition.snapshot() : null,
+      ),
+    );
+    try {
+      for await (const rows of this.#results(snapshots, signal)) {
+        this.#given += rows.length;
+        if (rows.length > 0) yield rows;
+      }
+      this.#isDone = true;
+    } finally {
+      for (const snapshot of snapshots) snapshot?.release();
+    }
+  }
+
+  #results(snapshots: readonly (Snapshot | null)[], signal?: AbortSignal): AsyncGenerator<ResultRow[]> {
+    if (this.#plan.groupBy !== null) return this.#grouped(snapshots, this.#plan.groupBy, signal);
+    const isByKey = isKeyOrder(this.#plan.table, this.#plan.orderBy, this.#plan.outputs);
+    if (this.#plan.orderBy.length > 0 && !isByKey) return this.#ordered(snapshots, signal);
+    return this.#streamed(snapshots, isByKey, signal);
+  }
+
+  /** Rows as they come: partition by partition, or, in key order, all partitions merged. */
+  async *#streamed(
+    snapshots: readonly (Snapshot | null)[],
+    isByKey: boolean,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ResultRow[]> {
+    const cursor = readCursor(this.#plan.cursor);
+    const limit = this.#plan.limit ?? Number.POSITIVE_INFINITY;
+    const runs = isByKey ? [snapshots] : snapshots.map((snapshot) => [snapshot]);
+    let left = limit;
+    for (const [number, run] of runs.entries()) {
+      if (cursor !== null && number < cursor.run) continue;
+      const after = cursor?.run === number ? cursor.key : null;
+      for await (const block of this.#blocks(run, after, signal)) {
+        const rows = block.rows.subarray(0, left);
+        for (let from = 0; from < rows.length; from += RESULT_ROWS) {
+          yield this.#project(block, rows.subarray(from, from + RESULT_ROWS));
+        }
+        left -= rows.length;
+        if (left > 0) continue;
+        this.#cursor = formatCursor(number, await block.keyAt(rows.at(-1)!));
+        return;
+      }
+    }
+  }
+
+  async *#ordered(snapshots: readonly (Snapshot | null)[], signal?: AbortSignal): AsyncGenerator<ResultRow[]> {
+    const { orderBy, limit, outputs } = this.#plan;
+    const first = new FirstRows<ResultRow>(
+      orderBy.map((ordering) => ordering.isDescending),
+      limit,
+    );
+    const columns = orderBy.map(
+      ({ name, column }) => column ?? outputs.find((output) => output.name === name)!.column!,
+    );
+    for await (const block of this.#blocks(snapshots, null, signal)) {
+      const keys = columns.map((column) => valuesOf(block, block.rows, column));
+      this.#project(block, block.rows).forEach((row, i) => {
+        first.add({ keys: keys.map((values) => values[i]!), row });
+      });
+    }
+    yield* inBlocks(first.take());
+  }
+
+  async *#grouped(
+    snapshots: readonly (Snapshot | null)[],
+    groupBy: readonly Column[],
+    signal?: AbortSignal,
+  ): AsyncGenerator<ResultRow[]> {
+    const { outputs, orderBy, limit } = this.#plan;
+    const groups = new Groups(groupBy);
+    const aggregates = outputs.map((output) => (output.kind === 'column' ? null : makeAggregate(output)));
+    for await (const block of this.#blocks(snapshots, null, signal)) {
+      const numbers = groups.number(block.rows, block.vector);
+      aggregates.forEach((aggregate, i) => {
+        const column = outputs[i]!.column;
+        aggregate?.add(block.rows, numbers, column === null ? undefined : block.vector(column.id));
+      });
+    }
+    const first = new FirstRows<ResultRow>(
+      orderBy.map((ordering) => ordering.isDescending),
+      orderBy.length === 0 ? null : limit,
+    );
+    const rowsMax = limit === null || orderBy.length > 0 ? groups.count : Math.min(limit, groups.count);
+    for (let group = 0; group < rowsMax; group++) {
+      const row = groupRow(outputs, groupBy, groups.valuesOf(group), aggregates, group);
+      first.add({ keys: orderBy.map(({ name }) => row[name] ?? null), row });
+    }
+    yield* inBlocks(first.take());
+  }
+
+  /** Selected rows of some partitions, merged in key order, behind the key `after`. */
+  async *#blocks(
+    snapshots: readonly (Snapshot | null)[],
+    after: Uint8Array | null,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ScanBlock> {
+    const needs = this.#needs;
+    const sources = snapshots.flatMap((snapshot) => snapshot?.sources ?? []);
+    const columns = kindsOf(needs.table, [...needs.filterColumns.values(), ...needs.resultColumns.values()], false);
+    const pieces = mergeSources(sources, {
+      want: { columns, keys: true, stamps: true },
+      blockRows: snapshots.find((snapshot) => snapshot !== null)?.blockRows ?? LIMITS.batchRowsMax,
+      from: startOf(this.#range.from, after),
+      to: this.#range.to,
+      skip: (source, block) => isOutOfReach(needs, source, block),
+    });
+    for await (const piece of pieces) {
+      signal?.throwIfAborted();
+      this.#scanned += piece.kind === 'block' ? piece.rowCount : piece.to - piece.from;
+      const block = await openBlock(needs, piece);
+      if (block !== null) yield block;
+      await setImmediate();
+    }
+  }
+
+  #project(block: ScanBlock, rows: Uint32Array): ResultRow[] {
+    const results: ResultRow[] = Array.from(rows, () => ({}));
+    for (const { name, column } of this.#plan.outputs) {
+      const values = valuesOf(block, rows, column!);
+      for (let i = 0; i < results.length; i++) results[i]![name] = values[i]!;
+    }
+    return results;
+  }
+}
+
+function valuesOf(block: ScanBlock, rows: Uint32Array, column: Column): (Value | null)[] {
+  const vector = block.vector(column.id);
+  const values: (Value | null)[] = [];
+  for (const row of rows) {
+    const isMissing = vector === undefined || vector.presence[row] !== CELL.value;
+    values.push(isMissing ? null : valueAt(vector, row, column.type));
+  }
+  return values;
+}
+
+function groupRow(
+  outputs: readonly Output[],
+  groupBy: readonly Column[],
+  values: readonly (Value | null)[],
+  aggregates: readonly (Aggregate | null)[],
+  group: number,
+): ResultRow {
+  const row: ResultRow = {};
+  outputs.forEach((output, i) => {
+    const place = groupBy.findIndex((column) => column.id === output.column?.id);
+    row[output.name] = aggregates[i]?.result(group) ?? (output.kind === 'column' ? values[place]! : null);
+  });
+  return row;
+}
+
+/** True when the order is that of the row keys, ascending from the first part on: then nothing needs to be held. */
+function isKeyOrder(table: Table, orderBy: readonly Ordering[], outputs: readonly Output[]): boolean {
+  const key = keyColumns(table);
+  if (orderBy.length === 0 || orderBy.length > key.length) return false;
+  return orderBy.every(({ name, column, isDescending }, i) => {
+    const ordered = column ?? outputs.find((output) => output.name === name)?.column;
+    return !isDescending && ordered?.id === key[i]!.id;
+  });
+}
+
+function* inBlocks(rows: readonly ResultRow[]): Generator<ResultRow[]> {
+  for (let from = 0; from < rows.length; from += RESULT_ROWS) yield rows.slice(from, from + RESULT_ROWS);
+}
+
+/** The first key behind `after` that the range allows. */
+function startOf(from: Uint8Array | null, after: Uint8Array | null): Uint8Array | null {
+  if (after === null) return from;
+  // The next byte string there is.
+  const next = Buffer.concat([after, Buffer.from([0])]);
+  return from === null || compareBytes(next, from) > 0 ? next : from;
+}
+
+function formatCursor(run: number, key: Uint8Array): string {
+  return `${run}.${Buffer.from(key).toString('base64url')}`;
+}
+
+function readCursor(cursor: string | null): { readonly run: number; readonly key: Uint8Array } | null {
+  if (cursor === null) return null;
+  const match = /^(\d{1,6})\.([\w-]*)$/.exec(cursor);
+  if (match === null) {
+    const expected = 'a cursor as a scan returned it';
+    throw new Fault('invalid', `cursor "${cursor}", expected ${expected}`, { got: cursor, expected });
+  }
+  return { run: Number(match[1]), key: Buffer.from(match[2]!, 'base64url') };
+}
