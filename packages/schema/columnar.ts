@@ -16,13 +16,13 @@ import { decodeColumn, encodeColumn } from './column-codec.ts';
 import { type ColumnType, formatColumnType, LIMITS, parseColumnType, physicalOf, type Value } from './column-type.ts';
 import { CELL, ColumnVector } from './column-vector.ts';
 import { checkDynamicColumns } from './evolve.ts';
-import { checkKeyLength, writeKeyPart } from './key.ts';
+import { checkKeyLength, writeKeyPartOf } from './key.ts';
 import { checkColumnName } from './keyspace-file.ts';
 import { ROW, type RowBatch } from './row-batch.ts';
 import { type NewColumn, NewColumns, tooMany, unknownColumn } from './row-writer.ts';
 import { type Column, columnNamed, keyColumns, type Table } from './table.ts';
 import { DATE_DAYS_MAX, DATE_DAYS_MIN, TIMESTAMP_US_MAX } from './time.ts';
-import { setValue, valueAt } from './value-at.ts';
+import { setValue } from './value-at.ts';
 
 export const COLUMNAR_CONTENT_TYPE = 'application/vnd.tidemark.columns';
 
@@ -94,7 +94,7 @@ export function addColumnar(table: Table, bytes: Uint8Array, into: RowBatch): vo
     throw tooMany(table, 'rows in a batch', start + rowCount, LIMITS.batchRowsMax);
   }
   try {
-    for (let i = 0; i < rowCount; i++) into.addRow(ROW.upsert);
+    into.addRows(rowCount, ROW.upsert);
     new ColumnarReader(table, into, start, rowCount).take(arrived);
   } catch (error) {
     into.truncate(start);
@@ -237,14 +237,13 @@ class ColumnarReader {
       const row = this.#start + i;
       const from = keys.arenaUsed;
       let at = from;
-      for (const { column, vector } of parts) {
+      for (let part = 0; part < parts.length; part++) {
+        const { column, vector } = parts[part]!;
         const isBytes = vector.kind === 'bytes';
         if (isBytes) checkKeyLength(this.#table, at - from + vector.lengths[i]! + 2);
         keys.reserveBytes(at - from + (isBytes ? vector.lengths[i]! * 2 + 2 : 8));
-        // Text and bytes are one thing in a key: the text need not be made.
-        if (isBytes) at = writeKeyPart(keys.arena, at, { name: 'bytes' }, vector.bytesAt(i));
-        else at = writeKeyPart(keys.arena, at, column.type, valueAt(column.type, vector, i));
-        if (column.id === this.#table.key[0]) partitionKeyLengths[row] = at - from;
+        at = writeKeyPartOf(keys.arena, at, column.type, vector, i);
+        if (part === 0) partitionKeyLengths[row] = at - from;
       }
       checkKeyLength(this.#table, at - from);
       keys.takeBytes(row, at - from);

@@ -11,6 +11,7 @@
 
 import { Fault } from '@tidemark/world/fault';
 import { type ColumnType, LIMITS, type Value } from './column-type.ts';
+import type { ColumnVector } from './column-vector.ts';
 import { keyColumns, type Table } from './table.ts';
 
 /** Writes a key part at `at` and returns where it ends. The buffer must have room (see `keyPartBytesMax`). */
@@ -20,7 +21,7 @@ export function writeKeyPart(into: Buffer, at: number, type: ColumnType, value: 
       return into.writeUInt8(value === true ? 1 : 0, at);
     case 'int':
     case 'date':
-      return into.writeUInt32BE(((value as number) ^ 0x8000_0000) >>> 0, at);
+      return writeHalf(into, at, (value as number) ^ SIGN);
     case 'timestamp':
       return writeWhole(into, at, value as number);
     case 'long':
@@ -35,6 +36,28 @@ export function writeKeyPart(into: Buffer, at: number, type: ColumnType, value: 
   }
 }
 
+/** `writeKeyPart` of the value that a vector of the type holds at a row, without making the value. */
+export function writeKeyPartOf(into: Buffer, at: number, type: ColumnType, vector: ColumnVector, row: number): number {
+  switch (type.name) {
+    case 'boolean':
+      into[at] = vector.u8[row] === 1 ? 1 : 0;
+      return at + 1;
+    case 'int':
+    case 'date':
+      return writeHalf(into, at, vector.i32[row]! ^ SIGN);
+    case 'timestamp':
+      return writeWhole(into, at, vector.f64[row]!);
+    case 'double':
+      return writeDouble(into, at, vector.f64[row]!);
+    case 'long':
+    case 'decimal':
+      return writeKeyPart(into, at, type, vector.i64[row]!);
+    case 'string':
+    case 'bytes':
+      return writeEscaped(into, at, vector.arena, vector.starts[row]!, vector.lengths[row]!);
+  }
+}
+
 /** Room a part can take at most. */
 export function keyPartBytesMax(value: Value): number {
   if (typeof value === 'string') return value.length * 6 + 2;
@@ -42,11 +65,22 @@ export function keyPartBytesMax(value: Value): number {
   return 8;
 }
 
+const SIGN = 0x8000_0000;
+
 /** A whole number within ±2^53 as 8 bytes; high and low halves separately, so that no bigint is made. */
 function writeWhole(into: Buffer, at: number, value: number): number {
   const high = Math.floor(value / 4_294_967_296);
-  into.writeUInt32BE((high ^ 0x8000_0000) >>> 0, at);
-  return into.writeUInt32BE(value - high * 4_294_967_296, at + 4);
+  writeHalf(into, at, high ^ SIGN);
+  return writeHalf(into, at + 4, value - high * 4_294_967_296);
+}
+
+/** The lower 32 bits of a number, big-endian. Byte by byte, which is faster than Buffer's own. */
+function writeHalf(into: Buffer, at: number, value: number): number {
+  into[at] = value >>> 24;
+  into[at + 1] = value >>> 16;
+  into[at + 2] = value >>> 8;
+  into[at + 3] = value;
+  return at + 4;
 }
 
 function writeDouble(into: Buffer, at: number, value: number): number {
@@ -69,8 +103,10 @@ function writeText(into: Buffer, from: number, text: string): number {
   return at;
 }
 
-function writeEscaped(into: Buffer, at: number, bytes: Uint8Array): number {
-  for (const byte of bytes) {
+function writeEscaped(into: Buffer, to: number, bytes: Uint8Array, from = 0, length = bytes.length): number {
+  let at = to;
+  for (let i = from; i < from + length; i++) {
+    const byte = bytes[i]!;
     into[at++] = byte;
     if (byte === 0) into[at++] = 0xff;
   }

@@ -106,6 +106,8 @@ describe('mutate body', () => {
   });
 
   it.each([
+    ['rows', { rowCount: -1 }, /-1 rows, expected 0 to 65536/],
+    ['rows', { rowCount: 65_537 }, /65537 rows, expected 0 to 65536/],
     ['flags', { flags: Buffer.alloc(3) }, /3 flags, expected 1/],
     ['stamp offsets', { stampOffsets: Buffer.alloc(3) }, /3 stamp offset bytes, expected 4/],
     ['keys', { keys: Buffer.from([0]) }, /column bytes end at 1/],

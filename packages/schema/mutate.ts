@@ -2,7 +2,7 @@
 
 import { Fault } from '@tidemark/world/fault';
 import { decodeColumn, encodeColumn } from './column-codec.ts';
-import { physicalOf } from './column-type.ts';
+import { LIMITS, physicalOf } from './column-type.ts';
 import type { ColumnVector } from './column-vector.ts';
 import type { IngestSource, MutateBody } from './envelope.ts';
 import { ROW, type RowBatch } from './row-batch.ts';
@@ -14,6 +14,8 @@ export type MutateHead = {
   readonly requestId: string;
   readonly source: IngestSource | null;
 };
+
+const EMPTY = Buffer.alloc(0);
 
 /** The body that carries rows `rows[from … to)` of a batch: those of one partition, in the order they were written. */
 export function encodeMutate(
@@ -33,7 +35,7 @@ export function encodeMutate(
     rowCount: to - from,
     keys: encodeColumn(batch.keys, rows, from, to),
     flags: encodeFlags(batch, rows, from, to),
-    stampOffsets: new Uint8Array(0),
+    stampOffsets: EMPTY,
     columns,
   };
 }
@@ -43,14 +45,13 @@ function touches(vector: ColumnVector, rows: Uint32Array, from: number, to: numb
   return false;
 }
 
-function encodeFlags(batch: RowBatch, rows: Uint32Array, from: number, to: number): Uint8Array {
-  const flags = new Uint8Array(to - from);
-  let plain = true;
-  for (let i = from; i < to; i++) {
-    flags[i - from] = batch.flags[rows[i]!]!;
-    if (flags[i - from] !== ROW.upsert) plain = false;
-  }
-  return plain ? new Uint8Array(0) : flags;
+function encodeFlags({ flags }: RowBatch, rows: Uint32Array, from: number, to: number): Buffer {
+  let at = from;
+  while (at < to && flags[rows[at]!] === ROW.upsert) at++;
+  if (at === to) return EMPTY;
+  const picked = Buffer.allocUnsafe(to - from);
+  for (let i = from; i < to; i++) picked[i - from] = flags[rows[i]!]!;
+  return picked;
 }
 
 /**
@@ -60,14 +61,15 @@ function encodeFlags(batch: RowBatch, rows: Uint32Array, from: number, to: numbe
 export function decodeMutate(body: MutateBody, table: Table, into: RowBatch): void {
   into.clear();
   const { rowCount } = body;
+  if (rowCount < 0 || rowCount > LIMITS.batchRowsMax) throw miscounted('rows', rowCount, `0 to ${LIMITS.batchRowsMax}`);
   if (body.flags.length !== 0 && body.flags.length !== rowCount) throw miscounted('flags', body.flags.length, rowCount);
   const { stampOffsets } = body;
   if (stampOffsets.length !== 0 && stampOffsets.length !== rowCount * 4) {
     throw miscounted('stamp offset bytes', stampOffsets.length, rowCount * 4);
   }
-  for (let row = 0; row < rowCount; row++) into.addRow(body.flags[row] ?? ROW.upsert);
-  const offsets = Buffer.from(stampOffsets.buffer, stampOffsets.byteOffset, stampOffsets.byteLength);
-  for (let row = 0; row < offsets.length / 4; row++) into.stampOffsets[row] = offsets.readUInt32LE(row * 4);
+  into.addRows(rowCount, ROW.upsert);
+  into.flags.set(body.flags);
+  new Uint8Array(into.stampOffsets.buffer).set(stampOffsets);
   decodeColumn(body.keys, rowCount, into.keys);
   for (const { column, cells } of body.columns) {
     const known = table.columns.find((c) => c.id === column);
@@ -79,6 +81,6 @@ export function decodeMutate(body: MutateBody, table: Table, into: RowBatch): vo
   into.seal();
 }
 
-function miscounted(what: string, got: number, expected: number): Fault {
+function miscounted(what: string, got: number, expected: number | string): Fault {
   return new Fault('corrupt', `MUTATE record: ${got} ${what}, expected ${expected}`, { got, expected });
 }

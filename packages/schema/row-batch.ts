@@ -43,14 +43,27 @@ export class RowBatch {
   /** Starts a row and returns its index. The caller sets its key in `keys`; columns it does not set are absent. */
   addRow(flag: number): number {
     const row = this.rowCount++;
-    if (row >= this.flags.length) {
-      this.flags = doubled(this.flags, Uint8Array);
-      this.stampOffsets = doubled(this.stampOffsets, Uint32Array);
-      this.partitionKeyLengths = doubled(this.partitionKeyLengths, Uint32Array);
-    }
+    if (row >= this.flags.length) this.#growTo(row + 1);
     this.flags[row] = flag;
     this.stampOffsets[row] = row;
     return row;
+  }
+
+  /** Starts `count` rows that all do the same; returns the index of the first. */
+  addRows(count: number, flag: number): number {
+    const first = this.rowCount;
+    this.rowCount += count;
+    if (this.rowCount > this.flags.length) this.#growTo(this.rowCount);
+    this.flags.fill(flag, first, this.rowCount);
+    for (let row = first; row < this.rowCount; row++) this.stampOffsets[row] = row;
+    return first;
+  }
+
+  #growTo(rows: number): void {
+    const room = Math.max(rows, this.flags.length * 2);
+    this.flags = grown(this.flags, new Uint8Array(room));
+    this.stampOffsets = grown(this.stampOffsets, new Uint32Array(room));
+    this.partitionKeyLengths = grown(this.partitionKeyLengths, new Uint32Array(room));
   }
 
   /** Takes the last row back, with everything set in it; one that `addRow` began, not one that was decoded. */
@@ -87,8 +100,7 @@ export class RowBatch {
   }
 }
 
-function doubled<T extends Uint8Array | Uint32Array>(old: T, make: new (length: number) => T): T {
-  const larger = new make(old.length * 2);
+function grown<T extends Uint8Array | Uint32Array>(old: T, larger: T): T {
   larger.set(old);
   return larger;
 }

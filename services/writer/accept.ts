@@ -71,8 +71,7 @@ function rowsByPartition(batch: RowBatch, partitions: number): { order: Uint32Ar
   const placed = new Uint16Array(rowCount);
   const ends = new Uint32Array(partitions);
   for (let row = 0; row < rowCount; row++) {
-    const start = keys.starts[row]!;
-    placed[row] = partitionOf(keys.arena.subarray(start, start + partitionKeyLengths[row]!), partitions);
+    placed[row] = partitionOf(keys.arena, partitions, keys.starts[row]!, partitionKeyLengths[row]!);
     ends[placed[row]!]!++;
   }
   const next = new Uint32Array(partitions);
