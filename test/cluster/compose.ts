@@ -58,8 +58,8 @@ async function runLane(sizes: Sizes, signal: AbortSignal): Promise<number> {
     if (!signal.aborted) await composeLogs().catch(() => {});
     throw error;
   } finally {
-    await composeDown();
     await rm(folder, { recursive: true, force: true });
+    await composeDown();
   }
 }
 

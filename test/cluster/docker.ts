@@ -10,7 +10,7 @@ const PROJECT = 'tidemark-cluster';
 const NETWORK = `${PROJECT}_between-sites`;
 
 const BUILD_AND_START_MS_MAX = 900_000;
-const HEALTHY_SECONDS_MAX = 240;
+const HEALTHY_SECONDS_MAX = 420;
 const COMMAND_MS_MAX = 60_000;
 const DOWN_MS_MAX = 180_000;
 
