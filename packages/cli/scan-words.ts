@@ -16,7 +16,7 @@ export type ScanWords = {
 /** The body of a scan request. */
 export type ScanBody = {
   readonly select?: readonly (string | Readonly<Record<string, string>>)[];
-  readonly where?: readonly (readonly [string, string, unknown])[];
+  readonly where?: readonly (readonly [string, string, ...unknown[]])[];
   readonly groupBy?: readonly string[];
   readonly orderBy?: readonly (readonly [string, string])[];
   readonly limit?: number;
@@ -52,17 +52,25 @@ function selectItem(table: Table, text: string): string | Record<string, string>
   return { [aggregate]: column, as: match[3] ?? `${aggregate}(${column})` };
 }
 
-/** `delay>60`, `origin = SAN`, `origin in SAN,LAX`. */
-function condition(table: Table, text: string): [string, string, unknown] {
-  const listed = /^(\S+)\s+in\s+(.+)$/i.exec(text);
-  if (listed !== null) {
-    const column = columnOf(table, listed[1]!);
-    return [column.name, 'in', listOf(listed[2]!).map((value) => cellOf(column, value))];
+/** `delay>60`, `origin in SAN,LAX`, `line between 1,5`, `origin prefix S`, `delay is-null`. */
+function condition(table: Table, text: string): [string, string, ...unknown[]] {
+  const worded = /^(\S+)\s+(in|between|prefix|is-null|is-not-null)(?:\s+(.+))?$/is.exec(text);
+  const compared = /^([^<>=!]+?)\s*(<=|>=|!=|=|<|>)\s*(.*)$/s.exec(text);
+  const [, name, operator, operand] = worded ?? compared ?? [];
+  if (name === undefined || operator === undefined) {
+    throw wrong('--where', text, 'a condition like delay>60, origin=SAN, origin in SAN,LAX, delay is-null');
   }
-  const match = /^([^<>=!]+?)\s*(<=|>=|!=|=|<|>)\s*(.*)$/s.exec(text);
-  if (match === null) throw wrong('--where', text, 'a condition like delay>60, origin=SAN, origin in SAN,LAX');
-  const column = columnOf(table, match[1]!.trim());
-  return [column.name, match[2]!, cellOf(column, match[3]!)];
+  const column = columnOf(table, name.trim());
+  switch (operator.toLowerCase()) {
+    case 'is-null':
+    case 'is-not-null':
+      return [column.name, operator.toLowerCase()];
+    case 'in':
+    case 'between':
+      return [column.name, operator.toLowerCase(), listOf(operand ?? '').map((value) => cellOf(column, value))];
+    default:
+      return [column.name, operator.toLowerCase(), cellOf(column, operand ?? '')];
+  }
 }
 
 function cellOf(column: Column, text: string): unknown {

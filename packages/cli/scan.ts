@@ -39,7 +39,7 @@ export const scan = command<Flags>(
   .option('--select <list>', 'like origin,avg(delay) as late,count(*) as n')
   .option('--group-by <columns>', 'columns with commas between')
   .option('--order-by <list>', 'like late desc,origin')
-  .option('--limit <rows>', 'rows at most', wholeNumber(0))
+  .option('--limit <rows>', 'rows at most', wholeNumber(1))
   .option('-o, --output <form>', FORMATS.join(', '), oneOf(...FORMATS))
   .option(
     '--read <from>',

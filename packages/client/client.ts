@@ -10,7 +10,15 @@ import { Sites } from './sites.ts';
 export { Fault, type FaultKind, isFault } from '@tidemark/world/fault';
 export { Database, type EncodedBatch, type StreamOptions, type WriteOptions } from './database.ts';
 export type { ScanEnd } from './ndjson.ts';
-export { type Condition, type ReadOptions, type ScanQuery, type ScanRow, ScanRows, type SelectItem } from './scan.ts';
+export {
+  type ColumnCondition,
+  type Condition,
+  type ReadOptions,
+  type ScanQuery,
+  type ScanRow,
+  ScanRows,
+  type SelectItem,
+} from './scan.ts';
 export {
   type ClientTable,
   type Key,

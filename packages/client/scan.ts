@@ -14,16 +14,27 @@ export type SelectItem<D extends TableDefinition> =
   | { readonly min: ColumnName<D>; readonly as: string }
   | { readonly max: ColumnName<D>; readonly as: string };
 
-/** One condition; a row is wanted when all of them hold. A cell without a value fulfils none. */
-export type Condition<D extends TableDefinition> = {
+/** One condition on a column. A comparison with a cell that has no value is neither true nor false. */
+export type ColumnCondition<D extends TableDefinition> = {
   [C in ColumnName<D>]:
     | readonly [C, '=' | '!=' | '<' | '<=' | '>' | '>=', WriteValue<D['columns'][C]>]
-    | readonly [C, 'in', readonly WriteValue<D['columns'][C]>[]];
+    | readonly [C, 'in', readonly WriteValue<D['columns'][C]>[]]
+    | readonly [C, 'between', readonly [WriteValue<D['columns'][C]>, WriteValue<D['columns'][C]>]]
+    | readonly [C, 'prefix', WriteValue<D['columns'][C]>]
+    | readonly [C, 'is-null' | 'is-not-null'];
 }[ColumnName<D>];
+
+/** A condition, or several put together. */
+export type Condition<D extends TableDefinition> =
+  | ColumnCondition<D>
+  | { readonly and: readonly Condition<D>[] }
+  | { readonly or: readonly Condition<D>[] }
+  | { readonly not: Condition<D> };
 
 export type ScanQuery<D extends TableDefinition> = {
   /** All columns when left out. */
   readonly select?: readonly SelectItem<D>[];
+  /** All of them must hold. */
   readonly where?: readonly Condition<D>[];
   readonly groupBy?: readonly ColumnName<D>[];
   /** Columns or the names of aggregates. */
@@ -43,6 +54,9 @@ export type ReadOptions = {
   readonly atLeast?: string;
 };
 
+/** Whole numbers are summed exactly, so that the sum of an `int` is a `long`. */
+type SumType<T extends ColumnTypeName> = T extends 'int' ? 'long' : T;
+
 type NullableRead<T extends ColumnTypeName> = ReadValue<T> | null;
 
 type SelectedCell<D extends TableDefinition, S> =
@@ -53,7 +67,7 @@ type SelectedCell<D extends TableDefinition, S> =
       : S extends { readonly avg: unknown; readonly as: infer A extends string }
         ? { [N in A]: number | null }
         : S extends { readonly sum: infer C extends ColumnName<D>; readonly as: infer A extends string }
-          ? { [N in A]: NullableRead<D['columns'][C]> }
+          ? { [N in A]: NullableRead<SumType<D['columns'][C]>> }
           : S extends { readonly min: infer C extends ColumnName<D>; readonly as: infer A extends string }
             ? { [N in A]: NullableRead<D['columns'][C]> }
             : S extends { readonly max: infer C extends ColumnName<D>; readonly as: infer A extends string }
@@ -69,12 +83,19 @@ export type ScanRow<D extends TableDefinition, Q extends ScanQuery<D>> = Q['sele
 
 /** The query as JSON, for the site. @throws {Fault} `invalid`: a value JSON cannot say. */
 export function queryToJson<D extends TableDefinition>(query: ScanQuery<D>): string {
-  const where = query.where?.map(([column, test, value]) => [
-    column,
-    test,
-    Array.isArray(value) ? value.map((one) => toJson(column, one)) : toJson(column, value),
-  ]);
+  const where = query.where?.map((one) => conditionToJson(one as Condition<TableDefinition>));
   return JSON.stringify({ ...query, where });
+}
+
+function conditionToJson(condition: Condition<TableDefinition>): unknown {
+  if ('and' in condition) return { and: condition.and.map(conditionToJson) };
+  if ('or' in condition) return { or: condition.or.map(conditionToJson) };
+  if ('not' in condition) return { not: conditionToJson(condition.not) };
+  const [column, operator, ...rest] = condition as readonly [string, string, unknown?];
+  const operands = rest.map((operand) =>
+    Array.isArray(operand) ? operand.map((one) => toJson(column, one)) : toJson(column, operand),
+  );
+  return [column, operator, ...operands];
 }
 
 /** Turns a row of the answer into the program's values. */
@@ -91,7 +112,7 @@ function selectedType(table: ClientTable, item: SelectItem<TableDefinition>): re
   const typeOf = (column: string): ColumnTypeName => table.definition.columns[column]!;
   if (typeof item === 'string') return [item, typeOf(item)];
   if ('count' in item || 'avg' in item) return [item.as, 'double'];
-  if ('sum' in item) return [item.as, typeOf(item.sum)];
+  if ('sum' in item) return [item.as, typeOf(item.sum) === 'int' ? 'long' : typeOf(item.sum)];
   return [item.as, typeOf('min' in item ? item.min : item.max)];
 }
 

@@ -55,20 +55,24 @@ async function types(db: Database): Promise<void> {
       ['origin', 'in', ['SAN', 'LAX']],
     ],
     groupBy: ['origin'],
-    select: ['origin', { count: '*', as: 'n' }, { max: 'miles', as: 'far' }],
+    select: ['origin', { count: '*', as: 'n' }, { max: 'miles', as: 'far' }, { sum: 'delay', as: 'lost' }],
   });
   for await (const group of late) {
     const n: number = group.n;
     const far: bigint | null = group.far;
     const from: string = group.origin;
+    const lost: bigint | null = group.lost;
     // @ts-expect-error not selected
     group.delay;
-    types.used = [n, far, from, delay, miles, origin];
+    types.used = [n, far, from, lost, delay, miles, origin];
   }
   // @ts-expect-error a column the table does not have
   db.scan(flights, { select: ['orgin'] });
   // @ts-expect-error a condition with a value of another type
   db.scan(flights, { where: [['delay', '>', 'x']] });
+  db.scan(flights, { where: [{ or: [['origin', 'prefix', 'S'], { not: ['delay', 'is-null'] }] }] });
+  // @ts-expect-error a condition with a column the table does not have, within another
+  db.scan(flights, { where: [{ or: [['orgin', 'prefix', 'S']] }] });
   // @ts-expect-error grouping by a column the table does not have
   db.scan(flights, { groupBy: ['orgin'] });
   // @ts-expect-error a key of a column that is not declared

@@ -1,0 +1,133 @@
+/** What a person types becomes what a site takes, or is refused naming the word. */
+
+import { evolve } from '@tidemark/schema/evolve';
+import { parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
+import { parseQuery, planQuery } from '@tidemark/schema/query';
+import { tableNamed } from '@tidemark/schema/table';
+import { Fault, type FaultKind } from '@tidemark/world/fault';
+import { describe, expect, test } from 'vitest';
+import { exitCodeOf } from './exit-code.ts';
+import { durationMs, siteUrls } from './invocation.ts';
+import { FLIGHTS_TABLE } from './load/flights.ts';
+import { Output, textTable } from './output.ts';
+import { keyFromWords, rowFromWords } from './row-words.ts';
+import { queryFromWords } from './scan-words.ts';
+
+const file = {
+  keyspace: 'travel',
+  primary: 'paris',
+  ack: 'local',
+  sites: { paris: 'data' },
+  tables: { flights: FLIGHTS_TABLE },
+};
+const flights = tableNamed(evolve(null, parseKeyspaceFile(file)).keyspace, 'flights');
+
+describe('a row', () => {
+  test('is its key parts in order, then column=value, each as its column takes it', () => {
+    expect(rowFromWords(flights, ['SAN', '2001-01-10T18:20Z', 'LAX', '1', 'delay=-5', 'note=a=b'])).toEqual({
+      origin: 'SAN',
+      date: '2001-01-10T18:20:00Z',
+      destination: 'LAX',
+      line: 1,
+      delay: -5,
+      note: 'a=b',
+    });
+  });
+
+  test('with a part that is missing, or no value of its column, is refused by name', () => {
+    expect(() => keyFromWords(flights, ['SAN'])).toThrow(/got 1 key parts, expected 4: origin date destination line/);
+    expect(() => rowFromWords(flights, ['SAN', 'today', 'LAX', '1'])).toThrow(/column date: got "today", expected/);
+    expect(() => rowFromWords(flights, ['SAN', '2001-01-10T18:20Z', 'LAX', '1', 'delay'])).toThrow(
+      /"delay", expected column=value/,
+    );
+  });
+});
+
+describe('a scan', () => {
+  test('in words is the query of the contract', () => {
+    const words = {
+      select: 'origin,avg(delay) as late,count(*) as n',
+      where: ['distance>500', 'origin in SAN,LAX'],
+      groupBy: 'origin',
+      orderBy: 'late desc',
+      limit: 20,
+    };
+    expect(queryFromWords(flights, words)).toEqual({
+      select: ['origin', { avg: 'delay', as: 'late' }, { count: '*', as: 'n' }],
+      where: [
+        ['distance', '>', 500],
+        ['origin', 'in', ['SAN', 'LAX']],
+      ],
+      groupBy: ['origin'],
+      orderBy: [['late', 'desc']],
+      limit: 20,
+    });
+  });
+
+  test('every operator in words is one that a site knows', () => {
+    const where = [
+      'delay>=1',
+      'delay != 2',
+      'line between 1,5',
+      'origin prefix S',
+      'delay is-null',
+      'delay IS-NOT-NULL',
+    ];
+    const query = parseQuery(queryFromWords(flights, { where, select: 'max(delay)' }));
+    expect(planQuery(flights, query).filter).toMatchObject({ parts: { length: 6 } });
+  });
+
+  test('of a column that is not there names the nearest; of no condition says how one looks', () => {
+    expect(() => queryFromWords(flights, { where: ['dealy>5'] })).toThrow(/no column "dealy" \(nearest: delay\)/);
+    expect(() => queryFromWords(flights, { where: ['delay'] })).toThrow(/--where "delay", expected a condition like/);
+    expect(() => queryFromWords(flights, { select: 'sum(*)' })).toThrow(/--select "sum\(\*\)"/);
+  });
+});
+
+test('each kind of fault has its exit code, and a bug has 1', () => {
+  const codes = (['invalid', 'fenced', 'unavailable', 'unknown', 'corrupt'] as const satisfies FaultKind[]).map(
+    (kind) => exitCodeOf(new Fault(kind, 'x')),
+  );
+  expect(codes).toEqual([2, 3, 4, 4, 1]);
+  expect(exitCodeOf(new Error('x'))).toBe(1);
+});
+
+test('sites are those of --site, else of TIDEMARK_URL, else the default', () => {
+  const env = { TIDEMARK_URL: 'http://a:1, http://b:2' };
+  expect(siteUrls({ site: 'http://c:3' }, env)).toEqual(['http://c:3']);
+  expect(siteUrls({ site: 'tokyo' }, env)).toEqual(['http://a:1', 'http://b:2']);
+  expect(siteUrls({}, {})).toEqual(['http://127.0.0.1:7410']);
+});
+
+test('durations have a unit, or are seconds', () => {
+  expect(['500ms', '30s', '2m', '1.5', '1h'].map(durationMs)).toEqual([500, 30_000, 120_000, 1_500, 3_600_000]);
+  expect(() => durationMs('soon')).toThrow(/got "soon", expected a duration/);
+});
+
+describe('output', () => {
+  function captured(isTTY: boolean) {
+    const text = { out: '', err: '' };
+    const output = new Output(
+      false,
+      { write: (piece: string) => (text.out += piece) },
+      { write: (piece: string) => (text.err += piece), isTTY },
+    );
+    return { text, output };
+  }
+
+  test('results go to standard output; progress to standard error, as a line now and then or as a bar', () => {
+    const plain = captured(false);
+    plain.output.progress('10 rows', 0.5, 0);
+    plain.output.progress('11 rows', 0.5, 100);
+    plain.output.result({}, 'done');
+    expect(plain.text).toEqual({ out: 'done\n', err: '10 rows\n' });
+    const terminal = captured(true);
+    terminal.output.progress('10 rows', 0.5, 0);
+    terminal.output.progress('11 rows', 0.5, 200);
+    expect(terminal.text.err.match(/█/g)).toHaveLength(24);
+  });
+
+  test('a control character in a cell does not reach the terminal', () => {
+    expect(textTable(['k'], [['a\u001b[2Jb']])).toContain('a\\x1b[2Jb');
+  });
+});
