@@ -79,6 +79,8 @@ export class Ingest implements AsyncDisposable {
       clock,
       signal: this.#signal,
     });
+    // One for all steps: it goes on knowing the schemas that producers had before a table changed.
+    const reader = new IngestReader(writer.keyspace);
     for (let told = false; !this.#signal.aborted; told = true) {
       try {
         await rejected.open();
@@ -87,7 +89,7 @@ export class Ingest implements AsyncDisposable {
         if (wanted < start) logger.error({ topic, partition, wanted, start }, 'ingest records were trimmed unread');
         const from = Math.max(wanted, start);
         for await (const batch of writer.log.read({ topic, partition, from, signal: this.#signal })) {
-          for (const step of stepsOf(batch.records)) await this.#step(partition, step, rejected);
+          for (const step of stepsOf(batch.records)) await this.#step(partition, step, reader, rejected);
         }
       } catch (error) {
         if (!isFault(error) || error.kind === 'fenced') throw error;
@@ -99,11 +101,17 @@ export class Ingest implements AsyncDisposable {
   }
 
   /** Writes the rows of some source records that are not in the log yet, and waits until they are. */
-  async #step(ingestPartition: number, records: readonly LogRecord[], rejected: Rejected): Promise<void> {
+  async #step(
+    ingestPartition: number,
+    records: readonly LogRecord[],
+    reader: IngestReader,
+    rejected: Rejected,
+  ): Promise<void> {
     const { writer, clock, pendingBytesMax } = this.#parts;
     while (writer.pendingBytes > pendingBytesMax && !this.#signal.aborted)
       await clock.sleep(ROOM_POLL_MS, this.#signal);
-    const reader = new IngestReader(writer.keyspace);
+    for (const batch of reader.batches.values()) batch.clear();
+    reader.learn(writer.keyspace);
     /** Table id → source offset of each of its rows. */
     const offsets = new Map<number, number[]>();
     for (const record of records) {
