@@ -159,15 +159,26 @@ describe('applier', () => {
     const maker = new PartitionMaker(later, 'paris', 0);
     const site = new TestSite();
     const schema = { kind: 'Schema', version: 2, keyspace: JSON.stringify(later) } as const;
+    const older = { kind: 'Schema', version: 1, keyspace: JSON.stringify(LOCAL) } as const;
+    const { maker: other, values } = sampleLog(2, LOCAL, 1);
+    await site.append(LOG, 1, values);
     await site.append(LOG, 0, [maker.genesis(), maker.start(1), maker.record(schema), maker.rows([row(1, 1)], 'u')]);
     {
       await using applier = await site.start(LOCAL);
+      await reaches(applier, '1:2', 1);
       await reaches(applier, '1:2');
+      await applier.flush();
+    }
+    await site.append(LOG, 1, [other.record(older)]);
+    {
+      await using applier = await site.start(LOCAL);
+      await reaches(applier, '1:3', 1);
       expect(applier.stores.keyspace.version).toBe(2);
     }
     await using again = await site.start(LOCAL);
     expect(formatPosition(again.applied('paris', 0))).toBe('1:2');
     expect((await again.stores.tableStore(2)!.partitions[0]!.digest()).rows).toBe(1);
+    expect(site.warnings.filter((message) => message.includes('building again'))).toEqual([]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
@@ -16,6 +16,7 @@ import { CLUSTER, PartitionMaker, sampleKeyspace } from './log-maker.ts';
 import { type ApplierParts, ApplierService } from './main.ts';
 
 const KEYSPACE = sampleKeyspace();
+const POST = { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } };
 const LOG = topicNames.log('ks', 'paris');
 const STATUS = { invalid: 400, fenced: 409, unavailable: 503, unknown: 504, corrupt: 500 } as const;
 
@@ -176,6 +177,100 @@ describe('reading rows', () => {
   });
 });
 
+describe('scanning', () => {
+  const lines = (body: string): Record<string, unknown>[] =>
+    body
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+
+  async function scan(app: FastifyInstance, query: object, table = 't'): Promise<{ status: number; body: string }> {
+    const reply = await app.inject({ method: 'POST', url: `/v1/ks/${table}/scan`, payload: query });
+    return { status: reply.statusCode, body: reply.body };
+  }
+
+  it('gives rows as lines and ends with their count', async () => {
+    await using served = await serve();
+    const token = await write({ k: 'a', v: 1, w: 'x' }, { k: 'b', v: 2 }, { k: 'c', v: 3, w: 'y' });
+    await get(served.app, '/v1/ks/t/rows/a', token);
+    const { status, body } = await scan(served.app, {
+      select: ['k', 'w'],
+      where: [['v', '>', 1]],
+      orderBy: [['k', 'desc']],
+    });
+    expect(status).toBe(200);
+    expect(lines(body)).toMatchObject([
+      { k: 'c', w: 'y' },
+      { k: 'b', w: null },
+      { $end: { rows: 2, scanned: 3, cursor: null } },
+    ]);
+    const counted = await scan(served.app, { select: [{ count: '*', as: 'n' }] });
+    expect(lines(counted.body)[0]).toEqual({ n: 3 });
+  });
+
+  it('refuses a query that is none before anything is sent', async () => {
+    await using served = await serve();
+    expect((await scan(served.app, { select: ['nope'] })).status).toBe(400);
+    expect((await scan(served.app, { selec: ['k'] })).status).toBe(400);
+    expect((await scan(served.app, {}, 'nope')).status).toBe(404);
+  });
+
+  it('reads no faster than the caller takes rows, and stops when the caller has gone', async () => {
+    const disk = new NodeDisk(folder);
+    const reads: string[] = [];
+    const readAt = disk.readAt.bind(disk);
+    disk.readAt = (path, offset, length) => {
+      reads.push(path);
+      return readAt(path, offset, length);
+    };
+    await using served = await serve({ disk });
+    const big = 'x'.repeat(200_000);
+    const token = await write(...Array.from({ length: 100 }, (_, i) => ({ k: `k${i}`, v: i, w: `${i}${big}` })));
+    await get(served.app, '/v1/ks/t/rows/none', token);
+    await served.service.flush();
+    reads.length = 0;
+    const url = await served.app.listen({ port: 0, host: '127.0.0.1' });
+    const leave = new AbortController();
+    const reply = await fetch(`${url}/v1/ks/t/scan`, { ...POST, signal: leave.signal });
+    const reader = reply.body!.getReader();
+    await reader.read();
+    const cells = (partition: number): number =>
+      reads.filter((path) => path.startsWith(`ks/t/${partition}/`) && path.endsWith('w.col')).length;
+    expect([cells(0) > 0, cells(1)]).toEqual([true, 0]);
+    leave.abort();
+    await reader.read().catch(() => {});
+    await new SystemClock().sleep(100);
+    expect(cells(1)).toBe(0);
+  });
+
+  it('says so in its last line, and closes the socket, when stored bytes turn out to be wrong on the way', async () => {
+    await using served = await serve();
+    const token = await write(...Array.from({ length: 40 }, (_, i) => ({ k: `k${i}`, v: i })));
+    await get(served.app, '/v1/ks/t/rows/a', token);
+    await served.service.flush();
+    const segment = join(
+      folder,
+      'ks/t/1',
+      (await readdir(join(folder, 'ks/t/1'))).find((name) => name.startsWith('seg-'))!,
+    );
+    const file = join(segment, (await readdir(segment)).find((name) => name.endsWith('v.col'))!);
+    const bytes = await readFile(file);
+    bytes.fill(0x5a, 0, bytes.length >> 1);
+    await writeFile(file, bytes);
+    const url = await served.app.listen({ port: 0, host: '127.0.0.1' });
+    const reply = await fetch(`${url}/v1/ks/t/scan`, POST);
+    let body = '';
+    const broken = await (async () => {
+      for await (const chunk of reply.body!) body += Buffer.from(chunk).toString();
+    })().then(
+      () => false,
+      () => true,
+    );
+    expect(broken).toBe(true);
+    expect(lines(body).at(-1)).toMatchObject({ $error: { kind: 'corrupt' } });
+  });
+});
+
 describe('digest', () => {
   it('is equal at two sites with equal positions, and names them', async () => {
     await using paris = await serve();
@@ -262,6 +357,14 @@ describe('replay', () => {
     const { tables, scratch } = await digests(served.app);
     expect(scratch.s).toEqual(tables.t);
     expect(await job(served.app, { ...request, resume: true })).toMatchObject({ status: 400 });
+  });
+
+  it('empties the scratch table first when it does not resume', async () => {
+    await using served = await serve();
+    await filled(served.app);
+    await job(served.app, { ...request, into: 's' });
+    expect(await job(served.app, { ...request, into: 's', to: '3' })).toMatchObject({ records: 2, rows: 2 });
+    expect((await digests(served.app)).scratch.s).toMatchObject({ rows: 2 });
   });
 
   it('leaves out what is not committed', async () => {

@@ -3,6 +3,7 @@
 import { formatPosition } from '@tidemark/schema/position';
 import { formatStamp } from '@tidemark/schema/stamp';
 import { tableNamed } from '@tidemark/schema/table';
+import type { Logger } from '@tidemark/world/logger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { KeyspaceApplier } from './applier.ts';
 import type { Tick } from './as-of.ts';
@@ -13,9 +14,11 @@ import { registerJobRoutes } from './jobs-http.ts';
 import type { Replays } from './replays.ts';
 import { closedSignal } from './request.ts';
 import { readRange, readRow, rowToJson } from './rows.ts';
+import { scanTable } from './scan-http.ts';
 import type { TableStore } from './stores.ts';
 
 export type HttpParts = FreshnessParts & {
+  readonly logger: Logger;
   readonly jobs: Jobs;
   readonly replays: Replays;
   /** @throws {Fault} `invalid` 404: no such keyspace at this site. */
@@ -47,6 +50,14 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
     const row = await readRow(store, segments);
     void reply.header('Tidemark-Stamp', formatStamp(row.stamp));
     return rowToJson(store.table, row);
+  });
+
+  app.post('/v1/:keyspace/:table/scan', async (request: ReadRequest, reply) => {
+    const signal = closedSignal(reply);
+    const { applier, store } = await opened(request, reply, signal);
+    const asOf = formatTick(applier.asOf.current);
+    const lines = await scanTable(store, request.body ?? {}, { ...parts, asOf, signal });
+    return reply.type('application/x-ndjson').send(lines);
   });
 
   app.get<{ Params: { keyspace: string } }>('/v1/internal/digest/:keyspace', (request) => {

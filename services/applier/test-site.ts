@@ -25,6 +25,7 @@ export class TestSite {
   disk: Disk = new SimDisk();
   readonly fatal: unknown[] = [];
   readonly alarms: object[] = [];
+  readonly warnings: string[] = [];
 
   async append(topic: string, partition: number, values: readonly Buffer[]): Promise<void> {
     await this.log.ensureTopic({ name: topic, partitions: 2, genesis: null, flushed: true });
@@ -34,7 +35,11 @@ export class TestSite {
   async start(keyspace: Keyspace, change: Partial<ApplierRules> & { clock?: Clock } = {}): Promise<KeyspaceApplier> {
     const { clock = new SystemClock(), ...rules } = change;
     await this.log.ensureTopic({ name: LOG, partitions: 2, genesis: null, flushed: true });
-    const logger: Logger = { ...SILENT, error: (fields) => this.alarms.push(fields) };
+    const logger: Logger = {
+      ...SILENT,
+      warn: (_fields, message) => this.warnings.push(message),
+      error: (fields) => this.alarms.push(fields),
+    };
     const { log, disk } = this;
     const onFatal = (error: unknown): number => this.fatal.push(error);
     const parts = { cluster: CLUSTER, site: 'paris', log, disk, clock, logger, onFatal };

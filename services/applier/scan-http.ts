@@ -1,0 +1,75 @@
+/** A scan's answer: NDJSON rows as they come, then `$end`; or `$error` and a closed socket. */
+
+import { Readable } from 'node:stream';
+import { cellToJson } from '@tidemark/schema/cell-value';
+import { parseQuery, planQuery } from '@tidemark/schema/query';
+import { type ResultRow, Scan } from '@tidemark/store/scan';
+import type { Clock } from '@tidemark/world/clock';
+import { Fault, isFault, messageOf } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import type { TableStore } from './stores.ts';
+
+export type ScanParts = {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** As the answer's header says it. */
+  readonly asOf: string | null;
+  /** Aborts when nobody listens any more. */
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Begins a scan. What is wrong with the query, or with the first rows, is thrown; what goes wrong later is a line of
+ * the answer. Rows are read no faster than they are taken.
+ * @throws {Fault} `invalid`: not a query of this table. `corrupt`: stored bytes are wrong.
+ */
+export async function scanTable(store: TableStore, body: unknown, parts: ScanParts): Promise<Readable> {
+  const beganMs = parts.clock.monotonicMs();
+  const scan = new Scan(store.partitions, planQuery(store.table, parseQuery(body)));
+  const blocks = scan.rows(parts.signal);
+  const first = await blocks.next();
+  const lines = linesOf(scan, blocks, first, () => Math.round(parts.clock.monotonicMs() - beganMs), parts);
+  return Readable.from(lines, { objectMode: false, highWaterMark: 64 * 1024 });
+}
+
+async function* linesOf(
+  scan: Scan,
+  blocks: AsyncGenerator<ResultRow[]>,
+  first: IteratorResult<ResultRow[]>,
+  elapsedMs: () => number,
+  { logger, asOf, signal }: ScanParts,
+): AsyncGenerator<string> {
+  try {
+    for (let block = first; block.done !== true; block = await blocks.next()) yield textOf(scan, block.value);
+    const { rows, scanned, cursor } = scan.end!;
+    yield `${JSON.stringify({ $end: { rows, scanned, ms: elapsedMs(), asOf, cursor } })}\n`;
+  } catch (error) {
+    if (signal.aborted) return;
+    logger.error({ err: error }, `scan broke off: ${messageOf(error)}`);
+    yield `${JSON.stringify({ $error: problemOf(error) })}\n`;
+    // The line leaves before the socket is closed under it.
+    await new Promise((resolve) => setImmediate(resolve));
+    throw error;
+  } finally {
+    await blocks.return(undefined);
+  }
+}
+
+function textOf(scan: Scan, rows: readonly ResultRow[]): string {
+  let text = '';
+  for (const row of rows) {
+    const json: Record<string, unknown> = {};
+    for (const { name, type } of scan.columns) {
+      const value = row[name] ?? null;
+      json[name] = value === null ? null : cellToJson(type, value);
+    }
+    text += `${JSON.stringify(json)}\n`;
+  }
+  return text;
+}
+
+function problemOf(error: unknown): object {
+  const fault = isFault(error) ? error : new Fault('unknown', 'internal error: the log of this site has it');
+  const { table, column, retryAfterMs } = fault.details;
+  return { kind: fault.kind, detail: fault.message, table, column, retryAfterMs };
+}
