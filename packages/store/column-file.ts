@@ -50,9 +50,18 @@ const blockShape = z.object({
   first: z.string().optional(),
   last: z.string().optional(),
 });
-const footerShape = z.object({ blocks: z.array(blockShape) });
+const footerShape = z.object({
+  /** The column's id; null for `key.col`, `stamp.col` and `flags.col`. */
+  column: z.number().int().nullable(),
+  /** How its values are held: what encodings its blocks may have, and how bounds are written. */
+  kind: z.enum(['u8', 'i32', 'f64', 'whole', 'i64', 'bytes']),
+  blocks: z.array(blockShape),
+});
 
+type Footer = z.infer<typeof footerShape>;
 export type Block = z.infer<typeof blockShape>;
+/** What a file holds. */
+export type FileContent = Omit<z.infer<typeof footerShape>, 'blocks'>;
 /** What the writer of a block knows of it; the file adds where and how it is stored. */
 export type BlockNotes = Omit<Block, 'at' | 'stored' | 'raw' | 'zstd' | 'crc'>;
 
@@ -61,6 +70,7 @@ export type FileSummary = { readonly bytes: number; readonly crc: number };
 
 export class ColumnFileWriter {
   readonly path: string;
+  readonly content: FileContent;
   readonly #file: DiskFile;
   readonly #blocks: Block[] = [];
   #waiting: Uint8Array[] = [];
@@ -68,12 +78,13 @@ export class ColumnFileWriter {
   #bytes = 0;
   #crc = 0;
 
-  static async create(disk: Disk, path: string): Promise<ColumnFileWriter> {
-    return new ColumnFileWriter(path, await disk.create(path));
+  static async create(disk: Disk, path: string, content: FileContent): Promise<ColumnFileWriter> {
+    return new ColumnFileWriter(path, await disk.create(path), content);
   }
 
-  private constructor(path: string, file: DiskFile) {
+  private constructor(path: string, file: DiskFile, content: FileContent) {
     this.path = path;
+    this.content = content;
     this.#file = file;
     const header = Buffer.alloc(HEADER_BYTES);
     MAGIC.copy(header);
@@ -95,7 +106,7 @@ export class ColumnFileWriter {
 
   /** Writes the footer and makes the file durable. */
   async finish(): Promise<FileSummary> {
-    const footer = Buffer.from(JSON.stringify({ blocks: this.#blocks }));
+    const footer = Buffer.from(JSON.stringify({ ...this.content, blocks: this.#blocks }));
     const trailer = Buffer.alloc(TRAILER_BYTES);
     trailer.writeUInt32LE(footer.length, 0);
     trailer.writeUInt32LE(crc32(footer), 4);
@@ -139,6 +150,7 @@ function joinSections(sections: readonly Uint8Array[]): Buffer {
 
 export class ColumnFile {
   readonly path: string;
+  readonly content: FileContent;
   readonly blocks: readonly Block[];
   readonly #disk: Disk;
 
@@ -164,9 +176,10 @@ export class ColumnFile {
     return new ColumnFile(disk, path, parseFooter(path, footer));
   }
 
-  private constructor(disk: Disk, path: string, blocks: readonly Block[]) {
+  private constructor(disk: Disk, path: string, { blocks, ...content }: Footer) {
     this.#disk = disk;
     this.path = path;
+    this.content = content;
     this.blocks = blocks;
   }
 
@@ -200,9 +213,9 @@ async function checkHeader(disk: Disk, path: string): Promise<void> {
   });
 }
 
-function parseFooter(path: string, footer: Buffer): readonly Block[] {
+function parseFooter(path: string, footer: Buffer): Footer {
   try {
-    return footerShape.parse(JSON.parse(footer.toString('utf8'))).blocks;
+    return footerShape.parse(JSON.parse(footer.toString('utf8')));
   } catch (error) {
     throw new Fault('corrupt', `${path}: the footer cannot be read: ${messageOf(error)}`, { cause: error });
   }

@@ -143,9 +143,13 @@ class SegmentWriter {
     all.push(...columns);
     this.#columns = all.map(([id, kind]) => ({ id, kind, writer: null, skipped: [] }));
     if (!isFirst) return;
-    const create = (name: string): Promise<ColumnFileWriter> =>
-      ColumnFileWriter.create(this.#disk, `${this.#path}/${name}`);
-    this.#heads = [await create('key.col'), await create('stamp.col'), await create('flags.col')];
+    const create = (name: string, kind: Physical): Promise<ColumnFileWriter> =>
+      ColumnFileWriter.create(this.#disk, `${this.#path}/${name}`, { column: null, kind });
+    this.#heads = [
+      await create('key.col', 'bytes'),
+      await create('stamp.col', 'whole'),
+      await create('flags.col', 'i32'),
+    ];
   }
 
   async write(rows: Rows, from: number, to: number): Promise<void> {
@@ -162,16 +166,10 @@ class SegmentWriter {
   }
 
   async endPass(): Promise<void> {
-    if (this.#heads !== null) {
-      const [key, stamp, flags] = this.#heads;
-      await this.#finish(key, 'key.col', null, 'bytes');
-      await this.#finish(stamp, 'stamp.col', null, 'whole');
-      await this.#finish(flags, 'flags.col', null, 'i32');
-      this.#heads = null;
-    }
+    for (const head of this.#heads ?? []) await this.#finish(head);
+    this.#heads = null;
     for (const column of this.#columns) {
-      if (column.writer === null) continue;
-      await this.#finish(column.writer, fileName(this.#table, column.id), column.id, column.kind);
+      if (column.writer !== null) await this.#finish(column.writer);
       column.writer = null;
     }
   }
@@ -183,8 +181,9 @@ class SegmentWriter {
     }
   }
 
-  async #finish(writer: ColumnFileWriter, name: string, column: number | null, kind: Physical): Promise<void> {
-    this.#files.push({ name, column, kind, ...(await writer.finish()) });
+  async #finish(writer: ColumnFileWriter): Promise<void> {
+    const name = writer.path.slice(this.#path.length + 1);
+    this.#files.push({ name, ...writer.content, ...(await writer.finish()) });
   }
 
   async #writeHeads(rows: Rows, from: number, to: number): Promise<void> {
@@ -239,7 +238,8 @@ class SegmentWriter {
       column.skipped.push(emptyNotes(to - from));
       return;
     }
-    column.writer ??= await ColumnFileWriter.create(this.#disk, `${this.#path}/${fileName(this.#table, column.id)}`);
+    const path = `${this.#path}/${fileName(this.#table, column.id)}`;
+    column.writer ??= await ColumnFileWriter.create(this.#disk, path, { column: column.id, kind: column.kind });
     await this.#writeSkipped(column);
     const sections: Buffer[] = [encodeColumn(vector, null, from, to)];
     let bounds: ReturnType<typeof stampBounds> = { stampMin: null, stampMax: null };

@@ -160,7 +160,8 @@ export class Segment implements Source {
   async #sections(name: string, block: number): Promise<Buffer[]> {
     const file = await this.#file(name);
     if (file.blocks[block]?.rows !== this.blocks[block]!.rowCount) {
-      throw new Fault('corrupt', `${file.path}, block ${block}: ${file.blocks[block]?.rows} rows, key.col has other`);
+      const [got, expected] = [file.blocks[block]?.rows, this.blocks[block]!.rowCount];
+      throw new Fault('corrupt', `${file.path}, block ${block}: ${got} rows, key.col has ${expected}`, { got, expected });
     }
     return file.readBlock(block);
   }
@@ -170,7 +171,12 @@ export class Segment implements Source {
     if (file === undefined) {
       const summary = this.#byName.get(name);
       if (summary === undefined) throw new Fault('corrupt', `${this.#folder}: the manifest names no ${name}`);
-      file = ColumnFile.open(this.#disk, `${this.#folder}/${name}`, summary.bytes);
+      file = ColumnFile.open(this.#disk, `${this.#folder}/${name}`, summary.bytes).then((opened) => {
+        const { column, kind } = opened.content;
+        if (column === summary.column && kind === summary.kind) return opened;
+        const [got, expected] = [`column ${column}, ${kind}`, `column ${summary.column}, ${summary.kind}`];
+        throw new Fault('corrupt', `${opened.path} holds ${got}; the manifest says ${expected}`, { got, expected });
+      });
       this.#open.set(name, file);
       // What failed once may work the next time; whoever asked sees the error.
       file.catch(() => this.#open.delete(name));
