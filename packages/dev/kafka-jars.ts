@@ -11,6 +11,8 @@ import { findJava } from './programs.ts';
 const KAFKA: MavenSet = { pom: 'pom.xml', goal: 'dependency:copy-dependencies' };
 const MIRROR_MAKER: MavenSet = { pom: 'mirror-maker.pom.xml', goal: 'dependency:copy-dependencies' };
 
+const PRODUCER: MavenSet = { pom: 'producer.pom.xml', goal: 'dependency:copy-dependencies' };
+
 /** Java, with which any of the class paths below is run. @throws {Fault} `unavailable`: there is none. */
 export function javaProgram(): string {
   const java = findJava();
@@ -32,6 +34,11 @@ export async function kafkaJars(): Promise<string> {
 /** Class path of MirrorMaker 2 and of the command-line tools. @throws {Fault} `unavailable`: it cannot be fetched. */
 export async function mirrorMakerJars(): Promise<string> {
   return classPathOf(await mavenFolder(MIRROR_MAKER));
+}
+
+/** Class path of a producer in Java: Apache's Avro and Kafka client. @throws {Fault} `unavailable`: it cannot be fetched. */
+export async function producerJars(): Promise<string> {
+  return classPathOf(await mavenFolder(PRODUCER));
 }
 
 // In a fixed order, as the archive of classes is valid for exactly one class path.

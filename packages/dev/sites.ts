@@ -153,11 +153,7 @@ export function siteNames(count: number): string[] {
 type Existing = { readonly kafka: string[][] | null; readonly redis: string[] | null };
 
 /** Each site's `tidemark.json`; one that is there stays, so that a folder is taken up again as it was left. */
-async function writeConfigs(
-  sites: readonly DevSite[],
-  options: SitesOptions,
-  existing: Existing,
-): Promise<void> {
+async function writeConfigs(sites: readonly DevSite[], options: SitesOptions, existing: Existing): Promise<void> {
   const entries = sites.map((site, index) => {
     const { name, url } = site;
     const kafka = existing.kafka?.[index] ?? (site.kafka === null ? null : [site.kafka.address]);
