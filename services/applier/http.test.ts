@@ -215,34 +215,6 @@ describe('scanning', () => {
     expect((await scan(served.app, {}, 'nope')).status).toBe(404);
   });
 
-  it('reads no faster than the caller takes rows, and stops when the caller has gone', async () => {
-    const disk = new NodeDisk(folder);
-    const reads: string[] = [];
-    const readAt = disk.readAt.bind(disk);
-    disk.readAt = (path, offset, length) => {
-      reads.push(path);
-      return readAt(path, offset, length);
-    };
-    await using served = await serve({ disk });
-    const big = 'x'.repeat(200_000);
-    const token = await write(...Array.from({ length: 100 }, (_, i) => ({ k: `k${i}`, v: i, w: `${i}${big}` })));
-    await get(served.app, '/v1/ks/t/rows/none', token);
-    await served.service.flush();
-    reads.length = 0;
-    const url = await served.app.listen({ port: 0, host: '127.0.0.1' });
-    const leave = new AbortController();
-    const reply = await fetch(`${url}/v1/ks/t/scan`, { ...POST, signal: leave.signal });
-    const reader = reply.body!.getReader();
-    await reader.read();
-    const cells = (partition: number): number =>
-      reads.filter((path) => path.startsWith(`ks/t/${partition}/`) && path.endsWith('w.col')).length;
-    expect([cells(0) > 0, cells(1)]).toEqual([true, 0]);
-    leave.abort();
-    await reader.read().catch(() => {});
-    await new SystemClock().sleep(100);
-    expect(cells(1)).toBe(0);
-  });
-
   it('says so in its last line, and closes the socket, when stored bytes turn out to be wrong on the way', async () => {
     await using served = await serve();
     const token = await write(...Array.from({ length: 40 }, (_, i) => ({ k: `k${i}`, v: i })));

@@ -34,7 +34,7 @@ export class TestSite {
 
   async start(keyspace: Keyspace, change: Partial<ApplierRules> & { clock?: Clock } = {}): Promise<KeyspaceApplier> {
     const { clock = new SystemClock(), ...rules } = change;
-    await this.log.ensureTopic({ name: LOG, partitions: 2, genesis: null, flushed: true });
+    await this.log.ensureTopic({ name: LOG, partitions: keyspace.partitions, genesis: null, flushed: true });
     const logger: Logger = {
       ...SILENT,
       warn: (_fields, message) => this.warnings.push(message),
