@@ -22,6 +22,7 @@ type Flags = {
   readonly resume?: boolean;
   readonly idempotencyPrefix?: string;
   readonly ack?: 'local' | 'sync' | 'applied';
+  readonly wire?: 'ndjson' | 'columns';
 };
 
 export const load = command<Flags>(
@@ -42,8 +43,11 @@ export const load = command<Flags>(
       signal,
       onProgress: (progress) =>
         output.progress(progressText(progress), flags.limit ? progress.accepted / flags.limit : null),
+      ...(flags.wire === 'columns' ? { wire: { kind: 'columns', types: columnTypes(table.table) } } : {}),
       ...optionsOf(flags),
     });
+    // Otherwise the process waits for a row that nobody wants any more.
+    if (path === '-') process.stdin.destroy();
     output.result(summary(result), inWords(result));
     for (const { row, message } of result.errors) output.note(`row ${row}: ${message}`);
     if (result.stoppedBy !== null) output.note(howToGoOn(result, flags));
@@ -59,6 +63,7 @@ export const load = command<Flags>(
   )
   .option('--rate <rows>', 'rows a second at most', wholeNumber(1))
   .option('--limit <rows>', 'rows of the file in all', wholeNumber(1))
+  .option('--wire <form>', 'how batches travel: ndjson (default) or columns', oneOf('ndjson', 'columns'))
   .option('--ledger <file>', 'a line for each acked batch, on the disk before it counts')
   .option('--resume', 'go on where the ledger ends')
   .option('--idempotency-prefix <text>', 'batch n goes under <text>-n')

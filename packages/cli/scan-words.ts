@@ -1,8 +1,9 @@
 /** A scan as a person types it, into the query that a site takes. */
 
 import { cellToJson, parseText } from '@tidemark/schema/cell-value';
+import type { ColumnType } from '@tidemark/schema/column-type';
 import { nearestHint } from '@tidemark/schema/nearest';
-import { type Column, columnNamed, type Table } from '@tidemark/schema/table';
+import { columnNamed, type Table } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
 
 export type ScanWords = {
@@ -22,8 +23,12 @@ export type ScanBody = {
   readonly limit?: number;
 };
 
-/** @throws {Fault} `invalid`: naming the word, and the columns there are. */
-export function queryFromWords(table: Table, words: ScanWords): ScanBody {
+/**
+ * The query that words ask for.
+ * @param table null when only the site knows the table: then it checks the columns
+ * @throws {Fault} `invalid`: naming the word, and the columns there are.
+ */
+export function queryFromWords(table: Table | null, words: ScanWords): ScanBody {
   const { where, select, groupBy, orderBy, limit } = words;
   return {
     ...(select === undefined ? {} : { select: listOf(select).map((item) => selectItem(table, item)) }),
@@ -42,7 +47,7 @@ function listOf(text: string): string[] {
 }
 
 /** `origin`, `avg(delay)`, `count(*) as n`. Without a name an aggregate is called as it is written. */
-function selectItem(table: Table, text: string): string | Record<string, string> {
+function selectItem(table: Table | null, text: string): string | Record<string, string> {
   const match = /^(count|sum|avg|min|max)\((\*|[^()]+)\)(?:\s+as\s+(\S+))?$/i.exec(text);
   if (match === null) return columnOf(table, text).name;
   const aggregate = match[1]!.toLowerCase();
@@ -53,7 +58,7 @@ function selectItem(table: Table, text: string): string | Record<string, string>
 }
 
 /** `delay>60`, `origin in SAN,LAX`, `line between 1,5`, `origin prefix S`, `delay is-null`. */
-function condition(table: Table, text: string): [string, string, ...unknown[]] {
+function condition(table: Table | null, text: string): [string, string, ...unknown[]] {
   const worded = /^(\S+)\s+(in|between|prefix|is-null|is-not-null)(?:\s+(.+))?$/is.exec(text);
   const compared = /^([^<>=!]+?)\s*(<=|>=|!=|=|<|>)\s*(.*)$/s.exec(text);
   const [, name, operator, operand] = worded ?? compared ?? [];
@@ -73,8 +78,10 @@ function condition(table: Table, text: string): [string, string, ...unknown[]] {
   }
 }
 
-function cellOf(column: Column, text: string): unknown {
-  return cellToJson(column.type, parseText(column, text));
+/** A value as its column takes it; of a column nobody here knows, a number or true or false as such, else text. */
+function cellOf({ name, type }: Named, text: string): unknown {
+  if (type !== undefined) return cellToJson(type, parseText({ id: 0, name, type, dropped: false }, text));
+  return /^(-?\d+(\.\d+)?|true|false)$/.test(text) ? JSON.parse(text) : text;
 }
 
 function ordering(text: string): [string, string] {
@@ -82,7 +89,11 @@ function ordering(text: string): [string, string] {
   return [match[1]!, (match[2] ?? 'asc').toLowerCase()];
 }
 
-function columnOf(table: Table, name: string): Column {
+/** A column's name, and its type where the table is known. */
+type Named = { readonly name: string; readonly type?: ColumnType };
+
+function columnOf(table: Table | null, name: string): Named {
+  if (table === null) return { name };
   const column = columnNamed(table, name);
   if (column !== undefined) return column;
   const known = table.columns.filter((one) => !one.dropped).map((one) => one.name);

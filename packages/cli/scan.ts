@@ -1,9 +1,12 @@
 /** `tidemark scan TABLE`: rows by condition, selection, grouping and order. */
 
+import type { Database } from '@tidemark/client';
 import { type ScanEnd, scanBlocks } from '@tidemark/client/ndjson';
+import { splitTableName } from '@tidemark/client/table';
+import type { Table } from '@tidemark/schema/table';
 import { EXIT } from './exit-code.ts';
 import { collected, command, oneOf, wholeNumber } from './invocation.ts';
-import { readTable } from './keyspace-of.ts';
+import { noKeyspace, readKeyspace } from './keyspace-of.ts';
 import { type Output, textTable } from './output.ts';
 import { queryFromWords, type ScanWords } from './scan-words.ts';
 
@@ -29,7 +32,7 @@ export const scan = command<Flags>(
     const at = flags.site === undefined ? {} : { at: flags.site };
     const atLeast = flags.atLeast === undefined ? {} : { atLeast: flags.atLeast };
     const options = { ...at, ...atLeast, read: flags.read };
-    using reply = await db.openScan({ keyspace, name: tableName }, query, options);
+    using reply = await db.openScan(place, query, options);
     const blocks = scanBlocks(reply, `scan of ${name} at ${reply.url}`, db.idleMs);
     await print(blocks, flags.output ?? (flags.json === true ? 'json' : 'table'), output);
     return EXIT.done;
@@ -48,6 +51,13 @@ export const scan = command<Flags>(
     'local',
   )
   .option('--at-least <token>', 'wait until the write of this token is in the answer');
+
+/** Null for a table that the keyspace does not name: a replay may have made it, and only the site knows its columns. */
+async function knownTable(db: Database, place: { keyspace: string; name: string }): Promise<Table | null> {
+  const stored = await readKeyspace(db, place.keyspace);
+  if (stored === null) throw noKeyspace(place.keyspace);
+  return stored.keyspace.tables.find((table) => table.name === place.name) ?? null;
+}
 
 async function print(
   blocks: AsyncGenerator<Json[], ScanEnd>,

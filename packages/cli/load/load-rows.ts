@@ -5,6 +5,7 @@ import type { Clock } from '@tidemark/world/clock';
 import { Fault } from '@tidemark/world/fault';
 import { SystemRandom } from '@tidemark/world/random';
 import { SystemClock } from '@tidemark/world/system-clock';
+import { sendLines, type Wire } from './batch-body.ts';
 import { ackedRows } from './ledger.ts';
 import { openLedger } from './ledger-file.ts';
 import { type RowSource, type SourceBatch, sourceBatches } from './row-source.ts';
@@ -27,6 +28,8 @@ export type LoadOptions = {
   readonly resume?: boolean;
   /** Batch n goes under `<prefix>-<n>`; made up when left out. A resumed load keeps its own. */
   readonly idempotencyPrefix?: string;
+  /** How batches travel; as lines unless told. */
+  readonly wire?: Wire;
   readonly ack?: 'local' | 'sync' | 'applied';
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
@@ -66,16 +69,10 @@ export async function loadRows(options: LoadOptions): Promise<LoadResult> {
   const report = await sendBatches({
     batches: missingBatches(options, batchRows, acked),
     send: (batch) =>
-      db.writeEncoded(
-        {
-          keyspace,
-          table,
-          contentType: 'application/x-ndjson',
-          body: `${batch.lines.join('\n')}\n`,
-          rowCount: batch.lines.length,
-        },
-        { ...ack, idempotencyKey: `${idempotencyPrefix}-${batch.batch}` },
-      ),
+      sendLines(db, { keyspace, table }, batch.lines, options.wire ?? { kind: 'ndjson' }, {
+        ...ack,
+        idempotencyKey: `${idempotencyPrefix}-${batch.batch}`,
+      }),
     ledger: writer,
     inFlight: options.inFlight ?? IN_FLIGHT,
     rate: options.rate ?? 0,

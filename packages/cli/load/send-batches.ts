@@ -62,6 +62,7 @@ class Load {
   #unknown = 0;
   #notStored = 0;
   #stoppedBy: 'signal' | Fault | null = null;
+  readonly #stopped = Promise.withResolvers<null>();
 
   constructor(options: SendBatches) {
     this.#options = options;
@@ -69,19 +70,28 @@ class Load {
   }
 
   async run(): Promise<LoadReport> {
-    const { batches, inFlight } = this.#options;
+    const { batches, inFlight, signal } = this.#options;
+    const onAbort = (): void => this.#stop('signal');
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
     const lanes = await Promise.allSettled(Array.from({ length: inFlight }, () => this.#lane()));
-    await batches.return(undefined);
+    signal?.removeEventListener('abort', onAbort);
+    // Not awaited: a source that waits for its next row cannot be ended before that row comes.
+    void batches.return(undefined).catch(() => undefined);
     for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason;
     return this.#report();
+  }
+
+  /** The first reason stays; whoever waits for the source stops waiting. */
+  #stop(reason: 'signal' | Fault): void {
+    this.#stoppedBy ??= reason;
+    this.#stopped.resolve(null);
   }
 
   /** Takes the next batch, sends it, waits for its end, and so on. */
   async #lane(): Promise<void> {
     const { batches, signal, clock, rate } = this.#options;
-    for (;;) {
-      if (signal?.aborted === true) this.#stoppedBy ??= 'signal';
-      if (this.#stoppedBy !== null) return;
+    while (this.#stoppedBy === null) {
       const next = await this.#next(batches);
       if (next === null) return;
       const dueMs = rate === 0 ? 0 : this.#startMs + (this.#offered / rate) * 1000;
@@ -92,20 +102,23 @@ class Load {
     }
   }
 
+  /** Null at the source's end, and once the load was stopped. */
   async #next(batches: AsyncGenerator<SourceBatch>): Promise<SourceBatch | null> {
     try {
-      const next = await batches.next();
-      return next.done === true ? null : next.value;
+      const asked = batches.next();
+      asked.catch(() => undefined);
+      const next = await Promise.race([asked, this.#stopped.promise]);
+      return next === null || next.done === true ? null : next.value;
     } catch (error) {
       if (!isFault(error)) throw error;
-      this.#stoppedBy ??= error;
+      this.#stop(error);
       return null;
     }
   }
 
   async #sendOne(batch: SourceBatch): Promise<void> {
     const { clock, send, ledger, onProgress } = this.#options;
-    if (this.#stoppedBy !== null || this.#options.signal?.aborted === true) {
+    if (this.#stoppedBy !== null) {
       this.#notStored += batch.lines.length;
       return;
     }
@@ -136,18 +149,18 @@ class Load {
     if (fault.kind === 'invalid') {
       this.#rejected += rows;
       this.#keepError(batch.firstRow, fault);
-      if (this.#accepted === 0 || fault.details.status !== 400) this.#stoppedBy ??= fault;
+      if (this.#accepted === 0 || fault.details.status !== 400) this.#stop(fault);
       return;
     }
     if (fault.kind === 'unavailable') this.#notStored += rows;
     else this.#unknown += rows;
-    this.#stoppedBy ??= fault;
+    this.#stop(fault);
   }
 
   /** Acked, and not in the ledger: nobody may count on it. Sent again under the same key it does no harm. */
   #notWritten(batch: SourceBatch, fault: Fault): void {
     this.#unknown += batch.lines.length;
-    this.#stoppedBy ??= fault;
+    this.#stop(fault);
   }
 
   #keepError(row: number, fault: Fault): void {

@@ -102,6 +102,13 @@ test('NDJSON: every line that is not empty, in pieces of any size, from any row 
   );
 });
 
+test('the NDJSON of a scan loads as its rows alone; one that broke off does not pass for whole', async () => {
+  const scanned = '{"k":1}\n{"$end":{"rows":1}}\n';
+  expect(await linesOf(ndjsonSource('f', () => pieces(scanned, [])))).toEqual(['{"k":1}']);
+  const broken = '{"k":1}\n{"$error":{"kind":"corrupt"}}\n';
+  await expect(linesOf(ndjsonSource('f', () => pieces(broken, [])))).rejects.toThrow(/end in an error/);
+});
+
 describe('the flights', () => {
   test('each has a key of its own, and reading from the middle gives the same rows', async () => {
     const all = await linesOf(flights({ rows: 275_000 }));

@@ -42,7 +42,10 @@ function unreadable(path: string, error: unknown): Fault {
   return new Fault('invalid', `cannot read ${path}: ${why}`, { got: path, cause: error });
 }
 
-/** One JSON object a line, passed on as it is; empty lines are left out and not counted. */
+/**
+ * One JSON object a line, passed on as it is; empty lines are left out and not counted, nor is the `$end` of a scan.
+ * @throws {Fault} `invalid`: it is a scan that broke off, by its `$error`
+ */
 export function ndjsonSource(name: string, text: () => AsyncIterable<string>): RowSource {
   return { name, lines: (skipRows) => skipping(ndjsonLines(text()), skipRows) };
 }
@@ -61,7 +64,10 @@ async function* ndjsonLines(text: AsyncIterable<string>): AsyncGenerator<string[
 }
 
 function isRow(line: string): boolean {
-  return line.trim() !== '';
+  if (line.startsWith('{"$error":')) {
+    throw new Fault('invalid', `the rows end in an error, ${line.slice(0, 200)}: they are not all`, { got: line });
+  }
+  return line.trim() !== '' && !line.startsWith('{"$end":');
 }
 
 async function* skipping(

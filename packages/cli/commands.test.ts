@@ -1,0 +1,151 @@
+/** The commands as scripts meet them: result on standard output, words on standard error, and the exit code. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ScriptedSite } from '@tidemark/client/scripted-site';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const PROGRAM = fileURLToPath(new URL('tidemark.js', import.meta.url));
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tidemark-cli-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const keyspaceFile = {
+  keyspace: 'travel',
+  primary: 'paris',
+  ack: 'local',
+  sites: { paris: 'data' },
+  tables: { things: { columns: { k: 'string', n: 'int' }, partitionKey: 'k' } },
+};
+
+async function site(): Promise<ScriptedSite> {
+  const started = await ScriptedSite.start();
+  started.keyspaceFile = keyspaceFile;
+  return started;
+}
+
+type Ended = { readonly code: number | null; readonly out: string; readonly err: string };
+
+function start(url: string, words: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [PROGRAM, ...words], { env: { ...process.env, TIDEMARK_URL: url }, stdio: 'pipe' });
+}
+
+async function ended(child: ChildProcess): Promise<Ended> {
+  let out = '';
+  let err = '';
+  child.stdout!.on('data', (piece) => (out += String(piece)));
+  child.stderr!.on('data', (piece) => (err += String(piece)));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, out, err };
+}
+
+async function tidemark(url: string, ...words: string[]): Promise<Ended> {
+  const child = start(url, words);
+  child.stdin!.end();
+  return ended(child);
+}
+
+const NOWHERE = 'http://127.0.0.1:1';
+
+describe('exit codes', () => {
+  test('0: done, and the result is one line of JSON', async () => {
+    await using paris = await site();
+    const put = await tidemark(paris.url, 'put', 'travel.things', 'a', 'n=5', '--json');
+    expect(put).toMatchObject({ code: 0, err: '' });
+    expect(JSON.parse(put.out)).toEqual({ row: { k: 'a', n: 5 }, ack: 'sync(1)', token: 'travel/paris/0=1:1' });
+    expect(paris.rows.get('["a"]')).toEqual({ k: 'a', n: 5 });
+  });
+
+  test('1: there is no such row', async () => {
+    await using paris = await site();
+    expect(await tidemark(paris.url, 'get', 'travel.things', 'nobody', '--json')).toMatchObject({ code: 1, err: '' });
+  });
+
+  test.each([
+    [['put', 'travel.things', 'a', 'n=five'], /column n: got "five", expected int/],
+    [['put', 'travel.thing', 'a'], /keyspace travel has no table "thing"; it has things/],
+    [['put', 'things', 'a'], /table name "things", expected keyspace.table/],
+    [['get'], /missing required argument/],
+    [['load', 'travel.things', '/nowhere.csv'], /cannot read .*nowhere.csv: there is no such file/],
+    [['load', 'travel.things', 'f.csv', '--resume'], /--resume needs --ledger/],
+    [['scan', 'travel.things', '--limit', 'x'], /got "x", expected a whole number from 1/],
+    [['frobnicate'], /unknown command 'frobnicate'/],
+    [['schema', 'table'], /needs a name like travel.flights/],
+  ])('2: %j', async (words, message) => {
+    await using paris = await site();
+    const { code, out, err } = await tidemark(paris.url, ...words);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(message);
+  });
+
+  test('4: nobody answers, or nobody knows', async () => {
+    await using paris = await site();
+    paris.script = ['lost504', 'away'];
+    expect(await tidemark(paris.url, 'put', 'travel.things', 'a')).toMatchObject({ code: 4 });
+    expect(await tidemark(NOWHERE, 'status', '--timeout', '100ms')).toMatchObject({ code: 4, out: '' });
+  });
+
+  test('5: two sites have different rows', async () => {
+    await using paris = await site();
+    await using tokyo = await ScriptedSite.start('tokyo');
+    paris.rows.set('["a"]', { k: 'a', n: 1 });
+    tokyo.rows.set('["a"]', { k: 'a', n: 2 });
+    const both = `${paris.url},${tokyo.url}`;
+    const { code, out } = await tidemark(both, 'get', 'travel.things', 'a', '--all-sites', '--json');
+    expect(code).toBe(5);
+    expect(JSON.parse(out)).toMatchObject({ equal: false, sites: [{ row: { n: 1 } }, { row: { n: 2 } }] });
+  });
+});
+
+describe('load', () => {
+  test('counts what was accepted and names the rest; a resumed one sends nothing twice', async () => {
+    await using paris = await site();
+    const file = join(folder, 'rows.ndjson');
+    const ledger = join(folder, 'rows.ledger');
+    await writeFile(file, Array.from({ length: 25 }, (_, n) => `{"k":"k${n}","n":${n}}\n`).join(''));
+    const words = ['load', 'travel.things', file, '--batch-rows', '10', '--ledger', ledger, '--json'];
+    const first = await tidemark(paris.url, ...words);
+    expect(first.code).toBe(0);
+    expect(JSON.parse(first.out)).toMatchObject({ accepted: 25, rejected: 0, unknown: 0, complete: true });
+    const again = await tidemark(
+      paris.url,
+      ...words.filter((word) => word !== '--batch-rows' && word !== '10'),
+      '--resume',
+    );
+    expect(JSON.parse(again.out)).toMatchObject({ accepted: 0, resumed: 25 });
+    expect(paris.stored.size).toBe(3);
+  });
+
+  test('stopped by Ctrl-C while it waits for rows: the ledger is whole, exit 1, and it says how to go on', async () => {
+    await using paris = await site();
+    const ledger = join(folder, 'stopped.ledger');
+    const words = ['load', 'travel.things', '-', '--format', 'ndjson', '--batch-rows', '2', '--ledger', ledger];
+    const child = start(paris.url, words);
+    const end = ended(child);
+    child.stdin!.write('{"k":"a"}\n{"k":"b"}\n{"k":"c"}\n');
+    while (!(await readFile(ledger, 'utf8').catch(() => '')).includes('"batch":0')) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    child.kill('SIGINT');
+    const { code, err } = await end;
+    expect(code).toBe(1);
+    expect(err).toMatch(/stopped by a signal. To go on: the same command with --resume/);
+    expect([...paris.rows.keys()]).toEqual(['["a"]', '["b"]']);
+  });
+});
+
+test('an old Node without a newer one beside it is told in one line, exit 2', async () => {
+  const shim = await readFile(PROGRAM, 'utf8');
+  const old = join(folder, 'tidemark.mjs');
+  await writeFile(old, shim.replace('const NODE_MAJOR_MIN = 24', 'const NODE_MAJOR_MIN = 999'));
+  const child = spawn(process.execPath, [old], { cwd: folder, stdio: 'pipe' });
+  const { code, err } = await ended(child);
+  expect(code).toBe(2);
+  expect(err).toMatch(/^tidemark needs Node 999 or newer; this is v\d+.*\n$/);
+});
