@@ -17,7 +17,8 @@ describe('ARCHITECTURE.md', () => {
   });
 
   it('shows the bytes of a record as they are frozen', () => {
-    const lines = [...page.matchAll(/^00[0-9a-f]{2} ((?:[0-9a-f]{2}| )+)/gm)].map((match) => match[1]!);
+    const section = page.split(/^## /m).find((text) => text.startsWith('A record'))!;
+    const lines = [...section.matchAll(/^00[0-9a-f]{2} ((?:[0-9a-f]{2}| )+)/gm)].map((match) => match[1]!);
     const shown = lines.map((line) => line.split(/ {3,}/)[0]!.replaceAll(' ', '')).join('');
     expect(shown).toBe(read('test/golden/data/records-v1.hex').trim().split('\n')[1]);
   });
