@@ -26,7 +26,14 @@ const ELSEWHERE: Readonly<Record<string, readonly [file: string, ...words: strin
   'npm ci': ['.ci/run', 'npm ci'],
   'npm test': ['.ci/run', 'npm test'],
   'docker compose up --build --wait': ['test/cluster/docker.ts', "compose('up')", "'--build'", "'--wait'"],
-  'npm run cluster': ['package.json', '"cluster": "node test/cluster/compose.ts"'],
+  'docker network disconnect tidemark_between-sites tidemark-quito-1': [
+    'test/cluster/docker.ts',
+    "'network', 'disconnect'",
+  ],
+  'docker network connect --alias quito tidemark_between-sites tidemark-quito-1': [
+    'test/cluster/docker.ts',
+    "'network', 'connect', '--alias'",
+  ],
 };
 const DEV = 'npx tidemark dev';
 /** The demo at the size that fits a test run. */
