@@ -1,0 +1,95 @@
+/**
+ * The whole pipeline measured: rows acked and decoded beside a peer in the same run, rows applied at three sites, lag
+ * beside MirrorMaker 2, memory and idle time of every process. Each measure is bounded; all of them take 4 minutes at most.
+ */
+
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { KafkaServer } from '@tidemark/dev/kafka';
+import type { Reaper } from '@tidemark/dev/reaper';
+import { measureAcked } from './acked.ts';
+import { measureDecoding } from './decoding.ts';
+import { flightLines, flightsKeyspace, flightsOf } from './flight-rows.ts';
+import { print, printDuel, short, shortDuel, spread } from './measure.ts';
+import { type MirrorMakerFigures, measureMirrorMaker } from './mirror-maker.ts';
+import { measureSites, type SitesFigures, type SitesOptions } from './three-sites.ts';
+
+export const MEASURES = ['decode', 'acked', 'kafka', 'embedded'] as const;
+export type Measure = (typeof MEASURES)[number];
+
+/** Most rows a second that are asked of MirrorMaker 2's producer. */
+const PEER_ROWS_MAX = 100_000;
+
+export type PipelineOptions = {
+  readonly reaper: Reaper;
+  /** A minute at most, with a wider spread. */
+  readonly quick: boolean;
+  readonly only: readonly Measure[];
+};
+
+/** Prints each figure as it is known. @returns them all, for the closing line */
+export async function pipeline({ reaper, quick, only }: PipelineOptions): Promise<object> {
+  const startMs = performance.now();
+  const folder = await reaper.scratchFolder('bench');
+  const runs = quick ? 3 : 5;
+  const lines = await flightLines(quick ? 40_000 : 80_000);
+  const rows = flightsOf(lines);
+  print(`${rows.length.toLocaleString('en')} real flights on ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}\n`);
+  const figures: Record<string, unknown> = {};
+  const common = { rows, reaper, runs: 3, idleMs: quick ? 6_000 : 20_000, pacedMs: quick ? 4_000 : 10_000 };
+  if (only.includes('decode')) {
+    const keyspace = flightsKeyspace({ ack: 'local', sites: ['paris'], partitions: 8 });
+    const decoded = await measureDecoding(rows, keyspace, 8_000, runs);
+    printDuel('record → rows of a reused batch, checksum and chain checked', 'rows/s', decoded, 'avsc');
+    figures.decode = shortDuel(decoded);
+  }
+  if (only.includes('acked')) {
+    const kafka = await KafkaServer.prepare({ folder: join(folder, 'kafka'), reaper });
+    await kafka.start();
+    const acked = await measureAcked(rows, kafka.address, join(folder, 'writer'), runs);
+    printDuel('rows → writer → one Kafka broker, acked (local, acks=all)', 'rows/s', acked, 'kafkajs');
+    figures.acked = shortDuel(acked);
+    await kafka.stop();
+  }
+  if (only.includes('kafka')) figures.kafka = await overKafka({ ...common, folder: join(folder, 'kafka-sites') });
+  if (only.includes('embedded')) {
+    const found = await measureSites({ ...common, engine: 'embedded', folder: join(folder, 'embedded-sites') });
+    printSites('embedded engine', found);
+    figures.embedded = { ...found, rowsPerSecond: short(found.rowsPerSecond) };
+  }
+  return { bench: 'pipeline', quick, ...figures, durationMs: Math.round(performance.now() - startMs) };
+}
+
+type Common = Omit<SitesOptions, 'engine'>;
+
+/** On Kafka and Redis, and then MirrorMaker 2 between the same two brokers at the same rows per second. */
+async function overKafka(common: Common): Promise<object> {
+  let mirrorMaker: MirrorMakerFigures | null = null;
+  const found = await measureSites({ ...common, engine: 'kafka' }, async ([from, to], rowsPerSecond) => {
+    // One kafkajs producer can send so many rows of 100 B and no more.
+    const paced = { rowsPerSecond: Math.min(rowsPerSecond, PEER_ROWS_MAX), ms: common.pacedMs };
+    const brokers = { from: from!.kafka!.address, to: to!.kafka!.address };
+    mirrorMaker = await measureMirrorMaker({ ...common, ...brokers, ...paced });
+  });
+  printSites('three Kafka brokers and three Redis', found);
+  printMirrorMaker(mirrorMaker!);
+  return { ...found, rowsPerSecond: short(found.rowsPerSecond), mirrorMaker };
+}
+
+function printSites(where: string, { rowsPerSecond, pacedRowsPerSecond, lag, ...costs }: SitesFigures): void {
+  print(`\n  three sites, ${where}: rows posted at one until applied at all three`);
+  print(`    ours         ${spread(rowsPerSecond)} rows/s`);
+  print(`  lag, stamp → applied, at ${pacedRowsPerSecond.toLocaleString('en')} rows/s posted`);
+  for (const [site, { p50, p99 }] of Object.entries(lag)) print(`    ${site.padEnd(12)} p50 ${p50} ms, p99 ${p99} ms`);
+  print('  memory at rest and under load in MB, idle time in percent of a core');
+  for (const [name, { rest, load }] of Object.entries(costs.memoryMb)) {
+    print(
+      `    ${name.padEnd(14)} ${String(rest).padStart(5)} ${String(load).padStart(5)}   ${costs.idlePercent[name]} %`,
+    );
+  }
+}
+
+function printMirrorMaker({ rowsPerSecond, p50, p99, memoryMb }: MirrorMakerFigures): void {
+  print(`  MirrorMaker 2 between the first two brokers, at ${rowsPerSecond.toLocaleString('en')} records/s of 100 B`);
+  print(`    sent → read  p50 ${p50} ms, p99 ${p99} ms; ${memoryMb} MB`);
+}

@@ -1,0 +1,93 @@
+/** Rows over HTTP into one site, and the moment at which all sites have applied them. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { COLUMNAR_CONTENT_TYPE } from '@tidemark/schema/columnar';
+import { comparePositions, formatToken, type Position, parseToken, type Token } from '@tidemark/schema/position';
+
+const WAIT_MS = 60_000;
+const RETRY_MS = 200;
+
+/** Defines the keyspace and waits until its primary takes a row. */
+export async function define(url: string, file: object, body: Buffer): Promise<void> {
+  const untilMs = performance.now() + WAIT_MS;
+  const put = { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify(file) };
+  await asked(`${url}/v1/keyspaces/travel`, put);
+  for (;;) {
+    try {
+      await postColumns(url, body);
+      return;
+    } catch (error) {
+      if (performance.now() > untilMs) throw error;
+      await sleep(RETRY_MS);
+    }
+  }
+}
+
+/** @returns the token of the write */
+export async function postColumns(url: string, body: Buffer): Promise<Token> {
+  const response = await asked(`${url}/v1/travel/flights/rows`, {
+    method: 'POST',
+    headers: { 'content-type': COLUMNAR_CONTENT_TYPE },
+    body: new Uint8Array(body),
+  });
+  return parseToken(((await response.json()) as { token: string }).token);
+}
+
+async function asked(url: string, init: RequestInit): Promise<Response> {
+  const response = await fetch(url, init);
+  if (response.ok) return response;
+  throw new Error(`${init.method ?? 'GET'} ${url}: status ${response.status} ${(await response.text()).slice(0, 300)}`);
+}
+
+/** The furthest position of every partition among some writes. */
+export class Reached {
+  #token: Token | null = null;
+
+  add(token: Token): void {
+    const positions = new Map<number, Position>(this.#token?.positions ?? []);
+    for (const [partition, at] of token.positions) {
+      const known = positions.get(partition);
+      if (known === undefined || comparePositions(at, known) > 0) positions.set(partition, at);
+    }
+    this.#token = { ...token, positions };
+  }
+
+  /** Resolves once every site has applied all of it. */
+  async everywhere(urls: readonly string[]): Promise<void> {
+    if (this.#token === null) return;
+    const headers = { 'Tidemark-At-Least': formatToken(this.#token) };
+    await Promise.all(
+      urls.map(async (url) => {
+        const response = await asked(`${url}/v1/travel/flights/rows/SAN?limit=1&timeoutMs=${WAIT_MS}`, { headers });
+        await response.arrayBuffer();
+      }),
+    );
+  }
+}
+
+/** Posts every body, `lanes` at a time, as fast as they are acked. */
+export async function postAll(url: string, bodies: readonly Buffer[], lanes: number): Promise<Reached> {
+  const reached = new Reached();
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < bodies.length) reached.add(await postColumns(url, bodies[next++]!));
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return reached;
+}
+
+export type Pace = { readonly batchRows: number; readonly rowsPerSecond: number; readonly ms: number };
+
+/** Posts bodies at a rate, whether or not those before are acked. @returns rows per second really posted and acked */
+export async function postPaced(url: string, bodies: readonly Buffer[], pace: Pace): Promise<number> {
+  const startMs = performance.now();
+  const underWay: Promise<Token>[] = [];
+  const gapMs = (pace.batchRows / pace.rowsPerSecond) * 1_000;
+  while (performance.now() - startMs < pace.ms) {
+    const dueMs = startMs + underWay.length * gapMs;
+    if (performance.now() < dueMs) await sleep(dueMs - performance.now());
+    underWay.push(postColumns(url, bodies[underWay.length % bodies.length]!));
+  }
+  await Promise.all(underWay);
+  return ((underWay.length * pace.batchRows) / (performance.now() - startMs)) * 1_000;
+}
