@@ -27,8 +27,8 @@ export const scan = command<Flags>(
   async (invocation, [name]) => {
     const { flags, output } = invocation;
     await using db = await invocation.open();
-    const { keyspace, name: tableName, table } = await readTable(db, name!);
-    const query = JSON.stringify(queryFromWords(table, flags));
+    const place = splitTableName(name!);
+    const query = JSON.stringify(queryFromWords(await knownTable(db, place), flags));
     const at = flags.site === undefined ? {} : { at: flags.site };
     const atLeast = flags.atLeast === undefined ? {} : { atLeast: flags.atLeast };
     const options = { ...at, ...atLeast, read: flags.read };
