@@ -63,32 +63,46 @@ export type ScanEnd = {
 };
 
 /**
- * The rows of a scan's answer, in blocks. Returns what the stream said at its end.
+ * The rows of a scan's answer as lines, in blocks. Returns what the stream said at its end.
  * @throws {Fault} `unknown`: the stream stopped without its `$end`, or holds fewer rows than `$end` counts: rows are
  *   missing, and how many nobody knows. Else the Fault of its `$error` line.
  */
+export async function* scanLines(
+  reply: Reply,
+  what: string,
+  idleMs: number,
+): AsyncGenerator<readonly string[], ScanEnd> {
+  let rows = 0;
+  for await (const lines of lineBlocks(reply, what, idleMs)) {
+    // No column's name begins with $, so that only the two closing lines do.
+    const closing = lines.findIndex((line) => line.startsWith('{"$'));
+    const block = closing < 0 ? lines : lines.slice(0, closing);
+    rows += block.length;
+    if (block.length > 0) yield block;
+    if (closing < 0) continue;
+    const last = parseLine(lines[closing]!, what);
+    if (last.$end !== undefined) return checkedEnd(last.$end as ScanEnd, rows, what);
+    throw faultOfProblem((last.$error ?? {}) as Record<string, unknown>, 500, what);
+  }
+  throw new Fault('unknown', `${what}: the answer stopped after ${rows} rows, without its end`, { got: rows });
+}
+
+/** As `scanLines`, with the rows parsed. */
 export async function* scanBlocks(
   reply: Reply,
   what: string,
   idleMs: number,
 ): AsyncGenerator<Record<string, unknown>[], ScanEnd> {
-  let rows = 0;
-  for await (const lines of lineBlocks(reply, what, idleMs)) {
-    const block: Record<string, unknown>[] = [];
-    for (const line of lines) {
-      const row = parseLine(line, what);
-      if (row.$error !== undefined) throw faultOfProblem(row.$error as Record<string, unknown>, 500, what);
-      if (row.$end !== undefined) {
-        rows += block.length;
-        if (block.length > 0) yield block;
-        return checkedEnd(row.$end as ScanEnd, rows, what);
-      }
-      block.push(row);
+  const blocks = scanLines(reply, what, idleMs);
+  try {
+    for (;;) {
+      const next = await blocks.next();
+      if (next.done === true) return next.value;
+      yield next.value.map((line) => parseLine(line, what));
     }
-    rows += block.length;
-    if (block.length > 0) yield block;
+  } finally {
+    await blocks.return(undefined as never);
   }
-  throw new Fault('unknown', `${what}: the answer stopped after ${rows} rows, without its end`, { got: rows });
 }
 
 function checkedEnd(end: ScanEnd, rows: number, what: string): ScanEnd {
