@@ -13,6 +13,7 @@ import type { AddressInfo } from 'node:net';
  * - `storedCut`: stored; the answer stops before its last line or brace
  * - `fenced`: 409
  * - `refused`: 400
+ * - `allBad`: 200, and every line of it is refused
  * - `elsewhere`: 307 to `redirectTo`
  */
 export type Behaviour =
@@ -26,6 +27,7 @@ export type Behaviour =
   | 'storedCut'
   | 'fenced'
   | 'refused'
+  | 'allBad'
   | 'elsewhere';
 
 const STORES: ReadonlySet<Behaviour> = new Set(['ok', 'stored504', 'storedDrop', 'storedCut']);
@@ -136,6 +138,13 @@ export class ScriptedSite implements AsyncDisposable {
       case 'refused':
         reply(response, 400, { kind: 'invalid', detail: 'column delay: "x", expected int', column: 'delay' });
         return;
+      case 'allBad': {
+        const bad = rows.map((_, i) => JSON.stringify({ line: i + 1, error: { kind: 'invalid', detail: 'no key' } }));
+        const batch = { batch: 0, lines: [1, rows.length], accepted: 0, token: `travel/${this.name}/` };
+        const done = { done: true, accepted: 0, rejected: rows.length };
+        response.writeHead(200, type).end(`${[...bad, JSON.stringify(batch), JSON.stringify(done)].join('\n')}\n`);
+        return;
+      }
       case 'elsewhere':
         response.setHeader('location', `${this.redirectTo}${request.url}`);
         reply(response, 307, { kind: 'unavailable', detail: 'not the primary' });

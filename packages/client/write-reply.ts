@@ -69,7 +69,7 @@ async function readObject(reply: Reply, what: string): Promise<Outcome> {
     accepted: body.accepted,
     rejected: Number(body.rejected ?? 0),
     ack: String(body.ack ?? ''),
-    tokens: typeof body.token === 'string' ? [body.token] : [],
+    tokens: typeof body.token === 'string' && body.accepted > 0 ? [body.token] : [],
     errors: errors.map((error, i) => rowError(error, i + 1, what)),
   };
 }
@@ -110,7 +110,8 @@ function takeLine(line: Record<string, unknown>, outcome: Outcome, what: string)
   // A batch that failed, or an error that ended the request: what it means is for the caller to decide.
   const problem = line.error ?? line.$error;
   if (problem !== undefined) throw faultOfProblem(problem as Record<string, unknown>, 504, what);
-  if (typeof line.token === 'string') outcome.tokens.push(line.token);
+  // The token of a batch of which nothing was accepted names no position.
+  if (typeof line.token === 'string' && line.accepted !== 0) outcome.tokens.push(line.token);
   if (typeof line.ack === 'string') outcome.ack = line.ack;
 }
 

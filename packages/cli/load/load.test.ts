@@ -112,13 +112,23 @@ describe('a load with a ledger', () => {
     await expect(loadRows({ ...resume, batchRows: 7 })).rejects.toThrow(/batches of 1000 rows, asked for 7/);
   });
 
-  test('that a site refuses whole stops at once and says why', async () => {
-    await using site = await ScriptedSite.start();
-    site.script = new Array<Behaviour>(100).fill('refused');
-    await using db = await connect([site.url]);
-    const result = await loadRows({ ...place, db, source: linesSource('x', lines(50)), batchRows: 1, inFlight: 1 });
-    expect(result).toMatchObject({ accepted: 0, rejected: 1, stoppedBy: { kind: 'invalid' } });
-  });
+  test.each(['refused', 'allBad'] as const)(
+    'that a site refuses whole (%s) stops at once and says why',
+    async (how) => {
+      await using site = await ScriptedSite.start();
+      site.script = new Array<Behaviour>(100).fill(how);
+      await using db = await connect([site.url]);
+      const load = { ...place, db, source: linesSource('x', lines(50)), batchRows: 2, inFlight: 1 };
+      expect(await loadRows(load)).toMatchObject({ accepted: 0, rejected: 2, stoppedBy: { kind: 'invalid' } });
+      site.script = ['ok', how];
+      expect(await loadRows(load)).toMatchObject({
+        accepted: 48,
+        rejected: 2,
+        stoppedBy: null,
+        errors: { 0: { row: 3 } },
+      });
+    },
+  );
 
   test('that is given up counts its rows as unknown or not stored, never as accepted', async () => {
     await using site = await ScriptedSite.start();

@@ -1,6 +1,6 @@
 /** Sends batches, several at once, and counts what became of every row. */
 
-import type { Receipt } from '@tidemark/client';
+import type { Receipt, RowError } from '@tidemark/client';
 import type { Clock } from '@tidemark/world/clock';
 import { type Fault, isFault } from '@tidemark/world/fault';
 import { Latencies } from './latencies.ts';
@@ -126,6 +126,10 @@ class Load {
     let receipt: Receipt | null = null;
     try {
       receipt = await send(batch);
+      if (receipt.accepted === 0 && receipt.errors.length > 0) {
+        this.#refused(batch, receipt.errors);
+        return;
+      }
       await ledger?.add(entryOf(batch, receipt, clock.nowMs()));
       this.#latencies.add(clock.monotonicMs() - sentMs);
       this.#accepted += receipt.accepted;
@@ -143,18 +147,23 @@ class Load {
     });
   }
 
-  /** A batch refused whole is counted and passed over, unless nothing at all was accepted yet: then the load is wrong. */
   #failed(batch: SourceBatch, fault: Fault): void {
     const rows = batch.lines.length;
     if (fault.kind === 'invalid') {
-      this.#rejected += rows;
-      this.#keepError(batch.firstRow, fault);
-      if (this.#accepted === 0 || fault.details.status !== 400) this.#stop(fault);
+      this.#refused(batch, [{ line: 1, fault }]);
+      if (fault.details.status !== 400) this.#stop(fault);
       return;
     }
     if (fault.kind === 'unavailable') this.#notStored += rows;
     else this.#unknown += rows;
     this.#stop(fault);
+  }
+
+  /** A batch refused whole is counted and passed over, unless nothing at all was accepted yet: then the load is wrong. */
+  #refused(batch: SourceBatch, errors: readonly RowError[]): void {
+    this.#rejected += batch.lines.length;
+    for (const { line, fault } of errors) this.#keepError(batch.firstRow + line - 1, fault);
+    if (this.#accepted === 0) this.#stop(errors[0]!.fault);
   }
 
   /** Acked, and not in the ledger: nobody may count on it. Sent again under the same key it does no harm. */
