@@ -29,8 +29,10 @@ const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 const stampShape = z.tuple([z.number(), z.number()]);
 
-/** A block as the footer tells of it. `stored` 0: nothing is stored, every cell is absent. */
+/** A block as the footer tells of it. */
 const blockShape = z.object({
+  /** Which block of the segment; those in which no row has a cell are not in the file. */
+  number: z.number().int().nonnegative(),
   at: z.number().int().nonnegative(),
   stored: z.number().int().nonnegative(),
   raw: z.number().int().nonnegative(),
@@ -63,7 +65,7 @@ export type Block = z.infer<typeof blockShape>;
 /** What a file holds. */
 export type FileContent = Omit<z.infer<typeof footerShape>, 'blocks'>;
 /** What the writer of a block knows of it; the file adds where and how it is stored. */
-export type BlockNotes = Omit<Block, 'at' | 'stored' | 'raw' | 'zstd' | 'crc'>;
+export type BlockNotes = Omit<Block, 'number' | 'at' | 'stored' | 'raw' | 'zstd' | 'crc'>;
 
 /** A file as the manifest names it; `crc` is the CRC-32 of all its bytes. */
 export type FileSummary = { readonly bytes: number; readonly crc: number };
@@ -92,14 +94,14 @@ export class ColumnFileWriter {
     this.#take(header);
   }
 
-  /** Adds a block. No sections: a block without cells, which takes no room. */
-  async addBlock(sections: readonly Uint8Array[], notes: BlockNotes): Promise<void> {
+  /** Adds a block; numbers rise. */
+  async addBlock(number: number, sections: readonly Uint8Array[], notes: BlockNotes): Promise<void> {
     const raw = joinSections(sections);
     const packed = raw.length < COMPRESS_BYTES_MIN ? raw : zstdCompressSync(raw, COMPRESSION);
     const zstd = packed.length < raw.length * COMPRESSED_SHARE_MAX;
     const stored = zstd ? packed : raw;
     const at = this.#bytes;
-    this.#blocks.push({ at, stored: stored.length, raw: raw.length, zstd, crc: crc32(stored), ...notes });
+    this.#blocks.push({ number, at, stored: stored.length, raw: raw.length, zstd, crc: crc32(stored), ...notes });
     this.#take(stored);
     if (this.#waitingBytes >= WRITE_BYTES) await this.#write();
   }
@@ -151,7 +153,9 @@ function joinSections(sections: readonly Uint8Array[]): Buffer {
 export class ColumnFile {
   readonly path: string;
   readonly content: FileContent;
+  /** In order of their numbers. */
   readonly blocks: readonly Block[];
+  readonly #byNumber: ReadonlyMap<number, Block>;
   readonly #disk: Disk;
 
   /** @throws {Fault} `corrupt`: not whole, or not one of ours. `invalid`: written by a newer version; names both. */
@@ -181,17 +185,23 @@ export class ColumnFile {
     this.path = path;
     this.content = content;
     this.blocks = blocks;
+    this.#byNumber = new Map(blocks.map((block) => [block.number, block]));
+  }
+
+  /** What the footer tells of a block; undefined when no row of it has a cell. */
+  block(number: number): Block | undefined {
+    return this.#byNumber.get(number);
   }
 
   /**
-   * The sections of a block; none when it holds no cells.
+   * The sections of a block; none when no row of it has a cell.
    * @throws {Fault} `corrupt`: names file, block and both sums.
    */
-  async readBlock(index: number): Promise<Buffer[]> {
-    const block = this.blocks[index]!;
-    if (block.stored === 0) return [];
+  async readBlock(number: number): Promise<Buffer[]> {
+    const block = this.#byNumber.get(number);
+    if (block === undefined) return [];
     const stored = await this.#disk.readAt(this.path, block.at, block.stored);
-    const where = `${this.path}, block ${index}`;
+    const where = `${this.path}, block ${number}`;
     if (crc32(stored) !== block.crc) throw damaged(where, sum(crc32(stored)), sum(block.crc));
     const raw = block.zstd
       ? unpack(where, stored, block.raw)

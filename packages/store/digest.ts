@@ -1,20 +1,22 @@
 /**
- * A fingerprint of a partition's content, the same however it is laid out in segments. SHA-256 over the rows in key
- * order, little-endian:
+ * A fingerprint of a partition's content, the same however it is laid out in segments. Rows are numbered from 0 in key
+ * order, those that are deleted too. SHA-256 over, little-endian:
  *
- *   row   u32 key length, key, stamp of the put (none: ms −1, low 0), stamp of the tombstone (same), u32 cells, cells
- *   cell  u32 column id, u8 state (1 value, 2 deleted), stamp, and for a value u32 length, bytes
- *   stamp f64 ms, f64 low (counter × 2^32 + site × 2^24 + writer)
+ *   rows     per row: u32 key length, key, put stamp, tombstone stamp (none: ms −1, low 0)
+ *   columns  by id ascending, those that have a cell and are not dropped: u32 id, SHA-256 over their cells, per cell:
+ *            u32 row number, u8 state (1 value, 2 deleted), stamp, and for a value u32 length, bytes
+ *   stamp    f64 ms, f64 low (counter × 2^32 + site × 2^24 + writer)
  *
- * A value's bytes: boolean u8, double f64, string and bytes themselves, every other type i64. Dropped columns are left out.
+ * A value's bytes: boolean u8, double f64, string and bytes themselves, every other type i64.
  */
 
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
+import type { Physical } from '@tidemark/schema/column-type';
 import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
 import { cellKinds } from './memtable-source.ts';
 import { mergeSources } from './merge.ts';
-import { type Cells, NO_STAMP, type Rows, type Want } from './rows.ts';
+import { type Cells, NO_STAMP, type Rows } from './rows.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export type PartitionDigest = {
@@ -28,119 +30,178 @@ export type PartitionDigest = {
   readonly hash: string;
 };
 
-/** Reads everything once. Memory: a block of each source. @throws {Fault} `corrupt`: stored bytes are wrong. */
+/** Columns read together: bounds memory when there are thousands. */
+const COLUMNS_PER_PASS = 128;
+
+/** Memory: a block of each source. @throws {Fault} `corrupt`: stored bytes are wrong. */
 export async function digestOf(snapshot: Snapshot): Promise<PartitionDigest> {
-  const hash = createHash('sha256');
-  const count = { rows: 0, cells: 0, tombstones: 0 };
-  if (snapshot.table !== null) {
-    const columns = new Map([...cellKinds(snapshot.table)].sort((a, b) => a[0] - b[0]));
-    const want: Want = { columns, keys: true, stamps: true };
-    const writer = new CanonicalWriter();
-    for await (const piece of mergeSources(snapshot.sources, { want, blockRows: snapshot.blockRows })) {
-      const rows = piece.kind === 'rows' ? piece.rows : await piece.source.read(piece.block, want);
-      const [from, to] = piece.kind === 'rows' ? [piece.from, piece.to] : [0, rows.rowCount];
-      const cells = [...columns.keys()].flatMap((id) => {
-        const held = rows.columns.get(id);
-        return held === undefined ? [] : [[id, held] as const];
-      });
-      for (let row = from; row < to; row++) {
-        if (rows.isLive(row)) count.rows++;
-        if (rows.tombMs !== null && rows.tombMs[row] !== NO_STAMP) count.tombstones++;
-        count.cells += writer.addRow(rows, row, cells);
-        if (writer.isFull) hash.update(writer.take());
-      }
-      hash.update(writer.take());
-      await setImmediate();
-    }
+  const rowDigest = new RowDigest();
+  const columnDigests: ColumnDigest[] = [];
+  const kinds = snapshot.table === null ? [] : [...cellKinds(snapshot.table)].sort((a, b) => a[0] - b[0]);
+  const held = kinds.filter(([id]) => snapshot.sources.some((source) => source.kinds.has(id)));
+  for (let first = 0; first === 0 || first < held.length; first += COLUMNS_PER_PASS) {
+    const columns = new Map(held.slice(first, first + COLUMNS_PER_PASS));
+    const digests = [...columns.keys()].map((id) => new ColumnDigest(id));
+    await readPass(snapshot, columns, (rows, from, to, firstNumber) => {
+      if (first === 0) rowDigest.add(rows, from, to);
+      for (const digest of digests) digest.add(rows, from, to, firstNumber);
+    });
+    columnDigests.push(...digests);
   }
-  return { ...count, hash: hash.digest('hex') };
+  return finish(rowDigest, columnDigests);
 }
 
-const FULL_BYTES = 256 * 1024;
+async function readPass(
+  snapshot: Snapshot,
+  columns: ReadonlyMap<number, Physical>,
+  take: (rows: Rows, from: number, to: number, firstNumber: number) => void,
+): Promise<void> {
+  const want = { columns, keys: true, stamps: true };
+  let number = 0;
+  for await (const piece of mergeSources(snapshot.sources, { want, blockRows: snapshot.blockRows })) {
+    const rows = piece.kind === 'rows' ? piece.rows : await piece.source.read(piece.block, want);
+    const [from, to] = piece.kind === 'rows' ? [piece.from, piece.to] : [0, rows.rowCount];
+    take(rows, from, to, number);
+    number += to - from;
+    await setImmediate();
+  }
+}
 
-class CanonicalWriter {
-  #bytes = Buffer.alloc(FULL_BYTES * 2);
-  #at = 0;
+function finish(rows: RowDigest, columns: readonly ColumnDigest[]): PartitionDigest {
+  const hash = rows.hash;
+  for (const column of columns) {
+    if (column.cellCount === 0) continue;
+    const id = Buffer.alloc(4);
+    id.writeUInt32LE(column.id);
+    hash.update(id).update(column.digest());
+  }
+  const cells = columns.reduce((sum, column) => sum + column.valueCount, 0);
+  return { rows: rows.liveCount, cells, tombstones: rows.tombstoneCount, hash: hash.digest('hex') };
+}
 
-  get isFull(): boolean {
-    return this.#at >= FULL_BYTES;
+class RowDigest {
+  readonly hash = createHash('sha256');
+  liveCount = 0;
+  tombstoneCount = 0;
+  readonly #writer = new ByteWriter();
+
+  add(rows: Rows, from: number, to: number): void {
+    const writer = this.#writer;
+    for (let row = from; row < to; row++) {
+      const tombMs = rows.tombMs === null ? NO_STAMP : rows.tombMs[row]!;
+      if (rows.isLive(row)) this.liveCount++;
+      if (tombMs !== NO_STAMP) this.tombstoneCount++;
+      writer.reserve(64 + rows.keys.lengths[row]!);
+      writer.bytes(rows.keys, row);
+      writer.stamp(rows.putMs[row]!, rows.putLow[row]!);
+      writer.stamp(tombMs, rows.tombLow === null ? 0 : rows.tombLow[row]!);
+    }
+    this.hash.update(writer.take());
+  }
+}
+
+class ColumnDigest {
+  readonly id: number;
+  cellCount = 0;
+  valueCount = 0;
+  readonly #hash = createHash('sha256');
+
+  constructor(id: number) {
+    this.id = id;
   }
 
-  /** What was written since the last time; valid until the next row is added. */
+  add(rows: Rows, from: number, to: number, firstNumber: number): void {
+    const cells = rows.columns.get(this.id);
+    if (cells === undefined) return;
+    const { presence } = cells.vector;
+    for (let row = from; row < to; row++) {
+      if (presence[row] !== CELL.absent) this.#addCell(rows, cells, row, firstNumber + row - from);
+    }
+    this.#hash.update(shared.take());
+  }
+
+  digest(): Buffer {
+    return this.#hash.digest();
+  }
+
+  #addCell(rows: Rows, { vector, ms, low }: Cells, row: number, number: number): void {
+    this.cellCount++;
+    shared.reserve(64 + (vector.kind === 'bytes' ? vector.lengths[row]! : 0));
+    shared.u32(number);
+    shared.u8(vector.presence[row]!);
+    shared.stamp((ms ?? rows.putMs)[row]!, (low ?? rows.putLow)[row]!);
+    if (vector.presence[row] !== CELL.value) return;
+    this.valueCount++;
+    writeValue(shared, vector, row);
+  }
+}
+
+function writeValue(writer: ByteWriter, vector: ColumnVector, row: number): void {
+  if (vector.kind === 'bytes') {
+    writer.bytes(vector, row);
+    return;
+  }
+  writer.u32(vector.kind === 'u8' ? 1 : 8);
+  if (vector.kind === 'u8') writer.u8(vector.u8[row]!);
+  else if (vector.kind === 'f64') writer.f64(vector.f64[row]!);
+  else if (vector.kind === 'i64') writer.i64(vector.i64[row]!);
+  else writer.whole(vector.kind === 'i32' ? vector.i32[row]! : vector.f64[row]!);
+}
+
+class ByteWriter {
+  #bytes = Buffer.alloc(64 * 1024);
+  #at = 0;
+
+  /** What was written since the last time; valid until more is. */
   take(): Buffer {
     const taken = this.#bytes.subarray(0, this.#at);
     this.#at = 0;
     return taken;
   }
 
-  /** @returns how many of the row's cells hold a value. */
-  addRow(rows: Rows, row: number, columns: readonly (readonly [number, Cells])[]): number {
-    const length = rows.keys.lengths[row]!;
-    this.#reserve(length + 64);
-    this.#u32(length);
-    this.#copy(rows.keys, row, length);
-    this.#stamp(rows.putMs[row]!, rows.putLow[row]!);
-    this.#stamp(rows.tombMs === null ? NO_STAMP : rows.tombMs[row]!, rows.tombLow === null ? 0 : rows.tombLow[row]!);
-    const countAt = this.#at;
-    this.#u32(0);
-    let cellCount = 0;
-    let valueCount = 0;
-    for (const [id, { vector, ms, low }] of columns) {
-      const state = vector.presence[row]!;
-      if (state === CELL.absent) continue;
-      cellCount++;
-      this.#reserve(64 + (vector.kind === 'bytes' ? vector.lengths[row]! : 0));
-      this.#u32(id);
-      this.#bytes[this.#at++] = state;
-      this.#stamp((ms ?? rows.putMs)[row]!, (low ?? rows.putLow)[row]!);
-      if (state !== CELL.value) continue;
-      valueCount++;
-      this.#value(vector, row);
-    }
-    this.#bytes.writeUInt32LE(cellCount, countAt);
-    return valueCount;
-  }
-
-  #value(vector: ColumnVector, row: number): void {
-    if (vector.kind === 'bytes') {
-      this.#u32(vector.lengths[row]!);
-      this.#copy(vector, row, vector.lengths[row]!);
-    } else if (vector.kind === 'u8') {
-      this.#u32(1);
-      this.#bytes[this.#at++] = vector.u8[row]!;
-    } else {
-      this.#u32(8);
-      if (vector.kind === 'f64') this.#at = this.#bytes.writeDoubleLE(vector.f64[row]!, this.#at);
-      else if (vector.kind === 'i64') this.#at = this.#bytes.writeBigInt64LE(vector.i64[row]!, this.#at);
-      else this.#whole(vector.kind === 'i32' ? vector.i32[row]! : vector.f64[row]!);
-    }
-  }
-
-  #whole(value: number): void {
-    const high = Math.floor(value / 4_294_967_296);
-    this.#u32(value - high * 4_294_967_296);
-    this.#at = this.#bytes.writeInt32LE(high, this.#at);
-  }
-
-  #stamp(ms: number, low: number): void {
-    this.#at = this.#bytes.writeDoubleLE(ms, this.#at);
-    this.#at = this.#bytes.writeDoubleLE(low, this.#at);
-  }
-
-  #u32(value: number): void {
-    this.#at = this.#bytes.writeUInt32LE(value, this.#at);
-  }
-
-  #copy(vector: ColumnVector, row: number, length: number): void {
-    const start = vector.starts[row]!;
-    vector.arena.copy(this.#bytes, this.#at, start, start + length);
-    this.#at += length;
-  }
-
-  #reserve(bytes: number): void {
+  reserve(bytes: number): void {
     if (this.#at + bytes <= this.#bytes.length) return;
     const larger = Buffer.alloc(Math.max(this.#at + bytes, this.#bytes.length * 2));
     this.#bytes.copy(larger, 0, 0, this.#at);
     this.#bytes = larger;
   }
+
+  u8(value: number): void {
+    this.#bytes[this.#at++] = value;
+  }
+
+  u32(value: number): void {
+    this.#at = this.#bytes.writeUInt32LE(value, this.#at);
+  }
+
+  f64(value: number): void {
+    this.#at = this.#bytes.writeDoubleLE(value, this.#at);
+  }
+
+  i64(value: bigint): void {
+    this.#at = this.#bytes.writeBigInt64LE(value, this.#at);
+  }
+
+  /** A whole number as an i64, without a bigint. */
+  whole(value: number): void {
+    const high = Math.floor(value / 4_294_967_296);
+    this.u32(value - high * 4_294_967_296);
+    this.#at = this.#bytes.writeInt32LE(high, this.#at);
+  }
+
+  stamp(ms: number, low: number): void {
+    this.f64(ms);
+    this.f64(low);
+  }
+
+  /** u32 length, then the bytes of a row. */
+  bytes(vector: ColumnVector, row: number): void {
+    const start = vector.starts[row]!;
+    const length = vector.lengths[row]!;
+    this.u32(length);
+    this.#at += vector.arena.copy(this.#bytes, this.#at, start, start + length);
+  }
 }
+
+/** One for all columns: what it holds is taken before another column writes. */
+const shared = new ByteWriter();

@@ -91,7 +91,7 @@ function gatherCells(
 ): Cells {
   const held = new ColumnVector(column.vector.kind);
   const cells: Cells = { vector: held, ms: null, low: null };
-  const { writeMs, writeLow, tombOf } = memtable;
+  const { writeMs, writeLow, tombOf, putOf } = memtable;
   for (let i = 0; i < rowNumbers.length; i++) {
     const row = rowNumbers[i]!;
     const slot = column.slotOf(row);
@@ -101,7 +101,7 @@ function gatherCells(
     // A cell older than its row's tombstone is gone.
     if (tombOf[row] !== 0 && memtable.compareWrites(write, tombOf[row]!) <= 0) continue;
     slots[i] = slot;
-    rows.setCellStamp(cells, i, writeMs[write]!, writeLow[write]!);
+    if (write !== putOf[row]) rows.setCellStamp(cells, i, writeMs[write]!, writeLow[write]!);
   }
   gatherRows(held, column.vector, slots);
   return { ...cells, vector: widened(held, kind, rowNumbers.length, `a column of kind ${column.vector.kind}`) };

@@ -16,10 +16,17 @@ export class FirstRows<T> {
   readonly #descending: readonly boolean[];
   readonly #limit: number;
   #rows: OrderedRow<T>[] = [];
+  /** The last of the first `limit` rows, as they were last put in order; null before that. */
+  #last: OrderedRow<T> | null = null;
 
   constructor(descending: readonly boolean[], limit: number | null) {
     this.#descending = descending;
     this.#limit = limit ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** False when a row with such keys, coming now, would not be among the first. */
+  admits(keys: OrderedRow<T>['keys']): boolean {
+    return this.#last === null || this.#compare(keys, this.#last.keys) < 0;
   }
 
   add(row: OrderedRow<T>): void {
@@ -40,7 +47,9 @@ export class FirstRows<T> {
   /** Stable, so that equal rows keep the order in which they came. */
   #keepFirst(): void {
     this.#rows.sort((a, b) => this.#compare(a.keys, b.keys));
-    if (this.#rows.length > this.#limit) this.#rows.length = this.#limit;
+    if (this.#rows.length < this.#limit) return;
+    this.#rows.length = this.#limit;
+    this.#last = this.#rows.at(-1)!;
   }
 
   #compare(a: readonly (Value | null)[], b: readonly (Value | null)[]): number {

@@ -12,6 +12,7 @@ import type { Stamp } from '@tidemark/schema/stamp';
 import type { Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
 import { type Fault, isFault } from '@tidemark/world/fault';
+import { BlockCache } from './block-cache.ts';
 import { FORMAT_VERSION } from './column-file.ts';
 import { pickCompaction } from './compact.ts';
 import { digestOf, type PartitionDigest } from './digest.ts';
@@ -31,11 +32,21 @@ export type StoreOptions = {
   readonly memtableBytesMax?: number;
   /** Rows in a block of a segment, 1–65,536: larger blocks compress better, smaller ones make point reads cheaper. */
   readonly blockRows?: number;
+  /** Memory for blocks that `get` decoded lately. */
+  readonly cacheBytesMax?: number;
   /** False: segments are merged only by `compact()`. */
   readonly compaction?: boolean;
 };
 
-const DEFAULTS = { memtableBytesMax: 64 * 1024 * 1024, blockRows: 16_384, compaction: true } as const;
+const DEFAULTS = {
+  memtableBytesMax: 64 * 1024 * 1024,
+  blockRows: 16_384,
+  cacheBytesMax: 32 * 1024 * 1024,
+  compaction: true,
+} as const;
+/** Cells in a block at most: tables of very many columns have blocks of fewer rows, so that one fits in memory. */
+const BLOCK_CELLS_MAX = 16 * 1024 * 1024;
+const BLOCK_ROWS_MIN = 256;
 /** Frozen memtables of up to this many rows are merged in memory as more are frozen. */
 const ABSORB_ROWS_MAX = 16_384;
 /** More frozen memtables than this make a flush due: a read has to merge them all. */
@@ -56,6 +67,8 @@ export class Partition {
   #retired: Segment[] = [];
   #previousNames: readonly string[];
   readonly #positions: Map<string, Position>;
+  /** A new one with every schema: what it holds is in the kinds of the table's columns. */
+  #cache: BlockCache;
   #active = new Memtable();
   /** Oldest first; the first `#flushing` of them are being written. */
   #frozen: Memtable[] = [];
@@ -79,6 +92,7 @@ export class Partition {
     this.#disk = disk;
     this.path = path;
     this.#options = options;
+    this.#cache = new BlockCache(options.cacheBytesMax);
     this.#manifest = files.manifest;
     this.#generation = files.generation;
     this.#nextSegment = files.nextSegment;
@@ -97,6 +111,7 @@ export class Partition {
   /** A SCHEMA record: new columns, int → long, renames, drops. Never a change of the key or a narrowing. */
   setTable(table: Table): void {
     this.#table = table;
+    this.#cache = new BlockCache(this.#options.cacheBytesMax);
     // Its vectors may be of a kind that is too narrow now.
     this.#freeze();
   }
@@ -179,6 +194,7 @@ export class Partition {
   async get(key: Uint8Array): Promise<StoredRow | null> {
     const table = this.#table;
     if (table === null) return null;
+    const cache = this.#cache;
     const found: Rows[] = [];
     for (const memtable of [this.#active, ...this.#frozen]) {
       const rows = rowOf(memtable, key, table);
@@ -188,7 +204,7 @@ export class Partition {
     const segments = this.#pin();
     try {
       for (const segment of segments) {
-        const rows = await segment.find(key, want);
+        const rows = await segment.find(key, want, cache);
         if (rows !== null) found.push(rows);
       }
     } finally {
@@ -204,7 +220,7 @@ export class Partition {
     const table = this.#table;
     const positions = new Map(this.#positions);
     const segments = this.#pin();
-    const { blockRows } = this.#options;
+    const blockRows = this.#blockRows(table);
     const memtables = await Promise.all(frozen.map((memtable) => MemtableSource.open(memtable, blockRows)));
     const sources = [...segments, ...memtables];
     return { table, positions, sources, blockRows, release: () => this.#unpin(segments) };
@@ -248,6 +264,11 @@ export class Partition {
     await this.close();
   }
 
+  #blockRows(table: Table | null): number {
+    const most = Math.max(BLOCK_ROWS_MIN, Math.floor(BLOCK_CELLS_MAX / (table?.columns.length ?? 1)));
+    return Math.min(this.#options.blockRows, most);
+  }
+
   /** Starts a new memtable; small frozen ones are merged like the digits of a counter, so few are left. */
   #freeze(absorb = true): void {
     if (this.#active.rowCount === 0) return;
@@ -272,7 +293,7 @@ export class Partition {
     if (memtables.length === 0 && isSame(positions, this.#manifest.positions) && table === this.#manifest.table) return;
     this.#flushing = memtables.length;
     try {
-      const { blockRows } = this.#options;
+      const blockRows = this.#blockRows(table);
       const sources: MemtableSource[] = [];
       for (const memtable of memtables) sources.push(await MemtableSource.open(memtable, blockRows));
       const added = table === null || memtables.length === 0 ? null : await this.#write(table, sources, async () => {});
@@ -290,7 +311,7 @@ export class Partition {
     pause: () => Promise<void>,
   ): Promise<Segment> {
     const name = segmentName(this.#nextSegment++);
-    const plan = { disk: this.#disk, folder: this.path, name, table, sources, blockRows: this.#options.blockRows };
+    const plan = { disk: this.#disk, folder: this.path, name, table, sources, blockRows: this.#blockRows(table) };
     try {
       const summary = await writeSegment({
         ...plan,

@@ -43,6 +43,13 @@ export class Rows {
     this.putLow = new Float64Array(room);
   }
 
+  /** Bytes of memory it holds. */
+  get memoryBytes(): number {
+    let bytes = this.keys.memoryBytes + this.putMs.byteLength * (this.tombMs === null ? 2 : 4);
+    for (const { vector, ms } of this.columns.values()) bytes += vector.memoryBytes + (ms?.byteLength ?? 0) * 2;
+    return bytes;
+  }
+
   /** The cells of a column, all absent when it is new here. */
   cells(id: number, kind: Physical): Cells {
     const existing = this.columns.get(id);

@@ -132,10 +132,11 @@ export class Scan {
       ({ name, column }) => column ?? outputs.find((output) => output.name === name)!.column!,
     );
     for await (const block of this.#blocks(snapshots, null, signal)) {
-      const keys = columns.map((column) => valuesOf(block, block.rows, column));
-      this.#project(block, block.rows).forEach((row, i) => {
-        first.add({ keys: keys.map((values) => values[i]!), row });
-      });
+      const byColumn = columns.map((column) => valuesOf(block, block.rows, column));
+      for (let i = 0; i < block.rows.length; i++) {
+        const keys = byColumn.map((values) => values[i]!);
+        if (first.admits(keys)) first.add({ keys, row: this.#project(block, block.rows.subarray(i, i + 1))[0]! });
+      }
     }
     yield* inBlocks(first.take());
   }
@@ -202,12 +203,27 @@ export class Scan {
   }
 }
 
+/** Different strings of a block remembered: entries of a dictionary come again and again. */
+const TEXTS_MAX = 1024;
+
 function valuesOf(block: ScanBlock, rows: Uint32Array, column: Column): (Value | null)[] {
   const vector = block.vector(column.id);
+  if (vector === undefined) return Array.from(rows, () => null);
   const values: (Value | null)[] = [];
+  const texts = column.type.name === 'string' && rows.length > 1 ? new Map<number, string>() : null;
   for (const row of rows) {
-    const isMissing = vector === undefined || vector.presence[row] !== CELL.value;
-    values.push(isMissing ? null : valueAt(vector, row, column.type));
+    if (vector.presence[row] !== CELL.value) values.push(null);
+    else if (texts === null || vector.lengths[row] === 0) values.push(valueAt(vector, row, column.type));
+    else {
+      // Strings that are not empty and begin at one place are the same.
+      const start = vector.starts[row]!;
+      let text = texts.get(start);
+      if (text === undefined) {
+        text = vector.stringAt(row);
+        if (texts.size < TEXTS_MAX) texts.set(start, text);
+      }
+      values.push(text);
+    }
   }
   return values;
 }

@@ -14,7 +14,7 @@ import { type Physical, physicalOf } from '@tidemark/schema/column-type';
 import { CELL, ColumnVector } from '@tidemark/schema/column-vector';
 import { keyColumns, type Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
-import { type BlockNotes, ColumnFileWriter } from './column-file.ts';
+import { ColumnFileWriter } from './column-file.ts';
 import { splitKeys } from './key-columns.ts';
 import type { SegmentFile, SegmentSummary } from './manifest.ts';
 import { mergeSources } from './merge.ts';
@@ -103,12 +103,7 @@ async function* reblocked(plan: SegmentPlan, want: Want): AsyncGenerator<[Rows, 
   if (open !== null) yield [open, 0, open.rowCount];
 }
 
-type OpenColumn = {
-  readonly id: number;
-  readonly kind: Physical;
-  writer: ColumnFileWriter | null;
-  skipped: BlockNotes[];
-};
+type OpenColumn = { readonly id: number; readonly kind: Physical; writer: ColumnFileWriter | null };
 
 class SegmentWriter {
   readonly #disk: Disk;
@@ -123,6 +118,8 @@ class SegmentWriter {
   #first: string | null = null;
   #last = '';
   #isFirstPass = true;
+  /** The number of the next block. */
+  #block = 0;
 
   constructor(disk: Disk, path: string, table: Table) {
     this.#disk = disk;
@@ -139,9 +136,10 @@ class SegmentWriter {
 
   async beginPass(columns: ReadonlyMap<number, Physical>, isFirst: boolean): Promise<void> {
     this.#isFirstPass = isFirst;
+    this.#block = 0;
     const all = isFirst ? [...keyColumns(this.#table).map((c) => [c.id, physicalOf(c.type)] as const)] : [];
     all.push(...columns);
-    this.#columns = all.map(([id, kind]) => ({ id, kind, writer: null, skipped: [] }));
+    this.#columns = all.map(([id, kind]) => ({ id, kind, writer: null }));
     if (!isFirst) return;
     const create = (name: string, kind: Physical): Promise<ColumnFileWriter> =>
       ColumnFileWriter.create(this.#disk, `${this.#path}/${name}`, { column: null, kind });
@@ -160,9 +158,8 @@ class SegmentWriter {
       const cells = rows.columns.get(column.id);
       if (part !== undefined) await this.#writeVector(column, part, 0, to - from, null);
       else if (cells !== undefined) await this.#writeVector(column, cells.vector, from, to, { rows, cells });
-      else column.skipped.push(emptyNotes(to - from));
-      if (column.writer !== null) await this.#writeSkipped(column);
     }
+    this.#block++;
   }
 
   async endPass(): Promise<void> {
@@ -194,7 +191,7 @@ class SegmentWriter {
     this.#first ??= first;
     this.#last = last;
     const plain = { rows: to - from, values: to - from, deleted: 0, min: null, max: null };
-    await key.addBlock([encodeColumn(rows.keys, null, from, to)], {
+    await key.addBlock(this.#block, [encodeColumn(rows.keys, null, from, to)], {
       ...plain,
       stampMin: null,
       stampMax: null,
@@ -203,8 +200,8 @@ class SegmentWriter {
     });
     const isLive = (row: number): boolean => rows.isLive(row);
     const bounds = stampBounds(rows.putMs, rows.putLow, from, to, isLive);
-    const puts = this.#stamps.encode(rows.putMs, rows.putLow, from, to, isLive) ?? [];
-    await stamp.addBlock(puts, { ...plain, ...bounds });
+    const puts = this.#stamps.encode(rows.putMs, rows.putLow, from, to, isLive);
+    if (puts !== null) await stamp.addBlock(this.#block, puts, { ...plain, ...bounds });
     await this.#writeFlags(flags, rows, from, to);
   }
 
@@ -223,7 +220,7 @@ class SegmentWriter {
     const bounds =
       tombMs === null ? { stampMin: null, stampMax: null } : stampBounds(tombMs, tombLow!, from, to, hasTomb);
     const notes = { rows: to - from, values: live, deleted: to - from - live, min: null, max: null, ...bounds };
-    await file.addBlock([flags, ...(tombs ?? [])], notes);
+    await file.addBlock(this.#block, [flags, ...(tombs ?? [])], notes);
   }
 
   async #writeVector(
@@ -234,13 +231,9 @@ class SegmentWriter {
     own: { readonly rows: Rows; readonly cells: Cells } | null,
   ): Promise<void> {
     const zone = zoneOf(vector, from, to);
-    if (zone.valueCount + zone.deletedCount === 0) {
-      column.skipped.push(emptyNotes(to - from));
-      return;
-    }
+    if (zone.valueCount + zone.deletedCount === 0) return;
     const path = `${this.#path}/${fileName(this.#table, column.id)}`;
     column.writer ??= await ColumnFileWriter.create(this.#disk, path, { column: column.id, kind: column.kind });
-    await this.#writeSkipped(column);
     const sections: Buffer[] = [encodeColumn(vector, null, from, to)];
     let bounds: ReturnType<typeof stampBounds> = { stampMin: null, stampMax: null };
     if (own !== null) {
@@ -250,7 +243,7 @@ class SegmentWriter {
       if (cells.ms !== null) sections.push(...(this.#encodeOwn(rows, cells, cells.ms, from, to) ?? []));
     }
     const hex = (bound: typeof zone.min): string | null => (bound === null ? null : boundToHex(vector.kind, bound));
-    await column.writer.addBlock(sections, {
+    await column.writer.addBlock(this.#block, sections, {
       rows: to - from,
       values: zone.valueCount,
       deleted: zone.deletedCount,
@@ -267,16 +260,6 @@ class SegmentWriter {
       return ms[row] !== rows.putMs[row] || low[row] !== rows.putLow[row];
     });
   }
-
-  async #writeSkipped(column: OpenColumn): Promise<void> {
-    const skipped = column.skipped;
-    column.skipped = [];
-    for (const notes of skipped) await column.writer!.addBlock([], notes);
-  }
-}
-
-function emptyNotes(rows: number): BlockNotes {
-  return { rows, values: 0, deleted: 0, min: null, max: null, stampMin: null, stampMax: null };
 }
 
 /** `4-delay.col`: the id tells what it is; the name, as it was when written and with odd characters replaced, is for people. */

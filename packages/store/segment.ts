@@ -5,6 +5,7 @@ import type { Physical } from '@tidemark/schema/column-type';
 import { ColumnVector } from '@tidemark/schema/column-vector';
 import type { Disk } from '@tidemark/world/disk';
 import { Fault } from '@tidemark/world/fault';
+import type { BlockCache } from './block-cache.ts';
 import { compareBytes } from './bytes.ts';
 import { ColumnFile } from './column-file.ts';
 import type { SegmentFile, SegmentSummary } from './manifest.ts';
@@ -12,6 +13,9 @@ import { type Cells, Rows, type Want, widened } from './rows.ts';
 import type { BlockRange, Source } from './source.ts';
 import { StampCodec } from './stamp-codec.ts';
 import { boundFromHex, type Zone } from './zone.ts';
+
+/** Columns of a block that are in memory together for a point read. */
+const COLUMNS_AT_A_TIME = 128;
 
 export class Segment implements Source {
   readonly summary: SegmentSummary;
@@ -71,7 +75,9 @@ export class Segment implements Source {
     const file = this.#byColumn.get(column);
     const rowCount = this.blocks[block]!.rowCount;
     if (file === undefined) return { rowCount, valueCount: 0, deletedCount: 0, min: null, max: null };
-    const { values, deleted, min, max } = (await this.#file(file.name)).blocks[block]!;
+    const stored = (await this.#file(file.name)).block(block);
+    if (stored === undefined) return { rowCount, valueCount: 0, deletedCount: 0, min: null, max: null };
+    const { values, deleted, min, max } = stored;
     return {
       rowCount,
       valueCount: values,
@@ -82,7 +88,7 @@ export class Segment implements Source {
   }
 
   async hasDead(block: number): Promise<boolean> {
-    return (await this.#file('flags.col')).blocks[block]!.deleted > 0;
+    return ((await this.#file('flags.col')).block(block)?.deleted ?? 0) > 0;
   }
 
   async read(block: number, want: Want): Promise<Rows> {
@@ -97,16 +103,26 @@ export class Segment implements Source {
     return rows;
   }
 
-  /** The row with that key, alone; null when there is none. */
-  async find(key: Uint8Array, want: Want): Promise<Rows | null> {
+  /** The row with that key, alone; null when there is none. One `cache` serves one `want`. */
+  async find(key: Uint8Array, want: Want, cache: BlockCache): Promise<Rows | null> {
     const block = firstWhere(this.blocks.length, (i) => compareBytes(this.blocks[i]!.last, key) >= 0);
     if (block === this.blocks.length || compareBytes(this.blocks[block]!.first, key) > 0) return null;
-    const { keys } = await this.read(block, { columns: new Map(), keys: true, stamps: false });
-    const { rowCount } = this.blocks[block]!;
+    const name = `${this.summary.name}/${block}`;
+    const keysOnly: Want = { columns: new Map(), keys: true, stamps: false };
+    const { keys, rowCount } = await cache.get(`${name}/keys`, () => this.read(block, keysOnly));
     const row = firstWhere(rowCount, (i) => compareBytes(keys.bytesAt(i), key) >= 0);
     if (row === rowCount || compareBytes(keys.bytesAt(row), key) !== 0) return null;
     const found = new Rows(0, 1);
-    found.append(await this.read(block, want), row, row + 1);
+    const wanted = [...want.columns];
+    // Some columns at a time, so that a block of a table with thousands of them is never all in memory.
+    for (let first = 0; first === 0 || first < wanted.length; first += COLUMNS_AT_A_TIME) {
+      const part: Want = { ...want, columns: new Map(wanted.slice(first, first + COLUMNS_AT_A_TIME)) };
+      const rows = await cache.get(`${name}/${first}`, () => this.read(block, part));
+      const alone = new Rows(0, 1);
+      alone.append(rows, row, row + 1);
+      if (first === 0) found.append(alone, 0, 1);
+      else for (const [id, cells] of alone.columns) found.columns.set(id, cells);
+    }
     return found;
   }
 
@@ -118,7 +134,7 @@ export class Segment implements Source {
   async verify(): Promise<void> {
     for (const { name } of this.summary.files) {
       const file = await this.#file(name);
-      for (let block = 0; block < file.blocks.length; block++) await file.readBlock(block);
+      for (const block of file.blocks) await file.readBlock(block.number);
     }
   }
 
@@ -126,7 +142,7 @@ export class Segment implements Source {
     const puts = await this.#sections('stamp.col', block);
     if (puts.length > 0) this.#stamps.decode(puts, rows.rowCount, rows.putMs, rows.putLow);
     const flags = await this.#file('flags.col');
-    if (flags.blocks[block]!.stampMin === null) return;
+    if ((flags.block(block)?.stampMin ?? null) === null) return;
     const tombs = (await this.#sections('flags.col', block)).slice(1);
     if (tombs.length !== 3) throw new Fault('corrupt', `${flags.path}, block ${block}: found no tombstone stamps`);
     rows.tombMs = new Float64Array(rows.rowCount).fill(-1);
@@ -159,9 +175,12 @@ export class Segment implements Source {
 
   async #sections(name: string, block: number): Promise<Buffer[]> {
     const file = await this.#file(name);
-    if (file.blocks[block]?.rows !== this.blocks[block]!.rowCount) {
-      const [got, expected] = [file.blocks[block]?.rows, this.blocks[block]!.rowCount];
-      throw new Fault('corrupt', `${file.path}, block ${block}: ${got} rows, key.col has ${expected}`, { got, expected });
+    const [got, expected] = [file.block(block)?.rows ?? null, this.blocks[block]!.rowCount];
+    if (got !== null && got !== expected) {
+      throw new Fault('corrupt', `${file.path}, block ${block}: ${got} rows, key.col has ${expected}`, {
+        got,
+        expected,
+      });
     }
     return file.readBlock(block);
   }

@@ -27,7 +27,7 @@ export async function sortKeys(keys: ColumnVector, rowCount: number): Promise<Ui
     const depth = pending.pop()!;
     const to = pending.pop()!;
     const from = pending.pop()!;
-    if (to - from <= SMALL) insert(keys, rows, from, to);
+    if (to - from <= SMALL) insert(keys, rows, from, to, depth);
     else split(keys, rows, spare, counts, from, to, depth, pending);
     moved += to - from;
     if (moved < SLICE) continue;
@@ -37,18 +37,37 @@ export async function sortKeys(keys: ColumnVector, rowCount: number): Promise<Ui
   return rows;
 }
 
-function insert(keys: ColumnVector, rows: Uint32Array, from: number, to: number): void {
+/** The rows' first `depth` bytes are the same. */
+function insert(keys: ColumnVector, rows: Uint32Array, from: number, to: number, depth: number): void {
   const { arena, starts, lengths } = keys;
   for (let i = from + 1; i < to; i++) {
     const row = rows[i]!;
+    const start = starts[row]! + depth;
+    const length = lengths[row]! - depth;
     let at = i;
     for (; at > from; at--) {
       const other = rows[at - 1]!;
-      if (compareRanges(arena, starts[other]!, lengths[other]!, arena, starts[row]!, lengths[row]!) <= 0) break;
+      if (compareRanges(arena, starts[other]! + depth, lengths[other]! - depth, arena, start, length) <= 0) break;
       rows[at] = other;
     }
     rows[at] = row;
   }
+}
+
+/** How many leading bytes all of the rows share, at least `depth`. */
+function sharedBytes(keys: ColumnVector, rows: Uint32Array, from: number, to: number, depth: number): number {
+  const { arena, starts, lengths } = keys;
+  const first = starts[rows[from]!]!;
+  let shared = lengths[rows[from]!]!;
+  for (let i = from + 1; i < to && shared > depth; i++) {
+    const start = starts[rows[i]!]!;
+    const length = lengths[rows[i]!]!;
+    if (length < shared) shared = length;
+    let at = depth;
+    while (at < shared && arena[first + at] === arena[start + at]) at++;
+    shared = at;
+  }
+  return shared;
 }
 
 function split(
@@ -70,7 +89,7 @@ function split(
   const one = counts.indexOf(to - from);
   if (one !== -1) {
     // All share this byte (or all end here, and are equal).
-    if (one !== 0) pending.push(from, to, depth + 1);
+    if (one !== 0) pending.push(from, to, sharedBytes(keys, rows, from, to, depth + 1));
     return;
   }
   let at = from;

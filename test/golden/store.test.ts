@@ -16,7 +16,7 @@ const DIGEST = {
   rows: 40,
   cells: 343,
   tombstones: 3,
-  hash: '6fffda7f43ca48c41cc93f6fcd2c7226c9b61ab3065fa9d901aec67a8ae299fe',
+  hash: '7cc6dfe0155de724ca1ab110ac72a0cc8aab9284038e3e8ac81b0386162d797b',
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-golden-'));
