@@ -162,10 +162,10 @@ describe('applier', () => {
     const older = { kind: 'Schema', version: 1, keyspace: JSON.stringify(LOCAL) } as const;
     const { maker: other, values } = sampleLog(2, LOCAL, 1);
     await site.append(LOG, 1, values);
-    await site.append(LOG, 0, [maker.genesis(), maker.start(1), maker.record(schema), maker.rows([row(1, 1)], 'u')]);
     {
       await using applier = await site.start(LOCAL);
       await reaches(applier, '1:2', 1);
+      await site.append(LOG, 0, [maker.genesis(), maker.start(1), maker.record(schema), maker.rows([row(1, 1)], 'u')]);
       await reaches(applier, '1:2');
       await applier.flush();
     }
@@ -319,6 +319,17 @@ describe('applier started again', () => {
     await site.append(LOG, 0, [maker.rows([row(1, 1)])]);
     await using applier = await site.start(LOCAL);
     await reaches(applier, '1:6');
+  });
+
+  it('knows that it is caught up though nothing new comes', async () => {
+    const { values } = sampleLog(3);
+    const site = new TestSite();
+    await site.append(LOG, 0, values);
+    for (let run = 0; run < 2; run++) {
+      await using applier = await site.start(LOCAL);
+      await eventually(() => applier.readers('paris').every((reader) => reader.caughtUp));
+      expect(formatPosition(applier.applied('paris', 0))).toBe('1:3');
+    }
   });
 
   it('builds column files that were deleted again from the log', async () => {

@@ -118,6 +118,7 @@ export class OriginReader {
       const refusal = await this.#whyNot(place);
       if (refusal === null) {
         this.#from = place.offset;
+        this.#end = (await this.#bounds()).end;
         return;
       }
       logger.warn(this.#where(), `${this.#name}: the checkpoint does not hold, folding from the start: ${refusal}`);
@@ -147,11 +148,17 @@ export class OriginReader {
   }
 
   async #restart(): Promise<void> {
-    this.#from = (await this.#parts.log.bounds(this.#parts.topic, this.#fold.name.partition)).start;
+    const { start, end } = await this.#bounds();
+    this.#from = start;
+    this.#end = end;
     while (this.#isDraining) await this.#draining;
     this.#fold.restart();
     this.#mustRestart = false;
     this.#stuckSinceMs = null;
+  }
+
+  #bounds(): Promise<{ readonly start: number; readonly end: number }> {
+    return this.#parts.log.bounds(this.#parts.topic, this.#fold.name.partition);
   }
 
   /** Reads until it has to turn back, or for good. */
