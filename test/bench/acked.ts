@@ -14,7 +14,7 @@ import { submit } from '@tidemark/writer/submit';
 import { Writer } from '@tidemark/writer/writer';
 import { Kafka, logLevel, type Producer } from 'kafkajs';
 import { columnarBodies, FLIGHT_AVRO, type Flight, flightsKeyspace, inGroups } from './flight-rows.ts';
-import { type Duel, duel, rateOf } from './measure.ts';
+import { contest, type Figures, rateOf } from './measure.ts';
 
 const SITE = 'paris';
 const PARTITIONS = 8;
@@ -34,7 +34,7 @@ export async function measureAcked(
   address: string,
   folder: string,
   runs: number,
-): Promise<Duel> {
+): Promise<Figures> {
   const keyspace = flightsKeyspace({ ack: 'local', sites: [SITE], partitions: PARTITIONS });
   await using log = await KafkaLog.connect([address], { clock, clientId: 'bench' });
   await using writer = await startWriter(log, keyspace, folder);
@@ -42,11 +42,10 @@ export async function measureAcked(
   const groups = inGroups(rows, PEER_BATCH_ROWS);
   const producer = await startProducer(address);
   try {
-    return await duel(
-      runs,
-      () => rateOf(rows.length * OUR_PASSES, () => writeAll(writer, bodies)),
-      () => rateOf(rows.length, () => sendAll(producer, groups)),
-    );
+    return await contest(runs, {
+      ours: () => rateOf(rows.length * OUR_PASSES, () => writeAll(writer, bodies)),
+      'kafkajs and avsc, one row a record': () => rateOf(rows.length, () => sendAll(producer, groups)),
+    });
   } finally {
     await producer.disconnect();
   }

@@ -1,4 +1,4 @@
-/** How a figure is taken: ours and a peer's in turn, several times, and the middle one of each. */
+/** How a figure is taken: ours and its peers' in turn, several times, and the middle one of each. */
 
 /** The middle of some runs, with the least and the most of them. */
 export type Figure = { readonly median: number; readonly min: number; readonly max: number; readonly runs: number };
@@ -14,23 +14,23 @@ export function percentile(sorted: ArrayLike<number>, share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(sorted.length * share) - 1))]!;
 }
 
-/** Ours, a peer's, and how many times the peer's ours is. */
-export type Duel = { readonly ours: Figure; readonly peer: Figure; readonly ratio: number };
+/** What takes part, the first of them ours: each returns a rate. */
+export type Contestants = Readonly<Record<string, () => Promise<number>>>;
+export type Figures = ReadonlyMap<string, Figure>;
 
 /**
- * Runs both `runs` times in turn, so that whatever else the machine does meets both. Each returns a rate; a first round
- * warms up and does not count.
+ * Runs all of them `runs` times in turn, so that whatever else the machine does meets each. A first round warms up and
+ * does not count.
  */
-export async function duel(runs: number, ours: () => Promise<number>, peer: () => Promise<number>): Promise<Duel> {
-  const rates: { ours: number[]; peer: number[] } = { ours: [], peer: [] };
+export async function contest(runs: number, contestants: Contestants): Promise<Figures> {
+  const rates = new Map(Object.keys(contestants).map((name) => [name, [] as number[]]));
   for (let run = -1; run < runs; run++) {
-    const rate = { peer: await peer(), ours: await ours() };
-    if (run < 0) continue;
-    rates.ours.push(rate.ours);
-    rates.peer.push(rate.peer);
+    for (const [name, work] of Object.entries(contestants)) {
+      const rate = await work();
+      if (run >= 0) rates.get(name)!.push(rate);
+    }
   }
-  const figures = { ours: figureOf(rates.ours), peer: figureOf(rates.peer) };
-  return { ...figures, ratio: figures.ours.median / figures.peer.median };
+  return new Map([...rates].map(([name, values]) => [name, figureOf(values)]));
 }
 
 /** Units per second while `work` runs. */
@@ -58,11 +58,14 @@ export function coreRateOf(units: number, work: () => void): number {
 
 const whole = (n: number): string => Math.round(n).toLocaleString('en');
 
-export function printDuel(what: string, unit: string, { ours, peer, ratio }: Duel, peerName: string): void {
+/** One line each; how many times the others' rate the first one's is. */
+export function printFigures(what: string, unit: string, figures: Figures): void {
   print(`  ${what}`);
-  print(`    ours         ${spread(ours)} ${unit}`);
-  print(`    ${peerName.padEnd(12)} ${spread(peer)} ${unit}`);
-  print(`    ratio        ${ratio.toFixed(1)}x`);
+  const [[, ours] = []] = figures;
+  for (const [name, figure] of figures) {
+    const ratio = figure === ours ? '' : `  ours is ${(ours!.median / figure.median).toFixed(1)}x`;
+    print(`    ${name.padEnd(32)} ${spread(figure)} ${unit}${ratio}`);
+  }
 }
 
 export function spread({ median, min, max, runs }: Figure): string {
@@ -78,6 +81,12 @@ export function short({ median, min, max }: Figure): { median: number; min: numb
   return { median: Math.round(median), min: Math.round(min), max: Math.round(max) };
 }
 
-export function shortDuel({ ours, peer, ratio }: Duel): object {
-  return { ours: short(ours), peer: short(peer), ratio: Math.round(ratio * 10) / 10 };
+/** For the closing line: medians by name, with least and most, and ours as a multiple of each other. */
+export function shortFigures(figures: Figures): Record<string, object> {
+  const [[, ours] = []] = figures;
+  const entries = [...figures].map(([name, figure]) => {
+    const ratio = Math.round((ours!.median / figure.median) * 10) / 10;
+    return [name, figure === ours ? short(figure) : { ...short(figure), oursIs: ratio }] as const;
+  });
+  return Object.fromEntries(entries);
 }

@@ -45,6 +45,9 @@ export async function measureMirrorMaker(options: MirrorMakerOptions): Promise<M
   const latencies = new LatencyReader(target);
   try {
     await latencies.start(source);
+    // Java gets faster as it goes on: the first half does not count.
+    await sendPaced(source, options);
+    await latencies.restart();
     const rowsPerSecond = await sendPaced(source, options);
     await latencies.settle();
     const memory = memoryMb({ name: 'mirror-maker', pid: mirror.pid! });
@@ -147,6 +150,11 @@ class LatencyReader {
       await sleep(50);
     }
     await producer.disconnect();
+    await this.restart();
+  }
+
+  /** Forgets what was noted, once nothing arrives any more. */
+  async restart(): Promise<void> {
     await this.settle();
     this.#ages = [];
   }

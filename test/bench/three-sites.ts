@@ -7,11 +7,9 @@ import { type Figure, figureOf, rateOf } from './measure.ts';
 import { idlePercent, memoryMb, type Named, peakMemory } from './process-cost.ts';
 import { define, postAll, postPaced } from './site-load.ts';
 
-const BATCH_ROWS = 2_000;
+const BATCH_ROWS = 8_000;
 const PACED_BATCH_ROWS = 1_000;
-const LANES = 8;
-/** The rows are posted so many times in a run. */
-const PASSES = 3;
+const LANES = 4;
 const SETTLE_MS = 3_000;
 
 export type SitesOptions = {
@@ -20,6 +18,8 @@ export type SitesOptions = {
   readonly folder: string;
   readonly reaper: Reaper;
   readonly runs: number;
+  /** The rows are posted so many times in a run. */
+  readonly passes: number;
   readonly idleMs: number;
   readonly pacedMs: number;
 };
@@ -40,7 +40,7 @@ export async function measureSites(
   options: SitesOptions,
   beside?: (sites: readonly DevSite[], rowsPerSecond: number) => Promise<void>,
 ): Promise<SitesFigures> {
-  const { engine, folder, reaper, rows, runs } = options;
+  const { engine, folder, reaper, rows, runs, passes } = options;
   const sites = await startSites({ engine, count: 3, folder, reaper, firstPort: null });
   const urls = sites.map((site) => site.url);
   const primary = urls[0]!;
@@ -52,10 +52,10 @@ export async function measureSites(
   const rest = new Map(processes.map((one) => [one.name, memoryMb(one)]));
   const idle = await idlePercent(processes, options.idleMs);
   const rates: number[] = [];
-  const work = Array.from({ length: PASSES }, () => bodies).flat();
+  const work = Array.from({ length: passes }, () => bodies).flat();
   const load = await peakMemory(processes, async () => {
     for (let run = -1; run < runs; run++) {
-      const rate = await rateOf(rows.length * PASSES, async () => {
+      const rate = await rateOf(rows.length * passes, async () => {
         const reached = await postAll(primary, work, LANES);
         await reached.everywhere(urls);
       });
@@ -103,7 +103,8 @@ async function measureLag(
   }
   await idlePercent([], SETTLE_MS);
   const bodies = columnarBodies(rows, PACED_BATCH_ROWS);
-  const posted = await postPaced(sites[0]!.url, bodies, { batchRows: PACED_BATCH_ROWS, rowsPerSecond, ms });
+  const pace = { batchRows: PACED_BATCH_ROWS, rowsPerSecond, ms };
+  const posted = await postPaced(sites[0]!.url, bodies, pace);
   await idlePercent([], SETTLE_MS);
   const lag: Record<string, LagMs> = {};
   for (const { name, url } of replicas) {
