@@ -36,7 +36,7 @@ export type SegmentPlan = {
   readonly table: Table;
   readonly sources: readonly Source[];
   readonly blockRows: number;
-  /** Called between blocks; throws to give up. */
+  /** Called between the columns of each block, so that others have their turn; throws to give up. */
   readonly pause: () => Promise<void>;
 };
 
@@ -61,8 +61,7 @@ export async function writeSegment(plan: SegmentPlan): Promise<SegmentSummary | 
       const want: Want = { columns, keys: true, stamps: true };
       await writer.beginPass(columns, first === 0);
       for await (const [rows, from, to] of reblocked(plan, want)) {
-        await writer.write(rows, from, to);
-        await plan.pause();
+        await writer.write(rows, from, to, plan.pause);
       }
       await writer.endPass();
     }
@@ -150,10 +149,11 @@ class SegmentWriter {
     ];
   }
 
-  async write(rows: Rows, from: number, to: number): Promise<void> {
+  async write(rows: Rows, from: number, to: number, pause: () => Promise<void>): Promise<void> {
     const keyVectors = this.#isFirstPass ? splitKeys(this.#table, rows.keys, from, to) : null;
     if (this.#isFirstPass) await this.#writeHeads(rows, from, to);
     for (const column of this.#columns) {
+      await pause();
       const part = keyVectors?.get(column.id);
       const cells = rows.columns.get(column.id);
       if (part !== undefined) await this.#writeVector(column, part, 0, to - from, null);
