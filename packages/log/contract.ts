@@ -1,5 +1,6 @@
 /** The promises of the Log port, as a suite. Every implementation passes it: `describeLog('sqlite', open)`. */
 
+import { SystemClock } from '@tidemark/world/system-clock';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeBroken, describeOutside } from './contract-faults.ts';
@@ -264,6 +265,22 @@ function describeRead(log: () => Log): void {
     }
     expect(texts(await readAll(log(), 't', 0, 1))).toEqual(['b', 'c']);
     abort.abort();
+  });
+
+  it('readers that wait at the end of a partition keep no other reader of it waiting', async () => {
+    await log().ensureTopic(topic('t'));
+    for (const text of ['a', 'b', 'c']) await log().append('t', 0, [{ value: bytes(text) }]);
+    const abort = new AbortController();
+    const waiting = Array.from({ length: 6 }, async () => {
+      for await (const batch of log().read({ topic: 't', partition: 0, from: 3, signal: abort.signal })) void batch;
+    });
+    for (let i = 0; i < 10; i++) {
+      expect(texts(await readAll(log(), 't', 0))).toEqual(['a', 'b', 'c']);
+      // At another moment of the waiting ones' long requests each time.
+      await new SystemClock().sleep(i * 23);
+    }
+    abort.abort();
+    await Promise.all(waiting);
   });
 
   it('a batch holds at most batchBytesMax, but always one record', async () => {

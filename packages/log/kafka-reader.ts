@@ -54,11 +54,13 @@ export class KafkaReader {
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
-      if (!this.#parts.signal.aborted) this.#askAll();
+      while (!this.#parts.signal.aborted && this.#askSome());
     });
   }
 
-  #askAll(): void {
+  /** One request for each leader that has a lane free; false when nobody could be asked for any more. */
+  #askSome(): boolean {
+    let hasAsked = false;
     const byLeader = new Map<number, Map<string, KafkaFeed>>();
     let isLeaderless = false;
     for (const feed of this.#feeds) {
@@ -76,15 +78,22 @@ export class KafkaReader {
       const lanes = this.#freeLanes.get(leader) ?? Array.from({ length: LANES }, (_, lane) => lane);
       this.#freeLanes.set(leader, lanes);
       const lane = lanes.pop();
-      if (lane !== undefined) void this.#ask(leader, lane, [...feeds.values()]);
+      if (lane === undefined) continue;
+      hasAsked = true;
+      void this.#ask(leader, lane, [...feeds.values()]);
     }
     if (isLeaderless && !this.#isFinding) void this.#findLeaders();
+    return hasAsked;
   }
 
   /** One request and what follows from its answer. It never rejects. */
   async #ask(leader: number, lane: number, feeds: readonly KafkaFeed[]): Promise<void> {
     const { cluster, voice } = this.#parts;
-    for (const feed of feeds) feed.isAsked = true;
+    for (const feed of feeds) {
+      feed.isAsked = true;
+      // Behind all others: with more readers of one partition than lanes, everybody gets a turn.
+      if (this.#feeds.delete(feed)) this.#feeds.add(feed);
+    }
     let isQuiet = false;
     try {
       const link = await cluster.nodeLink(leader, `read ${lane}`);
