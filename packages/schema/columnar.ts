@@ -185,7 +185,7 @@ class ColumnarReader {
       const vector = isKey ? new ColumnVector(physicalOf(column.type)) : this.#into.column(this.#table, column.id);
       const toRow = isKey ? 0 : this.#start;
       this.#decode(column.name, bytes, vector, toRow);
-      this.#check(column, vector, toRow, isKey);
+      this.#check(column, vector, toRow, isKey, bytes[0] === 0);
       if (isKey) parts.set(column.id, vector);
     }
     this.#takeKeys(keyColumns(this.#table).map((column) => ({ column, vector: parts.get(column.id)! })));
@@ -210,8 +210,9 @@ class ColumnarReader {
     }
   }
 
-  #check(column: Column, vector: ColumnVector, toRow: number, isKey: boolean): void {
+  #check(column: Column, vector: ColumnVector, toRow: number, isKey: boolean, isFull: boolean): void {
     const within = checkOf(column.type, vector, isKey);
+    if (isKey && isFull && within === null) return;
     for (let i = 0; i < this.#rowCount; i++) {
       const row = toRow + i;
       const state = vector.presence[row];
@@ -221,7 +222,8 @@ class ColumnarReader {
         throw this.#wrong(column, i, 'a cell', 'only the key in a row that is to be deleted');
       }
       if (state === CELL.deleted) continue;
-      if (!within(row)) throw this.#wrong(column, i, 'something else', formatColumnType(column.type));
+      if (within !== null && !within(row))
+        throw this.#wrong(column, i, 'something else', formatColumnType(column.type));
       if (isKey) continue;
       const bytes = bytesOf(vector, row);
       if (bytes > LIMITS.cellBytesMax) {
@@ -270,8 +272,11 @@ function bytesOf(vector: ColumnVector, row: number): number {
   return vector.kind === 'u8' ? 1 : vector.kind === 'i32' ? 4 : 8;
 }
 
-/** Says of a row whether what the vector holds there is a value of the type. A key's NaN has no order. */
-function checkOf(type: ColumnType, vector: ColumnVector, isKey: boolean): (row: number) => boolean {
+/**
+ * Says of a row whether what the vector holds there is a value of the type; null when all it can hold are.
+ * A key's NaN has no order.
+ */
+function checkOf(type: ColumnType, vector: ColumnVector, isKey: boolean): ((row: number) => boolean) | null {
   switch (type.name) {
     case 'boolean':
       return (row) => vector.u8[row]! <= 1;
@@ -284,14 +289,14 @@ function checkOf(type: ColumnType, vector: ColumnVector, isKey: boolean): (row: 
       return (row) => vector.i64[row]! < end && vector.i64[row]! > -end;
     }
     case 'string':
-      if (isAscii(vector.arena.subarray(0, vector.arenaUsed))) return () => true;
+      if (isAscii(vector.arena.subarray(0, vector.arenaUsed))) return null;
       return (row) => isUtf8(vector.bytesAt(row));
     case 'double':
-      return (row) => !isKey || !Number.isNaN(vector.f64[row]!);
+      return isKey ? (row) => !Number.isNaN(vector.f64[row]!) : null;
     case 'int':
     case 'long':
     case 'bytes':
-      return () => true;
+      return null;
   }
 }
 
