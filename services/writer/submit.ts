@@ -36,7 +36,8 @@ export async function submit(writer: Writer, slices: readonly Slice[], options: 
     committed.then(() => true),
     clock.sleep(timeoutMs, AbortSignal.any([deadline.signal, writer.signal])).then(() => false),
   ]);
-  deadline.abort();
+  // With a reason of its own: the default one is an exception with a stack, for every batch.
+  deadline.abort(null);
   // Another request under the same key may have given up an entry that both waited for.
   if (!inTime || entries.some((entry) => entry.cancelled)) throw late(writer, slices, entries, options);
   const positions = new Map<number, Position>();
