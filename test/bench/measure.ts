@@ -40,7 +40,7 @@ export async function rateOf(units: number, work: () => Promise<unknown>): Promi
   return (units / (performance.now() - startMs)) * 1_000;
 }
 
-const CPU_MS_MIN = 400;
+const CPU_MS_MIN = 250;
 
 /**
  * Units per second of this process's own time on a core, so that what else the machine does does not count. `work` is

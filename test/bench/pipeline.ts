@@ -5,8 +5,10 @@
 
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { existingKafka } from '@tidemark/dev/existing';
 import { KafkaServer } from '@tidemark/dev/kafka';
 import type { Reaper } from '@tidemark/dev/reaper';
+import type { DevSite } from '@tidemark/dev/sites';
 import { measureAcked } from './acked.ts';
 import { measureDecoding } from './decoding.ts';
 import { flightLines, flightsKeyspace, flightsOf } from './flight-rows.ts';
@@ -22,7 +24,7 @@ const PEER_ROWS_MAX = 100_000;
 
 export type PipelineOptions = {
   readonly reaper: Reaper;
-  /** A minute at most, with a wider spread. */
+  /** A minute at most: a wider spread, and no MirrorMaker 2, which takes most of that to start and warm up. */
   readonly quick: boolean;
   readonly only: readonly Measure[];
 };
@@ -53,7 +55,10 @@ export async function pipeline({ reaper, quick, only }: PipelineOptions): Promis
     figures.acked = shortFigures(acked);
     await kafka.stop();
   }
-  if (only.includes('kafka')) figures.kafka = await overKafka({ ...common, folder: join(folder, 'kafka-sites') });
+  if (only.includes('kafka')) {
+    const withPeer = !quick && existingKafka() === null;
+    figures.kafka = await overKafka({ ...common, folder: join(folder, 'kafka-sites') }, withPeer);
+  }
   if (only.includes('embedded')) {
     const found = await measureSites({ ...common, engine: 'embedded', folder: join(folder, 'embedded-sites') });
     printSites('embedded engine', found);
@@ -65,16 +70,17 @@ export async function pipeline({ reaper, quick, only }: PipelineOptions): Promis
 type Common = Omit<SitesOptions, 'engine'>;
 
 /** On Kafka and Redis, and then MirrorMaker 2 between the same two brokers at the same rows per second. */
-async function overKafka(common: Common): Promise<object> {
-  let mirrorMaker: MirrorMakerFigures | null = null;
-  const found = await measureSites({ ...common, engine: 'kafka' }, async ([from, to], rowsPerSecond) => {
+async function overKafka(common: Common, withPeer: boolean): Promise<object> {
+  let mirrorMaker: MirrorMakerFigures | undefined;
+  const runMirrorMaker = async (sites: readonly DevSite[], rowsPerSecond: number): Promise<void> => {
     // One kafkajs producer can send so many rows of 100 B and no more.
     const paced = { rowsPerSecond: Math.min(rowsPerSecond, PEER_ROWS_MAX), ms: common.pacedMs };
-    const brokers = { from: from!.kafka!.address, to: to!.kafka!.address };
-    mirrorMaker = await measureMirrorMaker({ ...common, ...brokers, ...paced });
-  });
+    const [from, to] = sites.map(({ kafka }) => kafka!.address);
+    mirrorMaker = await measureMirrorMaker({ ...common, from: from!, to: to!, ...paced });
+  };
+  const found = await measureSites({ ...common, engine: 'kafka' }, withPeer ? runMirrorMaker : undefined);
   printSites('three Kafka brokers and three Redis', found);
-  printMirrorMaker(mirrorMaker!);
+  if (mirrorMaker !== undefined) printMirrorMaker(mirrorMaker);
   return { ...found, rowsPerSecond: short(found.rowsPerSecond), mirrorMaker };
 }
 
