@@ -38,16 +38,21 @@ async function expectWhole(disk: SimDisk, writes: readonly Write[], promised: Pr
   }
   const names = await disk.list(FOLDER);
   expect(names.filter((name) => !/^(manifest\.\d+|seg-\d+)$/.test(name))).toEqual([]);
-  const manifests = names.filter((name) => name.startsWith('manifest'));
-  expect(manifests.length).toBeLessThanOrEqual(2);
+  expect(names.filter((name) => name.startsWith('manifest')).length).toBeLessThanOrEqual(2);
+  expect(await strays(disk)).toEqual([]);
+  expect(partition.openNotes).toEqual([]);
+  await partition.close();
+}
+
+/** Segments that no manifest names. */
+async function strays(disk: SimDisk): Promise<string[]> {
+  const names = await disk.list(FOLDER);
   const named = new Set<string>();
-  for (const name of manifests) {
+  for (const name of names.filter((one) => one.startsWith('manifest'))) {
     const text = Buffer.from(await disk.read(`${FOLDER}/${name}`)).toString();
     for (const segment of JSON.parse(text.split('\n')[0]!).segments) named.add(segment.name);
   }
-  expect(names.filter((name) => name.startsWith('seg-') && !named.has(name))).toEqual([]);
-  expect(partition.openNotes).toEqual([]);
-  await partition.close();
+  return names.filter((name) => name.startsWith('seg-') && !named.has(name));
 }
 
 /** Several lives on one platter, each but the last ended at a step that `next` chooses. */
@@ -111,6 +116,9 @@ describe('partition on a failing disk', () => {
       full = false;
       await partition.flush();
       await partition.compact();
+      // What was written in vain takes no room.
+      expect((await disk.list(FOLDER)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+      expect(await strays(disk)).toEqual([]);
       await partition.close();
       const promised = { seq: Object.fromEntries(ORIGINS.map((origin) => [origin, partition.position(origin).seq])) };
       await expectWhole(disk.restart(new SeededRandom(seed)), writes, promised);

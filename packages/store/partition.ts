@@ -13,40 +13,19 @@ import type { Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
 import { type Fault, isFault } from '@tidemark/world/fault';
 import { BlockCache } from './block-cache.ts';
-import { FORMAT_VERSION } from './column-file.ts';
 import { pickCompaction } from './compact.ts';
 import { digestOf, type PartitionDigest } from './digest.ts';
-import { generationOf, type Manifest, manifestName, segmentName, writeManifest } from './manifest.ts';
 import { Memtable } from './memtable.ts';
 import { cellKinds, MemtableSource, rowOf } from './memtable-source.ts';
 import { mergeRow } from './merge.ts';
-import { type OpenedFiles, openFiles } from './partition-files.ts';
 import { type StoredRow, storedRow } from './row-value.ts';
 import type { Rows, Want } from './rows.ts';
-import { Segment } from './segment.ts';
-import { writeSegment } from './segment-writer.ts';
+import { SegmentSet } from './segment-set.ts';
 import type { Snapshot } from './snapshot.ts';
+import { blockRowsFor, DEFAULTS, type StoreOptions } from './store-options.ts';
 
-export type StoreOptions = {
-  /** A flush is due once memtables hold this much memory. */
-  readonly memtableBytesMax?: number;
-  /** Rows in a block of a segment, 1–65,536: larger blocks compress better, smaller ones make point reads cheaper. */
-  readonly blockRows?: number;
-  /** Memory for blocks that `get` decoded lately. */
-  readonly cacheBytesMax?: number;
-  /** False: segments are merged only by `compact()`. */
-  readonly compaction?: boolean;
-};
+export type { StoreOptions } from './store-options.ts';
 
-const DEFAULTS = {
-  memtableBytesMax: 64 * 1024 * 1024,
-  blockRows: 16_384,
-  cacheBytesMax: 32 * 1024 * 1024,
-  compaction: true,
-} as const;
-/** Cells in a block at most: tables of very many columns have blocks of fewer rows, so that one fits in memory. */
-const BLOCK_CELLS_MAX = 16 * 1024 * 1024;
-const BLOCK_ROWS_MIN = 256;
 /** Frozen memtables of up to this many rows are merged in memory as more are frozen. */
 const ABSORB_ROWS_MAX = 16_384;
 /** More frozen memtables than this make a flush due: a read has to merge them all. */
@@ -54,18 +33,9 @@ const FROZEN_MAX = 16;
 
 export class Partition {
   readonly path: string;
-  /** What was found wrong with newer manifests when an older one had to be used; empty when all was well. */
-  readonly openNotes: readonly string[];
-  readonly #disk: Disk;
+  readonly #durable: SegmentSet;
   readonly #options: Required<StoreOptions>;
   #table: Table | null;
-  #manifest: Manifest;
-  #generation: number;
-  #nextSegment: number;
-  #segments: Segment[];
-  /** Segments no longer in the manifest, and the names the manifest before the current one still needs. */
-  #retired: Segment[] = [];
-  #previousNames: readonly string[];
   readonly #positions: Map<string, Position>;
   /** A new one with every schema: what it holds is in the kinds of the table's columns. */
   #cache: BlockCache;
@@ -85,22 +55,21 @@ export class Partition {
    * @throws {Fault} `corrupt`: manifests are there and none is whole. `invalid`: a newer version wrote it; untouched.
    */
   static async open(disk: Disk, path: string, options: StoreOptions = {}): Promise<Partition> {
-    return new Partition(disk, path, { ...DEFAULTS, ...options }, await openFiles(disk, path));
+    return new Partition(path, { ...DEFAULTS, ...options }, await SegmentSet.open(disk, path));
   }
 
-  private constructor(disk: Disk, path: string, options: Required<StoreOptions>, files: OpenedFiles) {
-    this.#disk = disk;
+  private constructor(path: string, options: Required<StoreOptions>, durable: SegmentSet) {
     this.path = path;
+    this.#durable = durable;
     this.#options = options;
     this.#cache = new BlockCache(options.cacheBytesMax);
-    this.#manifest = files.manifest;
-    this.#generation = files.generation;
-    this.#nextSegment = files.nextSegment;
-    this.#segments = files.segments;
-    this.#previousNames = files.previousNames;
-    this.#table = files.manifest.table;
-    this.#positions = new Map(Object.entries(files.manifest.positions));
-    this.openNotes = files.notes;
+    this.#table = durable.manifest.table;
+    this.#positions = new Map(Object.entries(durable.manifest.positions));
+  }
+
+  /** What was found wrong with newer manifests when an older one had to be used; empty when all was well. */
+  get openNotes(): readonly string[] {
+    return this.#durable.openNotes;
   }
 
   /** The newest schema it was given; kept in the manifest. */
@@ -123,7 +92,7 @@ export class Partition {
 
   /** The last position whose rows are in segments, as the manifest says. */
   durablePosition(origin: string): Position {
-    return this.#manifest.positions[origin] ?? NOWHERE;
+    return this.#durable.manifest.positions[origin] ?? NOWHERE;
   }
 
   /** Origins it has a position of. */
@@ -138,12 +107,12 @@ export class Partition {
 
   /** Segments there are now. */
   get segmentCount(): number {
-    return this.#segments.length;
+    return this.#durable.segments.length;
   }
 
   /** Bytes of the segments' files. */
   get segmentBytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    return this.#durable.segments.reduce((sum, segment) => sum + segment.bytes, 0);
   }
 
   /**
@@ -201,14 +170,14 @@ export class Partition {
       if (rows !== null) found.push(rows);
     }
     const want: Want = { columns: cellKinds(table), keys: true, stamps: true };
-    const segments = this.#pin();
+    const segments = this.#durable.pin();
     try {
       for (const segment of segments) {
         const rows = await segment.find(key, want, cache);
         if (rows !== null) found.push(rows);
       }
     } finally {
-      this.#unpin(segments);
+      this.#durable.unpin(segments);
     }
     return found.length === 0 ? null : storedRow(table, mergeRow(found, want), 0);
   }
@@ -219,11 +188,11 @@ export class Partition {
     const frozen = [...this.#frozen];
     const table = this.#table;
     const positions = new Map(this.#positions);
-    const segments = this.#pin();
-    const blockRows = this.#blockRows(table);
+    const segments = this.#durable.pin();
+    const blockRows = blockRowsFor(table, this.#options);
     const memtables = await Promise.all(frozen.map((memtable) => MemtableSource.open(memtable, blockRows)));
     const sources = [...segments, ...memtables];
-    return { table, positions, sources, blockRows, release: () => this.#unpin(segments) };
+    return { table, positions, sources, blockRows, release: () => this.#durable.unpin(segments) };
   }
 
   /** What it holds, in figures and a hash that depend on the content only. */
@@ -245,11 +214,11 @@ export class Partition {
 
   /** Reads every block of every segment. @throws {Fault} `corrupt`: names file, block and both sums. */
   async verify(): Promise<void> {
-    const segments = this.#pin();
+    const segments = this.#durable.pin();
     try {
       for (const segment of segments) await segment.verify();
     } finally {
-      this.#unpin(segments);
+      this.#durable.unpin(segments);
     }
   }
 
@@ -262,11 +231,6 @@ export class Partition {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #blockRows(table: Table | null): number {
-    const most = Math.max(BLOCK_ROWS_MIN, Math.floor(BLOCK_CELLS_MAX / (table?.columns.length ?? 1)));
-    return Math.min(this.#options.blockRows, most);
   }
 
   /** Starts a new memtable; small frozen ones are merged like the digits of a counter, so few are left. */
@@ -290,90 +254,30 @@ export class Partition {
     const table = this.#table;
     const positions = Object.fromEntries(this.#positions);
     const memtables = [...this.#frozen];
-    if (memtables.length === 0 && isSame(positions, this.#manifest.positions) && table === this.#manifest.table) return;
+    if (
+      memtables.length === 0 &&
+      isSame(positions, this.#durable.manifest.positions) &&
+      table === this.#durable.manifest.table
+    )
+      return;
     this.#flushing = memtables.length;
     try {
-      const blockRows = this.#blockRows(table);
-      const sources: MemtableSource[] = [];
-      for (const memtable of memtables) sources.push(await MemtableSource.open(memtable, blockRows));
-      const added = table === null || memtables.length === 0 ? null : await this.#write(table, sources, async () => {});
-      await this.#commit({ table, positions, segments: added === null ? this.#segments : [...this.#segments, added] });
+      const blockRows = blockRowsFor(table, this.#options);
+      const segments = [...this.#durable.segments];
+      if (table !== null && memtables.length > 0) {
+        const sources = await Promise.all(memtables.map((memtable) => MemtableSource.open(memtable, blockRows)));
+        segments.push(await this.#durable.write({ table, sources, blockRows, pause: () => setImmediate() }));
+      }
+      await this.#durable.commit({ table, positions, segments });
       this.#frozen.splice(0, memtables.length);
     } finally {
       this.#flushing = 0;
     }
   }
 
-  /** Writes a segment; when that fails for want of room, takes away what was written. */
-  async #write(
-    table: Table,
-    sources: readonly (Segment | MemtableSource)[],
-    pause: () => Promise<void>,
-  ): Promise<Segment> {
-    const name = segmentName(this.#nextSegment++);
-    const plan = { disk: this.#disk, folder: this.path, name, table, sources, blockRows: this.#blockRows(table) };
-    try {
-      const summary = await writeSegment({
-        ...plan,
-        pause: async () => {
-          await setImmediate();
-          await pause();
-        },
-      });
-      return await Segment.open(this.#disk, this.path, summary!, table.key);
-    } catch (error) {
-      if (isFault(error, 'unavailable')) await this.#disk.remove(`${this.path}/${name}`);
-      throw error;
-    }
-  }
-
-  /** One rename makes segments, schema and positions count together. */
-  async #commit(next: {
-    readonly table: Table | null;
-    readonly positions: Record<string, Position>;
-    readonly segments: Segment[];
-  }): Promise<void> {
-    const generation = ++this.#generation;
-    const manifest: Manifest = {
-      format: FORMAT_VERSION,
-      generation,
-      nextSegment: this.#nextSegment,
-      table: next.table,
-      positions: next.positions,
-      segments: next.segments.map((segment) => segment.summary),
-    };
-    try {
-      await writeManifest(this.#disk, this.path, manifest);
-    } catch (error) {
-      if (isFault(error, 'unavailable')) await this.#disk.remove(`${this.path}/${manifestName(generation)}.tmp`);
-      throw error;
-    }
-    const previous = this.#manifest;
-    this.#retired.push(...this.#segments.filter((segment) => !next.segments.includes(segment)));
-    this.#previousNames = previous.segments.map((segment) => segment.name);
-    this.#manifest = manifest;
-    this.#segments = next.segments;
-    await this.#removeOlder(previous.generation);
-  }
-
-  /** Manifests before the previous one, then the segments that only they named. */
-  async #removeOlder(previous: number): Promise<void> {
-    for (const name of await this.#disk.list(this.path)) {
-      const generation = generationOf(name);
-      if (generation !== null && generation < previous) await this.#disk.remove(`${this.path}/${name}`);
-    }
-    await this.#removeRetired();
-  }
-
-  async #removeRetired(): Promise<void> {
-    const free = this.#retired.filter((s) => s.pins === 0 && !this.#previousNames.includes(s.summary.name));
-    this.#retired = this.#retired.filter((segment) => !free.includes(segment));
-    for (const segment of free) await this.#disk.remove(`${this.path}/${segment.summary.name}`);
-  }
-
   #startCompaction(): void {
     if (this.#compacting !== null || this.#closed || this.#failure !== null || this.#damage !== null) return;
-    if (pickCompaction(this.#segments.map((segment) => segment.bytes)).length === 0) return;
+    if (pickCompaction(this.#durable.segments.map((segment) => segment.bytes)).length === 0) return;
     this.#compacting = this.#compactAll()
       .catch((error: unknown) => {
         // A full disk is no failure: the segments are as they were, and the next flush starts anew.
@@ -387,28 +291,23 @@ export class Partition {
 
   async #compactAll(): Promise<void> {
     for (;;) {
-      const picked = pickCompaction(this.#segments.map((segment) => segment.bytes)).map((i) => this.#segments[i]!);
+      const picked = pickCompaction(this.#durable.segments.map((segment) => segment.bytes)).map(
+        (i) => this.#durable.segments[i]!,
+      );
       const table = this.#table;
       if (picked.length === 0 || table === null) return;
-      const merged = await this.#write(table, picked, async () => {
+      const pause = async (): Promise<void> => {
+        await setImmediate();
         if (this.#closed) throw GIVEN_UP;
-      });
+      };
+      const blockRows = blockRowsFor(table, this.#options);
+      const merged = await this.#durable.write({ table, sources: picked, blockRows, pause });
       await this.#alone(() => {
-        const segments = [...this.#segments.filter((segment) => !picked.includes(segment)), merged];
-        return this.#commit({ table: this.#manifest.table, positions: this.#manifest.positions, segments });
+        const segments = [...this.#durable.segments.filter((segment) => !picked.includes(segment)), merged];
+        const { table: known, positions } = this.#durable.manifest;
+        return this.#durable.commit({ table: known, positions, segments });
       });
     }
-  }
-
-  #pin(): Segment[] {
-    const segments = [...this.#segments];
-    for (const segment of segments) segment.pins++;
-    return segments;
-  }
-
-  /** Files nobody reads any more go with the next change of the manifest. */
-  #unpin(segments: readonly Segment[]): void {
-    for (const segment of segments) segment.pins--;
   }
 
   #check(): void {

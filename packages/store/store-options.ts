@@ -1,0 +1,32 @@
+/** What can be set about a store, and what it is when nobody says. */
+
+import type { Table } from '@tidemark/schema/table';
+
+/** All may be left out. */
+export type StoreOptions = {
+  /** A flush is due once memtables hold this much memory. */
+  readonly memtableBytesMax?: number;
+  /** Rows in a block of a segment, 1–65,536: larger blocks compress better, smaller ones make point reads cheaper. */
+  readonly blockRows?: number;
+  /** Memory for blocks that `get` decoded lately. */
+  readonly cacheBytesMax?: number;
+  /** False: segments are merged only by `compact()`. */
+  readonly compaction?: boolean;
+};
+
+/** In bytes and rows. */
+export const DEFAULTS = {
+  memtableBytesMax: 64 * 1024 * 1024,
+  blockRows: 16_384,
+  cacheBytesMax: 32 * 1024 * 1024,
+  compaction: true,
+} as const;
+/** Cells in a block at most: tables of very many columns have blocks of fewer rows, so that one fits in memory. */
+const BLOCK_CELLS_MAX = 16 * 1024 * 1024;
+const BLOCK_ROWS_MIN = 256;
+
+/** Rows in a block of that table. */
+export function blockRowsFor(table: Table | null, options: { readonly blockRows: number }): number {
+  const most = Math.max(BLOCK_ROWS_MIN, Math.floor(BLOCK_CELLS_MAX / (table?.columns.length ?? 1)));
+  return Math.min(options.blockRows, most);
+}
