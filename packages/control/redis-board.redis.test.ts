@@ -36,7 +36,7 @@ describe('redis board', () => {
     RedisBoard.connect({ url: server.address, cluster: 'one', site: 'paris', clock, logger: SILENT, ...fields });
 
   async function whilePaused(attempt: () => Promise<void>): Promise<unknown> {
-    server.pause();
+    await server.pause();
     try {
       return await attempt();
     } catch (error) {
@@ -53,7 +53,7 @@ describe('redis board', () => {
       another: connect,
       forget: async () => void (await admin.flushall()),
       outage: async () => {
-        server.pause();
+        await server.pause();
         return { [Symbol.asyncDispose]: async () => server.resume() };
       },
       [Symbol.asyncDispose]: async () => {},

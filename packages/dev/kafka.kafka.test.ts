@@ -54,7 +54,7 @@ describe('kafka on this machine', () => {
   });
 
   it('while paused answers nothing, and afterwards goes on', async () => {
-    server.pause();
+    await server.pause();
     expect(await isBrokerReady(server.port)).toBe(false);
     server.resume();
     while (!(await isBrokerReady(server.port))) await sleep(50);

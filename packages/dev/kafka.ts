@@ -94,8 +94,8 @@ export class KafkaServer {
   }
 
   /** Freezes it: connections stay open and nothing answers; what is sent meanwhile is executed when it wakes. */
-  pause(): void {
-    this.#process?.pause();
+  async pause(): Promise<void> {
+    await this.#process?.pause();
   }
 
   resume(): void {

@@ -44,7 +44,7 @@ describe('redis on this machine', () => {
   });
 
   it('while paused answers nothing, and afterwards goes on', async () => {
-    server.pause();
+    await server.pause();
     await expect(command('PING')).rejects.toThrow();
     server.resume();
     await sleep(0);

@@ -111,8 +111,8 @@ export class RedisServer {
   }
 
   /** Freezes it; what clients send meanwhile is executed when it wakes. */
-  pause(): void {
-    this.#process?.pause();
+  async pause(): Promise<void> {
+    await this.#process?.pause();
   }
 
   resume(): void {

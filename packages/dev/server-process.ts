@@ -2,7 +2,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { open, readFile } from 'node:fs/promises';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '@tidemark/world/fault';
@@ -10,6 +10,7 @@ import type { Reaper } from './reaper.ts';
 
 const STOP_WAIT_MS = 15_000;
 const POLL_MS = 40;
+const PAUSE_POLL_MS = 2;
 const TAIL_CHARS = 1_500;
 
 /** What to run and where: `name` is for messages and for the output file, `folder` is the server's own. */
@@ -104,9 +105,10 @@ export class ServerProcess {
     await ended;
   }
 
-  /** Freezes it: connections stay open and nothing answers. */
-  pause(): void {
+  /** Freezes it: connections stay open and nothing answers. Resolves when every thread of it stands still. */
+  async pause(): Promise<void> {
     this.#child.kill('SIGSTOP');
+    while (this.isRunning && !(await isFrozen(this.pid))) await sleep(PAUSE_POLL_MS);
   }
 
   resume(): void {
@@ -121,4 +123,13 @@ export class ServerProcess {
     const output = await readFile(this.#logPath, 'utf8').catch(() => '');
     return new Fault('unavailable', `${this.#name} in ${this.#logPath} ${what}: ${output.slice(-TAIL_CHARS).trim()}`);
   }
+}
+
+/** Linux tells; elsewhere the signal has to do. */
+async function isFrozen(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const states = await Promise.all(
+    threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => ') T')),
+  );
+  return states.every((stat) => stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) === 'T');
 }

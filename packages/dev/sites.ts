@@ -103,8 +103,8 @@ export class DevSite {
     await this.#process?.stop();
   }
 
-  pause(): void {
-    this.#process?.pause();
+  async pause(): Promise<void> {
+    await this.#process?.pause();
   }
 
   resume(): void {

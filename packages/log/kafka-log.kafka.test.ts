@@ -178,7 +178,7 @@ describe('kafka log under faults', () => {
     await using log = await connectTo([broker.address], 500);
     await log.ensureTopic(topic(name));
     await log.append(name, 0, [{ value: bytes('a') }]);
-    broker.pause();
+    await broker.pause();
     try {
       await expect(log.append(name, 0, [{ value: bytes('b') }])).rejects.toMatchObject({ kind: 'unknown' });
     } finally {

@@ -52,7 +52,7 @@ describe('writer on Kafka', () => {
       if (batch % 10 === 3) proxy.losesNextAppendAnswer = true;
       if (batch % 20 === 7) proxy.cut();
       if (batch === 30) {
-        broker.pause();
+        await broker.pause();
         void clock.sleep(2_000).then(() => broker.resume());
       }
       receipts.push(put(writer, batch));

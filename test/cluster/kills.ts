@@ -6,7 +6,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Database } from '@tidemark/client';
+import type { Database, Receipt } from '@tidemark/client';
 import { connect, table } from '@tidemark/client';
 import type { DevSite } from '@tidemark/dev/sites';
 import { integerBetween, type Random } from '@tidemark/world/random';
@@ -44,10 +44,12 @@ export type Ledger = {
   readonly sent: Map<number, number>;
   ackedRows: number;
   batches: number;
+  /** Of the newest acked batch. */
+  last: Receipt | null;
 };
 
 export function emptyLedger(): Ledger {
-  return { acked: new Map(), sent: new Map(), ackedRows: 0, batches: 0 };
+  return { acked: new Map(), sent: new Map(), ackedRows: 0, batches: 0, last: null };
 }
 
 export async function defineKills(urls: readonly string[]): Promise<void> {
@@ -87,6 +89,7 @@ export async function keepWriting(db: Database, ledger: Ledger, random: Random, 
     for (const { id } of rows) ledger.acked.set(id, value);
     ledger.ackedRows += rows.length;
     ledger.batches++;
+    ledger.last = receipt;
   }
 }
 
@@ -173,8 +176,14 @@ export async function rowsInLog(site: DevSite): Promise<number> {
   return end.rows;
 }
 
-/** Files a crash could have left half-done in a site's folder. */
+/** Files a crash could have left half-done in a site's folder. One that is there for a moment only is being written. */
 export async function temporaryFiles(site: DevSite): Promise<string[]> {
-  const names = await readdir(site.folder, { recursive: true });
-  return names.filter((name) => name.endsWith('.tmp')).map((name) => join(site.name, name));
+  let left: string[] = [];
+  for (let tries = 0; tries < 50; tries++) {
+    const names = await readdir(site.folder, { recursive: true });
+    left = names.filter((name) => name.endsWith('.tmp')).map((name) => join(site.name, name));
+    if (left.length === 0) break;
+    await sleep(100);
+  }
+  return left;
 }
