@@ -103,8 +103,8 @@ async function sendPaced(kafka: Kafka, { rowsPerSecond, ms }: MirrorMakerOptions
   const gapMs = (BATCH_ROWS / rowsPerSecond) * 1_000;
   const underWay: Promise<unknown>[] = [];
   while (performance.now() - startMs < ms) {
-    const dueMs = startMs + underWay.length * gapMs;
-    if (performance.now() < dueMs) await sleep(dueMs - performance.now());
+    const waitMs = startMs + underWay.length * gapMs - performance.now();
+    if (waitMs > 0) await sleep(waitMs);
     const partition = underWay.length % PARTITIONS;
     const value = recordNow();
     const messages = Array.from({ length: BATCH_ROWS }, () => ({ value, partition }));

@@ -84,8 +84,8 @@ export async function postPaced(url: string, bodies: readonly Buffer[], pace: Pa
   const underWay: Promise<Token>[] = [];
   const gapMs = (pace.batchRows / pace.rowsPerSecond) * 1_000;
   while (performance.now() - startMs < pace.ms) {
-    const dueMs = startMs + underWay.length * gapMs;
-    if (performance.now() < dueMs) await sleep(dueMs - performance.now());
+    const waitMs = startMs + underWay.length * gapMs - performance.now();
+    if (waitMs > 0) await sleep(waitMs);
     underWay.push(postColumns(url, bodies[underWay.length % bodies.length]!));
   }
   await Promise.all(underWay);

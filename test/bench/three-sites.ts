@@ -1,5 +1,6 @@
 /** Three sites as processes: rows posted at one until all three have applied them, lag at half that, and what it costs. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reaper } from '@tidemark/dev/reaper';
 import { type DevSite, type Engine, startSites } from '@tidemark/dev/sites';
 import { columnarBodies, type Flight, keyspaceFile } from './flight-rows.ts';
@@ -20,6 +21,8 @@ export type SitesOptions = {
   readonly runs: number;
   /** The rows are posted so many times in a run. */
   readonly passes: number;
+  /** Until what was written so far has been flushed. */
+  readonly restMs: number;
   readonly idleMs: number;
   readonly pacedMs: number;
 };
@@ -35,7 +38,7 @@ export type SitesFigures = {
   readonly memoryMb: Readonly<Record<string, { readonly rest: number; readonly load: number }>>;
 };
 
-/** @param beside told of the running sites and the load, before they end */
+/** @param beside what is measured on the same brokers, once the sites' own processes have ended */
 export async function measureSites(
   options: SitesOptions,
   beside?: (sites: readonly DevSite[], rowsPerSecond: number) => Promise<void>,
@@ -47,7 +50,7 @@ export async function measureSites(
   const bodies = columnarBodies(rows, BATCH_ROWS);
   const names = sites.map((site) => site.name);
   await define(primary, keyspaceFile({ ack: 'local', sites: names, partitions: 8 }), bodies[0]!);
-  await idlePercent([], SETTLE_MS);
+  await sleep(options.restMs);
   const processes = processesOf(sites);
   const rest = new Map(processes.map((one) => [one.name, memoryMb(one)]));
   const idle = await idlePercent(processes, options.idleMs);
@@ -64,8 +67,9 @@ export async function measureSites(
   });
   const rowsPerSecond = figureOf(rates);
   const paced = await measureLag(sites, rows, rowsPerSecond.median / 2, options.pacedMs);
+  await Promise.all(sites.map((site) => site.stop()));
   await beside?.(sites, paced.rowsPerSecond);
-  await Promise.all(sites.flatMap((site) => [site.stop(), site.kafka?.stop(), site.redis?.stop()]));
+  await Promise.all(sites.flatMap((site) => [site.kafka?.stop(), site.redis?.stop()]));
   return {
     rowsPerSecond,
     pacedRowsPerSecond: Math.round(paced.rowsPerSecond),
@@ -101,11 +105,11 @@ async function measureLag(
     await site.stop();
     await site.start();
   }
-  await idlePercent([], SETTLE_MS);
+  await sleep(SETTLE_MS);
   const bodies = columnarBodies(rows, PACED_BATCH_ROWS);
   const pace = { batchRows: PACED_BATCH_ROWS, rowsPerSecond, ms };
   const posted = await postPaced(sites[0]!.url, bodies, pace);
-  await idlePercent([], SETTLE_MS);
+  await sleep(SETTLE_MS);
   const lag: Record<string, LagMs> = {};
   for (const { name, url } of replicas) {
     const response = await fetch(`${url}/v1/internal/positions/travel`);
