@@ -1,4 +1,4 @@
-/** The suite of kills, for one engine. Sizes by TIDEMARK_KILLS: small in CI, any number by hand. */
+/** The suite of kills, for one engine. Sizes by KILLS: small in CI, any number by hand. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Reaper } from '@tidemark/dev/reaper';
@@ -24,7 +24,7 @@ export function describeKills(
   sizes: { readonly replicaKills: number; readonly siteKills: number },
 ): void {
   describe(`kill −9 on the ${engine} engine`, () => {
-    const random = new SeededRandom(Number(process.env.TIDEMARK_SEED ?? 1));
+    const random = new SeededRandom(Number(process.env.SEED ?? 1));
     const ledger = emptyLedger();
     let reaper: Reaper;
     let sites: DevSite[] = [];
