@@ -26,7 +26,7 @@ export type Token = {
   readonly positions: ReadonlyMap<number, Position>;
 };
 
-/** Printable, safe in a header: `travel/paris/0=1:17,5=1:3`. */
+/** Printable, safe in a header: `travel/paris/0=1:17,5=1:3`; of a write without rows `travel/paris/`. */
 export function formatToken(token: Token): string {
   const parts = [...token.positions].sort((a, b) => a[0] - b[0]).map(([p, at]) => `${p}=${formatPosition(at)}`);
   return `${token.keyspace}/${token.origin}/${parts.join(',')}`;
@@ -34,14 +34,17 @@ export function formatToken(token: Token): string {
 
 /** @throws {Fault} `invalid`: not a token. */
 export function parseToken(text: string): Token {
-  const match = /^([^/]+)\/([^/]+)\/((?:\d+=\d+:\d+)(?:,\d+=\d+:\d+)*)$/.exec(text);
+  const match = /^([^/]+)\/([^/]+)\/((?:\d+=\d+:\d+(?:,\d+=\d+:\d+)*)?)$/.exec(text);
   if (match === null) {
     const expected = 'a token as a write returned it, like travel/paris/0=1:17';
     throw new Fault('invalid', `token "${text}", expected ${expected}`, { got: text, expected });
   }
-  const positions = match[3]!.split(',').map((part): [number, Position] => {
-    const [partition, epoch, seq] = part.split(/[=:]/).map(Number);
-    return [partition!, { epoch: epoch!, seq: seq! }];
-  });
+  const positions = match[3]!
+    .split(',')
+    .filter(Boolean)
+    .map((part): [number, Position] => {
+      const [partition, epoch, seq] = part.split(/[=:]/).map(Number);
+      return [partition!, { epoch: epoch!, seq: seq! }];
+    });
   return { keyspace: match[1]!, origin: match[2]!, positions: new Map(positions) };
 }

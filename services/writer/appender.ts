@@ -8,6 +8,7 @@ import type { PartitionName, Prefix } from '@tidemark/schema/accept';
 import { type Body, type EpochStartBody, epochSeed, sealRecord, type Unsealed } from '@tidemark/schema/envelope';
 import type { StampClock } from '@tidemark/schema/stamp';
 import { Fault } from '@tidemark/world/fault';
+import { Fifo } from './fifo.ts';
 
 const APPEND_BYTES_MAX = 2 * 1024 * 1024;
 const APPEND_ENTRIES_MAX = 500;
@@ -72,7 +73,7 @@ export class Appender {
   queuedBytes = 0;
   /** Where the log can be read on from, in step with the entries' `onStored`. */
   checkpoint: TailCheckpoint | null;
-  #queue: Entry[] = [];
+  readonly #queue = new Fifo<Entry>();
   #wake: (() => void) | null = null;
   #prefix: Prefix;
   #stopped = false;
@@ -142,15 +143,13 @@ export class Appender {
   #take(): Entry[] {
     const taken: Entry[] = [];
     let bytes = 0;
-    let used = 0;
-    for (const entry of this.#queue) {
+    for (let entry = this.#queue.first(); entry !== undefined; entry = this.#queue.first()) {
       if (taken.length === APPEND_ENTRIES_MAX || (taken.length > 0 && bytes + entry.bytes > APPEND_BYTES_MAX)) break;
-      used++;
+      this.#queue.shift();
       if (entry.cancelled) continue;
       taken.push(entry);
       bytes += entry.bytes;
     }
-    this.#queue = used === this.#queue.length ? [] : this.#queue.slice(used);
     this.queuedBytes -= bytes;
     return taken;
   }
