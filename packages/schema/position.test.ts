@@ -6,9 +6,7 @@ const position = fc.record({ epoch: fc.integer({ min: 1, max: 3 }), seq: fc.nat(
 const token = fc.record({
   keyspace: fc.constantFrom('travel', 'a-b_c'),
   origin: fc.constantFrom('paris', 'tokyo'),
-  positions: fc
-    .array(fc.tuple(fc.nat(1023), position), { maxLength: 5 })
-    .map((entries) => new Map(entries)),
+  positions: fc.array(fc.tuple(fc.nat(1023), position), { maxLength: 5 }).map((entries) => new Map(entries)),
 });
 
 describe('position', () => {
@@ -34,15 +32,10 @@ describe('token', () => {
     expect(formatToken(written)).toBe('travel/paris/0=1:17,5=1:3');
   });
 
-  it.each([
-    '',
-    'travel',
-    'travel/paris/0=1',
-    'travel/paris/0=1:x',
-    '/paris/0=1:1',
-    'a/b/0=1:1,',
-    'a/b/c/0=1:1',
-  ])('is not "%s"', (text) => {
-    expect(() => parseToken(text)).toThrow(`token "${text}", expected a token as a write returned it`);
-  });
+  it.each(['', 'travel', 'travel/paris/0=1', 'travel/paris/0=1:x', '/paris/0=1:1', 'a/b/0=1:1,', 'a/b/c/0=1:1'])(
+    'is not "%s"',
+    (text) => {
+      expect(() => parseToken(text)).toThrow(`token "${text}", expected a token as a write returned it`);
+    },
+  );
 });
