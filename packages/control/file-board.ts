@@ -10,9 +10,9 @@ import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import { NodeDisk } from '@tidemark/world/node-disk';
 import { BEAT_KEPT_MS, type Beat, type Board, byRoleAndProcess, decodeBeat, encodeBeat } from './board.ts';
 
-const CLEAN_EVERY_MS = 60_000;
+const CLEAN_EVERY_MS = 5_000;
 /** A temporary file lives for milliseconds; one this old was left by a process that was killed. */
-const TEMPORARY_KEPT_MS = 30_000;
+const TEMPORARY_KEPT_MS = 5_000;
 
 export type FileBoardParts = {
   /** For messages. */

@@ -179,7 +179,7 @@ export async function rowsInLog(site: DevSite): Promise<number> {
 /** Files a crash could have left half-done in a site's folder. One that is there for a moment only is being written. */
 export async function temporaryFiles(site: DevSite): Promise<string[]> {
   let left: string[] = [];
-  for (let tries = 0; tries < 50; tries++) {
+  for (let tries = 0; tries < 150; tries++) {
     const names = await readdir(site.folder, { recursive: true });
     left = names.filter((name) => name.endsWith('.tmp')).map((name) => join(site.name, name));
     if (left.length === 0) break;
