@@ -53,7 +53,10 @@ export async function openLog(parts: OpeningParts): Promise<Opened> {
   let stampMs = 0;
   const sources = IngestSources.fromJson(point?.sources ?? []);
   const windows = Array.from({ length: parts.keyspace.partitions }, () => new RequestWindow());
+  let isOpened = false;
   const take = (partition: number, envelope: Envelope): void => {
+    // What a writer that died still had on its way lands behind the cut: it does not count, so it must not be known.
+    if (isOpened) return;
     stampMs = Math.max(stampMs, envelope.stampMs);
     const { body } = envelope;
     if (body.kind === 'Schema' && body.version >= keyspace.version) keyspace = JSON.parse(body.keyspace) as Keyspace;
@@ -69,6 +72,7 @@ export async function openLog(parts: OpeningParts): Promise<Opened> {
     );
   };
   const tails = await Promise.all(windows.map((_, partition) => open(partition)));
+  isOpened = true;
   // A record's rows reach at most 65,536 ticks, one ms, beyond its own stamp.
   return { tails, keyspace, windows, sources, stampMs: stampMs + 2 };
 }
