@@ -254,7 +254,8 @@ export class KeyspaceApplier implements AsyncDisposable {
   #closed(partition: number, origin: string, at: Position): void {
     const cuts = this.#cuts[partition]!;
     if (!cuts.some((cut) => cut.origin === origin && cut.epoch === at.epoch)) cuts.push({ origin, ...at });
-    this.#folds.get(origin)?.[partition]?.learnCut(at);
+    const news = this.#folds.get(origin)?.[partition]?.learnCut(at) ?? [];
+    for (const told of news) if (told.kind === 'closed') this.#closed(partition, told.origin, told.at);
     this.#readers.get(origin)?.[partition]?.freed();
   }
 

@@ -114,7 +114,7 @@ export class OriginFold {
     if (body.kind === 'EpochStart' && body.previousOrigin !== '') {
       const at = { epoch: body.previousEpoch, seq: body.cutSeq };
       const closed: News = { kind: 'closed', origin: body.previousOrigin, at };
-      if (this.#isCommitted(envelope)) news.push(closed);
+      if (this.#counts(envelope) && !this.isCutOff(envelope)) news.push(closed);
       else this.#starts.set(epoch, closed);
     }
     return news;
@@ -137,8 +137,13 @@ export class OriginFold {
    */
   learnCommitted(at: Position): News[] {
     if (at.seq > (this.#committed.get(at.epoch) ?? -1)) this.#committed.set(at.epoch, at.seq);
-    const start = this.#starts.get(at.epoch);
-    this.#starts.delete(at.epoch);
+    return this.#started(at.epoch);
+  }
+
+  /** The cut that the epoch's EPOCH_START names, once: that record is committed now. */
+  #started(epoch: number): News[] {
+    const start = this.#starts.get(epoch);
+    this.#starts.delete(epoch);
     return start === undefined ? [] : [start];
   }
 
@@ -148,9 +153,14 @@ export class OriginFold {
     return epoch === 0 ? NOWHERE : { epoch, seq: this.#committed.get(epoch)! };
   }
 
-  /** The epoch ends at `at.seq`; what lies beyond it never counts. */
-  learnCut(at: Position): void {
+  /**
+   * The epoch ends at `at.seq`; what lies beyond it never counts, and what does not is committed.
+   * @returns the cut of the epoch before: a writer may have died before it knew its EPOCH_START to be committed, and
+   *   then the cut of its own epoch, named by the next writer, is how that becomes known
+   */
+  learnCut(at: Position): News[] {
     this.#cuts.set(at.epoch, at.seq);
+    return at.seq >= 0 ? this.#started(at.epoch) : [];
   }
 
   /** True when the record is beyond a cut: no store may hold it. */
