@@ -7,6 +7,7 @@
 import { chainFollows, NO_CHAIN, type OpenedRecord, openRecord, sealRecord } from '@tidemark/schema/envelope';
 import type { Keyspace } from '@tidemark/schema/table';
 import { isFault } from '@tidemark/world/fault';
+import { isControl } from './control-record.ts';
 
 /** A keyspace as it was created, and when. */
 export type Definition = {
@@ -61,6 +62,7 @@ export type ControlRecord =
 
 /** What a record of a site's control log says. */
 export function readControlRecord(log: ControlLogName, value: Uint8Array): ControlRecord {
+  if (isControl(value)) return { kind: 'other' };
   let opened: OpenedRecord;
   try {
     opened = openRecord(value);

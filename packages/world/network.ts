@@ -1,11 +1,22 @@
 /** Requests to other processes, as a port. */
 
+import { Fault, messageOf } from './fault.ts';
+
+/** `body` is what the JSON said; null when the answer was empty or no JSON. */
+export type Answer = { readonly status: number; readonly body: unknown };
+
 export interface Network {
   /**
    * Lines of a streamed answer, until the other side ends it or `signal` aborts.
    * @throws whatever went wrong: the caller tries again.
    */
   lines(url: string, signal: AbortSignal): AsyncGenerator<string>;
+
+  /**
+   * One request and its answer, whatever its status. `body` null asks (GET), anything else is sent as JSON (POST).
+   * @throws {Fault} `unknown`: no answer within `timeoutMs`, or the connection broke; it may have been done.
+   */
+  ask(url: string, body: object | null, timeoutMs: number): Promise<Answer>;
 }
 
 /** HTTP with Node's own fetch. */
@@ -20,5 +31,25 @@ export class HttpNetwork implements Network {
       rest = parts.pop()!;
       yield* parts;
     }
+  }
+
+  async ask(url: string, body: object | null, timeoutMs: number): Promise<Answer> {
+    const sent = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    try {
+      const signal = AbortSignal.timeout(timeoutMs);
+      const response = await fetch(url, { ...(body === null ? {} : sent), redirect: 'manual', signal });
+      return { status: response.status, body: parsed(await response.text()) };
+    } catch (error) {
+      const cause = error instanceof Error && error.cause !== undefined ? ` (${messageOf(error.cause)})` : '';
+      throw new Fault('unknown', `${url}: ${messageOf(error)}${cause}`, { cause: error });
+    }
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }

@@ -1,6 +1,7 @@
 /** Where the other sites' HTTP is: as configured, else as they said in their last heartbeat, even if that is old. */
 
-import type { Network } from '@tidemark/world/network';
+import { Fault } from '@tidemark/world/fault';
+import type { Answer, Network } from '@tidemark/world/network';
 
 /** Stands for a site wherever a URL is asked for before it is known: `site://tokyo/v1/…`. */
 const SCHEME = 'site://';
@@ -24,11 +25,15 @@ export class SiteNetwork implements Network {
     return this.#network.lines(this.#resolved(url), signal);
   }
 
+  async ask(url: string, body: object | null, timeoutMs: number): Promise<Answer> {
+    return this.#network.ask(this.#resolved(url), body, timeoutMs);
+  }
+
   #resolved(url: string): string {
     const [, site, path] = /^site:\/\/([^/]+)(.*)$/.exec(url) ?? [];
     if (site === undefined) return url;
     const at = this.#urlOf(site);
-    if (at === null) throw new Error(`site ${site} has no url in the configuration and was not heard yet`);
+    if (at === null) throw new Fault('unavailable', `site ${site} has no url in the configuration and was not heard yet`);
     return `${at}${path}`;
   }
 }

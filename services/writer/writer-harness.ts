@@ -10,6 +10,7 @@ import { type Envelope, NO_CHAIN, sealRecord } from '@tidemark/schema/envelope';
 import { evolve } from '@tidemark/schema/evolve';
 import { parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
 import { type Keyspace, topicNames } from '@tidemark/schema/table';
+import { Fault } from '@tidemark/world/fault';
 import { SILENT } from '@tidemark/world/logger';
 import type { Network } from '@tidemark/world/network';
 import { NodeDisk } from '@tidemark/world/node-disk';
@@ -58,6 +59,10 @@ class DurableNetwork implements Network {
       yield JSON.stringify({ site, logId: `mirror-${site}`, positions: Array(4).fill([this.epoch, seq]) });
       await clock.sleep(5, signal);
     }
+  }
+
+  ask(url: string): Promise<never> {
+    return Promise.reject(new Fault('unknown', `${url}: nobody answers`));
   }
 
   say(seq: number, ...sites: string[]): void {

@@ -68,7 +68,7 @@ async function startWriter(log: KafkaLog, keyspace: Keyspace, folder: string): P
     ...{ cluster, site: SITE, keyspace, log, clock, logger: SILENT },
     disk: new NodeDisk(folder),
     random: new SystemRandom(),
-    network: { async *lines() {} },
+    network: { async *lines() {}, ask: () => Promise.reject(new Error('nobody answers')) },
     peers: new Map(),
     onFatal: (error) => {
       throw error;

@@ -1,0 +1,118 @@
+/**
+ * Every change the register's value may go through (protocol rules 6, 8, 22 and E2, E7). Pure: each takes the value that
+ * was read from a quorum and gives the next one, or says why not. Nothing else may change it.
+ */
+
+import type { AckLevel } from '@tidemark/schema/table';
+import {
+  type CutAt,
+  type Election,
+  type Member,
+  majorityOf,
+  memberNamed,
+  newestReign,
+  REIGNS_MAX,
+  type RegisterValue,
+} from './register-value.ts';
+
+/** The next value; or why there is none, and then nothing is changed. */
+export type Change = { readonly value: RegisterValue } | { readonly refused: string };
+
+/** An election that stood unchanged for this long may be taken over by another candidate. */
+export const ELECTION_STALE_MS = 10_000;
+
+function next(value: RegisterValue, changeId: string, changed: Partial<RegisterValue>): Change {
+  return { value: { ...value, ...changed, version: value.version + 1, changeId } };
+}
+
+export type Beginning = Omit<Election, 'epoch'> & {
+  /** The version the candidate decided by: another one meanwhile, and its reasons are old. */
+  readonly version: number;
+};
+
+/** E2, the first compare-and-set: names the candidate and its epoch, before any fence is written. */
+export function beginElection(value: RegisterValue, changeId: string, beginning: Beginning): Change {
+  const { version, ...election } = beginning;
+  if (value.version !== version)
+    return { refused: `the register moved on to version ${value.version} from ${version}` };
+  if (memberNamed(value, election.site) === null) return { refused: `${election.site} is no data site of it` };
+  return next(value, changeId, {
+    election: { ...election, epoch: value.nextEpoch },
+    nextEpoch: value.nextEpoch + 1,
+  });
+}
+
+/** What a candidate found out about the other members, to stand with the commit. */
+export type Commit = {
+  readonly epoch: number;
+  readonly writerId: string;
+  /** By partition: where the newest reign ends; null when this is the first. */
+  readonly cuts: readonly CutAt[] | null;
+  /** Members that reported themselves whole, with the identities of their topics. The others stay as they are. */
+  readonly reported: readonly Member[];
+  /** The level the new reign acks at. */
+  readonly ack: AckLevel;
+  /** The candidate's wall time. */
+  readonly nowMs: number;
+};
+
+/** E7, the commit point: only if the register still names this election. */
+export function commitElection(value: RegisterValue, changeId: string, commit: Commit): Change {
+  const { election } = value;
+  if (election === null || election.epoch !== commit.epoch || election.writerId !== commit.writerId) {
+    const found = election === null ? 'no election' : `the election of epoch ${election.epoch} by ${election.site}`;
+    return { refused: `epoch ${commit.epoch} was superseded: the register names ${found}` };
+  }
+  const { epoch, site, writerId } = election;
+  const newest = newestReign(value);
+  const closed = value.reigns.map((reign) => (reign === newest ? { ...reign, cuts: commit.cuts } : reign));
+  const members = value.members.map((member) => commit.reported.find((r) => r.site === member.site) ?? member);
+  const moved = election.cause === 'suspicion' && newest?.site !== site;
+  return next(value, changeId, {
+    election: null,
+    reigns: [...closed, { epoch, site, writerId, cuts: null }].slice(-REIGNS_MAX),
+    members,
+    ack: commit.ack,
+    lastFailover: moved ? { epoch, atMs: commit.nowMs } : value.lastFailover,
+  });
+}
+
+/** Who may change members: the writer of the newest reign, and only while no election is open. */
+export type Owner = { readonly epoch: number; readonly writerId: string };
+
+function ownerRefusal(value: RegisterValue, { epoch, writerId }: Owner): string | null {
+  const newest = newestReign(value);
+  if (value.election !== null) return `an election of epoch ${value.election.epoch} is open`;
+  if (newest?.epoch === epoch && newest.writerId === writerId) return null;
+  return `epoch ${epoch} is not the newest: ${newest?.epoch ?? 0} is`;
+}
+
+/** Rule 22: a member that is level again counts again; its topics may have new identities. */
+export function readmitMember(value: RegisterValue, changeId: string, owner: Owner, member: Member): Change {
+  const refused = ownerRefusal(value, owner);
+  if (refused !== null) return { refused };
+  if (memberNamed(value, member.site) === null) return { refused: `${member.site} is no data site of it` };
+  const members = value.members.map((m) => (m.site === member.site ? { ...member, state: 'ACTIVE' as const } : m));
+  return next(value, changeId, { members });
+}
+
+/** A member that lost something is not trusted any more. Anyone may say so of itself, the owner of others. */
+export function demoteMember(value: RegisterValue, changeId: string, by: string | Owner, site: string): Change {
+  if (memberNamed(value, site) === null) return { refused: `${site} is no data site of it` };
+  const refused =
+    typeof by === 'string' ? (by === site ? null : `${by} cannot speak for ${site}`) : ownerRefusal(value, by);
+  if (refused !== null) return { refused };
+  const members = value.members.map((m) => (m.site === site ? { ...m, state: 'REBUILD' as const } : m));
+  return next(value, changeId, { members });
+}
+
+/** An operator keeps suspicion from starting elections, or lets it again. */
+export function setPaused(value: RegisterValue, changeId: string, paused: boolean): Change {
+  if (value.paused === paused) return { refused: paused ? 'it is paused already' : 'it is not paused' };
+  return next(value, changeId, { paused });
+}
+
+/** Fewer votes than this and nothing is changed. */
+export function quorumOf(value: Pick<RegisterValue, 'members' | 'witnesses'>): number {
+  return majorityOf(value.members.length + value.witnesses.length);
+}

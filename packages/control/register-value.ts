@@ -1,0 +1,132 @@
+/**
+ * The one small replicated value of a keyspace: who is primary, in which epoch, and where the epochs before it ended
+ * (protocol rule 6). This file is what it is; how it changes is in `register-changes.ts`, how sites agree on it in
+ * `proposer.ts` and `acceptor.ts`.
+ */
+
+import type { AckLevel, Keyspace } from '@tidemark/schema/table';
+
+/** Last seq of a reign that counts in a partition, −1 for none, and the chain there (empty for none). */
+export type CutAt = { readonly seq: number; readonly chain: string };
+
+/** One writer process's reign. */
+export type Reign = {
+  readonly epoch: number;
+  readonly site: string;
+  /** Uuid of the writer. */
+  readonly writerId: string;
+  /** By partition: where it ended; null while it goes on. */
+  readonly cuts: readonly CutAt[] | null;
+};
+
+/** ACTIVE members are trusted to hold what they say; REBUILD ones have lost something and are filling up again. */
+export type Member = {
+  readonly site: string;
+  readonly state: 'ACTIVE' | 'REBUILD';
+  /**
+   * Origin → identity of the site's topic that holds that origin's records (its own log, or its mirror), as the members
+   * reported it. What a topic of another identity says does not count.
+   */
+  readonly logIds: Readonly<Record<string, string>>;
+};
+
+/**
+ * Why an election began.
+ * - `start`: the primary's writer process is a new one (also the very first)
+ * - `suspicion`: the primary was taken for lost by a majority of sites; the only automatic move to another site
+ * - `switchover`: an operator's planned move; `failover`: an operator's move away from a lost primary
+ * - `takeover`: an earlier election stood still
+ */
+export type Cause = 'start' | 'suspicion' | 'switchover' | 'failover' | 'takeover';
+
+/** How a cut may be lowered that no reachable site can complete (E11). */
+export type LossRule = {
+  /** The most rows an operator is ready to lose. */
+  readonly rowsMax: number;
+  /** `consistent`: back to the newest barrier received whole; `received`: everything received. */
+  readonly mode: 'consistent' | 'received';
+};
+
+export type Election = {
+  readonly epoch: number;
+  readonly site: string;
+  readonly writerId: string;
+  readonly cause: Cause;
+  /** In words, for people. */
+  readonly reason: string;
+  /** Wall time of the candidate when it began, for people. */
+  readonly beganMs: number;
+  /** Null: nothing that may have been acked may be lost. */
+  readonly loss: LossRule | null;
+};
+
+export type RegisterValue = {
+  readonly keyspace: string;
+  /** Rises by one with every change. */
+  readonly version: number;
+  /** Of the change that made this version: how a proposer finds out whether its own went through. */
+  readonly changeId: string;
+  /** Null: STEADY. */
+  readonly election: Election | null;
+  readonly nextEpoch: number;
+  readonly ack: AckLevel;
+  readonly failover: 'automatic' | 'manual';
+  readonly members: readonly Member[];
+  readonly witnesses: readonly string[];
+  /** Oldest first; the last is the newest, whether its writer lives or not. At most `REIGNS_MAX` are kept. */
+  readonly reigns: readonly Reign[];
+  /** The newest election that suspicion won: for the hold-down. Wall time of its candidate. */
+  readonly lastFailover: { readonly epoch: number; readonly atMs: number } | null;
+  /** True: no election begins by suspicion. */
+  readonly paused: boolean;
+};
+
+/** Older reigns are forgotten: whoever is further behind learns their cuts from the EPOCH_STARTs in the logs. */
+export const REIGNS_MAX = 64;
+
+/** What the register holds before anything was chosen: it follows from the keyspace as it was created. */
+export function initialValue(keyspace: Keyspace): RegisterValue {
+  const named = (role: 'data' | 'witness') => keyspace.sites.filter((s) => s.role === role).map((s) => s.name);
+  return {
+    keyspace: keyspace.name,
+    version: 0,
+    changeId: '',
+    election: null,
+    nextEpoch: 1,
+    ack: keyspace.ack,
+    failover: keyspace.failover,
+    members: named('data').map((site) => ({ site, state: 'REBUILD', logIds: {} })),
+    witnesses: named('witness'),
+    reigns: [],
+    lastFailover: null,
+    paused: false,
+  };
+}
+
+/** Every site with a vote, in a fixed order. */
+export function voters(value: Pick<RegisterValue, 'members' | 'witnesses'>): string[] {
+  return [...value.members.map((member) => member.site), ...value.witnesses].sort();
+}
+
+export function majorityOf(count: number): number {
+  return Math.floor(count / 2) + 1;
+}
+
+/** The newest reign; null before the first. */
+export function newestReign(value: RegisterValue): Reign | null {
+  return value.reigns.at(-1) ?? null;
+}
+
+/** The site that writes, or wrote last; before the first reign, the one the keyspace was created with. */
+export function primaryOf(value: RegisterValue | null, keyspace: Keyspace): string {
+  return (value === null ? null : newestReign(value))?.site ?? keyspace.primary;
+}
+
+export function memberNamed(value: RegisterValue, site: string): Member | null {
+  return value.members.find((member) => member.site === site) ?? null;
+}
+
+/** The newest reign before `epoch` that left a record in the partition; null for none. Its cut is what follows from. */
+export function reignBefore(value: RegisterValue, epoch: number, partition: number): Reign | null {
+  return value.reigns.findLast((r) => r.epoch < epoch && (r.cuts?.[partition]?.seq ?? -1) >= 0) ?? null;
+}
