@@ -33,7 +33,8 @@ export class SiteNetwork implements Network {
     const [, site, path] = /^site:\/\/([^/]+)(.*)$/.exec(url) ?? [];
     if (site === undefined) return url;
     const at = this.#urlOf(site);
-    if (at === null) throw new Fault('unavailable', `site ${site} has no url in the configuration and was not heard yet`);
+    if (at === null)
+      throw new Fault('unavailable', `site ${site} has no url in the configuration and was not heard yet`);
     return `${at}${path}`;
   }
 }
