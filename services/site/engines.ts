@@ -1,4 +1,4 @@
-/** The one place that knows which engine stands behind an address. */
+/** The machine's own world, and the one place that knows which engine stands behind an address. */
 
 import type { Board } from '@tidemark/control/board';
 import { FileBoard } from '@tidemark/control/file-board';
@@ -7,11 +7,38 @@ import { KafkaLog } from '@tidemark/log/kafka-log';
 import type { Log } from '@tidemark/log/log';
 import { SqliteLog } from '@tidemark/log/sqlite-log';
 import type { Clock } from '@tidemark/world/clock';
-import type { Logger } from '@tidemark/world/logger';
-import type { Random } from '@tidemark/world/random';
+import { type Logger, SILENT } from '@tidemark/world/logger';
+import { HttpNetwork } from '@tidemark/world/network';
+import { NodeDisk } from '@tidemark/world/node-disk';
+import { type Random, SystemRandom } from '@tidemark/world/random';
+import { SystemClock } from '@tidemark/world/system-clock';
 import type { BoardAddress, LogAddress } from './address.ts';
+import type { Config } from './config.ts';
+import { listen } from './http.ts';
+import type { SiteWorld } from './world.ts';
 
-export type EngineParts = {
+export type MachineOptions = { readonly logger?: Logger; readonly clock?: Clock };
+
+export function machineWorld(
+  config: Config,
+  { logger = SILENT, clock = new SystemClock() }: MachineOptions = {},
+): SiteWorld {
+  const { cluster, site, sites, appendTimeoutMs } = config;
+  const random = new SystemRandom();
+  const parts: EngineParts = { cluster, site, appendTimeoutMs, clock, random, logger };
+  return {
+    clock,
+    random,
+    logger,
+    disk: new NodeDisk(config.data),
+    network: new HttpNetwork(),
+    openLog: (name) => openLog(sites.get(name)!.log, name === site ? 'owner' : 'reader', parts),
+    openBoard: (name) => openBoard(sites.get(name)!.board, name, parts),
+    serve: (app) => listen(app, config.listen),
+  };
+}
+
+type EngineParts = {
   readonly cluster: string;
   /** The site this process is. */
   readonly site: string;
@@ -26,7 +53,7 @@ export type EngineParts = {
  * @param mode `owner` for this site's own log, `reader` for another's
  * @throws {Fault} as the engine's own opening: a file of another format, or one that is no log.
  */
-export async function openLog(address: LogAddress, mode: 'owner' | 'reader', parts: EngineParts): Promise<Log> {
+async function openLog(address: LogAddress, mode: 'owner' | 'reader', parts: EngineParts): Promise<Log> {
   const { clock, random, logger, appendTimeoutMs, cluster, site } = parts;
   if (address.engine === 'sqlite') return SqliteLog.open(address.path, { clock, random, logger, mode });
   const clientId = `tidemark-${cluster}-${site}`;
@@ -34,7 +61,7 @@ export async function openLog(address: LogAddress, mode: 'owner' | 'reader', par
 }
 
 /** Opens a site's board; one that is not there yet is `unavailable` until it is. @param of whose board it is */
-export async function openBoard(address: BoardAddress, of: string, parts: EngineParts): Promise<Board> {
+async function openBoard(address: BoardAddress, of: string, parts: EngineParts): Promise<Board> {
   const { cluster, clock, logger } = parts;
   if (address.engine === 'file') return FileBoard.at(address.path, clock);
   return RedisBoard.connect({ url: address.url, cluster, site: of, clock, logger });

@@ -1,6 +1,7 @@
 /**
- * One process of a site. Everything it is made of is chosen here, and put together in the order in which it is taken
- * apart again: writer first, then mirror, applier, HTTP, watchdog, boards, logs, the folder.
+ * One process of a site, put together from its world in the order in which it is taken apart again: writer first, then
+ * mirror, applier, HTTP, watchdog, boards, logs, the folder. `startSite` chooses the machine's own world; the simulator
+ * brings another.
  */
 
 import { ApplierService } from '@tidemark/applier/main';
@@ -9,18 +10,13 @@ import type { Log } from '@tidemark/log/log';
 import { MirrorService } from '@tidemark/mirror/main';
 import { SiteCatalog } from '@tidemark/watchdog/catalog';
 import { WatchdogService } from '@tidemark/watchdog/main';
-import type { Clock } from '@tidemark/world/clock';
-import { type Logger, SILENT } from '@tidemark/world/logger';
+import type { Disk } from '@tidemark/world/disk';
 import { LoopLag } from '@tidemark/world/loop-lag';
-import { HttpNetwork } from '@tidemark/world/network';
-import { NodeDisk } from '@tidemark/world/node-disk';
-import { SystemRandom } from '@tidemark/world/random';
-import { SystemClock } from '@tidemark/world/system-clock';
 import { WriterService } from '@tidemark/writer/main';
 import type { Config } from './config.ts';
-import { type EngineParts, openBoard, openLog } from './engines.ts';
+import { type MachineOptions, machineWorld } from './engines.ts';
 import { SiteFactsSource } from './facts.ts';
-import { createHttp, listen, registerProbes } from './http.ts';
+import { createHttp, registerProbes } from './http.ts';
 import { takeDataFolder } from './identity.ts';
 import { registerKeyspaceRoutes } from './keyspace-routes.ts';
 import { Keyspaces, type Services } from './keyspaces.ts';
@@ -28,6 +24,7 @@ import { SiteMetrics } from './metrics.ts';
 import { placeOf, SiteNetwork } from './places.ts';
 import { ROLES, type Role } from './settings.ts';
 import { ensureControlTopic, ensureTopics } from './topics.ts';
+import type { SiteWorld } from './world.ts';
 
 export type RunningSite = {
   readonly site: string;
@@ -37,21 +34,27 @@ export type RunningSite = {
   stop(): Promise<void>;
 };
 
-export type SiteOptions = {
-  readonly logger?: Logger;
-  readonly clock?: Clock;
-  /** Told once of what the site cannot go on with; the process should end. The default throws it away with a log line. */
-  readonly onFatal?: (error: unknown) => void;
+/** Told once of what the site cannot go on with; the process should end. */
+export type OnFatal = (error: unknown) => void;
+
+export type SiteOptions = MachineOptions & {
+  /** The default throws it away with a log line. */
+  readonly onFatal?: OnFatal;
 };
 
 /**
- * Starts a site; it listens when this resolves, and its keyspaces start as their logs can be reached.
+ * Starts a site on this machine; it listens when this resolves, and its keyspaces start as their logs can be reached.
  * @throws {Fault} `unavailable`: the folder is open in another process, or the port is in use. `invalid`: the folder is
  *   another site's or cluster's. `corrupt`: its own log or identity cannot be read.
  */
-export async function startSite(config: Config, options: SiteOptions = {}): Promise<RunningSite> {
+export async function startSite(config: Config, { onFatal, ...options }: SiteOptions = {}): Promise<RunningSite> {
+  return openSite(config, machineWorld(config, options), onFatal);
+}
+
+/** Starts a site in the world it is given; otherwise as `startSite`. */
+export async function openSite(config: Config, world: SiteWorld, onFatal?: OnFatal): Promise<RunningSite> {
   await using stack = new AsyncDisposableStack();
-  const site = new Site(config, options);
+  const site = new Site(config, world, onFatal);
   const url = await site.open(stack);
   const parts = stack.move();
   let stopped: Promise<void> | null = null;
@@ -66,46 +69,43 @@ export async function startSite(config: Config, options: SiteOptions = {}): Prom
 class Site {
   stopping = false;
   readonly #config: Config;
-  readonly #clock: Clock;
-  readonly #random = new SystemRandom();
-  readonly #logger: Logger;
+  readonly #world: SiteWorld;
   readonly #stop = new AbortController();
-  readonly #onFatal: (error: unknown) => void;
+  readonly #onFatal: OnFatal;
   #url = '';
 
-  constructor(config: Config, { logger = SILENT, clock = new SystemClock(), onFatal }: SiteOptions) {
+  constructor(config: Config, world: SiteWorld, onFatal?: OnFatal) {
     this.#config = config;
-    this.#clock = clock;
-    this.#logger = logger;
+    this.#world = world;
     let told = false;
     this.#onFatal = (error) => {
       if (told || this.stopping) return;
       told = true;
-      logger.error({ err: error }, 'the site cannot go on');
+      world.logger.error({ err: error }, 'the site cannot go on');
       onFatal?.(error);
     };
   }
 
   /** Puts the parts together; `stack` holds what was opened so far, in order. @returns where HTTP is */
   async open(stack: AsyncDisposableStack): Promise<string> {
-    const { cluster, site, data, listen: address } = this.#config;
-    const disk = new NodeDisk(data);
+    const { cluster, site, data } = this.#config;
+    const { disk, clock, logger } = this.#world;
     stack.use(await takeDataFolder(disk, data, { cluster, site }));
     const { log, remotes } = await this.#openLogs(stack);
     const boards = await this.#openBoards(stack);
-    const loopLag = stack.use(new LoopLag(this.#clock));
+    const loopLag = stack.use(new LoopLag(clock));
     const wiring = this.#wire({ disk, log, remotes, boards, loopLag });
     const { app, catalog, watchdog, services, keyspaces } = wiring;
     stack.use(catalog);
     stack.use(watchdog);
     stack.defer(() => app.close());
     this.#stopServices(stack, services, keyspaces);
-    const listening = await listen(app, address);
+    const listening = await this.#world.serve(app);
     // As others reach it, which need not be what it listens on.
     this.#url = this.#config.sites.get(site)?.url ?? listening;
     watchdog.start();
     catalog.start();
-    this.#logger.info({ url: this.#url, roles: this.#config.roles }, `site ${site} listens at ${this.#url}`);
+    logger.info({ url: this.#url, roles: this.#config.roles }, `site ${site} listens at ${this.#url}`);
     return this.#url;
   }
 
@@ -121,17 +121,12 @@ class Site {
     });
   }
 
-  #engineParts(): EngineParts {
-    const { cluster, site, appendTimeoutMs } = this.#config;
-    return { cluster, site, appendTimeoutMs, clock: this.#clock, random: this.#random, logger: this.#logger };
-  }
-
   async #openLogs(stack: AsyncDisposableStack): Promise<{ log: Log; remotes: Map<string, Log> }> {
     const { site, sites } = this.#config;
     const remotes = new Map<string, Log>();
     let own: Log | null = null;
-    for (const [name, { log: address }] of sites) {
-      const log = stack.use(await openLog(address, name === site ? 'owner' : 'reader', this.#engineParts()));
+    for (const name of sites.keys()) {
+      const log = stack.use(await this.#world.openLog(name));
       if (name === site) own = log;
       else remotes.set(name, log);
     }
@@ -140,16 +135,15 @@ class Site {
 
   async #openBoards(stack: AsyncDisposableStack): Promise<Map<string, Board>> {
     const boards = new Map<string, Board>();
-    for (const [name, { board }] of this.#config.sites) {
-      boards.set(name, stack.use(await openBoard(board, name, this.#engineParts())));
-    }
+    for (const name of this.#config.sites.keys()) boards.set(name, stack.use(await this.#world.openBoard(name)));
     return boards;
   }
 
   #wire(opened: Opened) {
     const { cluster, site, roles, sites } = this.#config;
     const { log, remotes, boards, loopLag } = opened;
-    const common = { cluster, site, clock: this.#clock, random: this.#random, logger: this.#logger };
+    const { clock, random, logger } = this.#world;
+    const common = { cluster, site, clock, random, logger };
     const urlOf = (name: string): string | null =>
       (name === site ? this.#url : sites.get(name)?.url) ?? watchdog.urlOf(name);
     const services = this.#services(opened, urlOf, () => keyspaces);
@@ -171,7 +165,7 @@ class Site {
       onFatal: this.#onFatal,
       writes: roles.includes('watchdog'),
     });
-    const facts = new SiteFactsSource({ services, keyspaces, roles, clock: this.#clock, url: () => this.#url });
+    const facts = new SiteFactsSource({ services, keyspaces, roles, clock, url: () => this.#url });
     const watchdog: WatchdogService = new WatchdogService({
       ...common,
       role: nameOfRoles(roles),
@@ -188,14 +182,14 @@ class Site {
   #services(opened: Opened, urlOf: (site: string) => string | null, keyspaces: () => Keyspaces): Services {
     const { cluster, site, roles, sites, memtableBytesMax, pendingBytesMax, requestTimeoutMs } = this.#config;
     const { disk, log, remotes } = opened;
-    const clocks = { clock: this.#clock, random: this.#random };
-    const common = { cluster, site, disk, log, ...clocks, logger: this.#logger, onFatal: this.#onFatal };
+    const { clock, random, logger, network } = this.#world;
+    const common = { cluster, site, disk, log, clock, random, logger, onFatal: this.#onFatal };
     const mirror = roles.includes('mirror') ? new MirrorService({ ...common, remotes }) : null;
     const peers = new Map([...sites.keys()].filter((name) => name !== site).map((name) => [name, placeOf(name)]));
     const writerParts = {
       ...common,
       peers,
-      network: new SiteNetwork(new HttpNetwork(), urlOf),
+      network: new SiteNetwork(network, urlOf),
       onCommitted: (keyspace: string, partition: number, at: { epoch: number; seq: number }): void =>
         applier?.committed(keyspace, partition, site, at),
       elsewhere: (keyspace: string) => keyspaces().elsewhere(keyspace),
@@ -228,8 +222,8 @@ class Site {
       conflicts: () => catalog.conflicts,
     });
     const app = createHttp({
-      random: this.#random,
-      logger: this.#logger,
+      random: this.#world.random,
+      logger: this.#world.logger,
       bodyBytesMax,
       onFatal: this.#onFatal,
       refusal: () => (this.stopping ? `site ${site} is stopping` : null),
@@ -249,7 +243,7 @@ class Site {
 }
 
 type Opened = {
-  readonly disk: NodeDisk;
+  readonly disk: Disk;
   readonly log: Log;
   readonly remotes: ReadonlyMap<string, Log>;
   readonly boards: ReadonlyMap<string, Board>;

@@ -1,0 +1,29 @@
+/** What a site stands on: time, chance, files, other sites' HTTP, and the engines behind the addresses it was given. */
+
+import type { Board } from '@tidemark/control/board';
+import type { Log } from '@tidemark/log/log';
+import type { Clock } from '@tidemark/world/clock';
+import type { Disk } from '@tidemark/world/disk';
+import type { Logger } from '@tidemark/world/logger';
+import type { Network } from '@tidemark/world/network';
+import type { Random } from '@tidemark/world/random';
+import type { FastifyInstance } from 'fastify';
+
+export type SiteWorld = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** The site's data folder. */
+  readonly disk: Disk;
+  readonly network: Network;
+  /** Opens a site's log: this one's own to write, another's to read. One that is not there yet is `unavailable`. */
+  openLog(site: string): Promise<Log>;
+  /** Opens a site's board; one that is not there yet is `unavailable` until it is. */
+  openBoard(site: string): Promise<Board>;
+  /**
+   * Begins to answer requests with `app`, until that is closed.
+   * @returns the URL of this process
+   * @throws {Fault} `unavailable`: the place is taken.
+   */
+  serve(app: FastifyInstance): Promise<string>;
+};
