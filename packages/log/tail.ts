@@ -8,13 +8,19 @@
 
 import { accept, emptyPrefix, type PartitionName, type Prefix } from '@tidemark/schema/accept';
 import { type Envelope, openRecord } from '@tidemark/schema/envelope';
+import { rootOf } from '@tidemark/schema/log-identity';
 import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/schema/position';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault } from '@tidemark/world/fault';
 import type { Log, LogEntry, LogRecord } from './log.ts';
 
 /** Where a fold can go on: the offset of the last accepted record and what had been accepted with it. */
-export type TailCheckpoint = { readonly headOffset: number; readonly prefix: Prefix };
+export type TailCheckpoint = {
+  readonly headOffset: number;
+  readonly prefix: Prefix;
+  /** The highest ackable record by then. */
+  readonly ackable: Position;
+};
 
 export type TailParts = {
   readonly log: Log;
@@ -25,10 +31,10 @@ export type TailParts = {
   /** Told of each accepted record while folding, oldest first; never of records this process appends. */
   readonly onAccepted?: (envelope: Envelope, record: LogRecord) => void;
   /**
-   * What to do when the log ends before the checkpoint's head: an original that lost its end is not to be written on
-   * (`refuse`: Fault `corrupt`), a copy can be filled again (`refold`).
+   * What to do when the log no longer holds the checkpoint's head: an original that lost its end is not to be written
+   * on (`refuse`: Fault `corrupt`); a copy can be filled again, but is not what it was (`note`: `lostEnd` tells).
    */
-  readonly lostEnd: 'refuse' | 'refold';
+  readonly onLostEnd: 'refuse' | 'note';
   /** Told when an append has to be tried again, once per outage. */
   readonly onTrouble?: (fault: Fault) => void;
 };
@@ -40,6 +46,9 @@ export class Tail {
   #end = 0;
   #headOffset = -1;
   #ackable: Position = NOWHERE;
+  #lostEnd = false;
+  /** The operation that has its turn; never rejects. */
+  #turn: Promise<unknown> = Promise.resolve();
   readonly #parts: TailParts;
 
   private constructor(parts: TailParts) {
@@ -60,8 +69,8 @@ export class Tail {
       tail.#prefix = checkpoint.prefix;
       tail.#headOffset = checkpoint.headOffset;
       tail.#end = checkpoint.headOffset + 1;
-      tail.#ackable = checkpoint.prefix;
-    }
+      tail.#ackable = checkpoint.ackable;
+    } else if (checkpoint !== null) tail.#lostEnd = checkpoint.headOffset >= start;
     await tail.#foldTo(end);
     return tail;
   }
@@ -76,9 +85,15 @@ export class Tail {
     return this.#ackable;
   }
 
+  /** True once the log was found to hold less than it had held: what it promised before is void. */
+  get lostEnd(): boolean {
+    return this.#lostEnd;
+  }
+
   /** Null before the first record. */
   checkpoint(): TailCheckpoint | null {
-    return this.#headOffset < 0 ? null : { headOffset: this.#headOffset, prefix: this.#prefix };
+    if (this.#headOffset < 0) return null;
+    return { headOffset: this.#headOffset, prefix: this.#prefix, ackable: this.#ackable };
   }
 
   /**
@@ -89,15 +104,54 @@ export class Tail {
    * @throws {Fault} `fenced`: another writer's records stand in their place. `corrupt`: the log lost its end.
    *   `unknown`: `signal` aborted before it was settled.
    */
-  async append(entries: readonly LogEntry[], after: Prefix): Promise<boolean> {
-    const { topic, name, log } = this.#parts;
+  append(entries: readonly LogEntry[], after: Prefix): Promise<boolean> {
+    return this.#inTurn(() => this.#append(entries, after));
+  }
+
+  /**
+   * Stores one record of the local kinds (GENESIS, FENCE) and resolves once it was read back, with everything before it.
+   * @throws {Fault} as `append`, but for `fenced`.
+   */
+  appendLocal(value: Uint8Array): Promise<void> {
+    return this.#inTurn(async () => {
+      const offset = await this.#appendSomehow([{ value }]);
+      this.#checkEnd(offset);
+      await this.#foldTo(offset + 1);
+    });
+  }
+
+  /** Takes in what others have appended since. @throws {Fault} `corrupt`: the log lost its end. `unavailable` */
+  catchUp(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { log, topic, name } = this.#parts;
+      const { end } = await log.bounds(topic, name.partition);
+      this.#checkEnd(end);
+      await this.#foldTo(end);
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  /** @throws {Fault} `corrupt`: what was known to be stored cannot all be there. */
+  #checkEnd(offset: number): void {
+    if (offset >= this.#end) return;
+    this.#lostEnd = true;
+    const { topic, name } = this.#parts;
+    const place = `${topic}/${name.partition}`;
+    throw new Fault('corrupt', `${place} lost its end: it stands at ${offset}, known to ${this.#end}`, {
+      got: offset,
+      expected: this.#end,
+    });
+  }
+
+  async #append(entries: readonly LogEntry[], after: Prefix): Promise<boolean> {
+    const { log } = this.#parts;
     const offset = await this.#appendSomehow(entries);
-    if (offset < this.#end) {
-      throw new Fault('corrupt', `${topic}/${name.partition} lost its end: appended at ${offset}, end ${this.#end}`, {
-        got: offset,
-        expected: this.#end,
-      });
-    }
+    this.#checkEnd(offset);
     if (offset === this.#end) {
       this.#end = offset + entries.length;
       this.#headOffset = this.#end - 1;
@@ -175,13 +229,13 @@ export class Tail {
     const first = await this.#recordAt(start);
     const body = first === null ? null : openRecord(first.value).envelope.body;
     const logId = body?.kind === 'Genesis' ? body.logId : '';
-    if (prefix.logId !== '' && logId !== prefix.logId) {
+    if (prefix.logId !== '' && rootOf(logId) !== rootOf(prefix.logId)) {
       throw new Fault('corrupt', `${topic}/${name.partition} is log ${logId}, expected ${prefix.logId}`, {
         got: logId,
         expected: prefix.logId,
       });
     }
-    if (headOffset >= end && this.#parts.lostEnd === 'refuse') {
+    if (headOffset >= end && this.#parts.onLostEnd === 'refuse') {
       throw new Fault('corrupt', `${topic}/${name.partition} lost its end: known to ${headOffset}, ends at ${end}`, {
         got: end,
         expected: headOffset + 1,

@@ -15,6 +15,7 @@ import {
   openRecord,
   type Unsealed,
 } from './envelope.ts';
+import { isSuccessor } from './log-identity.ts';
 import { formatPosition } from './position.ts';
 
 /** Chains of how many records before the head are remembered, to tell a repeat from a forgery. */
@@ -102,7 +103,7 @@ function local(prefix: Prefix, opened: OpenedRecord): Verdict {
   if (!chainFollows(opened, NO_CHAIN)) return ignore(prefix, 'chain of a local record is wrong', true);
   if (envelope.body.kind === 'Genesis') {
     const { logId } = envelope.body;
-    if (prefix.logId !== '' && prefix.logId !== logId) {
+    if (prefix.logId !== '' && prefix.logId !== logId && !isSuccessor(prefix.logId, logId)) {
       return { kind: 'HALT', reason: `log identity ${logId}, expected ${prefix.logId}`, prefix };
     }
     return { kind: 'LOCAL', envelope, prefix: { ...prefix, logId } };

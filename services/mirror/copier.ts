@@ -107,7 +107,7 @@ export class Copier {
         name,
         clock,
         signal,
-        lostEnd: 'refold',
+        onLostEnd: 'note',
         onAccepted: (_, record) => {
           this.#originOffset = Number(record.headers[ORIGIN_OFFSET_HEADER] ?? this.#originOffset);
         },

@@ -67,7 +67,7 @@ export async function openLog(parts: OpeningParts): Promise<Opened> {
     const onTrouble = (fault: Error): void => logger.warn({ topic, partition, error: fault.message }, 'append delayed');
     const onAccepted = (envelope: Envelope): void => take(partition, envelope);
     return Tail.open(
-      { log, topic, name, clock, signal, lostEnd: 'refuse', onAccepted, onTrouble },
+      { log, topic, name, clock, signal, onLostEnd: 'refuse', onAccepted, onTrouble },
       point?.tails[partition] ?? null,
     );
   };
