@@ -1,0 +1,251 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  candidateFor,
+  closureOf,
+  cutsOf,
+  type FenceReport,
+  holdersOf,
+  levelFor,
+  mayCommit,
+  type SiteCopies,
+} from './election.ts';
+import type { CutAt, Member, RegisterValue, Reign } from './register-value.ts';
+
+const SITES = ['paris', 'tokyo', 'lima', 'oslo', 'cairo'] as const;
+const logIdOf = (site: string, origin: string): string => `${site}<${origin}`;
+const logIdsOf = (site: string): Record<string, string> =>
+  Object.fromEntries(SITES.map((origin) => [origin, logIdOf(site, origin)]));
+
+type Shape = { readonly members: readonly Member['state'][]; readonly k: number; readonly reigns?: readonly Reign[] };
+const PARIS: Reign = { epoch: 1, site: 'paris', writerId: 'w1', cuts: null };
+const election = {
+  epoch: 2,
+  site: 'tokyo',
+  writerId: 'w2',
+  cause: 'suspicion',
+  reason: '',
+  beganMs: 0,
+  loss: null,
+} as const;
+
+function registerOf({ members, k, reigns = [PARIS] }: Shape): RegisterValue {
+  return {
+    keyspace: 'travel',
+    version: 3,
+    changeId: 'c',
+    election,
+    nextEpoch: 3,
+    ack: { name: k === 0 ? 'local' : 'sync', k },
+    failover: 'automatic',
+    members: members.map((state, at) => ({ site: SITES[at]!, state, logIds: logIdsOf(SITES[at]!) })),
+    witnesses: [],
+    reigns,
+    lastFailover: null,
+    paused: false,
+  };
+}
+
+const chainOf = (epoch: number, seq: number): string => (seq < 0 ? '' : `${epoch}.${seq}`);
+const reportOf = (site: string, seqs: readonly number[], change: Partial<FenceReport> = {}): FenceReport => ({
+  site,
+  origin: 'paris',
+  logId: logIdOf(site, 'paris'),
+  trusted: true,
+  partitions: seqs.map((seq) => ({ epoch: seq < 0 ? 0 : 1, seq, chain: chainOf(1, seq) })),
+  logIds: logIdsOf(site),
+  ...change,
+});
+
+const shapes = fc.integer({ min: 2, max: 5 }).chain((sites) =>
+  fc.record({
+    members: fc.array(fc.constantFrom('ACTIVE' as const, 'ACTIVE' as const, 'REBUILD' as const), {
+      minLength: sites,
+      maxLength: sites,
+    }),
+    k: fc.integer({ min: 0, max: sites - 1 }),
+  }),
+);
+const flaws = fc.constantFrom<Partial<FenceReport>>({}, {}, { trusted: false }, { logId: 'new' }, { logId: '' });
+/** Some members answer, some of them with a copy that does not count. */
+const answered = shapes.chain((shape) =>
+  fc.record({
+    shape: fc.constant(shape),
+    reports: fc
+      .tuple(...shape.members.map(() => fc.option(flaws)))
+      .map((found) => found.flatMap((flaw, at) => (flaw === null ? [] : [reportOf(SITES[at]!, [0], flaw)]))),
+  }),
+);
+
+describe('closureOf', () => {
+  it('is lossless exactly when no origin and k others could have acked past the fences that count', () => {
+    fc.assert(
+      fc.property(answered, ({ shape, reports }) => {
+        const counts = (site: string): boolean =>
+          shape.members[SITES.indexOf(site as 'paris')] === 'ACTIVE' &&
+          reports.some((r) => r.site === site && r.trusted && r.logId === logIdOf(site, 'paris'));
+        const sites = SITES.slice(0, shape.members.length);
+        const unfenced = sites.filter((site) => site !== 'paris' && !counts(site));
+        const mayAck = !counts('paris') && unfenced.length >= shape.k;
+        expect(closureOf(registerOf(shape), reports).kind).toBe(mayAck ? 'wait' : 'lossless');
+      }),
+    );
+  });
+
+  it('counts no site twice, however often it answers', () => {
+    const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1 });
+    const tokyo = reportOf('tokyo', [0]);
+    expect(closureOf(value, [tokyo, tokyo, tokyo])).toEqual({
+      kind: 'wait',
+      have: 1,
+      need: 2,
+      missing: ['paris', 'lima'],
+    });
+  });
+
+  it('needs no answer before the first reign', () => {
+    expect(closureOf(registerOf({ members: ['REBUILD', 'REBUILD'], k: 1, reigns: [] }), [])).toMatchObject({
+      by: 'first',
+    });
+  });
+
+  it('goes on with a loss only when an operator said so', () => {
+    const value = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 0 });
+    const allowed = { ...value, election: { ...election, loss: { rowsMax: 5, mode: 'received' as const } } };
+    expect(closureOf(value, [reportOf('tokyo', [0])]).kind).toBe('wait');
+    expect(closureOf(allowed, [reportOf('tokyo', [0])]).kind).toBe('lossy');
+    expect(closureOf(allowed, [reportOf('paris', [0])]).kind).toBe('lossless');
+  });
+});
+
+describe('cutsOf', () => {
+  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1 });
+  const heads = fc.array(fc.tuple(fc.integer({ min: -1, max: 3 }), fc.integer({ min: -1, max: 3 })), { maxLength: 3 });
+
+  it('is the longest head in each partition, in whatever order the answers came', () => {
+    fc.assert(
+      fc.property(heads, (found) => {
+        const reports = found.map((seqs, at) => reportOf(SITES[at]!, seqs));
+        const longest = [0, 1].map((p) => Math.max(-1, ...found.map((seqs) => seqs[p]!)));
+        const expected = { cuts: longest.map((seq) => ({ seq, chain: chainOf(1, seq) })) };
+        expect(cutsOf(value, reports, 2)).toEqual(expected);
+        expect(cutsOf(value, [...reports].reverse(), 2)).toEqual(expected);
+      }),
+    );
+  });
+
+  it('names two records under one position, also below the longest head', () => {
+    const other = { partitions: [{ epoch: 1, seq: 1, chain: 'zz' }] };
+    const reports = [reportOf('paris', [3]), reportOf('tokyo', [1]), reportOf('lima', [1], other)];
+    expect(cutsOf(value, reports, 1)).toMatchObject({
+      conflict: expect.stringContaining('chain zz at lima, 1.1 at tokyo'),
+    });
+  });
+
+  it('takes a copy in an earlier epoch for empty, and one in a later for the work of another candidate', () => {
+    const reigns = [
+      { ...PARIS, cuts: [{ seq: 7, chain: '1.7' }] },
+      { ...PARIS, epoch: 2, writerId: 'w2' },
+    ];
+    const second = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 1, reigns });
+    expect(cutsOf(second, [reportOf('tokyo', [7])], 1)).toEqual({ cuts: [{ seq: -1, chain: '' }] });
+    const ahead = reportOf('tokyo', [0], { partitions: [{ epoch: 3, seq: 0, chain: '3.0' }] });
+    expect(cutsOf(second, [ahead], 1)).toHaveProperty('superseded');
+  });
+});
+
+const copiesOf = (site: string, origin: string, positions: readonly [number, number, string][]): SiteCopies => ({
+  site,
+  copies: [{ origin, logId: logIdOf(site, origin), trusted: true, positions }],
+});
+
+describe('holdersOf', () => {
+  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'REBUILD'], k: 1 });
+  const cuts: CutAt[] = [
+    { seq: 2, chain: '1.2' },
+    { seq: -1, chain: '' },
+  ];
+  const at = (site: string, epoch: number, seq: number) =>
+    copiesOf(site, 'paris', [
+      [epoch, seq, chainOf(epoch, seq)],
+      [0, -1, ''],
+    ]);
+
+  it('are those that reach the cut in every partition, by what the same chain says', () => {
+    expect(holdersOf(value, cuts, [at('paris', 1, 2), at('tokyo', 1, 1)])).toEqual(['paris']);
+    expect(holdersOf(value, cuts, [at('paris', 1, 3), at('tokyo', 3, 0)])).toEqual(['paris', 'tokyo']);
+    const forged = copiesOf('tokyo', 'paris', [[1, 2, 'zz']]);
+    expect(holdersOf(value, cuts, [at('paris', 1, 2), forged])).toEqual(['paris']);
+  });
+
+  it('are never members in REBUILD, or with a topic the register does not list', () => {
+    const renewed = at('tokyo', 1, 2);
+    const copies = [{ ...renewed, copies: renewed.copies.map((copy) => ({ ...copy, logId: 'new' })) }];
+    expect(holdersOf(value, cuts, [at('lima', 1, 2), ...copies])).toEqual([]);
+  });
+
+  it('hold every earlier cut too, each of its own origin', () => {
+    const reigns = [
+      { ...PARIS, cuts },
+      { epoch: 2, site: 'tokyo', writerId: 'w2', cuts: null },
+    ];
+    const second = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1, reigns });
+    const tokyoCut = [{ seq: 0, chain: '2.0' }];
+    const both = (site: string, seq: number): SiteCopies => ({
+      site,
+      copies: [...at(site, 1, seq).copies, ...copiesOf(site, 'tokyo', [[2, 0, '2.0']]).copies],
+    });
+    expect(holdersOf(second, tokyoCut, [both('paris', 2), both('tokyo', 1), at('lima', 1, 2)])).toEqual(['paris']);
+  });
+});
+
+describe('mayCommit', () => {
+  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1 });
+
+  it('asks for the candidate and k others', () => {
+    expect(mayCommit(value, election, ['tokyo', 'lima'])).toBe(true);
+    expect(mayCommit(value, election, ['tokyo'])).toBe(false);
+    expect(mayCommit(value, election, ['paris', 'lima'])).toBe(false);
+    expect(mayCommit({ ...value, reigns: [] }, election, [])).toBe(true);
+  });
+
+  it('takes a lower level only as far as the keyspace allows', () => {
+    const wanted = { name: 'sync', k: 2 } as const;
+    expect(levelFor(value, election, ['tokyo', 'lima'], wanted)).toBeNull();
+    expect(levelFor(value, election, ['tokyo', 'lima'], wanted, 0)).toEqual({ name: 'sync', k: 1 });
+    expect(levelFor(value, election, ['lima'], wanted, 0)).toBeNull();
+  });
+});
+
+describe('candidateFor', () => {
+  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE', 'REBUILD'], k: 1 });
+  const at = (site: string, seq: number) => copiesOf(site, 'paris', [[1, seq, chainOf(1, seq)]]);
+
+  it('is the ACTIVE member with the most, and of equals the first listed', () => {
+    expect(candidateFor(value, [at('lima', 4), at('tokyo', 4), at('oslo', 9)], 'paris')).toBe('tokyo');
+    expect(candidateFor(value, [at('tokyo', 3), at('lima', 4)], 'paris')).toBe('lima');
+  });
+
+  it('is the suspected site only when nothing but its writer is lost', () => {
+    expect(candidateFor(value, [at('paris', 9), at('tokyo', 3)], 'paris')).toBe('tokyo');
+    expect(candidateFor(value, [at('paris', 9), at('tokyo', 3)], null)).toBe('paris');
+    expect(candidateFor(value, [at('paris', 9)], 'paris')).toBeNull();
+  });
+
+  it('prefers whole earlier reigns to more of the newest', () => {
+    const reigns = [
+      { ...PARIS, site: 'lima', cuts: [{ seq: 0, chain: '1.0' }] },
+      { ...PARIS, epoch: 2, writerId: 'w2' },
+    ];
+    const second = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1, reigns });
+    const tokyo = copiesOf('tokyo', 'paris', [[2, 9, '2.9']]);
+    const lima: SiteCopies = {
+      site: 'lima',
+      copies: [
+        ...copiesOf('lima', 'lima', [[1, 0, '1.0']]).copies,
+        ...copiesOf('lima', 'paris', [[2, 1, '2.1']]).copies,
+      ],
+    };
+    expect(candidateFor(second, [tokyo, lima], 'paris')).toBe('lima');
+  });
+});

@@ -1,0 +1,205 @@
+/**
+ * What an election decides, from what the sites answered (protocol E3–E7, E10, E11). Pure: whoever runs one asks the
+ * sites, calls these, and does what they say. Nothing here knows of time or of a network.
+ *
+ * Why it holds: an ack needs k + 1 unfenced copies, the origin always among them. A closure fences the origin's own log,
+ * or all data members but k. The two sets meet in a copy, and in each of its partitions the record and the fence stand
+ * in one order, whoever asked first: so a record that is acked is in front of the fence that is read back, and in the cut.
+ */
+
+import type { AckLevel } from '@tidemark/schema/table';
+import {
+  type CutAt,
+  type Election,
+  type Member,
+  memberNamed,
+  newestReign,
+  type RegisterValue,
+  type Reign,
+} from './register-value.ts';
+
+/** The last accepted record of a partition of a copy: `epoch` 0 and `seq` −1 before the first. */
+export type CopyHead = { readonly epoch: number; readonly seq: number; readonly chain: string };
+
+/** E3: what a site found in its copy of the closing reign's origin, read after its own FENCE was read back there. */
+export type FenceReport = {
+  readonly site: string;
+  readonly origin: string;
+  /** Identity of that copy. */
+  readonly logId: string;
+  /** False when the site knows the copy to have lost something, or cannot tell. */
+  readonly trusted: boolean;
+  /** By partition. */
+  readonly partitions: readonly CopyHead[];
+  /** Origin → identity, of all the site's copies: what the register lists from the commit on. */
+  readonly logIds: Readonly<Record<string, string>>;
+};
+
+/** What a site's copies hold. */
+export type SiteCopies = {
+  readonly site: string;
+  readonly copies: readonly {
+    readonly origin: string;
+    readonly logId: string;
+    readonly trusted: boolean;
+    /** By partition: epoch, seq and chain of the last accepted record. */
+    readonly positions: readonly (readonly [number, number, string])[];
+  }[];
+};
+
+export type Closure =
+  /** Every record that may have been acked is in the answers. `first`: there is no reign to close. */
+  | { readonly kind: 'lossless'; readonly by: 'first' | 'origin' | 'quorum' }
+  /** Acked records may be missing; an operator allowed it. Only for when the other members have had their time. */
+  | { readonly kind: 'lossy'; readonly have: number; readonly need: number; readonly missing: readonly string[] }
+  /** `have` trusted members are fenced of `need`; `missing` are the members whose word would count further. */
+  | { readonly kind: 'wait'; readonly have: number; readonly need: number; readonly missing: readonly string[] };
+
+/**
+ * E4: whether the newest reign is closed by these answers. Losslessly iff the origin's own trusted log is fenced, or at
+ * least |data members| − k trusted ACTIVE members are; members in REBUILD count in the first number only. With k = 0
+ * (`local`) that is the origin alone. k is the newest reign's own.
+ */
+export function closureOf(value: RegisterValue, reports: readonly FenceReport[]): Closure {
+  const reign = newestReign(value);
+  if (reign === null) return { kind: 'lossless', by: 'first' };
+  const fenced = new Set(reports.filter((report) => isTrusted(value, reign, report)).map((report) => report.site));
+  if (fenced.has(reign.site)) return { kind: 'lossless', by: 'origin' };
+  const need = value.members.length - value.ack.k;
+  if (value.ack.k > 0 && fenced.size >= need) return { kind: 'lossless', by: 'quorum' };
+  const missing = value.members.map((member) => member.site).filter((site) => !fenced.has(site));
+  const kind = (value.election?.loss ?? null) === null ? 'wait' : 'lossy';
+  return { kind, have: fenced.size, need, missing };
+}
+
+/** E3: an ACTIVE member's copy, whole as far as the site knows, and the very topic the register lists. */
+function isTrusted(value: RegisterValue, reign: Reign, report: FenceReport): boolean {
+  if (report.origin !== reign.site || !report.trusted) return false;
+  return isListed(memberNamed(value, report.site), report.origin, report.logId);
+}
+
+function isListed(member: Member | null, origin: string, logId: string): boolean {
+  return member?.state === 'ACTIVE' && logId !== '' && member.logIds[origin] === logId;
+}
+
+export type Cuts =
+  /** By partition. Null: there is no reign to close. */
+  | { readonly cuts: readonly CutAt[] | null }
+  /** Two records under one position: an invariant is broken. Stop, alarm, change nothing. */
+  | { readonly conflict: string }
+  /** A copy is in a later epoch than the register as it was read: another candidate has won meanwhile. */
+  | { readonly superseded: string };
+
+/** Nothing of the reign is in the partition. */
+const NO_CUT: CutAt = { seq: -1, chain: '' };
+
+/**
+ * E5: the longest head of the closing reign in each partition, of all answers: a copy that is not trusted may lack
+ * records, but those it has are the origin's. A copy that stands in an earlier epoch has none of this one.
+ */
+export function cutsOf(value: RegisterValue, reports: readonly FenceReport[], partitions: number): Cuts {
+  const reign = newestReign(value);
+  if (reign === null) return { cuts: null };
+  const cuts = new Array<CutAt>(partitions).fill(NO_CUT);
+  const seen = new Map<string, { chain: string; site: string }>();
+  for (const { site, origin, partitions: heads } of reports) {
+    if (origin !== reign.site) continue;
+    for (const [partition, { epoch, seq, chain }] of heads.entries()) {
+      const where = `partition ${partition}, epoch ${epoch} of ${origin}`;
+      if (epoch > reign.epoch)
+        return { superseded: `${where}: begun at ${site}, reign ${reign.epoch} is to be closed` };
+      if (epoch < reign.epoch || seq < 0 || partition >= partitions) continue;
+      const known = seen.get(`${partition}:${seq}`);
+      if (known !== undefined && known.chain !== chain) {
+        return { conflict: `${where}, seq ${seq}: chain ${chain} at ${site}, ${known.chain} at ${known.site}` };
+      }
+      seen.set(`${partition}:${seq}`, { chain, site });
+      if (seq > cuts[partition]!.seq) cuts[partition] = { seq, chain };
+    }
+  }
+  return { cuts };
+}
+
+/**
+ * E6: the ACTIVE members whose trusted copies hold everything up to this cut and up to every earlier one that the
+ * register still names, in its order. A copy in a later epoch of an origin holds that origin's earlier ones: it takes
+ * the start of an epoch only where the one before has ended.
+ */
+export function holdersOf(
+  value: RegisterValue,
+  cuts: readonly CutAt[] | null,
+  copies: readonly SiteCopies[],
+): readonly string[] {
+  const holders = value.members.filter((member) => {
+    const own = copies.find((answer) => answer.site === member.site);
+    if (member.state !== 'ACTIVE' || own === undefined) return false;
+    return value.reigns.every((reign) => holdsReign(member, own, reign, reign.cuts ?? cuts ?? []));
+  });
+  return holders.map((member) => member.site);
+}
+
+function holdsReign(member: Member, own: SiteCopies, { site, epoch }: Reign, cuts: readonly CutAt[]): boolean {
+  if (cuts.every((cut) => cut.seq < 0)) return true;
+  const copy = own.copies.find(({ origin }) => origin === site);
+  if (copy === undefined || !copy.trusted || !isListed(member, site, copy.logId)) return false;
+  return cuts.every((cut, partition) => {
+    if (cut.seq < 0) return true;
+    const [atEpoch, seq, chain] = copy.positions[partition] ?? [0, -1, ''];
+    if (atEpoch !== epoch) return atEpoch > epoch;
+    return seq > cut.seq || (seq === cut.seq && chain === cut.chain);
+  });
+}
+
+/** E6: whether the candidate and `k` others are among the holders. The first reign has nothing to hold. */
+export function mayCommit(
+  value: RegisterValue,
+  election: Pick<Election, 'site'>,
+  holders: readonly string[],
+  k = value.ack.k,
+): boolean {
+  if (newestReign(value) === null) return true;
+  return holders.includes(election.site) && new Set(holders).size > k;
+}
+
+/**
+ * The level the new reign acks at: the keyspace's own, or the highest below it, down to `kMin`, for which there are
+ * holders enough (E6, `degradeTo`); null: not yet. `kMin` is the keyspace's own k where it allows no less.
+ */
+export function levelFor(
+  value: RegisterValue,
+  election: Pick<Election, 'site'>,
+  holders: readonly string[],
+  wanted: AckLevel,
+  kMin = wanted.k,
+): AckLevel | null {
+  for (let k = wanted.k; k >= kMin; k--) if (mayCommit(value, election, holders, k)) return { ...wanted, k };
+  return null;
+}
+
+/**
+ * Which member is to be nominated (E10): the ACTIVE data member whose answer shows the most, whole earlier reigns first,
+ * then records of the newest; of equals the one the register lists first. Never `lost`, a witness, or who did not answer.
+ *
+ * @param lost the site that is taken for lost; null when only its writer is, and then that site is as good as any
+ */
+export function candidateFor(value: RegisterValue, copies: readonly SiteCopies[], lost: string | null): string | null {
+  const fit = value.members.filter(
+    ({ site, state }) => state === 'ACTIVE' && site !== lost && copies.some((answer) => answer.site === site),
+  );
+  const reached = fit.map((member) => {
+    const own = copies.find((answer) => answer.site === member.site)!;
+    return { site: member.site, ...reachOf(value, member, own) };
+  });
+  reached.sort((a, b) => b.reigns - a.reigns || b.records - a.records);
+  return reached[0]?.site ?? null;
+}
+
+/** How many closed reigns the copies hold whole, and how many records of the newest. */
+function reachOf(value: RegisterValue, member: Member, own: SiteCopies): { reigns: number; records: number } {
+  const reigns = value.reigns.filter((reign) => reign.cuts !== null && holdsReign(member, own, reign, reign.cuts));
+  const newest = newestReign(value);
+  const copy = own.copies.find(({ origin }) => origin === newest?.site);
+  const counts = copy?.trusted && isListed(member, copy.origin, copy.logId);
+  const heads = counts ? copy.positions.filter(([epoch]) => epoch === newest?.epoch) : [];
+  return { reigns: reigns.length, records: heads.reduce((sum, [, seq]) => sum + seq + 1, 0) };
+}
