@@ -91,6 +91,60 @@ describe('a write', () => {
     expect(tokyo.rows.size).toBe(1);
   });
 
+  test.each(['storedSilent', 'lostSilent'] as const)(
+    'to a primary that falls silent (%s) goes to its successor as soon as there is one, under the same key',
+    async (how) => {
+      await using paris = await ScriptedSite.start('paris');
+      await using tokyo = await ScriptedSite.start('tokyo');
+      tokyo.isPrimary = false;
+      tokyo.epoch = 2;
+      paris.epoch = 1;
+      paris.script = [how];
+      await using db = await connect([paris.url, tokyo.url], { timeoutMs: 30_000, idleMs: 30_000 });
+      const writing = db.put(things, { k: 'a', n: 1 });
+      while (paris.seenKeys.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      tokyo.isPrimary = true;
+      expect((await writing).accepted).toBe(1);
+      expect([...tokyo.stored.keys()]).toEqual(paris.seenKeys);
+    },
+  );
+
+  test('to a primary that is only slow waits for it, although an older one still calls itself primary', async () => {
+    await using paris = await ScriptedSite.start('paris');
+    await using tokyo = await ScriptedSite.start('tokyo');
+    paris.epoch = 1;
+    tokyo.epoch = 2;
+    tokyo.script = ['lostSilent'];
+    await using db = await connect([tokyo.url, paris.url], { timeoutMs: 2_500, idleMs: 2_500 });
+    await expect(db.put(things, { k: 'a' })).rejects.toMatchObject({ kind: 'unknown' });
+    expect(paris.seenKeys).toEqual([]);
+  });
+
+  test('of two sites that call themselves primary goes to the one of the later epoch', async () => {
+    await using paris = await ScriptedSite.start('paris');
+    await using tokyo = await ScriptedSite.start('tokyo');
+    await using quito = await ScriptedSite.start('quito');
+    quito.epoch = 3;
+    paris.epoch = 1;
+    tokyo.epoch = 2;
+    paris.script = ['fenced'];
+    await using db = await connect([paris.url, tokyo.url, quito.url]);
+    await db.put(things, { k: 'a' });
+    expect(quito.rows.size).toBe(1);
+  });
+
+  test('a redirect to a name that does not resolve here goes to the address given for that site', async () => {
+    await using paris = await ScriptedSite.start('paris');
+    await using tokyo = await ScriptedSite.start('tokyo');
+    paris.script = ['elsewhere'];
+    paris.redirectTo = 'http://tokyo.invalid:7420';
+    paris.redirectName = 'tokyo';
+    await using db = await connect([paris.url, tokyo.url]);
+    await db.put(things, { k: 'a' });
+    expect(tokyo.rows.size).toBe(1);
+    expect(await db.siteUrls()).toEqual([paris.url, tokyo.url]);
+  });
+
   test('sites that name each other for ever end in unavailable, not in an endless circle', async () => {
     await using paris = await ScriptedSite.start('paris');
     await using tokyo = await ScriptedSite.start('tokyo');

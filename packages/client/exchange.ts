@@ -38,17 +38,24 @@ const NOT_SENT = new Set([
 /**
  * Sends a request and returns the answer if its status is 2xx or 304.
  * @param idleMs longest silence, before the answer and within it
+ * @param givenUp aborted when nobody waits for this answer any more; what was sent may count all the same
  * @throws {Fault} `unavailable`: the request was not carried out. `unknown`: it was sent and no answer came. Otherwise
  *   what the site's problem body says, with `details.location` where it names another site.
  */
-export async function exchange(network: Network, site: string, request: Request, idleMs: number): Promise<Reply> {
+export async function exchange(
+  network: Network,
+  site: string,
+  request: Request,
+  idleMs: number,
+  givenUp?: AbortSignal,
+): Promise<Reply> {
   const url = `${site}${request.path}`;
   const deadline = new Deadline(network.clock, idleMs);
   try {
     const response = await network.fetch(url, {
       method: request.method,
       redirect: 'manual',
-      signal: deadline.signal,
+      signal: givenUp === undefined ? deadline.signal : AbortSignal.any([deadline.signal, givenUp]),
       ...(request.headers === undefined ? {} : { headers: { ...request.headers } }),
       ...(request.body === undefined ? {} : { body: request.body }),
     });

@@ -16,18 +16,23 @@ export type Caller = Network & {
 
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1_000;
+/** While no site is the primary, as during a failover: asking is cheap, and every pause is one of the writes'. */
+const LONGEST_PAUSE_WITHOUT_PRIMARY_MS = 200;
+/** A primary that has been silent for so long may have a successor; from then on that is asked again and again. */
+const SILENCE_MS = 1_000;
+const SILENCE_EVERY_MS = 500;
 /** Sites may name each other in a circle for the moment of a failover. */
 const REDIRECTS_IN_A_ROW_MAX = 4;
 
 /** Pause before the next try: doubles up to a second, between half and all of it by chance, or as long as the site asked. */
-export function pauseMs(failures: number, random: Random, askedMs = 0): number {
-  const ceilingMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10));
+export function pauseMs(failures: number, random: Random, askedMs = 0, longestMs = LONGEST_PAUSE_MS): number {
+  const ceilingMs = Math.min(longestMs, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10));
   return Math.max(askedMs, ceilingMs * (0.5 + random.fraction() / 2));
 }
 
 /**
  * Sends a write to the keyspace's primary and hands its answer to `read`. It follows redirects, looks for the new
- * primary when the old one is gone, and repeats under the same `Idempotency-Key`, which makes repeating harmless.
+ * primary when the old one is gone or silent, and repeats under the same `Idempotency-Key`, which makes repeating harmless.
  *
  * @param read takes the whole answer and disposes it; a Fault it throws counts like one of the request
  * @throws {Fault} `unavailable`: given up, certainly not stored. `unknown`: given up, may be stored; sending the same
@@ -43,30 +48,65 @@ export async function sendAndRead<T>(
   const startMs = clock.monotonicMs();
   let mayBeStored = false;
   let redirects = 0;
+  let hasPrimary = true;
   for (let failures = 0; ; ) {
     const site = sites.primaryOf(keyspace);
     const leftMs = startMs + caller.timeoutMs - clock.monotonicMs();
+    using patience = new Patience(caller, keyspace, site);
     try {
-      const reply = await exchange(caller, site, request, Math.max(1, Math.min(caller.idleMs, leftMs)));
+      const reply = await exchange(
+        caller,
+        site,
+        request,
+        Math.max(1, Math.min(caller.idleMs, leftMs)),
+        patience.signal,
+      );
       return await read(reply);
     } catch (error) {
       if (!isFault(error)) throw error;
-      const { location } = error.details;
+      const { location, expected } = error.details;
       if (location !== undefined && redirects < REDIRECTS_IN_A_ROW_MAX) {
         redirects++;
-        sites.learnPrimary(keyspace, location);
+        await sites.learnPrimary(keyspace, location, expected);
         continue;
       }
       redirects = 0;
       if (location === undefined && (error.kind === 'invalid' || error.kind === 'corrupt')) throw error;
       // A fenced writer may have appended before it was fenced, and the new one may have kept it.
       if (error.kind === 'unknown' || error.kind === 'fenced') mayBeStored = true;
-      const waitMs = pauseMs(failures++, caller.random, error.details.retryAfterMs);
+      const longestMs = hasPrimary ? LONGEST_PAUSE_MS : LONGEST_PAUSE_WITHOUT_PRIMARY_MS;
+      const waitMs = pauseMs(failures++, caller.random, error.details.retryAfterMs, longestMs);
       if (clock.monotonicMs() + waitMs - startMs >= caller.timeoutMs)
         throw givenUp(error, mayBeStored, caller.timeoutMs);
-      await clock.sleep(waitMs);
-      await sites.findPrimary(keyspace, site);
+      // The answer of a site that has a successor is not waited for, and the successor waits for nobody.
+      if (!patience.signal.aborted) await clock.sleep(waitMs);
+      hasPrimary = await sites.findPrimary(keyspace, site);
     }
+  }
+}
+
+/** Aborts a request whose site keeps silent, once another site is the primary. Dispose it when the request is over. */
+class Patience implements Disposable {
+  readonly #moved = new AbortController();
+  readonly #over = new AbortController();
+
+  constructor(caller: Caller, keyspace: string, site: string) {
+    void this.#watch(caller, keyspace, site);
+  }
+
+  get signal(): AbortSignal {
+    return this.#moved.signal;
+  }
+
+  async #watch({ clock, sites }: Caller, keyspace: string, site: string): Promise<void> {
+    const over = this.#over.signal;
+    await clock.sleep(SILENCE_MS, over);
+    while (!over.aborted && !(await sites.hasMoved(keyspace, site))) await clock.sleep(SILENCE_EVERY_MS, over);
+    if (!over.aborted) this.#moved.abort();
+  }
+
+  [Symbol.dispose](): void {
+    this.#over.abort();
   }
 }
 
@@ -114,9 +154,10 @@ export async function sendRead(caller: Caller, from: ReadFrom, request: Request)
           cause: error,
         });
       }
-      const { location } = error.details;
+      const { location, expected } = error.details;
       if (from === 'any') sites.readElsewhere();
-      else if ('primaryOf' in from && location !== undefined) sites.learnPrimary(from.primaryOf, location);
+      else if ('primaryOf' in from && location !== undefined)
+        await sites.learnPrimary(from.primaryOf, location, expected);
       await clock.sleep(waitMs);
       if (from !== 'any' && 'primaryOf' in from && location === undefined)
         await sites.findPrimary(from.primaryOf, site);

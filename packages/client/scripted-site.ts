@@ -15,6 +15,7 @@ import type { AddressInfo } from 'node:net';
  * - `refused`: 400
  * - `allBad`: 200, and every line of it is refused
  * - `elsewhere`: 307 to `redirectTo`
+ * - `storedSilent`, `lostSilent`: no answer ever, and it is or is not stored
  */
 export type Behaviour =
   | 'ok'
@@ -28,9 +29,11 @@ export type Behaviour =
   | 'fenced'
   | 'refused'
   | 'allBad'
-  | 'elsewhere';
+  | 'elsewhere'
+  | 'storedSilent'
+  | 'lostSilent';
 
-const STORES: ReadonlySet<Behaviour> = new Set(['ok', 'stored504', 'storedDrop', 'storedCut']);
+const STORES: ReadonlySet<Behaviour> = new Set(['ok', 'stored504', 'storedDrop', 'storedCut', 'storedSilent']);
 
 type Row = Record<string, unknown>;
 
@@ -40,7 +43,13 @@ export class ScriptedSite implements AsyncDisposable {
   /** What the next writes meet; `ok` once it is used up. */
   script: Behaviour[] = [];
   redirectTo = '';
+  /** The name of the site that a redirect speaks of. */
+  redirectName = '';
   isPrimary = true;
+  /** Of its reign; null: it does not tell. */
+  epoch: number | null = null;
+  /** True: nothing at all is answered. */
+  isSilent = false;
   /** How the next scans end. */
   scanEnd: 'whole' | 'noEnd' | 'error' | 'short' | 'broken' = 'whole';
   /** Columns of the key; a row's place is their values. */
@@ -74,9 +83,10 @@ export class ScriptedSite implements AsyncDisposable {
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks).toString();
     this.headers.push(request.headers);
+    if (this.isSilent) return;
     const url = new URL(request.url!, this.url);
     if (url.pathname === '/primary') {
-      response.writeHead(this.isPrimary ? 200 : 503).end('{}');
+      response.writeHead(this.isPrimary ? 200 : 503).end(JSON.stringify({ epoch: this.epoch ?? undefined }));
     } else if (url.pathname === '/v1/status') {
       reply(response, 200, { site: this.name });
     } else if (url.pathname.startsWith('/v1/keyspaces/')) {
@@ -147,7 +157,10 @@ export class ScriptedSite implements AsyncDisposable {
       }
       case 'elsewhere':
         response.setHeader('location', `${this.redirectTo}${request.url}`);
-        reply(response, 307, { kind: 'unavailable', detail: 'not the primary' });
+        reply(response, 307, { kind: 'invalid', detail: 'not the primary', expected: this.redirectName });
+        return;
+      case 'storedSilent':
+      case 'lostSilent':
     }
   }
 

@@ -1,10 +1,8 @@
 /** The sites a connection knows: their addresses, their names once asked, and which of them takes a keyspace's writes. */
 
-import { Fault, isFault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/world/fault';
 import { exchange, type Network } from './exchange.ts';
-
-/** A site that answers at all answers this fast; one that does not is passed over while looking around. */
-const PROBE_MS = 1_000;
+import { askForPrimary, type Claim, PROBE_MS, primaryAmong, successorAmong } from './find-primary.ts';
 
 export class Sites {
   readonly #network: Network;
@@ -13,7 +11,7 @@ export class Sites {
   readonly #primaries = new Map<string, string>();
   readonly #names = new Map<string, string>();
   /** Keyspace → the asking around that is going on. */
-  readonly #looking = new Map<string, Promise<void>>();
+  readonly #asking = new Map<string, Promise<Claim[]>>();
   #reader = 0;
 
   /** @throws {Fault} `invalid`: no address, or one that is not http(s). */
@@ -32,44 +30,60 @@ export class Sites {
     return this.#primaries.get(keyspace) ?? this.#urls[0]!;
   }
 
-  /** A site said that writes of the keyspace go to `location`. Returns its address. */
-  learnPrimary(keyspace: string, location: string): string {
+  /**
+   * A site said that writes of the keyspace go to `location`, where the site `name` is. An address that was given for
+   * that site goes before: what sites call each other need not be what reaches them from here.
+   */
+  async learnPrimary(keyspace: string, location: string, name?: unknown): Promise<void> {
     const url = siteAddress(new URL(location).origin);
-    if (!this.#urls.includes(url)) this.#urls.push(url);
-    this.#primaries.set(keyspace, url);
-    return url;
+    if (this.#urls.includes(url)) {
+      this.#primaries.set(keyspace, url);
+      return;
+    }
+    if (typeof name === 'string' && !this.#names.has(name)) await this.#askNames();
+    const known = typeof name === 'string' ? this.#names.get(name) : undefined;
+    if (known === undefined) this.#urls.push(url);
+    this.#primaries.set(keyspace, known ?? url);
   }
 
   /**
    * Asks every site whether it is the primary and remembers the one that is. When none says so, the site after `tried`
    * is next, so that trying again goes round all of them. Requests that fail together look around once.
    * @param tried the site that failed; when another has been learned since, nothing is asked
+   * @returns false when no site calls itself primary
    */
-  async findPrimary(keyspace: string, tried: string): Promise<void> {
-    if (this.primaryOf(keyspace) !== tried) return;
-    const looking = this.#looking.get(keyspace) ?? this.#lookAround(keyspace, tried);
-    this.#looking.set(keyspace, looking);
-    await looking;
-  }
-
-  async #lookAround(keyspace: string, tried: string): Promise<void> {
-    const answers = await Promise.all(this.#urls.map((url) => this.#isPrimary(url)));
-    this.#looking.delete(keyspace);
-    if (this.primaryOf(keyspace) !== tried) return;
-    const found = answers.indexOf(true);
+  async findPrimary(keyspace: string, tried: string): Promise<boolean> {
+    if (this.primaryOf(keyspace) !== tried) return true;
+    const found = primaryAmong(await this.#ask(keyspace), tried);
+    if (this.primaryOf(keyspace) !== tried) return true;
     const after = this.#urls.indexOf(tried) + 1;
-    this.#primaries.set(keyspace, this.#urls[found >= 0 ? found : after % this.#urls.length]!);
+    this.#primaries.set(keyspace, found ?? this.#urls[after % this.#urls.length]!);
+    return found !== null;
   }
 
-  async #isPrimary(url: string): Promise<boolean> {
-    try {
-      using reply = await exchange(this.#network, url, { method: 'GET', path: '/primary' }, PROBE_MS);
-      await reply.response.body?.cancel();
-      return true;
-    } catch (error) {
-      if (isFault(error)) return false;
-      throw error;
-    }
+  /**
+   * Whether another site than `asked`, which keeps silent, is the primary by now; it is remembered. A site that still
+   * calls itself primary, and no later one does, is only slow.
+   */
+  async hasMoved(keyspace: string, asked: string): Promise<boolean> {
+    if (this.primaryOf(keyspace) !== asked) return true;
+    const claims = await this.#ask(keyspace);
+    const found = successorAmong(claims, asked);
+    if (found !== null && this.primaryOf(keyspace) === asked) this.#primaries.set(keyspace, found);
+    return found !== null;
+  }
+
+  /** What the sites say; those who ask while others do are told the same. */
+  async #ask(keyspace: string): Promise<Claim[]> {
+    const asking = this.#asking.get(keyspace) ?? this.#lookAround(keyspace);
+    this.#asking.set(keyspace, asking);
+    return asking;
+  }
+
+  async #lookAround(keyspace: string): Promise<Claim[]> {
+    const claims = await askForPrimary(this.#network, this.#urls, keyspace);
+    this.#asking.delete(keyspace);
+    return claims;
   }
 
   /** The site reads go to. */
