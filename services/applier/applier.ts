@@ -10,6 +10,7 @@ import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
 import { isFault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
+import { Progress } from '@tidemark/world/progress';
 import { AsOf } from './as-of.ts';
 import { type Place, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { Counts } from './counts.ts';
@@ -17,7 +18,6 @@ import { Flusher, type FlushRules } from './flusher.ts';
 import { Lag } from './lag.ts';
 import { type Cut, type Held, type News, OriginFold } from './origin-fold.ts';
 import { OriginReader } from './origin-reader.ts';
-import { Progress } from './progress.ts';
 import { Stores } from './stores.ts';
 
 const TICK_MS = 1_000;

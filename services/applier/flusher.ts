@@ -6,7 +6,7 @@
 import type { Clock } from '@tidemark/world/clock';
 import { isFault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
-import { Progress } from './progress.ts';
+import { Progress } from '@tidemark/world/progress';
 import type { Stores } from './stores.ts';
 
 const TICK_MS = 1_000;

@@ -1,6 +1,8 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Jobs } from '@tidemark/jobs/jobs';
+import { registerJobRoutes } from '@tidemark/jobs/jobs-http';
 import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
 import { partitionOf } from '@tidemark/schema/hash';
 import { keyFromSegments } from '@tidemark/schema/json-rows';
@@ -8,6 +10,7 @@ import { type Keyspace, topicNames } from '@tidemark/schema/table';
 import { isFault } from '@tidemark/world/fault';
 import { SILENT } from '@tidemark/world/logger';
 import { NodeDisk } from '@tidemark/world/node-disk';
+import { SystemRandom } from '@tidemark/world/random';
 import { SimClock } from '@tidemark/world/sim-clock';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { type FastifyInstance, fastify } from 'fastify';
@@ -70,7 +73,14 @@ async function serve(change: Partial<ApplierParts> = {}, keyspace: Keyspace = KE
     return reply.code(error.details.status ?? STATUS[error.kind]).send({ kind: error.kind, detail: error.message });
   });
   service.register(app);
-  return { app, service, [Symbol.asyncDispose]: () => app.close().then(() => service[Symbol.asyncDispose]()) };
+  const jobs = new Jobs(new SystemClock(), new SystemRandom());
+  registerJobRoutes(app, jobs, service.jobKinds());
+  const stop = async (): Promise<void> => {
+    await app.close();
+    await jobs[Symbol.asyncDispose]();
+    await service[Symbol.asyncDispose]();
+  };
+  return { app, service, [Symbol.asyncDispose]: stop };
 }
 
 type Served = AsyncDisposable & { readonly app: FastifyInstance; readonly service: ApplierService };

@@ -1,5 +1,6 @@
-/** Reads over HTTP: rows by key and range, scans, digests and positions, and the jobs of this service. */
+/** Reads over HTTP: rows by key and range, scans, digests and positions. */
 
+import { closedSignal } from '@tidemark/jobs/request';
 import { formatPosition } from '@tidemark/schema/position';
 import { formatStamp } from '@tidemark/schema/stamp';
 import { tableNamed } from '@tidemark/schema/table';
@@ -9,17 +10,13 @@ import type { KeyspaceApplier } from './applier.ts';
 import type { Tick } from './as-of.ts';
 import { digestKeyspace } from './digests.ts';
 import { Freshness, type FreshnessParts } from './freshness.ts';
-import type { Jobs } from './jobs.ts';
-import { registerJobRoutes } from './jobs-http.ts';
 import type { Replays } from './replays.ts';
-import { closedSignal } from './request.ts';
 import { readRange, readRow, rowToJson } from './rows.ts';
 import { scanTable } from './scan-http.ts';
 import type { TableStore } from './stores.ts';
 
 export type HttpParts = FreshnessParts & {
   readonly logger: Logger;
-  readonly jobs: Jobs;
   readonly replays: Replays;
   /** @throws {Fault} `invalid` 404: no such keyspace at this site. */
   readonly applierOf: (keyspace: string) => KeyspaceApplier;
@@ -77,8 +74,6 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
       lagMs: applier.lag.quantiles(),
     };
   });
-
-  registerJobRoutes(app, parts.jobs, { replay: (body) => parts.replays.work(body, parts.applierOf) });
 }
 
 /** @throws {Fault} `invalid` 404: neither a table nor a scratch table. */

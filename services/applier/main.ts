@@ -1,5 +1,6 @@
 /** The applier service of a site: the local log and local mirrors in, column files out, reads served. */
 
+import type { JobKinds } from '@tidemark/jobs/jobs-http';
 import type { Log } from '@tidemark/log/log';
 import { formatPosition, type Position } from '@tidemark/schema/position';
 import type { Keyspace } from '@tidemark/schema/table';
@@ -7,12 +8,10 @@ import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
 import { Fault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
-import { type Random, SystemRandom } from '@tidemark/world/random';
 import type { FastifyInstance } from 'fastify';
 import { type ApplierRules, KeyspaceApplier } from './applier.ts';
 import type { Tick } from './as-of.ts';
 import { registerApplierRoutes } from './http.ts';
-import { Jobs } from './jobs.ts';
 import type { Quantiles } from './lag.ts';
 import { Replays } from './replays.ts';
 
@@ -25,8 +24,6 @@ export type ApplierParts = {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Names jobs; chance from the machine when it is left out. */
-  readonly random?: Random;
   /** A write or fsync failed, or two records stand under one position: the process must end. */
   readonly onFatal: (error: unknown) => void;
   /**
@@ -85,13 +82,11 @@ export class ApplierService implements AsyncDisposable {
   readonly #parts: ApplierParts;
   readonly #options: Required<ApplierOptions>;
   readonly #appliers = new Map<string, KeyspaceApplier>();
-  readonly #jobs: Jobs;
   readonly #replays: Replays;
 
   constructor(parts: ApplierParts, options: ApplierOptions = {}) {
     this.#parts = parts;
     this.#options = { ...DEFAULTS, ...options };
-    this.#jobs = new Jobs(parts.clock, parts.random ?? new SystemRandom());
     this.#replays = new Replays(parts);
   }
 
@@ -117,10 +112,14 @@ export class ApplierService implements AsyncDisposable {
       site,
       clock,
       readTimeoutMs: this.#options.readTimeoutMs,
-      jobs: this.#jobs,
       replays: this.#replays,
       applierOf: (keyspace) => this.#applierOf(keyspace),
     });
+  }
+
+  /** What of this service runs as a job. */
+  jobKinds(): JobKinds {
+    return { replay: (body) => this.#replays.work(body, (keyspace) => this.#applierOf(keyspace)) };
   }
 
   #applierOf(keyspace: string): KeyspaceApplier {
@@ -158,7 +157,6 @@ export class ApplierService implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#jobs[Symbol.asyncDispose]();
     await this.#replays[Symbol.asyncDispose]();
     for (const applier of this.#appliers.values()) await applier[Symbol.asyncDispose]();
   }

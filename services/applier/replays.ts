@@ -1,10 +1,10 @@
 /** Replays as jobs, and the scratch tables they have made, by keyspace. */
 
+import type { JobWork } from '@tidemark/jobs/jobs';
 import { tableNamed } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
 import { Fault } from '@tidemark/world/fault';
 import type { KeyspaceApplier } from './applier.ts';
-import type { JobWork } from './jobs.ts';
 import { Replay, type ReplayParts, type ReplayRequest } from './replay.ts';
 import { Scratch } from './scratch.ts';
 import type { TableStore } from './stores.ts';

@@ -6,6 +6,8 @@
 
 import { ApplierService } from '@tidemark/applier/main';
 import type { Board } from '@tidemark/control/board';
+import { Jobs } from '@tidemark/jobs/jobs';
+import { registerJobRoutes } from '@tidemark/jobs/jobs-http';
 import type { Log } from '@tidemark/log/log';
 import { MirrorService } from '@tidemark/mirror/main';
 import { SiteCatalog } from '@tidemark/watchdog/catalog';
@@ -95,11 +97,12 @@ class Site {
     const boards = await this.#openBoards(stack);
     const loopLag = stack.use(new LoopLag(clock));
     const wiring = this.#wire({ disk, log, remotes, boards, loopLag });
-    const { app, catalog, watchdog, services, keyspaces } = wiring;
+    const { app, jobs, catalog, watchdog, services, keyspaces } = wiring;
     stack.use(catalog);
     stack.use(watchdog);
     stack.defer(() => app.close());
     this.#stopServices(stack, services, keyspaces);
+    stack.use(jobs);
     const listening = await this.#world.serve(app);
     // As others reach it, which need not be what it listens on.
     this.#url = this.#config.sites.get(site)?.url ?? listening;
@@ -175,8 +178,9 @@ class Site {
       keyspaces: () => keyspaces.all(),
       onFatal: this.#onFatal,
     });
-    const app = this.#http({ services, keyspaces, catalog, watchdog, facts, urlOf });
-    return { app, catalog, watchdog, services, keyspaces };
+    const jobs = new Jobs(clock, random);
+    const app = this.#http({ services, jobs, keyspaces, catalog, watchdog, facts, urlOf });
+    return { app, jobs, catalog, watchdog, services, keyspaces };
   }
 
   #services(opened: Opened, urlOf: (site: string) => string | null, keyspaces: () => Keyspaces): Services {
@@ -214,7 +218,7 @@ class Site {
 
   #http(parts: HttpWiring) {
     const { site, sites, bodyBytesMax, requestTimeoutMs } = this.#config;
-    const { services, keyspaces, catalog, watchdog, facts, urlOf } = parts;
+    const { services, jobs, keyspaces, catalog, watchdog, facts, urlOf } = parts;
     const { writer, mirror, applier } = services;
     const metrics = new SiteMetrics({
       facts: () => ({ ...facts.read(), loopLagMs: watchdog.loopLagMs }),
@@ -238,6 +242,7 @@ class Site {
     const names = [...sites.keys()];
     registerKeyspaceRoutes(app, { site, sites: names, catalog, keyspaces, writer, urlOf, requestTimeoutMs });
     for (const service of [watchdog, writer, mirror, applier]) service?.register(app);
+    registerJobRoutes(app, jobs, { ...applier?.jobKinds() });
     return app;
   }
 }
@@ -252,6 +257,7 @@ type Opened = {
 
 type HttpWiring = {
   readonly services: Services;
+  readonly jobs: Jobs;
   readonly keyspaces: Keyspaces;
   readonly catalog: SiteCatalog;
   readonly watchdog: WatchdogService;

@@ -2,8 +2,8 @@
 
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, messageOf } from '@tidemark/world/fault';
+import { Progress } from '@tidemark/world/progress';
 import type { Random } from '@tidemark/world/random';
-import { Progress } from './progress.ts';
 
 /** Finished jobs that are remembered. */
 const FINISHED_MAX = 100;
@@ -66,8 +66,8 @@ export class Jobs {
     try {
       tell(await work((facts) => tell(facts), this.#stop.signal), 'done');
     } catch (error) {
-      const kind = error instanceof Fault ? error.kind : 'unknown';
-      tell({ error: { kind, message: messageOf(error) } }, 'failed');
+      const known = error instanceof Fault ? { kind: error.kind, ...error.details } : { kind: 'unknown' };
+      tell({ error: { ...known, message: messageOf(error) } }, 'failed');
     }
   }
 

@@ -1,6 +1,6 @@
 /** Waiting until something has become true, with a deadline, without asking again and again on a timer. */
 
-import type { Clock } from '@tidemark/world/clock';
+import type { Clock } from './clock.ts';
 
 export class Progress {
   readonly #clock: Clock;

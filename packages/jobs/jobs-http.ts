@@ -1,4 +1,4 @@
-/** `POST /v1/jobs` starts a job, `GET /v1/jobs/{id}` follows it. A site's other kinds of jobs join `JobKinds`. */
+/** `POST /v1/jobs` starts a job, `GET /v1/jobs/{id}` follows it. Each service gives its kinds; a site joins them. */
 
 import { Readable } from 'node:stream';
 import { Fault } from '@tidemark/world/fault';
@@ -6,15 +6,20 @@ import type { FastifyInstance } from 'fastify';
 import type { Jobs, JobWork } from './jobs.ts';
 import { closedSignal } from './request.ts';
 
-/** Kind → checks a request's body and makes it into work. @throws {Fault} `invalid` */
-export type JobKinds = Readonly<Record<string, (body: Readonly<Record<string, unknown>>) => JobWork>>;
+/**
+ * Kind → checks a request's body and makes it into work. What can be refused is refused here, before there is a job.
+ * @throws {Fault} `invalid`
+ */
+export type JobKinds = Readonly<
+  Record<string, (body: Readonly<Record<string, unknown>>) => JobWork | Promise<JobWork>>
+>;
 
 export function registerJobRoutes(app: FastifyInstance, jobs: Jobs, kinds: JobKinds): void {
   app.post('/v1/jobs', async (request, reply) => {
     const body = (request.body ?? {}) as Readonly<Record<string, unknown>>;
     const kind = typeof body.kind === 'string' ? body.kind : '';
     const make = Object.hasOwn(kinds, kind) ? kinds[kind]! : refuse(kinds, body.kind);
-    const id = jobs.start(kind, {}, make(body));
+    const id = jobs.start(kind, {}, await make(body));
     return reply.code(202).header('location', `/v1/jobs/${id}`).send({ id });
   });
   app.get<{ Params: { id: string } }>('/v1/jobs/:id', async (request, reply) => {
