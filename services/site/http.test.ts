@@ -21,6 +21,7 @@ function site(options: { refusal?: string; missing?: string[] } = {}) {
     site: 'paris',
     missing: () => options.missing ?? [],
     writable: (keyspace) => (keyspace === 'travel' ? true : keyspace === null ? false : null),
+    epochOf: () => 7,
     metrics: async () => ({ type: 'text/plain', text: 'up 1\n' }),
   });
   app.post('/echo', async (request) => request.body);
@@ -93,6 +94,7 @@ describe('http', () => {
       200, 503, 404,
     ]);
     expect(answered.at(-1)).toEqual(['/primary', 404]);
+    expect((await app.inject('/primary?keyspace=travel')).json()).toEqual({ primary: true, site: 'paris', epoch: 7 });
   });
 
   it('says what is missing, and takes nothing but probes while it stops', async () => {

@@ -101,12 +101,17 @@ export type Probes = {
   readonly missing: () => readonly string[];
   /** True where rows of this keyspace, or of every keyspace, are written here. Null: no such keyspace. */
   readonly writable: (keyspace: string | null) => boolean | null;
+  /** The epoch in which this site writes the keyspace; null when it does not. */
+  readonly epochOf: (keyspace: string) => number | null;
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
   readonly site: string;
 };
 
-/** `/livez` `/readyz` `/primary` `/metrics`. `/primary?keyspace=NAME` asks for one keyspace. */
-export function registerProbes(app: FastifyInstance, { missing, writable, metrics, site }: Probes): void {
+/**
+ * `/livez` `/readyz` `/primary` `/metrics`. `/primary?keyspace=NAME` asks for one keyspace, and tells the epoch: of two
+ * sites that call themselves primary, as happens while one of them does not know yet, the one of the later epoch is.
+ */
+export function registerProbes(app: FastifyInstance, { missing, writable, epochOf, metrics, site }: Probes): void {
   app.get('/livez', async () => ({ alive: true, site }));
   app.get('/readyz', async () => {
     const waiting = missing();
@@ -119,7 +124,7 @@ export function registerProbes(app: FastifyInstance, { missing, writable, metric
     if (here === null) throw new Fault('invalid', `no keyspace "${keyspace}"`, { status: 404, got: keyspace });
     const what = keyspace === undefined ? 'every keyspace' : `keyspace ${keyspace}`;
     if (!here) throw new Fault('unavailable', `site ${site} is not the primary of ${what}`);
-    return { primary: true, site };
+    return { primary: true, site, ...(keyspace === undefined ? {} : { epoch: epochOf(keyspace) }) };
   });
   app.get('/metrics', async (_request, reply) => {
     const { type, text } = await metrics();

@@ -237,6 +237,7 @@ class Site {
       site,
       missing: () => (this.stopping ? ['it is stopping'] : keyspaces.missing()),
       writable: (name) => keyspaces.isPrimary(name),
+      epochOf: (name) => writer?.facts(name)?.epoch ?? null,
       metrics: () => metrics.render(),
     });
     const names = [...sites.keys()];
