@@ -1,19 +1,37 @@
-/** `npm run bench [pipeline]`: how fast it is, beside what else could be used. The last line printed is JSON. */
+/** `npm run bench [pipeline|store]`: how fast it is, beside what else could be used. The last line printed is JSON. */
 
 import { Reaper } from '@tidemark/dev/reaper';
 import { messageOf } from '@tidemark/world/fault';
 import { MEASURES, type Measure, pipeline } from './pipeline.ts';
+import { parseStoreWords, rerunOnOneCore, STORE_USAGE, store } from './store.ts';
 
-const USAGE = `npm run bench -- [pipeline] [--quick] [--only ${MEASURES.join(',')}]`;
+const USAGE = `npm run bench -- [pipeline] [--quick] [--only ${MEASURES.join(',')}]\n  or ${STORE_USAGE}`;
 
-await using reaper = Reaper.start();
 try {
-  const { quick, only } = parse(process.argv.slice(2));
-  const summary = await pipeline({ reaper, quick, only });
-  process.stdout.write(`${JSON.stringify(summary)}\n`);
+  const words = process.argv.slice(2);
+  if (words[0] === 'store') await runStore(words.slice(1));
+  else await runPipeline(words);
 } catch (error) {
   process.stderr.write(`${messageOf(error)}\n`);
   process.exitCode = 1;
+}
+
+async function runStore(words: readonly string[]): Promise<void> {
+  const options = parseStoreWords(words);
+  const status = rerunOnOneCore(options);
+  if (status !== null) {
+    process.exitCode = status;
+    return;
+  }
+  await using reaper = Reaper.start();
+  process.stdout.write(`${JSON.stringify(await store(options, reaper))}\n`);
+}
+
+async function runPipeline(words: readonly string[]): Promise<void> {
+  const { quick, only } = parse(words);
+  await using reaper = Reaper.start();
+  const summary = await pipeline({ reaper, quick, only });
+  process.stdout.write(`${JSON.stringify(summary)}\n`);
 }
 
 function parse(words: readonly string[]): { quick: boolean; only: readonly Measure[] } {

@@ -1,0 +1,111 @@
+/** Our side of the store's measures: batches as records carry them, partitions filled from them, scans of those. */
+
+import type { Value } from '@tidemark/schema/column-type';
+import type { MutateBody } from '@tidemark/schema/envelope';
+import { encodeKey } from '@tidemark/schema/key';
+import { decodeMutate, encodeMutate } from '@tidemark/schema/mutate';
+import { planQuery, type Query } from '@tidemark/schema/query';
+import { ROW, RowBatch } from '@tidemark/schema/row-batch';
+import type { Table } from '@tidemark/schema/table';
+import { Partition, type StoreOptions } from '@tidemark/store/partition';
+import { Scan } from '@tidemark/store/scan';
+import { NodeDisk } from '@tidemark/world/node-disk';
+import { type Flights, TABLE, updatedDelay, type Write } from './flights.ts';
+
+/** Rows of a record. */
+const RECORD_ROWS = 16_384;
+const ORIGIN = 'paris';
+const PATH = 'travel/flights/0';
+const FIRST_MS = 1_000_000_000_000;
+const [DELAY, DISTANCE] = ['delay', 'distance'].map((name) => TABLE.columns.find((c) => c.name === name)!.id);
+
+/** Which cells a write has; an update of one column leaves the others alone. */
+export type Cells = 'all' | 'delay';
+
+export function flightKey(flights: Flights, row: number): Buffer {
+  return encodeKey(TABLE, [flights.origin(row), flights.date(row), flights.destination(row), flights.line(row)]);
+}
+
+/** Writes 0 … count − 1 as the bodies of MUTATE records. */
+export function* bodiesOf(
+  flights: Flights,
+  count: number,
+  writeOf: (at: number) => Write,
+  cells: Cells = 'all',
+): Generator<MutateBody> {
+  const batch = new RowBatch();
+  const rows = Uint32Array.from({ length: RECORD_ROWS }, (_, i) => i);
+  for (let from = 0; from < count; from += RECORD_ROWS) {
+    batch.clear();
+    const to = Math.min(from + RECORD_ROWS, count);
+    for (let at = from; at < to; at++) addWrite(batch, flights, writeOf(at), cells);
+    batch.seal();
+    yield encodeMutate({ table: 1, schemaVersion: 1, requestId: '', source: null }, batch, rows, 0, to - from);
+  }
+}
+
+function addWrite(batch: RowBatch, flights: Flights, { row, update }: Write, cells: Cells): void {
+  const at = batch.addRow(ROW.upsert);
+  batch.keys.setBytes(at, flightKey(flights, row));
+  batch.column(TABLE, DELAY!).setNumber(at, update === null ? flights.delay(row) : updatedDelay(update));
+  if (cells === 'all') batch.column(TABLE, DISTANCE!).setNumber(at, flights.distance(row));
+}
+
+/** A partition in a folder, and the number of the next record. */
+export class OurTable {
+  readonly partition: Partition;
+  readonly #table: Table;
+  readonly #batch = new RowBatch();
+  #seq = 0;
+
+  static async open(folder: string, options: StoreOptions = {}, table = TABLE): Promise<OurTable> {
+    const partition = await Partition.open(new NodeDisk(folder), PATH, options);
+    partition.setTable(table);
+    return new OurTable(partition, table);
+  }
+
+  private constructor(partition: Partition, table: Table) {
+    this.partition = partition;
+    this.#table = table;
+  }
+
+  /** Decodes and applies records, with the flushes that become due; nothing else is done between them. */
+  async apply(bodies: Iterable<MutateBody>): Promise<void> {
+    for (const body of bodies) {
+      decodeMutate(body, this.#table, this.#batch);
+      const seq = this.#seq++;
+      const stamp = { ms: FIRST_MS + seq, counter: 0, site: 1, writer: 1 };
+      this.partition.apply(this.#batch, stamp, ORIGIN, { epoch: 1, seq });
+      if (this.partition.needsFlush) await this.partition.flush();
+    }
+  }
+
+  /** The one row of a scan that has one, values with commas between. */
+  async answer(query: Query): Promise<string> {
+    const rows = await this.rows(query);
+    return rows.map((row) => Object.values(row).map(text).join(',')).join('\n');
+  }
+
+  async rows(query: Query): Promise<Record<string, Value | null>[]> {
+    const scan = new Scan([this.partition], planQuery(this.#table, query));
+    const all: Record<string, Value | null>[] = [];
+    for await (const block of scan.rows()) all.push(...block);
+    return all;
+  }
+
+  async close(): Promise<void> {
+    await this.partition.close();
+  }
+}
+
+/** A value as it is compared: means rounded to what both sides have of them. */
+export function text(value: unknown): string {
+  return typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(6) : String(value);
+}
+
+/** How long work took, in ms. */
+export async function timed<T>(work: () => Promise<T>): Promise<{ ms: number; result: T }> {
+  const startMs = performance.now();
+  const result = await work();
+  return { ms: performance.now() - startMs, result };
+}

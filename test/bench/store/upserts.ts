@@ -1,0 +1,69 @@
+/** P3: how fast writes come in for good, a quarter of them updates, the newest of each key staying. */
+
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { MutateBody } from '@tidemark/schema/envelope';
+import type { Click } from './click.ts';
+import { contest, type Row, type Run } from './contest.ts';
+import type { Duck } from './duck.ts';
+import { type Flights, streamWrite } from './flights.ts';
+import { bodiesOf, OurTable } from './our-table.ts';
+
+export type Sides = {
+  readonly folder: string;
+  readonly flights: Flights;
+  readonly duck: Duck;
+  readonly click: Click;
+  readonly runs: number;
+};
+
+const TOTALS = { select: [{ count: '*' }, { sum: 'delay' }, { sum: 'distance' }] };
+
+/** The time ends when every write is on the disk and synced. */
+export async function measureUpserts(sides: Sides, upserts: number): Promise<Row> {
+  const { duck, click, flights, runs } = sides;
+  const bodies = [...bodiesOf(flights, upserts, streamWrite)];
+  let number = 0;
+  const ours = async (): Promise<Run> => {
+    const folder = join(sides.folder, `upserts-${number++}`);
+    const run = await upsertOurs(folder, bodies);
+    await rm(folder, { recursive: true });
+    return { value: (upserts / run.ms) * 1_000, answer: run.answer };
+  };
+  const rate = ({ ms, answer }: { ms: number; answer: string }): Run => ({ value: (upserts / ms) * 1_000, answer });
+  return await contest({
+    id: 'P3',
+    measure: `durable upserts, 25 % updates, ${upserts.toLocaleString('en')} writes`,
+    unit: 'rows/s',
+    better: 'more',
+    runs,
+    ours: { name: 'ours', run: ours },
+    peers: [
+      {
+        name: 'ClickHouse ReplacingMergeTree',
+        run: async () => rate(click.upsertStream()),
+        goal: { atLeast: 1, aim: 2 },
+      },
+      {
+        name: 'DuckDB on conflict',
+        run: async () => rate(await duck.upsertStream(upserts)),
+        goal: { atLeast: 5, aim: 15 },
+      },
+    ],
+  });
+}
+
+/** With compaction as it comes, like the others'. */
+export async function upsertOurs(
+  folder: string,
+  bodies: readonly MutateBody[],
+): Promise<{ ms: number; answer: string }> {
+  const table = await OurTable.open(folder);
+  const startMs = performance.now();
+  await table.apply(bodies);
+  await table.partition.flush();
+  const ms = performance.now() - startMs;
+  const answer = await table.answer(TOTALS);
+  await table.close();
+  return { ms, answer };
+}
