@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 import { ClosingLine } from './test/closing-line.ts';
-import { LANES, missingLanes } from './test/lanes.ts';
+import { missingLanes, serviceFiles } from './test/lanes.ts';
 
-const needsServices = LANES.map(({ files }) => files);
+const needsServices = serviceFiles();
 const missing = missingLanes().map(({ files }) => files);
 
 // `viteModuleRunner: false`: Node loads the files itself, as in production.
@@ -16,7 +16,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/*.test.ts'],
-          exclude: [...needsServices, '**/node_modules/**'],
+          exclude: [...needsServices, ...missing, '**/node_modules/**'],
           isolate: false,
           testTimeout: 30_000,
           sequence: { groupOrder: 0 },

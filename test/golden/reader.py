@@ -1,0 +1,159 @@
+"""Reads a partition's folder as ARCHITECTURE.md, "The files on disk, byte by byte", describes it: nothing else was used.
+
+    python3 reader.py FOLDER [UNPACKED]
+
+prints JSON: the manifest's positions, and the live rows in key order as the join over all segments. Values are text:
+whole numbers in decimal, doubles as the hex of their 8 bytes, strings and bytes as hex. Python before 3.14 has no zstd:
+then block 3 of seg-000001/key.col must lie, as `zstd -d` gives it, at UNPACKED/seg-000001/key.col.3.
+"""
+
+import json, os, re, struct, sys, zlib
+
+try:
+    from compression import zstd
+except ImportError:
+    zstd = None
+
+FIXED = {0: "B", 1: "i", 2: "d", 3: "q"}
+
+
+def column(data, rows):
+    """A column's cells: (state, value), state 0 absent, 1 value, 2 deleted."""
+    at = 1
+    states = [1] * rows
+    if data[0] == 1:
+        at += (rows + 3) // 4
+        states = [data[1 + i // 4] >> i % 4 * 2 & 3 for i in range(rows)]
+    count = states.count(1)
+    encoding, at = data[at], at + 1
+    if encoding in FIXED:
+        values = struct.unpack_from(f"<{count}{FIXED[encoding]}", data, at)
+    elif encoding == 4:  # bytes
+        values = texts(data, at, count)[0]
+    elif encoding == 5:  # frame of reference
+        base, width = struct.unpack_from("<qB", data, at)
+        offsets = struct.unpack_from(f"<{count}{ {1: 'B', 2: 'H', 4: 'I'}[width]}", data, at + 9) if width else [0] * count
+        values = [base + offset for offset in offsets]
+    elif encoding == 6:  # dictionary
+        (entries,) = struct.unpack_from("<I", data, at)
+        words, at = texts(data, at + 4, entries)
+        values = [words[code] for code in struct.unpack_from(f"<{count}{'B' if entries <= 256 else 'H'}", data, at)]
+    else:
+        raise ValueError(f"encoding {encoding}")
+    left = iter(values)
+    return [(state, next(left) if state == 1 else None) for state in states]
+
+
+def texts(data, at, count):
+    """`count` byte strings after their lengths, and where they end."""
+    lengths = struct.unpack_from(f"<{count}I", data, at)
+    at += 4 * count
+    found = []
+    for length in lengths:
+        found.append(data[at : at + length])
+        at += length
+    return found, at
+
+
+def stamps(sections, rows):
+    """Per row (ms, counter, site, writer), or None."""
+    ms, counter, tail = (column(section, rows) for section in sections)
+    return [(m, c, t >> 24, t & 0xFFFFFF) if state else None for (state, m), (_, c), (_, t) in zip(ms, counter, tail)]
+
+
+def unpacked(raw, path, number):
+    """The bytes of a zstd frame."""
+    if zstd is not None:
+        return zstd.decompress(raw)
+    if len(sys.argv) < 3:
+        sys.exit(f"{path}, block {number} is compressed with zstd, which this Python cannot read: name a folder UNPACKED")
+    return open(os.path.join(sys.argv[2], f"{os.path.relpath(path, sys.argv[1])}.{number}"), "rb").read()
+
+
+def blocks(path, listed):
+    """Block number → (rows, sections) of a column file."""
+    data = open(path, "rb").read()
+    assert zlib.crc32(data) == listed["crc"] and len(data) == listed["bytes"], path
+    assert data[:8] == b"TMCF\1\0\0\0" and data[-4:] == b"TMCF", path
+    length, crc = struct.unpack_from("<II", data, len(data) - 12)
+    footer = data[-12 - length : -12]
+    assert zlib.crc32(footer) == crc, path
+    found = {}
+    for block in json.loads(footer)["blocks"]:
+        raw = data[block["at"] : block["at"] + block["stored"]]
+        assert zlib.crc32(raw) == block["crc"], f"{path} block {block['number']}"
+        raw = unpacked(raw, path, block["number"]) if block["zstd"] else raw
+        assert len(raw) == block["raw"], path
+        sections, at = [], 0
+        while at < len(raw):
+            (size,) = struct.unpack_from("<I", raw, at)
+            sections.append(raw[at + 4 : at + 4 + size])
+            at += 4 + size
+        found[block["number"]] = (block["rows"], sections)
+    return found
+
+
+def segment(folder, listed, rows):
+    """Joins a segment into `rows`: key → [put, tombstone, {column: (stamp, state, value)}]: the larger stamp wins."""
+    files = {file["name"]: blocks(os.path.join(folder, listed["name"], file["name"]), file) for file in listed["files"]}
+    ids = {file["name"]: file["column"] for file in listed["files"] if file["column"] is not None}
+    for number, (count, sections) in files["key.col"].items():
+        keys = [key for _, key in column(sections[0], count)]
+        none = [None] * count
+        put = stamps(files["stamp.col"][number][1], count) if number in files["stamp.col"] else none
+        flags = files["flags.col"][number][1]
+        tomb = stamps(flags[1:4], count) if len(flags) > 1 else none
+        for i, (_, flag) in enumerate(column(flags[0], count)):
+            assert (flag & 1 == 1) == (put[i] is not None) and (flag & 2 == 2) == (tomb[i] is not None)
+            row = rows.setdefault(keys[i], [None, None, {}])
+            row[0], row[1] = newer(row[0], put[i]), newer(row[1], tomb[i])
+        for name, column_id in ids.items():
+            if number not in files[name]:
+                continue
+            cells = files[name][number][1]
+            own = stamps(cells[1:4], count) if len(cells) > 1 else none
+            for i, (state, value) in enumerate(column(cells[0], count)):
+                held = rows[keys[i]][2].get(column_id)
+                stamp = own[i] or put[i]
+                # A key column's cell has no stamp where its row has only a tombstone.
+                if state and (held is None or (stamp or ()) > (held[0] or ())):
+                    rows[keys[i]][2][column_id] = (stamp, state, value)
+
+
+def newer(a, b):
+    return b if a is None else a if b is None else max(a, b)
+
+
+def newest_manifest(folder):
+    """The newest whole one."""
+    for name in sorted((n for n in os.listdir(folder) if re.fullmatch(r"manifest\.\d{6,}", n)), reverse=True):
+        line, _, check = open(os.path.join(folder, name), "rb").read().partition(b"\n")
+        if check == b"crc32 %08x\n" % zlib.crc32(line):
+            return json.loads(line)
+    raise ValueError(f"{folder}: no whole manifest")
+
+
+def text(value):
+    return struct.pack(">d", value).hex() if isinstance(value, float) else value.hex() if isinstance(value, bytes) else str(value)
+
+
+def main(folder):
+    manifest = newest_manifest(folder)
+    assert manifest["format"] == 1, manifest["format"]
+    rows = {}
+    for listed in manifest["segments"]:
+        segment(folder, listed, rows)
+    shown = {c["id"] for c in manifest["table"]["columns"] if not c["dropped"]}
+    key_ids = manifest["table"]["key"]
+    live = []
+    for key, (put, tomb, cells) in sorted(rows.items()):
+        if put is None or (tomb and put < tomb):
+            continue
+        kept = {i: c for i, c in cells.items() if i in shown and i not in key_ids and not (tomb and c[0] <= tomb)}
+        values = {str(i): [c[0], text(c[2]) if c[1] == 1 else None] for i, c in sorted(kept.items())}
+        parts = [text(cells[i][2]) if i in cells else None for i in key_ids]
+        live.append({"key": key.hex(), "parts": parts, "stamp": put, "cells": values})
+    print(json.dumps({"positions": manifest["positions"], "rows": live}))
+
+
+main(sys.argv[1])
