@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Fault } from '@tidemark/world/fault';
 import { freePort } from './free-port.ts';
 import { classArchive, javaProgram, kafkaJars } from './kafka-jars.ts';
 import { isBrokerReady } from './kafka-ready.ts';
@@ -17,31 +18,47 @@ const FORMAT_WAIT_MS = 30_000;
 const LOGGING = fileURLToPath(new URL('log4j2.properties', import.meta.url));
 const FLAGS = ['-Xmx320m', '-Xms128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 
-export type KafkaSettings = { readonly folder: string; readonly reaper: Reaper };
+/** A listener beside the broker's own, for those who reach it another way: what they connect to is what it tells them. */
+export type KafkaDoor = { readonly name: string; readonly advertisedPort: number };
+
+export type KafkaSettings = { readonly folder: string; readonly reaper: Reaper; readonly doors?: readonly KafkaDoor[] };
+
+type OpenDoor = KafkaDoor & { readonly port: number };
 
 export class KafkaServer {
   readonly folder: string;
   readonly port: number;
   readonly #controllerPort: number;
+  readonly #doors: readonly OpenDoor[];
   readonly #reaper: Reaper;
   #process: ServerProcess | null = null;
   #recording: string | null = null;
 
-  private constructor(settings: KafkaSettings, port: number, controllerPort: number) {
+  private constructor(settings: KafkaSettings, port: number, controllerPort: number, doors: readonly OpenDoor[]) {
     this.folder = settings.folder;
     this.port = port;
     this.#controllerPort = controllerPort;
+    this.#doors = doors;
     this.#reaper = settings.reaper;
   }
 
   /** Chooses the ports and starts nothing yet, so that the address can be given out at once. */
   static async prepare(settings: KafkaSettings): Promise<KafkaServer> {
-    return new KafkaServer(settings, await freePort(), await freePort());
+    const doors: OpenDoor[] = [];
+    for (const door of settings.doors ?? []) doors.push({ ...door, port: await freePort() });
+    return new KafkaServer(settings, await freePort(), await freePort(), doors);
   }
 
   /** `host:port`, the same for the server's whole life. */
   get address(): string {
     return `127.0.0.1:${this.port}`;
+  }
+
+  /** Where the door of this name listens. */
+  doorPort(name: string): number {
+    const door = this.#doors.find((one) => one.name === name);
+    if (door !== undefined) return door.port;
+    throw new Fault('invalid', `the broker in ${this.folder} has no door "${name}"`, { got: name });
   }
 
   get pid(): number {
@@ -132,15 +149,23 @@ export class KafkaServer {
   #properties(): string {
     const broker = `PLAINTEXT://127.0.0.1:${this.port}`;
     const controller = `127.0.0.1:${this.#controllerPort}`;
+    const doors = this.#doors.map(({ name, port, advertisedPort }) => ({
+      listener: `,DOOR_${name.toUpperCase()}://127.0.0.1:${port}`,
+      advertised: `,DOOR_${name.toUpperCase()}://127.0.0.1:${advertisedPort}`,
+      protocol: `,DOOR_${name.toUpperCase()}:PLAINTEXT`,
+      threads: `listener.name.door_${name.toLowerCase()}.num.network.threads=1`,
+    }));
+    const joined = (field: 'listener' | 'advertised' | 'protocol'): string => doors.map((door) => door[field]).join('');
     return [
       'process.roles=broker,controller',
       'node.id=1',
       `controller.quorum.voters=1@${controller}`,
-      `listeners=${broker},CONTROLLER://${controller}`,
-      `advertised.listeners=${broker}`,
+      `listeners=${broker},CONTROLLER://${controller}${joined('listener')}`,
+      `advertised.listeners=${broker}${joined('advertised')}`,
+      ...doors.map((door) => door.threads),
       'controller.listener.names=CONTROLLER',
       'inter.broker.listener.name=PLAINTEXT',
-      'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+      `listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${joined('protocol')}`,
       `log.dirs=${join(this.folder, 'data')}`,
       // Without these a broker that was killed waits ten seconds for its own old registration to expire.
       'broker.session.timeout.ms=1000',

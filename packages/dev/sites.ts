@@ -1,12 +1,14 @@
 /** Several sites on this machine, each a process of its own, on the embedded engine or on real Kafka and Redis. */
 
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Fault } from '@tidemark/world/fault';
 import { existingKafka, existingRedis } from './existing.ts';
 import { freePort } from './free-port.ts';
 import { KafkaServer } from './kafka.ts';
+import type { Links } from './links.ts';
 import type { Reaper } from './reaper.ts';
 import { RedisServer } from './redis.ts';
 import { ServerProcess } from './server-process.ts';
@@ -30,6 +32,8 @@ export type SitesOptions = {
   readonly onProgress?: (what: string) => void;
   /** Settings beside those that follow from the engine, as `TIDEMARK_*` has them. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What the sites reach each other through; directly when it is left out. */
+  readonly links?: Links;
 };
 
 /** One site: its process, and its Kafka and Redis where they were started for it. */
@@ -68,8 +72,12 @@ export class DevSite {
     return this.#process?.isRunning ?? false;
   }
 
-  /** Starts the site's own process. @throws {Fault} `unavailable`: it ended; its last output is in the message. */
-  async start(): Promise<void> {
+  /**
+   * Starts the site's own process.
+   * @param env added to its environment, this time
+   * @throws {Fault} `unavailable`: it ended; its last output is in the message
+   */
+  async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
     await mkdir(this.folder, { recursive: true });
     this.#process = await ServerProcess.start({
       name: 'site',
@@ -77,7 +85,7 @@ export class DevSite {
       args: ['--disable-warning=ExperimentalWarning', PROGRAM, 'serve', '--config', this.configFile],
       folder: this.folder,
       reaper: this.#options.reaper,
-      env: { NODE_COMPILE_CACHE: join(this.#options.folder, 'compiled'), ...this.#options.env },
+      env: { NODE_COMPILE_CACHE: join(this.#options.folder, 'compiled'), ...this.#options.env, ...env },
     });
     await this.#process.waitUntil(() => answers(`${this.url}/readyz`), READY_WAIT_MS);
   }
@@ -96,6 +104,34 @@ export class DevSite {
   async startAll(): Promise<void> {
     await Promise.all([this.kafka?.restart(), this.redis?.restart()]);
     await this.start();
+  }
+
+  /**
+   * The site is lost: everything it has is killed with −9, and what others could still read of it is out of reach. On
+   * the embedded engine that is its folder, which is moved away; a broker that is dead is out of reach as it is.
+   */
+  async takeAway(): Promise<void> {
+    await this.killAll();
+    if (this.kafka === null) await rename(this.folder, this.#awayFolder);
+  }
+
+  /** It is found again, as it was when it was lost. */
+  async bringBack(): Promise<void> {
+    if (this.kafka === null) await rename(this.#awayFolder, this.folder);
+    await this.startAll();
+  }
+
+  get #awayFolder(): string {
+    return `${this.folder}.away`;
+  }
+
+  /** Freezes everything it has, and lets it go on. */
+  async pauseAll(): Promise<void> {
+    await Promise.all([this.pause(), this.kafka?.pause(), this.redis?.pause()]);
+  }
+
+  resumeAll(): void {
+    for (const part of [this, this.kafka, this.redis]) part?.resume();
   }
 
   /** Ends the site's process in good order. */
@@ -129,9 +165,15 @@ export async function startSites(options: SitesOptions): Promise<DevSite[]> {
   for (const [index, name] of names.entries()) {
     const port = options.firstPort === null ? await freePort() : options.firstPort + index * PORT_STEP;
     const settings = (what: string) => ({ folder: join(options.folder, `${what}-${name}`), reaper: options.reaper });
+    const doors = names
+      .filter((other) => other !== name && options.links !== undefined)
+      .map((from) => ({
+        name: from,
+        advertisedPort: options.links!.port(from, name, 'kafka'),
+      }));
     const ownKafka = options.engine === 'kafka' && existing.kafka === null;
     const ownRedis = options.engine === 'kafka' && existing.redis === null;
-    const kafka = ownKafka ? await KafkaServer.prepare(settings('kafka')) : null;
+    const kafka = ownKafka ? await KafkaServer.prepare({ ...settings('kafka'), doors }) : null;
     const redis = ownRedis ? await RedisServer.prepare(settings('redis')) : null;
     sites.push(new DevSite(name, port, options, kafka, redis));
   }
@@ -139,6 +181,7 @@ export async function startSites(options: SitesOptions): Promise<DevSite[]> {
     options.onProgress?.(`${names.length} Kafka brokers and ${names.length} Redis`);
     await Promise.all(sites.flatMap(({ kafka, redis }) => [kafka?.start(), redis?.start()]));
   }
+  if (options.links !== undefined) aimLinks(options.links, sites);
   await writeConfigs(sites, options, existing);
   options.onProgress?.(`${names.length} sites`);
   await Promise.all(sites.map((site) => site.start()));
@@ -152,6 +195,21 @@ export function siteNames(count: number): string[] {
 
 type Existing = { readonly kafka: string[][] | null; readonly redis: string[] | null };
 
+/** @throws {Fault} `invalid`: brokers that were not started here cannot be reached through links. */
+function aimLinks(links: Links, sites: readonly DevSite[]): void {
+  for (const to of sites) {
+    for (const from of sites) {
+      if (from === to) continue;
+      links.aim(from.name, to.name, 'http', Number(new URL(to.url).port));
+      if (to.kafka === null || to.redis === null) {
+        throw new Fault('invalid', 'links between sites need Kafka and Redis that are started for them');
+      }
+      links.aim(from.name, to.name, 'kafka', to.kafka.doorPort(from.name));
+      links.aim(from.name, to.name, 'redis', to.redis.port);
+    }
+  }
+}
+
 /** Each site's `tidemark.json`; one that is there stays, so that a folder is taken up again as it was left. */
 async function writeConfigs(sites: readonly DevSite[], options: SitesOptions, existing: Existing): Promise<void> {
   const entries = sites.map((site, index) => {
@@ -159,16 +217,29 @@ async function writeConfigs(sites: readonly DevSite[], options: SitesOptions, ex
     const kafka = existing.kafka?.[index] ?? (site.kafka === null ? null : [site.kafka.address]);
     const log = kafka === null ? `sqlite:${name}/log.db` : `kafka://${kafka.join(',')}`;
     const redis = existing.redis?.[index] ?? site.redis?.address;
-    return [name, { log, board: redis ?? `file:${name}/board.json`, url }];
+    return { name, log, board: redis ?? `file:${name}/board.json`, url };
   });
   for (const site of sites) {
     if (existsSync(site.configFile) && options.engine === 'embedded' && options.firstPort !== null) continue;
+    const seen = entries.map(({ name, ...entry }) => [
+      name,
+      options.links === undefined || name === site.name ? entry : throughLinks(options.links, site.name, name),
+    ]);
     const config = {
       site: site.name,
       listen: new URL(site.url).host,
       data: site.name,
-      sites: Object.fromEntries(entries),
+      sites: Object.fromEntries(seen),
     };
     await writeFile(site.configFile, `${JSON.stringify(config, null, 2)}\n`);
   }
+}
+
+/** How `from` sees the site `to`. */
+function throughLinks(links: Links, from: string, to: string): { log: string; board: string; url: string } {
+  return {
+    log: `kafka://127.0.0.1:${links.port(from, to, 'kafka')}`,
+    board: `redis://127.0.0.1:${links.port(from, to, 'redis')}`,
+    url: `http://127.0.0.1:${links.port(from, to, 'http')}`,
+  };
 }
