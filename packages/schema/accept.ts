@@ -82,12 +82,20 @@ export function accept(prefix: Prefix, value: Uint8Array): Verdict {
     throw error;
   }
   const { envelope } = opened;
+  return decide(prefix, envelope, (previous) => chainFollows(opened, previous ?? epochSeed(startOf(envelope))));
+}
+
+/** Whether a record's chain follows from the one given; null: from the seed that its own EPOCH_START makes. */
+export type Follows = (previousChain: string | null) => boolean;
+
+/** The decision itself, on the fields of a record whose checksum is right; hashing is left to `follows`. */
+export function decide(prefix: Prefix, envelope: Envelope, follows: Follows): Verdict {
   const stranger = strangeness(prefix, envelope);
   if (stranger !== null) return ignore(prefix, stranger, true);
-  if (isLocal(envelope.body)) return local(prefix, opened);
-  if (envelope.epoch === prefix.epoch) return sameEpoch(prefix, opened);
+  if (isLocal(envelope.body)) return local(prefix, envelope, follows);
+  if (envelope.epoch === prefix.epoch) return sameEpoch(prefix, envelope, follows);
   if (envelope.epoch < prefix.epoch) return { kind: 'DUPLICATE', envelope, prefix };
-  return newEpoch(prefix, opened);
+  return newEpoch(prefix, envelope, follows);
 }
 
 /** Why the record is not of this partition at all; null when it is. */
@@ -98,9 +106,8 @@ function strangeness(prefix: Prefix, envelope: Envelope): string | null {
   return null;
 }
 
-function local(prefix: Prefix, opened: OpenedRecord): Verdict {
-  const { envelope } = opened;
-  if (!chainFollows(opened, NO_CHAIN)) return ignore(prefix, 'chain of a local record is wrong', true);
+function local(prefix: Prefix, envelope: Envelope, follows: Follows): Verdict {
+  if (!follows(NO_CHAIN)) return ignore(prefix, 'chain of a local record is wrong', true);
   if (envelope.body.kind === 'Genesis') {
     const { logId } = envelope.body;
     if (prefix.logId !== '' && prefix.logId !== logId && !isSuccessor(prefix.logId, logId)) {
@@ -112,8 +119,7 @@ function local(prefix: Prefix, opened: OpenedRecord): Verdict {
   return { kind: 'LOCAL', envelope, prefix: { ...prefix, fencedBelow: Math.max(prefix.fencedBelow, by) } };
 }
 
-function sameEpoch(prefix: Prefix, opened: OpenedRecord): Verdict {
-  const { envelope } = opened;
+function sameEpoch(prefix: Prefix, envelope: Envelope, follows: Follows): Verdict {
   if (envelope.seq <= prefix.seq) {
     const known = prefix.remembered.at(envelope.seq - prefix.seq - 1);
     if (known !== undefined && known !== envelope.chain) {
@@ -125,23 +131,21 @@ function sameEpoch(prefix: Prefix, opened: OpenedRecord): Verdict {
   if (envelope.seq > prefix.seq + 1) {
     return ignore(prefix, `gap: ${formatPosition(envelope)} after ${formatPosition(prefix)}`, false);
   }
-  if (!chainFollows(opened, prefix.chain)) {
+  if (!follows(prefix.chain)) {
     return ignore(prefix, `chain of ${formatPosition(envelope)} does not follow ${formatPosition(prefix)}`, true);
   }
   return accepted(prefix, envelope, [...prefix.remembered.slice(1 - REMEMBERED_MAX), envelope.chain]);
 }
 
 /** A later epoch begins with its EPOCH_START, and only where the epoch before it has ended here. */
-function newEpoch(prefix: Prefix, opened: OpenedRecord): Verdict {
-  const { envelope } = opened;
+function newEpoch(prefix: Prefix, envelope: Envelope, follows: Follows): Verdict {
   if (envelope.body.kind !== 'EpochStart' || envelope.seq !== 0) {
     return ignore(prefix, `gap: ${formatPosition(envelope)} before the start of its epoch`, false);
   }
-  const start = envelope as Unsealed & { readonly body: EpochStartBody; readonly chain: string };
-  if (!chainFollows(opened, epochSeed(start))) {
+  if (!follows(null)) {
     return ignore(prefix, `chain of ${formatPosition(envelope)} does not follow its cut`, true);
   }
-  const { body } = start;
+  const { body } = startOf(envelope);
   const continues = body.previousOrigin === prefix.origin && body.previousEpoch === prefix.epoch;
   if (body.previousOrigin === prefix.origin && body.previousEpoch > prefix.epoch) {
     return ignore(prefix, `gap: epoch ${envelope.epoch} follows ${body.previousEpoch}, at ${prefix.epoch}`, false);
@@ -153,6 +157,10 @@ function newEpoch(prefix: Prefix, opened: OpenedRecord): Verdict {
     return { kind: 'HALT', reason: `cut of epoch ${prefix.epoch} has another chain than its record here`, prefix };
   }
   return accepted(prefix, envelope, [envelope.chain]);
+}
+
+function startOf(envelope: Envelope): Unsealed & { readonly body: EpochStartBody } {
+  return envelope as Unsealed & { readonly body: EpochStartBody };
 }
 
 function accepted(prefix: Prefix, envelope: Envelope, remembered: readonly string[]): Verdict {
