@@ -3,6 +3,7 @@ import { topicNames } from '@tidemark/schema/table';
 import { isFault } from '@tidemark/world/fault';
 import { SILENT } from '@tidemark/world/logger';
 import { SimClock } from '@tidemark/world/sim-clock';
+import { SimDisk, SimPlatter } from '@tidemark/world/sim-disk';
 import { SystemClock } from '@tidemark/world/system-clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -266,6 +267,43 @@ describe('applier of a sync keyspace', () => {
       expect(formatPosition(applier.applied('paris', 0))).toBe('1:2');
     }
     expect(formatPosition(maker.at)).toBe('1:3');
+  });
+
+  it('is told of a cut by the register: what it covers counts at once, and what lies beyond never, also after a restart', async () => {
+    const { values } = sampleLog(4, SYNC);
+    const site = new TestSite();
+    await site.append(LOG, 0, values);
+    const platter = new SimPlatter();
+    site.disk = new SimDisk(platter);
+    {
+      const applier = await site.start(SYNC);
+      applier.closed(0, 'paris', { epoch: 1, seq: 2 });
+      await reaches(applier, '1:2');
+      await eventually(() => platter.folders.get('checkpoints/applier')?.has('ks.json') === true);
+      // Its process is no more: nothing is flushed.
+      (site.disk as SimDisk).hook = () => 'crash';
+      await applier[Symbol.asyncDispose]();
+    }
+    site.disk = new SimDisk(platter);
+    await using applier = await site.start(SYNC);
+    applier.committed(0, 'paris', { epoch: 1, seq: 4 });
+    await reaches(applier, '1:2');
+    await settled();
+    expect(formatPosition(applier.applied('paris', 0))).toBe('1:2');
+    expect(applier.isCutOff('paris', 0, { epoch: 1, seq: 3 })).toBe(true);
+  });
+
+  it('keeps the first cut it was told of an epoch, and raises an alarm at another one', async () => {
+    const { values } = sampleLog(4, SYNC);
+    const site = new TestSite();
+    await site.append(LOG, 0, values);
+    await using applier = await site.start(SYNC);
+    applier.closed(0, 'paris', { epoch: 1, seq: 2 });
+    applier.closed(0, 'paris', { epoch: 1, seq: 3 });
+    await reaches(applier, '1:2');
+    await settled();
+    expect(formatPosition(applier.applied('paris', 0))).toBe('1:2');
+    expect(site.alarms).toHaveLength(1);
   });
 
   it('holds only so many bytes, and reads again what it passed over', async () => {

@@ -16,9 +16,10 @@ import { type Place, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { Counts } from './counts.ts';
 import { Flusher, type FlushRules } from './flusher.ts';
 import { Lag } from './lag.ts';
-import { type Cut, type Held, type News, OriginFold } from './origin-fold.ts';
+import { type Held, type News, OriginFold } from './origin-fold.ts';
 import { OriginReader } from './origin-reader.ts';
 import { Stores } from './stores.ts';
+import { type Cut, Succession } from './succession.ts';
 
 const TICK_MS = 1_000;
 
@@ -51,7 +52,9 @@ export class KeyspaceApplier implements AsyncDisposable {
   readonly #rules: ApplierRules;
   readonly #readers = new Map<string, OriginReader[]>();
   readonly #folds = new Map<string, OriginFold[]>();
-  readonly #cuts: Cut[][];
+  /** By partition. */
+  readonly #successions: readonly Succession[];
+  #isSaving = false;
   readonly #flushed = new Map<string, FlushedPlace>();
   /** When an origin's newest barrier was reached, on the monotonic clock. */
   readonly #heardMs = new Map<string, number>();
@@ -59,14 +62,19 @@ export class KeyspaceApplier implements AsyncDisposable {
   readonly #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
 
-  private constructor(parts: KeyspaceApplierParts, rules: ApplierRules, stores: Stores) {
+  private constructor(
+    parts: KeyspaceApplierParts,
+    rules: ApplierRules,
+    stores: Stores,
+    successions: readonly Succession[],
+  ) {
     this.stores = stores;
     this.#parts = parts;
     this.#rules = rules;
     this.counts = new Counts(parts.clock, parts.logger);
     this.lag = new Lag(parts.clock);
     this.progress = new Progress(parts.clock);
-    this.#cuts = Array.from({ length: stores.keyspace.partitions }, () => []);
+    this.#successions = successions;
     this.#flusher = new Flusher(
       {
         ...parts,
@@ -80,17 +88,22 @@ export class KeyspaceApplier implements AsyncDisposable {
 
   /**
    * Opens the stores and begins to read.
+   * @param known by partition: cuts that are known already
    * @throws {Fault} `corrupt`: column files or checkpoint are wrong, or another cluster's.
    */
-  static async start(parts: KeyspaceApplierParts, given: Keyspace, rules: ApplierRules): Promise<KeyspaceApplier> {
+  static async start(
+    parts: KeyspaceApplierParts,
+    given: Keyspace,
+    rules: ApplierRules,
+    known: readonly (readonly Cut[])[] = [],
+  ): Promise<KeyspaceApplier> {
     const checkpoint = await readCheckpoint(parts.disk, parts.cluster, given.name);
     const stored = checkpoint?.keyspace;
     const newest = stored !== undefined && stored.version > given.version ? stored : given;
-    const applier = new KeyspaceApplier(parts, rules, await Stores.open(parts.disk, newest));
+    const cutsOf = (p: number): Cut[] => [...(known[p] ?? []), ...(checkpoint?.cuts[p] ?? [])];
+    const successions = Array.from({ length: newest.partitions }, (_, p) => new Succession(cutsOf(p)));
+    const applier = new KeyspaceApplier(parts, rules, await Stores.open(parts.disk, newest), successions);
     for (const place of checkpoint?.places ?? []) applier.#flushed.set(keyOf(place.prefix), place);
-    checkpoint?.cuts.forEach((cuts, partition) => {
-      applier.#cuts[partition]!.push(...cuts);
-    });
     for (const { name, role } of newest.sites) if (role === 'data') applier.#follow(name);
     const { signal } = applier.#stop;
     const readers = [...applier.#readers.values()].flat();
@@ -114,14 +127,14 @@ export class KeyspaceApplier implements AsyncDisposable {
     for (let partition = 0; partition < partitions; partition++) {
       const place = this.#usablePlace(origin, partition);
       const name = { cluster, keyspace, origin, partition };
+      const succession = this.#successions[partition]!;
       const reached = (other: string, at: Position): boolean =>
         comparePositions(this.applied(other, partition), at) >= 0;
       const fold = new OriginFold(
         name,
-        { sync: ack.name === 'sync', heldBytesMax: this.#rules.heldBytesMax, reached },
+        { sync: ack.name === 'sync', heldBytesMax: this.#rules.heldBytesMax, succession, reached },
         place?.prefix ?? null,
       );
-      for (const cut of this.#cuts[partition]!) if (cut.origin === origin) fold.learnCut(cut);
       folds.push(fold);
       readers.push(this.#reader(origin, partition, topic, fold, place));
     }
@@ -228,7 +241,7 @@ export class KeyspaceApplier implements AsyncDisposable {
         this.committed(news.partition, source.origin, news.at);
         return;
       case 'closed':
-        this.#closed(source.partition, news.origin, news.at);
+        this.#follows(source.partition, news);
         return;
       case 'duplicate':
         if (first) this.counts.duplicate(source.origin);
@@ -246,22 +259,58 @@ export class KeyspaceApplier implements AsyncDisposable {
   /** Everything of the origin's partition up to `at`, in its epoch, is committed. */
   committed(partition: number, origin: string, at: Position): void {
     const news = this.#folds.get(origin)?.[partition]?.learnCommitted(at) ?? [];
-    for (const told of news) if (told.kind === 'closed') this.#closed(partition, told.origin, told.at);
+    for (const told of news) if (told.kind === 'closed') this.#follows(partition, told);
     this.#readers.get(origin)?.[partition]?.freed();
   }
 
-  /** The origin's epoch ends there in the partition. */
-  #closed(partition: number, origin: string, at: Position): void {
-    const cuts = this.#cuts[partition]!;
-    if (!cuts.some((cut) => cut.origin === origin && cut.epoch === at.epoch)) cuts.push({ origin, ...at });
+  /** The origin's epoch ends there in the partition: up to there its records count, beyond they never do. */
+  closed(partition: number, origin: string, at: Position): void {
+    const cut = { origin, epoch: at.epoch, seq: at.seq };
+    const learnt = this.#successions[partition]!.learn(cut);
+    if (typeof learnt === 'object') this.#alarmSecondCut(partition, cut, learnt.other);
+    if (learnt !== 'new') return;
+    this.#saveSoon();
     const news = this.#folds.get(origin)?.[partition]?.learnCut(at) ?? [];
-    for (const told of news) if (told.kind === 'closed') this.#closed(partition, told.origin, told.at);
-    this.#readers.get(origin)?.[partition]?.freed();
+    for (const told of news) if (told.kind === 'closed') this.#follows(partition, told);
+    for (const readers of this.#readers.values()) readers[partition]?.freed();
+  }
+
+  /** An EPOCH_START that counts says on what it follows. */
+  #follows(partition: number, { origin, at, next }: News & { readonly kind: 'closed' }): void {
+    this.#successions[partition]!.learnFollows(next, at.epoch);
+    if (origin !== '') this.closed(partition, origin, at);
+    for (const readers of this.#readers.values()) readers[partition]?.freed();
+  }
+
+  #alarmSecondCut(partition: number, told: Cut, known: Cut): void {
+    const words = ({ origin, epoch, seq }: Cut): string => `${origin} ${formatPosition({ epoch, seq })}`;
+    const { name } = this.stores.keyspace;
+    const message = `keyspace ${name}, partition ${partition}: told of a cut at ${words(told)}, known is ${words(known)}`;
+    this.#parts.logger.error({ partition, told, known }, message);
+  }
+
+  /** What was learnt of cuts outlives the process, without a flush. A full disk only makes it be learnt again. */
+  #saveSoon(): void {
+    if (this.#isSaving) return;
+    this.#isSaving = true;
+    const save = async (): Promise<void> => {
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#isSaving = false;
+      await this.#flusher.save();
+    };
+    save().catch((error: unknown) => {
+      if (!isFault(error, 'unavailable')) this.#parts.onFatal(error);
+    });
   }
 
   /** How far the origin's partition has been applied here. */
   applied(origin: string, partition: number): Position {
     return this.#readers.get(origin)?.[partition]?.applied ?? NOWHERE;
+  }
+
+  /** True for a record beyond the cut of its epoch. */
+  isCutOff(origin: string, partition: number, at: Position): boolean {
+    return this.#folds.get(origin)?.[partition]?.isCutOff(at) ?? false;
   }
 
   /** By partition; none for what is no origin here. */
@@ -307,7 +356,8 @@ export class KeyspaceApplier implements AsyncDisposable {
 
   async #checkpoint(): Promise<void> {
     const { keyspace } = this.stores;
-    await writeCheckpoint(this.#parts.disk, { keyspace, places: [...this.#flushed.values()], cuts: this.#cuts });
+    const cuts = this.#successions.map((succession) => succession.cuts);
+    await writeCheckpoint(this.#parts.disk, { keyspace, places: [...this.#flushed.values()], cuts });
   }
 
   async #tick(signal: AbortSignal): Promise<void> {

@@ -8,7 +8,7 @@ import type { Prefix } from '@tidemark/schema/accept';
 import type { Keyspace } from '@tidemark/schema/table';
 import { type Disk, replaceFile } from '@tidemark/world/disk';
 import { Fault, isFault } from '@tidemark/world/fault';
-import type { Cut } from './origin-fold.ts';
+import type { Cut } from './succession.ts';
 
 const FORMAT = 1;
 const FOLDER = 'checkpoints/applier';

@@ -154,6 +154,11 @@ export class Flusher {
     return this.#exclusively(() => this.#flush(this.#changed()));
   }
 
+  /** Writes down where reading goes on, and the cuts, without flushing. @throws {Fault} `unavailable`: disk full. */
+  save(): Promise<void> {
+    return this.#exclusively(() => this.#parts.checkpoint());
+  }
+
   #exclusively(work: () => Promise<void>): Promise<void> {
     const run = this.#running.then(work);
     this.#running = run.catch(() => {});

@@ -3,7 +3,7 @@
  * the reader's own, `?read=primary` for everything committed before the read arrived (protocol rule 17).
  */
 
-import { comparePositions, formatPosition, parseToken } from '@tidemark/schema/position';
+import { comparePositions, formatPosition, type Position, parseToken } from '@tidemark/schema/position';
 import { siteNamed } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault } from '@tidemark/world/fault';
@@ -14,6 +14,8 @@ export type FreshnessParts = {
   readonly clock: Clock;
   readonly readTimeoutMs: number;
   readonly requestBarrier?: (keyspace: string) => Promise<unknown>;
+  /** The site that writes a keyspace now; left out, the one it was created with. */
+  readonly primaryOf?: (keyspace: string) => string | null;
   readonly primaryUrl?: (keyspace: string) => string | null;
 };
 
@@ -78,6 +80,7 @@ export class Freshness {
     }
     const missing = (): [number, string] | undefined => {
       for (const [partition, at] of positions) {
+        if (applier.isCutOff(origin, partition, at)) throw cutOff(name, origin, partition, at);
         if (comparePositions(applier.applied(origin, partition), at) < 0) return [partition, formatPosition(at)];
       }
       return undefined;
@@ -95,8 +98,9 @@ export class Freshness {
   /** A barrier appended after the read arrived, and everything before it, is applied here. */
   async #atPrimary(applier: KeyspaceApplier, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const { clock, site, primaryUrl } = this.#parts;
-    const { name, primary } = applier.stores.keyspace;
+    const { name } = applier.stores.keyspace;
     const { requestBarrier } = this.#parts;
+    const primary = this.#parts.primaryOf?.(name) ?? applier.stores.keyspace.primary;
     if (primary !== site || requestBarrier === undefined)
       throw this.#elsewhere(name, primary, primaryUrl?.(name) ?? null);
     const untilMs = clock.monotonicMs() + timeoutMs;
@@ -146,6 +150,13 @@ export class Freshness {
     const message = `keyspace ${keyspace} is read as of now at ${primary}, this is ${site}`;
     return new Fault('invalid', message, { ...details, status: 307, location: url });
   }
+}
+
+/** A write that was acknowledged, but whose epoch ended before it: waiting for it would never end. */
+function cutOff(keyspace: string, origin: string, partition: number, at: Position): Fault {
+  const place = `keyspace ${keyspace}, partition ${partition} of ${origin}`;
+  const message = `${place}: the write at ${formatPosition(at)} lies beyond the cut of its epoch; it is in the divergent tail, not in the table`;
+  return new Fault('fenced', message, { got: formatPosition(at) });
 }
 
 /** One call under way serves all who came before it began; those who come later share the next. */

@@ -14,6 +14,7 @@ import type { Tick } from './as-of.ts';
 import { registerApplierRoutes } from './http.ts';
 import type { Quantiles } from './lag.ts';
 import { Replays } from './replays.ts';
+import type { Cut } from './succession.ts';
 
 export type ApplierParts = {
   readonly cluster: string;
@@ -31,6 +32,8 @@ export type ApplierParts = {
    * `committed` before.
    */
   readonly requestBarrier?: (keyspace: string) => Promise<unknown>;
+  /** The site that writes a keyspace now, as the register has it; left out, the one it was created with. */
+  readonly primaryOf?: (keyspace: string) => string | null;
   /** URL of the site that writes a keyspace; null when it is not known. */
   readonly primaryUrl?: (keyspace: string) => string | null;
 };
@@ -82,6 +85,8 @@ export class ApplierService implements AsyncDisposable {
   readonly #parts: ApplierParts;
   readonly #options: Required<ApplierOptions>;
   readonly #appliers = new Map<string, KeyspaceApplier>();
+  /** By keyspace and partition: the cuts that the register told of. */
+  readonly #cuts = new Map<string, Cut[][]>();
   readonly #replays: Replays;
 
   constructor(parts: ApplierParts, options: ApplierOptions = {}) {
@@ -95,14 +100,34 @@ export class ApplierService implements AsyncDisposable {
    * @throws {Fault} `corrupt`: stored bytes are wrong, or another cluster's. `unavailable`: disk full.
    */
   async start(keyspace: Keyspace): Promise<void> {
-    const applier = await KeyspaceApplier.start(this.#parts, keyspace, this.#options);
-    this.#appliers.set(keyspace.name, applier);
+    const { name } = keyspace;
+    const known = (this.#cuts.get(name) ?? []).map((cuts) => [...cuts]);
+    const applier = await KeyspaceApplier.start(this.#parts, keyspace, this.#options, known);
+    this.#appliers.set(name, applier);
+    // What was told while it opened.
+    this.#cuts.get(name)?.forEach((cuts, partition) => {
+      for (const { origin, epoch, seq } of cuts) applier.closed(partition, origin, { epoch, seq });
+    });
     await this.#replays.open(applier);
   }
 
   /** Told by this site's writer, if it has one: everything of the origin's partition up to `at` is committed. */
   committed(keyspace: string, partition: number, origin: string, at: Position): void {
     this.#appliers.get(keyspace)?.committed(partition, origin, at);
+  }
+
+  /**
+   * Told of every reign that the register says has ended: of the origin's partition, records of the epoch up to
+   * `at.seq` count (−1: none) and those beyond never do. Safe to repeat, and before the keyspace is started.
+   */
+  closed(keyspace: string, partition: number, origin: string, at: Position): void {
+    const all = this.#cuts.get(keyspace) ?? [];
+    const cuts = all[partition] ?? [];
+    all[partition] = cuts;
+    this.#cuts.set(keyspace, all);
+    if (!cuts.some((cut) => cut.epoch === at.epoch)) cuts.push({ origin, epoch: at.epoch, seq: at.seq });
+    const applier = this.#appliers.get(keyspace);
+    if (applier !== undefined && partition < applier.stores.keyspace.partitions) applier.closed(partition, origin, at);
   }
 
   register(app: FastifyInstance): void {

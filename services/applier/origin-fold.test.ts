@@ -1,17 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { CLUSTER, PartitionMaker, sampleKeyspace } from './log-maker.ts';
 import { type News, OriginFold } from './origin-fold.ts';
+import { Succession } from './succession.ts';
 
 const KEYSPACE = sampleKeyspace({ ack: { name: 'sync', k: 1 } });
 
 /** A fold of paris' partition 0 that does with news what an applier does. */
 function foldOf(values: readonly Uint8Array[]) {
   const name = { cluster: CLUSTER, keyspace: KEYSPACE.name, origin: 'paris', partition: 0 };
-  const fold = new OriginFold(name, { sync: true, heldBytesMax: 1e6, reached: () => true }, null);
+  const succession = new Succession();
+  const fold = new OriginFold(name, { sync: true, heldBytesMax: 1e6, succession, reached: () => true }, null);
   const tell = (news: readonly News[]): void => {
     for (const one of news) {
       if (one.kind === 'committed') tell(fold.learnCommitted(one.at));
-      if (one.kind === 'closed') tell(fold.learnCut(one.at));
+      if (one.kind !== 'closed' || one.origin === '') continue;
+      succession.learn({ origin: one.origin, ...one.at });
+      tell(fold.learnCut(one.at));
     }
   };
   values.forEach((value, offset) => {

@@ -11,6 +11,7 @@ import assert from 'node:assert/strict';
 import { accept, emptyPrefix, type PartitionName, type Prefix } from '@tidemark/schema/accept';
 import type { Envelope } from '@tidemark/schema/envelope';
 import { NOWHERE, type Position } from '@tidemark/schema/position';
+import type { Succession } from './succession.ts';
 
 /** An accepted record that waits to be applied. */
 export type Held = {
@@ -29,19 +30,20 @@ export type News =
   | { readonly kind: 'halted'; readonly reason: string }
   /** Of the origin's partition: everything of the epoch up to seq is committed. */
   | { readonly kind: 'committed'; readonly partition: number; readonly at: Position }
-  /** Of this partition: the origin's epoch ends at seq. */
-  | { readonly kind: 'closed'; readonly origin: string; readonly at: Position };
-
-/** Where an epoch of an origin ended in a partition. */
-export type Cut = { readonly origin: string; readonly epoch: number; readonly seq: number };
+  /** Of this partition: the origin's epoch ends at seq, and `next` follows on it; no origin: `next` is the first. */
+  | { readonly kind: 'closed'; readonly origin: string; readonly at: Position; readonly next: number };
 
 export type FoldRules = {
   /** False for a local keyspace: what is accepted counts as committed. */
   readonly sync: boolean;
   /** Most bytes of records held, counted as they stand in the log. */
   readonly heldBytesMax: number;
+  /** What is known of where reigns ended in this partition. */
+  readonly succession: Succession;
   /** Whether this site has applied another origin's partition up to there: epochs follow each other strictly. */
   readonly reached: (origin: string, at: Position) => boolean;
+  /** Told of each record that is passed over because it lies beyond a cut; of one that is read again, again. */
+  readonly onCutOff?: (at: Position) => void;
 };
 
 type Place = { readonly offset: number; readonly prefix: Prefix; readonly at: Position };
@@ -55,9 +57,8 @@ export class OriginFold {
   #heldBytes = 0;
   /** The first record that found no room. */
   #unheld: Place | null = null;
-  /** By epoch: last seq known to be committed; and last seq that counts, once that was decided. */
+  /** By epoch: last seq known to be committed. */
   readonly #committed = new Map<number, number>();
-  readonly #cuts = new Map<number, number>();
   /** By epoch: what its EPOCH_START says about the epoch before, until that record is committed itself. */
   readonly #starts = new Map<number, News>();
 
@@ -111,9 +112,9 @@ export class OriginFold {
         if (seq >= 0) news.push({ kind: 'committed', partition: p, at: { epoch, seq } });
       });
     }
-    if (body.kind === 'EpochStart' && body.previousOrigin !== '') {
+    if (body.kind === 'EpochStart') {
       const at = { epoch: body.previousEpoch, seq: body.cutSeq };
-      const closed: News = { kind: 'closed', origin: body.previousOrigin, at };
+      const closed: News = { kind: 'closed', origin: body.previousOrigin, at, next: epoch };
       if (this.#counts(envelope) && !this.isCutOff(envelope)) news.push(closed);
       else this.#starts.set(epoch, closed);
     }
@@ -154,19 +155,22 @@ export class OriginFold {
   }
 
   /**
-   * The epoch ends at `at.seq`; what lies beyond it never counts, and what does not is committed.
+   * The epoch of this origin ends at `at.seq`, as the succession knows by now; what does not lie beyond is committed.
    * @returns the cut of the epoch before: a writer may have died before it knew its EPOCH_START to be committed, and
    *   then the cut of its own epoch, named by the next writer, is how that becomes known
    */
   learnCut(at: Position): News[] {
-    this.#cuts.set(at.epoch, at.seq);
     return at.seq >= 0 ? this.#started(at.epoch) : [];
   }
 
   /** True when the record is beyond a cut: no store may hold it. */
   isCutOff(at: Position): boolean {
-    const cut = this.#cuts.get(at.epoch);
-    return cut !== undefined && at.seq > cut;
+    const cut = this.#cutOf(at.epoch);
+    return cut !== null && at.seq > cut;
+  }
+
+  #cutOf(epoch: number): number | null {
+    return this.#rules.succession.cutOf(this.name.origin, epoch);
   }
 
   /** The next record that may be applied, skipping those cut off; null while there is none. It stays until `shift`. */
@@ -175,6 +179,7 @@ export class OriginFold {
       const head = this.#held[this.#first];
       if (head === undefined) return null;
       if (this.isCutOff(head.envelope)) {
+        this.#rules.onCutOff?.(head.envelope);
         this.shift();
         continue;
       }
@@ -192,7 +197,7 @@ export class OriginFold {
   }
 
   #counts(at: Position): boolean {
-    return this.#cuts.has(at.epoch) || this.#isCommitted(at);
+    return this.#cutOf(at.epoch) !== null || this.#isCommitted(at);
   }
 
   #isCommitted(at: Position): boolean {
@@ -202,8 +207,7 @@ export class OriginFold {
   /** An epoch begins only after the one before it, whoever's it was, has been applied up to its cut. */
   #isItsTurn(envelope: Envelope): boolean {
     const { body } = envelope;
-    if (body.kind !== 'EpochStart' || body.previousOrigin === '' || body.previousOrigin === this.name.origin)
-      return true;
+    if (body.kind !== 'EpochStart' || body.cutSeq < 0 || body.previousOrigin === this.name.origin) return true;
     return this.#rules.reached(body.previousOrigin, { epoch: body.previousEpoch, seq: body.cutSeq });
   }
 

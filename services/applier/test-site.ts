@@ -11,6 +11,7 @@ import { SimDisk } from '@tidemark/world/sim-disk';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { type ApplierRules, KeyspaceApplier } from './applier.ts';
 import { CLUSTER, PartitionMaker, sampleKeyspace } from './log-maker.ts';
+import type { Cut } from './succession.ts';
 
 export const LOCAL = sampleKeyspace();
 export const SYNC = sampleKeyspace({ ack: { name: 'sync', k: 1 } });
@@ -18,14 +19,26 @@ export const RULES: ApplierRules = { memtableBytesMax: 64 << 20, flushEveryMs: 1
 /** The site's own log. */
 export const LOG = topicNames.log('ks', 'paris');
 
-/** The site `paris`. What was fatal and what was alarmed is kept. */
+/** One site, by default `paris`. What was fatal and what was alarmed is kept. */
 export class TestSite {
+  readonly site: string;
   readonly store = new SimLogStore(new SimClock());
   readonly log = new SimLog(this.store);
   disk: Disk = new SimDisk();
+  /** By partition: cuts that are known when an applier starts. */
+  known: readonly (readonly Cut[])[] = [];
   readonly fatal: unknown[] = [];
   readonly alarms: object[] = [];
   readonly warnings: string[] = [];
+
+  constructor(site = 'paris') {
+    this.site = site;
+  }
+
+  /** The topic of this site that holds an origin's records. */
+  topicOf(origin: string): string {
+    return origin === this.site ? topicNames.log('ks', origin) : topicNames.mirror('ks', origin);
+  }
 
   async append(topic: string, partition: number, values: readonly Buffer[]): Promise<void> {
     await this.log.ensureTopic({ name: topic, partitions: 2, genesis: null, flushed: true });
@@ -34,16 +47,17 @@ export class TestSite {
 
   async start(keyspace: Keyspace, change: Partial<ApplierRules> & { clock?: Clock } = {}): Promise<KeyspaceApplier> {
     const { clock = new SystemClock(), ...rules } = change;
-    await this.log.ensureTopic({ name: LOG, partitions: keyspace.partitions, genesis: null, flushed: true });
+    const own = this.topicOf(this.site);
+    await this.log.ensureTopic({ name: own, partitions: keyspace.partitions, genesis: null, flushed: true });
     const logger: Logger = {
       ...SILENT,
       warn: (_fields, message) => this.warnings.push(message),
       error: (fields) => this.alarms.push(fields),
     };
-    const { log, disk } = this;
+    const { site, log, disk } = this;
     const onFatal = (error: unknown): number => this.fatal.push(error);
-    const parts = { cluster: CLUSTER, site: 'paris', log, disk, clock, logger, onFatal };
-    return KeyspaceApplier.start(parts, keyspace, { ...RULES, ...rules });
+    const parts = { cluster: CLUSTER, site, log, disk, clock, logger, onFatal };
+    return KeyspaceApplier.start(parts, keyspace, { ...RULES, ...rules }, this.known);
   }
 }
 

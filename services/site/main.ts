@@ -207,6 +207,7 @@ class Site {
     };
     const applierParts = {
       ...common,
+      primaryOf: (name: string) => keyspaces().primaryOf(name),
       primaryUrl,
       ...(writer === null ? {} : { requestBarrier: (keyspace: string) => writer.requestBarrier(keyspace) }),
     };

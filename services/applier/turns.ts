@@ -1,0 +1,60 @@
+/** For tests: what several sites have written, one after the other, each reign with a cut and records beyond it. */
+
+import { NO_CHAIN } from '@tidemark/schema/envelope';
+import type { Position } from '@tidemark/schema/position';
+import type { Keyspace } from '@tidemark/schema/table';
+import { PartitionMaker } from './log-maker.ts';
+import type { Cut } from './succession.ts';
+import { row } from './test-site.ts';
+
+/** One reign: by partition how many of its records count, EPOCH_START included, and how many lie beyond the cut. */
+export type Turn = { readonly site: string; readonly kept: readonly number[]; readonly beyond: readonly number[] };
+
+/** A record, and whether it counts. */
+export type Made = { readonly value: Buffer; readonly counts: boolean; readonly epoch: number };
+
+export type Turns = {
+  /** Origin → partition → its records in the order in which it wrote them. */
+  readonly logs: ReadonlyMap<string, readonly (readonly Made[])[]>;
+  /** By partition, of every reign but the last. */
+  readonly cuts: readonly (readonly Cut[])[];
+  /** By partition: the last record that counts, and whose. */
+  readonly ends: readonly ({ readonly origin: string; readonly at: Position } | null)[];
+};
+
+type End = { readonly origin: string; readonly epoch: number; readonly cutSeq: number; readonly chain: string };
+
+const NOTHING: End = { origin: '', epoch: 0, cutSeq: -1, chain: NO_CHAIN };
+
+/** Epochs are counted from 1; the last turn goes on, so that nothing of it may lie beyond. */
+export function makeTurns(keyspace: Keyspace, turns: readonly Turn[]): Turns {
+  const makers = new Map<string, PartitionMaker[]>();
+  const logs = new Map<string, Made[][]>();
+  for (const { name } of keyspace.sites) {
+    const all = Array.from({ length: keyspace.partitions }, (_, p) => new PartitionMaker(keyspace, name, p));
+    makers.set(name, all);
+    logs.set(
+      name,
+      all.map((maker) => [{ value: maker.genesis(), counts: true, epoch: 0 }]),
+    );
+  }
+  const cuts: Cut[][] = Array.from({ length: keyspace.partitions }, () => []);
+  const ends: End[] = cuts.map(() => NOTHING);
+  turns.forEach(({ site, kept, beyond }, turn) => {
+    const epoch = turn + 1;
+    for (let partition = 0; partition < keyspace.partitions; partition++) {
+      const maker = makers.get(site)![partition]!;
+      const log = logs.get(site)![partition]!;
+      const before = ends[partition]!;
+      const count = kept[partition]!;
+      for (let i = 0; i < count + beyond[partition]!; i++) {
+        const value = i === 0 ? maker.start(epoch, before) : maker.rows([row(i % 3, epoch * 100 + i)]);
+        log.push({ value, counts: i < count, epoch });
+        if (i === count - 1) ends[partition] = { origin: site, epoch, cutSeq: i, chain: maker.chain };
+      }
+      if (turn < turns.length - 1) cuts[partition]!.push({ origin: site, epoch, seq: count - 1 });
+    }
+  });
+  const last = ends.map(({ origin, epoch, cutSeq }) => (epoch === 0 ? null : { origin, at: { epoch, seq: cutSeq } }));
+  return { logs, cuts, ends: last };
+}
