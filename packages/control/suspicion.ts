@@ -1,0 +1,160 @@
+/**
+ * Whether this site takes the primary of a keyspace for lost (protocol E10). Pure: `(state, event) → (state, effects)`.
+ *
+ * Three signs of life that share no part of the way here: BARRIERs of the primary's reign, read from its log by the
+ * mirror; answers to probes of its HTTP; new heartbeats on its board. It is suspected only while every sign that can be
+ * measured here has been silent for longer than the limit. A sign of which there was never anything to hear (a witness has
+ * no copy of the log; no heartbeat was ever seen to change) is left out: it neither proves life nor death. A board that
+ * is lost or forgets is no news either way: the last heartbeat ages like a silent one. So with every board gone, the
+ * barriers and the probes decide, and a primary that still has one of them is never suspected. The probe can always be
+ * measured and is never left out.
+ *
+ * Silence counts only while this process listened. One whose loop was held up, or that was stopped for a while, abstains
+ * and begins to listen anew. All times are on its own monotonic clock; none is compared with another machine's.
+ */
+
+export type SuspicionRules = {
+  /** Silence of every sign after which the primary is suspected; exactly this long is still alive. */
+  readonly suspectAfterMs: number;
+  /** How often `tick` comes. */
+  readonly tickEveryMs: number;
+  /** Whoever was held up for longer than this did not listen. */
+  readonly heldUpMsMax: number;
+};
+
+export const SUSPICION_RULES: SuspicionRules = { suspectAfterMs: 2_500, tickEveryMs: 250, heldUpMsMax: 1_000 };
+
+export type SuspicionState = {
+  /** Of the reign that is judged; 0 before there is one. */
+  readonly epoch: number;
+  /** True where this site has a copy of the primary's log to hear barriers in. */
+  readonly hasCopy: boolean;
+  /** Since when this process has listened to this reign without a break. */
+  readonly listeningMs: number;
+  readonly tickMs: number;
+  /** When the newest sign of each kind came; null: never in this reign (a barrier), or at all. */
+  readonly barrierMs: number | null;
+  readonly beatMs: number | null;
+  /** The first probe asked since the last answer; null when none is. */
+  readonly unansweredMs: number | null;
+  readonly wasAsked: boolean;
+  readonly abstains: { readonly untilMs: number; readonly reason: string } | null;
+  /** As the last tick found it. */
+  readonly suspects: boolean;
+};
+
+export type SuspicionEvent =
+  /** A new reign, or the first one heard of: its primary has all its time to be heard. */
+  | { readonly kind: 'reign'; readonly epoch: number; readonly hasCopy: boolean; readonly nowMs: number }
+  /** A new BARRIER of that epoch arrived; of any other epoch it is no sign of this primary. */
+  | { readonly kind: 'barrier'; readonly epoch: number; readonly nowMs: number }
+  | { readonly kind: 'beat'; readonly nowMs: number }
+  | { readonly kind: 'asked'; readonly nowMs: number }
+  | { readonly kind: 'answered'; readonly nowMs: number }
+  /** `heldUpMs`: the longest this process's loop was held up since the last tick, as far as it was measured. */
+  | { readonly kind: 'tick'; readonly heldUpMs: number; readonly nowMs: number };
+
+/** What changed with a tick, for whoever acts and for the log. */
+export type SuspicionEffect =
+  | { readonly kind: 'suspects' }
+  | { readonly kind: 'hears' }
+  | { readonly kind: 'abstains'; readonly reason: string };
+
+export type SuspicionStep = { readonly state: SuspicionState; readonly effects: readonly SuspicionEffect[] };
+
+export function startSuspicion(nowMs: number): SuspicionState {
+  return {
+    epoch: 0,
+    hasCopy: false,
+    listeningMs: nowMs,
+    tickMs: nowMs,
+    barrierMs: null,
+    beatMs: null,
+    unansweredMs: null,
+    wasAsked: false,
+    abstains: null,
+    suspects: false,
+  };
+}
+
+export function stepSuspicion(state: SuspicionState, event: SuspicionEvent, rules: SuspicionRules): SuspicionStep {
+  const { nowMs } = event;
+  switch (event.kind) {
+    case 'reign': {
+      const { epoch, hasCopy } = event;
+      if (epoch === state.epoch && hasCopy === state.hasCopy) return { state, effects: [] };
+      return { state: { ...startSuspicion(nowMs), epoch, hasCopy, abstains: state.abstains }, effects: [] };
+    }
+    case 'barrier':
+      return { state: event.epoch === state.epoch ? { ...state, barrierMs: nowMs } : state, effects: [] };
+    case 'beat':
+      return { state: { ...state, beatMs: nowMs }, effects: [] };
+    case 'asked':
+      return { state: { ...state, wasAsked: true, unansweredMs: state.unansweredMs ?? nowMs }, effects: [] };
+    case 'answered':
+      return { state: { ...state, unansweredMs: null }, effects: [] };
+    case 'tick':
+      return tick(state, event, rules);
+  }
+}
+
+function tick(before: SuspicionState, { nowMs, heldUpMs }: SuspicionEvent & { kind: 'tick' }, rules: SuspicionRules) {
+  const lateMs = Math.max(heldUpMs, nowMs - before.tickMs - rules.tickEveryMs);
+  const wasHeldUp = lateMs > rules.heldUpMsMax;
+  const over = before.abstains !== null && nowMs >= before.abstains.untilMs;
+  const reason = `its own loop was held up for ${(lateMs / 1_000).toFixed(1)} s`;
+  const abstains = wasHeldUp ? { untilMs: nowMs + rules.suspectAfterMs, reason } : over ? null : before.abstains;
+  const listeningMs = wasHeldUp ? nowMs : before.listeningMs;
+  const state = { ...before, tickMs: nowMs, abstains, listeningMs };
+  const suspects = suspectedForMs(state, nowMs, rules) > 0;
+  const effects: SuspicionEffect[] = [];
+  if (wasHeldUp) effects.push({ kind: 'abstains', reason });
+  if (suspects !== before.suspects) effects.push({ kind: suspects ? 'suspects' : 'hears' });
+  return { state: { ...state, suspects }, effects };
+}
+
+/** Silence of each sign in ms; null for one that cannot be measured here. */
+export type Signs = { readonly dataMs: number | null; readonly probeMs: number | null; readonly beatMs: number | null };
+
+export function signsOf(state: SuspicionState, nowMs: number): Signs {
+  const since = (heardMs: number | null): number => Math.max(0, nowMs - Math.max(heardMs ?? 0, state.listeningMs));
+  return {
+    dataMs: state.hasCopy ? since(state.barrierMs) : null,
+    probeMs: !state.wasAsked ? null : state.unansweredMs === null ? 0 : since(state.unansweredMs),
+    beatMs: state.beatMs === null ? null : since(state.beatMs),
+  };
+}
+
+/** For how long the primary has been suspected without a break; 0 while it is not. */
+function suspectedForMs(state: SuspicionState, nowMs: number, rules: SuspicionRules): number {
+  const { dataMs, probeMs, beatMs } = signsOf(state, nowMs);
+  if (state.epoch === 0 || state.abstains !== null || probeMs === null) return 0;
+  const shortestMs = Math.min(dataMs ?? probeMs, probeMs, beatMs ?? probeMs);
+  return Math.max(0, shortestMs - rules.suspectAfterMs);
+}
+
+/** What a site answers when another asks it about the primary of a keyspace. */
+export type Opinion = {
+  readonly site: string;
+  /** Of the reign it speaks of. */
+  readonly epoch: number;
+  readonly suspects: boolean;
+  /** For how long without a break; 0 when it does not suspect. */
+  readonly sinceMs: number;
+  readonly signs: Signs;
+  /** Why its opinion does not count; null when it does. */
+  readonly abstains: string | null;
+};
+
+/** Call after a `tick` of the same moment: a process that was stopped must notice it before it judges. */
+export function opinionOf(site: string, state: SuspicionState, nowMs: number, rules: SuspicionRules): Opinion {
+  const sinceMs = suspectedForMs(state, nowMs, rules);
+  const reason = state.epoch === 0 ? 'it knows of no reign yet' : (state.abstains?.reason ?? null);
+  return { site, epoch: state.epoch, suspects: sinceMs > 0, sinceMs, signs: signsOf(state, nowMs), abstains: reason };
+}
+
+/** Of the primary's own site: who is asked there and answers is not lost. */
+export function opinionOfItself(site: string, epoch: number): Opinion {
+  const signs = { dataMs: null, probeMs: null, beatMs: null };
+  return { site, epoch, suspects: false, sinceMs: 0, signs, abstains: null };
+}
