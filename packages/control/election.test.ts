@@ -6,6 +6,7 @@ import {
   cutsOf,
   type FenceReport,
   holdersOf,
+  isLevel,
   levelFor,
   mayCommit,
   type SiteCopies,
@@ -196,6 +197,32 @@ describe('holdersOf', () => {
       copies: [...at(site, 1, seq).copies, ...copiesOf(site, 'tokyo', [[2, 0, '2.0']]).copies],
     });
     expect(holdersOf(second, tokyoCut, [both('paris', 2), both('tokyo', 1), at('lima', 1, 2)])).toEqual(['paris']);
+  });
+});
+
+describe('isLevel', () => {
+  const reigns = [
+    { ...PARIS, cuts: [{ seq: 1, chain: '1.1' }] },
+    { epoch: 2, site: 'tokyo', writerId: 'w2', cuts: null },
+  ];
+  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'REBUILD'], k: 1, reigns });
+  const lima = (paris: number, tokyo: number): SiteCopies => {
+    const copies = [...copiesOf('lima', 'paris', [[1, paris, chainOf(1, paris)]]).copies];
+    copies.push(...copiesOf('lima', 'tokyo', [[2, tokyo, chainOf(2, tokyo)]]).copies);
+    return { site: 'lima', copies: copies.map((copy) => ({ ...copy, logId: `${copy.logId} again` })) };
+  };
+
+  it('asks for every closed cut and all that is committed, whatever the new identities', () => {
+    const committed = [{ seq: 3, chain: '2.3' }];
+    expect(isLevel(value, lima(1, 3), committed)).toBe(true);
+    expect(isLevel(value, lima(0, 3), committed)).toBe(false);
+    expect(isLevel(value, lima(1, 2), committed)).toBe(false);
+  });
+
+  it('is never so for a copy that its site does not trust', () => {
+    const { site, copies } = lima(1, 3);
+    const doubted = { site, copies: copies.map((copy) => ({ ...copy, trusted: false })) };
+    expect(isLevel(value, doubted, [{ seq: 3, chain: '2.3' }])).toBe(false);
   });
 });
 

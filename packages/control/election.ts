@@ -142,12 +142,39 @@ function holdsReign(member: Member, own: SiteCopies, { site, epoch }: Reign, cut
   if (cuts.every((cut) => cut.seq < 0)) return true;
   const copy = own.copies.find(({ origin }) => origin === site);
   if (copy === undefined || !copy.trusted || !isListed(member, site, copy.logId)) return false;
+  return reachesCuts(epoch, cuts, copy.positions);
+}
+
+/**
+ * Whether a copy holds an epoch of its origin up to the cut in every partition: the gate of `durable` (rule 12), and
+ * what E6 and rule 22 ask of each earlier reign.
+ *
+ * @param positions by partition: epoch, seq and chain of the last accepted record
+ */
+export function reachesCuts(
+  epoch: number,
+  cuts: readonly CutAt[],
+  positions: readonly (readonly [number, number, string])[],
+): boolean {
   return cuts.every((cut, partition) => {
     if (cut.seq < 0) return true;
-    const [atEpoch, seq, chain] = copy.positions[partition] ?? [0, -1, ''];
+    const [atEpoch, seq, chain] = positions[partition] ?? [0, -1, ''];
     if (atEpoch !== epoch) return atEpoch > epoch;
     return seq > cut.seq || (seq === cut.seq && chain === cut.chain);
   });
+}
+
+/**
+ * Rule 22: whether a member that lost something is level again, so that the newest reign's writer may let it count: its
+ * copies hold every closed cut, and of the newest reign everything that was committed when the writer had stopped
+ * counting what the member said before. Whether the digests match is asked elsewhere.
+ *
+ * @param committed by partition: how far the newest reign is committed
+ */
+export function isLevel(value: RegisterValue, own: SiteCopies, committed: readonly CutAt[]): boolean {
+  const logIds = Object.fromEntries(own.copies.map(({ origin, logId }) => [origin, logId]));
+  const member: Member = { site: own.site, state: 'ACTIVE', logIds };
+  return value.reigns.every((reign) => holdsReign(member, own, reign, reign.cuts ?? committed));
 }
 
 /** E6: whether the candidate and `k` others are among the holders. The first reign has nothing to hold. */
