@@ -5,14 +5,20 @@ import { Command, CommanderError } from 'commander';
 import { apply } from './apply.ts';
 import { dev } from './dev.ts';
 import { EXIT } from './exit-code.ts';
+import { explain } from './explain.ts';
+import { failover } from './failover.ts';
 import { get } from './get.ts';
 import { load } from './load.ts';
 import { put } from './put.ts';
 import { replay } from './replay.ts';
+import { returnSite } from './return.ts';
 import { scan } from './scan.ts';
 import { schema } from './schema.ts';
 import { serve } from './serve.ts';
 import { status } from './status.ts';
+import { switchover } from './switchover.ts';
+import { verify } from './verify.ts';
+import { watchdog } from './watchdog.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as { version: string };
 
@@ -20,7 +26,9 @@ const program = new Command('tidemark')
   .description('a wide-column table store that lives in several data centres at once')
   .version(version)
   .showHelpAfterError('(--help says more)');
-for (const one of [dev, serve, apply, load, put, get, scan, status, schema, replay]) program.addCommand(one);
+const data = [apply, load, put, get, scan, schema, replay];
+const sites = [status, switchover, failover, returnSite, watchdog, explain, verify];
+for (const one of [dev, serve, ...data, ...sites]) program.addCommand(one);
 for (const one of [program, ...program.commands]) one.exitOverride();
 
 // A reader that has seen enough (`| head`) is no failure.

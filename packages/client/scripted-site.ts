@@ -56,6 +56,11 @@ export class ScriptedSite implements AsyncDisposable {
   key = ['k'];
   /** What `GET /v1/keyspaces/…` answers. */
   keyspaceFile: unknown = null;
+  keyspaces = ['travel'];
+  /** What any other request meets: `POST /v1/jobs` → status and body, an object or the text of several lines. */
+  readonly routes = new Map<string, { readonly status: number; readonly body: object | string }>();
+  /** Bodies of the requests that met a route, in order. */
+  readonly asked: { readonly route: string; readonly body: unknown }[] = [];
   readonly rows = new Map<string, Row>();
   /** Idempotency key → how often it was stored; more than once never happens. */
   readonly stored = new Map<string, number>();
@@ -85,10 +90,16 @@ export class ScriptedSite implements AsyncDisposable {
     this.headers.push(request.headers);
     if (this.isSilent) return;
     const url = new URL(request.url!, this.url);
-    if (url.pathname === '/primary') {
+    const route = `${request.method} ${url.pathname}`;
+    const routed = this.routes.get(route);
+    if (routed !== undefined) {
+      this.asked.push({ route, body: body === '' ? null : JSON.parse(body) });
+      if (typeof routed.body === 'string') response.writeHead(routed.status).end(routed.body);
+      else reply(response, routed.status, routed.body);
+    } else if (url.pathname === '/primary') {
       response.writeHead(this.isPrimary ? 200 : 503).end(JSON.stringify({ epoch: this.epoch ?? undefined }));
     } else if (url.pathname === '/v1/status') {
-      reply(response, 200, { site: this.name });
+      reply(response, 200, { site: this.name, keyspaces: this.keyspaces.map((keyspace) => ({ keyspace })) });
     } else if (url.pathname.startsWith('/v1/keyspaces/')) {
       reply(response, 200, this.keyspaceFile);
     } else if (url.pathname.endsWith('/scan')) {
