@@ -11,13 +11,14 @@ import type { Disk } from '@tidemark/world/disk';
 import { isFault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import { Progress } from '@tidemark/world/progress';
-import { AsOf } from './as-of.ts';
+import { AsOf, type Tick } from './as-of.ts';
 import { type Place, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { Counts } from './counts.ts';
 import { Flusher, type FlushRules } from './flusher.ts';
 import { Lag } from './lag.ts';
 import { type Held, type News, OriginFold } from './origin-fold.ts';
 import { OriginReader } from './origin-reader.ts';
+import { beyondCut, discardStores, type Floor, floorOf, missingTo, readNote, removeNote } from './rebuild.ts';
 import { Stores } from './stores.ts';
 import { type Cut, Succession } from './succession.ts';
 
@@ -38,6 +39,16 @@ export type KeyspaceApplierParts = {
   readonly onFatal: (error: unknown) => void;
 };
 
+/** What is known when a keyspace is started. */
+export type Known = {
+  /** By partition. */
+  readonly cuts?: readonly (readonly Cut[])[];
+  /** How far it could be read before: it is not read again until it is there. */
+  readonly asOf?: Tick | null;
+  /** Told once when the stores turn out to hold records beyond a cut: it is to be stopped and started again. */
+  readonly onBeyond?: () => void;
+};
+
 /** A place that was flushed, and the tables that were flushed for it. */
 type FlushedPlace = Place & { readonly tables: readonly number[] };
 
@@ -55,6 +66,9 @@ export class KeyspaceApplier implements AsyncDisposable {
   /** By partition. */
   readonly #successions: readonly Succession[];
   #isSaving = false;
+  #floor: Floor | null = null;
+  #isBeyond = false;
+  #onBeyond: (() => void) | null = null;
   readonly #flushed = new Map<string, FlushedPlace>();
   /** When an origin's newest barrier was reached, on the monotonic clock. */
   readonly #heardMs = new Map<string, number>();
@@ -88,23 +102,20 @@ export class KeyspaceApplier implements AsyncDisposable {
 
   /**
    * Opens the stores and begins to read.
-   * @param known by partition: cuts that are known already
    * @throws {Fault} `corrupt`: column files or checkpoint are wrong, or another cluster's.
    */
   static async start(
     parts: KeyspaceApplierParts,
     given: Keyspace,
     rules: ApplierRules,
-    known: readonly (readonly Cut[])[] = [],
+    known: Known = {},
   ): Promise<KeyspaceApplier> {
-    const checkpoint = await readCheckpoint(parts.disk, parts.cluster, given.name);
-    const stored = checkpoint?.keyspace;
-    const newest = stored !== undefined && stored.version > given.version ? stored : given;
-    const cutsOf = (p: number): Cut[] => [...(known[p] ?? []), ...(checkpoint?.cuts[p] ?? [])];
-    const successions = Array.from({ length: newest.partitions }, (_, p) => new Succession(cutsOf(p)));
-    const applier = new KeyspaceApplier(parts, rules, await Stores.open(parts.disk, newest), successions);
-    for (const place of checkpoint?.places ?? []) applier.#flushed.set(keyOf(place.prefix), place);
-    for (const { name, role } of newest.sites) if (role === 'data') applier.#follow(name);
+    const opened = await openStores(parts, given, known);
+    const applier = new KeyspaceApplier(parts, rules, opened.stores, opened.successions);
+    applier.#floor = opened.floor;
+    applier.#onBeyond = known.onBeyond ?? null;
+    for (const place of opened.checkpoint?.places ?? []) applier.#flushed.set(keyOf(place.prefix), place);
+    for (const { name, role } of opened.stores.keyspace.sites) if (role === 'data') applier.#follow(name);
     const { signal } = applier.#stop;
     const readers = [...applier.#readers.values()].flat();
     applier.#running = Promise.all([
@@ -273,6 +284,37 @@ export class KeyspaceApplier implements AsyncDisposable {
     const news = this.#folds.get(origin)?.[partition]?.learnCut(at) ?? [];
     for (const told of news) if (told.kind === 'closed') this.#follows(partition, told);
     for (const readers of this.#readers.values()) readers[partition]?.freed();
+    this.#lookBeyond(partition, origin, at);
+  }
+
+  /** The stores may have gone beyond a cut before it was known: not those of a sync keyspace, unless it lost. */
+  #lookBeyond(partition: number, origin: string, { epoch, seq }: Position): void {
+    const isBeyond = this.stores.partitions(partition).some((store) => {
+      const at = store.position(origin);
+      return at.epoch === epoch && at.seq > seq;
+    });
+    if (!isBeyond || this.#isBeyond) return;
+    this.#isBeyond = true;
+    this.#onBeyond?.();
+  }
+
+  /** Why nothing may be read yet, in words: the stores are being built again; null when all is well. */
+  get notReadable(): string | null {
+    const { name } = this.stores.keyspace;
+    if (this.#isBeyond) return `keyspace ${name} holds records beyond a cut here and is being built again`;
+    if (this.#floor === null) return null;
+    const missing = missingTo(this.#floor, (origin, partition) => this.applied(origin, partition), this.asOf.current);
+    return missing === null ? null : `keyspace ${name} is being built again here: ${missing}`;
+  }
+
+  /** How far it can be read, for the applier that takes this one's place. */
+  get readableAsOf(): Tick | null {
+    return this.#floor?.asOf ?? this.asOf.current;
+  }
+
+  /** By partition. */
+  get cuts(): Cut[][] {
+    return this.#successions.map((succession) => succession.cuts);
   }
 
   /** An EPOCH_START that counts says on what it follows. */
@@ -356,15 +398,26 @@ export class KeyspaceApplier implements AsyncDisposable {
 
   async #checkpoint(): Promise<void> {
     const { keyspace } = this.stores;
-    const cuts = this.#successions.map((succession) => succession.cuts);
-    await writeCheckpoint(this.#parts.disk, { keyspace, places: [...this.#flushed.values()], cuts });
+    await writeCheckpoint(this.#parts.disk, { keyspace, places: [...this.#flushed.values()], cuts: this.cuts });
   }
 
   async #tick(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#parts.clock.sleep(TICK_MS, signal);
       for (const readers of this.#readers.values()) for (const reader of readers) reader.tick();
+      if (this.#floor !== null && this.notReadable === null) await this.#endRebuild();
     }
+  }
+
+  async #endRebuild(): Promise<void> {
+    const { name } = this.stores.keyspace;
+    this.#floor = null;
+    try {
+      await removeNote(this.#parts.disk, name);
+    } catch (error) {
+      this.#parts.onFatal(error);
+    }
+    this.#parts.logger.info({ keyspace: name }, `keyspace ${name}: built again, and read again`);
   }
 
   get cluster(): string {
@@ -392,6 +445,28 @@ export class KeyspaceApplier implements AsyncDisposable {
     }
     await this.stores.close();
   }
+}
+
+/** Opens the column files; those that hold records beyond a cut, or were being discarded, are begun anew. */
+async function openStores({ disk, cluster, logger }: KeyspaceApplierParts, given: Keyspace, known: Known) {
+  const checkpoint = await readCheckpoint(disk, cluster, given.name);
+  const stored = checkpoint?.keyspace;
+  const newest = stored !== undefined && stored.version > given.version ? stored : given;
+  const cutsOf = (p: number): Cut[] => [...(known.cuts?.[p] ?? []), ...(checkpoint?.cuts[p] ?? [])];
+  const successions = Array.from({ length: newest.partitions }, (_, p) => new Succession(cutsOf(p)));
+  const note = await readNote(disk, given.name);
+  let floor = note?.floor ?? null;
+  if (note?.discarding !== true) {
+    const stores = await Stores.open(disk, newest);
+    const beyond = beyondCut(stores, successions);
+    if (beyond === null) return { checkpoint, stores, successions, floor };
+    logger.error({ keyspace: given.name }, `keyspace ${given.name}: ${beyond}: building it again from the logs`);
+    floor ??= floorOf(stores, successions, known.asOf ?? null);
+    await stores.close();
+  }
+  const cuts = successions.map((succession) => succession.cuts);
+  await discardStores(disk, given, cuts, floor ?? { positions: [], asOf: null });
+  return { checkpoint: null, stores: await Stores.open(disk, given), successions, floor };
 }
 
 function keyOf({ origin, partition }: { readonly origin: string; readonly partition: number }): string {

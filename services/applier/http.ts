@@ -18,8 +18,10 @@ import type { TableStore } from './stores.ts';
 export type HttpParts = FreshnessParts & {
   readonly logger: Logger;
   readonly replays: Replays;
-  /** @throws {Fault} `invalid` 404: no such keyspace at this site. */
+  /** @throws {Fault} `invalid` 404: no such keyspace at this site. `unavailable`: nothing may be read from it yet. */
   readonly applierOf: (keyspace: string) => KeyspaceApplier;
+  /** Likewise, though nothing may be read from it yet. */
+  readonly anyApplierOf: (keyspace: string) => KeyspaceApplier;
 };
 
 type Query = { read?: string; timeoutMs?: string; limit?: string; cursor?: string };
@@ -62,7 +64,7 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
     return digestKeyspace(parts.site, parts.applierOf(keyspace), parts.replays.tables(keyspace));
   });
   app.get<{ Params: { keyspace: string } }>('/v1/internal/positions/:keyspace', async (request) => {
-    const applier = parts.applierOf(request.params.keyspace);
+    const applier = parts.anyApplierOf(request.params.keyspace);
     const { asOf } = applier;
     const positions = applier.origins.map((origin) => {
       return [origin, applier.readers(origin).map((reader) => formatPosition(reader.applied))] as const;

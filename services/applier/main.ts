@@ -9,11 +9,12 @@ import type { Disk } from '@tidemark/world/disk';
 import { Fault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { FastifyInstance } from 'fastify';
-import { type ApplierRules, KeyspaceApplier } from './applier.ts';
+import type { ApplierRules, KeyspaceApplier } from './applier.ts';
 import type { Tick } from './as-of.ts';
 import { registerApplierRoutes } from './http.ts';
 import type { Quantiles } from './lag.ts';
 import { Replays } from './replays.ts';
+import { RunningKeyspace } from './running.ts';
 import type { Cut } from './succession.ts';
 
 export type ApplierParts = {
@@ -84,7 +85,7 @@ export type ApplierFacts = {
 export class ApplierService implements AsyncDisposable {
   readonly #parts: ApplierParts;
   readonly #options: Required<ApplierOptions>;
-  readonly #appliers = new Map<string, KeyspaceApplier>();
+  readonly #running = new Map<string, RunningKeyspace>();
   /** By keyspace and partition: the cuts that the register told of. */
   readonly #cuts = new Map<string, Cut[][]>();
   readonly #replays: Replays;
@@ -101,19 +102,15 @@ export class ApplierService implements AsyncDisposable {
    */
   async start(keyspace: Keyspace): Promise<void> {
     const { name } = keyspace;
-    const known = (this.#cuts.get(name) ?? []).map((cuts) => [...cuts]);
-    const applier = await KeyspaceApplier.start(this.#parts, keyspace, this.#options, known);
-    this.#appliers.set(name, applier);
-    // What was told while it opened.
-    this.#cuts.get(name)?.forEach((cuts, partition) => {
-      for (const { origin, epoch, seq } of cuts) applier.closed(partition, origin, { epoch, seq });
-    });
-    await this.#replays.open(applier);
+    const parts = { ...this.#parts, replays: this.#replays, cuts: () => this.#cuts.get(name) ?? [] };
+    const running = new RunningKeyspace(parts, keyspace, this.#options);
+    this.#running.set(name, running);
+    await running.start();
   }
 
   /** Told by this site's writer, if it has one: everything of the origin's partition up to `at` is committed. */
   committed(keyspace: string, partition: number, origin: string, at: Position): void {
-    this.#appliers.get(keyspace)?.committed(partition, origin, at);
+    this.#running.get(keyspace)?.applier?.committed(partition, origin, at);
   }
 
   /**
@@ -126,8 +123,8 @@ export class ApplierService implements AsyncDisposable {
     all[partition] = cuts;
     this.#cuts.set(keyspace, all);
     if (!cuts.some((cut) => cut.epoch === at.epoch)) cuts.push({ origin, epoch: at.epoch, seq: at.seq });
-    const applier = this.#appliers.get(keyspace);
-    if (applier !== undefined && partition < applier.stores.keyspace.partitions) applier.closed(partition, origin, at);
+    const applier = this.#running.get(keyspace)?.applier ?? null;
+    if (applier !== null && partition < applier.stores.keyspace.partitions) applier.closed(partition, origin, at);
   }
 
   register(app: FastifyInstance): void {
@@ -139,6 +136,7 @@ export class ApplierService implements AsyncDisposable {
       readTimeoutMs: this.#options.readTimeoutMs,
       replays: this.#replays,
       applierOf: (keyspace) => this.#applierOf(keyspace),
+      anyApplierOf: (keyspace) => this.#runningOf(keyspace).opened,
     });
   }
 
@@ -148,9 +146,13 @@ export class ApplierService implements AsyncDisposable {
   }
 
   #applierOf(keyspace: string): KeyspaceApplier {
-    const applier = this.#appliers.get(keyspace);
-    if (applier !== undefined) return applier;
-    const expected = [...this.#appliers.keys()].join(', ');
+    return this.#runningOf(keyspace).readable;
+  }
+
+  #runningOf(keyspace: string): RunningKeyspace {
+    const running = this.#running.get(keyspace);
+    if (running !== undefined) return running;
+    const expected = [...this.#running.keys()].join(', ');
     throw new Fault('invalid', `no keyspace "${keyspace}" at site ${this.#parts.site}; there are: ${expected}`, {
       got: keyspace,
       expected,
@@ -160,12 +162,12 @@ export class ApplierService implements AsyncDisposable {
 
   /** The newest version applied here, or as it was started; null when it was not. */
   keyspace(name: string): Keyspace | null {
-    return this.#appliers.get(name)?.stores.keyspace ?? null;
+    return this.#running.get(name)?.applier?.stores.keyspace ?? null;
   }
 
   facts(keyspace: string): ApplierFacts | null {
-    const applier = this.#appliers.get(keyspace);
-    if (applier === undefined) return null;
+    const applier = this.#running.get(keyspace)?.applier ?? null;
+    if (applier === null) return null;
     const origins = applier.origins.map((origin) => [origin, originFacts(applier, origin)] as const);
     return {
       version: applier.stores.keyspace.version,
@@ -178,12 +180,12 @@ export class ApplierService implements AsyncDisposable {
 
   /** Writes everything applied so far to disk. */
   async flush(): Promise<void> {
-    for (const applier of this.#appliers.values()) await applier.flush();
+    for (const { applier } of this.#running.values()) await applier?.flush();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#replays[Symbol.asyncDispose]();
-    for (const applier of this.#appliers.values()) await applier[Symbol.asyncDispose]();
+    for (const running of this.#running.values()) await running[Symbol.asyncDispose]();
   }
 }
 

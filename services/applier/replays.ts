@@ -25,6 +25,12 @@ export class Replays implements AsyncDisposable {
     this.#scratch.set(applier.stores.keyspace.name, await Scratch.open(this.#parts.disk, applier.stores));
   }
 
+  /** Closes the scratch tables of a keyspace that is built again. */
+  async close(keyspace: string): Promise<void> {
+    await this.#scratch.get(keyspace)?.[Symbol.asyncDispose]();
+    this.#scratch.delete(keyspace);
+  }
+
   /** A scratch table, or undefined. */
   table(keyspace: string, name: string): TableStore | undefined {
     return this.#scratch.get(keyspace)?.table(name);

@@ -9,7 +9,7 @@ import { type Logger, SILENT } from '@tidemark/world/logger';
 import { SimClock } from '@tidemark/world/sim-clock';
 import { SimDisk } from '@tidemark/world/sim-disk';
 import { SystemClock } from '@tidemark/world/system-clock';
-import { type ApplierRules, KeyspaceApplier } from './applier.ts';
+import { type ApplierRules, KeyspaceApplier, type KeyspaceApplierParts } from './applier.ts';
 import { CLUSTER, PartitionMaker, sampleKeyspace } from './log-maker.ts';
 import type { Cut } from './succession.ts';
 
@@ -45,10 +45,8 @@ export class TestSite {
     for (const value of values) await this.log.append(topic, partition, [{ value }]);
   }
 
-  async start(keyspace: Keyspace, change: Partial<ApplierRules> & { clock?: Clock } = {}): Promise<KeyspaceApplier> {
-    const { clock = new SystemClock(), ...rules } = change;
-    const own = this.topicOf(this.site);
-    await this.log.ensureTopic({ name: own, partitions: keyspace.partitions, genesis: null, flushed: true });
+  /** What an applier here is made of. */
+  parts(clock: Clock = new SystemClock()): KeyspaceApplierParts {
     const logger: Logger = {
       ...SILENT,
       warn: (_fields, message) => this.warnings.push(message),
@@ -56,8 +54,14 @@ export class TestSite {
     };
     const { site, log, disk } = this;
     const onFatal = (error: unknown): number => this.fatal.push(error);
-    const parts = { cluster: CLUSTER, site, log, disk, clock, logger, onFatal };
-    return KeyspaceApplier.start(parts, keyspace, { ...RULES, ...rules }, this.known);
+    return { cluster: CLUSTER, site, log, disk, clock, logger, onFatal };
+  }
+
+  async start(keyspace: Keyspace, change: Partial<ApplierRules> & { clock?: Clock } = {}): Promise<KeyspaceApplier> {
+    const { clock, ...rules } = change;
+    const own = this.topicOf(this.site);
+    await this.log.ensureTopic({ name: own, partitions: keyspace.partitions, genesis: null, flushed: true });
+    return KeyspaceApplier.start(this.parts(clock), keyspace, { ...RULES, ...rules }, { cuts: this.known });
   }
 }
 

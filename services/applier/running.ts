@@ -1,0 +1,95 @@
+/**
+ * A keyspace as it runs at a site: its applier, and another one in its place whenever the column files turn out to hold
+ * records beyond a cut.
+ */
+
+import type { Keyspace } from '@tidemark/schema/table';
+import { Fault } from '@tidemark/world/fault';
+import { type ApplierRules, KeyspaceApplier, type KeyspaceApplierParts } from './applier.ts';
+import type { Tick } from './as-of.ts';
+import type { Replays } from './replays.ts';
+import type { Cut } from './succession.ts';
+
+export type RunningParts = KeyspaceApplierParts & {
+  readonly replays: Replays;
+  /** By partition: the cuts that this site was told of, newest included. */
+  readonly cuts: () => readonly (readonly Cut[])[];
+};
+
+export class RunningKeyspace implements AsyncDisposable {
+  readonly #parts: RunningParts;
+  readonly #keyspace: Keyspace;
+  readonly #rules: ApplierRules;
+  #applier: KeyspaceApplier | null = null;
+  /** Starting and starting again, one after the other. */
+  #turn: Promise<void> = Promise.resolve();
+  #isStopping = false;
+
+  constructor(parts: RunningParts, keyspace: Keyspace, rules: ApplierRules) {
+    this.#parts = parts;
+    this.#keyspace = keyspace;
+    this.#rules = rules;
+  }
+
+  /** Null while it is being started again. */
+  get applier(): KeyspaceApplier | null {
+    return this.#applier;
+  }
+
+  /** @throws {Fault} `unavailable`: its column files are not open yet. */
+  get opened(): KeyspaceApplier {
+    if (this.#applier !== null) return this.#applier;
+    throw new Fault('unavailable', `keyspace ${this.#keyspace.name} is being opened`, { retryAfterMs: 500 });
+  }
+
+  /** @throws {Fault} `unavailable`: it is not open, or being built again and nothing is read yet. */
+  get readable(): KeyspaceApplier {
+    const applier = this.opened;
+    const refusal = applier.notReadable;
+    if (refusal === null) return applier;
+    throw new Fault('unavailable', `${refusal}; read it at another site`, { retryAfterMs: 1_000 });
+  }
+
+  /** Throws as `KeyspaceApplier.start`. */
+  start(): Promise<void> {
+    return this.#inTurn(() => this.#start([], null));
+  }
+
+  async #start(cuts: readonly (readonly Cut[])[], asOf: Tick | null): Promise<void> {
+    const told = this.#parts.cuts();
+    const { partitions } = this.#keyspace;
+    const both = Array.from({ length: partitions }, (_, p) => [...(cuts[p] ?? []), ...(told[p] ?? [])]);
+    const known = { cuts: both, asOf, onBeyond: () => this.#startAgain() };
+    const applier = await KeyspaceApplier.start(this.#parts, this.#keyspace, this.#rules, known);
+    await this.#parts.replays.open(applier);
+    this.#applier = applier;
+    // What was told while it opened.
+    this.#parts.cuts().forEach((some, partition) => {
+      for (const { origin, epoch, seq } of some) applier.closed(partition, origin, { epoch, seq });
+    });
+  }
+
+  #startAgain(): void {
+    const again = async (): Promise<void> => {
+      const before = this.#applier;
+      if (before === null || this.#isStopping) return;
+      this.#applier = null;
+      await this.#parts.replays.close(this.#keyspace.name);
+      await before[Symbol.asyncDispose]();
+      await this.#start(before.cuts, before.readableAsOf);
+    };
+    this.#inTurn(again).catch((error: unknown) => this.#parts.onFatal(error));
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const run = this.#turn.then(work);
+    this.#turn = run.catch(() => {});
+    return run;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopping = true;
+    await this.#turn;
+    await this.#applier?.[Symbol.asyncDispose]();
+  }
+}
