@@ -33,7 +33,7 @@ export function agreementOf(value: RegisterValue, opinions: readonly Opinion[], 
   const isHopeless = reign !== null && sites.filter((site) => site !== reign.site).length < need;
   const counted = sites.flatMap((site) => {
     const opinion = opinions.find((one) => one.site === site);
-    if (opinion === undefined || site === reign?.site || opinion.epoch !== reign?.epoch) return [];
+    if (opinion === undefined || opinion.epoch !== reign?.epoch) return [];
     return opinion.suspects && opinion.abstains === null ? [opinion] : [];
   });
   // Whoever was asked at the primary's own site and answered is alive.
