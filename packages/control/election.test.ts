@@ -35,6 +35,8 @@ function registerOf({ members, k, reigns = [PARIS] }: Shape): RegisterValue {
     keyspace: 'travel',
     version: 3,
     changeId: 'c',
+    changes: [],
+    acceptors: {},
     election,
     nextEpoch: 3,
     ack: { name: k === 0 ? 'local' : 'sync', k },

@@ -5,14 +5,15 @@
 
 import type { AckLevel } from '@tidemark/schema/table';
 import {
+  CHANGES_KEPT,
   type CutAt,
   type Election,
   type Member,
-  majorityOf,
   memberNamed,
   newestReign,
   REIGNS_MAX,
   type RegisterValue,
+  voters,
 } from './register-value.ts';
 
 /** The next value; or why there is none, and then nothing is changed. */
@@ -22,7 +23,8 @@ export type Change = { readonly value: RegisterValue } | { readonly refused: str
 export const ELECTION_STALE_MS = 10_000;
 
 function next(value: RegisterValue, changeId: string, changed: Partial<RegisterValue>): Change {
-  return { value: { ...value, ...changed, version: value.version + 1, changeId } };
+  const changes = [...value.changes, changeId].slice(-CHANGES_KEPT);
+  return { value: { ...value, ...changed, version: value.version + 1, changeId, changes } };
 }
 
 export type Beginning = Omit<Election, 'epoch'> & {
@@ -112,7 +114,14 @@ export function setPaused(value: RegisterValue, changeId: string, paused: boolea
   return next(value, changeId, { paused });
 }
 
-/** Fewer votes than this and nothing is changed. */
-export function quorumOf(value: Pick<RegisterValue, 'members' | 'witnesses'>): number {
-  return majorityOf(value.members.length + value.witnesses.length);
+/**
+ * An operator lets in the acceptor of a site that lost its control topic, in place of the one it was (rule 7). The
+ * proposer has all the other sites promise and accept this one.
+ */
+export function readmitAcceptor(value: RegisterValue, changeId: string, site: string, id: string): Change {
+  if (!voters(value).includes(site)) return { refused: `${site} has no vote in it` };
+  const counted = value.acceptors[site];
+  if (counted === undefined) return { refused: 'nothing was chosen yet: the first change takes in every acceptor' };
+  if (counted === id) return { refused: `the vote of ${site} counts already` };
+  return next(value, changeId, { acceptors: { ...value.acceptors, [site]: id } });
 }

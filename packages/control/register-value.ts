@@ -66,6 +66,13 @@ export type RegisterValue = {
   readonly version: number;
   /** Of the change that made this version: how a proposer finds out whether its own went through. */
   readonly changeId: string;
+  /** The newest changes, this version's last, at most `CHANGES_KEPT`: so that one built upon meanwhile is found too. */
+  readonly changes: readonly string[];
+  /**
+   * Site → identity of the acceptor whose vote counts there; empty before the first change, which takes in all of them.
+   * A site that lost its control topic answers under another identity, and its vote does not count until it is let in.
+   */
+  readonly acceptors: Readonly<Record<string, string>>;
   /** Null: STEADY. */
   readonly election: Election | null;
   readonly nextEpoch: number;
@@ -84,6 +91,9 @@ export type RegisterValue = {
 /** Older reigns are forgotten: whoever is further behind learns their cuts from the EPOCH_STARTs in the logs. */
 export const REIGNS_MAX = 64;
 
+/** A change that was built upon more often than this before its proposer could ask cannot be told from one not made. */
+export const CHANGES_KEPT = 64;
+
 /** What the register holds before anything was chosen: it follows from the keyspace as it was created. */
 export function initialValue(keyspace: Keyspace): RegisterValue {
   const named = (role: 'data' | 'witness') => keyspace.sites.filter((s) => s.role === role).map((s) => s.name);
@@ -91,6 +101,8 @@ export function initialValue(keyspace: Keyspace): RegisterValue {
     keyspace: keyspace.name,
     version: 0,
     changeId: '',
+    changes: [],
+    acceptors: {},
     election: null,
     nextEpoch: 1,
     ack: keyspace.ack,

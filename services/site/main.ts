@@ -149,6 +149,9 @@ class Site {
     const common = { cluster, site, clock, random, logger };
     const urlOf = (name: string): string | null =>
       (name === site ? this.#url : sites.get(name)?.url) ?? watchdog.urlOf(name);
+    // A site may be several processes; one of them votes.
+    const voterUrlOf = (name: string): string | null =>
+      name === site && roles.includes('watchdog') ? this.#url : (watchdog.urlOf(name, 'watchdog') ?? urlOf(name));
     const services = this.#services(opened, urlOf, () => keyspaces);
     const topicParts = { ...common, log, signal: this.#stop.signal };
     const keyspaces: Keyspaces = new Keyspaces({
@@ -164,7 +167,10 @@ class Site {
       log,
       remotes,
       ensureTopic: () => ensureControlTopic(topicParts),
-      onKeyspace: (keyspace) => keyspaces.begin(keyspace),
+      onKeyspace: (keyspace) => {
+        watchdog.registers.begin(keyspace);
+        keyspaces.begin(keyspace);
+      },
       onFatal: this.#onFatal,
       writes: roles.includes('watchdog'),
     });
@@ -173,6 +179,10 @@ class Site {
       ...common,
       role: nameOfRoles(roles),
       boards,
+      log,
+      votes: roles.includes('watchdog'),
+      network: new SiteNetwork(this.#world.network, voterUrlOf),
+      placeOf,
       loopLag,
       facts: () => facts.read(),
       keyspaces: () => keyspaces.all(),

@@ -1,14 +1,21 @@
 /** The watchdog of a site: it says that this site is alive, listens for the others, and tells what it knows. */
 
 import type { Board } from '@tidemark/control/board';
+import { parseRegisterRequest } from '@tidemark/control/register-json';
+import type { RegisterValue } from '@tidemark/control/register-value';
+import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
+import { Fault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { LoopLag } from '@tidemark/world/loop-lag';
+import type { Network } from '@tidemark/world/network';
 import type { Random } from '@tidemark/world/random';
 import type { FastifyInstance } from 'fastify';
+import { Acceptor } from './acceptor.ts';
 import type { SiteFacts } from './facts.ts';
 import { BEAT_EVERY_MS, beatUntil } from './heart.ts';
+import { RegisterView } from './register-view.ts';
 import { type Status, statusOf } from './status.ts';
 import { type SeenSite, Watch } from './watch.ts';
 
@@ -19,6 +26,13 @@ export type WatchdogParts = {
   readonly role: string;
   /** Every site's board, the own one included. */
   readonly boards: ReadonlyMap<string, Board>;
+  /** This site's own log. */
+  readonly log: Log;
+  /** True: this process writes the site's control topic, so it is the one that votes for the site. */
+  readonly votes: boolean;
+  /** Finds the process of a site that votes. */
+  readonly network: Network;
+  readonly placeOf: (site: string) => string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -30,8 +44,12 @@ export type WatchdogParts = {
 };
 
 export class WatchdogService implements AsyncDisposable {
+  /** What this process knows of the keyspaces' registers, and how it changes them. */
+  readonly registers: RegisterView;
   readonly #parts: WatchdogParts;
   readonly #watch: Watch;
+  /** Null where another process of the site votes. */
+  readonly #acceptor: Acceptor | null;
   readonly #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #loopLagMs = 0;
@@ -39,6 +57,9 @@ export class WatchdogService implements AsyncDisposable {
   constructor(parts: WatchdogParts) {
     this.#parts = parts;
     this.#watch = new Watch(parts);
+    this.registers = new RegisterView(parts);
+    const onChosen = (value: RegisterValue): void => this.registers.heard(value);
+    this.#acceptor = parts.votes ? new Acceptor({ ...parts, onChosen }) : null;
   }
 
   start(): void {
@@ -49,6 +70,7 @@ export class WatchdogService implements AsyncDisposable {
       return this.#own();
     };
     const heart = { site, role, board: boards.get(site)!, clock, random, logger, facts };
+    this.#acceptor?.start();
     this.#running = Promise.all([beatUntil(heart, signal), this.#watch.run(signal)]).catch((error) => onFatal(error));
   }
 
@@ -74,9 +96,9 @@ export class WatchdogService implements AsyncDisposable {
     return this.#watch.sites();
   }
 
-  /** Where a site said its HTTP is; null when it has not been heard. */
-  urlOf(site: string): string | null {
-    return this.#watch.urlOf(site);
+  /** Where a site, or its process with that role, said its HTTP is; null when it has not been heard. */
+  urlOf(site: string, role?: string): string | null {
+    return this.#watch.urlOf(site, role);
   }
 
   /** Longest time this process's loop was held up, in the second before the last beat. */
@@ -84,13 +106,21 @@ export class WatchdogService implements AsyncDisposable {
     return this.#loopLagMs;
   }
 
-  /** `GET /v1/status`. */
+  /** `GET /v1/status`, `POST /v1/internal/register/{keyspace}`. */
   register(app: FastifyInstance): void {
     app.get('/v1/status', async () => this.status());
+    app.post<{ Params: { keyspace: string } }>('/v1/internal/register/:keyspace', async ({ params, body }) => {
+      const request = parseRegisterRequest(body);
+      if (request === null) throw new Fault('invalid', 'no request to a register', { got: JSON.stringify(body) });
+      if (this.#acceptor !== null) return this.#acceptor.answer(params.keyspace, request);
+      throw new Fault('unavailable', `another process of ${this.#parts.site} votes for it`);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
+    await this.registers[Symbol.asyncDispose]();
+    await this.#acceptor?.[Symbol.asyncDispose]();
     await this.#running;
   }
 }

@@ -100,11 +100,19 @@ export class Watch {
     return processes.length === 0 ? 'no heartbeat on its board' : 'its heartbeat was not seen to change yet';
   }
 
-  /** The address a site gave for its HTTP in its last heartbeat, however old; null when none was seen. */
-  urlOf(site: string): string | null {
-    const said = this.#arrivals.roles(site).map((role) => this.#arrivals.latest(site, role));
-    const newest = said.filter((beat) => beat !== null).sort((a, b) => b.timeMs - a.timeMs)[0];
-    return newest === undefined ? null : (siteFactsOf(newest.facts)?.url ?? null);
+  /**
+   * The address a site gave for its HTTP in its last heartbeat, however old; null when none was seen.
+   * @param role only of a process that has this role
+   */
+  urlOf(site: string, role?: string): string | null {
+    const said = this.#arrivals
+      .roles(site)
+      .map((one) => this.#arrivals.latest(site, one))
+      .filter((beat) => beat !== null)
+      .map(({ timeMs, facts }) => ({ timeMs, facts: siteFactsOf(facts) }))
+      .filter(({ facts }) => role === undefined || facts?.roles.includes(role) === true)
+      .sort((a, b) => b.timeMs - a.timeMs);
+    return said[0]?.facts?.url ?? null;
   }
 }
 

@@ -1,0 +1,218 @@
+/**
+ * This site's acceptor: it writes what it is asked into the site's control topic, and answers from the fold of the topic
+ * at that record. One process of a site runs it; a second one that woke up late is harmless, as both go by the topic.
+ */
+
+import {
+  type AcceptorState,
+  answerOf,
+  bodyOfRequest,
+  foldAcceptor,
+  NO_ACCEPTOR,
+  type RegisterAnswer,
+  type RegisterRequest,
+  readVoteRecord,
+  voteFor,
+} from '@tidemark/control/acceptor';
+import { compareBallots } from '@tidemark/control/ballot';
+import { type ControlBody, encodeControl } from '@tidemark/control/control-record';
+import type { RegisterValue } from '@tidemark/control/register-value';
+import type { Log } from '@tidemark/log/log';
+import { topicNames } from '@tidemark/schema/table';
+import type { Clock } from '@tidemark/world/clock';
+import { Fault, isFault, messageOf } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import type { Random } from '@tidemark/world/random';
+
+const TOPIC = topicNames.control;
+const RETRY_MS = 200;
+/** Longest wait for what is known to stand in the topic. */
+const READ_MS = 5_000;
+
+export type AcceptorParts = {
+  readonly cluster: string;
+  readonly site: string;
+  /** This site's own log. Others append to its control topic too: appends take turns. */
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Told of every value of which the topic says that a majority accepted it. */
+  readonly onChosen: (value: RegisterValue) => void;
+  readonly onFatal: (error: unknown) => void;
+};
+
+type Folded = { readonly state: AcceptorState; readonly ok: boolean };
+
+export class Acceptor implements AsyncDisposable {
+  readonly #parts: AcceptorParts;
+  readonly #stop = new AbortController();
+  #state: AcceptorState = NO_ACCEPTOR;
+  /** Offset after the last record folded. */
+  #next = 0;
+  #opened = false;
+  #ignored = 0;
+  /** Records that were folded while an append was under way, by offset, with the state then: one is its own. */
+  readonly #folded = new Map<number, Folded>();
+  /** Requests with a record of their own, one after the other; neither of these ever rejects. */
+  #appends: Promise<unknown> = Promise.resolve();
+  #folds: Promise<unknown> = Promise.resolve();
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: AcceptorParts) {
+    this.#parts = parts;
+  }
+
+  /** Null until the control topic was read. */
+  get id(): string | null {
+    return this.#opened ? this.#state.id : null;
+  }
+
+  /** Records of the control topic that do not count although they look like ones of this kind. */
+  get ignored(): number {
+    return this.#ignored;
+  }
+
+  start(): void {
+    this.#running = this.#open().catch((error) => {
+      if (!this.#stop.signal.aborted) this.#parts.onFatal(error);
+    });
+  }
+
+  /** Reads the topic to its end, once it is there, and gives a topic that has no acceptor a new one. */
+  async #open(): Promise<void> {
+    const { log, random, clock, logger, site } = this.#parts;
+    const { signal } = this.#stop;
+    for (let said = false; !signal.aborted; said = true) {
+      try {
+        if (this.#next === 0) this.#next = (await log.bounds(TOPIC, 0)).start;
+        await this.#catchUp();
+        if (this.#state.id === null) await this.#append('', { kind: 'Acceptor', id: random.id() });
+        this.#opened = true;
+        logger.info({ acceptor: this.#state.id }, `acceptor of ${site} votes`);
+        return;
+      } catch (error) {
+        if (!isTransient(error) && !(isFault(error) && error.details.status === 404)) throw error;
+        if (!said) logger.warn({ reason: messageOf(error) }, 'the control topic is waited for');
+        await clock.sleep(RETRY_MS, signal);
+      }
+    }
+  }
+
+  /**
+   * Does what is asked, or says why not.
+   * @throws {Fault} `unavailable`, `unknown`: the control topic does not answer; a vote may be written down unheard,
+   *   which is harmless. `corrupt`: the topic lost something; the process should end.
+   */
+  async answer(keyspace: string, request: RegisterRequest): Promise<RegisterAnswer> {
+    const { site, onFatal } = this.#parts;
+    if (!this.#opened) {
+      throw new Fault('unavailable', `acceptor of ${site} has not read its control topic yet`, { retryAfterMs: 500 });
+    }
+    try {
+      const body = this.#knows(keyspace, request) ? null : bodyOfRequest(request);
+      if (body === null) await this.#catchUp();
+      const { state, ok } = body === null ? { state: this.#state, ok: true } : await this.#append(keyspace, body);
+      return answerOf(state, keyspace, request, ok);
+    } catch (error) {
+      if (!isTransient(error) && !this.#stop.signal.aborted) onFatal(error);
+      throw error;
+    }
+  }
+
+  /** Told again of what it knows: nothing has to be written down. */
+  #knows(keyspace: string, request: RegisterRequest): boolean {
+    if (request.kind !== 'chosen') return false;
+    const { chosen } = voteFor(this.#state, keyspace);
+    return chosen !== null && compareBallots(chosen.ballot, request.ballot) >= 0;
+  }
+
+  /** Appends a record and folds up to it. @returns the state there, and whether it did what it asks for */
+  #append(keyspace: string, body: ControlBody): Promise<Folded> {
+    const { cluster, site, log, clock } = this.#parts;
+    const turn = this.#appends.then(async () => {
+      const value = encodeControl({ cluster, site, keyspace, timeMs: clock.nowMs(), body });
+      this.#folded.clear();
+      const offset = await log.append(TOPIC, 0, [{ value }]);
+      return this.#inTurn(async () => {
+        if (offset >= this.#next) {
+          // Offsets are dense: at the expected one, nothing stands between this record and what was folded.
+          if (offset === this.#next) this.#fold(offset, value);
+          else await this.#readTo(offset + 1);
+        }
+        const folded = this.#folded.get(offset);
+        if (folded !== undefined) return folded;
+        throw new Fault('corrupt', `${TOPIC} lost its end: appended at ${offset}, end ${this.#next}`, {
+          got: offset,
+          expected: this.#next,
+        });
+      });
+    });
+    this.#appends = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Folds everything that stands in the topic when this is called, whoever wrote it. */
+  async #catchUp(): Promise<void> {
+    const { end } = await this.#parts.log.bounds(TOPIC, 0);
+    await this.#inTurn(() => this.#readTo(end));
+  }
+
+  async #readTo(end: number): Promise<void> {
+    if (this.#next >= end) return;
+    const { log, clock } = this.#parts;
+    const done = new AbortController();
+    const signal = AbortSignal.any([this.#stop.signal, done.signal]);
+    void clock.sleep(READ_MS, signal).then(() => done.abort());
+    try {
+      for await (const { records } of log.read({
+        topic: TOPIC,
+        partition: 0,
+        from: this.#next,
+        signal,
+        untilEnd: true,
+      })) {
+        for (const { offset, value } of records) this.#fold(offset, value);
+        if (this.#next >= end) return;
+      }
+    } finally {
+      done.abort();
+    }
+    throw new Fault('unavailable', `${log.address}: ${TOPIC} could be read up to ${this.#next} of ${end}`);
+  }
+
+  #fold(offset: number, value: Uint8Array): void {
+    const { cluster, site, logger, onChosen } = this.#parts;
+    this.#next = offset + 1;
+    const voted = readVoteRecord({ cluster, origin: site }, value);
+    if (voted === null) return;
+    if ('ignored' in voted) {
+      this.#ignored++;
+      logger.error({ topic: TOPIC, offset, reason: voted.ignored }, 'control record ignored');
+      return;
+    }
+    const folded = foldAcceptor(this.#state, voted.record);
+    const { keyspace, body } = voted.record;
+    this.#state = folded.state;
+    this.#folded.set(offset, folded);
+    const { chosen } = voteFor(folded.state, keyspace);
+    if (body.kind === 'Chosen' && chosen !== null) onChosen(chosen.value);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#folds.then(work);
+    this.#folds = turn.catch(() => {});
+    return turn;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    await this.#appends;
+    await this.#folds;
+  }
+}
+
+function isTransient(error: unknown): boolean {
+  return isFault(error, 'unavailable') || isFault(error, 'unknown');
+}
