@@ -178,6 +178,8 @@ const VALUE: RegisterValue = {
   keyspace: 'travel',
   version: 7,
   changeId: 'c',
+  changes: [],
+  acceptors: {},
   election: null,
   nextEpoch: 4,
   ack: { name: 'sync', k: 1 },

@@ -166,7 +166,10 @@ class Site {
       ...common,
       log,
       remotes,
-      ensureTopic: () => ensureControlTopic(topicParts),
+      ensureTopic: async () => {
+        await ensureControlTopic(topicParts);
+        watchdog.beginVoting();
+      },
       onKeyspace: (keyspace) => {
         watchdog.registers.begin(keyspace);
         keyspaces.begin(keyspace);

@@ -73,13 +73,14 @@ export class Acceptor implements AsyncDisposable {
     return this.#ignored;
   }
 
+  /** Call once the topic is there, with its first record. */
   start(): void {
     this.#running = this.#open().catch((error) => {
       if (!this.#stop.signal.aborted) this.#parts.onFatal(error);
     });
   }
 
-  /** Reads the topic to its end, once it is there, and gives a topic that has no acceptor a new one. */
+  /** Reads the topic to its end, and gives a topic that has no acceptor a new one. */
   async #open(): Promise<void> {
     const { log, random, clock, logger, site } = this.#parts;
     const { signal } = this.#stop;
@@ -92,8 +93,8 @@ export class Acceptor implements AsyncDisposable {
         logger.info({ acceptor: this.#state.id }, `acceptor of ${site} votes`);
         return;
       } catch (error) {
-        if (!isTransient(error) && !(isFault(error) && error.details.status === 404)) throw error;
-        if (!said) logger.warn({ reason: messageOf(error) }, 'the control topic is waited for');
+        if (!isTransient(error)) throw error;
+        if (!said) logger.warn({ reason: messageOf(error) }, 'the acceptor waits for the control topic');
         await clock.sleep(RETRY_MS, signal);
       }
     }

@@ -70,8 +70,12 @@ export class WatchdogService implements AsyncDisposable {
       return this.#own();
     };
     const heart = { site, role, board: boards.get(site)!, clock, random, logger, facts };
-    this.#acceptor?.start();
     this.#running = Promise.all([beatUntil(heart, signal), this.#watch.run(signal)]).catch((error) => onFatal(error));
+  }
+
+  /** Begins to vote; call once the control topic is there, with its first record. */
+  beginVoting(): void {
+    this.#acceptor?.start();
   }
 
   #own(): SiteFacts {
