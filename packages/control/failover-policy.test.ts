@@ -9,6 +9,8 @@ const VALUE: RegisterValue = {
   keyspace: 'travel',
   version: 7,
   changeId: 'c',
+  changes: [],
+  acceptors: {},
   election: null,
   nextEpoch: 5,
   ack: { name: 'sync', k: 1 },
