@@ -49,6 +49,16 @@ export async function readTable(db: Database, fullName: string): Promise<NamedTa
   return { keyspace, name, table: tableNamed(stored.keyspace, name), stored };
 }
 
+/** Null for a table that the keyspace does not name: a replay may have made it, and only the site knows its columns. */
+export async function knownTable(
+  db: Database,
+  place: { readonly keyspace: string; readonly name: string },
+): Promise<Table | null> {
+  const stored = await readKeyspace(db, place.keyspace);
+  if (stored === null) throw noKeyspace(place.keyspace);
+  return stored.keyspace.tables.find((table) => table.name === place.name) ?? null;
+}
+
 /** The Fault of a keyspace that no site knows. */
 export function noKeyspace(name: string): Fault {
   return new Fault('invalid', `there is no keyspace "${name}"; tidemark apply FILE makes one`, {

@@ -6,6 +6,7 @@ import { apply } from './apply.ts';
 import { dev } from './dev.ts';
 import { EXIT } from './exit-code.ts';
 import { explain } from './explain.ts';
+import { exportTable } from './export.ts';
 import { failover } from './failover.ts';
 import { get } from './get.ts';
 import { load } from './load.ts';
@@ -15,6 +16,7 @@ import { returnSite } from './return.ts';
 import { scan } from './scan.ts';
 import { schema } from './schema.ts';
 import { serve } from './serve.ts';
+import { sql } from './sql.ts';
 import { status } from './status.ts';
 import { switchover } from './switchover.ts';
 import { verify } from './verify.ts';
@@ -26,7 +28,7 @@ const program = new Command('tidemark')
   .description('a wide-column table store that lives in several data centres at once')
   .version(version)
   .showHelpAfterError('(--help says more)');
-const data = [apply, load, put, get, scan, schema, replay];
+const data = [apply, load, put, get, scan, sql, exportTable, schema, replay];
 const sites = [status, switchover, failover, returnSite, watchdog, explain, verify];
 for (const one of [dev, serve, ...data, ...sites]) program.addCommand(one);
 for (const one of [program, ...program.commands]) one.exitOverride();

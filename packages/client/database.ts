@@ -157,14 +157,18 @@ export class Database implements AsyncDisposable {
     return new ScanRows<ScanRow<D, Q>>(open, rowReader(table, query.select), this.#caller.idleMs);
   }
 
-  /** A scan as JSON, answered as NDJSON that the caller reads and disposes. */
+  /**
+   * A scan as JSON, answered as NDJSON, or in another form that sites give, which the caller reads and disposes.
+   * @param accept the form's media type
+   */
   async openScan(
     table: { readonly keyspace: string; readonly name: string },
     query: string,
     options: ReadOptions = {},
+    accept?: string,
   ): Promise<Reply> {
     const path = `/v1/${encodeURIComponent(table.keyspace)}/${encodeURIComponent(table.name)}/scan`;
-    const headers = { 'content-type': 'application/json' };
+    const headers = { 'content-type': 'application/json', ...(accept === undefined ? {} : { accept }) };
     return this.#read(options, table.keyspace, { method: 'POST', path, headers, body: query });
   }
 

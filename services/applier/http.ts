@@ -55,8 +55,9 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
     const signal = closedSignal(reply);
     const { applier, store } = await opened(request, reply, signal);
     const asOf = formatTick(applier.asOf.current);
-    const lines = await scanTable(store, request.body ?? {}, { ...parts, asOf, signal });
-    return reply.type('application/x-ndjson').send(lines);
+    const { accept } = request.headers;
+    const { type, stream } = await scanTable(store, request.body ?? {}, { ...parts, asOf, accept, signal });
+    return reply.type(type).send(stream);
   });
 
   app.get<{ Params: { keyspace: string } }>('/v1/internal/digest/:keyspace', (request) => {

@@ -36,7 +36,7 @@ describe('scan as a stream', () => {
     };
     const closed = new AbortController();
     const parts = { clock: new SystemClock(), logger: SILENT, asOf: null, signal: closed.signal };
-    const stream = await scanTable(applier.stores.tableStore(1)!, {}, parts);
+    const { stream } = await scanTable(applier.stores.tableStore(1)!, {}, parts);
     await settle();
     expect(read.size).toBe(1);
     stream.once('readable', () => stream.read());

@@ -1,6 +1,10 @@
-/** A scan's answer: NDJSON rows as they come, then `$end`; or `$error` and a closed socket. */
+/**
+ * A scan's answer: NDJSON rows as they come, then `$end`; or `$error` and a closed socket. Or the rows as an Arrow stream,
+ * whose end mark says that it is whole; there is no cursor then.
+ */
 
 import { Readable } from 'node:stream';
+import { ARROW_END, ARROW_MEDIA_TYPE, ArrowWriter } from '@tidemark/schema/arrow-write';
 import { cellToJson } from '@tidemark/schema/cell-value';
 import { parseQuery, planQuery } from '@tidemark/schema/query';
 import { type ResultRow, Scan } from '@tidemark/store/scan';
@@ -14,22 +18,50 @@ export type ScanParts = {
   readonly logger: Logger;
   /** As the answer's header says it. */
   readonly asOf: string | null;
+  /** The media types that are wanted, as the request's header has them. */
+  readonly accept?: string | undefined;
   /** Aborts when nobody listens any more. */
   readonly signal: AbortSignal;
 };
+
+export type ScanAnswer = { readonly type: string; readonly stream: Readable };
 
 /**
  * Begins a scan. What is wrong with the query, or with the first rows, is thrown; what goes wrong later is a line of
  * the answer. Rows are read no faster than they are taken.
  * @throws {Fault} `invalid`: not a query of this table. `corrupt`: stored bytes are wrong.
  */
-export async function scanTable(store: TableStore, body: unknown, parts: ScanParts): Promise<Readable> {
+export async function scanTable(store: TableStore, body: unknown, parts: ScanParts): Promise<ScanAnswer> {
   const beganMs = parts.clock.monotonicMs();
   const scan = new Scan(store.partitions, planQuery(store.table, parseQuery(body)));
   const blocks = scan.rows(parts.signal);
   const first = await blocks.next();
-  const lines = linesOf(scan, blocks, first, () => Math.round(parts.clock.monotonicMs() - beganMs), parts);
-  return Readable.from(lines, { objectMode: false, highWaterMark: 64 * 1024 });
+  const isArrow = parts.accept?.includes(ARROW_MEDIA_TYPE) === true;
+  const chunks = isArrow
+    ? batchesOf(scan, blocks, first, parts)
+    : linesOf(scan, blocks, first, () => Math.round(parts.clock.monotonicMs() - beganMs), parts);
+  const stream = Readable.from(chunks, { objectMode: false, highWaterMark: 64 * 1024 });
+  return { type: isArrow ? ARROW_MEDIA_TYPE : 'application/x-ndjson', stream };
+}
+
+async function* batchesOf(
+  scan: Scan,
+  blocks: AsyncGenerator<ResultRow[]>,
+  first: IteratorResult<ResultRow[]>,
+  { logger, signal }: ScanParts,
+): AsyncGenerator<Uint8Array> {
+  try {
+    const writer = new ArrowWriter(scan.columns);
+    yield writer.head;
+    for (let block = first; block.done !== true; block = await blocks.next()) yield writer.batch(block.value);
+    yield ARROW_END;
+  } catch (error) {
+    if (signal.aborted) return;
+    logger.error({ err: error }, `scan broke off: ${messageOf(error)}`);
+    throw error;
+  } finally {
+    await blocks.return(undefined);
+  }
 }
 
 async function* linesOf(
