@@ -21,7 +21,7 @@ import { measureUpserts, type Sides } from './store/upserts.ts';
 const MEASURES = ['p3', 'p5', 'p7', 'p8', 'p13', 'p14', 'p16'] as const;
 type Measure = (typeof MEASURES)[number];
 
-export const STORE_USAGE = `npm run bench store -- [--rows 1m] [--upserts 1m] [--runs 5] [--gets 20k] [--keys 1m]
+export const STORE_USAGE = `npm run bench store -- [--rows 1m] [--upserts 1m] [--runs 5] [--gets 5k] [--keys 1m]
   [--sizes 300k,1m,3m] [--only ${MEASURES.join(',')}] [--core 1] [--markdown]   (p5 is P5 and P6)`;
 
 export type StoreOptions = {
@@ -132,7 +132,7 @@ const DEFAULTS: ReadonlyMap<string, string> = new Map([
   ['rows', '1m'],
   ['upserts', '1m'],
   ['runs', '5'],
-  ['gets', '20k'],
+  ['gets', '5k'],
   ['keys', '1m'],
   ['sizes', '300k,1m,3m'],
   ['only', MEASURES.join(',')],
