@@ -18,7 +18,7 @@ import { digestOf, type PartitionDigest } from './digest.ts';
 import { Memtable } from './memtable.ts';
 import { cellKinds, MemtableSource, rowOf } from './memtable-source.ts';
 import { mergeRow } from './merge.ts';
-import { type StoredRow, storedRow } from './row-value.ts';
+import { type RowState, rowState, type StoredRow, storedRow } from './row-value.ts';
 import type { Rows, Want } from './rows.ts';
 import { SegmentSet } from './segment-set.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -162,7 +162,18 @@ export class Partition {
   /** The live row with that key as it is now, newest cell per column; null when there is none. */
   async get(key: Uint8Array): Promise<StoredRow | null> {
     const table = this.#table;
-    if (table === null) return null;
+    const rows = table === null ? null : await this.#find(key, table);
+    return rows === null ? null : storedRow(table!, rows, 0);
+  }
+
+  /** All that is known of the row with that key, live or deleted; null when it was never written. */
+  async state(key: Uint8Array): Promise<RowState | null> {
+    const table = this.#table;
+    const rows = table === null ? null : await this.#find(key, table);
+    return rows === null ? null : rowState(table!, rows, 0);
+  }
+
+  async #find(key: Uint8Array, table: Table): Promise<Rows | null> {
     const cache = this.#cache;
     const found: Rows[] = [];
     for (const memtable of [this.#active, ...this.#frozen]) {
@@ -179,7 +190,7 @@ export class Partition {
     } finally {
       this.#durable.unpin(segments);
     }
-    return found.length === 0 ? null : storedRow(table, mergeRow(found, want), 0);
+    return found.length === 0 ? null : mergeRow(found, want);
   }
 
   /** The partition as it is now, to read at leisure. The caller releases it. */

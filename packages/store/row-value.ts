@@ -4,13 +4,22 @@ import type { ColumnType, Value } from '@tidemark/schema/column-type';
 import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
 import { type Stamp, stampFromColumns } from '@tidemark/schema/stamp';
 import { columnById, type Table } from '@tidemark/schema/table';
-import type { Rows } from './rows.ts';
+import { NO_STAMP, type Rows } from './rows.ts';
 
 /** The newest write of a cell; `value` null: deleted. */
 export type StoredCell = { readonly column: number; readonly value: Value | null; readonly stamp: Stamp };
 
 /** A live row: its key, the stamp of its newest upsert, and its cells by column id ascending. */
 export type StoredRow = { readonly key: Uint8Array; readonly stamp: Stamp; readonly cells: readonly StoredCell[] };
+
+/** All that is known of a row, live or not; cells by column id ascending, none older than `tombstone`. */
+export type RowState = {
+  /** Of its newest upsert, unless a delete came after; null: it is not live. */
+  readonly put: Stamp | null;
+  /** Of its newest row delete; null for none. */
+  readonly tombstone: Stamp | null;
+  readonly cells: readonly StoredCell[];
+};
 
 /** The value at a row that holds one. */
 export function valueAt(vector: ColumnVector, row: number, type: ColumnType): Value {
@@ -36,6 +45,21 @@ export function valueAt(vector: ColumnVector, row: number, type: ColumnType): Va
 /** Row `row` as an object; null when it is not live. */
 export function storedRow(table: Table, rows: Rows, row: number): StoredRow | null {
   if (!rows.isLive(row)) return null;
+  const stamp = stampFromColumns(rows.putMs[row]!, rows.putLow[row]!);
+  return { key: new Uint8Array(rows.keys.bytesAt(row)), stamp, cells: cellsAt(table, rows, row) };
+}
+
+/** Row `row` with its stamps. */
+export function rowState(table: Table, rows: Rows, row: number): RowState {
+  const tombMs = rows.tombMs?.[row] ?? NO_STAMP;
+  return {
+    put: rows.isLive(row) ? stampFromColumns(rows.putMs[row]!, rows.putLow[row]!) : null,
+    tombstone: tombMs === NO_STAMP ? null : stampFromColumns(tombMs, rows.tombLow![row]!),
+    cells: cellsAt(table, rows, row),
+  };
+}
+
+function cellsAt(table: Table, rows: Rows, row: number): StoredCell[] {
   const cells: StoredCell[] = [];
   for (const id of [...rows.columns.keys()].sort((a, b) => a - b)) {
     const { vector, ms, low } = rows.columns.get(id)!;
@@ -47,6 +71,5 @@ export function storedRow(table: Table, rows: Rows, row: number): StoredRow | nu
       stamp: stampFromColumns((ms ?? rows.putMs)[row]!, (low ?? rows.putLow)[row]!),
     });
   }
-  const stamp = stampFromColumns(rows.putMs[row]!, rows.putLow[row]!);
-  return { key: new Uint8Array(rows.keys.bytesAt(row)), stamp, cells };
+  return cells;
 }

@@ -5,6 +5,9 @@ import { Fault, messageOf } from './fault.ts';
 /** `body` is what the JSON said; null when the answer was empty or no JSON. */
 export type Answer = { readonly status: number; readonly body: unknown };
 
+/** Beside the ones every request has; names in lower case. */
+export type Headers = Readonly<Record<string, string>>;
+
 export interface Network {
   /**
    * Lines of a streamed answer, until the other side ends it or `signal` aborts.
@@ -16,7 +19,7 @@ export interface Network {
    * One request and its answer, whatever its status. `body` null asks (GET), anything else is sent as JSON (POST).
    * @throws {Fault} `unknown`: no answer within `timeoutMs`, or the connection broke; it may have been done.
    */
-  ask(url: string, body: object | null, timeoutMs: number): Promise<Answer>;
+  ask(url: string, body: object | null, timeoutMs: number, headers?: Headers): Promise<Answer>;
 }
 
 /** HTTP with Node's own fetch. */
@@ -33,11 +36,12 @@ export class HttpNetwork implements Network {
     }
   }
 
-  async ask(url: string, body: object | null, timeoutMs: number): Promise<Answer> {
-    const sent = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+  async ask(url: string, body: object | null, timeoutMs: number, headers: Headers = {}): Promise<Answer> {
+    const json = { 'content-type': 'application/json', ...headers };
+    const sent = { method: 'POST', headers: json, body: JSON.stringify(body) };
     try {
       const signal = AbortSignal.timeout(timeoutMs);
-      const response = await fetch(url, { ...(body === null ? {} : sent), redirect: 'manual', signal });
+      const response = await fetch(url, { ...(body === null ? { headers } : sent), redirect: 'manual', signal });
       return { status: response.status, body: parsed(await response.text()) };
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? ` (${messageOf(error.cause)})` : '';

@@ -355,6 +355,11 @@ export class KeyspaceApplier implements AsyncDisposable {
     return this.#folds.get(origin)?.[partition]?.isCutOff(at) ?? false;
   }
 
+  /** Last seq of the origin's epoch that counts in the partition, −1 for none; null while it is not closed. */
+  cutOf(origin: string, partition: number, epoch: number): number | null {
+    return this.#successions[partition]?.cutOf(origin, epoch) ?? null;
+  }
+
   /** By partition; none for what is no origin here. */
   readers(origin: string): readonly OriginReader[] {
     return this.#readers.get(origin) ?? [];

@@ -1,7 +1,7 @@
 /** Where the other sites' HTTP is: as configured, else as they said in their last heartbeat, even if that is old. */
 
 import { Fault } from '@tidemark/world/fault';
-import type { Answer, Network } from '@tidemark/world/network';
+import type { Answer, Headers, Network } from '@tidemark/world/network';
 
 /** Stands for a site wherever a URL is asked for before it is known: `site://tokyo/v1/…`. */
 const SCHEME = 'site://';
@@ -25,8 +25,8 @@ export class SiteNetwork implements Network {
     return this.#network.lines(this.#resolved(url), signal);
   }
 
-  async ask(url: string, body: object | null, timeoutMs: number): Promise<Answer> {
-    return this.#network.ask(this.#resolved(url), body, timeoutMs);
+  async ask(url: string, body: object | null, timeoutMs: number, headers?: Headers): Promise<Answer> {
+    return this.#network.ask(this.#resolved(url), body, timeoutMs, headers);
   }
 
   #resolved(url: string): string {
