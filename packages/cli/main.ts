@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { apply } from './apply.ts';
 import { dev } from './dev.ts';
+import { drill } from './drill.ts';
 import { EXIT } from './exit-code.ts';
 import { explain } from './explain.ts';
 import { exportTable } from './export.ts';
@@ -29,7 +30,7 @@ const program = new Command('tidemark')
   .version(version)
   .showHelpAfterError('(--help says more)');
 const data = [apply, load, put, get, scan, sql, exportTable, schema, replay];
-const sites = [status, switchover, failover, returnSite, watchdog, explain, verify];
+const sites = [status, switchover, failover, returnSite, watchdog, explain, verify, drill];
 for (const one of [dev, serve, ...data, ...sites]) program.addCommand(one);
 for (const one of [program, ...program.commands]) one.exitOverride();
 

@@ -13,8 +13,9 @@ export type Lag = { readonly count: number; readonly p50: number; readonly p99: 
 const DIGEST_WAIT_MS = 60_000;
 const POLL_MS = 250;
 
-export async function getJson<T>(url: string): Promise<T> {
-  const response = await fetch(url);
+/** @throws {Fault} `unavailable`: another status than 2xx. Whatever `fetch` throws when nobody answers in `msMax`. */
+export async function getJson<T>(url: string, msMax?: number): Promise<T> {
+  const response = await fetch(url, msMax === undefined ? {} : { signal: AbortSignal.timeout(msMax) });
   if (response.ok) return (await response.json()) as T;
   throw new Fault('unavailable', `GET ${url}: status ${response.status} ${(await response.text()).slice(0, 300)}`);
 }

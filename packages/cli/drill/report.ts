@@ -1,0 +1,124 @@
+/** What a drill found, and what it looks like to a person. Pure. */
+
+import type { Decision } from '@tidemark/control/decision';
+import { explain } from '@tidemark/control/decision-words';
+import type { LedgerVerdict } from '../load/verify-ledger.ts';
+import { textTable } from '../output.ts';
+import type { Account } from './account.ts';
+import type { LoadSums } from './drill-load.ts';
+import type { Returned } from './returned.ts';
+
+/** How long it took, in ms from the fault; null: it did not happen. */
+export type RecoveryTime = {
+  /** Until a site decided that the primary is lost, as that site stored it. */
+  readonly detectedMs: number | null;
+  /** Until another site said that it is the primary. */
+  readonly promotedMs: number | null;
+  /** Until the client had an ack from another reign. */
+  readonly writesBackMs: number | null;
+  /** The longest time without any ack. */
+  readonly pauseMs: number;
+};
+
+/** The client's own ledger against what the sites hold. `acked = kept + missing`, and nothing may be missing. */
+export type Balance = LoadSums & {
+  /** Acked rows that every site has, with the value that was sent. */
+  readonly kept: number;
+  /** Acked rows that some site has not, or has with another value. */
+  readonly missing: number;
+  readonly wrong: number;
+  /** Rows that are there and were never sent. */
+  readonly extra: number;
+};
+
+export type DrillReport = {
+  readonly drill: string;
+  readonly engine: string;
+  readonly ack: string;
+  readonly from: string;
+  /** Null when no other site became primary. */
+  readonly to: string | null;
+  readonly epoch: number | null;
+  readonly rto: RecoveryTime;
+  /** Acked rows lost. */
+  readonly rpo: { readonly rows: number };
+  readonly ledger: Balance;
+  readonly returned: Returned | null;
+  readonly digestsEqual: boolean;
+  readonly explained: string | null;
+  readonly durationMs: number;
+};
+
+/** Sums by row over all sites: a row that two sites miss is one row. */
+export function balanceOf(sums: LoadSums, verdict: LedgerVerdict): Balance {
+  const worst = (field: 'missing' | 'wrong' | 'extra'): number => Math.max(...verdict.sites.map((site) => site[field]));
+  const missing = worst('missing');
+  const wrong = worst('wrong');
+  return { ...sums, kept: sums.acked - missing - wrong, missing, wrong, extra: worst('extra') };
+}
+
+/** The failover that followed a fault, among all decisions; null when none did. */
+export function failoverAfter(decisions: readonly Decision[], faultAtMs: number): Decision | null {
+  const since = decisions.filter(({ atMs, kind }) => atMs >= faultAtMs && (kind === 'failover' || kind === 'takeover'));
+  return since.find(({ outcome }) => outcome === 'done') ?? since.at(-1) ?? null;
+}
+
+/** What only the drill itself knows. */
+export type DrillFacts = Pick<DrillReport, 'drill' | 'engine' | 'ack' | 'from' | 'returned' | 'durationMs'> & {
+  readonly faultAtMs: number;
+  /** When another site was first seen to call itself primary. */
+  readonly promotedAtMs: number | null;
+};
+
+export function reportOf({ ledger, digestsEqual, outage, decision }: Account, facts: DrillFacts): DrillReport {
+  const { faultAtMs, promotedAtMs, durationMs, returned, ...head } = facts;
+  return {
+    ...head,
+    to: outage.to,
+    epoch: outage.epoch,
+    rto: {
+      detectedMs: decision === null ? null : decision.atMs - faultAtMs,
+      promotedMs: promotedAtMs === null ? null : promotedAtMs - faultAtMs,
+      writesBackMs: outage.writesBackMs,
+      pauseMs: outage.pauseMs,
+    },
+    rpo: { rows: ledger.missing },
+    ledger,
+    returned,
+    digestsEqual,
+    explained: decision === null ? null : explain(decision),
+    durationMs,
+  };
+}
+
+/** True when nothing acked is missing or wrong, nothing is from nowhere, and all sites hold the same. */
+export function isBalanced({ ledger, digestsEqual }: DrillReport): boolean {
+  return ledger.acked > 0 && ledger.missing === 0 && ledger.wrong === 0 && ledger.extra === 0 && digestsEqual;
+}
+
+const ms = (value: number | null): string => (value === null ? 'never' : `${Math.round(value)} ms`);
+const count = (n: number): string => Math.round(n).toLocaleString('en');
+
+export function drillInWords(report: DrillReport): string {
+  const { rto, ledger, returned } = report;
+  const rows = [
+    ['primary', report.to === null ? `${report.from}, as before` : `${report.from} → ${report.to}`],
+    ['epoch', String(report.epoch ?? 'as before')],
+    ['loss detected after', ms(rto.detectedMs)],
+    ['promoted after', ms(rto.promotedMs)],
+    ['RTO: writes back after', ms(rto.writesBackMs)],
+    ['longest pause between acks', ms(rto.pauseMs)],
+    ['RPO: acked rows lost', count(report.rpo.rows)],
+    ['rows offered / acked / unknown', `${count(ledger.offered)} / ${count(ledger.acked)} / ${count(ledger.unknown)}`],
+    ['kept / missing / wrong', `${count(ledger.kept)} / ${count(ledger.missing)} / ${count(ledger.wrong)}`],
+    [
+      'the lost site',
+      returned === null
+        ? 'was not lost'
+        : `${returned.site}: a member again after ${ms(returned.caughtUpMs)}, ${count(returned.divergentRecords)} records beyond the cut`,
+    ],
+    ['digests', report.digestsEqual ? 'equal' : 'DIFFERENT'],
+  ];
+  const table = textTable([report.drill, `${report.engine}, ${report.ack}`], rows);
+  return report.explained === null ? table : `${table}\n\n${report.explained}`;
+}

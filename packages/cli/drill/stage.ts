@@ -1,0 +1,139 @@
+/** Three sites of this machine on which something is about to go wrong: started, with a keyspace, and taken down again. */
+
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Links } from '@tidemark/dev/links';
+import type { Reaper } from '@tidemark/dev/reaper';
+import { type DevSite, type Engine, siteNames, startSites } from '@tidemark/dev/sites';
+import { type KeyspaceFile, parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
+import { Fault } from '@tidemark/world/fault';
+import { getJson } from '../demo/site-facts.ts';
+
+const KEYSPACE_FILE = fileURLToPath(new URL('../../../examples/travel.json', import.meta.url));
+const DEFINE_MS_MAX = 60_000;
+const POLL_MS = 20;
+
+/** What every drill writes to. */
+export const KEYSPACE = 'travel';
+export const TABLE = 'flights';
+
+export type StageOptions = {
+  readonly engine: Engine;
+  readonly folder: string;
+  readonly reaper: Reaper;
+  readonly say: (line: string) => void;
+  /** True: the sites reach each other through links that can be cut. Needs Kafka. */
+  readonly links?: boolean;
+  /** Fields of the keyspace file that differ from examples/travel.json. */
+  readonly keyspace?: Readonly<Record<string, unknown>>;
+  /** Settings of the sites, as `TIDEMARK_*` has them. */
+  readonly env?: Readonly<Record<string, string>>;
+};
+
+export class Stage implements AsyncDisposable {
+  readonly sites: readonly DevSite[];
+  /** Null where the sites reach each other directly. */
+  readonly links: Links | null;
+  readonly file: KeyspaceFile;
+  readonly engine: Engine;
+
+  private constructor(sites: readonly DevSite[], links: Links | null, file: KeyspaceFile, engine: Engine) {
+    this.sites = sites;
+    this.links = links;
+    this.file = file;
+    this.engine = engine;
+  }
+
+  /** Everything runs and the keyspace is known at every site when this resolves. It ends with the reaper. */
+  static async open(options: StageOptions): Promise<Stage> {
+    const { engine, folder, reaper, say, env } = options;
+    const json = JSON.parse(await readFile(KEYSPACE_FILE, 'utf8')) as object;
+    const file = parseKeyspaceFile({ ...json, ...options.keyspace });
+    const count = Object.keys(file.sites).length;
+    const links = options.links === true ? await Links.open(siteNames(count)) : null;
+    const sites = await startSites({
+      ...{ engine, count, folder, reaper, firstPort: null },
+      onProgress: (what) => say(`starting ${what}`),
+      ...(env === undefined ? {} : { env }),
+      ...(links === null ? {} : { links }),
+    });
+    const stage = new Stage(sites, links, file, engine);
+    await stage.#define();
+    return stage;
+  }
+
+  get urls(): string[] {
+    return this.sites.map((site) => site.url);
+  }
+
+  /** @throws {Fault} `invalid`: there is no such site. */
+  site(name: string): DevSite {
+    const found = this.sites.find((site) => site.name === name);
+    if (found !== undefined) return found;
+    const expected = this.sites.map((site) => site.name).join(', ');
+    throw new Fault('invalid', `site "${name}", expected one of ${expected}`, { got: name, expected });
+  }
+
+  others(name: string): DevSite[] {
+    return this.sites.filter((site) => site.name !== name);
+  }
+
+  /**
+   * The site that says it writes the keyspace, of several the one of the latest epoch, as soon as there is one.
+   * @param accepts which answers count; all unless told
+   * @throws {Fault} `unavailable`: none within `msMax`
+   */
+  async primary(msMax: number, accepts: (seen: Primary) => boolean = () => true): Promise<Primary> {
+    for (const untilMs = performance.now() + msMax; performance.now() < untilMs; await sleep(POLL_MS)) {
+      const seen = await Promise.all(this.sites.map(primaryClaim));
+      const found = seen.filter((one) => one !== null && accepts(one)).sort((a, b) => b!.epoch - a!.epoch)[0];
+      if (found !== undefined && found !== null) return found;
+    }
+    throw new Fault('unavailable', `no site became the primary of ${KEYSPACE} within ${msMax} ms`);
+  }
+
+  async #define(): Promise<void> {
+    const url = `${this.site(this.file.primary).url}/v1/keyspaces/${KEYSPACE}`;
+    const headers = { 'content-type': 'application/json' };
+    const response = await fetch(url, { method: 'PUT', headers, body: JSON.stringify(this.file) });
+    if (!response.ok) throw new Fault('unavailable', `PUT ${url}: ${response.status} ${await response.text()}`);
+    const untilMs = performance.now() + DEFINE_MS_MAX;
+    for (const site of this.sites) {
+      while (!(await answersOk(`${site.url}/v1/keyspaces/${KEYSPACE}`)) && performance.now() < untilMs) {
+        await sleep(POLL_MS);
+      }
+    }
+    await this.primary(DEFINE_MS_MAX);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.sites.map((site) => site.stop()));
+    await this.links?.[Symbol.asyncDispose]();
+  }
+}
+
+/** Who writes the keyspace, and since when this process knows it (its wall clock). */
+export type Primary = { readonly site: string; readonly epoch: number; readonly seenAtMs: number };
+
+const CLAIM_WAIT_MS = 500;
+
+async function primaryClaim(site: DevSite): Promise<Primary | null> {
+  if (!site.isRunning) return null;
+  try {
+    const { epoch } = await getJson<{ epoch: number | null }>(
+      `${site.url}/primary?keyspace=${KEYSPACE}`,
+      CLAIM_WAIT_MS,
+    );
+    return { site: site.name, epoch: epoch ?? 0, seenAtMs: Date.now() };
+  } catch {
+    return null;
+  }
+}
+
+async function answersOk(url: string): Promise<boolean> {
+  return fetch(url).then(
+    (response) => response.ok,
+    () => false,
+  );
+}
