@@ -20,6 +20,8 @@ export type TailCheckpoint = {
   readonly prefix: Prefix;
   /** The highest ackable record by then. */
   readonly ackable: Position;
+  /** The offset after the last record known, of whatever kind. */
+  readonly end: number;
 };
 
 export type TailParts = {
@@ -70,7 +72,9 @@ export class Tail {
       tail.#headOffset = checkpoint.headOffset;
       tail.#end = checkpoint.headOffset + 1;
       tail.#ackable = checkpoint.ackable;
-    } else if (checkpoint !== null) tail.#lostEnd = checkpoint.headOffset >= start;
+    }
+    // Even a FENCE alone that is gone is a promise that is gone.
+    if (checkpoint !== null) tail.#lostEnd = checkpoint.end > end || tail.#headOffset < 0;
     await tail.#foldTo(end);
     return tail;
   }
@@ -93,7 +97,7 @@ export class Tail {
   /** Null before the first record. */
   checkpoint(): TailCheckpoint | null {
     if (this.#headOffset < 0) return null;
-    return { headOffset: this.#headOffset, prefix: this.#prefix, ackable: this.#ackable };
+    return { headOffset: this.#headOffset, prefix: this.#prefix, ackable: this.#ackable, end: this.#end };
   }
 
   /**
@@ -118,6 +122,12 @@ export class Tail {
       this.#checkEnd(offset);
       await this.#foldTo(offset + 1);
     });
+  }
+
+  /** Gives a topic that lost its end its next identity, by another GENESIS record. */
+  async renew(genesis: Uint8Array): Promise<void> {
+    await this.appendLocal(genesis);
+    this.#lostEnd = false;
   }
 
   /** Takes in what others have appended since. @throws {Fault} `corrupt`: the log lost its end. `unavailable` */
@@ -224,7 +234,7 @@ export class Tail {
   }
 
   /** True when the checkpoint's head record still stands at its offset, in a topic of the same identity. */
-  async #isThere({ headOffset, prefix }: TailCheckpoint, start: number, end: number): Promise<boolean> {
+  async #isThere({ headOffset, prefix, end: known }: TailCheckpoint, start: number, end: number): Promise<boolean> {
     const { topic, name } = this.#parts;
     const first = await this.#recordAt(start);
     const body = first === null ? null : openRecord(first.value).envelope.body;
@@ -235,10 +245,10 @@ export class Tail {
         expected: prefix.logId,
       });
     }
-    if (headOffset >= end && this.#parts.onLostEnd === 'refuse') {
-      throw new Fault('corrupt', `${topic}/${name.partition} lost its end: known to ${headOffset}, ends at ${end}`, {
+    if (known > end && this.#parts.onLostEnd === 'refuse') {
+      throw new Fault('corrupt', `${topic}/${name.partition} lost its end: known to ${known}, ends at ${end}`, {
         got: end,
-        expected: headOffset + 1,
+        expected: known,
       });
     }
     if (headOffset < start || headOffset >= end) return false;

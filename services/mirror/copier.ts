@@ -1,8 +1,14 @@
-/** Copies one partition of a remote log into the local mirror topic: the same bytes, in the same order. */
+/**
+ * One partition of a copy that this site holds of an origin's records: its mirror of another site's log, or its own log.
+ * It copies the same bytes in the same order from whatever source it is told to; a mirror's usual source is the origin,
+ * its own log has none and is only filled up to a cut.
+ */
 
+import { findAfter } from '@tidemark/log/find-position';
 import type { Log, LogBatch, LogEntry } from '@tidemark/log/log';
 import { Tail, type TailCheckpoint } from '@tidemark/log/tail';
 import { accept, emptyPrefix, type PartitionName, type Prefix, type Verdict } from '@tidemark/schema/accept';
+import { rootOf } from '@tidemark/schema/log-identity';
 import { NOWHERE, type Position } from '@tidemark/schema/position';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
@@ -14,21 +20,25 @@ export const ORIGIN_OFFSET_HEADER = 'tidemark-origin-offset';
 
 const RETRY_MS_MIN = 200;
 const RETRY_MS_MAX = 5_000;
-/** Nothing accepted for this long while records are ignored: copy again from the origin's start. */
+/** Nothing accepted for this long while records are ignored: its place is looked for again. */
 const STUCK_MS = 10_000;
 
+/** A topic that holds the origin's records: the origin's log, or another site's mirror of it. */
+export type Source = { readonly site: string; readonly log: Log; readonly topic: string };
+
 export type CopierParts = {
-  readonly remote: Log;
+  /** This site's log, and the topic in it that holds the copy. */
   readonly local: Log;
-  readonly sourceTopic: string;
-  readonly mirrorTopic: string;
+  readonly topic: string;
   readonly name: PartitionName;
+  /** Where it copies from unless told otherwise; null: from nowhere. */
+  readonly home: Source | null;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  /** Told whenever `durable` has risen. */
-  readonly onDurable: () => void;
+  /** Told whenever what is stored here has risen. */
+  readonly onStored: () => void;
 };
 
 /** What a checkpoint of a copier holds. */
@@ -39,23 +49,36 @@ export type CopierCounts = { copied: number; copiedBytes: number; duplicate: num
 /** Records of a batch that extend the copy, and the prefix with them. */
 type Extension = { readonly entries: LogEntry[]; readonly after: Prefix; readonly lastOffset: number };
 
+/** Two records under one position: no reader may go on. */
+class Halted extends Error {}
+
 export class Copier {
   readonly counts: CopierCounts = { copied: 0, copiedBytes: 0, duplicate: 0, ignored: 0 };
   /** Why it stopped for good; null while it runs. */
   stopped: string | null = null;
-  /** How many records of the origin were left when the last batch was read; null before the first. */
+  /** How many records of the source were left when the last batch was read; null before the first. */
   behindRecords: number | null = null;
-  /** Offset at the origin of the last record that was copied, −1 before the first. */
+  /** Offset at the origin of the last record that was copied from there, −1 before the first. */
   #originOffset = -1;
-  #sourcePrefix: Prefix;
+  #source: Source | null;
+  /** By site: identity of the topic that was read there. */
+  readonly #sourceIds = new Map<string, string>();
   #tail: Tail | null = null;
   #lastAcceptedMs: number;
+  #checkpoint: CopierCheckpoint | null = null;
+  /** Ends the turn of reading one source. */
+  #turn = new AbortController();
   readonly #parts: CopierParts;
 
   constructor(parts: CopierParts) {
     this.#parts = parts;
+    this.#source = parts.home;
     this.#lastAcceptedMs = parts.clock.monotonicMs();
-    this.#sourcePrefix = emptyPrefix(parts.name);
+  }
+
+  /** The end of the copy; null while it has not been read yet. */
+  get tail(): Tail | null {
+    return this.#tail;
   }
 
   /** The highest ackable record known to be stored here. */
@@ -63,9 +86,10 @@ export class Copier {
     return this.#tail?.ackable ?? NOWHERE;
   }
 
-  /** Identity of the local mirror topic; empty before it was read. */
-  get logId(): string {
-    return this.#tail?.prefix.logId ?? '';
+  /** Every identity this partition is known to have had; the newest is what counts. */
+  get logIds(): string[] {
+    const known = [this.#checkpoint?.tail.prefix.logId, this.#tail?.prefix.logId];
+    return known.flatMap((id) => (id === undefined || id === '' ? [] : [id]));
   }
 
   checkpoint(): CopierCheckpoint | null {
@@ -73,132 +97,176 @@ export class Copier {
     return tail === null ? null : { tail, originOffset: this.#originOffset };
   }
 
+  /** Reads the copy's end again: it was found to hold less than it had held. */
+  reopen(): void {
+    this.#checkpoint = this.checkpoint() ?? this.#checkpoint;
+    this.#tail = null;
+    this.#turn.abort();
+  }
+
+  /** From now on copies from there; null: from its home. */
+  readFrom(source: Source | null): void {
+    this.#source = source ?? this.#parts.home;
+    this.#turn.abort();
+  }
+
   /** Runs until the signal aborts or something is wrong that trying again cannot mend; then `stopped` says what. */
   async run(checkpoint: CopierCheckpoint | null): Promise<void> {
-    const { signal, logger, sourceTopic, name } = this.#parts;
+    const { signal, logger, topic, name } = this.#parts;
+    this.#checkpoint = checkpoint;
     this.#originOffset = checkpoint?.originOffset ?? -1;
     let retryMs = RETRY_MS_MIN;
-    let from = -1;
     while (!signal.aborted) {
+      this.#turn = new AbortController();
+      const source = this.#source;
       try {
-        this.#tail ??= await this.#openTail(checkpoint);
-        if (from < 0) from = this.#originOffset + 1;
-        from = await this.#copyFrom(from);
+        this.#tail ??= await this.#openTail();
+        if (source === null) await this.#rest(RETRY_MS_MAX);
+        else await this.#copyFrom(source);
         retryMs = RETRY_MS_MIN;
       } catch (error) {
-        if (isFault(error, 'corrupt') || isFault(error, 'fenced') || !isFault(error)) {
+        if (!isFault(error)) {
           this.stopped = messageOf(error);
-          logger.error({ topic: sourceTopic, partition: name.partition, error: this.stopped }, 'mirror stopped');
-          return;
+          logger.error({ topic, partition: name.partition, error: this.stopped }, 'mirror stopped');
+          if (error instanceof Halted) return;
+          throw error;
         }
-        if (error.details.status === 410) from = await this.#sourceStart();
+        this.#afterFault(error, source);
         await this.#rest(retryMs);
         retryMs = Math.min(RETRY_MS_MAX, retryMs * 2);
       }
     }
   }
 
-  async #openTail(checkpoint: CopierCheckpoint | null): Promise<Tail> {
-    const { local, mirrorTopic, name, clock, signal, logger } = this.#parts;
-    const tail = await Tail.open(
-      {
-        log: local,
-        topic: mirrorTopic,
-        name,
-        clock,
-        signal,
-        onLostEnd: 'note',
-        onAccepted: (_, record) => {
-          this.#originOffset = Number(record.headers[ORIGIN_OFFSET_HEADER] ?? this.#originOffset);
+  #afterFault(fault: Fault, source: Source | null): void {
+    const { logger, topic, name } = this.#parts;
+    // The copy itself lost something: what is left is read again, and is not what it was.
+    if (this.#tail?.lostEnd === true || fault.kind === 'fenced') this.reopen();
+    const lost = fault.kind === 'corrupt' || fault.details.status === 410;
+    if (lost) this.#originOffset = -1;
+    if (lost || fault.kind === 'invalid') {
+      const where = { topic, partition: name.partition, from: source?.site ?? null, error: fault.message };
+      logger.error(where, `${topic}/${name.partition}: ${fault.message}; its place is looked for again`);
+    }
+  }
+
+  async #openTail(): Promise<Tail> {
+    const { local, topic, name, clock, signal, logger } = this.#parts;
+    const open = (checkpoint: TailCheckpoint | null): Promise<Tail> =>
+      Tail.open(
+        {
+          log: local,
+          topic,
+          name,
+          clock,
+          signal,
+          onLostEnd: 'note',
+          onAccepted: (_, record) => {
+            this.#originOffset = Number(record.headers[ORIGIN_OFFSET_HEADER] ?? this.#originOffset);
+          },
+          onTrouble: (fault) =>
+            logger.warn({ topic, partition: name.partition, error: fault.message }, 'append delayed'),
         },
-        onTrouble: (fault) =>
-          logger.warn({ topic: mirrorTopic, partition: name.partition, error: fault.message }, 'mirror append delayed'),
-      },
-      checkpoint?.tail ?? null,
-    );
+        checkpoint,
+      );
+    let tail: Tail;
+    try {
+      tail = await open(this.#checkpoint?.tail ?? null);
+    } catch (error) {
+      if (!isFault(error, 'corrupt') || this.#checkpoint === null) throw error;
+      // Another topic under this name: it has an identity of its own, and nothing is known of it.
+      logger.error({ topic, partition: name.partition }, `${error.message}; it is read as a new one`);
+      tail = await open(null);
+      this.#checkpoint = null;
+    }
     if (tail.prefix.seq < 0) this.#originOffset = -1;
-    this.#parts.onDurable();
+    this.#parts.onStored();
     return tail;
   }
 
-  /** Copies until the signal aborts (returns the offset to go on from) or the copy is stuck (returns the start). */
-  async #copyFrom(from: number): Promise<number> {
-    const { remote, sourceTopic, name, signal, clock } = this.#parts;
-    await this.#pinSource();
-    let next = from;
-    this.#lastAcceptedMs = clock.monotonicMs();
-    for await (const batch of remote.read({ topic: sourceTopic, partition: name.partition, from, signal })) {
-      const ignoredBefore = this.counts.ignored;
-      await this.#copyBatch(batch);
-      next = batch.records.at(-1)!.offset + 1;
-      this.behindRecords = batch.end - next;
-      const stuck = clock.monotonicMs() - this.#lastAcceptedMs > STUCK_MS;
-      if (stuck && this.counts.ignored > ignoredBefore) return this.#sourceStart();
-    }
-    return next;
-  }
-
-  /** The origin's log must stay the one it was when copying began. */
-  async #pinSource(): Promise<void> {
-    const { remote, sourceTopic, name, signal } = this.#parts;
+  /** Copies until its turn ends, or the copy is stuck. */
+  async #copyFrom(source: Source): Promise<void> {
+    const { name, signal, clock } = this.#parts;
+    const { log, topic } = source;
     const { partition } = name;
-    const { start } = await remote.bounds(sourceTopic, partition);
-    for await (const batch of remote.read({ topic: sourceTopic, partition, from: start, signal, untilEnd: true })) {
-      const verdict = accept(this.#sourcePrefix, batch.records[0]!.value);
-      if (verdict.kind === 'HALT') throw new Fault('corrupt', `${sourceTopic}/${partition}: ${verdict.reason}`);
-      if (verdict.kind === 'LOCAL') this.#sourcePrefix = verdict.prefix;
+    await this.#noteSource(source);
+    const either = AbortSignal.any([signal, this.#turn.signal]);
+    const isHome = source === this.#parts.home;
+    const from =
+      isHome && this.#originOffset >= 0
+        ? this.#originOffset + 1
+        : await findAfter(log, topic, partition, this.#tail!.prefix);
+    this.#lastAcceptedMs = clock.monotonicMs();
+    for await (const batch of log.read({ topic, partition, from, signal: either })) {
+      const ignoredBefore = this.counts.ignored;
+      await this.#copyBatch(batch, source);
+      this.behindRecords = batch.end - 1 - batch.records.at(-1)!.offset;
+      const stuck = clock.monotonicMs() - this.#lastAcceptedMs > STUCK_MS;
+      if (!stuck || this.counts.ignored === ignoredBefore) continue;
+      this.#originOffset = -1;
       return;
     }
   }
 
-  async #copyBatch(batch: LogBatch): Promise<void> {
-    const extension = this.#extend(batch);
+  /** A source that became another topic is told of; its records are checked one by one all the same. */
+  async #noteSource({ site, log, topic }: Source): Promise<void> {
+    const { name, signal, logger } = this.#parts;
+    const { partition } = name;
+    const { start } = await log.bounds(topic, partition);
+    for await (const batch of log.read({ topic, partition, from: start, signal, untilEnd: true, batchBytesMax: 1 })) {
+      const verdict = accept(emptyPrefix(name), batch.records[0]!.value);
+      const logId = rootOf(verdict.prefix.logId);
+      const known = this.#sourceIds.get(site);
+      this.#sourceIds.set(site, logId);
+      if (known === undefined || known === logId) return;
+      this.#originOffset = -1;
+      const message = `${topic}/${partition} at ${site} is log ${logId}, it was ${known}: what follows there still counts`;
+      logger.error({ topic, partition, from: site, got: logId, expected: known }, message);
+      return;
+    }
+  }
+
+  async #copyBatch(batch: LogBatch, source: Source): Promise<void> {
+    const extension = this.#extend(batch, source);
     if (extension.entries.length === 0) return;
     const ackable = await this.#tail!.append(extension.entries, extension.after);
-    this.#originOffset = Math.max(this.#originOffset, extension.lastOffset);
+    if (source === this.#parts.home) this.#originOffset = Math.max(this.#originOffset, extension.lastOffset);
     this.#lastAcceptedMs = this.#parts.clock.monotonicMs();
     this.counts.copied += extension.entries.length;
     for (const entry of extension.entries) this.counts.copiedBytes += entry.value.length;
-    if (ackable) this.#parts.onDurable();
+    if (ackable || source !== this.#parts.home) this.#parts.onStored();
   }
 
   /** Which records of the batch come next in the copy. */
-  #extend(batch: LogBatch): Extension {
+  #extend(batch: LogBatch, source: Source): Extension {
     const entries: LogEntry[] = [];
     let after = this.#tail!.prefix;
     let lastOffset = -1;
-    for (const { value, offset } of batch.records) {
+    for (const { value, offset, headers } of batch.records) {
       // The identity and fences of the source are not those of the copy.
-      const verdict = accept({ ...after, logId: this.#sourcePrefix.logId, fencedBelow: 0 }, value);
+      const verdict = accept({ ...after, logId: '', fencedBelow: 0 }, value);
       if (verdict.kind === 'ACCEPT') {
         after = verdict.prefix;
         lastOffset = offset;
-        entries.push({ value, headers: { [ORIGIN_OFFSET_HEADER]: String(offset) } });
-      } else this.#count(verdict, offset);
+        const hint = source === this.#parts.home ? String(offset) : headers[ORIGIN_OFFSET_HEADER];
+        entries.push(hint === undefined ? { value } : { value, headers: { [ORIGIN_OFFSET_HEADER]: hint } });
+      } else this.#count(verdict, offset, source);
     }
     return { entries, after, lastOffset };
   }
 
-  #count(verdict: Exclude<Verdict, { kind: 'ACCEPT' }>, offset: number): void {
-    const { sourceTopic, name, logger } = this.#parts;
-    if (verdict.kind === 'HALT')
-      throw new Fault('corrupt', `${sourceTopic}/${name.partition}@${offset}: ${verdict.reason}`);
+  #count(verdict: Exclude<Verdict, { kind: 'ACCEPT' }>, offset: number, { topic, site }: Source): void {
+    const { name, logger } = this.#parts;
+    if (verdict.kind === 'HALT') throw new Halted(`${topic}/${name.partition}@${offset} of ${site}: ${verdict.reason}`);
     if (verdict.kind === 'DUPLICATE') this.counts.duplicate++;
     if (verdict.kind !== 'IGNORE') return;
     this.counts.ignored++;
-    const place = { topic: sourceTopic, partition: name.partition, offset, reason: verdict.reason };
+    const place = { topic, partition: name.partition, offset, reason: verdict.reason };
     if (verdict.alarm) logger.error(place, 'record ignored');
   }
 
-  async #sourceStart(): Promise<number> {
-    const { remote, sourceTopic, name } = this.#parts;
-    return remote.bounds(sourceTopic, name.partition).then(
-      ({ start }) => start,
-      () => 0,
-    );
-  }
-
   async #rest(ms: number): Promise<void> {
-    await this.#parts.clock.sleep(ms * (0.5 + this.#parts.random.fraction()), this.#parts.signal);
+    const either = AbortSignal.any([this.#parts.signal, this.#turn.signal]);
+    await this.#parts.clock.sleep(ms * (0.5 + this.#parts.random.fraction()), either);
   }
 }

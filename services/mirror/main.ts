@@ -1,8 +1,9 @@
 /** The mirror service of a site: remote logs in, the same bytes in the local mirror topics out. */
 
 import { Readable } from 'node:stream';
+import type { Reign } from '@tidemark/control/register-value';
 import type { Log } from '@tidemark/log/log';
-import { formatPosition } from '@tidemark/schema/position';
+import { formatPosition, type Position } from '@tidemark/schema/position';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
@@ -10,7 +11,9 @@ import { Fault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
 import type { FastifyInstance } from 'fastify';
+import { registerCopiesRoutes } from './copies-http.ts';
 import { durableLines } from './durable-stream.ts';
+import { promisable } from './gate.ts';
 import { Mirror } from './mirror.ts';
 
 export type MirrorServiceParts = {
@@ -20,6 +23,8 @@ export type MirrorServiceParts = {
   readonly log: Log;
   /** The other sites' logs. */
   readonly remotes: ReadonlyMap<string, Log>;
+  /** The reigns the register names, as far as this site knows; null while it has not read it. */
+  readonly reigns: (keyspace: string) => readonly Reign[] | null;
   readonly disk: Disk;
   readonly clock: Clock;
   readonly random: Random;
@@ -44,7 +49,7 @@ export type MirrorFacts = {
 
 export class MirrorService implements AsyncDisposable {
   readonly #parts: MirrorServiceParts;
-  /** keyspace → origin → mirror. */
+  /** keyspace → origin → this site's copy, its own log included. */
   readonly #mirrors = new Map<string, Map<string, Mirror>>();
   readonly #stop = new AbortController();
 
@@ -52,37 +57,41 @@ export class MirrorService implements AsyncDisposable {
     this.#parts = parts;
   }
 
-  /** Copies every other data site's log of the keyspace. Its topics exist. */
+  /** Copies every other data site's log of the keyspace, and keeps an eye on its own. Its topics exist. */
   async start(keyspace: Keyspace): Promise<void> {
-    const { site, log, remotes } = this.#parts;
+    const { log } = this.#parts;
     const mirrors = new Map<string, Mirror>();
     this.#mirrors.set(keyspace.name, mirrors);
     for (const origin of keyspace.sites) {
-      const remote = remotes.get(origin.name);
-      if (origin.name === site || origin.role !== 'data' || remote === undefined) continue;
-      const mirror = new Mirror({ ...this.#parts, origin: origin.name, keyspace, remote, local: log });
+      if (origin.role !== 'data') continue;
+      const mirror = new Mirror({ ...this.#parts, origin: origin.name, keyspace, local: log });
       mirrors.set(origin.name, mirror);
       await mirror.start();
     }
   }
 
-  /** `GET /v1/internal/durable/{keyspace}/{origin}`, followed by the origin's writer. */
+  /** Told when the register's value of a keyspace changed: what may be promised may have, too. */
+  registerChanged(keyspace: string): void {
+    for (const mirror of this.#mirrors.get(keyspace)?.values() ?? []) mirror.changed.raise();
+  }
+
+  /** `GET /v1/internal/durable/{keyspace}/{origin}`, followed by the origin's writer; and what elections ask. */
   register(app: FastifyInstance): void {
+    const { site } = this.#parts;
+    registerCopiesRoutes(app, { site, copiesOf: (keyspace) => this.#copiesOf(keyspace) });
     type Params = { keyspace: string; origin: string };
     app.get<{ Params: Params }>('/v1/internal/durable/:keyspace/:origin', (request, reply) => {
       const { keyspace, origin } = request.params;
-      const mirror = this.#mirrors.get(keyspace)?.get(origin);
+      const mirror = origin === site ? undefined : this.#mirrors.get(keyspace)?.get(origin);
       if (mirror === undefined) {
-        throw new Fault('unavailable', `site ${this.#parts.site} mirrors no ${keyspace} from ${origin}`, {
-          retryAfterMs: 1_000,
-        });
+        throw new Fault('unavailable', `site ${site} mirrors no ${keyspace} from ${origin}`, { retryAfterMs: 1_000 });
       }
       const closed = new AbortController();
       request.raw.on('close', () => closed.abort());
       const source = {
-        site: this.#parts.site,
-        logId: () => mirror.copiers[0]!.logId,
-        positions: () => mirror.copiers.map((copier) => copier.durable),
+        site,
+        logId: () => mirror.logId,
+        positions: () => this.#promisable(keyspace, mirror),
         changed: mirror.changed,
       };
       const signal = AbortSignal.any([closed.signal, this.#stop.signal]);
@@ -91,8 +100,26 @@ export class MirrorService implements AsyncDisposable {
     });
   }
 
+  #copiesOf(keyspace: string): ReadonlyMap<string, Mirror> {
+    const mirrors = this.#mirrors.get(keyspace);
+    if (mirrors !== undefined) return mirrors;
+    throw new Fault('unavailable', `site ${this.#parts.site} has no copies of ${keyspace} (yet)`, { retryAfterMs: 500 });
+  }
+
+  #promisable(keyspace: string, mirror: Mirror): Position[] {
+    const mirrors = this.#mirrors.get(keyspace)!;
+    const reigns = this.#parts.reigns(keyspace);
+    return mirror.copiers.map((copier, partition) =>
+      promisable(mirror.origin, copier.durable, reigns, ({ site, epoch, cuts }) => {
+        const cut = cuts?.[partition];
+        return cut === undefined || mirrors.get(site)?.holdsPartition(partition, { epoch, seq: cut.seq }) === true;
+      }),
+    );
+  }
+
   facts(keyspace: string): MirrorFacts[] {
-    return [...(this.#mirrors.get(keyspace) ?? [])].map(([origin, { copiers }]) => {
+    const mirrors = [...(this.#mirrors.get(keyspace) ?? [])].filter(([origin]) => origin !== this.#parts.site);
+    return mirrors.map(([origin, { copiers }]) => {
       const sum = (pick: (counts: (typeof copiers)[number]['counts']) => number): number =>
         copiers.reduce((total, copier) => total + pick(copier.counts), 0);
       return {

@@ -39,11 +39,11 @@ const unsealed = (epoch: number, seq: number, body: Body): Unsealed => ({
 const genesis = (logId: string): Buffer => sealRecord(unsealed(0, -1, { kind: 'Genesis', logId }), NO_CHAIN).bytes;
 
 /** EPOCH_START and NOOPs. */
-function sequence(count: number): Buffer[] {
+function sequence(count: number, writerId = 'w'): Buffer[] {
   const cutChain = Buffer.from(NO_CHAIN, 'hex');
   const body = {
     kind: 'EpochStart',
-    writerId: 'w',
+    writerId,
     previousOrigin: '',
     previousEpoch: 0,
     cutSeq: -1,
@@ -64,11 +64,19 @@ async function setUp() {
   const source = new SimLog(origin, 'paris');
   const local = new SimLog(here, 'tokyo');
   await source.ensureTopic({ name: LOG, partitions: 1, flushed: true, genesis: () => genesis('a') });
+  // Another site that mirrors paris, and is ahead.
+  const third = new SimLogStore(clock);
+  const ahead = new SimLog(third, 'quito');
+  await ahead.ensureTopic({ name: MIRROR, partitions: 1, flushed: true, genesis: () => genesis('c') });
   await local.ensureTopic({ name: MIRROR, partitions: 1, flushed: true, genesis: () => genesis('b') });
   const start = async (): Promise<Mirror> => {
     const mirror = new Mirror({
       ...{ cluster: 'c', site: 'tokyo', origin: 'paris', keyspace: KEYSPACE },
-      ...{ remote: new SimLog(origin, 'paris'), local: new SimLog(here, 'tokyo'), disk: new NodeDisk(folder) },
+      ...{ local: new SimLog(here, 'tokyo'), disk: new NodeDisk(folder) },
+      remotes: new Map([
+        ['paris', new SimLog(origin, 'paris')],
+        ['quito', new SimLog(third, 'quito')],
+      ]),
       ...{ clock, random: new SeededRandom(1), logger: SILENT },
       onFatal: (error) => {
         throw error;
@@ -93,7 +101,7 @@ async function setUp() {
       0,
       values.map((value) => ({ value })),
     );
-  return { origin, here, append, start, copied };
+  return { origin, here, append, ahead, start, copied };
 }
 
 async function until(what: () => boolean): Promise<void> {
@@ -109,7 +117,7 @@ describe('mirror', () => {
     await using mirror = await start();
     await until(() => mirror.copiers[0]!.durable.seq === 4);
     expect(await copied()).toEqual(values);
-    expect(mirror.copiers[0]!.logId).toBe('b');
+    expect(mirror.logId).toBe('b');
   });
 
   it('copies each record once however the origin repeats, skips ahead or damages it', async () => {
@@ -192,20 +200,103 @@ describe('mirror', () => {
     expect(await copied()).toEqual(values);
   });
 
-  it('stops with the reason when the log it copies was deleted and made again', async () => {
-    const { append, start, origin } = await setUp();
-    await append(sequence(3));
+  it('copies nothing of another history from a log that was deleted and made again', async () => {
+    const { append, start, origin, copied } = await setUp();
+    const values = sequence(3);
+    await append(values);
     await using mirror = await start();
     await until(() => mirror.copiers[0]!.durable.seq === 2);
     origin.deleteTopic(LOG);
     const again = new SimLog(origin, 'paris');
     await again.ensureTopic({ name: LOG, partitions: 1, flushed: true, genesis: () => genesis('other') });
-    await again.append(
-      LOG,
+    const strange = sequence(9, 'another writer').map((value) => ({ value }));
+    await again.append(LOG, 0, strange);
+    await until(() => mirror.copiers[0]!.counts.ignored > 0 || mirror.copiers[0]!.stopped !== null);
+    expect(await copied()).toEqual(values);
+  });
+
+  it('what is stored behind a fence is copied and not promised; a fence of the same epoch is written once', async () => {
+    const { append, start, here } = await setUp();
+    const values = sequence(6);
+    await append(values.slice(0, 3));
+    await using mirror = await start();
+    await until(() => mirror.copiers[0]!.durable.seq === 2);
+    const fence = { closes: 1, by: 2, nonce: 'n' };
+    await Promise.all([mirror.fence(fence), mirror.fence(fence)]);
+    await mirror.fence(fence);
+    expect(mirror.heads()).toMatchObject([{ epoch: 1, seq: 2 }]);
+    await append(values.slice(3));
+    await until(() => mirror.copiers[0]!.tail?.prefix.seq === 5);
+    expect(mirror.copiers[0]!.durable).toMatchObject({ epoch: 1, seq: 2 });
+    const { end } = await new SimLog(here, 'x').bounds(MIRROR, 0);
+    expect(end).toBe(1 + 6 + 1);
+  });
+
+  it('stays fenced over a restart', async () => {
+    const { append, start } = await setUp();
+    const values = sequence(6);
+    await append(values.slice(0, 3));
+    const first = await start();
+    await until(() => first.copiers[0]!.durable.seq === 2);
+    await first.fence({ closes: 1, by: 2, nonce: 'n' });
+    await append(values.slice(3));
+    await until(() => first.heads()[0]!.seq === 5);
+    await first[Symbol.asyncDispose]();
+    await using second = await start();
+    await until(() => second.copiers[0]!.tail !== null);
+    expect(second.copiers[0]!.durable).toMatchObject({ epoch: 1, seq: 2 });
+  });
+
+  it('fills up to a cut from another site that is ahead, while the origin is away', async () => {
+    const { append, start, copied, ahead, origin } = await setUp();
+    const values = sequence(8);
+    await append(values.slice(0, 3));
+    await ahead.append(MIRROR, 0, [{ value: values[0]! }, { value: values[0]! }]);
+    await ahead.append(
+      MIRROR,
       0,
-      sequence(9).map((value) => ({ value })),
+      values.slice(1, 7).map((value) => ({ value })),
     );
-    await until(() => mirror.copiers[0]!.stopped !== null);
-    expect(mirror.copiers[0]!.stopped).toContain(LOG);
+    await using mirror = await start();
+    await until(() => mirror.copiers[0]!.durable.seq === 2);
+    origin.reachable = false;
+    const cuts = [{ seq: 6, chain: '' }];
+    expect(mirror.holds(1, cuts)).toBe(false);
+    expect(await mirror.fill(1, cuts, ['paris', 'quito'], 10_000)).toBe(true);
+    expect(await copied()).toEqual(values.slice(0, 7));
+    origin.reachable = true;
+    await append(values.slice(3));
+    await until(() => mirror.copiers[0]!.durable.seq === 7);
+    expect(await copied()).toEqual(values);
+  });
+
+  it('a copy that lost its end gets another identity, above every one it had, and is filled again', async () => {
+    const { append, start, here, copied } = await setUp();
+    const values = sequence(6);
+    await append(values);
+    let mirror = await start();
+    for (const expected of ['b~1', 'b~2']) {
+      await until(() => mirror.copiers[0]!.tail?.prefix.seq === 5);
+      await mirror[Symbol.asyncDispose]();
+      here.loseEnd(MIRROR, 0, 4);
+      mirror = await start();
+      expect(mirror.logId).toBe('');
+      await until(() => mirror.logId === expected);
+    }
+    await until(() => mirror.copiers[0]!.tail?.prefix.seq === 5);
+    await mirror[Symbol.asyncDispose]();
+    const kept = (await copied()).filter((value) => values.some((one) => one.equals(value)));
+    expect(kept).toEqual(values);
+  });
+
+  it('notices while it runs that its copy lost its end', async () => {
+    const { append, start, here } = await setUp();
+    const values = sequence(6);
+    await append(values.slice(0, 5));
+    await using mirror = await start();
+    await until(() => mirror.copiers[0]!.durable.seq === 4);
+    here.loseEnd(MIRROR, 0, 3);
+    await append(values.slice(5));
+    await until(() => mirror.logId === 'b~1' && mirror.copiers[0]!.tail?.prefix.seq === 5);
   });
 });

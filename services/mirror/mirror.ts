@@ -1,25 +1,35 @@
-/** Copies what one remote site originates for a keyspace: a copier for each partition, one checkpoint for all. */
+/**
+ * A copy that this site holds of what one site originates for a keyspace: its mirror of another site's log, or its own
+ * log. A copier for each partition, one checkpoint for all, one identity.
+ */
 
+import type { CutAt } from '@tidemark/control/register-value';
 import type { Log } from '@tidemark/log/log';
-import type { Keyspace } from '@tidemark/schema/table';
-import { topicNames } from '@tidemark/schema/table';
+import { NO_CHAIN, sealRecord } from '@tidemark/schema/envelope';
+import { isSuccessor, successorOf } from '@tidemark/schema/log-identity';
+import { comparePositions, type Position } from '@tidemark/schema/position';
+import { type Keyspace, topicNames } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import { type Disk, replaceFile } from '@tidemark/world/disk';
-import { messageOf } from '@tidemark/world/fault';
+import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
-import { Copier, type CopierCheckpoint } from './copier.ts';
+import { Copier, type CopierCheckpoint, type Source } from './copier.ts';
 import { Signal } from './durable-stream.ts';
 
-const CHECKPOINT_MS = 5_000;
+const CHECKPOINT_MS = 2_000;
 const KEEP_ALIVE_MS = 1_000;
+/** A source that gives nothing new for this long is left for the next one. */
+const FILL_QUIET_MS = 1_000;
+const FILL_LOOK_MS = 20;
 
 export type MirrorParts = {
   readonly cluster: string;
   readonly site: string;
   readonly origin: string;
   readonly keyspace: Keyspace;
-  readonly remote: Log;
+  /** The other sites' logs. */
+  readonly remotes: ReadonlyMap<string, Log>;
   readonly local: Log;
   readonly disk: Disk;
   readonly clock: Clock;
@@ -28,28 +38,52 @@ export type MirrorParts = {
   readonly onFatal: (error: unknown) => void;
 };
 
+/** Where a partition of a copy ends: its last accepted record. */
+export type Head = { readonly epoch: number; readonly seq: number; readonly chain: string };
+
+/** Which reigns a FENCE takes the right to be acked from here: those below `by`. */
+export type Fence = { readonly closes: number; readonly by: number; readonly nonce: string };
+
 export class Mirror implements AsyncDisposable {
+  readonly origin: string;
   readonly copiers: readonly Copier[];
+  /** Raised whenever more is stored, and at least every second. */
   readonly changed = new Signal();
   readonly #parts: MirrorParts;
+  readonly #topic: string;
   readonly #stop = new AbortController();
+  /** Fences being written, by the epoch they are for. */
+  readonly #fencing = new Map<number, Promise<unknown>>();
   #running: Promise<unknown> = Promise.resolve();
+  #filling: Promise<unknown> = Promise.resolve();
 
   constructor(parts: MirrorParts) {
     this.#parts = parts;
-    const { cluster, origin, keyspace } = parts;
+    const { cluster, site, origin, keyspace } = parts;
+    this.origin = origin;
+    const { name: ks } = keyspace;
+    this.#topic = origin === site ? topicNames.log(ks, site) : topicNames.mirror(ks, origin);
     this.copiers = Array.from(
       { length: keyspace.partitions },
       (_, partition) =>
         new Copier({
           ...parts,
-          sourceTopic: topicNames.log(keyspace.name, origin),
-          mirrorTopic: topicNames.mirror(keyspace.name, origin),
-          name: { cluster, keyspace: keyspace.name, origin, partition },
+          topic: this.#topic,
+          home: origin === site ? null : this.#sourceAt(origin),
+          name: { cluster, keyspace: ks, origin, partition },
           signal: this.#stop.signal,
-          onDurable: () => this.changed.raise(),
+          onStored: () => this.changed.raise(),
         }),
     );
+  }
+
+  /** Null for this site itself, and for one whose log is not known. */
+  #sourceAt(site: string): Source | null {
+    const { remotes, origin, keyspace } = this.#parts;
+    const log = remotes.get(site);
+    if (log === undefined) return null;
+    const topic = site === origin ? topicNames.log(keyspace.name, origin) : topicNames.mirror(keyspace.name, origin);
+    return { site, log, topic };
   }
 
   /** Begins to copy, in the background. */
@@ -62,13 +96,143 @@ export class Mirror implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#running;
+    await this.#filling;
+  }
+
+  /**
+   * Identity of the topic; empty while it is not sure: a partition has not been read yet, or lost its end and has not
+   * got its next identity.
+   */
+  get logId(): string {
+    const whole = this.copiers.every(({ tail }) => tail !== null && !tail.lostEnd);
+    return whole ? this.#newestLogId() : '';
+  }
+
+  #newestLogId(): string {
+    const known = this.copiers.flatMap((copier) => copier.logIds);
+    return known.reduce((newest, id) => (newest === '' || isSuccessor(newest, id) ? id : newest), '');
+  }
+
+  /** Where each partition ends. @throws {Fault} `unavailable`: one has not been read yet. */
+  heads(): Head[] {
+    return this.copiers.map(({ tail }, partition) => {
+      if (tail === null) throw this.#notRead(partition);
+      const { epoch, seq, chain } = tail.prefix;
+      return { epoch, seq, chain };
+    });
+  }
+
+  #notRead(partition: number): Fault {
+    return new Fault('unavailable', `${this.#topic}/${partition} has not been read yet`, { retryAfterMs: 500 });
+  }
+
+  /** Takes in what others have appended to the topic. @throws {Fault} `unavailable`; `corrupt`: it lost its end. */
+  async catchUp(): Promise<void> {
+    await Promise.all(this.copiers.map((copier) => this.#catchUp(copier)));
+  }
+
+  async #catchUp(copier: Copier): Promise<void> {
+    try {
+      await copier.tail?.catchUp();
+    } catch (error) {
+      if (isFault(error, 'corrupt')) copier.reopen();
+      throw error;
+    }
+  }
+
+  /**
+   * Appends the FENCE to every partition, unless one like it stands there, and resolves once it has been read back.
+   * @throws {Fault} `unavailable`: a partition has not been read yet. `corrupt`: one lost its end.
+   */
+  async fence(fence: Fence): Promise<void> {
+    const before = this.#fencing.get(fence.by);
+    const fencing = before ?? Promise.all(this.copiers.map((copier, partition) => this.#fence(copier, partition, fence)));
+    this.#fencing.set(fence.by, fencing);
+    try {
+      await fencing;
+    } finally {
+      this.#fencing.delete(fence.by);
+    }
+  }
+
+  async #fence(copier: Copier, partition: number, fence: Fence): Promise<void> {
+    const { tail } = copier;
+    if (tail === null) throw this.#notRead(partition);
+    await this.#catchUp(copier);
+    if (tail.prefix.fencedBelow >= fence.by) return;
+    await tail.appendLocal(this.#localRecord(partition, { kind: 'Fence', ...fence }));
+  }
+
+  #localRecord(
+    partition: number,
+    body: { kind: 'Fence'; closes: number; by: number; nonce: string } | { kind: 'Genesis'; logId: string },
+  ): Uint8Array {
+    const { cluster, keyspace, origin, clock } = this.#parts;
+    const local = { epoch: 0, seq: -1, stampMs: clock.nowMs(), stampCounter: 0, writer: 0, committed: -1 };
+    return sealRecord({ cluster, keyspace: keyspace.name, origin, partition, ...local, body }, NO_CHAIN).bytes;
+  }
+
+  /** True when every partition holds everything up to the cut. */
+  holds(epoch: number, cuts: readonly CutAt[]): boolean {
+    return cuts.every(({ seq }, partition) => this.holdsPartition(partition, { epoch, seq }));
+  }
+
+  /** True when the partition is stored here up to the position. */
+  holdsPartition(partition: number, at: Position): boolean {
+    const tail = this.copiers[partition]?.tail ?? null;
+    return at.seq < 0 || (tail !== null && comparePositions(tail.prefix, at) >= 0);
+  }
+
+  /**
+   * Copies up to the cut of a closed reign from whichever of the sites has it, in that order; gives up after `timeoutMs`.
+   * @returns whether everything up to the cut is stored here
+   */
+  async fill(epoch: number, cuts: readonly CutAt[], from: readonly string[], timeoutMs: number): Promise<boolean> {
+    const filling = this.#filling.then(() => this.#fill(epoch, cuts, from, timeoutMs));
+    this.#filling = filling.catch(() => {});
+    return filling;
+  }
+
+  async #fill(epoch: number, cuts: readonly CutAt[], from: readonly string[], timeoutMs: number): Promise<boolean> {
+    const sources = from.map((site) => this.#sourceAt(site)).filter((source) => source !== null);
+    const deadlineMs = this.#parts.clock.monotonicMs() + timeoutMs;
+    await Promise.all(
+      cuts.map(async ({ seq }, partition) => {
+        const copier = this.copiers[partition]!;
+        try {
+          for (let i = 0; !this.#isOver(partition, { epoch, seq }, deadlineMs) && sources.length > 0; i++) {
+            copier.readFrom(sources[i % sources.length]!);
+            await this.#whileItMoves(copier, partition, { epoch, seq }, deadlineMs);
+          }
+        } finally {
+          copier.readFrom(null);
+        }
+      }),
+    );
+    return this.holds(epoch, cuts);
+  }
+
+  #isOver(partition: number, at: Position, deadlineMs: number): boolean {
+    return this.#stop.signal.aborted || this.holdsPartition(partition, at) || this.#parts.clock.monotonicMs() >= deadlineMs;
+  }
+
+  async #whileItMoves(copier: Copier, partition: number, at: Position, deadlineMs: number): Promise<void> {
+    const { clock } = this.#parts;
+    let copied = copier.counts.copied;
+    let movedMs = clock.monotonicMs();
+    while (!this.#isOver(partition, at, deadlineMs) && clock.monotonicMs() - movedMs < FILL_QUIET_MS) {
+      await clock.sleep(FILL_LOOK_MS, this.#stop.signal);
+      if (copier.counts.copied === copied) continue;
+      copied = copier.counts.copied;
+      movedMs = clock.monotonicMs();
+    }
   }
 
   get #path(): string {
-    return `checkpoints/mirror/${this.#parts.keyspace.name}-${this.#parts.origin}.json`;
+    return `checkpoints/mirror/${this.#parts.keyspace.name}-${this.origin}.json`;
   }
 
-  /** A checkpoint only saves time: one that cannot be read is as good as none. */
+  /** A checkpoint saves time, and tells what was there: one that cannot be read is as good as none. */
   async #readCheckpoints(): Promise<(CopierCheckpoint | null)[]> {
     const { disk, logger } = this.#parts;
     if (!(await disk.exists(this.#path))) return [];
@@ -82,21 +246,47 @@ export class Mirror implements AsyncDisposable {
 
   /** So that who follows `durable` knows the link is alive though nothing is written. */
   async #keepingAlive(): Promise<void> {
+    const { clock, logger } = this.#parts;
     while (!this.#stop.signal.aborted) {
-      await this.#parts.clock.sleep(KEEP_ALIVE_MS, this.#stop.signal);
+      await clock.sleep(KEEP_ALIVE_MS, this.#stop.signal);
+      try {
+        await this.#renew();
+      } catch (error) {
+        logger.warn({ topic: this.#topic, error: messageOf(error) }, 'cannot write the next identity yet');
+      }
       this.changed.raise();
     }
   }
 
+  /** What lost its end gets its next identity, above all that any partition is known to have had. */
+  async #renew(): Promise<void> {
+    const lost = this.copiers.filter(({ tail }) => tail?.lostEnd === true);
+    if (lost.length === 0 || this.copiers.some(({ tail }) => tail === null)) return;
+    const logId = successorOf(this.#newestLogId());
+    this.#parts.logger.error({ topic: this.#topic, logId }, `${this.#topic} lost its end: it is ${logId} from now on`);
+    for (const copier of lost) {
+      const genesis = this.#localRecord(this.copiers.indexOf(copier), { kind: 'Genesis', logId });
+      await copier.tail?.renew(genesis);
+    }
+    await this.#writeCheckpoints();
+  }
+
   async #checkpointing(): Promise<void> {
-    const { disk, clock } = this.#parts;
+    const { disk, clock, origin, site } = this.#parts;
     await disk.makeFolder('checkpoints/mirror');
-    let last = '';
     do {
       await clock.sleep(CHECKPOINT_MS, this.#stop.signal);
-      const text = JSON.stringify(this.copiers.map((copier) => copier.checkpoint()));
-      if (text !== last) await replaceFile(disk, this.#path, Buffer.from(text));
-      last = text;
+      // Nothing is copied into the own log as a rule: its writer appends to it.
+      if (origin === site && !this.#stop.signal.aborted) await this.catchUp().catch(() => {});
+      await this.#writeCheckpoints();
     } while (!this.#stop.signal.aborted);
+  }
+
+  #written = '';
+  async #writeCheckpoints(): Promise<void> {
+    const text = JSON.stringify(this.copiers.map((copier) => copier.checkpoint()));
+    if (text === this.#written) return;
+    this.#written = text;
+    await replaceFile(this.#parts.disk, this.#path, Buffer.from(text));
   }
 }

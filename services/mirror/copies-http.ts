@@ -1,0 +1,89 @@
+/**
+ * What other sites ask of this site's copies in an election and a rebuild: what they hold, to fence them, to fill them.
+ * `/v1/internal/copies|fence|fill/{keyspace}`; bodies and answers are JSON.
+ */
+
+import type { FenceReport, SiteCopies } from '@tidemark/control/election';
+import { Fault } from '@tidemark/world/fault';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Mirror } from './mirror.ts';
+
+const FILL_MS_MAX = 10_000;
+
+const fenceSchema = z.object({
+  origin: z.string(),
+  closes: z.int(),
+  by: z.int(),
+  nonce: z.string(),
+});
+const fillSchema = z.object({
+  origin: z.string(),
+  epoch: z.int(),
+  cuts: z.array(z.object({ seq: z.int(), chain: z.string() })),
+  from: z.array(z.string()),
+});
+
+export type CopiesParts = {
+  readonly site: string;
+  /** Origin → this site's copy of it, of a keyspace. @throws {Fault} `unavailable`: it is not followed here (yet). */
+  readonly copiesOf: (keyspace: string) => ReadonlyMap<string, Mirror>;
+};
+
+export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): void {
+  type Params = { keyspace: string };
+  app.get<{ Params: Params }>('/v1/internal/copies/:keyspace', async (request) => {
+    const copies = parts.copiesOf(request.params.keyspace);
+    // What the writer has appended since is this site's own too.
+    await copies.get(parts.site)?.catchUp();
+    return copiesAnswer(parts.site, copies);
+  });
+  app.post<{ Params: Params }>('/v1/internal/fence/:keyspace', async (request): Promise<FenceReport> => {
+    const { keyspace } = request.params;
+    const { origin, ...fence } = parsed(fenceSchema, request.body, 'fence');
+    const copies = parts.copiesOf(keyspace);
+    const copy = copyOf(parts, copies, keyspace, origin);
+    await copy.fence(fence);
+    const partitions = copy.heads();
+    const { logId } = copy;
+    return { site: parts.site, origin, logId, trusted: logId !== '', partitions, logIds: logIdsOf(copies) };
+  });
+  app.post<{ Params: Params }>('/v1/internal/fill/:keyspace', async (request) => {
+    const { keyspace } = request.params;
+    const { origin, epoch, cuts, from } = parsed(fillSchema, request.body, 'fill');
+    const copy = copyOf(parts, parts.copiesOf(keyspace), keyspace, origin);
+    const complete = await copy.fill(epoch, cuts, from, FILL_MS_MAX);
+    return { complete, partitions: copy.heads() };
+  });
+}
+
+function copiesAnswer(site: string, copies: ReadonlyMap<string, Mirror>): SiteCopies {
+  return {
+    site,
+    copies: [...copies.values()].map((copy) => ({
+      origin: copy.origin,
+      logId: copy.logId,
+      trusted: copy.logId !== '',
+      positions: copy.heads().map(({ epoch, seq, chain }) => [epoch, seq, chain] as const),
+    })),
+  };
+}
+
+function logIdsOf(copies: ReadonlyMap<string, Mirror>): Record<string, string> {
+  return Object.fromEntries([...copies].map(([origin, copy]) => [origin, copy.logId]));
+}
+
+function copyOf({ site }: CopiesParts, copies: ReadonlyMap<string, Mirror>, keyspace: string, origin: string): Mirror {
+  const copy = copies.get(origin);
+  if (copy !== undefined) return copy;
+  const expected = [...copies.keys()].join(', ');
+  const message = `site ${site} holds no copy of ${keyspace} from "${origin}"; it has ${expected}`;
+  throw new Fault('invalid', message, { got: origin, expected, status: 404 });
+}
+
+function parsed<T>(schema: z.ZodType<T>, body: unknown, what: string): T {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  throw new Fault('invalid', `${what} request: ${issues.join('; ')}`, { got: body });
+}
