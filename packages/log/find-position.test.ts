@@ -25,7 +25,12 @@ describe('find position', () => {
           .flatMap((at, i) => (i % 3 === 1 ? [{ epoch: 0, seq: -1 }, at] : [at]));
         await using log = new SimLog(new SimLogStore(new SystemClock()));
         await log.ensureTopic({ name: 't', partitions: 1, genesis: null, flushed: true });
-        if (list.length > 0) await log.append('t', 0, list.map((at) => ({ value: recordAt(at) })));
+        if (list.length > 0)
+          await log.append(
+            't',
+            0,
+            list.map((at) => ({ value: recordAt(at) })),
+          );
         const found = await findAfter(log, 't', 0, after);
         const first = list.findIndex((at) => at.seq >= 0 && comparePositions(at, after) > 0);
         expect(found).toBeLessThanOrEqual(first < 0 ? list.length : first);

@@ -8,7 +8,7 @@
 
 import { accept, emptyPrefix, type PartitionName, type Prefix } from '@tidemark/schema/accept';
 import { type Envelope, openRecord } from '@tidemark/schema/envelope';
-import { rootOf } from '@tidemark/schema/log-identity';
+import { isSuccessor, rootOf } from '@tidemark/schema/log-identity';
 import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/schema/position';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault } from '@tidemark/world/fault';
@@ -76,7 +76,20 @@ export class Tail {
     // Even a FENCE alone that is gone is a promise that is gone.
     if (checkpoint !== null) tail.#lostEnd = checkpoint.end > end || tail.#headOffset < 0;
     await tail.#foldTo(end);
+    if (tail.#lostEnd && parts.onLostEnd === 'refuse') tail.#checkRenewed(checkpoint!, end);
     return tail;
+  }
+
+  /** A log that lost its end may be written on once it has its next identity: then it was filled again. */
+  #checkRenewed({ prefix, end: known }: TailCheckpoint, end: number): void {
+    this.#lostEnd = false;
+    if (isSuccessor(prefix.logId, this.#prefix.logId)) return;
+    const { topic, name } = this.#parts;
+    const place = `${topic}/${name.partition}`;
+    throw new Fault('corrupt', `${place} lost its end: known to ${known}, ends at ${end}`, {
+      got: end,
+      expected: known,
+    });
   }
 
   /** Everything stored and accepted. */
@@ -234,7 +247,7 @@ export class Tail {
   }
 
   /** True when the checkpoint's head record still stands at its offset, in a topic of the same identity. */
-  async #isThere({ headOffset, prefix, end: known }: TailCheckpoint, start: number, end: number): Promise<boolean> {
+  async #isThere({ headOffset, prefix }: TailCheckpoint, start: number, end: number): Promise<boolean> {
     const { topic, name } = this.#parts;
     const first = await this.#recordAt(start);
     const body = first === null ? null : openRecord(first.value).envelope.body;
@@ -243,12 +256,6 @@ export class Tail {
       throw new Fault('corrupt', `${topic}/${name.partition} is log ${logId}, expected ${prefix.logId}`, {
         got: logId,
         expected: prefix.logId,
-      });
-    }
-    if (known > end && this.#parts.onLostEnd === 'refuse') {
-      throw new Fault('corrupt', `${topic}/${name.partition} lost its end: known to ${known}, ends at ${end}`, {
-        got: end,
-        expected: known,
       });
     }
     if (headOffset < start || headOffset >= end) return false;

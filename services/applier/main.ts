@@ -1,8 +1,9 @@
 /** The applier service of a site: the local log and local mirrors in, column files out, reads served. */
 
+import type { RegisterValue } from '@tidemark/control/register-value';
 import type { JobKinds } from '@tidemark/jobs/jobs-http';
 import type { Log } from '@tidemark/log/log';
-import { formatPosition, type Position } from '@tidemark/schema/position';
+import { comparePositions, formatPosition, type Position } from '@tidemark/schema/position';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
@@ -125,6 +126,17 @@ export class ApplierService implements AsyncDisposable {
     if (!cuts.some((cut) => cut.epoch === at.epoch)) cuts.push({ origin, epoch: at.epoch, seq: at.seq });
     const applier = this.#running.get(keyspace)?.applier ?? null;
     if (applier !== null && partition < applier.stores.keyspace.partitions) applier.closed(partition, origin, at);
+  }
+
+  /** True when everything of the reigns that are closed is applied here. */
+  holds({ keyspace, reigns }: RegisterValue): boolean {
+    const applier = this.#running.get(keyspace)?.applier ?? null;
+    if (applier === null) return false;
+    return reigns.every(({ site, epoch, cuts }) =>
+      (cuts ?? []).every(({ seq }, partition) => {
+        return seq < 0 || comparePositions(applier.applied(site, partition), { epoch, seq }) >= 0;
+      }),
+    );
   }
 
   register(app: FastifyInstance): void {

@@ -11,7 +11,7 @@ import { accept, emptyPrefix, type PartitionName, type Prefix, type Verdict } fr
 import { rootOf } from '@tidemark/schema/log-identity';
 import { NOWHERE, type Position } from '@tidemark/schema/position';
 import type { Clock } from '@tidemark/world/clock';
-import { Fault, isFault, messageOf } from '@tidemark/world/fault';
+import { type Fault, isFault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
 

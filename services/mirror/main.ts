@@ -103,7 +103,9 @@ export class MirrorService implements AsyncDisposable {
   #copiesOf(keyspace: string): ReadonlyMap<string, Mirror> {
     const mirrors = this.#mirrors.get(keyspace);
     if (mirrors !== undefined) return mirrors;
-    throw new Fault('unavailable', `site ${this.#parts.site} has no copies of ${keyspace} (yet)`, { retryAfterMs: 500 });
+    throw new Fault('unavailable', `site ${this.#parts.site} has no copies of ${keyspace} (yet)`, {
+      retryAfterMs: 500,
+    });
   }
 
   #promisable(keyspace: string, mirror: Mirror): Position[] {

@@ -146,7 +146,8 @@ export class Mirror implements AsyncDisposable {
    */
   async fence(fence: Fence): Promise<void> {
     const before = this.#fencing.get(fence.by);
-    const fencing = before ?? Promise.all(this.copiers.map((copier, partition) => this.#fence(copier, partition, fence)));
+    const fencing =
+      before ?? Promise.all(this.copiers.map((copier, partition) => this.#fence(copier, partition, fence)));
     this.#fencing.set(fence.by, fencing);
     try {
       await fencing;
@@ -213,7 +214,9 @@ export class Mirror implements AsyncDisposable {
   }
 
   #isOver(partition: number, at: Position, deadlineMs: number): boolean {
-    return this.#stop.signal.aborted || this.holdsPartition(partition, at) || this.#parts.clock.monotonicMs() >= deadlineMs;
+    return (
+      this.#stop.signal.aborted || this.holdsPartition(partition, at) || this.#parts.clock.monotonicMs() >= deadlineMs
+    );
   }
 
   async #whileItMoves(copier: Copier, partition: number, at: Position, deadlineMs: number): Promise<void> {

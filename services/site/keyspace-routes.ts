@@ -8,7 +8,7 @@ import type { SiteCatalog } from '@tidemark/watchdog/catalog';
 import { Fault } from '@tidemark/world/fault';
 import type { WriterService } from '@tidemark/writer/main';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type Keyspaces, primaryOf, redirectTo } from './keyspaces.ts';
+import { type Keyspaces, redirectTo } from './keyspaces.ts';
 
 /** Words that stand for something else in a path under `/v1` or in the data folder. */
 const RESERVED = new Set(['keyspaces', 'status', 'history', 'jobs', 'internal', 'checkpoints', 'board']);
@@ -32,7 +32,7 @@ export function registerKeyspaceRoutes(app: FastifyInstance, parts: KeyspaceRout
     keyspaces: keyspaces.all().map((one) => ({
       keyspace: one.name,
       version: one.version,
-      primary: primaryOf(one),
+      primary: keyspaces.primaryOf(one.name),
       state: keyspaces.state(one.name),
     })),
   }));
@@ -58,7 +58,7 @@ async function put(parts: KeyspaceRouteParts, request: Put, reply: FastifyReply)
   checkName(parts, request.params.keyspace, file);
   if (!parts.catalog.opened) throw parts.keyspaces.unknown(file.keyspace);
   const stored = parts.keyspaces.current(file.keyspace);
-  const primary = stored === null ? file.primary : primaryOf(stored);
+  const primary = stored === null ? file.primary : parts.keyspaces.primaryOf(stored.name)!;
   if (primary !== parts.site) {
     const message = `keyspace ${file.keyspace} is defined at its primary ${primary}, this is ${parts.site}`;
     throw redirectTo(message, primary, parts.urlOf(primary));

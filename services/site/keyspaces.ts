@@ -1,6 +1,7 @@
 /** The keyspaces of this site: each is started once its topics are there, and says what state it is in. */
 
 import type { ApplierService } from '@tidemark/applier/main';
+import { primaryOf, type RegisterValue } from '@tidemark/control/register-value';
 import type { MirrorService } from '@tidemark/mirror/main';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
@@ -26,6 +27,8 @@ export type KeyspacesParts = {
   /** Makes sure of the topics. @throws {Fault} `unavailable` while the log cannot be reached */
   readonly ensureTopics: (keyspace: Keyspace) => Promise<void>;
   readonly urlOf: (site: string) => string | null;
+  /** The newest value known here of a keyspace's register; null before it was read. */
+  readonly registerValue: (keyspace: string) => RegisterValue | null;
   /** True once it is known which keyspaces there are. */
   readonly isCatalogRead: () => boolean;
   readonly clock: Clock;
@@ -33,12 +36,13 @@ export type KeyspacesParts = {
   readonly onFatal: (error: unknown) => void;
 };
 
-/** The site that writes a keyspace. There is one place that decides this. */
-export function primaryOf(keyspace: Keyspace): string {
-  return keyspace.primary;
-}
-
-type Entry = { readonly created: Keyspace; state: KeyspaceState; readonly started: Promise<void> };
+type Entry = {
+  readonly created: Keyspace;
+  state: KeyspaceState;
+  /** True once it is known who writes it, or that took too long. */
+  settled: boolean;
+  readonly started: Promise<void>;
+};
 
 export class Keyspaces implements AsyncDisposable {
   readonly #parts: KeyspacesParts;
@@ -54,7 +58,8 @@ export class Keyspaces implements AsyncDisposable {
     const { site, onFatal } = this.#parts;
     const here = keyspace.sites.some((one) => one.name === site && one.role === 'data');
     const { promise, resolve } = Promise.withResolvers<void>();
-    const entry: Entry = { created: keyspace, state: here ? 'starting' : 'elsewhere', started: promise };
+    const state = here ? 'starting' : 'elsewhere';
+    const entry: Entry = { created: keyspace, state, settled: !here, started: promise };
     this.#entries.set(keyspace.name, entry);
     const starting = here ? this.#start(entry) : Promise.resolve();
     starting.then(resolve, (error) => {
@@ -64,15 +69,18 @@ export class Keyspaces implements AsyncDisposable {
   }
 
   async #start(entry: Entry): Promise<void> {
-    const { site, services, logger } = this.#parts;
+    const { services, logger } = this.#parts;
     const { created: keyspace } = entry;
     await this.#ensureTopics(keyspace);
     if (this.#stop.signal.aborted) return;
     await Promise.all([services.mirror?.start(keyspace), services.applier?.start(keyspace)]);
     if (this.#stop.signal.aborted) return;
-    if (primaryOf(keyspace) === site) await services.writer?.start(keyspace);
+    // Whether it has a writer or not, what is here can be read.
     entry.state = 'running';
-    logger.info({ keyspace: keyspace.name, primary: primaryOf(keyspace) }, `keyspace ${keyspace.name} runs`);
+    await services.writer?.start(keyspace);
+    entry.settled = true;
+    const primary = this.primaryOf(keyspace.name);
+    logger.info({ keyspace: keyspace.name, primary }, `keyspace ${keyspace.name} runs`);
   }
 
   /** A log that is away is waited for; one that holds something else ends the process. */
@@ -118,7 +126,7 @@ export class Keyspaces implements AsyncDisposable {
   /** The site that writes the keyspace; null when there is none of that name. */
   primaryOf(name: string): string | null {
     const current = this.current(name);
-    return current === null ? null : primaryOf(current);
+    return current === null ? null : primaryOf(this.#parts.registerValue(name), current);
   }
 
   /**
@@ -135,7 +143,7 @@ export class Keyspaces implements AsyncDisposable {
 
   /** What is not running yet, in words. */
   missing(): string[] {
-    const starting = [...this.#entries].filter(([, entry]) => entry.state === 'starting');
+    const starting = [...this.#entries].filter(([, entry]) => !entry.settled);
     const catalog = this.#parts.isCatalogRead() ? [] : ['its control log has not been read yet'];
     return [...catalog, ...starting.map(([name]) => `keyspace ${name} is starting`)];
   }
@@ -145,7 +153,7 @@ export class Keyspaces implements AsyncDisposable {
     const { site, urlOf } = this.#parts;
     const current = this.current(name);
     if (current === null) return this.unknown(name);
-    const primary = primaryOf(current);
+    const primary = this.primaryOf(name)!;
     if (primary === site) {
       return new Fault('unavailable', `keyspace ${name} is starting at ${site}`, { retryAfterMs: 500 });
     }

@@ -6,15 +6,19 @@
 
 import { ApplierService } from '@tidemark/applier/main';
 import type { Board } from '@tidemark/control/board';
+import type { RegisterValue, Reign } from '@tidemark/control/register-value';
 import { Jobs } from '@tidemark/jobs/jobs';
 import { registerJobRoutes } from '@tidemark/jobs/jobs-http';
 import type { Log } from '@tidemark/log/log';
 import { MirrorService } from '@tidemark/mirror/main';
+import type { Keyspace } from '@tidemark/schema/table';
 import { SiteCatalog } from '@tidemark/watchdog/catalog';
 import { WatchdogService } from '@tidemark/watchdog/main';
 import type { Disk } from '@tidemark/world/disk';
+import { Fault } from '@tidemark/world/fault';
 import { LoopLag } from '@tidemark/world/loop-lag';
-import { WriterService } from '@tidemark/writer/main';
+import type { Network } from '@tidemark/world/network';
+import { WriterService, type WriterServiceParts } from '@tidemark/writer/main';
 import type { Config } from './config.ts';
 import { type MachineOptions, machineWorld } from './engines.ts';
 import { SiteFactsSource } from './facts.ts';
@@ -27,6 +31,10 @@ import { placeOf, SiteNetwork } from './places.ts';
 import { ROLES, type Role } from './settings.ts';
 import { ensureControlTopic, ensureTopics } from './topics.ts';
 import type { SiteWorld } from './world.ts';
+
+/** How long a site that was elected waits for its applier to be level, before it looks again at everything. */
+const APPLIED_MS = 30_000;
+const APPLIED_LOOK_MS = 10;
 
 export type RunningSite = {
   readonly site: string;
@@ -145,19 +153,25 @@ class Site {
   #wire(opened: Opened) {
     const { cluster, site, roles, sites } = this.#config;
     const { log, remotes, boards, loopLag } = opened;
-    const { clock, random, logger } = this.#world;
+    const { clock, random, logger, network } = this.#world;
     const common = { cluster, site, clock, random, logger };
     const urlOf = (name: string): string | null =>
       (name === site ? this.#url : sites.get(name)?.url) ?? watchdog.urlOf(name);
     // A site may be several processes; one of them votes.
     const voterUrlOf = (name: string): string | null =>
       name === site && roles.includes('watchdog') ? this.#url : (watchdog.urlOf(name, 'watchdog') ?? urlOf(name));
-    const services = this.#services(opened, urlOf, () => keyspaces);
+    const siteNetwork = new SiteNetwork(network, urlOf);
+    const services = this.#services(opened, siteNetwork, {
+      urlOf,
+      keyspaces: () => keyspaces,
+      watchdog: () => watchdog,
+    });
     const topicParts = { ...common, log, signal: this.#stop.signal };
     const keyspaces: Keyspaces = new Keyspaces({
       ...common,
       services,
       urlOf,
+      registerValue: (name) => watchdog.registers.current(name),
       ensureTopics: (keyspace) => ensureTopics(topicParts, keyspace),
       isCatalogRead: () => catalog.opened,
       onFatal: this.#onFatal,
@@ -191,25 +205,31 @@ class Site {
       keyspaces: () => keyspaces.all(),
       onFatal: this.#onFatal,
     });
+    watchdog.registers.onChange((value) => this.#registerChanged(value, services));
     const jobs = new Jobs(clock, random);
     const app = this.#http({ services, jobs, keyspaces, catalog, watchdog, facts, urlOf });
     return { app, jobs, catalog, watchdog, services, keyspaces };
   }
 
-  #services(opened: Opened, urlOf: (site: string) => string | null, keyspaces: () => Keyspaces): Services {
-    const { cluster, site, roles, sites, memtableBytesMax, pendingBytesMax, requestTimeoutMs } = this.#config;
+  #services(opened: Opened, network: Network, { urlOf, keyspaces, watchdog }: Later): Services {
+    const { cluster, site, roles, memtableBytesMax, pendingBytesMax, requestTimeoutMs } = this.#config;
     const { disk, log, remotes } = opened;
-    const { clock, random, logger, network } = this.#world;
+    const { clock, random, logger } = this.#world;
     const common = { cluster, site, disk, log, clock, random, logger, onFatal: this.#onFatal };
-    const mirror = roles.includes('mirror') ? new MirrorService({ ...common, remotes }) : null;
-    const peers = new Map([...sites.keys()].filter((name) => name !== site).map((name) => [name, placeOf(name)]));
-    const writerParts = {
+    const registerValue = (keyspace: string): RegisterValue | null => watchdog().registers.current(keyspace);
+    const reigns = (keyspace: string): readonly Reign[] | null => registerValue(keyspace)?.reigns ?? null;
+    const mirror = roles.includes('mirror') ? new MirrorService({ ...common, remotes, reigns }) : null;
+    const writerParts: WriterServiceParts = {
       ...common,
-      peers,
-      network: new SiteNetwork(network, urlOf),
-      onCommitted: (keyspace: string, partition: number, at: { epoch: number; seq: number }): void =>
-        applier?.committed(keyspace, partition, site, at),
-      elsewhere: (keyspace: string) => keyspaces().elsewhere(keyspace),
+      network,
+      placeOf,
+      register: (keyspace) => watchdog().registers.register(keyspace),
+      registerValue,
+      clockTrouble: () => null,
+      onOutcome: () => {},
+      onCommitted: (keyspace, partition, at) => applier?.committed(keyspace, partition, site, at),
+      elsewhere: (keyspace) => keyspaces().elsewhere(keyspace),
+      ...(roles.includes('applier') ? { applied: (value, signal) => this.#applied(applier!, value, signal) } : {}),
     };
     const writer = roles.includes('writer')
       ? new WriterService(writerParts, { pendingBytesMax, requestTimeoutMs })
@@ -228,6 +248,31 @@ class Site {
       ? new ApplierService(applierParts, { memtableBytesMax, readTimeoutMs: requestTimeoutMs })
       : null;
     return { writer, mirror, applier };
+  }
+
+  /** The newest keyspace, once everything up to the closed cuts is applied here. */
+  async #applied(applier: ApplierService, value: RegisterValue, signal: AbortSignal): Promise<Keyspace | null> {
+    const untilMs = this.#world.clock.monotonicMs() + APPLIED_MS;
+    while (!signal.aborted) {
+      if (applier.holds(value)) return applier.keyspace(value.keyspace);
+      if (this.#world.clock.monotonicMs() > untilMs) {
+        const message = `keyspace ${value.keyspace}: not everything of the reigns before is applied here after ${APPLIED_MS} ms`;
+        throw new Fault('unavailable', message);
+      }
+      await this.#world.clock.sleep(APPLIED_LOOK_MS, signal);
+    }
+    return null;
+  }
+
+  /** What the services are told of the register. */
+  #registerChanged(value: RegisterValue, { writer, mirror, applier }: Services): void {
+    for (const { site: origin, epoch, cuts } of value.reigns) {
+      cuts?.forEach(({ seq }, partition) => {
+        applier?.closed(value.keyspace, partition, origin, { epoch, seq });
+      });
+    }
+    mirror?.registerChanged(value.keyspace);
+    writer?.registerChanged(value);
   }
 
   #http(parts: HttpWiring) {
@@ -268,6 +313,13 @@ type Opened = {
   readonly remotes: ReadonlyMap<string, Log>;
   readonly boards: ReadonlyMap<string, Board>;
   readonly loopLag: LoopLag;
+};
+
+/** Parts that the services use and that are made after them. */
+type Later = {
+  readonly urlOf: (site: string) => string | null;
+  readonly keyspaces: () => Keyspaces;
+  readonly watchdog: () => WatchdogService;
 };
 
 type HttpWiring = {

@@ -3,6 +3,7 @@
  * sites say is durable there; it never lowers anything.
  */
 
+import type { RegisterValue } from '@tidemark/control/register-value';
 import type { Durable } from '@tidemark/schema/durable';
 import type { Logger } from '@tidemark/world/logger';
 import type { Appender, Entry } from './appender.ts';
@@ -30,45 +31,73 @@ function release(line: Fifo<Waiter>, seq: number): void {
 export class Commits {
   readonly #appenders: readonly Appender[];
   readonly #epoch: number;
+  readonly #origin: string;
   /** The keyspace's own level. */
-  readonly #k: number;
-  /** Site → partition → highest durable seq of this epoch. */
+  #k: number;
+  /** Site → partition → highest durable seq of this epoch, of members whose word counts. */
   readonly #durable = new Map<string, Float64Array>();
-  /** Site → identity of its mirror topic: another one does not count. */
-  readonly #logIds = new Map<string, string>();
+  /** Site → identity of its mirror topic as the register lists it: what one of another says does not count (rule 13). */
+  readonly #listed = new Map<string, string>();
+  /** By partition: the highest seq that was committed at the keyspace's level. */
+  readonly #committed: Float64Array;
   /** Partition → k → waiters in the order of their entries. */
   readonly #lines: Map<number, Fifo<Waiter>>[];
   readonly #uncommitted: Fifo<{ seq: number; bytes: number }>[];
   readonly #uncommittedBytes: Float64Array;
   readonly #admitting: (() => void)[][];
+  /** Site → identity that was complained of. */
+  readonly #told = new Map<string, string>();
   readonly #onCommitted: (partition: number, seq: number) => void;
   readonly #logger: Logger;
 
   constructor(parts: {
     readonly appenders: readonly Appender[];
     readonly epoch: number;
-    readonly k: number;
-    readonly others: readonly string[];
+    /** This site. */
+    readonly origin: string;
+    readonly value: RegisterValue;
     readonly logger: Logger;
     readonly onCommitted: (partition: number, seq: number) => void;
   }) {
     this.#appenders = parts.appenders;
     this.#epoch = parts.epoch;
-    this.#k = parts.k;
+    this.#origin = parts.origin;
+    this.#k = parts.value.ack.k;
     this.#logger = parts.logger;
     this.#onCommitted = parts.onCommitted;
     const partitions = parts.appenders.length;
-    for (const site of parts.others) this.#durable.set(site, new Float64Array(partitions).fill(-1));
+    this.#committed = new Float64Array(partitions).fill(-1);
+    this.#list(parts.value);
     this.#lines = Array.from({ length: partitions }, () => new Map());
     this.#uncommitted = Array.from({ length: partitions }, () => new Fifo());
     this.#uncommittedBytes = new Float64Array(partitions);
     this.#admitting = Array.from({ length: partitions }, () => []);
   }
 
-  /** Highest seq of a partition held by the origin and `k` others, −1 for none. */
+  /** Highest seq of a partition known to have been held by the origin and `k` others at one time, −1 for none. */
   committed(partition: number, k = this.#k): number {
     const durable = [...this.#durable.values()].map((seqs) => seqs[partition]!);
-    return committedSeq(this.#appenders[partition]!.own, durable, k);
+    const seq = committedSeq(this.#appenders[partition]!.own, durable, k);
+    // A member that does not count any more takes nothing back of what was acked while it did.
+    if (k !== this.#k) return seq;
+    this.#committed[partition] = Math.max(this.#committed[partition]!, seq);
+    return this.#committed[partition]!;
+  }
+
+  /** Takes over whose word counts: a member with another identity than before has said nothing yet (rule 22). */
+  registerChanged(value: RegisterValue): void {
+    this.#list(value);
+  }
+
+  #list({ members }: RegisterValue): void {
+    const trusted = members.filter(({ site, state }) => state === 'ACTIVE' && site !== this.#origin);
+    const listed = new Map(trusted.map(({ site, logIds }) => [site, logIds[this.#origin] ?? '']));
+    for (const site of this.#listed.keys()) if (listed.get(site) !== this.#listed.get(site)) this.#durable.delete(site);
+    this.#listed.clear();
+    for (const [site, logId] of listed) {
+      this.#listed.set(site, logId);
+      if (!this.#durable.has(site)) this.#durable.set(site, new Float64Array(this.#appenders.length).fill(-1));
+    }
   }
 
   /** What each other site said last, by partition. */
@@ -99,16 +128,17 @@ export class Commits {
     return new Promise((resolve) => this.#admitting[partition]!.push(resolve));
   }
 
-  /** Takes a line of a site's durable stream. Positions of other epochs do not count (rule 13). */
+  /** Takes a line of a site's durable stream. What is of another epoch or another topic does not count (rule 13). */
   heard(durable: Durable): void {
     const seqs = this.#durable.get(durable.site);
+    const listed = this.#listed.get(durable.site);
     if (seqs === undefined || durable.logId === '') return;
-    const known = this.#logIds.get(durable.site);
-    if (known !== undefined && known !== durable.logId) {
-      this.#logger.error({ site: durable.site, got: durable.logId, expected: known }, 'mirror has another identity');
+    if (listed !== durable.logId) {
+      const { site, logId: got } = durable;
+      if (this.#told.get(site) !== got) this.#logger.warn({ site, got, expected: listed }, 'its mirror is not listed');
+      this.#told.set(site, got);
       return;
     }
-    this.#logIds.set(durable.site, durable.logId);
     durable.positions.forEach(([epoch, seq], partition) => {
       if (epoch !== this.#epoch || partition >= seqs.length || seq <= seqs[partition]!) return;
       seqs[partition] = seq;

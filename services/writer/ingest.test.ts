@@ -46,7 +46,7 @@ async function setUp() {
       clock,
       logger: SILENT,
       pendingBytesMax: 1e9,
-      onFatal: (e) => harness.fatal.push(e),
+      onFatal: (e) => harness.ended.push(e),
     });
     service.start();
     return {
@@ -107,7 +107,7 @@ describe('ingest', () => {
       fc.asyncProperty(
         fc.array(fc.record({ restMs: fc.nat(12), more: fc.nat(30) }), { maxLength: 6 }),
         async (lives) => {
-          const { produce, run, lines, rejects, fatal } = await setUp();
+          const { produce, run, lines, rejects, ended } = await setUp();
           let next = 0;
           let bad = 0;
           for (const { restMs, more } of [...lives, { restMs: 60, more: 3 }]) {
@@ -125,7 +125,7 @@ describe('ingest', () => {
           await until(async () => (await lines()).length >= expected.length && (await rejects()).length >= bad);
           expect(sorted(await lines())).toEqual(expected);
           expect(await rejects()).toHaveLength(bad);
-          expect(fatal).toEqual([]);
+          expect(ended).toEqual([]);
         },
       ),
       { numRuns: 10 },

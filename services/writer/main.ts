@@ -1,21 +1,29 @@
-/** The writer service of a site: HTTP and the ingest topic in, the local log out. */
+/** The writer service of a site: HTTP and the ingest topic in, the local log out, while the register names this site. */
 
+import type { Register } from '@tidemark/control/register';
+import type { RegisterValue } from '@tidemark/control/register-value';
 import type { Log } from '@tidemark/log/log';
 import type { KeyspaceFile } from '@tidemark/schema/keyspace-file';
 import { formatPosition, type Position } from '@tidemark/schema/position';
-import type { Keyspace } from '@tidemark/schema/table';
+import { type Keyspace, topicNames } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
-import { Fault, isFault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Network } from '@tidemark/world/network';
 import type { Random } from '@tidemark/world/random';
 import type { FastifyInstance } from 'fastify';
+import { Candidacy, type CandidacyParts } from './candidacy.ts';
+import { registerCandidacyRoutes } from './candidacy-http.ts';
 import { registerWriterRoutes } from './http.ts';
 import { Ingest } from './ingest.ts';
-import { Writer } from './writer.ts';
+import { Lease } from './lease.ts';
+import { lossyCuts } from './lossy-cuts.ts';
+import { type Elected, Writer } from './writer.ts';
 
-const RETRY_MS = 500;
+const LOOK_MS = 20;
+/** A keyspace counts as started after this long whether it has a writer or not. */
+const SETTLE_MS_MAX = 8_000;
 
 export type WriterServiceParts = {
   readonly cluster: string;
@@ -27,8 +35,16 @@ export type WriterServiceParts = {
   readonly random: Random;
   readonly network: Network;
   readonly logger: Logger;
-  /** HTTP addresses of the other sites. */
-  readonly peers: ReadonlyMap<string, string>;
+  /** Where every site's HTTP is, this one's included. */
+  readonly placeOf: (site: string) => string;
+  readonly register: (keyspace: string) => Register;
+  /** The newest value known here to be chosen; null before it was read. */
+  readonly registerValue: (keyspace: string) => RegisterValue | null;
+  /** The newest keyspace applied here, once everything up to the closed cuts is. */
+  readonly applied?: (value: RegisterValue, signal: AbortSignal) => Promise<Keyspace | null>;
+  /** Why this site's clock is not to be trusted with stamps; null when it is. */
+  readonly clockTrouble: () => string | null;
+  readonly onOutcome: (keyspace: string, ...told: Parameters<CandidacyParts<Running>['onOutcome']>) => void;
   readonly onFatal: (error: unknown) => void;
   readonly onCommitted: (keyspace: string, partition: number, position: Position) => void;
   /** Why this site does not write a keyspace: 404, or 307 with the place that does. */
@@ -52,12 +68,41 @@ export type WriterFacts = {
   readonly ingest: { readonly rows: number; readonly rejected: number };
 };
 
-type Running = { readonly writer: Writer; readonly ingest: Ingest };
+/** A writer, and what runs beside it for as long as it reigns. */
+export class Running implements AsyncDisposable {
+  readonly writer: Writer;
+  readonly ingest: Ingest;
+  readonly #lease: Lease | null;
+
+  constructor(writer: Writer, ingest: Ingest, lease: Lease | null) {
+    this.writer = writer;
+    this.ingest = ingest;
+    this.#lease = lease;
+  }
+
+  get epoch(): number {
+    return this.writer.epoch;
+  }
+
+  get writerId(): string {
+    return this.writer.writerId;
+  }
+
+  registerChanged(value: RegisterValue): void {
+    this.writer.registerChanged(value);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lease?.[Symbol.asyncDispose]();
+    // The ingest waits for what it has written: without a writer it has nothing to wait for.
+    await Promise.all([this.writer[Symbol.asyncDispose](), this.ingest[Symbol.asyncDispose]()]);
+  }
+}
 
 export class WriterService implements AsyncDisposable {
   readonly #parts: WriterServiceParts;
   readonly #options: WriterOptions;
-  readonly #running = new Map<string, Running | null>();
+  readonly #candidacies = new Map<string, Candidacy<Running>>();
   readonly #stop = new AbortController();
 
   constructor(parts: WriterServiceParts, options: WriterOptions) {
@@ -66,35 +111,72 @@ export class WriterService implements AsyncDisposable {
   }
 
   /**
-   * Begins to write a keyspace; its topics exist. Waits for a log that cannot be reached.
-   * @throws {Fault} `corrupt`: the log lost its end or is another one.
+   * Begins to stand for a keyspace; its topics exist and its copies are followed. Resolves when somebody is known to
+   * write it, here or elsewhere, or that takes too long.
    */
   async start(keyspace: Keyspace): Promise<void> {
     const { name } = keyspace;
-    this.#running.set(name, null);
-    const peers = new Map<string, string>();
-    for (const { name: other, role } of keyspace.sites) {
-      const url = this.#parts.peers.get(other);
-      if (role === 'data' && other !== this.#parts.site && url !== undefined) peers.set(other, url);
+    const { site, clock } = this.#parts;
+    const candidacy: Candidacy<Running> = new Candidacy({
+      ...this.#parts,
+      keyspace,
+      register: this.#parts.register(name),
+      current: () => this.#parts.registerValue(name),
+      reign: (elected, onEnded) => this.#reign(keyspace, elected, onEnded),
+      lossyCuts: (value, received, { mode }) => {
+        const reign = value.reigns.at(-1)!;
+        const topic = reign.site === site ? topicNames.log(name, site) : topicNames.mirror(name, reign.site);
+        return lossyCuts({ log: this.#parts.log, topic, reign }, received, mode);
+      },
+      onOutcome: (...told) => this.#parts.onOutcome(name, ...told),
+    });
+    this.#candidacies.set(name, candidacy);
+    candidacy.start();
+    const sinceMs = clock.monotonicMs();
+    const isSettled = (): boolean => {
+      const newest = this.#parts.registerValue(name)?.reigns.at(-1);
+      return candidacy.reigning !== null || (newest !== undefined && newest.site !== site);
+    };
+    while (!this.#stop.signal.aborted && !isSettled() && clock.monotonicMs() - sinceMs < SETTLE_MS_MAX) {
+      await clock.sleep(LOOK_MS, this.#stop.signal);
     }
+  }
+
+  async #reign(keyspace: Keyspace, elected: Elected, onEnded: (error: unknown) => void): Promise<Running> {
+    const { name } = keyspace;
+    const { site, placeOf, clock } = this.#parts;
+    const others = keyspace.sites.filter(({ name: other, role }) => role === 'data' && other !== site);
+    const peers = new Map(others.map(({ name: other }) => [other, placeOf(other)]));
     const onCommitted = (partition: number, position: Position): void =>
       this.#parts.onCommitted(name, partition, position);
-    const writer = await this.#patiently(() => Writer.start({ ...this.#parts, keyspace, peers, onCommitted }));
-    if (writer === null) return;
+    const isLocal = elected.value.ack.k === 0;
+    const lease = isLocal
+      ? new Lease({ clock, register: this.#parts.register(name), keyspace: name, elected, onEnded })
+      : null;
+    await lease?.start();
+    const writer = await Writer.start({ ...this.#parts, keyspace, elected, peers, onCommitted, onEnded });
     const ingest = new Ingest({ ...this.#parts, writer, pendingBytesMax: this.#options.pendingBytesMax });
     ingest.start();
-    this.#running.set(name, { writer, ingest });
-    this.#parts.logger.info({ keyspace: name, epoch: writer.epoch }, 'writing');
+    return new Running(writer, ingest, lease);
   }
 
   register(app: FastifyInstance): void {
     const { site, clock } = this.#parts;
     registerWriterRoutes(app, { site, clock, ...this.#options, writerOf: (keyspace) => this.#writerOf(keyspace) });
+    registerCandidacyRoutes(app, {
+      candidacyOf: (keyspace) => this.#candidacyOf(keyspace),
+      writerOf: (keyspace) => this.#writerOf(keyspace),
+    });
+  }
+
+  /** Told when the register's value of a keyspace changed. */
+  registerChanged(value: RegisterValue): void {
+    this.#candidacies.get(value.keyspace)?.registerChanged(value);
   }
 
   /** Newest definition of a keyspace this site writes, null of others. */
   keyspace(name: string): Keyspace | null {
-    return this.#running.get(name)?.writer.keyspace ?? null;
+    return this.#candidacies.get(name)?.reigning?.writer.keyspace ?? null;
   }
 
   /** @throws {Fault} as the keyspace's routes. */
@@ -107,9 +189,15 @@ export class WriterService implements AsyncDisposable {
     return (await this.#writerOf(keyspace).barrier()).ms;
   }
 
+  /** Who this site's writer is in the register; null while it has none. */
+  reignOf(keyspace: string): { readonly epoch: number; readonly writerId: string } | null {
+    const reigning = this.#candidacies.get(keyspace)?.reigning ?? null;
+    return reigning === null ? null : { epoch: reigning.epoch, writerId: reigning.writerId };
+  }
+
   facts(keyspace: string): WriterFacts | null {
-    const running = this.#running.get(keyspace);
-    if (running === undefined || running === null) return null;
+    const running = this.#candidacies.get(keyspace)?.reigning ?? null;
+    if (running === null) return null;
     const { writer, ingest } = running;
     const { epoch, appenders, commits, barrierMs, pendingBytes } = writer;
     return {
@@ -124,34 +212,23 @@ export class WriterService implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    for (const running of this.#running.values()) {
-      if (running === null) continue;
-      await running.ingest[Symbol.asyncDispose]();
-      await running.writer[Symbol.asyncDispose]();
-    }
+    await Promise.all([...this.#candidacies.values()].map((candidacy) => candidacy[Symbol.asyncDispose]()));
+  }
+
+  #candidacyOf(keyspace: string): Candidacy<Running> {
+    const candidacy = this.#candidacies.get(keyspace);
+    if (candidacy === undefined) throw this.#parts.elsewhere(keyspace);
+    return candidacy;
   }
 
   #writerOf(keyspace: string): Writer {
-    const running = this.#running.get(keyspace);
-    if (running === undefined) throw this.#parts.elsewhere(keyspace);
-    if (running === null) {
-      throw new Fault('unavailable', `keyspace ${keyspace}: the writer is starting`, { retryAfterMs: 500 });
+    const candidacy = this.#candidacyOf(keyspace);
+    if (candidacy.reigning !== null) return candidacy.reigning.writer;
+    if (candidacy.isCampaigning) {
+      throw new Fault('unavailable', `keyspace ${keyspace}: ${this.#parts.site} is in an election`, {
+        retryAfterMs: 500,
+      });
     }
-    return running.writer;
-  }
-
-  /** Tries until the log answers; null when the service stops first. */
-  async #patiently<T>(attempt: () => Promise<T>): Promise<T | null> {
-    const { clock, logger } = this.#parts;
-    for (let told = false; !this.#stop.signal.aborted; told = true) {
-      try {
-        return await attempt();
-      } catch (error) {
-        if (!isFault(error, 'unavailable')) throw error;
-        if (!told) logger.warn({ error: error.message }, 'writer waits for its log');
-        await clock.sleep(RETRY_MS, this.#stop.signal);
-      }
-    }
-    return null;
+    throw this.#parts.elsewhere(keyspace);
   }
 }

@@ -1,18 +1,21 @@
 /**
- * Before a writer writes: it reads its own log and learns where each partition ends, which requests and ingest offsets
- * are in it, and what the tables are. A checkpoint at least one window old saves reading it all.
+ * Before a writer writes (protocol E8): it reads its own log and learns where each partition ends, which requests and
+ * ingest offsets are in it, and what the tables are; a checkpoint at least one window old saves reading it all. Of the
+ * reigns of other sites it reads the last window in this site's mirrors. What lies beyond a reign's cut does not count.
  */
 
+import type { Reign } from '@tidemark/control/register-value';
 import type { Log } from '@tidemark/log/log';
 import { Tail, type TailCheckpoint } from '@tidemark/log/tail';
-import type { Envelope, MutateBody } from '@tidemark/schema/envelope';
+import type { Envelope } from '@tidemark/schema/envelope';
 import { type Keyspace, topicNames } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import { type Disk, replaceFile } from '@tidemark/world/disk';
 import { messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import { IngestSources } from './ingest-sources.ts';
-import { RequestWindow, WINDOW_MS } from './request-window.ts';
+import { readRecent } from './recent.ts';
+import { RequestWindow, type Seen, WINDOW_MS } from './request-window.ts';
 
 export type OpeningParts = {
   readonly cluster: string;
@@ -23,6 +26,8 @@ export type OpeningParts = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  /** The reigns before this one, closed, oldest first. */
+  readonly reigns: readonly Reign[];
 };
 
 /** What a writer knows of its log. */
@@ -53,14 +58,20 @@ export async function openLog(parts: OpeningParts): Promise<Opened> {
   let stampMs = 0;
   const sources = IngestSources.fromJson(point?.sources ?? []);
   const windows = Array.from({ length: parts.keyspace.partitions }, () => new RequestWindow());
+  const requests: Request[][] = windows.map(() => []);
   let isOpened = false;
   const take = (partition: number, envelope: Envelope): void => {
     // What a writer that died still had on its way lands behind the cut: it does not count, so it must not be known.
-    if (isOpened) return;
+    if (isOpened || !counts(parts.reigns, partition, envelope)) return;
     stampMs = Math.max(stampMs, envelope.stampMs);
-    const { body } = envelope;
+    const { body, epoch, seq, origin } = envelope;
     if (body.kind === 'Schema' && body.version >= keyspace.version) keyspace = JSON.parse(body.keyspace) as Keyspace;
-    if (body.kind === 'Mutate') remember(windows[partition]!, sources, partition, envelope, body);
+    if (body.kind !== 'Mutate') return;
+    const { requestId, rowCount, source, table } = body;
+    const seen = { rowCount, position: { epoch, seq }, stampMs: envelope.stampMs };
+    if (requestId !== '') requests[partition]!.push({ requestId, seen });
+    // Each site has an ingest topic of its own.
+    if (source !== null && origin === site) sources.took(partition, table, source);
   };
   const open = (partition: number): Promise<Tail> => {
     const name = { cluster, keyspace: parts.keyspace.name, origin: site, partition };
@@ -72,20 +83,31 @@ export async function openLog(parts: OpeningParts): Promise<Opened> {
     );
   };
   const tails = await Promise.all(windows.map((_, partition) => open(partition)));
+  const others = new Set(parts.reigns.map((reign) => reign.site).filter((name) => name !== site));
+  const sinceMs = clock.nowMs() - WINDOW_MS;
+  for (const origin of others) {
+    const reading = windows.map((_, partition) => {
+      const name = { cluster, keyspace: parts.keyspace.name, origin, partition };
+      return readRecent(log, name, sinceMs, signal, (envelope) => take(partition, envelope));
+    });
+    await Promise.all(reading);
+  }
   isOpened = true;
+  windows.forEach((window, partition) => {
+    const inOrder = requests[partition]!.sort((a, b) => a.seen.stampMs - b.seen.stampMs);
+    for (const { requestId, seen } of inOrder) window.add(requestId, seen);
+  });
   // A record's rows reach at most 65,536 ticks, one ms, beyond its own stamp.
   return { tails, keyspace, windows, sources, stampMs: stampMs + 2 };
 }
 
-function remember(
-  window: RequestWindow,
-  sources: IngestSources,
-  partition: number,
-  { epoch, seq, stampMs }: Envelope,
-  { requestId, source, rowCount, table }: MutateBody,
-): void {
-  if (requestId !== '') window.add(requestId, { rowCount, position: { epoch, seq }, stampMs });
-  if (source !== null) sources.took(partition, table, source);
+type Request = { readonly requestId: string; readonly seen: Seen };
+
+/** Not beyond the cut of its reign; a reign that is not named any more is older than any window. */
+function counts(reigns: readonly Reign[], partition: number, { epoch, seq, origin }: Envelope): boolean {
+  const reign = reigns.find((one) => one.epoch === epoch);
+  if (reign === undefined) return true;
+  return reign.site === origin && seq <= (reign.cuts?.[partition]?.seq ?? -1);
 }
 
 const pathOf = (keyspace: string): string => `checkpoints/writer/${keyspace}.json`;
@@ -108,7 +130,10 @@ async function readPoints(disk: Disk, keyspace: string, logger: Logger): Promise
 }
 
 /** Adds a point, and drops those that no restart will want. */
-export async function writePoint({ disk, logger }: OpeningParts, point: CheckpointPoint): Promise<void> {
+export async function writePoint(
+  { disk, logger }: Pick<OpeningParts, 'disk' | 'logger'>,
+  point: CheckpointPoint,
+): Promise<void> {
   const { name } = point.keyspace;
   const points = await readPoints(disk, name, logger);
   const wanted = points.findLastIndex((p) => p.atMs <= point.atMs - WINDOW_MS);

@@ -22,11 +22,12 @@ export type SubmitOptions = {
  * Resolves when every slice is committed at the level asked for.
  *
  * Call it in the turn in which the slices were cut: the order of calls is the order in the log.
- * @throws {Fault} `unavailable`: at the deadline nothing of it had been written, and nothing will be. `unknown`: some
+ * @throws {Fault} `unavailable`: no batches are taken, or at the deadline nothing of it had been written and nothing will be. `unknown`: some
  *   of it may be stored. `invalid`: the idempotency key was used for another batch.
  */
 export async function submit(writer: Writer, slices: readonly Slice[], options: SubmitOptions): Promise<Receipt> {
   const { ack, timeoutMs, clock, site } = options;
+  writer.checkAdmission();
   const entries = slices.map(({ partition, body, bytes }) => writer.write(partition, body, bytes));
   const committed = Promise.all(
     entries.map((entry, i) => writer.wait(slices[i]!.partition, entry, Math.max(ack.k, writer.keyspace.ack.k))),

@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type CutAt, initialValue, type Member, type RegisterValue } from '@tidemark/control/register-value';
 import type { Log } from '@tidemark/log/log';
 import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
 import { accept, emptyPrefix } from '@tidemark/schema/accept';
@@ -70,6 +71,22 @@ class DurableNetwork implements Network {
   }
 }
 
+/** The other sites are members, by the identities that `DurableNetwork` gives their mirrors. */
+function listed(keyspace: Keyspace): RegisterValue {
+  const value = initialValue(keyspace);
+  const members = value.members.map(({ site }): Member => {
+    return { site, state: 'ACTIVE', logIds: { paris: site === 'paris' ? 'l1' : `mirror-${site}` } };
+  });
+  return { ...value, members };
+}
+
+/** The register once paris has won another election. */
+function elect(value: RegisterValue, cuts: readonly CutAt[]): RegisterValue {
+  const epoch = value.reigns.length + 1;
+  const closed = value.reigns.map((reign) => ({ ...reign, cuts: reign.cuts ?? cuts }));
+  return { ...value, reigns: [...closed, { epoch, site: 'paris', writerId: `w${epoch}`, cuts: null }] };
+}
+
 /** @param connect gives each writer its handle on the log; a simulated one by default */
 export async function setUpWriter(ack: string, { dynamic = 0, connect = null as (() => Promise<Log>) | null } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-writer-'));
@@ -91,17 +108,28 @@ export async function setUpWriter(ack: string, { dynamic = 0, connect = null as 
     ).bytes;
   await log.ensureTopic({ name: topic, partitions: 4, flushed: true, genesis });
   const network = new DurableNetwork();
-  const fatal: unknown[] = [];
-  const start = async (): Promise<Writer> =>
-    Writer.start({
+  const ended: unknown[] = [];
+  let value = listed(keyspace);
+  const start = async (): Promise<Writer> => {
+    value = elect(value, await cuts());
+    const { epoch, writerId } = value.reigns.at(-1)!;
+    return Writer.start({
       ...{ cluster: 'c', site: 'paris', keyspace, log: await openLog(), disk: new NodeDisk(folder), clock },
       ...{ logger: SILENT, random: new SeededRandom(7), network },
       peers: new Map([
         ['tokyo', 'http://tokyo'],
         ['quito', 'http://quito'],
       ]),
-      onFatal: (error) => fatal.push(error),
+      elected: { value, epoch, writerId },
+      onEnded: (error) => ended.push(error),
       onCommitted: () => {},
+    });
+  };
+  /** Where the log ends, by partition. */
+  const cuts = async (): Promise<CutAt[]> =>
+    (await accepted()).map((envelopes) => {
+      const last = envelopes.at(-1);
+      return { seq: last?.seq ?? -1, chain: last?.chain ?? '' };
     });
   /** What any reader accepts of the log, by partition. */
   const accepted = async (): Promise<Envelope[][]> => {
@@ -124,5 +152,5 @@ export async function setUpWriter(ack: string, { dynamic = 0, connect = null as 
   };
   const rowsIn = async (): Promise<number> =>
     (await accepted()).flat().reduce((sum, { body }) => sum + (body.kind === 'Mutate' ? body.rowCount : 0), 0);
-  return { keyspace, start, network, store, fatal, accepted, rowsIn, log, topic };
+  return { keyspace, start, network, store, ended, accepted, rowsIn, log, topic };
 }

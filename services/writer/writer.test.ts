@@ -158,7 +158,7 @@ describe('writer', () => {
       fc.asyncProperty(
         fc.array(fc.constantFrom('stored', 'now', 'never', 'late', 'refused'), { maxLength: 12 }),
         async (fates) => {
-          const { start, store, rowsIn, fatal } = await setUp('local');
+          const { start, store, rowsIn, ended } = await setUp('local');
           await using writer = await start();
           await put(writer, rows(4));
           const left = [...fates];
@@ -175,7 +175,7 @@ describe('writer', () => {
           expect(receipts.map((r) => r.accepted)).toEqual([8, 8]);
           await clock.sleep(150);
           expect(await rowsIn()).toBe(20);
-          expect(fatal).toEqual([]);
+          expect(ended).toEqual([]);
         },
       ),
       { numRuns: 6 },
@@ -183,7 +183,7 @@ describe('writer', () => {
   });
 
   it('ends when its log is fenced, and acks nothing that stands behind the fence', async () => {
-    const { start, log, topic, fatal } = await setUp('local');
+    const { start, log, topic, ended } = await setUp('local');
     await using writer = await start();
     await put(writer, rows(1));
     for (let partition = 0; partition < 4; partition++) {
@@ -198,16 +198,16 @@ describe('writer', () => {
       await log.append(topic, partition, [{ value: fence }]);
     }
     await expect(put(writer, rows(20), { timeoutMs: 300 })).rejects.toBeInstanceOf(Fault);
-    expect(fatal).toMatchObject([{ kind: 'fenced' }]);
+    expect(ended).toMatchObject([{ kind: 'fenced' }]);
   });
 
   it('ends when its log lost its end', async () => {
-    const { start, store, topic, fatal } = await setUp('local');
+    const { start, store, topic, ended } = await setUp('local');
     await using writer = await start();
     await put(writer, rows(60));
     for (let partition = 0; partition < 4; partition++) store.loseEnd(topic, partition, 2);
     await expect(put(writer, rows(20), { timeoutMs: 300 })).rejects.toBeInstanceOf(Fault);
-    expect(fatal).toMatchObject([{ kind: 'corrupt' }]);
+    expect(ended).toMatchObject([{ kind: 'corrupt' }]);
   });
 
   it('a barrier names the heads of all partitions: nothing with a smaller stamp follows them', async () => {

@@ -3,9 +3,17 @@
  * is committed. A process that starts again is a new writer with a new epoch.
  */
 
+import { type RegisterValue, reignBefore } from '@tidemark/control/register-value';
 import type { Tail } from '@tidemark/log/tail';
 import type { ColumnType } from '@tidemark/schema/column-type';
-import type { BarrierBody, Body, EpochStartBody, MutateBody, SchemaBody } from '@tidemark/schema/envelope';
+import {
+  type BarrierBody,
+  type Body,
+  type EpochStartBody,
+  type MutateBody,
+  NO_CHAIN,
+  type SchemaBody,
+} from '@tidemark/schema/envelope';
 import { addDynamicColumn, evolve } from '@tidemark/schema/evolve';
 import type { KeyspaceFile } from '@tidemark/schema/keyspace-file';
 import type { Position } from '@tidemark/schema/position';
@@ -25,18 +33,30 @@ const BARRIER_IDLE_MS = 1_000;
 /** Barriers that follow the last activity, so that what was committed by then becomes known everywhere. */
 const BARRIERS_OWED = 3;
 const CHECKPOINT_MS = 60_000;
+/** Whoever was to take over has not in this time: batches are taken again. */
+const HAND_OVER_MS_MAX = 10_000;
 
-export type WriterParts = Omit<OpeningParts, 'signal'> & {
+/** The reign a writer was elected to, as the register has it from the commit on. */
+export type Elected = { readonly value: RegisterValue; readonly epoch: number; readonly writerId: string };
+
+export type WriterParts = Omit<OpeningParts, 'signal' | 'reigns'> & {
+  readonly elected: Elected;
   readonly random: Random;
   readonly network: Network;
   /** HTTP addresses of the keyspace's other data sites. */
   readonly peers: ReadonlyMap<string, string>;
-  readonly onFatal: (error: unknown) => void;
+  /** The newest keyspace applied at this site, once everything up to the cuts is; the log's own is older or equal. */
+  readonly applied?: (value: RegisterValue, signal: AbortSignal) => Promise<Keyspace | null>;
+  /** Why this site's clock must not be used for stamps; null when all is well. */
+  readonly clockTrouble?: () => string | null;
+  /** Told once when it can go on no more: `fenced` by a newer reign, `corrupt` when its log lost its end. */
+  readonly onEnded: (error: unknown) => void;
   readonly onCommitted: (partition: number, position: Position) => void;
 };
 
 export class Writer implements AsyncDisposable {
   readonly epoch: number;
+  readonly writerId: string;
   readonly appenders: readonly Appender[];
   readonly commits: Commits;
   readonly stamps: StampClock;
@@ -48,6 +68,7 @@ export class Writer implements AsyncDisposable {
   #keyspace: Keyspace;
   #starts: readonly Entry[] = [];
   #barriersOwed = BARRIERS_OWED;
+  #handingOver: { readonly to: string; readonly untilMs: number } | null = null;
   #lastBarrierMs = 0;
   readonly #windows: readonly RequestWindow[];
   /** By partition: requests in line or on their way to the log. */
@@ -70,15 +91,16 @@ export class Writer implements AsyncDisposable {
     this.#dataHeads = new Float64Array(opened.tails.length).fill(-1);
     this.#announced = new Float64Array(opened.tails.length).fill(-1);
     this.sources = opened.sources;
-    this.epoch = Math.max(0, ...opened.tails.map((tail) => tail.prefix.epoch)) + 1;
+    this.epoch = parts.elected.epoch;
+    this.writerId = parts.elected.writerId;
     this.stamps = new StampClock(parts.clock);
     this.stamps.liftAbove(opened.stampMs, 0);
     this.appenders = opened.tails.map((tail, partition) => this.#appender(tail, partition));
     this.commits = new Commits({
       appenders: this.appenders,
       epoch: this.epoch,
-      k: opened.keyspace.ack.k,
-      others: [...parts.peers.keys()],
+      origin: parts.site,
+      value: parts.elected.value,
       logger: parts.logger,
       onCommitted: (partition, seq) => {
         if (this.#dataHeads[partition]! > this.#announced[partition]!) this.#barriersOwed = BARRIERS_OWED;
@@ -89,14 +111,18 @@ export class Writer implements AsyncDisposable {
   }
 
   /**
-   * Reads the log, opens the next epoch in every partition, and begins.
+   * Reads the log, opens the epoch it was elected to in every partition, and begins.
    * @throws {Fault} `corrupt`: the log lost its end or is another one. `unavailable`: it cannot be reached.
    */
   static async start(parts: WriterParts): Promise<Writer> {
     const stop = new AbortController();
-    const opened = await openLog({ ...parts, signal: stop.signal });
-    const writer = new Writer(parts, opened, stop);
-    writer.#begin(opened.tails);
+    const { value, epoch } = parts.elected;
+    const reigns = value.reigns.filter((reign) => reign.epoch < epoch);
+    const opened = await openLog({ ...parts, reigns, signal: stop.signal });
+    const applied = (await parts.applied?.(value, stop.signal)) ?? null;
+    const isNewer = applied !== null && applied.version > opened.keyspace.version;
+    const writer = new Writer(parts, isNewer ? { ...opened, keyspace: applied } : opened, stop);
+    writer.#begin();
     return writer;
   }
 
@@ -113,6 +139,42 @@ export class Writer implements AsyncDisposable {
 
   get pendingBytes(): number {
     return this.appenders.reduce((sum, appender) => sum + appender.queuedBytes, 0);
+  }
+
+  /**
+   * Whether new batches are taken: not while it hands over, nor with a clock that is wrong.
+   * @throws {Fault} `unavailable`: not now; nothing is stored.
+   */
+  checkAdmission(): void {
+    const { clock, clockTrouble } = this.#parts;
+    const { name } = this.#keyspace;
+    if (this.#handingOver !== null && clock.monotonicMs() < this.#handingOver.untilMs) {
+      const message = `keyspace ${name} is being handed over to ${this.#handingOver.to}`;
+      throw new Fault('unavailable', message, { retryAfterMs: 250 });
+    }
+    const trouble = clockTrouble?.() ?? null;
+    if (trouble === null) return;
+    throw new Fault('unavailable', `keyspace ${name}: no stamps can be given: ${trouble}`, { retryAfterMs: 2_000 });
+  }
+
+  /**
+   * Takes no more batches for a while, so that another site can take over without losing any (protocol E9).
+   * @returns the heads of all partitions once everything up to them is committed
+   */
+  async handOver(to: string): Promise<{ epoch: number; heads: readonly number[] }> {
+    this.#handingOver = { to, untilMs: this.#parts.clock.monotonicMs() + HAND_OVER_MS_MAX };
+    await this.barrier();
+    const entries = this.appenders.map((appender, partition) => {
+      const entry = entryOf({ kind: 'Noop' });
+      appender.enqueue(entry);
+      return this.wait(partition, entry).then(() => entry.seq);
+    });
+    return { epoch: this.epoch, heads: await Promise.all(entries) };
+  }
+
+  /** The handing over came to nothing. */
+  resume(): void {
+    this.#handingOver = null;
   }
 
   /** Puts a MUTATE in its partition's line, unless its request is known there; `wait` then follows what was found. */
@@ -134,6 +196,11 @@ export class Writer implements AsyncDisposable {
     this.appenders[partition]!.enqueue(entry);
     if (requestId !== '') this.#underWay[partition]!.set(requestId, entry);
     return entry;
+  }
+
+  /** The register changed: whose word counts may have, too. */
+  registerChanged(value: RegisterValue): void {
+    this.commits.registerChanged(value);
   }
 
   /** Resolves when the entry is committed at level `k`, or cancelled. Call it in the turn that `write` returned. */
@@ -207,10 +274,10 @@ export class Writer implements AsyncDisposable {
     });
   }
 
-  #begin(tails: readonly Tail[]): void {
-    const { onFatal, peers, keyspace, site: origin } = this.#parts;
+  #begin(): void {
+    const { onEnded, peers, keyspace, site: origin } = this.#parts;
     this.#starts = this.appenders.map((appender, partition) => {
-      const entry = entryOf(this.#epochStart(tails[partition]!));
+      const entry = entryOf(this.#epochStart(partition));
       appender.enqueue(entry);
       appender.enqueue(entryOf(this.#schema()));
       return entry;
@@ -222,19 +289,21 @@ export class Writer implements AsyncDisposable {
     );
     const appending = this.appenders.map((appender) => appender.run());
     this.#running = Promise.all([...appending, ...following, this.#barriers(), this.#checkpoints()]).catch((error) => {
-      if (!this.signal.aborted) onFatal(error);
+      if (!this.signal.aborted) onEnded(error);
     });
   }
 
-  #epochStart(tail: Tail): EpochStartBody {
-    const { epoch, seq, chain, origin } = tail.prefix;
+  /** What came before in the partition: the newest earlier reign that left something there, up to its cut. */
+  #epochStart(partition: number): EpochStartBody {
+    const before = reignBefore(this.#parts.elected.value, this.epoch, partition);
+    const cut = before?.cuts?.[partition];
     return {
       kind: 'EpochStart',
-      writerId: this.#parts.random.id(),
-      previousOrigin: epoch === 0 ? '' : origin,
-      previousEpoch: epoch,
-      cutSeq: seq,
-      cutChain: Buffer.from(chain, 'hex'),
+      writerId: this.writerId,
+      previousOrigin: before?.site ?? '',
+      previousEpoch: before?.epoch ?? 0,
+      cutSeq: cut?.seq ?? -1,
+      cutChain: Buffer.from(cut?.chain ?? NO_CHAIN, 'hex'),
     };
   }
 
@@ -296,7 +365,7 @@ export class Writer implements AsyncDisposable {
       if (this.signal.aborted) return;
       const tails = this.appenders.map((appender) => appender.checkpoint);
       const point = { atMs: clock.nowMs(), keyspace: this.#keyspace, sources: this.sources.toJson(), tails };
-      await writePoint({ ...this.#parts, signal: this.signal }, point);
+      await writePoint(this.#parts, point);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** How fast rows are acked on one broker: ours by the writer's whole way in, against kafkajs with one row a record. */
 
+import { initialValue } from '@tidemark/control/register-value';
 import { KafkaLog } from '@tidemark/log/kafka-log';
 import { addColumnar } from '@tidemark/schema/columnar';
 import { NO_CHAIN, sealRecord } from '@tidemark/schema/envelope';
@@ -64,13 +65,16 @@ async function startWriter(log: KafkaLog, keyspace: Keyspace, folder: string): P
     ).bytes;
   const topic = topicNames.log(keyspace.name, SITE);
   await log.ensureTopic({ name: topic, partitions: PARTITIONS, flushed: false, genesis });
+  const writerId = 'bench';
+  const value = { ...initialValue(keyspace), reigns: [{ epoch: 1, site: SITE, writerId, cuts: null }] };
   return Writer.start({
+    elected: { value, epoch: 1, writerId },
     ...{ cluster, site: SITE, keyspace, log, clock, logger: SILENT },
     disk: new NodeDisk(folder),
     random: new SystemRandom(),
     network: { async *lines() {}, ask: () => Promise.reject(new Error('nobody answers')) },
     peers: new Map(),
-    onFatal: (error) => {
+    onEnded: (error) => {
       throw error;
     },
     onCommitted: () => {},

@@ -1,0 +1,266 @@
+/**
+ * Who writes a keyspace at this site, and when it becomes somebody: it watches the register, runs an election when there
+ * is a reason to (protocol E1), reigns while the register names it, and ends when it does not. The site's process lives
+ * on: what the protocol calls a writer process is one `Writer`.
+ */
+
+import { ELECTION_STALE_MS } from '@tidemark/control/register-changes';
+import { memberNamed, newestReign, primaryOf, type RegisterValue } from '@tidemark/control/register-value';
+import type { Keyspace } from '@tidemark/schema/table';
+import type { Clock } from '@tidemark/world/clock';
+import { Fault, isFault, messageOf } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import type { Random } from '@tidemark/world/random';
+import { type Campaign, Candidate, type CandidateParts, type Outcome } from './candidate.ts';
+import type { Elected } from './writer.ts';
+
+const LOOK_MS = 200;
+const RETRY_MS = 500;
+/** How much longer or shorter than the others a site waits before it takes an election over. */
+const STALE_JITTER_MS = 3_000;
+
+/** What reigns: a writer with its ingest. */
+export interface Reigning extends AsyncDisposable {
+  readonly epoch: number;
+  readonly writerId: string;
+  registerChanged(value: RegisterValue): void;
+}
+
+export type CandidacyParts<R extends Reigning> = Omit<CandidateParts, 'register'> & {
+  readonly register: CandidateParts['register'];
+  readonly keyspace: Keyspace;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** The newest value known here to be chosen; null before the register was read. */
+  readonly current: () => RegisterValue | null;
+  /** Begins to write as elected; `onEnded` is told when it can go on no more. */
+  readonly reign: (elected: Elected, onEnded: (error: unknown) => void) => Promise<R>;
+  /** Told of each election that was run here, and why one began. */
+  readonly onOutcome: (
+    campaign: Campaign,
+    outcome: Outcome | { readonly kind: 'failed'; readonly error: unknown },
+  ) => void;
+  readonly onFatal: (error: unknown) => void;
+};
+
+export class Candidacy<R extends Reigning> implements AsyncDisposable {
+  readonly #parts: CandidacyParts<R>;
+  readonly #stop = new AbortController();
+  #reigning: R | null = null;
+  #nominated: Campaign | null = null;
+  /** Why this site must not write while the register lists its log under this identity: it lost its end. */
+  #unfit: { readonly reason: string; readonly logId: string | undefined } | null = null;
+  /** The register's version when it last changed, when that was seen, and how long an election may stand from then. */
+  #seen = { version: -1, atMs: 0, staleMs: 0 };
+  #wake: () => void = () => {};
+  #running: Promise<void> = Promise.resolve();
+  #campaigning = false;
+
+  constructor(parts: CandidacyParts<R>) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#running = this.#run().catch((error) => {
+      if (!this.#stop.signal.aborted) this.#parts.onFatal(error);
+    });
+  }
+
+  /** Who writes here now; null when nobody does. */
+  get reigning(): R | null {
+    return this.#reigning;
+  }
+
+  get isCampaigning(): boolean {
+    return this.#campaigning;
+  }
+
+  /**
+   * Asks this site to become the primary.
+   * @throws {Fault} `invalid` 409: it cannot be, or is already; `unavailable`: it is in an election.
+   */
+  nominate(campaign: Campaign): void {
+    const { site, keyspace } = this.#parts;
+    const value = this.#parts.current();
+    const refuse = (message: string): never => {
+      throw new Fault('invalid', `keyspace ${keyspace.name}: ${message}`, { status: 409, got: site });
+    };
+    if (this.#campaigning || this.#nominated !== null) {
+      throw new Fault('unavailable', `keyspace ${keyspace.name}: ${site} is in an election`, { retryAfterMs: 1_000 });
+    }
+    if (this.#reigning !== null) refuse(`${site} is its primary already, in epoch ${this.#reigning.epoch}`);
+    if (this.#unfit !== null) refuse(`${site} cannot write: ${this.#unfit.reason}`);
+    if (value !== null && newestReign(value) !== null && !isActive(value, site)) {
+      refuse(`${site} is being rebuilt; wait until it is level again`);
+    }
+    this.#nominated = campaign;
+    this.#wake();
+  }
+
+  /** The register changed. */
+  registerChanged(value: RegisterValue): void {
+    this.#reigning?.registerChanged(value);
+    this.#wake();
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#parts;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const value = this.#parts.current();
+      if (value !== null) {
+        this.#note(value);
+        await this.#stepDown(value);
+        const campaign = this.#reason(value);
+        if (campaign !== null) await this.#campaign(campaign);
+        else await this.#handOver(value);
+      }
+      const waiting = new AbortController();
+      this.#wake = () => waiting.abort(null);
+      await clock.sleep(LOOK_MS, AbortSignal.any([signal, waiting.signal]));
+    }
+  }
+
+  #note(value: RegisterValue): void {
+    const { clock, random, site } = this.#parts;
+    const { version } = value;
+    if (this.#unfit !== null && this.#listedLogId(value) !== this.#unfit.logId && isActive(value, site)) {
+      this.#unfit = null;
+    }
+    if (version === this.#seen.version) return;
+    const staleMs = ELECTION_STALE_MS + (random.fraction() * 2 - 1) * STALE_JITTER_MS;
+    this.#seen = { version, atMs: clock.monotonicMs(), staleMs };
+  }
+
+  #listedLogId(value: RegisterValue | null): string | undefined {
+    const { site } = this.#parts;
+    return value === null ? undefined : memberNamed(value, site)?.logIds[site];
+  }
+
+  /** A writer whose reign is not the newest one has nothing left to do. */
+  async #stepDown(value: RegisterValue): Promise<void> {
+    const reigning = this.#reigning;
+    const newest = newestReign(value);
+    if (reigning === null || newest === null || newest.epoch <= reigning.epoch) return;
+    const { keyspace, logger, site } = this.#parts;
+    const message = `keyspace ${keyspace.name}: epoch ${reigning.epoch} of ${site} is over, ${newest.site} has epoch ${newest.epoch}`;
+    logger.warn({ keyspace: keyspace.name, epoch: reigning.epoch, newest: newest.epoch }, message);
+    await this.#end(reigning);
+  }
+
+  async #end(reigning: R): Promise<void> {
+    if (this.#reigning === reigning) this.#reigning = null;
+    await reigning[Symbol.asyncDispose]();
+  }
+
+  /** E1: why an election should begin here now; null when there is no reason. */
+  #reason(value: RegisterValue): Campaign | null {
+    const { site, keyspace, clock } = this.#parts;
+    const nominated = this.#nominated;
+    this.#nominated = null;
+    if (this.#reigning !== null || this.#unfit !== null) return null;
+    if (nominated !== null) return nominated;
+    const { election, version } = value;
+    if (election === null) {
+      if (primaryOf(value, keyspace) !== site) return null;
+      const reason = newestReign(value) === null ? 'the keyspace is new' : 'its writer process is a new one';
+      return { cause: 'start', reason, loss: null, version };
+    }
+    // Whoever began it here is no more: an election of this very process would still be running.
+    const isOrphan = election.site === site;
+    const isFit = newestReign(value) === null || isActive(value, site);
+    const isStale = clock.monotonicMs() - this.#seen.atMs > this.#seen.staleMs;
+    if (!isFit || (!isOrphan && !isStale)) return null;
+    const reason = `the election of epoch ${election.epoch} by ${election.site} (${election.reason}) stood still`;
+    return { cause: isOrphan ? election.cause : 'takeover', reason, loss: election.loss, version };
+  }
+
+  async #campaign(campaign: Campaign): Promise<void> {
+    const { clock, logger, keyspace, onOutcome } = this.#parts;
+    this.#campaigning = true;
+    try {
+      const outcome = await new Candidate(this.#parts, this.#stop.signal).run(campaign);
+      if (outcome.kind === 'won') await this.#reign(outcome.elected);
+      onOutcome(campaign, outcome);
+      if (outcome.kind === 'lost') {
+        logger.info({ keyspace: keyspace.name, reason: outcome.reason }, `election not won: ${outcome.reason}`);
+        await clock.sleep(RETRY_MS, this.#stop.signal);
+      }
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      if (!isFault(error)) throw error;
+      onOutcome(campaign, { kind: 'failed', error });
+      logger.warn({ keyspace: keyspace.name, error: messageOf(error) }, `election failed: ${error.message}`);
+      if (error.kind === 'corrupt') this.#disable(error.message);
+      await clock.sleep(RETRY_MS, this.#stop.signal);
+    } finally {
+      this.#campaigning = false;
+    }
+  }
+
+  #disable(reason: string): void {
+    this.#unfit = { reason, logId: this.#listedLogId(this.#parts.current()) };
+  }
+
+  /** A primary that must not write asks another member to. */
+  async #handOver(value: RegisterValue): Promise<void> {
+    const { site, keyspace, network, placeOf, clock } = this.#parts;
+    if (this.#unfit === null || value.election !== null || primaryOf(value, keyspace) !== site) return;
+    const reason = `${site} cannot write: ${this.#unfit.reason}`;
+    const others = value.members.filter((member) => member.site !== site && member.state === 'ACTIVE');
+    for (const other of others) {
+      const campaign: Campaign = { cause: 'takeover', reason, loss: null, version: value.version };
+      const url = `${placeOf(other.site)}/v1/internal/nominate/${keyspace.name}`;
+      const answer = await network.ask(url, campaign, RETRY_MS * 4).catch(() => null);
+      if (answer?.status === 202) break;
+    }
+    await clock.sleep(RETRY_MS * 4, this.#stop.signal);
+  }
+
+  async #reign(elected: Elected): Promise<void> {
+    const { logger, keyspace, onFatal } = this.#parts;
+    const ended = (error: unknown): void => {
+      const reigning = this.#reigning;
+      const message = `keyspace ${keyspace.name}: epoch ${elected.epoch} ended: ${messageOf(error)}`;
+      logger.warn({ keyspace: keyspace.name, epoch: elected.epoch }, message);
+      if (isFault(error, 'corrupt')) this.#disable(error.message);
+      else if (!isFault(error)) onFatal(error);
+      if (reigning !== null) void this.#end(reigning).catch(onFatal);
+    };
+    const reigning = await this.#patiently(() => this.#parts.reign(elected, ended));
+    if (reigning === null) return;
+    this.#reigning = reigning;
+    logger.info(
+      { keyspace: keyspace.name, epoch: elected.epoch },
+      `writing ${keyspace.name} in epoch ${elected.epoch}`,
+    );
+    const value = this.#parts.current();
+    if (value !== null) reigning.registerChanged(value);
+  }
+
+  /** Tries until the log answers; null when the service stops first. */
+  async #patiently<T>(attempt: () => Promise<T>): Promise<T | null> {
+    const { clock, logger } = this.#parts;
+    for (let told = false; !this.#stop.signal.aborted; told = true) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!isFault(error, 'unavailable')) throw error;
+        if (!told) logger.warn({ error: error.message }, 'writer waits for its log');
+        await clock.sleep(RETRY_MS, this.#stop.signal);
+      }
+    }
+    return null;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    if (this.#reigning !== null) await this.#end(this.#reigning);
+  }
+}
+
+function isActive(value: RegisterValue, site: string): boolean {
+  return memberNamed(value, site)?.state === 'ACTIVE';
+}

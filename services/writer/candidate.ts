@@ -1,0 +1,303 @@
+/**
+ * Runs one election for this site (protocol E2–E7): names itself in the register, has the newest reign fenced at every
+ * member, works out where it ends, sees to it that enough members hold that, and commits. What to conclude from the
+ * answers is decided in `packages/control`; this asks, waits and asks again.
+ */
+
+import { closureOf, cutsOf, type FenceReport, holdersOf, mayCommit, type SiteCopies } from '@tidemark/control/election';
+import type { Register } from '@tidemark/control/register';
+import { beginElection, commitElection } from '@tidemark/control/register-changes';
+import {
+  type Cause,
+  type CutAt,
+  type Election,
+  type LossRule,
+  type Member,
+  newestReign,
+  type RegisterValue,
+} from '@tidemark/control/register-value';
+import type { Keyspace } from '@tidemark/schema/table';
+import type { Clock } from '@tidemark/world/clock';
+import { Fault, isFault } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import type { Network } from '@tidemark/world/network';
+import type { Random } from '@tidemark/world/random';
+import type { Elected } from './writer.ts';
+
+/** One fence is given this long, and the whole election so long; then another candidate may do better. */
+const ASK_MS = 3_000;
+const FILL_MS = 12_000;
+const ELECTION_MS = 30_000;
+const AGAIN_MS = 100;
+/** How long the old primary takes no writes at most before a planned move is given up. */
+const DRAIN_MS = 5_000;
+const DRAIN_LOOK_MS = 10;
+/** How long a first reign waits for members that have not answered: those that do not are left to be readmitted. */
+const FIRST_MS = 5_000;
+/** How long an operator's lossy election waits for members whose word would make it lossless. */
+const LOSSY_MS = 5_000;
+
+export type CandidateParts = {
+  readonly site: string;
+  readonly keyspace: Keyspace;
+  readonly register: Register;
+  readonly network: Network;
+  /** Where a site's HTTP is, this site's included. */
+  readonly placeOf: (site: string) => string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Where a reign is cut when records of it are lost for good. */
+  readonly lossyCuts: (value: RegisterValue, received: readonly CutAt[], loss: LossRule) => Promise<readonly CutAt[]>;
+};
+
+export type Campaign = {
+  readonly cause: Cause;
+  readonly reason: string;
+  readonly loss: LossRule | null;
+  /** Version of the register the reasons are of; null: of now. */
+  readonly version: number | null;
+};
+
+/** How long each step took, in ms. */
+export type Phase = { readonly name: 'drained' | 'named' | 'fenced' | 'filled' | 'committed'; readonly ms: number };
+
+export type Outcome =
+  | { readonly kind: 'won'; readonly elected: Elected; readonly closed: Closed; readonly phases: readonly Phase[] }
+  /** The register says otherwise: nothing was changed, or another candidate took over. */
+  | { readonly kind: 'lost'; readonly reason: string; readonly phases: readonly Phase[] };
+
+/** What a won election ended. */
+export type Closed = {
+  /** Site of the reign before; null when there was none. */
+  readonly from: string | null;
+  readonly epoch: number;
+  readonly how: string;
+};
+
+export class Candidate {
+  readonly writerId: string;
+  readonly #parts: CandidateParts;
+  readonly #signal: AbortSignal;
+  readonly #reports = new Map<string, FenceReport>();
+  readonly #phases: Phase[] = [];
+  #beganMs = 0;
+  #markedMs = 0;
+
+  constructor(parts: CandidateParts, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#signal = signal;
+    this.writerId = parts.random.id();
+  }
+
+  /**
+   * @throws {Fault} `unavailable`: the register cannot be read, or the reign cannot be closed in time; the election may
+   *   stand open, for this site or another to take over. `corrupt`: two histories under one position.
+   */
+  async run(campaign: Campaign): Promise<Outcome> {
+    this.#beganMs = this.#markedMs = this.#parts.clock.monotonicMs();
+    if (campaign.cause === 'switchover') {
+      const refusal = await this.#drain();
+      if (refusal !== null) return this.#lost(refusal);
+      this.#mark('drained');
+    }
+    const named = await this.#name(campaign);
+    if ('refused' in named) return this.#lost(named.refused);
+    this.#mark('named');
+    const { value } = named;
+    const { election } = value;
+    if (election === null) return this.#lost('the election is over already');
+    const { cuts, how } = await this.#close(value, election);
+    this.#mark('fenced');
+    const lost = cuts === 'superseded' ? how : await this.#holdEnough(value, election, cuts);
+    if (lost !== null) return this.#lost(lost);
+    this.#mark('filled');
+    return this.#commit(value, election, cuts as readonly CutAt[] | null, how);
+  }
+
+  #mark(name: Phase['name']): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    this.#phases.push({ name, ms: Math.round(nowMs - this.#markedMs) });
+    this.#markedMs = nowMs;
+  }
+
+  #lost(reason: string): Outcome {
+    return { kind: 'lost', reason, phases: this.#phases };
+  }
+
+  /** E9: the old primary takes no more, and everything it has is here. @returns why that did not come about, or null */
+  async #drain(): Promise<string | null> {
+    const { register, site, clock } = this.#parts;
+    const reign = newestReign(await register.read());
+    if (reign === null || reign.site === site) return null;
+    type Heads = { readonly epoch: number; readonly heads: readonly number[] };
+    const left = await this.#ask<Heads>(reign.site, 'abdicate', { to: site });
+    const refuse = async (reason: string): Promise<string> => {
+      await this.#ask(reign.site, 'abdicate', { to: site, resume: true });
+      return reason;
+    };
+    if (left === null) return refuse(`${reign.site} did not hand over`);
+    const deadlineMs = clock.monotonicMs() + DRAIN_MS;
+    while (clock.monotonicMs() < deadlineMs && !this.#signal.aborted) {
+      const copy = (await this.#copies(site))?.copies.find(({ origin }) => origin === reign.site);
+      const isLevel = left.heads.every((head, partition) => {
+        const [epoch, seq] = copy?.positions[partition] ?? [0, -1];
+        return epoch > left.epoch || (epoch === left.epoch && seq >= head);
+      });
+      if (isLevel) return null;
+      await clock.sleep(DRAIN_LOOK_MS, this.#signal);
+    }
+    return refuse(`${site} was not level with ${reign.site} within ${DRAIN_MS} ms`);
+  }
+
+  /** E2. */
+  async #name({ cause, reason, loss, version }: Campaign) {
+    const { register, site, clock } = this.#parts;
+    const { writerId } = this;
+    const wanted = version ?? (await register.read()).version;
+    const beginning = { site, writerId, cause, reason, loss, beganMs: clock.nowMs(), version: wanted };
+    return register.change((value, changeId) => beginElection(value, changeId, beginning));
+  }
+
+  /** E3–E5: asks until the newest reign is closed. */
+  async #close(
+    value: RegisterValue,
+    election: Election,
+  ): Promise<{ cuts: readonly CutAt[] | null | 'superseded'; how: string }> {
+    const { keyspace } = this.#parts;
+    for (;;) {
+      await this.#fenceAll(value, election);
+      const reports = [...this.#reports.values()];
+      const closure = closureOf(value, reports);
+      const cuts = cutsOf(value, reports, keyspace.partitions);
+      if ('conflict' in cuts) throw new Fault('corrupt', `election of epoch ${election.epoch}: ${cuts.conflict}`);
+      if ('superseded' in cuts) return { cuts: 'superseded', how: cuts.superseded };
+      if (closure.kind === 'lossless') {
+        if (closure.by !== 'first') return { cuts: cuts.cuts, how: `by the ${closure.by}` };
+        if (reports.length === value.members.length || this.#ageMs() > FIRST_MS) return { cuts: null, how: 'first' };
+      } else if (closure.kind === 'lossy' && this.#ageMs() > LOSSY_MS) {
+        const lossy = await this.#parts.lossyCuts(value, cuts.cuts ?? [], election.loss!);
+        return { cuts: lossy, how: `with a loss: ${closure.missing.join(', ')} did not answer` };
+      }
+      const { have, need, missing } = closure.kind === 'lossless' ? { have: 0, need: 0, missing: [] } : closure;
+      const message = `epoch ${election.epoch}: ${have} of ${need} members fenced, ${missing.join(', ')} missing`;
+      const gone = await this.#again(election, message);
+      if (gone !== null) return { cuts: 'superseded', how: gone };
+    }
+  }
+
+  #ageMs(): number {
+    return this.#parts.clock.monotonicMs() - this.#beganMs;
+  }
+
+  /** Asks those who have not answered yet; returns when all have, or enough have to go on. */
+  async #fenceAll(value: RegisterValue, election: Election): Promise<void> {
+    const { random, keyspace } = this.#parts;
+    const reign = newestReign(value);
+    const asked = value.members.map(({ site }) => site).filter((site) => !this.#reports.has(site));
+    const fence = { origin: reign?.site, closes: reign?.epoch, by: election.epoch, nonce: random.id() };
+    const { promise: enough, resolve } = Promise.withResolvers<void>();
+    const asking = asked.map(async (site) => {
+      const report = reign === null ? await this.#whole(site) : await this.#ask<FenceReport>(site, 'fence', fence);
+      if (report !== null) this.#reports.set(site, report);
+      const closure = closureOf(value, [...this.#reports.values()]);
+      if (closure.kind === 'lossless' && closure.by !== 'first' && keyspace.partitions > 0) resolve();
+    });
+    await Promise.race([Promise.all(asking), enough]);
+  }
+
+  /** Before the first reign there is nothing to fence: a member says what its topics are. */
+  async #whole(site: string): Promise<FenceReport | null> {
+    const answer = await this.#copies(site);
+    if (answer === null || answer.copies.some(({ logId }) => logId === '')) return null;
+    const logIds = Object.fromEntries(answer.copies.map(({ origin, logId }) => [origin, logId]));
+    return { site, origin: site, logId: logIds[site] ?? '', trusted: true, partitions: [], logIds };
+  }
+
+  async #copies(site: string): Promise<SiteCopies | null> {
+    return this.#ask<SiteCopies>(site, 'copies', null);
+  }
+
+  /** Null when it does not answer, or says no. */
+  async #ask<T>(site: string, what: string, body: object | null, timeoutMs = ASK_MS): Promise<T | null> {
+    const { network, placeOf, keyspace, logger } = this.#parts;
+    const url = `${placeOf(site)}/v1/internal/${what}/${keyspace.name}`;
+    try {
+      const answer = await network.ask(url, body, timeoutMs);
+      if (answer.status === 200) return answer.body as T;
+      logger.info({ site, what, status: answer.status }, `election: ${what} at ${site}: status ${answer.status}`);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      logger.info({ site, what, error: error.message }, `election: ${what} at ${site} was not answered`);
+    }
+    return null;
+  }
+
+  /** E6: fills this site, then the others, until enough hold everything. @returns why it is lost, null when all is well */
+  async #holdEnough(value: RegisterValue, election: Election, cuts: readonly CutAt[] | null | 'superseded') {
+    if (cuts === null || cuts === 'superseded') return null;
+    const { site } = this.#parts;
+    for (;;) {
+      const sites = value.members.map((member) => member.site);
+      const answers = await Promise.all(sites.map((one) => this.#copies(one)));
+      const copies = answers.filter((answer) => answer !== null);
+      const holders = holdersOf(value, cuts, copies);
+      if (mayCommit(value, election, holders)) return null;
+      const lacking = copies.map((answer) => answer.site).filter((one) => !holders.includes(one));
+      const first = lacking.includes(site) ? [site] : lacking;
+      const filling = first.map((one) => this.#fill(value, cuts, one, [...holders, ...copies.map((c) => c.site)]));
+      await Promise.all(filling);
+      const message = `epoch ${election.epoch}: ${holders.length} members hold everything, ${value.ack.k + 1} are needed`;
+      const gone = await this.#again(election, message);
+      if (gone !== null) return gone;
+    }
+  }
+
+  /** Has a site copy up to every cut, oldest first, from whoever answered. */
+  async #fill(value: RegisterValue, cuts: readonly CutAt[], site: string, sites: readonly string[]): Promise<void> {
+    const from = [...new Set(sites)].filter((one) => one !== site);
+    for (const reign of value.reigns) {
+      const fill = { origin: reign.site, epoch: reign.epoch, cuts: reign.cuts ?? cuts, from };
+      await this.#ask(site, 'fill', fill, FILL_MS);
+    }
+  }
+
+  /** Waits a little. @returns why going on is useless. @throws {Fault} `unavailable`: it took too long; `message` says why */
+  async #again(election: Election, message: string): Promise<string | null> {
+    const { clock, register } = this.#parts;
+    if (this.#signal.aborted) throw new Fault('unavailable', `${message}; the site is stopping`);
+    if (this.#ageMs() > ELECTION_MS) throw new Fault('unavailable', `${message}, after ${ELECTION_MS} ms`);
+    await clock.sleep(AGAIN_MS, this.#signal);
+    const now = await register.read();
+    const isStillOurs = now.election?.epoch === election.epoch && now.election.writerId === this.writerId;
+    return isStillOurs ? null : `the register moved on to version ${now.version}`;
+  }
+
+  /** E7. */
+  async #commit(
+    value: RegisterValue,
+    election: Election,
+    cuts: readonly CutAt[] | null,
+    how: string,
+  ): Promise<Outcome> {
+    const { register, clock, keyspace } = this.#parts;
+    const { epoch, writerId } = election;
+    const reported = [...this.#reports.values()].flatMap((report) => this.#judged(value, report));
+    const commit = { epoch, writerId, cuts, reported, ack: keyspace.ack, nowMs: clock.nowMs() };
+    const committed = await register.change((now, changeId) => commitElection(now, changeId, commit));
+    if ('refused' in committed) return this.#lost(committed.refused);
+    this.#mark('committed');
+    const before = newestReign(value);
+    const closed = { from: before?.site ?? null, epoch: before?.epoch ?? 0, how };
+    return { kind: 'won', elected: { value: committed.value, epoch, writerId }, closed, phases: this.#phases };
+  }
+
+  /** A first reign takes members as they are; later, one whose topics are not those listed is not trusted any more. */
+  #judged(value: RegisterValue, report: FenceReport): Member[] {
+    const member = value.members.find(({ site }) => site === report.site);
+    if (member === undefined) return [];
+    if (newestReign(value) === null) return [{ site: report.site, state: 'ACTIVE', logIds: report.logIds }];
+    const isListed = report.trusted && member.logIds[report.origin] === report.logId;
+    return member.state === 'ACTIVE' && !isListed ? [{ ...member, state: 'REBUILD' }] : [];
+  }
+}
