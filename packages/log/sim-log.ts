@@ -22,8 +22,20 @@ export type AppendFate =
 
 const STORED: AppendFate = { answer: 'stored' };
 
-type Partition = { start: number; flushedEnd: number; records: LogRecord[] };
-type Topic = { readonly identity: number; readonly flushed: boolean; readonly partitions: Partition[] };
+type Partition = { readonly number: number; start: number; flushedEnd: number; records: LogRecord[] };
+type Topic = {
+  readonly name: string;
+  readonly identity: number;
+  readonly flushed: boolean;
+  readonly partitions: Partition[];
+};
+
+/** Told of everything that changes in a store, in the moment it does: for whoever checks what happens there. */
+export type StoreWatch = {
+  readonly landed: (topic: string, partition: number, record: LogRecord) => void;
+  /** The partition ends at `end` now, with what came after it gone. */
+  readonly lost: (topic: string, partition: number, end: number) => void;
+};
 
 export class SimLogStore {
   readonly clock: Clock;
@@ -31,6 +43,7 @@ export class SimLogStore {
   fate: (topic: string, partition: number) => AppendFate = () => STORED;
   /** Asked before every append: how long the answer takes, in ms. */
   appendMs: () => number = () => 0;
+  watch: StoreWatch = { landed: () => {}, lost: () => {} };
   readonly #topics = new Map<string, Topic>();
   readonly #bells = new Set<Bell>();
   #topicCount = 0;
@@ -59,8 +72,13 @@ export class SimLogStore {
   }
 
   makeTopic(spec: TopicSpec): Topic {
-    const partitions = Array.from({ length: spec.partitions }, () => ({ start: 0, flushedEnd: 0, records: [] }));
-    const topic = { identity: ++this.#topicCount, flushed: spec.flushed, partitions };
+    const partitions = Array.from({ length: spec.partitions }, (_, number) => ({
+      number,
+      start: 0,
+      flushedEnd: 0,
+      records: [],
+    }));
+    const topic = { name: spec.name, identity: ++this.#topicCount, flushed: spec.flushed, partitions };
     this.#topics.set(spec.name, topic);
     return topic;
   }
@@ -75,8 +93,7 @@ export class SimLogStore {
   loseEnd(name: string, partition: number, end: number): void {
     const found = this.#topics.get(name)?.partitions[partition];
     if (found === undefined) throw noTopic('sim', name, partition);
-    found.records.length = Math.max(0, end - found.start);
-    found.flushedEnd = Math.min(found.flushedEnd, end);
+    this.#cut(name, found, end);
     this.ring();
   }
 
@@ -88,8 +105,15 @@ export class SimLogStore {
   /** The site's machines stop and come back: topics that are not flushed lose what came after the last `flush`. */
   losePower(): void {
     for (const topic of this.#topics.values())
-      for (const one of topic.partitions) one.records.length = Math.max(0, one.flushedEnd - one.start);
+      for (const one of topic.partitions) this.#cut(topic.name, one, one.flushedEnd);
     this.ring();
+  }
+
+  #cut(topic: string, partition: Partition, end: number): void {
+    if (end >= endOf(partition)) return;
+    partition.records.length = Math.max(0, end - partition.start);
+    partition.flushedEnd = Math.min(partition.flushedEnd, end);
+    this.watch.lost(topic, partition.number, end);
   }
 
   /** Adds at the end, copying the values: the caller may use its buffers again. Returns the first offset. */
@@ -97,7 +121,9 @@ export class SimLogStore {
     const first = endOf(partition);
     const timeMs = Math.max(this.clock.nowMs(), partition.records.at(-1)?.timeMs ?? 0);
     entries.forEach(({ value, headers }, index) => {
-      partition.records.push({ offset: first + index, timeMs, value: new Uint8Array(value), headers: { ...headers } });
+      const record = { offset: first + index, timeMs, value: new Uint8Array(value), headers: { ...headers } };
+      partition.records.push(record);
+      this.watch.landed(topic.name, partition.number, record);
     });
     if (topic.flushed) partition.flushedEnd = endOf(partition);
     this.ring();

@@ -1,0 +1,168 @@
+/**
+ * A client: writes with idempotency keys and reads, through the sites' own HTTP, at whatever site it takes for the
+ * primary; it follows redirects and tries again. Everything it hears goes into the history.
+ */
+
+import { isFault } from '@tidemark/world/fault';
+import { integerBetween, type Random } from '@tidemark/world/random';
+import { placeOf, type Reply, type Request } from './exchange.ts';
+import type { History, ReadEntry, WriteEntry } from './history.ts';
+import type { SimWorld } from './world.ts';
+
+export const KEYSPACE = 'ks';
+export const KEYS = ['a', 'b', 'c'];
+const ASK_MS = 3_000;
+const HEAR_MS = 4_000;
+const GIVE_UP_MS = 12_000;
+
+export type ClientRules = {
+  readonly name: string;
+  /** Longest pause between two operations. */
+  readonly thinkMs: number;
+  /** Share of operations that write. */
+  readonly writeRate: number;
+};
+
+/** `lost`: no answer came, so it may have been done. */
+type Heard = Reply | 'lost';
+
+export class SimClient {
+  isStopped = false;
+  readonly #world: SimWorld;
+  readonly #rules: ClientRules;
+  readonly #history: History;
+  readonly #random: Random;
+  /** Key → the newest write of its own that was acked. */
+  readonly #own = new Map<string, WriteEntry>();
+  #primary: string;
+  #count = 0;
+
+  constructor(world: SimWorld, rules: ClientRules, history: History) {
+    this.#world = world;
+    this.#rules = rules;
+    this.#history = history;
+    this.#random = world.random.of(`client ${rules.name}`);
+    this.#primary = world.siteNames[0]!;
+  }
+
+  async run(): Promise<void> {
+    const { scheduler } = this.#world;
+    const { thinkMs, writeRate } = this.#rules;
+    while (!this.isStopped) {
+      await scheduler.sleep(integerBetween(this.#random, 1, thinkMs));
+      const key = KEYS[integerBetween(this.#random, 0, KEYS.length - 1)]!;
+      const dice = this.#random.fraction();
+      if (dice < writeRate) await this.write(key);
+      else if (dice < (1 + writeRate) / 2) await this.#readPrimary(key);
+      else await this.#readLocal(key);
+    }
+  }
+
+  /** One write, tried until it is acked, refused for good, or given up. */
+  async write(key: string): Promise<WriteEntry> {
+    const { scheduler, trace } = this.#world;
+    const { name } = this.#rules;
+    const id = `${name}-${++this.#count}`;
+    const entry: WriteEntry = {
+      id,
+      client: name,
+      key,
+      invokedMs: scheduler.nowMs,
+      outcome: 'under way',
+      returnedMs: Number.POSITIVE_INFINITY,
+      token: null,
+    };
+    this.#history.writes.push(entry);
+    let maybe = false;
+    const rows = [1, 2].map((n) => ({ k: key, n, v: id }));
+    const path = `/v1/${KEYSPACE}/t/rows?timeoutMs=${ASK_MS}`;
+    const request: Request = { method: 'POST', path, headers: { 'idempotency-key': id }, body: { rows } };
+    const untilMs = scheduler.nowMs + GIVE_UP_MS;
+    while (entry.outcome === 'under way') {
+      const heard = await this.#ask(this.#primary, request);
+      const status = heard === 'lost' ? 0 : heard.status;
+      if (heard !== 'lost' && status === 200) {
+        entry.token = (heard.body as { readonly token: string }).token;
+        entry.returnedMs = scheduler.nowMs;
+        entry.outcome = 'acked';
+        this.#own.set(key, entry);
+      } else if (heard !== 'lost' && status === 400) {
+        trace.note(name, `${id} refused: ${JSON.stringify(heard.body)}`);
+        entry.outcome = maybe ? 'unknown' : 'failed';
+      } else {
+        maybe ||= status !== 307 && status !== 503 && status !== 404;
+        const isOver = scheduler.nowMs > untilMs || (maybe && this.#random.fraction() < 0.2);
+        if (isOver) entry.outcome = maybe ? 'unknown' : 'failed';
+        else await this.#turnTo(heard);
+      }
+    }
+    trace.note(name, `write ${id} to ${key}: ${entry.outcome} ${entry.token ?? ''}`);
+    return entry;
+  }
+
+  /** Reads at the primary; one that was not answered is no part of the history. */
+  async #readPrimary(key: string): Promise<void> {
+    const { scheduler } = this.#world;
+    const invokedMs = scheduler.nowMs;
+    const path = `/v1/${KEYSPACE}/t/rows/${key}?read=primary&timeoutMs=${ASK_MS}`;
+    for (let attempt = 0; attempt < 4; attempt++) {
+      const site = this.#primary;
+      const heard = await this.#ask(site, { method: 'GET', path });
+      if (heard !== 'lost' && heard.status === 200) {
+        this.#took({ key, site, level: 'primary', after: null, invokedMs }, heard);
+        return;
+      }
+      await this.#turnTo(heard);
+    }
+  }
+
+  /** Reads at any site, half the time asking for its own last write. */
+  async #readLocal(key: string): Promise<void> {
+    const { scheduler, siteNames } = this.#world;
+    const site = siteNames[integerBetween(this.#random, 0, siteNames.length - 1)]!;
+    const own = this.#own.get(key) ?? null;
+    const after = this.#random.fraction() < 0.5 ? own : null;
+    const headers = after === null ? {} : { 'tidemark-at-least': after.token! };
+    const path = `/v1/${KEYSPACE}/t/rows/${key}?timeoutMs=${ASK_MS}`;
+    const invokedMs = scheduler.nowMs;
+    const heard = await this.#ask(site, { method: 'GET', path, headers });
+    if (heard === 'lost' || heard.status !== 200) return;
+    this.#took({ key, site, level: after === null ? 'local' : 'at-least', after, invokedMs }, heard);
+  }
+
+  #took(read: Omit<ReadEntry, 'client' | 'value' | 'returnedMs'>, { body }: Reply): void {
+    const { scheduler, trace } = this.#world;
+    const { rows } = body as { readonly rows: readonly { readonly v: string }[] };
+    const values = [...new Set(rows.map((row) => row.v))];
+    const words = `${read.level} read of ${read.key} at ${read.site} saw ${rows.map((row) => row.v).join(', ')}`;
+    if (values.length > 1 || rows.length === 1) this.#world.fail('I10', words);
+    const value = values[0] ?? null;
+    this.#history.reads.push({ ...read, client: this.#rules.name, value, returnedMs: scheduler.nowMs });
+    trace.note(this.#rules.name, words);
+  }
+
+  async #ask(site: string, request: Request): Promise<Heard> {
+    try {
+      return await this.#world.exchange.request(this.#rules.name, site, request, HEAR_MS);
+    } catch (error) {
+      if (!isFault(error, 'unknown')) throw error;
+      return 'lost';
+    }
+  }
+
+  /** Where to ask next, and when. */
+  async #turnTo(heard: Heard): Promise<void> {
+    const { siteNames, scheduler } = this.#world;
+    if (heard !== 'lost' && heard.status === 307) {
+      const { host } = placeOf(String(heard.headers.location));
+      // Two sites that send to each other are not asked in a circle without end.
+      if (host === this.#primary) await scheduler.sleep(200);
+      this.#primary = host;
+      await scheduler.sleep(10);
+      return;
+    }
+    if (heard === 'lost' || this.#random.fraction() < 0.3)
+      this.#primary = siteNames[integerBetween(this.#random, 0, siteNames.length - 1)]!;
+    await scheduler.sleep(integerBetween(this.#random, 50, 400));
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * Looks over the shoulder of every log: decodes each record the moment it lands, and folds each copy of each origin's
+ * partition with rules of its own, not production's, so that it sees what a mutant of those would hide.
+ */
+
+import type { LogRecord } from '@tidemark/log/log';
+import {
+  chainFollows,
+  type Envelope,
+  epochSeed,
+  NO_CHAIN,
+  type OpenedRecord,
+  openRecord,
+} from '@tidemark/schema/envelope';
+import type { SimSite } from './sim-site.ts';
+
+/** An accepted record, by its position: one and the same wherever it stands. */
+export type Known = {
+  readonly envelope: Envelope;
+  /** Sites whose copy has accepted it at some time. */
+  readonly sites: Set<string>;
+};
+
+/** What one topic partition of one site holds of an origin. */
+export class Copy {
+  epoch = 0;
+  seq = -1;
+  chain = NO_CHAIN;
+  fencedBelow = 0;
+  /** By epoch: highest seq accepted with no fence above its epoch before it. */
+  readonly ackable = new Map<number, number>();
+}
+
+export type CopyName = { readonly keyspace: string; readonly origin: string; readonly partition: number };
+
+export class Copies {
+  /** `keyspace/epoch/partition/seq` → the record there. */
+  readonly known = new Map<string, Known>();
+  /** Request id without its part → positions it was accepted at. */
+  readonly requests = new Map<string, Envelope[]>();
+  /** `keyspace/partition` → EPOCH_STARTs accepted, by epoch. */
+  readonly starts = new Map<string, Map<number, Envelope>>();
+  readonly #copies = new Map<string, Copy>();
+  readonly #fail: (rule: string, words: string) => void;
+
+  constructor(fail: (rule: string, words: string) => void) {
+    this.#fail = fail;
+  }
+
+  /** Follows everything that happens to a site's log. */
+  watch(site: SimSite, onLanded: (topic: string, partition: number, record: LogRecord) => void): void {
+    site.store.watch = {
+      landed: (topic, partition, record) => {
+        onLanded(topic, partition, record);
+        const name = nameOf(topic, partition);
+        if (name !== null) this.#take(site.name, topic, name, record.value);
+      },
+      lost: (topic, partition) => {
+        const name = nameOf(topic, partition);
+        if (name === null) return;
+        this.#copies.delete(keyOf(site.name, name));
+        for (const { value } of site.store.topic(topic)!.partitions[partition]!.records)
+          this.#take(site.name, topic, name, value);
+      },
+    };
+  }
+
+  copy(site: string, name: CopyName): Copy {
+    const key = keyOf(site, name);
+    const found = this.#copies.get(key) ?? new Copy();
+    this.#copies.set(key, found);
+    return found;
+  }
+
+  at(keyspace: string, epoch: number, partition: number, seq: number): Known | null {
+    return this.known.get(`${keyspace}/${epoch}/${partition}/${seq}`) ?? null;
+  }
+
+  #take(site: string, topic: string, name: CopyName, value: Uint8Array): void {
+    let opened: OpenedRecord;
+    try {
+      opened = openRecord(value);
+    } catch {
+      return;
+    }
+    const { envelope } = opened;
+    const copy = this.copy(site, name);
+    const isMine = (['keyspace', 'origin', 'partition'] as const).every((field) => envelope[field] === name[field]);
+    if (!isMine || envelope.cluster !== 'tidemark') return;
+    if (envelope.body.kind === 'Genesis') return;
+    if (envelope.body.kind === 'Fence') {
+      copy.fencedBelow = Math.max(copy.fencedBelow, envelope.body.by);
+      return;
+    }
+    if (!this.#follows(copy, name, opened)) return;
+    copy.epoch = envelope.epoch;
+    copy.seq = envelope.seq;
+    copy.chain = envelope.chain;
+    if (copy.fencedBelow <= envelope.epoch) copy.ackable.set(envelope.epoch, envelope.seq);
+    this.#know(site, topic, envelope);
+  }
+
+  #follows(copy: Copy, name: CopyName, opened: OpenedRecord): boolean {
+    const { envelope } = opened;
+    if (envelope.epoch === copy.epoch) return envelope.seq === copy.seq + 1 && chainFollows(opened, copy.chain);
+    if (envelope.epoch < copy.epoch || envelope.body.kind !== 'EpochStart' || envelope.seq !== 0) return false;
+    const { previousOrigin, previousEpoch, cutSeq } = envelope.body;
+    if (!chainFollows(opened, epochSeed({ ...envelope, body: envelope.body }))) return false;
+    if (previousOrigin !== name.origin) return true;
+    return previousEpoch < copy.epoch || (previousEpoch === copy.epoch && cutSeq <= copy.seq);
+  }
+
+  #know(site: string, topic: string, envelope: Envelope): void {
+    const { keyspace, epoch, partition, seq, body } = envelope;
+    const key = `${keyspace}/${epoch}/${partition}/${seq}`;
+    const known = this.known.get(key);
+    if (known !== undefined) {
+      known.sites.add(site);
+      if (known.envelope.chain !== envelope.chain || known.envelope.origin !== envelope.origin) {
+        const words = `${topic} at ${site} holds another record at ${key} than ${[...known.sites].join(', ')}`;
+        this.#fail('I4', words);
+      }
+      return;
+    }
+    this.known.set(key, { envelope, sites: new Set([site]) });
+    this.#checkStamp(envelope);
+    if (body.kind === 'Mutate' && body.requestId !== '') {
+      const request = body.requestId.split('/')[0]!;
+      this.requests.set(request, [...(this.requests.get(request) ?? []), envelope]);
+    }
+    if (body.kind === 'EpochStart') this.#start(envelope, body.writerId);
+  }
+
+  #start(envelope: Envelope, writerId: string): void {
+    const { keyspace, epoch, partition, origin } = envelope;
+    const key = `${keyspace}/${partition}`;
+    const starts = this.starts.get(key) ?? new Map<number, Envelope>();
+    this.starts.set(key, starts);
+    starts.set(epoch, envelope);
+    for (const [place, others] of this.starts) {
+      const body = others.get(epoch)?.body;
+      const other = others.get(epoch)?.origin;
+      if (body?.kind !== 'EpochStart' || ((place !== key || body.writerId === writerId) && other === origin)) continue;
+      this.#fail('I1', `epoch ${epoch} of ${keyspace} has two writers: at ${other} and at ${origin}`);
+    }
+  }
+
+  #checkStamp({ keyspace, epoch, partition, seq, stampMs, stampCounter }: Envelope): void {
+    const before = this.at(keyspace, epoch, partition, seq - 1)?.envelope;
+    if (before === undefined) return;
+    const rises = stampMs > before.stampMs || (stampMs === before.stampMs && stampCounter > before.stampCounter);
+    if (rises) return;
+    const words = `${keyspace}/${partition}: stamp ${stampMs}.${stampCounter} of ${epoch}:${seq} after ${before.stampMs}.${before.stampCounter}`;
+    this.#fail('I12', words);
+  }
+
+  /**
+   * Which records count in the end: by epoch, the last seq, following each EPOCH_START back from the newest.
+   * @returns newest first
+   */
+  effective(keyspace: string, partition: number): Map<number, number> {
+    const starts = this.starts.get(`${keyspace}/${partition}`) ?? new Map<number, Envelope>();
+    const counted = new Map<number, number>();
+    let epoch = Math.max(0, ...starts.keys());
+    let cut = Number.MAX_SAFE_INTEGER;
+    while (epoch > 0) {
+      counted.set(epoch, cut);
+      const body = starts.get(epoch)?.body;
+      if (body?.kind !== 'EpochStart' || body.previousOrigin === '') break;
+      epoch = body.previousEpoch;
+      cut = body.cutSeq;
+    }
+    return counted;
+  }
+}
+
+function keyOf(site: string, { keyspace, origin, partition }: CopyName): string {
+  return `${site}/${keyspace}/${origin}/${partition}`;
+}
+
+/** Null for topics that hold no origin's records. */
+function nameOf(topic: string, partition: number): CopyName | null {
+  const [, keyspace, , origin] = /^tidemark\.([^.]+)\.(log|mirror)\.([^.]+)$/.exec(topic) ?? [];
+  return keyspace === undefined ? null : { keyspace, origin: origin!, partition };
+}

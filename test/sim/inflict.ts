@@ -1,0 +1,172 @@
+/** Makes the faults of a scenario happen, and has each of them end. */
+
+import type { AppendFate } from '@tidemark/log/sim-log';
+import { topicNames } from '@tidemark/schema/table';
+import { integerBetween, type Random } from '@tidemark/world/random';
+import { KEYSPACE } from './client.ts';
+import type { SimFault } from './scenario.ts';
+import type { SimSite } from './sim-site.ts';
+import { wordsOf } from './story.ts';
+import type { SimWorld } from './world.ts';
+
+const APPEND_MS_MAX = 4;
+
+/** Books every fault and its end. @param clients names on the network, for faults that keep them out */
+export function book(world: SimWorld, faults: readonly SimFault[], clients: readonly string[]): void {
+  for (const fault of faults) {
+    world.scheduler.after(fault.atMs - world.scheduler.nowMs, () => {
+      world.trace.note('world', wordsOf(fault));
+      const end = begin(world, fault, clients);
+      world.scheduler.after(fault.forMs, () => {
+        world.trace.note('world', `over: ${wordsOf(fault)}`);
+        end();
+      });
+    });
+  }
+}
+
+/** @returns what ends it */
+function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): () => void {
+  const { links } = world;
+  switch (fault.kind) {
+    case 'kill':
+      return down(world.site(fault.site), (site) => site.kill(fault.power));
+    case 'doom': {
+      const site = world.site(fault.site);
+      site.process?.doom(fault, () => {
+        world.trace.note(site.name, `dies at its step ${fault.afterSteps}`);
+        const up = down(site, () => site.kill());
+        world.scheduler.after(fault.forMs, up);
+      });
+      // One that has not come to that step by then is spared.
+      return () => site.process?.spare();
+    }
+    case 'pause': {
+      const { process } = world.site(fault.site);
+      process?.pause();
+      return () => process?.resume();
+    }
+    case 'cut':
+      return cut(world, [[fault.from, fault.to], ...(fault.both ? [[fault.to, fault.from] as const] : [])]);
+    case 'isolate': {
+      const others = [...world.siteNames.filter((name) => name !== fault.site), ...(fault.clientsToo ? clients : [])];
+      return cut(
+        world,
+        others.flatMap((other) => [[fault.site, other] as const, [other, fault.site] as const]),
+      );
+    }
+    case 'lossy':
+      links.lossRate += fault.rate;
+      return () => {
+        links.lossRate -= fault.rate;
+      };
+    case 'slow': {
+      links.slowMs += fault.ms;
+      return () => {
+        links.slowMs -= fault.ms;
+      };
+    }
+    case 'appends': {
+      const { store, name } = world.site(fault.site);
+      const random = world.random.of(`appends ${name} ${fault.atMs}`);
+      store.fate = (topic) => (topic === '' ? { answer: 'stored' } : fateOf(random, fault.rate));
+      return () => {
+        store.fate = () => ({ answer: 'stored' });
+      };
+    }
+    case 'log-away': {
+      const { store } = world.site(fault.site);
+      store.reachable = false;
+      return () => {
+        store.reachable = true;
+      };
+    }
+    case 'poison':
+      poison(world, world.site(fault.site), fault.salt);
+      return () => {};
+    case 'board-empty':
+      world.site(fault.site).board.forget();
+      return () => world.site(fault.site).board.forgetOne();
+    case 'board-away': {
+      const { board } = world.site(fault.site);
+      board.reachable = false;
+      return () => {
+        board.reachable = true;
+      };
+    }
+    case 'board-late': {
+      const { board } = world.site(fault.site);
+      board.standStill();
+      return () => board.goOn();
+    }
+    case 'clock': {
+      const site = world.site(fault.site);
+      const { wrongMs, strobes } = fault;
+      site.wrongMs = (nowMs) => (strobes && Math.floor(nowMs / 700) % 2 === 0 ? 0 : wrongMs);
+      return () => {
+        site.wrongMs = () => 0;
+      };
+    }
+    case 'disk-full':
+    case 'disk-error': {
+      const site = world.site(fault.site);
+      const random = world.random.of(`disk ${fault.site} ${fault.atMs}`);
+      const answer = fault.kind === 'disk-full' ? 'full' : 'eio';
+      site.diskFate = (kind) => (kind !== 'read' && (answer === 'full' || random.fraction() < 0.2) ? answer : 'ok');
+      return () => {
+        site.diskFate = () => 'ok';
+      };
+    }
+  }
+}
+
+function down(site: SimSite, kill: (site: SimSite) => void): () => void {
+  site.isHeldDown = true;
+  kill(site);
+  return () => {
+    site.isHeldDown = false;
+    site.start();
+  };
+}
+
+function cut(world: SimWorld, ways: readonly (readonly [string, string])[]): () => void {
+  for (const [from, to] of ways) world.links.cut(from, to);
+  return () => {
+    for (const [from, to] of ways) world.links.mend(from, to);
+  };
+}
+
+function fateOf(random: Random, rate: number): AppendFate {
+  if (random.fraction() >= rate) return { answer: 'stored' };
+  const dice = random.fraction();
+  if (dice < 0.2) return { answer: 'refused' };
+  if (dice < 0.5) return { answer: 'unknown', lands: 'now' };
+  if (dice < 0.7) return { answer: 'unknown', lands: 'never' };
+  return { answer: 'unknown', lands: { afterMs: integerBetween(random, 1, 3_000) } };
+}
+
+/** Somebody else's bytes in a log or a mirror: noise, or a record of another place copied as it is. */
+function poison(world: SimWorld, site: SimSite, salt: number): void {
+  const random = world.random.of(`poison ${salt}`);
+  const origin = world.siteNames[salt % world.siteNames.length]!;
+  const name = origin === site.name ? topicNames.log(KEYSPACE, origin) : topicNames.mirror(KEYSPACE, origin);
+  const topic = site.store.topic(name);
+  const partition = topic?.partitions[salt % 2];
+  if (topic === undefined || partition === undefined) return;
+  const noise = new Uint8Array(integerBetween(random, 0, 200)).map(() => integerBetween(random, 0, 255));
+  const stored = partition.records[integerBetween(random, 0, Math.max(0, partition.records.length - 1))];
+  const value = random.fraction() < 0.5 || stored === undefined ? noise : bent(random, stored.value);
+  site.store.land(topic, partition, [{ value }]);
+}
+
+/** A copy of a record with, half the time, one bit turned. */
+function bent(random: Random, value: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(value);
+  if (random.fraction() < 0.5) copy[integerBetween(random, 0, copy.length - 1)]! ^= 1;
+  return copy;
+}
+
+/** How long an append takes when nothing is wrong with it. */
+export function appendMs(random: Random): number {
+  return integerBetween(random, 1, APPEND_MS_MAX);
+}

@@ -1,0 +1,113 @@
+/** Looks at the sites from outside of the network, as often as it likes: promises that hold at every moment. */
+
+import { parseToken } from '@tidemark/schema/position';
+import { KEYSPACE } from './client.ts';
+import type { Copies } from './copies.ts';
+import type { Reply, Request } from './exchange.ts';
+import type { SimProcess } from './process.ts';
+import type { SimWorld } from './world.ts';
+
+type Positions = { readonly positions: Readonly<Record<string, readonly string[]>>; readonly asOf: string | null };
+type Digest = { readonly positions: unknown; readonly tables: Readonly<Record<string, { readonly hash: string }>> };
+
+/** I2: whoever acks, k other sites and the origin hold the record, unfenced, in that moment. */
+export function checkAck(world: SimWorld, copies: Copies, k: number, request: Request, reply: Reply): void {
+  const { token = null } = (reply.body ?? {}) as { readonly token?: string | null };
+  if (request.method !== 'POST' || reply.status !== 200 || token === null) return;
+  const { keyspace, origin, positions } = parseToken(token);
+  for (const [partition, { epoch, seq }] of positions) {
+    const holders = world.siteNames.filter((site) => {
+      const copy = copies.copy(site, { keyspace, origin, partition });
+      return (copy.ackable.get(epoch) ?? -1) >= seq;
+    });
+    // An earlier epoch's record counts once it is within the cut that a later one names.
+    const isClosed = [...copies.effective(keyspace, partition)].some(
+      ([e, cut]) => e === epoch && cut < Number.MAX_SAFE_INTEGER && seq <= cut,
+    );
+    if (isClosed || (holders.includes(origin) && holders.length > k)) continue;
+    const held = holders.length === 0 ? 'nobody' : holders.join(', ');
+    world.fail('I2', `${token} was acked while ${held} held it unfenced`);
+  }
+}
+
+export class Looker {
+  /** Why the sites are not equal yet. */
+  difference = '';
+  readonly #world: SimWorld;
+  readonly #copies: Copies;
+  readonly #k: number;
+  readonly #seen = new Map<string, string>();
+  readonly #asOf = new Map<SimProcess, string>();
+
+  constructor(world: SimWorld, copies: Copies, k: number) {
+    this.#world = world;
+    this.#copies = copies;
+    this.#k = k;
+  }
+
+  /** Looks every so often for as long as the run goes on. */
+  begin(everyMs: number): void {
+    const { scheduler } = this.#world;
+    scheduler.after(everyMs, () => {
+      for (const site of this.#world.siteNames) void this.#look(site);
+      this.begin(everyMs);
+    });
+  }
+
+  async #look(site: string): Promise<void> {
+    const process = this.#world.exchange.server(site)?.process;
+    const seen = await this.#get<Positions>(site, `/v1/internal/positions/${KEYSPACE}`);
+    if (seen === null || process === undefined) return;
+    const before = this.#asOf.get(process);
+    if (seen.asOf !== null) {
+      if (before !== undefined && isEarlier(seen.asOf, before))
+        this.#world.fail('I11', `asOf of ${site} went from ${before} back to ${seen.asOf}`);
+      this.#asOf.set(process, seen.asOf);
+    }
+    for (const [origin, partitions] of Object.entries(seen.positions))
+      partitions.forEach((text, partition) => {
+        this.#checkApplied(site, origin, partition, text);
+      });
+  }
+
+  /** I17: what a store holds is a record that was accepted, by k + 1 sites. */
+  #checkApplied(site: string, origin: string, partition: number, text: string): void {
+    const [epoch, seq] = text.split(':').map(Number) as [number, number];
+    if (seq < 0 || epoch === 0) return;
+    const known = this.#copies.at(KEYSPACE, epoch, partition, seq);
+    if (known === null) this.#world.fail('I5', `${site} applied ${origin}/${partition} to ${text}, which no log holds`);
+    else if (known.sites.size <= this.#k) {
+      const words = `${site} applied ${origin}/${partition} to ${text}, held only by ${[...known.sites].join(', ')}`;
+      this.#world.fail('I17', words);
+    }
+  }
+
+  /** I20: every site holds the same. */
+  async areEqual(): Promise<boolean> {
+    const found: (string | null)[] = [];
+    for (const site of this.#world.siteNames) {
+      const digest = await this.#get<Digest>(site, `/v1/internal/digest/${KEYSPACE}`);
+      const hashes = Object.entries(digest?.tables ?? {}).map(([name, { hash }]) => `${name} ${hash.slice(0, 8)}`);
+      this.#seen.set(
+        site,
+        digest === null ? 'does not answer' : `${hashes.join()} ${JSON.stringify(digest.positions)}`,
+      );
+      found.push(digest === null ? null : hashes.join());
+    }
+    this.difference = [...this.#seen].map(([site, what]) => `${site}: ${what}`).join('; ');
+    return found.every((one) => one !== null && one === found[0]);
+  }
+
+  async #get<T>(site: string, path: string): Promise<T | null> {
+    const server = this.#world.exchange.server(site);
+    if (server === null || server.process.isPaused) return null;
+    const response = await server.app.inject({ method: 'GET', url: path });
+    return response.statusCode === 200 ? (JSON.parse(response.payload) as T) : null;
+  }
+}
+
+function isEarlier(one: string, other: string): boolean {
+  const [ms, counter] = one.split('.').map(Number) as [number, number];
+  const [otherMs, otherCounter] = other.split('.').map(Number) as [number, number];
+  return ms < otherMs || (ms === otherMs && counter < otherCounter);
+}

@@ -1,0 +1,64 @@
+/**
+ * `npm run sim -- --seed 42` runs one seed and tells how it went; `--trace` prints all that happened.
+ * `npm run sim -- --seeds 2000 [--from 1]` runs many. A failing one is made smaller and told, and the exit code is 1.
+ * `npm run sim -- --mutants [--only NAME] [--seeds 500]` weakens one rule at a time and looks which seed notices.
+ */
+
+import { parseArgs } from 'node:util';
+import { runMutants } from './mutate.ts';
+import { type Outcome, run } from './run.ts';
+import { scenarioOf } from './scenario.ts';
+import { shrink } from './shrink.ts';
+import { storyOf } from './story.ts';
+
+const STORY_LINES = 25;
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    seeds: { type: 'string' },
+    from: { type: 'string', default: '1' },
+    trace: { type: 'boolean', default: false },
+    mutants: { type: 'boolean', default: false },
+    only: { type: 'string' },
+  },
+});
+
+if (values.mutants) process.exitCode = await runMutants(Number(values.seeds ?? 500), values.only ?? null);
+else if (values.seed !== undefined) process.exitCode = await runOne(Number(values.seed), values.trace);
+else process.exitCode = await runMany(Number(values.from), Number(values.seeds ?? 100));
+
+async function runOne(seed: number, isTraced: boolean): Promise<number> {
+  const outcome = await run(scenarioOf(seed), isTraced);
+  if (isTraced) console.log(outcome.lines.join('\n'));
+  const { acked, reads, simMs, hash } = outcome;
+  console.log(
+    `seed ${seed}: ${acked} writes acked, ${reads} reads, ${Math.round(simMs / 1000)} s simulated, trace ${hash}`,
+  );
+  return outcome.violation === null ? 0 : tell(seed, outcome);
+}
+
+async function runMany(from: number, count: number): Promise<number> {
+  const beganMs = performance.now();
+  let simMs = 0;
+  for (let seed = from; seed < from + count; seed++) {
+    const outcome = await run(scenarioOf(seed));
+    simMs += outcome.simMs;
+    if (outcome.violation !== null) return tell(seed, outcome);
+    if ((seed - from + 1) % 100 === 0) console.log(speed(seed - from + 1, simMs, performance.now() - beganMs));
+  }
+  console.log(`${count} seeds from ${from} on, all promises kept; ${speed(count, simMs, performance.now() - beganMs)}`);
+  return 0;
+}
+
+function speed(seeds: number, simMs: number, ms: number): string {
+  const perSecond = ((1_000 * seeds) / ms).toFixed(1);
+  return `${seeds} seeds, ${perSecond} seeds a second, ${(simMs / 60 / ms).toFixed(1)} simulated hours a real minute`;
+}
+
+async function tell(seed: number, failed: Outcome): Promise<number> {
+  console.log(`seed ${seed}: ${failed.violation!.rule}: ${failed.violation!.words}\nmaking it smaller …`);
+  const { scenario, outcome } = await shrink(scenarioOf(seed), failed);
+  console.log(storyOf(scenario, outcome.violation!, outcome.lines.slice(-STORY_LINES)));
+  return 1;
+}

@@ -1,0 +1,10 @@
+/** Every mutant there is. */
+
+import { APPLYING } from './applying.ts';
+import { COPYING } from './copying.ts';
+import type { Mutant } from './mutant.ts';
+import { WRITING } from './writing.ts';
+
+export type { Mutant } from './mutant.ts';
+
+export const MUTANTS: readonly Mutant[] = [...WRITING, ...COPYING, ...APPLYING];

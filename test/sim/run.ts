@@ -1,0 +1,171 @@
+/** One run: a cluster, clients, faults, and every promise looked at as it goes and at the end. */
+
+import { KEYS, KEYSPACE, SimClient } from './client.ts';
+import { Copies } from './copies.ts';
+import { History } from './history.ts';
+import { appendMs, book } from './inflict.ts';
+import { unexplained } from './linearizable.ts';
+import { checkAck, Looker } from './look.ts';
+import { type Scenario, SITES } from './scenario.ts';
+import { checkKept, checkLocalReads } from './settled.ts';
+import { SimWorld, type Violation } from './world.ts';
+
+/** Within this long after the last fault, writes resume, and then all sites are equal. */
+const MEND_MS = 60_000;
+const SETUP_MS = 10_000;
+const LOOK_MS = 250;
+
+export type Outcome = {
+  /** The first promise broken; null when all were kept. */
+  readonly violation: Violation | null;
+  /** Equal for equal runs. */
+  readonly hash: string;
+  readonly simMs: number;
+  readonly events: number;
+  readonly acked: number;
+  readonly reads: number;
+  readonly lines: readonly string[];
+};
+
+export async function run(scenario: Scenario, keepsAll = false): Promise<Outcome> {
+  const world = new SimWorld(scenario.seed, SITES);
+  world.trace.keepsAll = keepsAll;
+  const onStray = (error: unknown): void => world.fail('assertion', `a promise nobody waits for: ${String(error)}`);
+  process.on('unhandledRejection', onStray);
+  try {
+    return await new Run(world, scenario).go();
+  } finally {
+    process.off('unhandledRejection', onStray);
+  }
+}
+
+class Run {
+  readonly #world: SimWorld;
+  readonly #scenario: Scenario;
+  readonly #history = new History();
+  readonly #copies: Copies;
+  readonly #looker: Looker;
+
+  constructor(world: SimWorld, scenario: Scenario) {
+    this.#world = world;
+    this.#scenario = scenario;
+    this.#copies = new Copies((rule, words) => world.fail(rule, words));
+    this.#looker = new Looker(world, this.#copies, scenario.k);
+  }
+
+  async go(): Promise<Outcome> {
+    const { scheduler, violations, trace } = this.#world;
+    this.#build();
+    await this.#setUp();
+    if (violations.length === 0) await this.#live();
+    if (violations.length === 0) await this.#mend();
+    return {
+      violation: violations[0] ?? null,
+      hash: trace.hash,
+      simMs: scheduler.nowMs,
+      events: scheduler.count,
+      acked: this.#history.writes.filter((write) => write.outcome === 'acked').length,
+      reads: this.#history.reads.length,
+      lines: trace.lines(),
+    };
+  }
+
+  #build(): void {
+    const { exchange, trace } = this.#world;
+    for (const site of this.#world.sites()) {
+      const random = this.#world.random.of(`appends of ${site.name}`);
+      site.store.appendMs = () => appendMs(random);
+      this.#copies.watch(site, (topic, partition, record) => {
+        const tail = Buffer.from(record.value.subarray(-8)).toString('hex');
+        trace.note(site.name, `${topic}/${partition}@${record.offset} ${record.value.length} ${tail}`);
+      });
+    }
+    exchange.onReply = (site, request, reply) => {
+      trace.note(site, `${request.method} ${request.path} ${reply.status}`);
+      checkAck(this.#world, this.#copies, this.#scenario.k, request, reply);
+    };
+    for (const site of this.#world.sites()) site.start();
+  }
+
+  async #setUp(): Promise<void> {
+    const file = {
+      keyspace: KEYSPACE,
+      mode: 'single',
+      primary: SITES[0],
+      ack: `sync(${this.#scenario.k})`,
+      sites: Object.fromEntries(SITES.map((site) => [site, 'data'])),
+      partitions: this.#scenario.partitions,
+      tables: { t: { columns: { k: 'string', n: 'int', v: 'string' }, partitionKey: 'k', sortKey: ['n'] } },
+    };
+    const request = { method: 'PUT', path: `/v1/keyspaces/${KEYSPACE}`, body: file } as const;
+    const isMade = async (): Promise<boolean> =>
+      (await this.#world.exchange.request('operator', SITES[0], request, 5_000)).status < 300;
+    if (!(await this.#until(isMade, SETUP_MS))) this.#world.fail('setup', 'the keyspace was not made');
+  }
+
+  /** Clients at work while things go wrong. */
+  async #live(): Promise<void> {
+    const { scheduler, violations, exchange } = this.#world;
+    const { clients, faults, durationMs } = this.#scenario;
+    const beganMs = scheduler.nowMs;
+    const working = clients.map((rules) => new SimClient(this.#world, rules, this.#history));
+    exchange.twiceRate = 0.05;
+    book(
+      this.#world,
+      faults.map((fault) => ({ ...fault, atMs: fault.atMs + beganMs })),
+      clients.map((client) => client.name),
+    );
+    this.#looker.begin(LOOK_MS);
+    const ends = working.map((client) => client.run());
+    const overMs = Math.max(durationMs, ...faults.map((fault) => fault.atMs + fault.forMs));
+    await scheduler.run(beganMs + overMs + 1, () => violations.length > 0);
+    // Whoever died late in a doom of its own is back, too.
+    await scheduler.run(scheduler.nowMs + 12_000, () => this.#world.sites().every((site) => site.isUp));
+    for (const client of working) client.isStopped = true;
+    let left = ends.length;
+    for (const end of ends) void end.then(() => left--);
+    await scheduler.run(scheduler.nowMs + MEND_MS, () => violations.length > 0 || left === 0);
+  }
+
+  /** All is well again: writes go through, and every site comes to hold the same. */
+  async #mend(): Promise<void> {
+    const { violations } = this.#world;
+    const last = new SimClient(this.#world, { name: 'last', thinkMs: 1, writeRate: 1 }, this.#history);
+    const isWritten = async (): Promise<boolean> => (await last.write(KEYS[0]!)).outcome === 'acked';
+    if (!(await this.#until(isWritten, MEND_MS))) {
+      this.#world.fail('I20', 'no write was acked within 60 s after the faults were over');
+      return;
+    }
+    if (!(await this.#until(() => this.#looker.areEqual(), MEND_MS))) {
+      this.#world.fail('I20', `the sites do not come to hold the same: ${this.#looker.difference}`);
+      return;
+    }
+    if (violations.length > 0) return;
+    for (const key of KEYS) {
+      const odd = unexplained(this.#history.operations(key));
+      if (odd !== null)
+        this.#world.fail(
+          'linearizable',
+          `no order explains the ${odd.kind} of ${odd.value} by ${odd.client} on key ${key}, ${Math.round(odd.invokedMs)} to ${Math.round(odd.returnedMs)} ms`,
+        );
+    }
+    checkLocalReads(this.#world, this.#history, this.#copies);
+    await this.#until(() => checkKept(this.#world, this.#history, this.#copies), MEND_MS);
+  }
+
+  /** Tries until it holds, a promise is broken, or the time is over. A Fault is as good as not yet. */
+  async #until(holds: () => Promise<boolean>, forMs: number): Promise<boolean> {
+    const { scheduler, violations } = this.#world;
+    let done = false;
+    const untilMs = scheduler.nowMs + forMs;
+    const trying = async (): Promise<void> => {
+      while (!done && scheduler.nowMs < untilMs) {
+        done = await holds().catch(() => false);
+        if (!done) await scheduler.sleep(200);
+      }
+    };
+    void trying();
+    await scheduler.run(untilMs, () => done || violations.length > 0);
+    return done;
+  }
+}

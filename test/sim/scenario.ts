@@ -1,0 +1,126 @@
+/** What a run is made of, drawn from its seed: plain data, so that a failing one can be made smaller and told. */
+
+import { integerBetween, type Random, SeededRandom } from '@tidemark/world/random';
+import type { ClientRules } from './client.ts';
+
+export const SITES = ['paris', 'tokyo', 'quito'] as const;
+
+type For = { readonly atMs: number; readonly forMs: number };
+
+/** One thing that goes wrong for a while, and is over then. */
+export type SimFault = For &
+  (
+    | { readonly kind: 'kill'; readonly site: string; readonly power: boolean }
+    /** Dies at a step of its own, before or after what it asked for was done. */
+    | { readonly kind: 'doom'; readonly site: string; readonly afterSteps: number; readonly done: boolean }
+    | { readonly kind: 'pause'; readonly site: string }
+    | { readonly kind: 'cut'; readonly from: string; readonly to: string; readonly both: boolean }
+    | { readonly kind: 'isolate'; readonly site: string; readonly clientsToo: boolean }
+    | { readonly kind: 'lossy'; readonly rate: number }
+    | { readonly kind: 'slow'; readonly ms: number }
+    | { readonly kind: 'appends'; readonly site: string; readonly rate: number }
+    | { readonly kind: 'log-away'; readonly site: string }
+    | { readonly kind: 'poison'; readonly site: string; readonly salt: number }
+    | { readonly kind: 'board-empty'; readonly site: string }
+    | { readonly kind: 'board-away'; readonly site: string }
+    | { readonly kind: 'board-late'; readonly site: string }
+    | { readonly kind: 'clock'; readonly site: string; readonly wrongMs: number; readonly strobes: boolean }
+    | { readonly kind: 'disk-full'; readonly site: string }
+    | { readonly kind: 'disk-error'; readonly site: string }
+  );
+
+export type Scenario = {
+  readonly seed: number;
+  readonly k: number;
+  readonly partitions: number;
+  /** How long things go wrong; afterwards everything must mend. */
+  readonly durationMs: number;
+  readonly clients: readonly ClientRules[];
+  readonly faults: readonly SimFault[];
+};
+
+export function scenarioOf(seed: number): Scenario {
+  const random = new SeededRandom(Math.imul(seed, 0x9e3779b1));
+  const durationMs = integerBetween(random, 8_000, 30_000);
+  const clients = Array.from({ length: integerBetween(random, 2, 4) }, (_, i) => ({
+    name: `client${i + 1}`,
+    thinkMs: integerBetween(random, 100, 900),
+    writeRate: 0.3 + 0.4 * random.fraction(),
+  }));
+  const faults = Array.from({ length: integerBetween(random, 1, 7) }, () => faultOf(random, durationMs));
+  faults.sort((a, b) => a.atMs - b.atMs);
+  return { seed, k: random.fraction() < 0.8 ? 1 : 2, partitions: 2, durationMs, clients, faults };
+}
+
+const WEIGHTS: readonly (readonly [SimFault['kind'], number])[] = [
+  ['kill', 5],
+  ['doom', 5],
+  ['pause', 3],
+  ['cut', 3],
+  ['isolate', 3],
+  ['lossy', 1],
+  ['slow', 1],
+  ['appends', 4],
+  ['log-away', 2],
+  ['poison', 2],
+  ['board-empty', 1],
+  ['board-away', 1],
+  ['board-late', 1],
+  ['clock', 4],
+  ['disk-full', 1],
+  ['disk-error', 1],
+];
+
+function faultOf(random: Random, durationMs: number): SimFault {
+  const atMs = integerBetween(random, 0, durationMs - 2_000);
+  const forMs = integerBetween(random, 100, random.fraction() < 0.5 ? 2_000 : 12_000);
+  const site = pick(random, SITES);
+  const when = { atMs, forMs };
+  const kind = weighted(random);
+  switch (kind) {
+    case 'kill':
+      return { kind, ...when, site, power: random.fraction() < 0.4 };
+    case 'doom': {
+      // Most of what is asked for is asked for again and again; the interesting steps come in bursts.
+      const afterSteps = integerBetween(random, 1, random.fraction() < 0.5 ? 30 : 400);
+      return { kind, ...when, site, afterSteps, done: random.fraction() < 0.5 };
+    }
+    case 'cut': {
+      const to = pick(
+        random,
+        SITES.filter((one) => one !== site),
+      );
+      return { kind, ...when, from: site, to, both: random.fraction() < 0.5 };
+    }
+    case 'isolate':
+      return { kind, ...when, site, clientsToo: random.fraction() < 0.5 };
+    case 'lossy':
+      return { kind, ...when, rate: 0.02 + 0.2 * random.fraction() };
+    case 'slow':
+      return { kind, ...when, ms: integerBetween(random, 100, 800) };
+    case 'appends':
+      return { kind, ...when, site, rate: 0.05 + 0.5 * random.fraction() };
+    case 'poison':
+      return { kind, ...when, site, salt: integerBetween(random, 0, 1_000_000) };
+    case 'clock': {
+      const wrongMs = (random.fraction() < 0.5 ? -1 : 1) * integerBetween(random, 50, 3_600_000);
+      return { kind, ...when, site, wrongMs, strobes: random.fraction() < 0.4 };
+    }
+    default:
+      return { kind, ...when, site };
+  }
+}
+
+function weighted(random: Random): SimFault['kind'] {
+  const total = WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0);
+  let dice = random.fraction() * total;
+  for (const [kind, weight] of WEIGHTS) {
+    dice -= weight;
+    if (dice < 0) return kind;
+  }
+  return 'kill';
+}
+
+function pick<T>(random: Random, from: readonly T[]): T {
+  return from[integerBetween(random, 0, from.length - 1)]!;
+}

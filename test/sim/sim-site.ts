@@ -1,0 +1,127 @@
+/** One site of a simulated cluster: what its disks hold, and the process that runs on them, if one does. */
+
+import { SimBoard, SimBoardStore } from '@tidemark/control/sim-board';
+import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
+import { readConfig } from '@tidemark/site/config';
+import { openSite } from '@tidemark/site/main';
+import type { SiteWorld } from '@tidemark/site/world';
+import { messageOf } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import { SeededRandom } from '@tidemark/world/random';
+import { type SimAnswer, SimDisk, SimPlatter, type SimStep } from '@tidemark/world/sim-disk';
+import { SimNetwork } from './exchange.ts';
+import { SimProcess } from './process.ts';
+import { ProcessBoard, ProcessClock, ProcessDisk, ProcessLog, START_MS, type Way } from './process-ports.ts';
+import type { SimWorld } from './world.ts';
+
+/** A process that ended itself is started again after this long, as any supervisor does. */
+const RESTART_MS = 1_000;
+
+export class SimSite {
+  readonly name: string;
+  readonly store: SimLogStore;
+  readonly board = new SimBoardStore();
+  readonly platter = new SimPlatter();
+  process: SimProcess | null = null;
+  /** By how much the site's wall clock is wrong at a moment. */
+  wrongMs: (nowMs: number) => number = () => 0;
+  /** What the next disk steps answer. */
+  diskFate: (kind: SimStep['kind']) => SimAnswer = () => 'ok';
+  /** True while the site is kept down, by a fault that will bring it back itself. */
+  isHeldDown = false;
+  /** Why processes of this site ended themselves. */
+  readonly ends: string[] = [];
+  #disk: SimDisk | null = null;
+  #starts = 0;
+  readonly #world: SimWorld;
+
+  constructor(world: SimWorld, name: string) {
+    this.#world = world;
+    this.name = name;
+    const { scheduler } = world;
+    // The log's own machines keep the true time.
+    this.store = new SimLogStore({
+      nowMs: () => START_MS + Math.floor(scheduler.nowMs),
+      monotonicMs: () => scheduler.nowMs,
+      sleep: (ms) => scheduler.sleep(ms),
+    });
+  }
+
+  get isUp(): boolean {
+    return this.process !== null && !this.process.isDead;
+  }
+
+  /** Starts a process on what the site holds. */
+  start(): void {
+    if (this.isUp) return;
+    const process = new SimProcess(this.name);
+    this.process = process;
+    const disk = new SimDisk(this.platter);
+    this.#disk = disk;
+    disk.hook = ({ kind }) => this.diskFate(kind);
+    this.#world.trace.note(this.name, 'starts');
+    const end = (error: unknown): void => this.#endItself(process, error);
+    openSite(configOf(this.#world.siteNames, this.name), this.#worldOf(process, disk), end).then(
+      () => this.#world.trace.note(this.name, 'listens'),
+      end,
+    );
+  }
+
+  #endItself(process: SimProcess, error: unknown): void {
+    if (process.isDead) return;
+    const reason = messageOf(error);
+    this.#world.trace.note(this.name, `ends itself: ${reason}`);
+    this.ends.push(reason);
+    if (isAssertion(error)) this.#world.fail('assertion', `${this.name}: ${reason}`);
+    this.kill();
+    this.#world.scheduler.after(RESTART_MS, () => {
+      if (!this.isHeldDown) this.start();
+    });
+  }
+
+  /** kill −9; with `power` the machines of the site go down too, and what was not synced may be lost. */
+  kill(power = false): void {
+    this.process?.kill();
+    this.#disk?.crash();
+    if (!power) return;
+    this.store.losePower();
+    this.platter.losePower(new SeededRandom(this.#world.random.seedOf(`power ${this.name} ${this.#starts}`)));
+  }
+
+  #worldOf(process: SimProcess, disk: SimDisk): SiteWorld {
+    const { scheduler, links, exchange, random, trace } = this.#world;
+    const way = (to: string): Way => ({ process, links, from: this.name, to });
+    const note =
+      (level: string) =>
+      (_fields: object, message: string): void =>
+        process.isDead ? undefined : trace.note(this.name, `${level}: ${message}`);
+    const logger: Logger = { info: note('info'), warn: note('warn'), error: note('error') };
+    return {
+      clock: new ProcessClock(process, scheduler, () => this.wrongMs(scheduler.nowMs)),
+      random: new SeededRandom(random.seedOf(`process ${this.name} ${++this.#starts}`)),
+      logger,
+      disk: new ProcessDisk(process, disk),
+      network: new SimNetwork(exchange, process, this.name),
+      openLog: async (to) => new ProcessLog(way(to), new SimLog(this.#world.site(to).store, to)),
+      openBoard: async (to) => new ProcessBoard(way(to), new SimBoard(this.#world.site(to).board)),
+      serve: async (app) => {
+        await app.ready();
+        exchange.serve(this.name, { process, app });
+        return `http://${this.name}`;
+      },
+    };
+  }
+}
+
+function configOf(sites: readonly string[], site: string) {
+  const addresses = sites.map((name) => [
+    name,
+    { log: `sqlite:/sim/${name}/log.db`, board: `file:/sim/${name}/board.json`, url: `http://${name}` },
+  ]);
+  const settings = { site, listen: '127.0.0.1:0', data: `/sim/${site}`, sites: Object.fromEntries(addresses) };
+  return readConfig({ file: { path: '/sim/tidemark.json', text: JSON.stringify(settings) } });
+}
+
+function isAssertion(error: unknown): boolean {
+  return (error as { readonly code?: unknown } | null)?.code === 'ERR_ASSERTION';
+}

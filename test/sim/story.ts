@@ -1,0 +1,58 @@
+/** A scenario and how it ended, in words. */
+
+import type { Scenario, SimFault } from './scenario.ts';
+import type { Violation } from './world.ts';
+
+export function wordsOf(fault: SimFault): string {
+  switch (fault.kind) {
+    case 'kill':
+      return fault.power ? `${fault.site} loses power` : `${fault.site} is killed`;
+    case 'doom':
+      return `${fault.site} will die ${fault.done ? 'after' : 'before'} step ${fault.afterSteps} from now`;
+    case 'pause':
+      return `${fault.site} stands still`;
+    case 'cut':
+      return `${fault.from} ${fault.both ? 'and' : 'can send nothing to'} ${fault.to}${fault.both ? ' cannot reach each other' : ''}`;
+    case 'isolate':
+      return `${fault.site} is cut off from the other sites${fault.clientsToo ? ' and from clients' : ''}`;
+    case 'lossy':
+      return `${Math.round(fault.rate * 100)} % of messages are lost`;
+    case 'slow':
+      return `messages take up to ${fault.ms} ms longer`;
+    case 'appends':
+      return `${Math.round(fault.rate * 100)} % of appends to the log of ${fault.site} are refused, lost, late or not answered`;
+    case 'log-away':
+      return `the log of ${fault.site} cannot be reached`;
+    case 'poison':
+      return `a foreign record turns up in the log of ${fault.site}`;
+    case 'board-empty':
+      return `the board of ${fault.site} restarts empty`;
+    case 'board-away':
+      return `the board of ${fault.site} cannot be reached`;
+    case 'board-late':
+      return `the board of ${fault.site} stands still and executes later`;
+    case 'clock':
+      return `the clock of ${fault.site} is wrong by ${fault.wrongMs} ms${fault.strobes ? ', on and off' : ''}`;
+    case 'disk-full':
+      return `the disk of ${fault.site} is full`;
+    case 'disk-error':
+      return `the disk of ${fault.site} answers EIO now and then`;
+  }
+}
+
+export function storyOf(scenario: Scenario, violation: Violation, end: readonly string[]): string {
+  const { seed, k, partitions, durationMs, clients, faults } = scenario;
+  const lines = [
+    `Seed ${seed}: ${violation.rule} is broken ${seconds(violation.atMs)} into the run.`,
+    `  ${violation.words}`,
+    `Three sites, sync(${k}), ${partitions} partitions; ${clients.length} clients for ${seconds(durationMs)}.`,
+    ...faults.map((fault) => `  at ${seconds(fault.atMs)} for ${seconds(fault.forMs)}: ${wordsOf(fault)}`),
+    'The last that happened:',
+    ...end.map((line) => `  ${line}`),
+  ];
+  return lines.join('\n');
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(2)} s`;
+}

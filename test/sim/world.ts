@@ -1,0 +1,64 @@
+/** Everything there is in a simulated run, made from one seed. */
+
+import { SeededRandom } from '@tidemark/world/random';
+import { Exchange } from './exchange.ts';
+import { Links } from './links.ts';
+import { Scheduler } from './scheduler.ts';
+import { SimSite } from './sim-site.ts';
+import { Trace } from './trace.ts';
+
+/** A promise that was broken. `rule`: an invariant's number, or what else names it. */
+export type Violation = { readonly rule: string; readonly words: string; readonly atMs: number };
+
+/** Chance for each part of its own, so that taking one part away leaves the others' as it was. */
+export class Chances {
+  readonly #seed: number;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  seedOf(name: string): number {
+    let seed = 0x811c9dc5 ^ this.#seed;
+    for (let i = 0; i < name.length; i++) seed = Math.imul(seed ^ name.charCodeAt(i), 0x01000193);
+    return (seed ^ (seed >>> 15)) >>> 0;
+  }
+
+  of(name: string): SeededRandom {
+    return new SeededRandom(this.seedOf(name));
+  }
+}
+
+export class SimWorld {
+  readonly scheduler = new Scheduler();
+  readonly trace = new Trace(() => this.scheduler.nowMs);
+  readonly random: Chances;
+  readonly links: Links;
+  readonly exchange: Exchange;
+  readonly siteNames: readonly string[];
+  readonly violations: Violation[] = [];
+  readonly #sites: ReadonlyMap<string, SimSite>;
+
+  constructor(seed: number, siteNames: readonly string[]) {
+    this.random = new Chances(seed);
+    this.siteNames = siteNames;
+    this.links = new Links(this.scheduler, this.random.of('links'));
+    const twice = this.random.of('twice');
+    this.exchange = new Exchange(this.scheduler, this.links, () => twice.fraction());
+    this.#sites = new Map(siteNames.map((name) => [name, new SimSite(this, name)]));
+  }
+
+  site(name: string): SimSite {
+    return this.#sites.get(name)!;
+  }
+
+  sites(): SimSite[] {
+    return [...this.#sites.values()];
+  }
+
+  /** A promise was broken; the first one ends the run. */
+  fail(rule: string, words: string): void {
+    this.violations.push({ rule, words, atMs: this.scheduler.nowMs });
+    this.trace.note('world', `BROKEN ${rule}: ${words}`);
+  }
+}
