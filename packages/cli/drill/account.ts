@@ -6,7 +6,7 @@ import { readHistory } from '../history.ts';
 import { type DrillLoad, ledgerOf, verifyLoad } from './drill-load.ts';
 import { acksOf, type Outage, outageOf } from './outage.ts';
 import { type Balance, balanceOf, failoverAfter } from './report.ts';
-import { KEYSPACE, type Stage, TABLE } from './stage.ts';
+import { type Stage, TABLE } from './stage.ts';
 
 export type Account = {
   readonly ledger: Balance;
@@ -27,7 +27,7 @@ export async function settle(stage: Stage, folder: string, load: DrillLoad, wind
   const entries = [...(await ledgerOf(folder)).entries.values()];
   const offered = Math.max(...entries.map(({ lastRow }) => lastRow)) + unknown + notStored;
   const acked = entries.reduce((sum, { firstRow, lastRow }) => sum + lastRow - firstRow + 1, 0);
-  const digest = await equalDigests(stage.urls, KEYSPACE, TABLE, acked);
+  const digest = await equalDigests(stage.urls, stage.keyspace, TABLE, acked);
   const verdict = await verifyLoad(folder, offered, stage.urls);
   const { decisions } = await readHistory(stage.urls);
   return {

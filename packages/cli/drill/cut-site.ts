@@ -18,7 +18,7 @@ export async function cutOffSite(stage: Stage, options: CutOptions): Promise<Dri
   const { name, url } = stage.site(options.site);
   const { links } = stage;
   if (links === null) throw new Fault('invalid', 'sites on the embedded engine have no network to cut: --engine kafka');
-  const load = new DrillLoad({ urls: stage.urls, folder, batchRows, rate });
+  const load = new DrillLoad({ urls: stage.urls, keyspace: stage.keyspace, folder, batchRows, rate });
   const calmRows = (rate * calmMs) / 1_000;
   await load.more(calmRows, calmMs + TAKEOVER_MS_MAX);
   const before = await stage.primary(TAKEOVER_MS_MAX);
@@ -32,7 +32,7 @@ export async function cutOffSite(stage: Stage, options: CutOptions): Promise<Dri
   await load.more(calmRows, calmMs + TAKEOVER_MS_MAX);
   const now = await stage.primary(TAKEOVER_MS_MAX);
   const moved = now.epoch > before.epoch;
-  const returned = moved && now.site !== name ? await takeBack({ name, url }) : null;
+  const returned = moved && now.site !== name ? await takeBack({ name, url }, stage.keyspace) : null;
   const account = await settle(stage, folder, load, { faultAtMs, untilMs: Math.max(untilMs, Date.now() - calmMs) });
   return reportOf(account, {
     ...{ drill: `cut ${name} for ${cutMs} ms`, engine: stage.engine, ack: stage.file.ack, from: before.site, returned },

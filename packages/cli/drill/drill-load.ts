@@ -10,7 +10,7 @@ import { readLedger } from '../load/ledger-file.ts';
 import { type LoadResult, loadRows } from '../load/load-rows.ts';
 import { type LedgerVerdict, verifyLedger } from '../load/verify-ledger.ts';
 import { type Ack, acksOf } from './outage.ts';
-import { KEYSPACE, TABLE } from './stage.ts';
+import { TABLE } from './stage.ts';
 
 const IN_FLIGHT = 4;
 /** Longer than any outage that is worth waiting for: a batch that is given up ends the load. */
@@ -20,6 +20,7 @@ const LEDGER = 'ledger.jsonl';
 
 export type DrillLoadOptions = {
   readonly urls: readonly string[];
+  readonly keyspace: string;
   /** Holds the ledger; one that is there is gone on with. */
   readonly folder: string;
   readonly batchRows: number;
@@ -57,11 +58,11 @@ export class DrillLoad {
   }
 
   async #run(): Promise<LoadResult> {
-    const { urls, folder, batchRows, rate, limit, timeoutMs = TIMEOUT_MS } = this.#options;
+    const { urls, keyspace, folder, batchRows, rate, limit, timeoutMs = TIMEOUT_MS } = this.#options;
     await using db = await connect(urls, { timeoutMs });
     try {
       return await loadRows({
-        ...{ db, keyspace: KEYSPACE, table: TABLE, source: flights(), batchRows, rate, inFlight: IN_FLIGHT },
+        ...{ db, keyspace, table: TABLE, source: flights(), batchRows, rate, inFlight: IN_FLIGHT },
         ...(limit === undefined ? {} : { limit }),
         ...{ ledgerPath: join(folder, LEDGER), resume: true, signal: this.#stop.signal },
         onProgress: ({ accepted }) => {

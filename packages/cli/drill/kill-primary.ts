@@ -27,7 +27,7 @@ export const TAKEOVER_MS_MAX = 90_000;
 export async function killPrimary(stage: Stage, options: DrillOptions): Promise<DrillReport> {
   const startedMs = performance.now();
   const { folder, rate, batchRows, calmMs, say } = options;
-  const load = new DrillLoad({ urls: stage.urls, folder, batchRows, rate });
+  const load = new DrillLoad({ urls: stage.urls, keyspace: stage.keyspace, folder, batchRows, rate });
   const calmRows = (rate * calmMs) / 1_000;
   await load.more(calmRows, calmMs + TAKEOVER_MS_MAX);
   const before = await stage.primary(TAKEOVER_MS_MAX);
@@ -40,7 +40,7 @@ export async function killPrimary(stage: Stage, options: DrillOptions): Promise<
   await load.more(calmRows, calmMs + TAKEOVER_MS_MAX);
   const untilMs = Date.now();
   await lost.bringBack();
-  const returned = await takeBack(lost);
+  const returned = await takeBack(lost, stage.keyspace);
   say(`${lost.name} is a member again after ${returned.caughtUpMs} ms`);
   const account = await settle(stage, folder, load, { faultAtMs, untilMs });
   return reportOf(account, {

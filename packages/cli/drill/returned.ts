@@ -5,7 +5,6 @@ import { connect } from '@tidemark/client';
 import { isFault } from '@tidemark/world/fault';
 import { type JobFacts, runJob } from '../job.ts';
 import { Output } from '../output.ts';
-import { KEYSPACE } from './stage.ts';
 
 export type Returned = {
   readonly site: string;
@@ -25,10 +24,13 @@ const SILENT = new Output(true, { write: () => true }, { write: () => true });
  * Takes the site back as `tidemark return SITE` does, as soon as it lets itself be taken.
  * @throws {Fault} the one of the last try, when it is not a member within `RETURN_MS_MAX`
  */
-export async function takeBack(site: { readonly name: string; readonly url: string }): Promise<Returned> {
+export async function takeBack(
+  site: { readonly name: string; readonly url: string },
+  keyspace: string,
+): Promise<Returned> {
   const beganMs = performance.now();
   await using db = await connect([site.url], { timeoutMs: RETURN_MS_MAX, idleMs: RETURN_MS_MAX });
-  const job = { kind: 'return', keyspace: KEYSPACE, site: site.name, tail: 'export' };
+  const job = { kind: 'return', keyspace, site: site.name, tail: 'export' };
   for (;;) {
     try {
       const facts = await runJob(db, site.url, job, SILENT);

@@ -14,8 +14,7 @@ const KEYSPACE_FILE = fileURLToPath(new URL('../../../examples/travel.json', imp
 const DEFINE_MS_MAX = 60_000;
 const POLL_MS = 20;
 
-/** What every drill writes to. */
-export const KEYSPACE = 'travel';
+/** The table every drill writes to, whatever the keyspace is called. */
 export const TABLE = 'flights';
 
 export type StageOptions = {
@@ -37,20 +36,22 @@ export class Stage implements AsyncDisposable {
   readonly links: Links | null;
   readonly file: KeyspaceFile;
   readonly engine: Engine;
+  readonly #base: object;
 
-  private constructor(sites: readonly DevSite[], links: Links | null, file: KeyspaceFile, engine: Engine) {
+  private constructor(sites: readonly DevSite[], links: Links | null, base: object, engine: Engine) {
     this.sites = sites;
     this.links = links;
-    this.file = file;
+    this.file = parseKeyspaceFile(base);
     this.engine = engine;
+    this.#base = base;
   }
 
   /** Everything runs and the keyspace is known at every site when this resolves. It ends with the reaper. */
   static async open(options: StageOptions): Promise<Stage> {
     const { engine, folder, reaper, say, env } = options;
     const json = JSON.parse(await readFile(KEYSPACE_FILE, 'utf8')) as object;
-    const file = parseKeyspaceFile({ ...json, ...options.keyspace });
-    const count = Object.keys(file.sites).length;
+    const base = { ...json, ...options.keyspace };
+    const count = Object.keys(parseKeyspaceFile(base).sites).length;
     const links = options.links === true ? await Links.open(siteNames(count)) : null;
     const sites = await startSites({
       ...{ engine, count, folder, reaper, firstPort: null },
@@ -58,9 +59,21 @@ export class Stage implements AsyncDisposable {
       ...(env === undefined ? {} : { env }),
       ...(links === null ? {} : { links }),
     });
-    const stage = new Stage(sites, links, file, engine);
+    const stage = new Stage(sites, links, base, engine);
     await stage.#define();
     return stage;
+  }
+
+  /** The same sites with one more keyspace, which is known at all of them when this resolves. */
+  async with(keyspace: Readonly<Record<string, unknown>> & { readonly keyspace: string }): Promise<Stage> {
+    const stage = new Stage(this.sites, this.links, { ...this.#base, ...keyspace }, this.engine);
+    await stage.#define();
+    return stage;
+  }
+
+  /** Its name. */
+  get keyspace(): string {
+    return this.file.keyspace;
   }
 
   get urls(): string[] {
@@ -86,21 +99,21 @@ export class Stage implements AsyncDisposable {
    */
   async primary(msMax: number, accepts: (seen: Primary) => boolean = () => true): Promise<Primary> {
     for (const untilMs = performance.now() + msMax; performance.now() < untilMs; await sleep(POLL_MS)) {
-      const seen = await Promise.all(this.sites.map(primaryClaim));
+      const seen = await Promise.all(this.sites.map((site) => primaryClaim(site, this.keyspace)));
       const found = seen.filter((one) => one !== null && accepts(one)).sort((a, b) => b!.epoch - a!.epoch)[0];
       if (found !== undefined && found !== null) return found;
     }
-    throw new Fault('unavailable', `no site became the primary of ${KEYSPACE} within ${msMax} ms`);
+    throw new Fault('unavailable', `no site became the primary of ${this.keyspace} within ${msMax} ms`);
   }
 
   async #define(): Promise<void> {
-    const url = `${this.site(this.file.primary).url}/v1/keyspaces/${KEYSPACE}`;
+    const url = `${this.site(this.file.primary).url}/v1/keyspaces/${this.keyspace}`;
     const headers = { 'content-type': 'application/json' };
     const response = await fetch(url, { method: 'PUT', headers, body: JSON.stringify(this.file) });
     if (!response.ok) throw new Fault('unavailable', `PUT ${url}: ${response.status} ${await response.text()}`);
     const untilMs = performance.now() + DEFINE_MS_MAX;
     for (const site of this.sites) {
-      while (!(await answersOk(`${site.url}/v1/keyspaces/${KEYSPACE}`)) && performance.now() < untilMs) {
+      while (!(await answersOk(`${site.url}/v1/keyspaces/${this.keyspace}`)) && performance.now() < untilMs) {
         await sleep(POLL_MS);
       }
     }
@@ -118,11 +131,11 @@ export type Primary = { readonly site: string; readonly epoch: number; readonly 
 
 const CLAIM_WAIT_MS = 500;
 
-async function primaryClaim(site: DevSite): Promise<Primary | null> {
+async function primaryClaim(site: DevSite, keyspace: string): Promise<Primary | null> {
   if (!site.isRunning) return null;
   try {
     const { epoch } = await getJson<{ epoch: number | null }>(
-      `${site.url}/primary?keyspace=${KEYSPACE}`,
+      `${site.url}/primary?keyspace=${keyspace}`,
       CLAIM_WAIT_MS,
     );
     return { site: site.name, epoch: epoch ?? 0, seenAtMs: Date.now() };
