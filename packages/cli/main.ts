@@ -19,6 +19,7 @@ import { schema } from './schema.ts';
 import { serve } from './serve.ts';
 import { sql } from './sql.ts';
 import { status } from './status.ts';
+import { store } from './store.ts';
 import { switchover } from './switchover.ts';
 import { verify } from './verify.ts';
 import { watchdog } from './watchdog.ts';
@@ -29,10 +30,10 @@ const program = new Command('tidemark')
   .description('a wide-column table store that lives in several data centres at once')
   .version(version)
   .showHelpAfterError('(--help says more)');
-const data = [apply, load, put, get, scan, sql, exportTable, schema, replay];
+const data = [apply, load, put, get, scan, sql, exportTable, store, schema, replay];
 const sites = [status, switchover, failover, returnSite, watchdog, explain, verify, drill];
 for (const one of [dev, serve, ...data, ...sites]) program.addCommand(one);
-for (const one of [program, ...program.commands]) one.exitOverride();
+for (const one of [program, ...program.commands, ...store.commands]) one.exitOverride();
 
 // A reader that has seen enough (`| head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

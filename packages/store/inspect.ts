@@ -1,0 +1,220 @@
+/** What lies in a partition's folder, told without changing anything: a site may be writing there meanwhile. */
+
+import { crc32 } from 'node:zlib';
+import { cellToJson, type JsonCell } from '@tidemark/schema/cell-value';
+import type { ColumnType, Physical } from '@tidemark/schema/column-type';
+import { decodeKey } from '@tidemark/schema/key';
+import type { Position } from '@tidemark/schema/position';
+import { type Column, keyColumns, type Table } from '@tidemark/schema/table';
+import type { Disk } from '@tidemark/world/disk';
+import { Fault, isFault, messageOf } from '@tidemark/world/fault';
+import { ColumnFile } from './column-file.ts';
+import { generationOf, type Manifest, readManifest } from './manifest.ts';
+import { fromRaw } from './raw-value.ts';
+import { boundFromHex, compareRaw, type RawValue } from './zone.ts';
+
+/** By their numbers in files (ARCHITECTURE.md, "A record" and "The files on disk"). */
+const ENCODING_NAMES = 'u8 i32 f64 i64 bytes frame dictionary steps rising runs decimals bits'.split(' ');
+
+/** What one file of a segment holds. */
+export type FileReport = {
+  readonly file: string;
+  /** The column's name as it is now, and its type; null for files that are not one column's. */
+  readonly column: string | null;
+  readonly type: ColumnType | null;
+  readonly kind: Physical;
+  readonly bytes: number;
+  readonly blocks: number;
+  /** Rows of its blocks; a block in which no row has a cell is not there. */
+  readonly rows: number;
+  /** Blocks that are compressed. */
+  readonly zstdBlocks: number;
+  /** Bytes of all blocks when unpacked. */
+  readonly rawBytes: number;
+  /** Cells that hold a value, and deleted ones. */
+  readonly values: number;
+  readonly deleted: number;
+  /** How many blocks hold their cells in each encoding. */
+  readonly encodings: Readonly<Record<string, number>>;
+  /** Bounds of the values: not narrower than they are, perhaps wider. Null where none is known. */
+  readonly min: JsonCell | null;
+  readonly max: JsonCell | null;
+};
+
+export type SegmentReport = {
+  readonly name: string;
+  readonly rows: number;
+  readonly bytes: number;
+  /** First and last row key, as values. */
+  readonly first: readonly JsonCell[];
+  readonly last: readonly JsonCell[];
+  readonly files: readonly FileReport[];
+};
+
+export type PartitionReport = {
+  readonly folder: string;
+  readonly format: number;
+  readonly generation: number;
+  readonly table: string | null;
+  readonly positions: Readonly<Record<string, Position>>;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly segments: readonly SegmentReport[];
+  /** What is wrong: files and blocks with both sums. Empty when nothing was found. */
+  readonly damage: readonly string[];
+};
+
+/**
+ * Reads the newest whole manifest, and every block it leads to, whose checksum is looked at as it is read.
+ * @param verify also compares every file as a whole with the manifest's sum
+ * @returns null when there is no manifest in the folder
+ * @throws {Fault} `invalid`: a newer version wrote it. `corrupt`: manifests are there and none is whole.
+ */
+export async function inspectPartition(disk: Disk, folder: string, verify: boolean): Promise<PartitionReport | null> {
+  const damage: string[] = [];
+  const manifest = await newestManifest(disk, folder, damage);
+  if (manifest === null) return null;
+  const segments: SegmentReport[] = [];
+  for (const summary of manifest.segments) {
+    const files: FileReport[] = [];
+    for (const file of summary.files) {
+      const path = `${folder}/${summary.name}/${file.name}`;
+      try {
+        if (verify) await checkSum(disk, path, file.bytes, file.crc);
+        files.push(await inspectFile(disk, path, file.bytes, manifest.table, damage));
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        damage.push(messageOf(error));
+      }
+    }
+    const { name, rows, first, last } = summary;
+    const bytes = summary.files.reduce((sum, file) => sum + file.bytes, 0);
+    segments.push({ name, rows, bytes, first: keyOf(manifest.table, first), last: keyOf(manifest.table, last), files });
+  }
+  return {
+    folder,
+    format: manifest.format,
+    generation: manifest.generation,
+    table: manifest.table?.name ?? null,
+    positions: manifest.positions,
+    rows: segments.reduce((sum, segment) => sum + segment.rows, 0),
+    bytes: segments.reduce((sum, segment) => sum + segment.bytes, 0),
+    segments,
+    damage,
+  };
+}
+
+async function newestManifest(disk: Disk, folder: string, damage: string[]): Promise<Manifest | null> {
+  const generations = (await disk.list(folder)).map(generationOf).filter((generation) => generation !== null);
+  let problem: unknown = null;
+  for (const generation of generations.sort((a, b) => b - a)) {
+    try {
+      return await readManifest(disk, folder, generation);
+    } catch (error) {
+      if (!isFault(error, 'corrupt')) throw error;
+      damage.push(messageOf(error));
+      problem = error;
+    }
+  }
+  if (problem !== null) throw problem;
+  return null;
+}
+
+async function checkSum(disk: Disk, path: string, bytes: number, crc: number): Promise<void> {
+  const found = await disk.read(path);
+  const got = `${found.length} bytes, checksum ${hex(crc32(found))}`;
+  const expected = `${bytes} bytes, checksum ${hex(crc)}`;
+  if (got !== expected) throw new Fault('corrupt', `${path}: found ${got}, expected ${expected}`, { got, expected });
+}
+
+const hex = (crc: number): string => (crc >>> 0).toString(16).padStart(8, '0');
+
+/**
+ * One column file; blocks that are wrong are noted in `damage`.
+ * @param table whose column it is; null: bounds are shown as the file has them
+ * @throws {Fault} `corrupt`: its footer is wrong. `invalid`: a newer version wrote it.
+ */
+export async function inspectFile(
+  disk: Disk,
+  path: string,
+  bytes: number,
+  table: Table | null,
+  damage: string[],
+): Promise<FileReport> {
+  const file = await ColumnFile.open(disk, path, bytes);
+  const { kind } = file.content;
+  const column = table?.columns.find(({ id }) => id === file.content.column) ?? null;
+  const encodings: Record<string, number> = {};
+  for (const { number, rows } of file.blocks) {
+    try {
+      const [cells] = await file.readBlock(number);
+      const name = encodingOf(cells!, rows);
+      encodings[name] = (encodings[name] ?? 0) + 1;
+    } catch (error) {
+      if (!isFault(error, 'corrupt')) throw error;
+      damage.push(messageOf(error));
+    }
+  }
+  const total = (count: (block: ColumnFile['blocks'][number]) => number): number =>
+    file.blocks.reduce((sum, block) => sum + count(block), 0);
+  return {
+    file: path.slice(path.lastIndexOf('/') + 1),
+    column: column?.name ?? null,
+    type: column?.type ?? null,
+    kind,
+    bytes,
+    blocks: file.blocks.length,
+    rows: total(({ rows }) => rows),
+    zstdBlocks: total(({ zstd }) => (zstd ? 1 : 0)),
+    rawBytes: total(({ raw }) => raw),
+    values: total(({ values }) => values),
+    deleted: total(({ deleted }) => deleted),
+    encodings,
+    min: outermost(column, file, 'min'),
+    max: outermost(column, file, 'max'),
+  };
+}
+
+/** The byte behind the presence of a block's cells. */
+function encodingOf(cells: Uint8Array, rows: number): string {
+  const number = cells[cells[0] === 0 ? 1 : 1 + Math.ceil(rows / 4)]!;
+  return ENCODING_NAMES[number] ?? `encoding ${number}`;
+}
+
+/** The outermost bound of the blocks. Null where a block has values and no bound: its file says nothing of them. */
+function outermost(column: Column | null, file: ColumnFile, side: 'min' | 'max'): JsonCell | null {
+  const { kind } = file.content;
+  let found: RawValue | null = null;
+  for (const block of file.blocks) {
+    const text = block[side];
+    if (text === null && block.values > 0) return null;
+    if (text === null) continue;
+    const raw = boundFromHex(kind, text);
+    const order = found === null ? 0 : compareRaw(raw, found);
+    if (found === null || (side === 'min' ? order < 0 : order > 0)) found = raw;
+  }
+  const type = column?.type ?? PLAIN[kind];
+  return found === null ? null : cellToJson(type, fromRaw(type, widened(column, found)));
+}
+
+/** An int column that became a long has ints in its older files. */
+function widened(column: Column | null, raw: RawValue): RawValue {
+  return column?.type.name === 'long' && typeof raw === 'number' ? BigInt(raw) : raw;
+}
+
+/** What a file whose column nobody names is shown as. */
+const PLAIN: Readonly<Record<Physical, ColumnType>> = {
+  u8: { name: 'int' },
+  i32: { name: 'int' },
+  f64: { name: 'double' },
+  whole: { name: 'double' },
+  i64: { name: 'long' },
+  bytes: { name: 'bytes' },
+};
+
+function keyOf(table: Table | null, key: string): JsonCell[] {
+  const bytes = Buffer.from(key, 'hex');
+  if (table === null) return [key];
+  const parts = decodeKey(table, bytes);
+  return keyColumns(table).map(({ type }, i) => cellToJson(type, parts[i]!));
+}
