@@ -8,13 +8,14 @@ import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidem
 import { type Keyspace, topicNames } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
-import { isFault } from '@tidemark/world/fault';
+import { Fault, isFault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import { Progress } from '@tidemark/world/progress';
 import { AsOf, type Tick } from './as-of.ts';
 import { type Place, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { Counts } from './counts.ts';
 import { Flusher, type FlushRules } from './flusher.ts';
+import type { Hold, Positions } from './hold.ts';
 import { Lag } from './lag.ts';
 import { type Held, type News, OriginFold } from './origin-fold.ts';
 import { OriginReader } from './origin-reader.ts';
@@ -68,6 +69,7 @@ export class KeyspaceApplier implements AsyncDisposable {
   #isSaving = false;
   #floor: Floor | null = null;
   #isBeyond = false;
+  #hold: Hold | null = null;
   #onBeyond: (() => void) | null = null;
   readonly #flushed = new Map<string, FlushedPlace>();
   /** When an origin's newest barrier was reached, on the monotonic clock. */
@@ -183,6 +185,7 @@ export class KeyspaceApplier implements AsyncDisposable {
       place: place === null ? null : { offset: place.offset, prefix: place.prefix },
       applied: this.stores.position(origin, partition, tables),
       apply: (held) => this.#apply(origin, held),
+      mayApply: (at) => this.#hold === null || this.#hold.allows(origin, partition, at),
       onApplied: () => this.#onApplied(origin, partition),
       onNews: (news, offset, first) => this.#onNews({ origin, topic, partition }, news, offset, first),
       room: () => this.room(),
@@ -310,6 +313,41 @@ export class KeyspaceApplier implements AsyncDisposable {
   /** How far it can be read, for the applier that takes this one's place. */
   get readableAsOf(): Tick | null {
     return this.#floor?.asOf ?? this.asOf.current;
+  }
+
+  /**
+   * Applies nothing more until `release`, and what is being applied is through when this resolves.
+   * @throws {Fault} `unavailable`: it is held already.
+   */
+  async hold(hold: Hold): Promise<void> {
+    const { name } = this.stores.keyspace;
+    if (this.#hold !== null && this.#hold.id !== hold.id) {
+      throw new Fault('unavailable', `keyspace ${name} is being compared already`, { retryAfterMs: 1_000 });
+    }
+    this.#hold = hold;
+    await Promise.all([...this.#readers.values()].flat().map((reader) => reader.settled()));
+  }
+
+  /** The hold with that id; null when it is over. */
+  heldBy(id: string): Hold | null {
+    return this.#hold?.id === id ? this.#hold : null;
+  }
+
+  /** Goes on, as far as the hold says. */
+  freeHeld(): void {
+    for (const readers of this.#readers.values()) for (const reader of readers) reader.freed();
+  }
+
+  /** Ends the hold, if it is that one. */
+  release(id: string): void {
+    if (this.#hold?.id !== id) return;
+    this.#hold = null;
+    this.freeHeld();
+  }
+
+  /** Origin → how far it has been applied, by partition. */
+  get positions(): Positions {
+    return Object.fromEntries(this.origins.map((o) => [o, this.readers(o).map((reader) => reader.applied)]));
   }
 
   /** By partition. */

@@ -10,6 +10,7 @@ import type { KeyspaceApplier } from './applier.ts';
 import type { Tick } from './as-of.ts';
 import { digestKeyspace } from './digests.ts';
 import { Freshness, type FreshnessParts } from './freshness.ts';
+import { HeldDigests } from './held-digests.ts';
 import type { Replays } from './replays.ts';
 import { readRange, readRow, rowToJson } from './rows.ts';
 import { scanTable } from './scan-http.ts';
@@ -63,6 +64,10 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
   app.get<{ Params: { keyspace: string } }>('/v1/internal/digest/:keyspace', (request) => {
     const { keyspace } = request.params;
     return digestKeyspace(parts.site, parts.applierOf(keyspace), parts.replays.tables(keyspace));
+  });
+  const held = new HeldDigests(parts.site, parts.clock);
+  app.post<{ Params: { keyspace: string } }>('/v1/internal/digest/:keyspace', (request, reply) => {
+    return held.answer(parts.anyApplierOf(request.params.keyspace), request.body, closedSignal(reply));
   });
   app.get<{ Params: { keyspace: string } }>('/v1/internal/positions/:keyspace', async (request) => {
     const applier = parts.anyApplierOf(request.params.keyspace);

@@ -33,6 +33,8 @@ export type OriginReaderParts = {
   /** What the stores hold already. */
   readonly applied: Position;
   readonly apply: (record: Held) => void | Promise<void>;
+  /** False while applying is held before that record: `freed` is called when that changes. */
+  readonly mayApply: (at: Position) => boolean;
   /** Some records were applied. */
   readonly onApplied: () => void;
   /** `first`: the record had not been read before in this run. */
@@ -219,6 +221,7 @@ export class OriginReader {
       let sinceMs = clock.monotonicMs();
       for (let record = this.#fold.next(); record !== null && !this.#isStopped; record = this.#fold.next()) {
         const { envelope, offset, prefix } = record;
+        if (!this.#parts.mayApply(envelope)) break;
         await apply(record);
         this.#fold.shift();
         count++;
@@ -234,6 +237,11 @@ export class OriginReader {
       this.#isDraining = false;
       if (count > 0) onApplied();
     }
+  }
+
+  /** Resolves once what is being applied has been. */
+  async settled(): Promise<void> {
+    while (this.#isDraining) await this.#draining.catch(() => undefined);
   }
 
   /** Something was learnt about commits or cuts: applies what it frees, and turns back for what was passed over. */

@@ -1,0 +1,120 @@
+/** The site's side of a comparison: holds a keyspace where it is, and takes its digests at a place all sites reach. */
+
+import { comparePositions, type Position } from '@tidemark/schema/position';
+import { digestOf, type PartitionDigest } from '@tidemark/store/digest';
+import type { Clock } from '@tidemark/world/clock';
+import { Fault } from '@tidemark/world/fault';
+import { z } from 'zod';
+import type { KeyspaceApplier } from './applier.ts';
+import { Hold, type Positions } from './hold.ts';
+
+const HOLD_MS_MAX = 60_000;
+
+const position = z.object({ epoch: z.number().int(), seq: z.number().int() });
+const ASKED = z.strictObject({
+  /** Names the comparison. */
+  id: z.string().min(1).max(64),
+  /** Null: stop here, and say where. */
+  at: z.record(z.string(), z.array(position)).nullable(),
+  /** The hold ends by itself after this long; and longest wait until `at` is reached. */
+  forMs: z.number().int().min(1).max(HOLD_MS_MAX),
+});
+
+/** What `POST /v1/internal/digest/{keyspace}` takes. */
+export type DigestAsked = z.output<typeof ASKED>;
+
+/** And what it answers: digests by table and partition, null while only held, or when `at` was not reached. */
+export type HeldAnswer = {
+  readonly site: string;
+  /** Version of the keyspace there. */
+  readonly version: number;
+  readonly positions: Positions;
+  readonly digests: Readonly<Record<string, readonly PartitionDigest[]>> | null;
+};
+
+export class HeldDigests {
+  readonly #site: string;
+  readonly #clock: Clock;
+
+  constructor(site: string, clock: Clock) {
+    this.#site = site;
+    this.#clock = clock;
+  }
+
+  /** @throws {Fault} `invalid`: not what is asked here. `unavailable`: another comparison is under way, or this is over. */
+  async answer(applier: KeyspaceApplier, body: unknown, signal: AbortSignal): Promise<HeldAnswer> {
+    const parsed = ASKED.safeParse(body);
+    if (!parsed.success) throw new Fault('invalid', `comparison: ${z.prettifyError(parsed.error)}`);
+    const { id, at, forMs } = parsed.data;
+    if (at === null) return this.#hold(applier, id, forMs);
+    return this.#digest(applier, id, at, forMs, signal);
+  }
+
+  async #hold(applier: KeyspaceApplier, id: string, forMs: number): Promise<HeldAnswer> {
+    const hold = new Hold(id, this.#clock.monotonicMs() + forMs);
+    await applier.hold(hold);
+    void this.#endInTime(applier, hold);
+    return this.#answer(applier, null);
+  }
+
+  /** Whoever asked may be gone. */
+  async #endInTime(applier: KeyspaceApplier, hold: Hold): Promise<void> {
+    while (applier.heldBy(hold.id) === hold && this.#clock.monotonicMs() < hold.untilMs) {
+      await this.#clock.sleep(hold.untilMs - this.#clock.monotonicMs());
+    }
+    applier.release(hold.id);
+  }
+
+  async #digest(
+    applier: KeyspaceApplier,
+    id: string,
+    at: Positions,
+    forMs: number,
+    signal: AbortSignal,
+  ): Promise<HeldAnswer> {
+    const hold = applier.heldBy(id);
+    if (hold === null) throw new Fault('unavailable', `comparison ${id} is over at ${this.#site}`);
+    hold.advanceTo(at);
+    hold.untilMs = this.#clock.monotonicMs() + forMs;
+    applier.freeHeld();
+    try {
+      const isThere = (): boolean => reaches(applier, at);
+      const reached = await applier.waitUntil(isThere, forMs, signal);
+      if (!reached || applier.heldBy(id) !== hold) return this.#answer(applier, null);
+      const { keyspace } = applier.stores;
+      const stores = keyspace.tables.map((table) => applier.stores.tableStore(table.id)!);
+      // Taken in one step: what is applied after it is in none of them.
+      const all = stores.map((store) => store.partitions.map((partition) => partition.snapshot()));
+      const answer = this.#answer(applier, null);
+      applier.release(id);
+      const digests: Record<string, PartitionDigest[]> = {};
+      for (const [i, { table }] of stores.entries()) {
+        const parts: PartitionDigest[] = [];
+        for (const taken of all[i]!) {
+          const snapshot = await taken;
+          try {
+            parts.push(await digestOf(snapshot));
+          } finally {
+            snapshot.release();
+          }
+        }
+        digests[table.name] = parts;
+      }
+      return { ...answer, digests };
+    } finally {
+      applier.release(id);
+    }
+  }
+
+  #answer(applier: KeyspaceApplier, digests: HeldAnswer['digests']): HeldAnswer {
+    return { site: this.#site, version: applier.stores.keyspace.version, positions: applier.positions, digests };
+  }
+}
+
+function reaches(applier: KeyspaceApplier, at: Positions): boolean {
+  return Object.entries(at).every(([origin, known]) => {
+    return known.every((wanted: Position, partition) => {
+      return comparePositions(applier.applied(origin, partition), wanted) >= 0;
+    });
+  });
+}
