@@ -1,5 +1,6 @@
 /** Requests to other processes, as a port. */
 
+import { request } from 'node:http';
 import { Fault, messageOf } from './fault.ts';
 
 /** `body` is what the JSON said; null when the answer was empty or no JSON. */
@@ -17,6 +18,7 @@ export interface Network {
 
   /**
    * One request and its answer, whatever its status. `body` null asks (GET), anything else is sent as JSON (POST).
+   * With the header `connection: close` a GET goes over a connection of its own, whatever became of earlier ones.
    * @throws {Fault} `unknown`: no answer within `timeoutMs`, or the connection broke; it may have been done.
    */
   ask(url: string, body: object | null, timeoutMs: number, headers?: Headers): Promise<Answer>;
@@ -37,6 +39,7 @@ export class HttpNetwork implements Network {
   }
 
   async ask(url: string, body: object | null, timeoutMs: number, headers: Headers = {}): Promise<Answer> {
+    if (body === null && headers.connection === 'close') return askAlone(url, timeoutMs, headers);
     const json = { 'content-type': 'application/json', ...headers };
     const sent = { method: 'POST', headers: json, body: JSON.stringify(body) };
     try {
@@ -48,6 +51,27 @@ export class HttpNetwork implements Network {
       throw new Fault('unknown', `${url}: ${messageOf(error)}${cause}`, { cause: error });
     }
   }
+}
+
+/**
+ * A GET over a new connection, closed after it. Node's fetch keeps connections, also those still being made: after a cut a
+ * request may wait for the next SYN of one, for seconds.
+ */
+function askAlone(url: string, timeoutMs: number, headers: Headers): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void => reject(new Fault('unknown', `${url}: ${error.message}`, { cause: error }));
+    const signal = AbortSignal.timeout(timeoutMs);
+    const asking = request(url, { agent: false, headers, signal }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', fail);
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, body: parsed(Buffer.concat(chunks).toString('utf8')) });
+      });
+    });
+    asking.on('error', fail);
+    asking.end();
+  });
 }
 
 function parsed(text: string): unknown {
