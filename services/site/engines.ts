@@ -3,7 +3,6 @@
 import type { Board } from '@tidemark/control/board';
 import { FileBoard } from '@tidemark/control/file-board';
 import { RedisBoard } from '@tidemark/control/redis-board';
-import { AppendTurns } from '@tidemark/log/append-turns';
 import { KafkaLog } from '@tidemark/log/kafka-log';
 import type { Log } from '@tidemark/log/log';
 import { SqliteLog } from '@tidemark/log/sqlite-log';
@@ -56,10 +55,9 @@ type EngineParts = {
  */
 async function openLog(address: LogAddress, mode: 'owner' | 'reader', parts: EngineParts): Promise<Log> {
   const { clock, random, logger, appendTimeoutMs, cluster, site } = parts;
-  if (address.engine === 'sqlite')
-    return new AppendTurns(await SqliteLog.open(address.path, { clock, random, logger, mode }));
+  if (address.engine === 'sqlite') return SqliteLog.open(address.path, { clock, random, logger, mode });
   const clientId = `tidemark-${cluster}-${site}`;
-  return new AppendTurns(await KafkaLog.connect(address.brokers, { clock, logger, clientId, appendTimeoutMs }));
+  return KafkaLog.connect(address.brokers, { clock, logger, clientId, appendTimeoutMs });
 }
 
 /** Opens a site's board; one that is not there yet is `unavailable` until it is. @param of whose board it is */

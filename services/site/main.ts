@@ -9,6 +9,7 @@ import type { Board } from '@tidemark/control/board';
 import type { RegisterValue, Reign } from '@tidemark/control/register-value';
 import { Jobs } from '@tidemark/jobs/jobs';
 import { registerJobRoutes } from '@tidemark/jobs/jobs-http';
+import { AppendTurns } from '@tidemark/log/append-turns';
 import type { Log } from '@tidemark/log/log';
 import { MirrorService } from '@tidemark/mirror/main';
 import type { Keyspace } from '@tidemark/schema/table';
@@ -137,7 +138,8 @@ class Site {
     const remotes = new Map<string, Log>();
     let own: Log | null = null;
     for (const name of sites.keys()) {
-      const log = stack.use(await this.#world.openLog(name));
+      // Several parts of a site append to its topics.
+      const log = stack.use(new AppendTurns(await this.#world.openLog(name)));
       if (name === site) own = log;
       else remotes.set(name, log);
     }

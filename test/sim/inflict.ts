@@ -107,6 +107,9 @@ function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): ()
         site.wrongMs = () => 0;
       };
     }
+    case 'nominate':
+      nominate(world, fault.site, fault.cause);
+      return () => {};
     case 'disk-full':
     case 'disk-error': {
       const site = world.site(fault.site);
@@ -143,6 +146,16 @@ function fateOf(random: Random, rate: number): AppendFate {
   if (dice < 0.5) return { answer: 'unknown', lands: 'now' };
   if (dice < 0.7) return { answer: 'unknown', lands: 'never' };
   return { answer: 'unknown', lands: { afterMs: integerBetween(random, 1, 3_000) } };
+}
+
+/** As a watchdog or an operator would; who refuses has his reasons. */
+function nominate(world: SimWorld, site: string, cause: string): void {
+  const body = { cause, reason: 'the simulator wants it', version: null, loss: null };
+  const request = { method: 'POST', path: `/v1/internal/nominate/${KEYSPACE}`, body } as const;
+  world.exchange.request('operator', site, request, 1_000).then(
+    ({ status }) => world.trace.note(site, `nomination: ${status}`),
+    () => world.trace.note(site, 'nomination: no answer'),
+  );
 }
 
 /** Somebody else's bytes in a log or a mirror: noise, or a record of another place copied as it is. */

@@ -6,6 +6,7 @@ import { History } from './history.ts';
 import { appendMs, book } from './inflict.ts';
 import { unexplained } from './linearizable.ts';
 import { checkAck, Looker } from './look.ts';
+import { Registers } from './registers.ts';
 import { type Scenario, SITES } from './scenario.ts';
 import { checkKept, checkLocalReads } from './settled.ts';
 import { SimWorld, type Violation } from './world.ts';
@@ -45,11 +46,13 @@ class Run {
   readonly #history = new History();
   readonly #copies: Copies;
   readonly #looker: Looker;
+  readonly #registers: Registers;
 
   constructor(world: SimWorld, scenario: Scenario) {
     this.#world = world;
     this.#scenario = scenario;
     this.#copies = new Copies((rule, words) => world.fail(rule, words));
+    this.#registers = new Registers((rule, words) => world.fail(rule, words));
     this.#looker = new Looker(world, this.#copies, scenario.k);
   }
 
@@ -78,6 +81,7 @@ class Run {
       this.#copies.watch(site, (topic, partition, record) => {
         const tail = Buffer.from(record.value.subarray(-8)).toString('hex');
         trace.note(site.name, `${topic}/${partition}@${record.offset} ${record.value.length} ${tail}`);
+        this.#registers.take(site.name, topic, record.value);
       });
     }
     exchange.onReply = (site, request, reply) => {
@@ -149,6 +153,7 @@ class Run {
           `no order explains the ${odd.kind} of ${odd.value} by ${odd.client} on key ${key}, ${Math.round(odd.invokedMs)} to ${Math.round(odd.returnedMs)} ms`,
         );
     }
+    for (const starts of this.#copies.starts.values()) this.#registers.checkStarts(starts.values());
     checkLocalReads(this.#world, this.#history, this.#copies);
     await this.#until(() => checkKept(this.#world, this.#history, this.#copies), MEND_MS);
   }

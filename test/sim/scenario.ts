@@ -27,6 +27,8 @@ export type SimFault = For &
     | { readonly kind: 'clock'; readonly site: string; readonly wrongMs: number; readonly strobes: boolean }
     | { readonly kind: 'disk-full'; readonly site: string }
     | { readonly kind: 'disk-error'; readonly site: string }
+    /** Somebody wants the site to be the primary, rightly or not. */
+    | { readonly kind: 'nominate'; readonly site: string; readonly cause: 'suspicion' | 'switchover' | 'failover' }
   );
 
 export type Scenario = {
@@ -47,7 +49,7 @@ export function scenarioOf(seed: number): Scenario {
     thinkMs: integerBetween(random, 100, 900),
     writeRate: 0.3 + 0.4 * random.fraction(),
   }));
-  const faults = Array.from({ length: integerBetween(random, 1, 7) }, () => faultOf(random, durationMs));
+  const faults = Array.from({ length: integerBetween(random, 1, 8) }, () => faultOf(random, durationMs));
   faults.sort((a, b) => a.atMs - b.atMs);
   return { seed, k: random.fraction() < 0.8 ? 1 : 2, partitions: 2, durationMs, clients, faults };
 }
@@ -69,6 +71,7 @@ const WEIGHTS: readonly (readonly [SimFault['kind'], number])[] = [
   ['clock', 4],
   ['disk-full', 1],
   ['disk-error', 1],
+  ['nominate', 8],
 ];
 
 function faultOf(random: Random, durationMs: number): SimFault {
@@ -106,6 +109,8 @@ function faultOf(random: Random, durationMs: number): SimFault {
       const wrongMs = (random.fraction() < 0.5 ? -1 : 1) * integerBetween(random, 50, 3_600_000);
       return { kind, ...when, site, wrongMs, strobes: random.fraction() < 0.4 };
     }
+    case 'nominate':
+      return { kind, ...when, site, cause: pick(random, ['suspicion', 'switchover', 'failover'] as const) };
     default:
       return { kind, ...when, site };
   }

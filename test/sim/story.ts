@@ -37,6 +37,8 @@ export function wordsOf(fault: SimFault): string {
       return `the disk of ${fault.site} is full`;
     case 'disk-error':
       return `the disk of ${fault.site} answers EIO now and then`;
+    case 'nominate':
+      return `${fault.site} is asked to become the primary (${fault.cause})`;
   }
 }
 
