@@ -13,6 +13,7 @@ import type { Network } from '@tidemark/world/network';
 import type { Random } from '@tidemark/world/random';
 
 export const REREAD_EVERY_MS = 5_000;
+const RETRY_MS = 250;
 
 export type RegisterViewParts = {
   readonly site: string;
@@ -95,7 +96,8 @@ export class RegisterView implements AsyncDisposable {
           logger.warn({ keyspace, reason: messageOf(error) }, 'a register cannot be read');
         wasRead = false;
       }
-      await clock.sleep(REREAD_EVERY_MS, signal);
+      // What cannot be read yet is asked for sooner: at a start nobody knows who writes until it is.
+      await clock.sleep(wasRead ? REREAD_EVERY_MS : RETRY_MS, signal);
     }
   }
 

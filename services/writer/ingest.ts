@@ -108,7 +108,7 @@ export class Ingest implements AsyncDisposable {
     rejected: Rejected,
   ): Promise<void> {
     const { writer, clock, pendingBytesMax } = this.#parts;
-    while (writer.pendingBytes > pendingBytesMax && !this.#signal.aborted)
+    while ((writer.pendingBytes > pendingBytesMax || writer.isHandingOver) && !this.#signal.aborted)
       await clock.sleep(ROOM_POLL_MS, this.#signal);
     for (const batch of reader.batches.values()) batch.clear();
     reader.learn(writer.keyspace);

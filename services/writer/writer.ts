@@ -141,15 +141,19 @@ export class Writer implements AsyncDisposable {
     return this.appenders.reduce((sum, appender) => sum + appender.queuedBytes, 0);
   }
 
+  get isHandingOver(): boolean {
+    return this.#handingOver !== null && this.#parts.clock.monotonicMs() < this.#handingOver.untilMs;
+  }
+
   /**
    * Whether new batches are taken: not while it hands over, nor with a clock that is wrong.
    * @throws {Fault} `unavailable`: not now; nothing is stored.
    */
   checkAdmission(): void {
-    const { clock, clockTrouble } = this.#parts;
+    const { clockTrouble } = this.#parts;
     const { name } = this.#keyspace;
-    if (this.#handingOver !== null && clock.monotonicMs() < this.#handingOver.untilMs) {
-      const message = `keyspace ${name} is being handed over to ${this.#handingOver.to}`;
+    if (this.isHandingOver) {
+      const message = `keyspace ${name} is being handed over to ${this.#handingOver!.to}`;
       throw new Fault('unavailable', message, { retryAfterMs: 250 });
     }
     const trouble = clockTrouble?.() ?? null;
@@ -163,13 +167,15 @@ export class Writer implements AsyncDisposable {
    */
   async handOver(to: string): Promise<{ epoch: number; heads: readonly number[] }> {
     this.#handingOver = { to, untilMs: this.#parts.clock.monotonicMs() + HAND_OVER_MS_MAX };
-    await this.barrier();
     const entries = this.appenders.map((appender, partition) => {
       const entry = entryOf({ kind: 'Noop' });
       appender.enqueue(entry);
       return this.wait(partition, entry).then(() => entry.seq);
     });
-    return { epoch: this.epoch, heads: await Promise.all(entries) };
+    const heads = await Promise.all(entries);
+    const barrier = this.#appendBarrier();
+    await this.wait(0, barrier);
+    return { epoch: this.epoch, heads: heads.map((seq, partition) => (partition === 0 ? barrier.seq : seq)) };
   }
 
   /** The handing over came to nothing. */
@@ -327,6 +333,8 @@ export class Writer implements AsyncDisposable {
     const { clock } = this.#parts;
     while (!this.signal.aborted) {
       await clock.sleep(BARRIER_BUSY_MS, this.signal);
+      // Nothing follows the heads that were handed over: it would lie beyond the cut.
+      if (this.isHandingOver) continue;
       const idleMs = clock.monotonicMs() - this.#lastBarrierMs;
       if (this.#barriersOwed === 0 && idleMs < BARRIER_IDLE_MS) continue;
       const owed = Math.max(0, this.#barriersOwed - 1);
