@@ -9,6 +9,7 @@ import type { Network } from '@tidemark/world/network';
 import { integerBetween, type Random } from '@tidemark/world/random';
 import type { RegisterAnswer, RegisterRequest } from './acceptor.ts';
 import { type Ballot, compareBallots, formatBallot, NO_BALLOT } from './ballot.ts';
+import { afterRound, beginChange, decideChange } from './change-progress.ts';
 import {
   beginRound,
   type Decide,
@@ -22,7 +23,7 @@ import {
 import type { Change, Owner } from './register-changes.ts';
 import { readmitAcceptor } from './register-changes.ts';
 import { parseRegisterAnswer } from './register-json.ts';
-import { CHANGES_KEPT, majorityOf, type RegisterValue, voters } from './register-value.ts';
+import { majorityOf, type RegisterValue, voters } from './register-value.ts';
 
 /** What happened to a change: `value` is what the register held once it was in it, and that may have others on top. */
 export type Changed = { readonly value: RegisterValue } | { readonly refused: string };
@@ -148,28 +149,19 @@ export class VotedRegister implements Register {
 
   async #change(make: MakeChange, signal: AbortSignal | undefined, replaces: string | null): Promise<Changed> {
     const { clock, random } = this.#parts;
-    const changeId = random.id();
     const startMs = clock.monotonicMs();
-    /** Null while the change cannot have been made; else the newest version it was proposed as. */
-    let proposedAs: number | null = null;
-    let isLost = false;
-    const decide: Decide = (value) => {
-      if (value.changes.includes(changeId)) return 'as it is';
-      isLost = proposedAs !== null && value.version >= proposedAs + CHANGES_KEPT;
-      return isLost ? 'as it is' : make(value, changeId);
-    };
+    let progress = beginChange(random.id());
     for (let attempt = 0; ; attempt++) {
-      const outcome = await this.#round(decide, replaces);
-      if (outcome.kind === 'chosen' && !isLost) {
-        return outcome.refused === null ? { value: outcome.value } : { refused: outcome.refused };
-      }
-      if (isLost) throw this.#unknown('too many changes were made since to tell');
-      if (outcome.kind !== 'chosen' && outcome.proposed?.changes.includes(changeId) === true) {
-        proposedAs = Math.max(proposedAs ?? 0, outcome.proposed.version);
-      }
-      if (proposedAs === null && outcome.kind === 'silence') throw this.#unavailable(outcome.why);
-      if (this.#isOver(startMs + (proposedAs === null ? RIVALS_MS : SETTLE_MS), signal)) {
-        if (proposedAs !== null) throw this.#unknown('the sites did not answer long enough to tell');
+      const outcome = await this.#round((value) => decideChange(progress, value, make), replaces);
+      const end = afterRound(progress, outcome);
+      if (end.kind === 'made') return { value: end.value };
+      if (end.kind === 'refused') return { refused: end.refused };
+      if (end.kind === 'forgotten') throw this.#unknown('too many others were made since to tell');
+      progress = end.progress;
+      const mayBeMade = progress.proposedAs !== null;
+      if (!mayBeMade && outcome.kind === 'silence') throw this.#unavailable(outcome.why);
+      if (this.#isOver(startMs + (mayBeMade ? SETTLE_MS : RIVALS_MS), signal)) {
+        if (mayBeMade) throw this.#unknown('the sites did not answer long enough to tell');
         throw this.#unavailable('rivals were always faster');
       }
       await this.#backOff(attempt, signal);
