@@ -223,6 +223,7 @@ class Site {
     const mirror = roles.includes('mirror') ? new MirrorService({ ...common, remotes, reigns }) : null;
     const writerParts: WriterServiceParts = {
       ...common,
+      remotes,
       network,
       placeOf,
       register: (keyspace) => watchdog().registers.register(keyspace),

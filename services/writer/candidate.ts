@@ -16,12 +16,14 @@ import {
   newestReign,
   type RegisterValue,
 } from '@tidemark/control/register-value';
+import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Network } from '@tidemark/world/network';
 import type { Random } from '@tidemark/world/random';
+import { fenceDirectly } from './direct-fence.ts';
 import type { Elected } from './writer.ts';
 
 /** One fence is given this long, and the whole election so long; then another candidate may do better. */
@@ -40,7 +42,10 @@ const LOSSY_MS = 5_000;
 export type CandidateParts = {
   readonly site: string;
   readonly keyspace: Keyspace;
+  readonly cluster: string;
   readonly register: Register;
+  /** The other sites' logs. */
+  readonly remotes: ReadonlyMap<string, Log>;
   readonly network: Network;
   /** Where a site's HTTP is, this site's included. */
   readonly placeOf: (site: string) => string;
@@ -198,12 +203,34 @@ export class Candidate {
     const fence = { origin: reign?.site, closes: reign?.epoch, by: election.epoch, nonce: random.id() };
     const { promise: enough, resolve } = Promise.withResolvers<void>();
     const asking = asked.map(async (site) => {
-      const report = reign === null ? await this.#whole(site) : await this.#ask<FenceReport>(site, 'fence', fence);
+      const report =
+        reign === null
+          ? await this.#whole(site)
+          : ((await this.#ask<FenceReport>(site, 'fence', fence)) ?? (await this.#direct(value, election, site)));
       if (report !== null) this.#reports.set(site, report);
       const closure = closureOf(value, [...this.#reports.values()]);
       if (closure.kind === 'lossless' && closure.by !== 'first' && keyspace.partitions > 0) resolve();
     });
     await Promise.race([Promise.all(asking), enough]);
+  }
+
+  /** Whose processes are gone may have left a log that can be reached. */
+  async #direct(value: RegisterValue, { epoch: by }: Election, site: string): Promise<FenceReport | null> {
+    const { remotes, cluster, keyspace, clock, random, logger } = this.#parts;
+    const reign = newestReign(value);
+    const log = remotes.get(site);
+    if (reign === null || site !== reign.site || log === undefined) return null;
+    const own = await this.#copies(this.#parts.site);
+    const logIds = value.members.find((member) => member.site === site)?.logIds ?? {};
+    if (own === null) return null;
+    const parts = { cluster, keyspace: keyspace.name, reign, log, own, logIds, by, nowMs: clock.nowMs() };
+    try {
+      return await fenceDirectly({ ...parts, nonce: random.id() });
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      logger.info({ site, error: error.message }, `election: the log of ${site} could not be fenced from here`);
+      return null;
+    }
   }
 
   /** Before the first reign there is nothing to fence: a member says what its topics are. */

@@ -30,6 +30,8 @@ export type WriterServiceParts = {
   readonly site: string;
   /** This site's own log. */
   readonly log: Log;
+  /** The other sites' logs. */
+  readonly remotes: ReadonlyMap<string, Log>;
   readonly disk: Disk;
   readonly clock: Clock;
   readonly random: Random;
