@@ -92,7 +92,7 @@ export function reportOf({ ledger, digestsEqual, outage, decision }: Account, fa
 }
 
 /** True when nothing acked is missing or wrong, nothing is from nowhere, and all sites hold the same. */
-export function isBalanced({ ledger, digestsEqual }: DrillReport): boolean {
+export function isBalanced({ ledger, digestsEqual }: Pick<DrillReport, 'ledger' | 'digestsEqual'>): boolean {
   return ledger.acked > 0 && ledger.missing === 0 && ledger.wrong === 0 && ledger.extra === 0 && digestsEqual;
 }
 

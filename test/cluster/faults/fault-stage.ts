@@ -1,0 +1,63 @@
+/** The stage that trials are held on: three sites on real Kafka and Redis, with links between them that can be cut. */
+
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Stage } from '@tidemark/cli/drill/stage';
+import { FLIGHTS_TABLE } from '@tidemark/cli/load/flights';
+import type { Reaper } from '@tidemark/dev/reaper';
+import type { Random } from '@tidemark/world/random';
+import type { FaultRow, Figures } from './fault-row.ts';
+import { PROBES } from './tied-client.ts';
+
+/** One trial follows the other, so that the usual hour between two automatic failovers is too long here. */
+export const ENV = { TIDEMARK_FAILOVER_EVERY_MS_MIN: '0' };
+
+export class FaultStage {
+  readonly #stage: Stage;
+  readonly #folder: string;
+  readonly #say: (line: string) => void;
+  readonly #keyspaces = new Map<string, Stage>();
+
+  private constructor(stage: Stage, folder: string, say: (line: string) => void) {
+    this.#stage = stage;
+    this.#folder = folder;
+    this.#say = say;
+    this.#keyspaces.set(stage.keyspace, stage);
+  }
+
+  static async open(reaper: Reaper, say: (line: string) => void): Promise<FaultStage> {
+    const folder = await reaper.scratchFolder('faults');
+    const keyspace = { partitions: 4, tables: { flights: FLIGHTS_TABLE, probes: PROBES } };
+    const stage = await Stage.open({ engine: 'kafka', folder, reaper, say, links: true, env: ENV, keyspace });
+    return new FaultStage(stage, folder, say);
+  }
+
+  /**
+   * Holds one trial.
+   * @throws {BrokenPromise} what did not hold; anything else: the trial could not be held
+   */
+  async run(row: FaultRow, size: number, random: Random): Promise<Figures> {
+    const stage = await this.#stageOf(row);
+    // One ledger for each keyspace: what an earlier trial wrote there is not from nowhere.
+    const folder = join(this.#folder, `ledger-${stage.keyspace}`);
+    await mkdir(folder, { recursive: true });
+    try {
+      return await row.run({ stage, folder, size, random, say: this.#say });
+    } finally {
+      stage.links!.heal();
+    }
+  }
+
+  async #stageOf({ keyspace }: FaultRow): Promise<Stage> {
+    const name = (keyspace?.keyspace as string | undefined) ?? this.#stage.keyspace;
+    const known = this.#keyspaces.get(name);
+    if (known !== undefined) return known;
+    const made = await this.#stage.with({ ...keyspace, keyspace: name });
+    this.#keyspaces.set(name, made);
+    return made;
+  }
+
+  async stop(): Promise<void> {
+    await this.#stage[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * Row 12: a byte of the primary's log is flipped and the broker killed. Kafka's own recovery cuts the log there, and a
+ * position that was given away must not be given again.
+ */
+
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { settle } from '@tidemark/cli/drill/account';
+import type { DevSite } from '@tidemark/dev/sites';
+import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
+
+const LEVEL_MS_MAX = 120_000;
+const PARTITIONS = 4;
+
+/** Flips a byte in the newest segment of a partition, so far from its end that whole batches follow. */
+async function flipByte(site: DevSite, topicPartition: string): Promise<number> {
+  const folder = join(site.kafka!.folder, 'data', topicPartition);
+  const segments = (await readdir(folder)).filter((name) => name.endsWith('.log')).sort();
+  const file = await open(join(folder, segments.at(-1)!), 'r+');
+  try {
+    const { size } = await file.stat();
+    const at = Math.floor(size * 0.9);
+    const byte = Buffer.alloc(1);
+    await file.read(byte, 0, 1, at);
+    byte[0] = byte[0]! ^ 0x10;
+    await file.write(byte, 0, 1, at);
+    await file.sync();
+    return size - at;
+  } finally {
+    await file.close();
+  }
+}
+
+export const logCut: FaultRow = {
+  row: 12,
+  fault: 'Kafka loses the end of the log (its own recovery after a flipped byte)',
+  promise: 'found by the known end, the log is not trusted, no position is used twice, no acked row of sync(1) is lost',
+  sizeIs: 'times it happens',
+  small: 1,
+  large: 10,
+  run: async (trial) => {
+    const { stage, folder, size, say } = trial;
+    const load = loadOf(trial);
+    const beganAtMs = Date.now();
+    for (let round = 0; round < size; round++) {
+      await calm(load, 1);
+      const before = await stage.primary(TAKEOVER_MS_MAX);
+      const site = stage.site(before.site);
+      await site.killAll();
+      const partition = round % PARTITIONS;
+      const bytes = await flipByte(site, `tidemark.${stage.keyspace}.log.${site.name}-${partition}`);
+      await site.startAll();
+      await calm(load, 1);
+      const after = await stage.primary(TAKEOVER_MS_MAX);
+      say(`${site.name} lost ${bytes} bytes of partition ${partition}; ${after.site} writes in epoch ${after.epoch}`);
+      promise(after.epoch > before.epoch, `the log was cut, and epoch ${before.epoch} went on`);
+    }
+    const account = await settle(stage, folder, load, { faultAtMs: beganAtMs, untilMs: Date.now() + LEVEL_MS_MAX });
+    promiseBalance(account, account.examples);
+    return { cuts: size, rowsLost: account.ledger.missing };
+  },
+};

@@ -1,0 +1,79 @@
+/**
+ * Rows 5 and 30: the primary alone is cut off from both others while a client beside it goes on writing there. What it
+ * is acked has to be everywhere in the end; what it was not acked is the divergent tail that the return writes out.
+ */
+
+import { settle } from '@tidemark/cli/drill/account';
+import { takeBack } from '@tidemark/cli/drill/returned';
+import {
+  calm,
+  type FaultRow,
+  loadOf,
+  promise,
+  promiseBalance,
+  successorOf,
+  TAKEOVER_MS_MAX,
+  type Trial,
+} from './fault-row.ts';
+import { TiedClient } from './tied-client.ts';
+
+const RETURN_WRITES_MS = 1_000;
+
+async function cutOffPrimary(trial: Trial, round: number): Promise<{ tail: number; exported: number; backMs: number }> {
+  const { stage, say, folder } = trial;
+  const load = loadOf(trial);
+  await calm(load, 1);
+  const before = await stage.primary(TAKEOVER_MS_MAX);
+  const minority = stage.site(before.site);
+  const tied = new TiedClient(minority, stage.keyspace, `minority-${Date.now()}-${round}`);
+  const faultAtMs = Date.now();
+  stage.links!.cutOff(minority.name);
+  const next = await successorOf(stage, before, TAKEOVER_MS_MAX);
+  promise(next !== null, `${minority.name} was cut off, and nobody took over`);
+  await calm(load, 2);
+  const untilMs = Date.now();
+  stage.links!.heal();
+  const returned = await takeBack(minority, stage.keyspace);
+  await new Promise((resolve) => setTimeout(resolve, RETURN_WRITES_MS));
+  await tied.stop();
+  const account = await settle(stage, folder, load, { faultAtMs, untilMs });
+  promiseBalance(account, account.examples);
+  const zombie = tied.acks.filter(({ epoch, atMs }) => epoch <= before.epoch && atMs > next!.seenAtMs);
+  promise(zombie.length === 0, `${minority.name} acked ${zombie.length} rows of epoch ${before.epoch} after it ended`);
+  for (const site of stage.sites) {
+    const missing = await tied.missingAt(site);
+    promise(missing.length === 0, `acked by ${minority.name} and missing: ${missing.join(', ')}`);
+  }
+  const [first, ...others] = await Promise.all(stage.sites.map((site) => tied.unackedAt(site)));
+  for (const one of others)
+    promise(String(one) === String(first), 'rows that were not acked are not the same everywhere');
+  const lost = tied.unacked.length - first!.length;
+  promise(returned.exported >= 0 && returned.divergentRecords >= 0, 'the return tells what it found');
+  say(
+    `${minority.name} answered ${tied.answersInWords}; ${lost} unacked rows are nowhere, ${returned.divergentRecords} records were beyond the cut`,
+  );
+  return {
+    tail: returned.divergentRecords,
+    exported: returned.exported,
+    backMs: Math.round(account.outage.writesBackMs ?? Number.NaN),
+  };
+}
+
+export const minority: FaultRow = {
+  row: 5,
+  fault: 'cut with the primary in the minority, sync; and the old primary returns (row 30)',
+  promise: 'the minority acks nothing after the fence; what it has beyond the cut is written out whole; digests equal',
+  sizeIs: 'cuts',
+  small: 1,
+  large: 10,
+  run: async (trial) => {
+    const rounds = [];
+    for (let round = 0; round < trial.size; round++) rounds.push(await cutOffPrimary(trial, round));
+    return {
+      cuts: trial.size,
+      writesBackMsMax: Math.max(...rounds.map(({ backMs }) => backMs)),
+      tailRecords: rounds.reduce((sum, { tail }) => sum + tail, 0),
+      tailRowsExported: rounds.reduce((sum, { exported }) => sum + exported, 0),
+    };
+  },
+};

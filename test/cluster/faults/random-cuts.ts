@@ -1,0 +1,45 @@
+/** Row 31: many cuts of one site after another, too short or too far from the primary to move anything for long. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { settle } from '@tidemark/cli/drill/account';
+import { integerBetween } from '@tidemark/world/random';
+import { calm, type FaultRow, loadOf, oneOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
+
+/** Of a cut, and of the quiet after it. */
+const CUT_MS = { min: 500, max: 20_000 };
+const QUIET_MS_MAX = 1_000;
+const SHORT_MS = 3_000;
+
+export const randomCuts: FaultRow = {
+  row: 31,
+  fault: 'random cuts of one site, 0.5–20 s each (all short ones at a small size)',
+  promise: 'at most one failover in all, and none by cuts of at most 3 s',
+  sizeIs: 'cuts',
+  small: 4,
+  large: 30,
+  run: async (trial) => {
+    const { stage, folder, size, random, say } = trial;
+    const load = loadOf(trial);
+    await calm(load, 1);
+    const before = await stage.primary(TAKEOVER_MS_MAX);
+    const beganAtMs = Date.now();
+    const isShort = size < 10;
+    const max = isShort ? SHORT_MS : CUT_MS.max;
+    for (let cut = 0; cut < size; cut++) {
+      const site = oneOf(random, stage.sites).name;
+      const cutMs = integerBetween(random, CUT_MS.min, max);
+      stage.links!.cutOff(site);
+      await sleep(cutMs);
+      stage.links!.heal();
+      say(`${site} was cut off for ${cutMs} ms`);
+      await sleep(integerBetween(random, 0, QUIET_MS_MAX));
+    }
+    await calm(load, 1);
+    const after = await stage.primary(TAKEOVER_MS_MAX);
+    const account = await settle(stage, folder, load, { faultAtMs: beganAtMs, untilMs: Date.now() });
+    promiseBalance(account, account.examples);
+    const reigns = after.epoch - before.epoch;
+    promise(reigns <= (isShort ? 0 : 1), `${size} cuts of at most ${max} ms began ${reigns} reigns`);
+    return { cuts: size, cutMsMax: max, failovers: reigns, pauseMsMax: Math.round(account.outage.pauseMs) };
+  },
+};

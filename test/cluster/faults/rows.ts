@@ -1,0 +1,39 @@
+/** The rows of the table of faults that are shown on real processes. The others are the simulator's, or exhaustive. */
+
+import { asyncLost } from './async-lost.ts';
+import { clocks } from './clocks.ts';
+import { coldStart } from './cold-start.ts';
+import type { FaultRow } from './fault-row.ts';
+import { logCut } from './log-cut.ts';
+import { minority } from './minority.ts';
+import { noRedis } from './no-redis.ts';
+import { oneWay } from './one-way.ts';
+import { randomCuts } from './random-cuts.ts';
+import { replicasLost } from './replicas-lost.ts';
+import { siteLost } from './site-lost.ts';
+import { switchover } from './switchover.ts';
+import { wanCut } from './wan-cut.ts';
+import { writerDead } from './writer-dead.ts';
+import { zombie } from './zombie.ts';
+
+export const ROWS: readonly FaultRow[] = [
+  siteLost,
+  asyncLost,
+  writerDead,
+  wanCut,
+  minority,
+  oneWay,
+  zombie,
+  noRedis,
+  coldStart,
+  logCut,
+  clocks,
+  randomCuts,
+  replicasLost,
+  switchover,
+];
+
+/** A row's name for people: `row 5`, and 30 is the same trial as 5. */
+export function rowNumbered(number: number): FaultRow | undefined {
+  return ROWS.find(({ row }) => row === (number === 30 ? 5 : number));
+}
