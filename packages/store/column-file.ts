@@ -2,7 +2,7 @@
  * One file of a segment: blocks of up to 65,536 rows, each compressed and checked by itself, and a footer that says
  * where they are and what they hold. The bytes, in order:
  *
- *   "TMCF", u16 format version (1), u16 0
+ *   "TMCF", u16 format version (2), u16 0
  *   blocks: as stored; raw they are sections, each u32 length and that many bytes
  *   footer: JSON
  *   u32 footer length, u32 CRC-32 of the footer, "TMCF"
@@ -15,7 +15,7 @@ import type { Disk, DiskFile } from '@tidemark/world/disk';
 import { Fault, messageOf } from '@tidemark/world/fault';
 import { z } from 'zod';
 
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 const MAGIC = Buffer.from('TMCF');
 const HEADER_BYTES = 8;
 const TRAILER_BYTES = 12;

@@ -4,22 +4,88 @@
  * about once a tier. Merging is a join, so any set of segments may be merged, whatever their age.
  */
 
+import type { Table } from '@tidemark/schema/table';
+import { type LiveBits, withoutRows } from './live-bits.ts';
+import type { LiveSegment } from './live-segment.ts';
+import type { Want } from './rows.ts';
+import { keyToFind, type Segment } from './segment.ts';
+
 const TIER_FACTOR = 4;
 const TIER_SEGMENTS = 4;
 /** Everything below counts as the lowest tier. */
 const TIER_BYTES_MIN = 1024 * 1024;
 
-/** Indexes of the segments to merge next, of the lowest tier that is full; empty when all is well. */
-export function pickCompaction(segmentBytes: readonly number[]): number[] {
+/** What matters of a segment. */
+export type Weight = {
+  readonly bytes: number;
+  readonly rows: number;
+  /** Rows that are not live. */
+  readonly dead: number;
+  readonly isDamaged: boolean;
+};
+
+export function weightOf({ segment, live, damage }: LiveSegment): Weight {
+  return { bytes: segment.bytes, rows: segment.summary.rows, dead: live?.deadCount ?? 0, isDamaged: damage !== null };
+}
+
+/**
+ * Indexes of the segments to merge next: those of the lowest tier that is full; else one that is mostly dead; else the
+ * dead-heaviest while dead rows are more than a share of all. Empty when all is well.
+ */
+export function pickCompaction(segments: readonly Weight[]): number[] {
   const tiers = new Map<number, number[]>();
-  segmentBytes.forEach((bytes, index) => {
+  segments.forEach(({ bytes, isDamaged }, index) => {
+    if (isDamaged) return;
     const tier = tierOf(bytes);
     tiers.set(tier, [...(tiers.get(tier) ?? []), index]);
   });
   const full = [...tiers.entries()].filter(([, members]) => members.length >= TIER_SEGMENTS);
-  if (full.length === 0) return [];
+  if (full.length === 0) return deadHeaviest(segments);
   return full.reduce((lowest, entry) => (entry[0] < lowest[0] ? entry : lowest))[1];
 }
+
+/** Dead rows may be this share of all rows: then what is stored is at most 1.5 times what is live. */
+const DEAD_SHARE_MAX = 1 / 3;
+
+function deadHeaviest(segments: readonly Weight[]): number[] {
+  const whole = segments.filter(({ isDamaged }) => !isDamaged);
+  const rows = whole.reduce((sum, segment) => sum + segment.rows, 0);
+  const dead = whole.reduce((sum, segment) => sum + segment.dead, 0);
+  if (dead <= rows * DEAD_SHARE_MAX) return [];
+  // At least one of them has at least that share, so the write frees at least half of what it writes.
+  const worst = whole.reduce((most, one) => (one.dead * most.rows > most.dead * one.rows ? one : most));
+  return [segments.indexOf(worst)];
+}
+
+/**
+ * The live bits of a merged segment: rows whose bits were cleared in what it was made of since it was begun are not live
+ * in it either. Null: all are.
+ */
+export async function clearedSince(
+  inputs: readonly LiveSegment[],
+  now: readonly LiveSegment[],
+  merged: Segment,
+  table: Table,
+): Promise<LiveBits | null> {
+  const rows: number[] = [];
+  for (const { segment, live: then } of inputs) {
+    const live = now.find((one) => one.segment === segment)!.live;
+    if (live === null || live === then) continue;
+    for (const [block, { rowCount }] of segment.blocks.entries()) {
+      const from = segment.firstRows[block]!;
+      if (live.allLive(from, from + rowCount)) continue;
+      const keys = (await segment.read(block, KEYS_ONLY)).keys;
+      for (let row = 0; row < rowCount; row++) {
+        if (live.isLive(from + row) || then?.isLive(from + row) === false) continue;
+        const found = await merged.find(keyToFind(table, new Uint8Array(keys.bytesAt(row))));
+        if (found !== -1) rows.push(found);
+      }
+    }
+  }
+  return withoutRows(null, merged.summary.rows, Uint32Array.from(rows));
+}
+
+const KEYS_ONLY: Want = { columns: new Map(), keys: true, stamps: false };
 
 /** The tier a segment of that size belongs to, 0 the lowest. */
 export function tierOf(bytes: number): number {

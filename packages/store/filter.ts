@@ -1,135 +1,168 @@
-/** Evaluates a filter over a block, a column at a time. Three values, as in SQL: a missing cell makes `unknown`. */
+/**
+ * Evaluates a filter over the columns of a block, keeping a list of the rows that are left. Three values, as in SQL: a
+ * comparison with a missing cell is neither true nor false. Each part is asked only about the rows the parts before left.
+ */
 
-import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
+import { CELL } from '@tidemark/schema/column-vector';
 import type { Comparison, Filter } from '@tidemark/schema/query';
 import { compareRanges } from './bytes.ts';
+import {
+  type BytesChunk,
+  type Chunk,
+  entryBytes,
+  hasValue,
+  type LongChunk,
+  type NumberChunk,
+  numberAt,
+} from './chunk.ts';
+import { intervalOf } from './interval.ts';
+import { rowsOfCodes, rowsOfInterval, rowsWithin } from './kernels.ts';
 import { rawOf } from './raw-value.ts';
 import { compareRaw, type RawValue, type Zone } from './zone.ts';
 
-/** What a filter says of a row; `min` of two is their AND if unknown lay between, hence the order. */
-const TRUTH = { no: 0, unknown: 1, yes: 2 } as const;
+/** Columns by id; one that is not there has no cell in any row. */
+export type ColumnOf = (column: number) => Chunk | undefined;
 
-/** The rows `from … to` of some vectors by column id; a column that is not there has no cell in any row. */
-export type FilterInput = {
-  readonly from: number;
-  readonly to: number;
-  readonly vector: (column: number) => ColumnVector | undefined;
-};
-
-/** Per row of the input: true when the filter holds. */
-export function select(filter: Filter, input: FilterInput): (row: number) => boolean {
-  const truths = evaluate(filter, input);
-  return (row) => truths[row - input.from] === TRUTH.yes;
+/** Those of the rows for which the filter is true. `rows` is ascending and is not changed. */
+export function select(filter: Filter, rows: Uint32Array, columnOf: ColumnOf): Uint32Array {
+  return rowsWhere(filter, true, rows, columnOf);
 }
 
-function evaluate(filter: Filter, input: FilterInput): Uint8Array {
-  const count = input.to - input.from;
+/** Rows for which the filter is true, or for which it is false; those for which it is unknown are in neither. */
+function rowsWhere(filter: Filter, wanted: boolean, rows: Uint32Array, columnOf: ColumnOf): Uint32Array {
+  if (rows.length === 0) return rows;
   switch (filter.kind) {
+    case 'not':
+      return rowsWhere(filter.part, !wanted, rows, columnOf);
     case 'and':
-    case 'or': {
-      const isAnd = filter.kind === 'and';
-      const result = new Uint8Array(count).fill(isAnd ? TRUTH.yes : TRUTH.no);
-      for (const part of filter.parts) {
-        const other = evaluate(part, input);
-        for (let i = 0; i < count; i++) if (isAnd === other[i]! < result[i]!) result[i] = other[i]!;
-      }
-      return result;
+    case 'or':
+      return (filter.kind === 'and') === wanted
+        ? filter.parts.reduce((left, part) => rowsWhere(part, wanted, left, columnOf), rows)
+        : rowsOfAny(filter.parts, wanted, rows, columnOf);
+    case 'null': {
+      const column = columnOf(filter.column.id);
+      const isNull = filter.isNull === wanted;
+      return rows.filter((row) => (column !== undefined && hasValue(column, row)) !== isNull);
     }
-    case 'not': {
-      const result = evaluate(filter.part, input);
-      for (let i = 0; i < count; i++) result[i] = TRUTH.yes - result[i]!;
-      return result;
-    }
-    case 'null':
-      return isNull(input, input.vector(filter.column.id), filter.isNull);
     default: {
-      const vector = input.vector(filter.column.id);
-      if (vector === undefined) return new Uint8Array(count).fill(TRUTH.unknown);
-      return byValue(input, vector, testOf(filter));
+      const column = columnOf(filter.column.id);
+      if (column === undefined) return rows.subarray(0, 0);
+      if (column.form === 'numbers') return ofNumbers(filter, wanted, rows, column);
+      return column.form === 'longs' ? ofLongs(filter, wanted, rows, column) : ofBytes(filter, wanted, rows, column);
     }
   }
 }
 
-function isNull(input: FilterInput, vector: ColumnVector | undefined, wanted: boolean): Uint8Array {
-  const result = new Uint8Array(input.to - input.from);
-  for (let row = input.from; row < input.to; row++) {
-    const isMissing = vector === undefined || vector.presence[row] !== CELL.value;
-    result[row - input.from] = isMissing === wanted ? TRUTH.yes : TRUTH.no;
+/** Rows that one of the parts chooses; each part is asked about those that none before it chose. */
+function rowsOfAny(parts: readonly Filter[], wanted: boolean, rows: Uint32Array, columnOf: ColumnOf): Uint32Array {
+  let left = rows;
+  let chosen = rows.subarray(0, 0);
+  for (const part of parts) {
+    const more = rowsWhere(part, wanted, left, columnOf);
+    if (more.length === 0) continue;
+    left = without(left, more);
+    chosen = joined(chosen, more);
   }
-  return result;
+  return chosen;
 }
 
-/** A test of one value, in the form its kind of vector needs. */
-type Test = {
-  readonly number: (value: number) => boolean;
-  readonly long: (value: bigint) => boolean;
-  readonly bytes: (arena: Uint8Array, start: number, length: number) => boolean;
-};
-
-function byValue(input: FilterInput, vector: ColumnVector, test: Test): Uint8Array {
-  const { from, to } = input;
-  const result = new Uint8Array(to - from);
-  const { presence, kind } = vector;
-  if (kind === 'bytes') return byBytes(input, vector, test);
-  const numbers = kind === 'i32' ? vector.i32 : kind === 'u8' ? vector.u8 : vector.f64;
-  for (let row = from; row < to; row++) {
-    if (presence[row] !== CELL.value) result[row - from] = TRUTH.unknown;
-    else {
-      const holds = kind === 'i64' ? test.long(vector.i64[row]!) : test.number(numbers[row]!);
-      result[row - from] = holds ? TRUTH.yes : TRUTH.no;
-    }
-  }
-  return result;
+/** Both ascending, `taken` a part of `rows`. */
+function without(rows: Uint32Array, taken: Uint32Array): Uint32Array {
+  let at = 0;
+  return rows.filter((row) => {
+    if (at === taken.length || taken[at] !== row) return true;
+    at++;
+    return false;
+  });
 }
 
-/** Rows of one dictionary entry lie at one place in the arena, and often beside one another: tested once. */
-function byBytes(input: FilterInput, vector: ColumnVector, test: Test): Uint8Array {
-  const { from, to } = input;
-  const result = new Uint8Array(to - from);
-  const { presence, arena, starts, lengths } = vector;
-  let lastStart = -1;
-  let lastLength = -1;
-  let last = false;
-  for (let row = from; row < to; row++) {
-    if (presence[row] !== CELL.value) {
-      result[row - from] = TRUTH.unknown;
-      continue;
-    }
-    if (starts[row] !== lastStart || lengths[row] !== lastLength) {
-      lastStart = starts[row]!;
-      lastLength = lengths[row]!;
-      last = test.bytes(arena, lastStart, lastLength);
-    }
-    result[row - from] = last ? TRUTH.yes : TRUTH.no;
-  }
-  return result;
+function joined(a: Uint32Array, b: Uint32Array): Uint32Array {
+  if (a.length === 0) return b;
+  const both = new Uint32Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both.sort();
 }
 
 type ValueFilter = Extract<Filter, { readonly kind: 'compare' | 'in' | 'prefix' }>;
 
-function testOf(filter: ValueFilter): Test {
-  if (filter.kind === 'compare') return comparison(filter.operator, rawOf(filter.column.type, filter.value));
-  if (filter.kind === 'in') return membership(filter.values.map((value) => rawOf(filter.column.type, value)));
-  const { prefix } = filter;
-  const bytes: Test['bytes'] = (arena, start, length) =>
-    length >= prefix.length && compareRanges(arena, start, prefix.length, prefix, 0, prefix.length) === 0;
-  return { number: () => false, long: () => false, bytes };
+function ofNumbers(filter: ValueFilter, wanted: boolean, rows: Uint32Array, chunk: NumberChunk): Uint32Array {
+  const into = new Uint32Array(rows.length);
+  if (filter.kind === 'compare') {
+    const value = rawOf(filter.column.type, filter.value) as number | bigint;
+    const interval = intervalOf(filter.operator, value, chunk);
+    const { low, high, nan, isNot } = interval;
+    const first = rows[0]!;
+    const isDense = chunk.presence === null && rows.at(-1)! - first === rows.length - 1;
+    const isPlain = isDense && isNot !== wanted && (!nan || !(chunk.data instanceof Float64Array));
+    const count = isPlain
+      ? rowsWithin(chunk.data, first, first + rows.length, low, high, into)
+      : rowsOfInterval(chunk, rows, wanted ? interval : { ...interval, isNot: !isNot }, into);
+    return into.subarray(0, count);
+  }
+  const values = filter.kind === 'in' ? filter.values.map((value) => Number(rawOf(filter.column.type, value))) : [];
+  const members = new Set(values);
+  let count = 0;
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    if (hasValue(chunk, row) && members.has(numberAt(chunk, row)) === wanted) into[count++] = row;
+  }
+  return into.subarray(0, count);
 }
 
-function comparison(operator: Comparison, wanted: RawValue): Test {
-  const holds = (order: number): boolean => holdsFor(operator, order);
-  const [less, equal, greater] = [holds(-1), holds(0), holds(1)];
-  const bytes = wanted as Uint8Array;
-  return {
-    number: (value) => {
-      if (value < (wanted as number)) return less;
-      if (value > (wanted as number)) return greater;
-      // NaN is larger than every number and equals itself, as in keys.
-      return value === wanted ? equal : holds(compareRaw(value, wanted));
-    },
-    long: (value) => (value < (wanted as bigint) ? less : value > (wanted as bigint) ? greater : equal),
-    bytes: (arena, start, length) => holds(compareRanges(arena, start, length, bytes, 0, bytes.length)),
-  };
+function ofLongs(filter: ValueFilter, wanted: boolean, rows: Uint32Array, chunk: LongChunk): Uint32Array {
+  const holds = longTest(filter);
+  return rows.filter((row) => hasValue(chunk, row) && holds(chunk.data[row]!) === wanted);
+}
+
+function longTest(filter: ValueFilter): (value: bigint) => boolean {
+  if (filter.kind === 'prefix') return () => false;
+  if (filter.kind === 'in') {
+    const members = new Set(filter.values.map((value) => rawOf(filter.column.type, value)));
+    return (value) => members.has(value);
+  }
+  const wanted = rawOf(filter.column.type, filter.value) as bigint;
+  const [less, equal, greater] = [-1, 0, 1].map((order) => holdsFor(filter.operator, order)) as [
+    boolean,
+    boolean,
+    boolean,
+  ];
+  return (value) => (value < wanted ? less : value > wanted ? greater : equal);
+}
+
+/** A dictionary's entries are tested once each, not once a row. */
+function ofBytes(filter: ValueFilter, wanted: boolean, rows: Uint32Array, chunk: BytesChunk): Uint32Array {
+  const holds = bytesTest(filter);
+  const { codes, presence } = chunk;
+  if (codes === null || chunk.entryCount > rows.length) {
+    return rows.filter((row) => {
+      return hasValue(chunk, row) && holds(chunk, codes === null ? row : codes[row]!) === wanted;
+    });
+  }
+  const chosen = new Uint8Array(chunk.entryCount);
+  for (let entry = 0; entry < chunk.entryCount; entry++) chosen[entry] = Number(holds(chunk, entry) === wanted);
+  const present = presence === null ? rows : rows.filter((row) => presence[row] === CELL.value);
+  const into = new Uint32Array(present.length);
+  return into.subarray(0, rowsOfCodes(codes, chosen, present, into));
+}
+
+function bytesTest(filter: ValueFilter): (chunk: BytesChunk, entry: number) => boolean {
+  if (filter.kind === 'in') {
+    const members = new Set(
+      filter.values.map((value) => Buffer.from(rawOf(filter.column.type, value) as Uint8Array).toString('latin1')),
+    );
+    return (chunk, entry) => members.has(entryBytes(chunk, entry).toString('latin1'));
+  }
+  if (filter.kind === 'prefix') {
+    const { prefix } = filter;
+    return ({ arena, starts, lengths }, entry) =>
+      lengths[entry]! >= prefix.length &&
+      compareRanges(arena, starts[entry]!, prefix.length, prefix, 0, prefix.length) === 0;
+  }
+  const bytes = rawOf(filter.column.type, filter.value) as Uint8Array;
+  const { operator } = filter;
+  return ({ arena, starts, lengths }, entry) =>
+    holdsFor(operator, compareRanges(arena, starts[entry]!, lengths[entry]!, bytes, 0, bytes.length));
 }
 
 function holdsFor(operator: Comparison, order: number): boolean {
@@ -147,17 +180,6 @@ function holdsFor(operator: Comparison, order: number): boolean {
     case '>=':
       return order >= 0;
   }
-}
-
-function membership(values: readonly RawValue[]): Test {
-  const numbers = new Set(values.filter((value) => typeof value === 'number'));
-  const longs = new Set(values.filter((value) => typeof value === 'bigint'));
-  const texts = new Set(values.filter((v) => v instanceof Uint8Array).map((v) => Buffer.from(v).toString('latin1')));
-  return {
-    number: (value) => numbers.has(value),
-    long: (value) => longs.has(value),
-    bytes: (arena, start, length) => texts.has((arena as Buffer).toString('latin1', start, start + length)),
-  };
 }
 
 /** False only when no row of a block with such zones can make the filter true. No zone: nothing is known. */

@@ -1,10 +1,12 @@
 /** Numbers the groups that rows fall into, by the values of some columns. */
 
 import type { Value } from '@tidemark/schema/column-type';
-import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
 import type { Column } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
-import { fromRaw, rawAt } from './raw-value.ts';
+import type { GroupNumbers } from './aggregate.ts';
+import { type BytesChunk, type Chunk, entryBytes, hasValue, rawOfChunk } from './chunk.ts';
+import type { ColumnOf } from './filter.ts';
+import { fromRaw } from './raw-value.ts';
 import type { RawValue } from './zone.ts';
 
 /** A scan may make so many groups; more are refused rather than held in memory. */
@@ -35,16 +37,15 @@ export class Groups {
     return this.#count;
   }
 
-  /** Per given row the number of its group. @throws {Fault} `invalid`: too many groups. */
-  number(rows: Uint32Array, vector: (column: number) => ColumnVector | undefined): Uint32Array {
-    const numbers = new Uint32Array(rows.length);
+  /** The group of each row; one number when all are of one. @throws {Fault} `invalid`: too many groups. */
+  number(rows: Uint32Array, columnOf: ColumnOf): GroupNumbers {
+    if (this.#columns.length === 0) return 0;
+    let numbers: GroupNumbers = 0;
     this.#columns.forEach((column, i) => {
-      const own = column.number(rows, vector(column.column.id));
-      if (i === 0) numbers.set(own);
-      else this.#combine(i - 1, numbers, own);
+      const own = column.number(rows, columnOf(column.column.id));
+      numbers = i === 0 ? own : this.#combine(i - 1, numbers, own, rows.length);
     });
-    if (this.#columns.length === 1) this.#count = this.#columns[0]!.count;
-    else if (this.#columns.length > 1) this.#count = this.#firsts.at(-1)!.length;
+    this.#count = this.#columns.length === 1 ? this.#columns[0]!.count : this.#firsts.at(-1)!.length;
     if (this.#count > GROUPS_MAX) {
       throw new Fault('invalid', `the scan makes more than ${GROUPS_MAX} groups`, { expected: GROUPS_MAX });
     }
@@ -63,19 +64,36 @@ export class Groups {
     return values;
   }
 
-  #combine(level: number, numbers: Uint32Array, own: Uint32Array): void {
-    const pairs = this.#pairs[level]!;
-    for (let i = 0; i < numbers.length; i++) {
-      const pair = numbers[i]! * PAIR + own[i]!;
-      let number = pairs.get(pair);
-      if (number === undefined) {
-        number = this.#firsts[level]!.length;
-        pairs.set(pair, number);
-        this.#firsts[level]!.push(numbers[i]!);
-        this.#seconds[level]!.push(own[i]!);
+  #combine(level: number, numbers: GroupNumbers, own: GroupNumbers, count: number): GroupNumbers {
+    if (typeof numbers === 'number' && typeof own === 'number') return this.#pair(level, numbers, own);
+    const combined = new Uint32Array(count);
+    let lastFirst = -1;
+    let lastSecond = -1;
+    let last = 0;
+    for (let i = 0; i < count; i++) {
+      const first = typeof numbers === 'number' ? numbers : numbers[i]!;
+      const second = typeof own === 'number' ? own : own[i]!;
+      if (first !== lastFirst || second !== lastSecond) {
+        last = this.#pair(level, first, second);
+        lastFirst = first;
+        lastSecond = second;
       }
-      numbers[i] = number;
+      combined[i] = last;
     }
+    return combined;
+  }
+
+  #pair(level: number, first: number, second: number): number {
+    const pairs = this.#pairs[level]!;
+    const pair = first * PAIR + second;
+    let number = pairs.get(pair);
+    if (number === undefined) {
+      number = this.#firsts[level]!.length;
+      pairs.set(pair, number);
+      this.#firsts[level]!.push(first);
+      this.#seconds[level]!.push(second);
+    }
+    return number;
   }
 }
 
@@ -98,30 +116,45 @@ class ColumnNumbers {
     return raw === null ? null : fromRaw(this.column.type, raw);
   }
 
-  number(rows: Uint32Array, vector: ColumnVector | undefined): Uint32Array {
+  number(rows: Uint32Array, column: Chunk | undefined): GroupNumbers {
+    if (column === undefined) return this.#numberOf(null, null);
+    if (column.form === 'bytes' && column.codes !== null) return this.#byEntry(rows, column, column.codes);
     const numbers = new Uint32Array(rows.length);
-    let lastStart = -1;
-    let lastLength = -1;
-    let last = 0;
+    let last: RawValue | null = null;
+    let lastNumber = -1;
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i]!;
-      if (vector === undefined || vector.presence[row] !== CELL.value) numbers[i] = this.#numberOf(null, null, row);
-      else if (vector.kind !== 'bytes') {
-        numbers[i] = this.#numberOf(vector.kind === 'i64' ? vector.i64[row]! : numberAt(vector, row), vector, row);
-      } else {
-        // Neighbours often are the same entry of a dictionary.
-        if (vector.starts[row] !== lastStart || vector.lengths[row] !== lastLength) {
-          lastStart = vector.starts[row]!;
-          lastLength = vector.lengths[row]!;
-          last = this.#numberOf(vector.arena.toString('latin1', lastStart, lastStart + lastLength), vector, row);
-        }
-        numbers[i] = last;
+      const raw = hasValue(column, row) ? rawOfChunk(column, row) : null;
+      // Neighbours often are the same.
+      if (lastNumber === -1 || typeof raw === 'object' || raw !== last) {
+        last = raw;
+        lastNumber = this.#numberOf(keyOf(raw), raw);
       }
+      numbers[i] = lastNumber;
     }
     return numbers;
   }
 
-  #numberOf(key: number | bigint | string | null, vector: ColumnVector | null, row: number): number {
+  /** Each entry of a dictionary is looked up once. */
+  #byEntry(rows: Uint32Array, column: BytesChunk, codes: Uint8Array | Uint16Array): GroupNumbers {
+    const byEntry = new Int32Array(column.entryCount).fill(-1);
+    const take = (row: number): number => {
+      if (!hasValue(column, row)) return this.#numberOf(null, null);
+      const bytes = entryBytes(column, codes[row]!);
+      byEntry[codes[row]!] = this.#numberOf(keyOf(bytes), bytes);
+      return byEntry[codes[row]!]!;
+    };
+    if (column.presence === null && column.entryCount === 1 && rows.length > 0) return take(rows[0]!);
+    const numbers = new Uint32Array(rows.length);
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
+      const known = column.presence === null ? byEntry[codes[row]!]! : -1;
+      numbers[i] = known === -1 ? take(row) : known;
+    }
+    return numbers;
+  }
+
+  #numberOf(key: number | bigint | string | null, raw: RawValue | null): number {
     let number = this.#numbers.get(key);
     if (number === undefined) {
       number = this.#values.length;
@@ -129,13 +162,14 @@ class ColumnNumbers {
         throw new Fault('invalid', `the scan makes more than ${GROUPS_MAX} groups`, { expected: GROUPS_MAX });
       }
       this.#numbers.set(key, number);
-      this.#values.push(vector === null ? null : rawAt(vector, row));
+      this.#values.push(typeof raw === 'object' && raw !== null ? new Uint8Array(raw) : raw);
     }
     return number;
   }
 }
 
-function numberAt(vector: ColumnVector, row: number): number {
-  if (vector.kind === 'i32') return vector.i32[row]!;
-  return vector.kind === 'u8' ? vector.u8[row]! : vector.f64[row]!;
+/** What a Map finds a value by. */
+function keyOf(raw: RawValue | null): number | bigint | string | null {
+  if (typeof raw === 'object' && raw !== null) return (raw as Buffer).toString('latin1');
+  return raw;
 }

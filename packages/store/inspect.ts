@@ -148,7 +148,7 @@ export async function inspectFile(
   for (const { number, rows } of file.blocks) {
     try {
       const [cells] = await file.readBlock(number);
-      const name = encodingOf(cells!, rows);
+      const name = encodingOf(path, cells, rows);
       encodings[name] = (encodings[name] ?? 0) + 1;
     } catch (error) {
       if (!isFault(error, 'corrupt')) throw error;
@@ -175,8 +175,10 @@ export async function inspectFile(
   };
 }
 
-/** The byte behind the presence of a block's cells. */
-function encodingOf(cells: Uint8Array, rows: number): string {
+/** The byte behind the presence of a block's cells; keys may be left to the key columns, and a filter is no column. */
+function encodingOf(path: string, cells: Uint8Array | undefined, rows: number): string {
+  if (cells === undefined) return 'joined';
+  if (path.endsWith('/filter.col')) return 'filter';
   const number = cells[cells[0] === 0 ? 1 : 1 + Math.ceil(rows / 4)]!;
   return ENCODING_NAMES[number] ?? `encoding ${number}`;
 }

@@ -12,7 +12,7 @@ import { FORMAT_VERSION } from './column-file.ts';
 
 const fileShape = z.object({
   name: z.string(),
-  /** The column's id; null for `key.col`, `stamp.col` and `flags.col`. */
+  /** The column's id; null for files that are not one column's. */
   column: z.number().int().nullable(),
   kind: z.enum(['u8', 'i32', 'f64', 'whole', 'i64', 'bytes']),
   bytes: z.number().int(),
@@ -25,6 +25,12 @@ const segmentShape = z.object({
   first: z.string(),
   last: z.string(),
   files: z.array(fileShape),
+  /** Which rows are live (see `live-bits.ts`), and how many are not; null: all are. */
+  live: z
+    .object({ name: z.string(), bytes: z.number().int(), crc: z.number().int(), dead: z.number().int() })
+    .nullable(),
+  /** What was found wrong with it; then its rows are joined with all others' when read, and it stays as it is. */
+  damage: z.string().nullable(),
 });
 const typeShape = z.union([
   z.object({ name: z.enum(['boolean', 'int', 'long', 'double', 'string', 'bytes', 'timestamp', 'date']) }),
@@ -50,7 +56,10 @@ const manifestShape = z.object({
 });
 
 export type SegmentFile = z.infer<typeof fileShape>;
-export type SegmentSummary = z.infer<typeof segmentShape>;
+export type SegmentEntry = z.infer<typeof segmentShape>;
+/** A segment as it was written, for ever. */
+export type SegmentSummary = Omit<SegmentEntry, 'live' | 'damage'>;
+export type LiveFile = NonNullable<SegmentEntry['live']>;
 export type Manifest = z.infer<typeof manifestShape>;
 
 export const EMPTY_MANIFEST: Manifest = {

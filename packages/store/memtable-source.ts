@@ -49,6 +49,19 @@ export class MemtableSource implements Source {
     this.blocks = blocks;
   }
 
+  get rowCount(): number {
+    return this.#order.length;
+  }
+
+  get memtable(): Memtable {
+    return this.#memtable;
+  }
+
+  /** The row of the memtable that is number `i` in key order. */
+  rowAt(i: number): number {
+    return this.#order[i]!;
+  }
+
   async zone(): Promise<Zone | null> {
     return null;
   }

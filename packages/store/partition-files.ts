@@ -2,14 +2,17 @@
 
 import type { Disk } from '@tidemark/world/disk';
 import { isFault, messageOf } from '@tidemark/world/fault';
+import type { BlockCache } from './block-cache.ts';
+import { readLive } from './live-file.ts';
+import type { LiveSegment } from './live-segment.ts';
 import { EMPTY_MANIFEST, generationOf, type Manifest, manifestName, readManifest } from './manifest.ts';
 import { Segment } from './segment.ts';
 
 export type OpenedFiles = {
   readonly manifest: Manifest;
-  readonly segments: Segment[];
-  /** Segments of the manifest before, kept so that it stays a fall-back. */
-  readonly previousNames: readonly string[];
+  readonly segments: readonly LiveSegment[];
+  /** The manifest before, kept with all it names, so that it stays a fall-back. */
+  readonly previous: Manifest | null;
   /** Highest generation and segment number in sight, also of files that did not count. */
   readonly generation: number;
   readonly nextSegment: number;
@@ -21,17 +24,17 @@ export type OpenedFiles = {
  * Makes the folder where there is none.
  * @throws {Fault} `corrupt`: there are manifests and none is whole. `invalid`: written by a newer version, untouched.
  */
-export async function openFiles(disk: Disk, folder: string): Promise<OpenedFiles> {
+export async function openFiles(disk: Disk, folder: string, cache: BlockCache): Promise<OpenedFiles> {
   await makeDurableFolder(disk, folder);
   const names = await disk.list(folder);
   const generations = names.map(generationOf).filter((g) => g !== null);
   generations.sort((a, b) => b - a);
   const notes: string[] = [];
-  let opened: { manifest: Manifest; segments: Segment[] } | null = null;
+  let opened: { manifest: Manifest; segments: LiveSegment[] } | null = null;
   let problem: unknown;
   for (const generation of generations) {
     try {
-      opened = await openGeneration(disk, folder, generation);
+      opened = await openGeneration(disk, folder, generation, cache);
       break;
     } catch (error) {
       if (!isFault(error, 'corrupt')) throw error;
@@ -42,15 +45,18 @@ export async function openFiles(disk: Disk, folder: string): Promise<OpenedFiles
   if (opened === null && problem !== undefined) throw problem;
   const { manifest, segments } = opened ?? { manifest: EMPTY_MANIFEST, segments: [] };
   const previous = await readPrevious(disk, folder, generations, manifest.generation);
-  const previousNames = previous === null ? [] : previous.segments.map((segment) => segment.name);
-  const keep = new Set([...segments.map((segment) => segment.summary.name), ...previousNames]);
-  for (const kept of [manifest, previous]) if (kept !== null) keep.add(manifestName(kept.generation));
+  const keep = new Set<string>();
+  for (const kept of [manifest, previous]) {
+    if (kept === null) continue;
+    keep.add(manifestName(kept.generation));
+    for (const { name, live } of kept.segments) keep.add(name).add(`${name}/${live?.name}`);
+  }
   await removeStrays(disk, folder, names, keep);
   const segmentNumbers = names.map((name) => Number(/^seg-(\d+)$/.exec(name)?.[1] ?? 0));
   return {
     manifest,
     segments,
-    previousNames,
+    previous,
     generation: Math.max(manifest.generation, ...generations),
     nextSegment: Math.max(manifest.nextSegment, ...segmentNumbers.map((number) => number + 1)),
     notes,
@@ -61,11 +67,14 @@ async function openGeneration(
   disk: Disk,
   folder: string,
   generation: number,
-): Promise<{ manifest: Manifest; segments: Segment[] }> {
+  cache: BlockCache,
+): Promise<{ manifest: Manifest; segments: LiveSegment[] }> {
   const manifest = await readManifest(disk, folder, generation);
-  const segments: Segment[] = [];
-  for (const summary of manifest.segments) {
-    segments.push(await Segment.open(disk, folder, summary, manifest.table?.key ?? []));
+  const segments: LiveSegment[] = [];
+  for (const { live: named, damage, ...summary } of manifest.segments) {
+    const segment = await Segment.open(disk, folder, summary, manifest.table?.key ?? [], cache);
+    const live = named === null ? null : await readLive(disk, `${folder}/${summary.name}`, segment, named);
+    segments.push({ segment, live, damage });
   }
   return { manifest, segments };
 }
@@ -86,7 +95,7 @@ async function readPrevious(
   }
 }
 
-/** Temporary files, segments no kept manifest names, manifests beyond the kept ones. Other names are not ours. */
+/** Temporary files, segments and live bits no kept manifest names, manifests beyond the kept ones. Other names are not ours. */
 async function removeStrays(
   disk: Disk,
   folder: string,
@@ -96,6 +105,12 @@ async function removeStrays(
   const strays = names.filter((name) => /^(manifest\.\d+(\.tmp)?|seg-\d+)$/.test(name) && !keep.has(name));
   for (const name of strays) await disk.remove(`${folder}/${name}`);
   if (strays.length > 0) await disk.syncFolder(folder);
+  for (const name of names) {
+    if (!name.startsWith('seg-') || !keep.has(name)) continue;
+    for (const file of await disk.list(`${folder}/${name}`)) {
+      if (/^live-\d+\.col$/.test(file) && !keep.has(`${name}/${file}`)) await disk.remove(`${folder}/${name}/${file}`);
+    }
+  }
 }
 
 /** The folder and its parents exist, also after a power loss. */

@@ -6,22 +6,28 @@
  */
 
 import { setImmediate } from 'node:timers/promises';
+import { decodeKey } from '@tidemark/schema/key';
 import { comparePositions, NOWHERE, type Position } from '@tidemark/schema/position';
 import type { RowBatch } from '@tidemark/schema/row-batch';
 import type { Stamp } from '@tidemark/schema/stamp';
 import type { Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
 import { type Fault, isFault } from '@tidemark/world/fault';
-import { BlockCache } from './block-cache.ts';
-import { pickCompaction } from './compact.ts';
+import { clearedSince, pickCompaction, weightOf } from './compact.ts';
 import { digestOf, type PartitionDigest } from './digest.ts';
+import { withoutRows } from './live-bits.ts';
+import type { LiveSegment } from './live-segment.ts';
+import { superseded } from './locate.ts';
 import { Memtable } from './memtable.ts';
 import { cellKinds, MemtableSource, rowOf } from './memtable-source.ts';
 import { mergeRow } from './merge.ts';
 import { type RowState, rowState, type StoredRow, storedRow } from './row-value.ts';
 import type { Rows, Want } from './rows.ts';
+import { keyToFind } from './segment.ts';
 import { SegmentSet } from './segment-set.ts';
+import { SelectedSource } from './selected-source.ts';
 import type { Snapshot } from './snapshot.ts';
+import type { Source } from './source.ts';
 import { blockRowsFor, DEFAULTS, type StoreOptions } from './store-options.ts';
 
 export type { StoreOptions } from './store-options.ts';
@@ -37,8 +43,6 @@ export class Partition {
   readonly #options: Required<StoreOptions>;
   #table: Table | null;
   readonly #positions: Map<string, Position>;
-  /** A new one with every schema: what it holds is in the kinds of the table's columns. */
-  #cache: BlockCache;
   #active = new Memtable();
   /** Oldest first; the first `#flushing` of them are being written. */
   #frozen: Memtable[] = [];
@@ -55,14 +59,17 @@ export class Partition {
    * @throws {Fault} `corrupt`: manifests are there and none is whole. `invalid`: a newer version wrote it; untouched.
    */
   static async open(disk: Disk, path: string, options: StoreOptions = {}): Promise<Partition> {
-    return new Partition(path, { ...DEFAULTS, ...options }, await SegmentSet.open(disk, path));
+    return new Partition(
+      path,
+      { ...DEFAULTS, ...options },
+      await SegmentSet.open(disk, path, options.cache ?? DEFAULTS.cache),
+    );
   }
 
   private constructor(path: string, options: Required<StoreOptions>, durable: SegmentSet) {
     this.path = path;
     this.#durable = durable;
     this.#options = options;
-    this.#cache = new BlockCache(options.cacheBytesMax);
     this.#table = durable.manifest.table;
     this.#positions = new Map(Object.entries(durable.manifest.positions));
   }
@@ -80,7 +87,6 @@ export class Partition {
   /** A SCHEMA record: new columns, int → long, renames, drops. Never a change of the key or a narrowing. */
   setTable(table: Table): void {
     this.#table = table;
-    this.#cache = new BlockCache(this.#options.cacheBytesMax);
     // Its vectors may be of a kind that is too narrow now.
     this.#freeze();
   }
@@ -112,7 +118,7 @@ export class Partition {
 
   /** Bytes of the segments' files. */
   get segmentBytes(): number {
-    return this.#durable.segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    return this.#durable.segments.reduce((sum, { segment }) => sum + segment.bytes, 0);
   }
 
   /**
@@ -174,7 +180,6 @@ export class Partition {
   }
 
   async #find(key: Uint8Array, table: Table): Promise<Rows | null> {
-    const cache = this.#cache;
     const found: Rows[] = [];
     for (const memtable of [this.#active, ...this.#frozen]) {
       const rows = rowOf(memtable, key, table);
@@ -183,9 +188,13 @@ export class Partition {
     const want: Want = { columns: cellKinds(table), keys: true, stamps: true };
     const segments = this.#durable.pin();
     try {
-      for (const segment of segments) {
-        const rows = await segment.find(key, want, cache);
-        if (rows !== null) found.push(rows);
+      const wanted = isKeyOf(table, key) ? keyToFind(table, key) : null;
+      for (const { segment, live } of wanted === null ? [] : newestFirst(segments)) {
+        const row = await segment.find(wanted!);
+        // A row that is not live is in another segment, whole.
+        if (row === -1 || live?.isLive(row) === false) continue;
+        found.push(await segment.row(row, want, key));
+        if (segments.every(({ damage }) => damage === null)) break;
       }
     } finally {
       this.#durable.unpin(segments);
@@ -202,8 +211,8 @@ export class Partition {
     const segments = this.#durable.pin();
     const blockRows = blockRowsFor(table, this.#options);
     const memtables = await Promise.all(frozen.map((memtable) => MemtableSource.open(memtable, blockRows)));
-    const sources = [...segments, ...memtables];
-    return { table, positions, sources, blockRows, release: () => this.#durable.unpin(segments) };
+    const sources = [...segments.map(({ segment }) => segment), ...memtables];
+    return { table, positions, sources, segments, memtables, blockRows, release: () => this.#durable.unpin(segments) };
   }
 
   /** What it holds, in figures and a hash that depend on the content only. */
@@ -227,7 +236,7 @@ export class Partition {
   async verify(): Promise<void> {
     const segments = this.#durable.pin();
     try {
-      for (const segment of segments) await segment.verify();
+      for (const { segment } of segments) await segment.verify();
     } finally {
       this.#durable.unpin(segments);
     }
@@ -273,12 +282,8 @@ export class Partition {
       return;
     this.#flushing = memtables.length;
     try {
-      const blockRows = blockRowsFor(table, this.#options);
-      const segments = [...this.#durable.segments];
-      if (table !== null && memtables.length > 0) {
-        const sources = await Promise.all(memtables.map((memtable) => MemtableSource.open(memtable, blockRows)));
-        segments.push(await this.#durable.write({ table, sources, blockRows, pause: () => setImmediate() }));
-      }
+      const segments =
+        table === null || memtables.length === 0 ? this.#durable.segments : await this.#resolve(table, memtables);
       await this.#durable.commit({ table, positions, segments });
       this.#frozen.splice(0, memtables.length);
     } finally {
@@ -286,9 +291,38 @@ export class Partition {
     }
   }
 
+  /**
+   * Writes memtables as a segment, each row joined with its older form, whose bit is cleared: a row is live in one
+   * segment only, and whole there.
+   */
+  async #resolve(table: Table, memtables: readonly Memtable[]): Promise<LiveSegment[]> {
+    const blockRows = blockRowsFor(table, this.#options);
+    const sources: Source[] = [];
+    const opened = await Promise.all(memtables.map((memtable) => MemtableSource.open(memtable, blockRows)));
+    const segments: LiveSegment[] = [];
+    for (const known of this.#durable.segments) {
+      const { segment, live, damage } = known;
+      const found = damage === null ? await superseded(known, opened, table) : null;
+      if (found !== null) sources.push(found.source);
+      segments.push(
+        found === null ? known : { segment, live: withoutRows(live, segment.summary.rows, found.rows), damage },
+      );
+    }
+    const isFiltered = segments.length > 0;
+    const pause = (): Promise<void> => setImmediate();
+    const written = await this.#durable.write({
+      table,
+      sources: [...opened, ...sources],
+      blockRows,
+      isFiltered,
+      pause,
+    });
+    return [...segments, { segment: written!, live: null, damage: null }];
+  }
+
   #startCompaction(): void {
     if (this.#compacting !== null || this.#closed || this.#failure !== null || this.#damage !== null) return;
-    if (pickCompaction(this.#durable.segments.map((segment) => segment.bytes)).length === 0) return;
+    if (pickCompaction(this.#durable.segments.map(weightOf)).length === 0) return;
     this.#compacting = this.#compactAll()
       .catch((error: unknown) => {
         // A full disk is no failure: the segments are as they were, and the next flush starts anew.
@@ -302,9 +336,8 @@ export class Partition {
 
   async #compactAll(): Promise<void> {
     for (;;) {
-      const picked = pickCompaction(this.#durable.segments.map((segment) => segment.bytes)).map(
-        (i) => this.#durable.segments[i]!,
-      );
+      const before = this.#durable.segments;
+      const picked = pickCompaction(before.map(weightOf)).map((i) => before[i]!);
       const table = this.#table;
       if (picked.length === 0 || table === null) return;
       const pause = async (): Promise<void> => {
@@ -312,11 +345,16 @@ export class Partition {
         if (this.#closed) throw GIVEN_UP;
       };
       const blockRows = blockRowsFor(table, this.#options);
-      const merged = await this.#durable.write({ table, sources: picked, blockRows, pause });
-      await this.#alone(() => {
-        const segments = [...this.#durable.segments.filter((segment) => !picked.includes(segment)), merged];
+      const sources = await Promise.all(picked.map((one) => SelectedSource.live(one)));
+      const isFiltered = picked.length < before.length;
+      const merged = await this.#durable.write({ table, sources, blockRows, isFiltered, pause });
+      await this.#alone(async () => {
+        const now = this.#durable.segments;
+        const others = now.filter(({ segment }) => picked.every((one) => one.segment !== segment));
+        const live = merged === null ? null : await clearedSince(picked, now, merged, table);
+        const added = merged === null ? [] : [{ segment: merged, live, damage: null }];
         const { table: known, positions } = this.#durable.manifest;
-        return this.#durable.commit({ table: known, positions, segments });
+        await this.#durable.commit({ table: known, positions, segments: [...others, ...added] });
       });
     }
   }
@@ -348,4 +386,20 @@ function isSame(a: Record<string, Position>, b: Record<string, Position>): boole
   const origins = Object.keys(a);
   if (origins.length !== Object.keys(b).length) return false;
   return origins.every((origin) => b[origin] !== undefined && comparePositions(a[origin]!, b[origin]) === 0);
+}
+
+/** False for bytes that are no whole key of the table, and so of no row. */
+function isKeyOf(table: Table, key: Uint8Array): boolean {
+  try {
+    decodeKey(table, key);
+    return true;
+  } catch (error) {
+    if (isFault(error, 'corrupt')) return false;
+    throw error;
+  }
+}
+
+/** A row is more likely in a newer segment while it is new, and small ones can tell cheaply that they lack it. */
+function newestFirst(segments: readonly LiveSegment[]): LiveSegment[] {
+  return [...segments].reverse();
 }

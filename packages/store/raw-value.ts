@@ -33,3 +33,10 @@ export function rawAt(vector: ColumnVector, row: number): RawValue {
       return vector.f64[row]!;
   }
 }
+
+/** Sets a row to a value of the vector's kind, or to a whole number in a vector of longs. */
+export function setRaw(vector: ColumnVector, row: number, raw: RawValue): void {
+  if (typeof raw === 'object') vector.setBytes(row, raw);
+  else if (typeof raw === 'bigint' || vector.kind === 'i64') vector.setBigint(row, BigInt(raw));
+  else vector.setNumber(row, raw);
+}

@@ -27,7 +27,7 @@ export type Want = {
 
 export class Rows {
   rowCount: number;
-  readonly keys = new ColumnVector('bytes');
+  keys = new ColumnVector('bytes');
   putMs: Float64Array;
   putLow: Float64Array;
   /** Null while no row has a tombstone. */

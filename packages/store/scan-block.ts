@@ -1,13 +1,16 @@
-/** The rows of one piece of a merge that a scan selects, with its columns at hand; read late, and only what is needed. */
+/** The rows of one block that a scan selects, with its columns at hand; read late, and only what is needed. */
 
 import { type Physical, physicalOf } from '@tidemark/schema/column-type';
 import type { ColumnVector } from '@tidemark/schema/column-vector';
 import { type Filter, filterColumns } from '@tidemark/schema/query';
 import type { Column, Table } from '@tidemark/schema/table';
-import { mayHold, select } from './filter.ts';
+import { type Chunk, chunkOfVector } from './chunk.ts';
+import { type ColumnOf, mayHold, select } from './filter.ts';
 import { splitKeys } from './key-columns.ts';
+import type { LiveBits } from './live-bits.ts';
 import type { Piece } from './merge.ts';
 import type { Rows } from './rows.ts';
+import type { Segment } from './segment.ts';
 import type { Source } from './source.ts';
 import type { Zone } from './zone.ts';
 
@@ -20,10 +23,10 @@ export type ScanNeeds = {
   readonly resultColumns: ReadonlyMap<number, Column>;
 };
 
-/** Selected rows: `rows[0 … count)` are row numbers in the vectors. A column without a vector has no cell in any. */
+/** Selected rows: `rows` are row numbers in the columns, ascending. A column that is not there has no cell in any. */
 export type ScanBlock = {
   readonly rows: Uint32Array;
-  readonly vector: (column: number) => ColumnVector | undefined;
+  readonly column: ColumnOf;
   /** The key of a row number. */
   readonly keyAt: (row: number) => Promise<Uint8Array>;
 };
@@ -50,78 +53,85 @@ export async function isOutOfReach(needs: ScanNeeds, source: Source, block: numb
   return zones.size > 0 && !mayHold(needs.filter, (id) => zones.get(id) ?? null);
 }
 
-/** The selected rows of a piece; null when there are none. */
-export async function openBlock(needs: ScanNeeds, piece: Piece): Promise<ScanBlock | null> {
-  return piece.kind === 'rows'
-    ? openRows(needs, piece.rows, piece.from, piece.to)
-    : openStored(needs, piece.source, piece.block, piece.rowCount);
+/** The selected rows of a piece of a merge; null when there are none. */
+export async function openPiece(needs: ScanNeeds, piece: Piece): Promise<ScanBlock | null> {
+  if (piece.kind === 'rows') return openRows(needs, piece.rows, piece.from, piece.to);
+  const { filterColumns, resultColumns } = needs;
+  const columns = kindsOf(needs.table, [...filterColumns.values(), ...resultColumns.values()], false);
+  const rows = await piece.source.read(piece.block, { columns, keys: true, stamps: true });
+  return openRows(needs, rows, 0, rows.rowCount);
 }
 
 function openRows(needs: ScanNeeds, rows: Rows, from: number, to: number): ScanBlock | null {
-  const vector = (id: number): ColumnVector | undefined => {
-    if (!needs.table.key.includes(id)) return rows.columns.get(id)?.vector;
-    // Of all rows, so that row numbers are the same as in the other vectors.
-    rows.keyColumns ??= splitKeys(needs.table, rows.keys, 0, rows.rowCount);
-    return rows.keyColumns.get(id);
+  const made = new Map<number, Chunk | undefined>();
+  const column = (id: number): Chunk | undefined => {
+    if (!made.has(id)) {
+      const vector = vectorIn(needs.table, rows, id);
+      made.set(id, vector === undefined ? undefined : chunkOfVector(vector, rows.rowCount));
+    }
+    return made.get(id);
   };
-  const holds = select(needs.filter, { from, to, vector });
-  const selected = pick(from, to, (row) => rows.isLive(row) && holds(row));
+  const live = rowsBetween(from, to).filter((row) => rows.isLive(row));
+  const selected = select(needs.filter, live, column);
   if (selected.length === 0) return null;
-  return { rows: selected, vector, keyAt: async (row) => new Uint8Array(rows.keys.bytesAt(row)) };
+  return { rows: selected, column, keyAt: async (row) => new Uint8Array(rows.keys.bytesAt(row)) };
 }
 
-/** A block that stands alone: zones first, then the filter's columns, then, where rows are left, the others. */
-async function openStored(
+function vectorIn(table: Table, rows: Rows, id: number): ColumnVector | undefined {
+  if (!table.key.includes(id)) return rows.columns.get(id)?.vector;
+  // Of all rows, so that row numbers are the same as in the other vectors.
+  rows.keyColumns ??= splitKeys(table, rows.keys, 0, rows.rowCount);
+  return rows.keyColumns.get(id);
+}
+
+/**
+ * The selected live rows of a segment's block: zones first, then the filter's columns, then, where rows are left, the
+ * others. Null when there are none.
+ */
+export async function openStored(
   needs: ScanNeeds,
-  source: Source,
+  segment: Segment,
   block: number,
-  rowCount: number,
+  live: LiveBits | null,
 ): Promise<ScanBlock | null> {
-  const zones = new Map<number, Zone | null>();
-  for (const id of needs.filterColumns.keys()) zones.set(id, await source.zone(block, id));
-  if (!mayHold(needs.filter, (id) => zones.get(id) ?? null)) return null;
-  const vectors = new Map<number, ColumnVector>();
-  const load = async (columns: readonly Column[], stamps: boolean): Promise<Rows> => {
-    const cells = kindsOf(needs.table, columns, false);
-    const rows = await source.read(block, { columns: cells, keys: false, stamps });
-    for (const [id, { vector }] of rows.columns) vectors.set(id, vector);
-    const keyKinds = kindsOf(needs.table, columns, true);
-    if (keyKinds.size > 0) await loadKeys(needs, source, block, keyKinds, vectors);
-    return rows;
+  const { rowCount } = segment.blocks[block]!;
+  const first = segment.firstRows[block]!;
+  if (!(await mayHaveRows(needs, segment, block))) return null;
+  const columns = new Map<number, Chunk>();
+  const load = async (ids: Iterable<number>): Promise<void> => {
+    for (const id of ids) {
+      const chunk = await segment.column(block, id);
+      if (chunk !== null) columns.set(id, chunk);
+    }
   };
-  const stamps = await source.hasDead(block);
-  const first = await load([...needs.filterColumns.values()], stamps);
-  const holds = select(needs.filter, { from: 0, to: rowCount, vector: (id) => vectors.get(id) });
-  const selected = pick(0, rowCount, (row) => (!stamps || first.isLive(row)) && holds(row));
+  let rows =
+    live === null || live.allLive(first, first + rowCount)
+      ? rowsBetween(0, rowCount)
+      : live.rows(first, first + rowCount);
+  const puts = await segment.puts(block);
+  if (puts !== null) rows = rows.filter((row) => puts[row] === 1);
+  await load(needs.filterColumns.keys());
+  const column = (id: number): Chunk | undefined => columns.get(id);
+  const selected = select(needs.filter, rows, column);
   if (selected.length === 0) return null;
-  const others = [...needs.resultColumns.values()].filter((column) => !needs.filterColumns.has(column.id));
-  if (others.length > 0) await load(others, false);
+  await load([...needs.resultColumns.keys()].filter((id) => !columns.has(id)));
   const keyAt = async (row: number): Promise<Uint8Array> => {
-    const { keys } = await source.read(block, { columns: new Map(), keys: true, stamps: false });
+    const { keys } = await segment.read(block, { columns: new Map(), keys: true, stamps: false });
     return new Uint8Array(keys.bytesAt(row));
   };
-  return { rows: selected, vector: (id) => vectors.get(id), keyAt };
+  return { rows: selected, column, keyAt };
 }
 
-async function loadKeys(
-  needs: ScanNeeds,
-  source: Source,
-  block: number,
-  kinds: ReadonlyMap<number, Physical>,
-  into: Map<number, ColumnVector>,
-): Promise<void> {
-  const stored = await source.readKeyColumns(block, kinds);
-  if (stored !== null) {
-    for (const [id, { vector }] of stored.columns) into.set(id, vector);
-    return;
-  }
-  const { keys, rowCount } = await source.read(block, { columns: new Map(), keys: true, stamps: false });
-  for (const [id, vector] of splitKeys(needs.table, keys, 0, rowCount)) if (kinds.has(id)) into.set(id, vector);
+async function mayHaveRows(needs: ScanNeeds, segment: Segment, block: number): Promise<boolean> {
+  const zones = new Map<number, Zone | null>();
+  for (const id of needs.filterColumns.keys()) zones.set(id, await segment.zone(block, id));
+  return mayHold(needs.filter, (id) => zones.get(id) ?? null);
 }
 
-function pick(from: number, to: number, isWanted: (row: number) => boolean): Uint32Array {
-  const rows = new Uint32Array(to - from);
-  let count = 0;
-  for (let row = from; row < to; row++) if (isWanted(row)) rows[count++] = row;
-  return rows.subarray(0, count);
+let numbers = new Uint32Array(0);
+
+/** `from … to`, not to be changed. */
+function rowsBetween(from: number, to: number): Uint32Array {
+  if (to > numbers.length) numbers = new Uint32Array(Math.max(to, 65_536)).map((_, i) => i);
+  return numbers.subarray(from, to);
 }

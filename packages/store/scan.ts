@@ -5,20 +5,32 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { type ColumnType, LIMITS, type Value } from '@tidemark/schema/column-type';
-import { CELL } from '@tidemark/schema/column-vector';
 import type { Ordering, Output, ScanPlan } from '@tidemark/schema/query';
 import { type Column, keyColumns, type Table } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
 import { type Aggregate, makeAggregate } from './aggregate.ts';
 import { compareBytes } from './bytes.ts';
+import { type Chunk, entryBytes, hasValue, rawOfChunk } from './chunk.ts';
 import { Groups } from './groups.ts';
 import { type KeyRange, keyRangeOf, mayBeIn } from './key-range.ts';
+import { firstWhere } from './key-search.ts';
 import { mergeSources } from './merge.ts';
 import { FirstRows } from './order.ts';
 import type { Partition } from './partition.ts';
-import { valueAt } from './row-value.ts';
-import { isOutOfReach, kindsOf, openBlock, type ScanBlock, type ScanNeeds, scanNeeds } from './scan-block.ts';
+import { fromRaw } from './raw-value.ts';
+import {
+  isOutOfReach,
+  kindsOf,
+  openPiece,
+  openStored,
+  type ScanBlock,
+  type ScanNeeds,
+  scanNeeds,
+} from './scan-block.ts';
+import { partsOf } from './scan-part.ts';
 import type { Snapshot } from './snapshot.ts';
+import type { BlockRange, Source } from './source.ts';
+import type { RawValue } from './zone.ts';
 
 /** Result column → value; null where there is none. */
 export type ResultRow = Record<string, Value | null>;
@@ -34,6 +46,8 @@ export type ScanEnd = {
 
 /** Rows are given in blocks of at most so many. */
 const RESULT_ROWS = 1024;
+/** Rows a scan looks at before it lets others have their turn. */
+const TURN_ROWS = 262_144;
 
 export class Scan {
   /** The result's columns in order. */
@@ -109,7 +123,12 @@ export class Scan {
     for (const [number, run] of runs.entries()) {
       if (cursor !== null && number < cursor.run) continue;
       const after = cursor?.run === number ? cursor.key : null;
-      for await (const block of this.#blocks(run, after, signal)) {
+      // Where it may have to be gone on with, key order is needed; else each part is read as it lies.
+      const blocks =
+        isByKey || after !== null || Number.isFinite(limit)
+          ? this.#merged(run, after, signal)
+          : this.#inParts(run, signal);
+      for await (const block of blocks) {
         const rows = block.rows.subarray(0, left);
         for (let from = 0; from < rows.length; from += RESULT_ROWS) {
           yield this.#project(block, rows.subarray(from, from + RESULT_ROWS));
@@ -131,7 +150,7 @@ export class Scan {
     const columns = orderBy.map(
       ({ name, column }) => column ?? outputs.find((output) => output.name === name)!.column!,
     );
-    for await (const block of this.#blocks(snapshots, null, signal)) {
+    for await (const block of this.#inParts(snapshots, signal)) {
       const byColumn = columns.map((column) => valuesOf(block, block.rows, column));
       for (let i = 0; i < block.rows.length; i++) {
         const keys = byColumn.map((values) => values[i]!);
@@ -149,11 +168,11 @@ export class Scan {
     const { outputs, orderBy, limit } = this.#plan;
     const groups = new Groups(groupBy);
     const aggregates = outputs.map((output) => (output.kind === 'column' ? null : makeAggregate(output)));
-    for await (const block of this.#blocks(snapshots, null, signal)) {
-      const numbers = groups.number(block.rows, block.vector);
+    for await (const block of this.#inParts(snapshots, signal)) {
+      const numbers = groups.number(block.rows, block.column);
       aggregates.forEach((aggregate, i) => {
         const column = outputs[i]!.column;
-        aggregate?.add(block.rows, numbers, column === null ? undefined : block.vector(column.id));
+        aggregate?.add(block.rows, numbers, column === null ? undefined : block.column(column.id));
       });
     }
     const first = new FirstRows<ResultRow>(
@@ -168,28 +187,64 @@ export class Scan {
     yield* inBlocks(first.take());
   }
 
+  /** Selected rows of some partitions, part by part: no part has a key of another, so nothing is merged. */
+  async *#inParts(snapshots: readonly (Snapshot | null)[], signal?: AbortSignal): AsyncGenerator<ScanBlock> {
+    const turn = new Turn();
+    for (const snapshot of snapshots) {
+      if (snapshot === null) continue;
+      for (const part of await partsOf(snapshot)) {
+        if (part.kind === 'merged') yield* this.#pieces(part.sources, snapshot.blockRows, null, signal);
+        else {
+          const { segment, live } = part;
+          const [from, to] = blocksWithin(segment.blocks, this.#range);
+          for (let block = from; block < to; block++) {
+            signal?.throwIfAborted();
+            const opened = await openStored(this.#needs, segment, block, live);
+            if (opened !== null) {
+              this.#scanned += segment.blocks[block]!.rowCount;
+              yield opened;
+            }
+            await turn.pass(segment.blocks[block]!.rowCount);
+          }
+        }
+      }
+    }
+  }
+
   /** Selected rows of some partitions, merged in key order, behind the key `after`. */
-  async *#blocks(
+  #merged(
     snapshots: readonly (Snapshot | null)[],
     after: Uint8Array | null,
     signal?: AbortSignal,
   ): AsyncGenerator<ScanBlock> {
-    const needs = this.#needs;
     const sources = snapshots.flatMap((snapshot) => snapshot?.sources ?? []);
+    const blockRows = snapshots.find((snapshot) => snapshot !== null)?.blockRows ?? LIMITS.batchRowsMax;
+    return this.#pieces(sources, blockRows, after, signal);
+  }
+
+  async *#pieces(
+    sources: readonly Source[],
+    blockRows: number,
+    after: Uint8Array | null,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ScanBlock> {
+    const needs = this.#needs;
     const columns = kindsOf(needs.table, [...needs.filterColumns.values(), ...needs.resultColumns.values()], false);
     const pieces = mergeSources(sources, {
       want: { columns, keys: true, stamps: true },
-      blockRows: snapshots.find((snapshot) => snapshot !== null)?.blockRows ?? LIMITS.batchRowsMax,
+      blockRows,
       from: startOf(this.#range.from, after),
       to: this.#range.to,
       skip: (source, block) => isOutOfReach(needs, source, block),
     });
+    const turn = new Turn();
     for await (const piece of pieces) {
       signal?.throwIfAborted();
-      this.#scanned += piece.kind === 'block' ? piece.rowCount : piece.to - piece.from;
-      const block = await openBlock(needs, piece);
+      const rowCount = piece.kind === 'block' ? piece.rowCount : piece.to - piece.from;
+      this.#scanned += rowCount;
+      const block = await openPiece(needs, piece);
       if (block !== null) yield block;
-      await setImmediate();
+      await turn.pass(rowCount * 4);
     }
   }
 
@@ -203,29 +258,54 @@ export class Scan {
   }
 }
 
-/** Different strings of a block remembered: entries of a dictionary come again and again. */
-const TEXTS_MAX = 1024;
+function valuesOf(block: ScanBlock, rows: Uint32Array, { id, type }: Column): (Value | null)[] {
+  const column = block.column(id);
+  if (column === undefined) return Array.from(rows, () => null);
+  if (column.form === 'bytes' && column.codes !== null && type.name === 'string')
+    return textsOf(column, column.codes, rows);
+  return Array.from(rows, (row) =>
+    hasValue(column, row) ? fromRaw(type, copied(rawOfChunk(column, row), type)) : null,
+  );
+}
 
-function valuesOf(block: ScanBlock, rows: Uint32Array, column: Column): (Value | null)[] {
-  const vector = block.vector(column.id);
-  if (vector === undefined) return Array.from(rows, () => null);
-  const values: (Value | null)[] = [];
-  const texts = column.type.name === 'string' && rows.length > 1 ? new Map<number, string>() : null;
-  for (const row of rows) {
-    if (vector.presence[row] !== CELL.value) values.push(null);
-    else if (texts === null || vector.lengths[row] === 0) values.push(valueAt(vector, row, column.type));
-    else {
-      // Strings that are not empty and begin at one place are the same.
-      const start = vector.starts[row]!;
-      let text = texts.get(start);
-      if (text === undefined) {
-        text = vector.stringAt(row);
-        if (texts.size < TEXTS_MAX) texts.set(start, text);
-      }
-      values.push(text);
-    }
+/** A dictionary's entries become strings once each. */
+function textsOf(
+  column: Chunk & { form: 'bytes' },
+  codes: Uint8Array | Uint16Array,
+  rows: Uint32Array,
+): (Value | null)[] {
+  const texts: (string | undefined)[] = [];
+  return Array.from(rows, (row) => {
+    if (!hasValue(column, row)) return null;
+    const code = codes[row]!;
+    texts[code] ??= entryBytes(column, code).toString('utf8');
+    return texts[code];
+  });
+}
+
+/** Longs that are stored narrowly become longs; bytes leave their block. */
+function copied(raw: RawValue, { name }: ColumnType): RawValue {
+  if (typeof raw === 'number' && (name === 'long' || name === 'decimal')) return BigInt(raw);
+  return typeof raw === 'object' && name === 'bytes' ? new Uint8Array(raw) : raw;
+}
+
+/** Blocks from the first up to, not including, the last that can have keys of the range. */
+function blocksWithin(blocks: readonly BlockRange[], { from, to }: KeyRange): [number, number] {
+  const first = from === null ? 0 : firstWhere(blocks.length, (i) => compareBytes(blocks[i]!.last, from) >= 0);
+  const end = to === null ? blocks.length : firstWhere(blocks.length, (i) => compareBytes(blocks[i]!.first, to) >= 0);
+  return [first, end];
+}
+
+/** Lets others have their turn every few milliseconds, judged by the rows that were looked at. */
+class Turn {
+  #rows = 0;
+
+  async pass(rows: number): Promise<void> {
+    this.#rows += rows;
+    if (this.#rows < TURN_ROWS) return;
+    this.#rows = 0;
+    await setImmediate();
   }
-  return values;
 }
 
 function groupRow(

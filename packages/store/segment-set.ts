@@ -4,8 +4,18 @@ import type { Position } from '@tidemark/schema/position';
 import type { Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
 import { isFault } from '@tidemark/world/fault';
+import type { BlockCache } from './block-cache.ts';
 import { FORMAT_VERSION } from './column-file.ts';
-import { generationOf, type Manifest, manifestName, segmentName, writeManifest } from './manifest.ts';
+import { liveName, writeLive } from './live-file.ts';
+import type { LiveSegment } from './live-segment.ts';
+import {
+  generationOf,
+  type Manifest,
+  manifestName,
+  type SegmentEntry,
+  segmentName,
+  writeManifest,
+} from './manifest.ts';
 import { openFiles } from './partition-files.ts';
 import { Segment } from './segment.ts';
 import { type SegmentPlan, writeSegment } from './segment-writer.ts';
@@ -14,7 +24,7 @@ import { type SegmentPlan, writeSegment } from './segment-writer.ts';
 export type NextManifest = {
   readonly table: Table | null;
   readonly positions: Record<string, Position>;
-  readonly segments: Segment[];
+  readonly segments: readonly LiveSegment[];
 };
 
 export class SegmentSet {
@@ -22,28 +32,30 @@ export class SegmentSet {
   readonly openNotes: readonly string[];
   readonly #disk: Disk;
   readonly #folder: string;
+  readonly #cache: BlockCache;
   #manifest: Manifest;
-  #segments: Segment[];
+  #segments: readonly LiveSegment[];
   #generation: number;
   #nextSegment: number;
   /** No longer in the manifest, but perhaps still read. */
   #retired: Segment[] = [];
-  /** What the manifest before the current one names: kept, so that it stays a fall-back. */
-  #previousNames: readonly string[];
+  /** The manifest before the current one: kept, with all it names, so that it stays a fall-back. */
+  #previous: Manifest | null;
 
   /** @throws {Fault} as `openFiles`. */
-  static async open(disk: Disk, folder: string): Promise<SegmentSet> {
-    return new SegmentSet(disk, folder, await openFiles(disk, folder));
+  static async open(disk: Disk, folder: string, cache: BlockCache): Promise<SegmentSet> {
+    return new SegmentSet(disk, folder, cache, await openFiles(disk, folder, cache));
   }
 
-  private constructor(disk: Disk, folder: string, files: Awaited<ReturnType<typeof openFiles>>) {
+  private constructor(disk: Disk, folder: string, cache: BlockCache, files: Awaited<ReturnType<typeof openFiles>>) {
     this.#disk = disk;
     this.#folder = folder;
+    this.#cache = cache;
     this.#manifest = files.manifest;
     this.#segments = files.segments;
     this.#generation = files.generation;
     this.#nextSegment = files.nextSegment;
-    this.#previousNames = files.previousNames;
+    this.#previous = files.previous;
     this.openNotes = files.notes;
   }
 
@@ -51,28 +63,33 @@ export class SegmentSet {
     return this.#manifest;
   }
 
-  get segments(): readonly Segment[] {
+  get segments(): readonly LiveSegment[] {
     return this.#segments;
   }
 
   /** The segments there are now; their files stay until `unpin`. */
-  pin(): Segment[] {
-    const segments = [...this.#segments];
-    for (const segment of segments) segment.pins++;
+  pin(): readonly LiveSegment[] {
+    const segments = this.#segments;
+    for (const { segment } of segments) segment.pins++;
     return segments;
   }
 
   /** Files nobody reads any more go with the next change of the manifest. */
-  unpin(segments: readonly Segment[]): void {
-    for (const segment of segments) segment.pins--;
+  unpin(segments: readonly LiveSegment[]): void {
+    for (const { segment } of segments) segment.pins--;
   }
 
-  /** Writes a segment that counts only once a manifest names it. @throws {Fault} `unavailable`: disk full; nothing stays. */
-  async write(plan: Omit<SegmentPlan, 'disk' | 'folder' | 'name'>): Promise<Segment> {
+  /**
+   * Writes a segment that counts only once a manifest names it; null when the sources have no rows.
+   * @throws {Fault} `unavailable`: disk full; nothing stays.
+   */
+  async write(plan: Omit<SegmentPlan, 'disk' | 'folder' | 'name'>): Promise<Segment | null> {
     const name = segmentName(this.#nextSegment++);
     try {
       const summary = await writeSegment({ ...plan, disk: this.#disk, folder: this.#folder, name });
-      return await Segment.open(this.#disk, this.#folder, summary!, plan.table.key);
+      if (summary !== null) return await Segment.open(this.#disk, this.#folder, summary, plan.table.key, this.#cache);
+      await this.#disk.remove(`${this.#folder}/${name}`);
+      return null;
     } catch (error) {
       if (isFault(error, 'unavailable')) await this.#disk.remove(`${this.#folder}/${name}`);
       throw error;
@@ -80,49 +97,72 @@ export class SegmentSet {
   }
 
   /**
-   * One rename makes segments, schema and positions count together. One call at a time.
+   * One rename makes segments, their live bits, schema and positions count together. One call at a time.
    * @throws {Fault} `unavailable`: disk full; all is as before and the new segments are gone.
    */
   async commit(next: NextManifest): Promise<void> {
     const generation = ++this.#generation;
-    const manifest: Manifest = {
-      format: FORMAT_VERSION,
-      generation,
-      nextSegment: this.#nextSegment,
-      table: next.table,
-      positions: next.positions,
-      segments: next.segments.map((segment) => segment.summary),
-    };
+    const { table, positions } = next;
+    const head = { format: FORMAT_VERSION, generation, nextSegment: this.#nextSegment, table, positions };
+    let manifest: Manifest;
     try {
+      const segments: SegmentEntry[] = [];
+      for (const entry of next.segments) segments.push(await this.#entryOf(entry, generation));
+      manifest = { ...head, segments };
       await writeManifest(this.#disk, this.#folder, manifest);
     } catch (error) {
       if (isFault(error, 'unavailable')) await this.#takeBack(generation, next.segments);
       throw error;
     }
-    const previous = this.#manifest;
-    this.#retired.push(...this.#segments.filter((segment) => !next.segments.includes(segment)));
-    this.#previousNames = previous.segments.map((segment) => segment.name);
+    const kept = new Set(next.segments.map(({ segment }) => segment));
+    this.#retired.push(...this.#segments.map(({ segment }) => segment).filter((segment) => !kept.has(segment)));
+    const unnamed = this.#previous;
+    this.#previous = this.#manifest;
     this.#manifest = manifest;
     this.#segments = next.segments;
-    await this.#removeOlder(previous.generation);
+    await this.#removeOlder(unnamed);
+  }
+
+  /** Writes the live bits when they are not those that the manifest names already. */
+  async #entryOf({ segment, live, damage }: LiveSegment, generation: number): Promise<SegmentEntry> {
+    const { summary } = segment;
+    if (live === null) return { ...summary, live: null, damage };
+    const isKnown = this.#segments.some((known) => known.segment === segment && known.live === live);
+    const named = isKnown ? this.#manifest.segments.find(({ name }) => name === summary.name)?.live : undefined;
+    const path = `${this.#folder}/${summary.name}/${liveName(generation)}`;
+    return { ...summary, live: named ?? (await writeLive(this.#disk, path, segment, live)), damage };
   }
 
   /** The rename has not happened, so nothing on disk names these. */
-  async #takeBack(generation: number, segments: readonly Segment[]): Promise<void> {
+  async #takeBack(generation: number, segments: readonly LiveSegment[]): Promise<void> {
     await this.#disk.remove(`${this.#folder}/${manifestName(generation)}.tmp`);
-    for (const segment of segments) {
-      if (!this.#segments.includes(segment)) await this.#disk.remove(`${this.#folder}/${segment.summary.name}`);
+    const known = new Set(this.#segments.map(({ segment }) => segment));
+    for (const { segment } of segments) {
+      const path = `${this.#folder}/${segment.summary.name}`;
+      await this.#disk.remove(known.has(segment) ? `${path}/${liveName(generation)}` : path);
     }
   }
 
-  /** Manifests before the previous one, then the segments that only they named. */
-  async #removeOlder(previous: number): Promise<void> {
+  /** Manifests before the previous one, then the segments and live bits that only they named. */
+  async #removeOlder(unnamed: Manifest | null): Promise<void> {
+    const kept = [this.#manifest, this.#previous!];
     for (const name of await this.#disk.list(this.#folder)) {
       const generation = generationOf(name);
-      if (generation !== null && generation < previous) await this.#disk.remove(`${this.#folder}/${name}`);
+      if (generation !== null && generation < this.#previous!.generation)
+        await this.#disk.remove(`${this.#folder}/${name}`);
     }
-    const free = this.#retired.filter((s) => s.pins === 0 && !this.#previousNames.includes(s.summary.name));
+    const names = new Set(kept.flatMap(({ segments }) => segments.map(({ name }) => name)));
+    const free = this.#retired.filter((segment) => segment.pins === 0 && !names.has(segment.summary.name));
     this.#retired = this.#retired.filter((segment) => !free.includes(segment));
     for (const segment of free) await this.#disk.remove(`${this.#folder}/${segment.summary.name}`);
+    const bits = new Set(kept.flatMap((manifest) => liveFilesOf(manifest)));
+    for (const path of unnamed === null ? [] : liveFilesOf(unnamed)) {
+      if (!bits.has(path)) await this.#disk.remove(`${this.#folder}/${path}`);
+    }
   }
+}
+
+/** Files of live bits that a manifest names, from the partition's folder. */
+export function liveFilesOf({ segments }: Manifest): string[] {
+  return segments.flatMap(({ name, live }) => (live === null ? [] : [`${name}/${live.name}`]));
 }

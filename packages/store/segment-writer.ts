@@ -1,7 +1,8 @@
 /**
  * Writes a segment: a folder with one file per column, all with the same blocks of rows.
  *
- *   key.col     section 0: the row keys
+ *   key.col     section 0: the row keys; nothing where the key columns' files give them
+ *   filter.col  which keys are not in the segment (see `key-filter.ts`); not in every segment
  *   stamp.col   sections 0–2: put stamps (see `stamp-codec.ts`); a row without a put is absent
  *   flags.col   section 0: per row 1 (has a put) + 2 (has a tombstone); sections 1–3, where a row of the block has
  *               a tombstone: tombstone stamps
@@ -9,13 +10,17 @@
  *               the stamps of those cells. Key columns have such a file too, without stamps.
  */
 
-import { encodeColumn } from '@tidemark/schema/column-codec';
 import { type Physical, physicalOf } from '@tidemark/schema/column-type';
 import { CELL, ColumnVector } from '@tidemark/schema/column-vector';
+import { xxh32 } from '@tidemark/schema/hash';
 import { keyColumns, type Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
+import { encodeBlock } from './block-encoder.ts';
+import { compareRanges } from './bytes.ts';
+import { chunkOfVector } from './chunk.ts';
 import { ColumnFileWriter } from './column-file.ts';
-import { splitKeys } from './key-columns.ts';
+import { joinKeys, splitKeys } from './key-columns.ts';
+import { KeyFilter } from './key-filter.ts';
 import type { SegmentFile, SegmentSummary } from './manifest.ts';
 import { mergeSources } from './merge.ts';
 import { type Cells, NO_STAMP, Rows, type Want } from './rows.ts';
@@ -36,6 +41,8 @@ export type SegmentPlan = {
   readonly table: Table;
   readonly sources: readonly Source[];
   readonly blockRows: number;
+  /** Whether it gets a filter of its keys. */
+  readonly isFiltered: boolean;
   /** Called between the columns of each block, so that others have their turn; throws to give up. */
   readonly pause: () => Promise<void>;
 };
@@ -53,7 +60,7 @@ export async function writeSegment(plan: SegmentPlan): Promise<SegmentSummary | 
     if (isHeld && !column.dropped && !table.key.includes(column.id)) kinds.set(column.id, physicalOf(column.type));
   }
   await disk.makeFolder(path);
-  const writer = new SegmentWriter(disk, path, table);
+  const writer = new SegmentWriter(disk, path, table, plan.isFiltered);
   const ids = [...kinds.keys()];
   try {
     for (let first = 0; first === 0 || first < ids.length; first += COLUMNS_PER_PASS) {
@@ -113,6 +120,8 @@ class SegmentWriter {
   #columns: OpenColumn[] = [];
   /** key.col, stamp.col and flags.col, in the first pass. */
   #heads: [ColumnFileWriter, ColumnFileWriter, ColumnFileWriter] | null = null;
+  /** While it is written. */
+  #filter: ColumnFileWriter | null = null;
   #rowCount = 0;
   #first: string | null = null;
   #last = '';
@@ -120,7 +129,11 @@ class SegmentWriter {
   /** The number of the next block. */
   #block = 0;
 
-  constructor(disk: Disk, path: string, table: Table) {
+  /** Hashes of the keys so far; null when there is to be no filter. */
+  #hashes: Uint32Array | null;
+
+  constructor(disk: Disk, path: string, table: Table, isFiltered: boolean) {
+    this.#hashes = isFiltered ? new Uint32Array(1024) : null;
     this.#disk = disk;
     this.#path = path;
     this.#table = table;
@@ -151,7 +164,7 @@ class SegmentWriter {
 
   async write(rows: Rows, from: number, to: number, pause: () => Promise<void>): Promise<void> {
     const keyVectors = this.#isFirstPass ? splitKeys(this.#table, rows.keys, from, to) : null;
-    if (this.#isFirstPass) await this.#writeHeads(rows, from, to);
+    if (keyVectors !== null) await this.#writeHeads(rows, from, to, keyVectors);
     for (const column of this.#columns) {
       await pause();
       const part = keyVectors?.get(column.id);
@@ -165,6 +178,8 @@ class SegmentWriter {
   async endPass(): Promise<void> {
     for (const head of this.#heads ?? []) await this.#finish(head);
     this.#heads = null;
+    if (this.#hashes !== null) await this.#writeFilter(this.#hashes.subarray(0, this.#rowCount));
+    this.#hashes = null;
     for (const column of this.#columns) {
       if (column.writer !== null) await this.#finish(column.writer);
       column.writer = null;
@@ -173,7 +188,7 @@ class SegmentWriter {
 
   /** Closes what is open. */
   async abandon(): Promise<void> {
-    for (const writer of [...(this.#heads ?? []), ...this.#columns.map((column) => column.writer)]) {
+    for (const writer of [this.#filter, ...(this.#heads ?? []), ...this.#columns.map((column) => column.writer)]) {
       await writer?.abandon().catch(() => undefined);
     }
   }
@@ -183,7 +198,12 @@ class SegmentWriter {
     this.#files.push({ name, ...writer.content, ...(await writer.finish()) });
   }
 
-  async #writeHeads(rows: Rows, from: number, to: number): Promise<void> {
+  async #writeHeads(
+    rows: Rows,
+    from: number,
+    to: number,
+    keyVectors: ReadonlyMap<number, ColumnVector>,
+  ): Promise<void> {
     const [key, stamp, flags] = this.#heads!;
     this.#rowCount += to - from;
     const first = rows.keys.bytesAt(from).toString('hex');
@@ -191,7 +211,9 @@ class SegmentWriter {
     this.#first ??= first;
     this.#last = last;
     const plain = { rows: to - from, values: to - from, deleted: 0, min: null, max: null };
-    await key.addBlock(this.#block, [encodeColumn(rows.keys, null, from, to)], {
+    const sections = isMadeOf(rows.keys, from, to, this.#table, keyVectors) ? [] : [encodeBlock(rows.keys, from, to)];
+    this.#hashKeys(rows.keys, from, to);
+    await key.addBlock(this.#block, sections, {
       ...plain,
       stampMin: null,
       stampMax: null,
@@ -205,6 +227,30 @@ class SegmentWriter {
     await this.#writeFlags(flags, rows, from, to);
   }
 
+  /** After the rows were counted. */
+  #hashKeys({ arena, starts, lengths }: ColumnVector, from: number, to: number): void {
+    const end = this.#rowCount;
+    if (this.#hashes === null) return;
+    if (end > this.#hashes.length) {
+      const larger = new Uint32Array(end * 2);
+      larger.set(this.#hashes);
+      this.#hashes = larger;
+    }
+    for (let row = from; row < to; row++) {
+      this.#hashes[end - to + row] = xxh32(arena, starts[row]!, starts[row]! + lengths[row]!);
+    }
+  }
+
+  async #writeFilter(hashes: Uint32Array): Promise<void> {
+    if (hashes.length === 0) return;
+    const file = await ColumnFileWriter.create(this.#disk, `${this.#path}/filter.col`, { column: null, kind: 'u8' });
+    this.#filter = file;
+    const notes = { rows: hashes.length, values: hashes.length, deleted: 0, min: null, max: null };
+    await file.addBlock(0, [KeyFilter.of(hashes).bytes], { ...notes, stampMin: null, stampMax: null });
+    await this.#finish(file);
+    this.#filter = null;
+  }
+
   /** `values` in its notes counts the live rows, `deleted` the others. */
   async #writeFlags(file: ColumnFileWriter, rows: Rows, from: number, to: number): Promise<void> {
     const vector = new ColumnVector('i32');
@@ -215,7 +261,7 @@ class SegmentWriter {
       if (rows.isLive(row)) live++;
       vector.setNumber(row - from, (rows.isLive(row) ? 1 : 0) + (hasTomb(row) ? 2 : 0));
     }
-    const flags = encodeColumn(vector, null, 0, to - from);
+    const flags = encodeBlock(vector, 0, to - from);
     const tombs = tombMs === null ? null : this.#stamps.encode(tombMs, tombLow!, from, to, hasTomb);
     const bounds =
       tombMs === null ? { stampMin: null, stampMax: null } : stampBounds(tombMs, tombLow!, from, to, hasTomb);
@@ -234,7 +280,7 @@ class SegmentWriter {
     if (zone.valueCount + zone.deletedCount === 0) return;
     const path = `${this.#path}/${fileName(this.#table, column.id)}`;
     column.writer ??= await ColumnFileWriter.create(this.#disk, path, { column: column.id, kind: column.kind });
-    const sections: Buffer[] = [encodeColumn(vector, null, from, to)];
+    const sections: Buffer[] = [encodeBlock(vector, from, to)];
     let bounds: ReturnType<typeof stampBounds> = { stampMin: null, stampMax: null };
     if (own !== null) {
       const { rows, cells } = own;
@@ -266,4 +312,24 @@ class SegmentWriter {
 export function fileName(table: Table, id: number): string {
   const name = table.columns.find((column) => column.id === id)?.name ?? '';
   return `${id}-${name.replaceAll(/[^A-Za-z0-9_]/g, '_').slice(0, NAME_CHARACTERS_MAX)}.col`;
+}
+
+/** True when the key columns give back the keys, byte by byte: then the keys need not be written. */
+function isMadeOf(
+  keys: ColumnVector,
+  from: number,
+  to: number,
+  table: Table,
+  parts: ReadonlyMap<number, ColumnVector>,
+): boolean {
+  const count = to - from;
+  const made = joinKeys(
+    keyColumns(table).map(({ id }) => chunkOfVector(parts.get(id)!, count)),
+    count,
+  );
+  for (let i = 0; i < count; i++) {
+    const [start, length] = [keys.starts[from + i]!, keys.lengths[from + i]!];
+    if (compareRanges(keys.arena, start, length, made.arena, made.starts[i]!, made.lengths[i]!) !== 0) return false;
+  }
+  return true;
 }

@@ -1,34 +1,60 @@
 /** An immutable segment on disk, read block by block. What the files hold is told in `segment-writer.ts`. */
 
-import { decodeColumn } from '@tidemark/schema/column-codec';
 import type { Physical } from '@tidemark/schema/column-type';
-import { ColumnVector } from '@tidemark/schema/column-vector';
+import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
+import { xxh32 } from '@tidemark/schema/hash';
+import type { Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
 import { Fault } from '@tidemark/world/fault';
 import type { BlockCache } from './block-cache.ts';
+import { decodeBlock } from './block-decoder.ts';
 import { compareBytes } from './bytes.ts';
+import { type Chunk, rawOfChunk } from './chunk.ts';
+import { vectorOf } from './chunk-vector.ts';
 import { ColumnFile } from './column-file.ts';
+import { joinKeys } from './key-columns.ts';
+import { KeyFilter } from './key-filter.ts';
+import { compareParts, firstWhere, partsOf } from './key-search.ts';
 import type { SegmentFile, SegmentSummary } from './manifest.ts';
+import { setRaw } from './raw-value.ts';
 import { type Cells, Rows, type Want, widened } from './rows.ts';
 import type { BlockRange, Source } from './source.ts';
-import { StampCodec } from './stamp-codec.ts';
+import { Stamps } from './stamp-codec.ts';
+import { StoredBlock, StoredStamps } from './stored-block.ts';
 import { boundFromHex, type Zone } from './zone.ts';
 
-/** Columns of a block that are in memory together for a point read. */
-const COLUMNS_AT_A_TIME = 128;
+/** Tells segments of all partitions apart in a cache. */
+let segmentCount = 0;
+
+/** A key as its bytes, its hash and its parts: made once, looked for in several segments. */
+export type KeyToFind = {
+  readonly bytes: Uint8Array;
+  readonly hash: number;
+  readonly parts: readonly (number | bigint | Uint8Array)[];
+};
+
+/** @throws {Fault} `corrupt`: it is no key of the table. */
+export function keyToFind(table: Table, bytes: Uint8Array): KeyToFind {
+  return { bytes, hash: xxh32(bytes, 0, bytes.length), parts: partsOf(table, bytes) };
+}
 
 export class Segment implements Source {
   readonly summary: SegmentSummary;
   readonly blocks: readonly BlockRange[];
+  /** Number in the segment of each block's first row. */
+  readonly firstRows: readonly number[];
   readonly kinds: ReadonlyMap<number, Physical>;
   /** Readers that use it; its files stay while there are any. */
   pins = 0;
   readonly #disk: Disk;
   readonly #folder: string;
+  readonly #cache: BlockCache;
+  readonly #number = segmentCount++;
+  readonly #keyColumns: readonly number[];
   readonly #byColumn: ReadonlyMap<number, SegmentFile>;
   readonly #byName: ReadonlyMap<string, SegmentFile>;
   readonly #open = new Map<string, Promise<ColumnFile>>();
-  readonly #stamps = new StampCodec();
+  #filter: Promise<KeyFilter | null> | null = null;
 
   /** `folder` is the partition's. @throws {Fault} `corrupt`: `key.col` is missing or damaged. */
   static async open(
@@ -36,12 +62,13 @@ export class Segment implements Source {
     folder: string,
     summary: SegmentSummary,
     keyColumns: readonly number[],
+    cache: BlockCache,
   ): Promise<Segment> {
     const keyFile = summary.files.find((file) => file.name === 'key.col');
     const path = `${folder}/${summary.name}`;
     if (keyFile === undefined) throw new Fault('corrupt', `${path}: the manifest names no key.col`);
     const keys = await ColumnFile.open(disk, `${path}/key.col`, keyFile.bytes);
-    return new Segment(disk, path, summary, keyColumns, keys);
+    return new Segment(disk, path, summary, keyColumns, cache, keys);
   }
 
   private constructor(
@@ -49,10 +76,13 @@ export class Segment implements Source {
     path: string,
     summary: SegmentSummary,
     keyColumns: readonly number[],
+    cache: BlockCache,
     keys: ColumnFile,
   ) {
     this.#disk = disk;
     this.#folder = path;
+    this.#cache = cache;
+    this.#keyColumns = keyColumns;
     this.summary = summary;
     this.#byName = new Map(summary.files.map((file) => [file.name, file]));
     const columns = summary.files.filter((file) => file.column !== null);
@@ -64,6 +94,13 @@ export class Segment implements Source {
       last: Buffer.from(block.last ?? '', 'hex'),
       rowCount: block.rows,
     }));
+    const firstRows: number[] = [];
+    let rowCount = 0;
+    for (const block of this.blocks) {
+      firstRows.push(rowCount);
+      rowCount += block.rowCount;
+    }
+    this.firstRows = firstRows;
   }
 
   /** Bytes of all its files. */
@@ -94,7 +131,7 @@ export class Segment implements Source {
   async read(block: number, want: Want): Promise<Rows> {
     const { rowCount } = this.blocks[block]!;
     const rows = new Rows(rowCount);
-    if (want.keys) decodeColumn((await this.#sections('key.col', block))[0]!, rowCount, rows.keys);
+    if (want.keys) rows.keys = await this.#readKeys(block, rowCount);
     if (want.stamps) await this.#readStamps(block, rows);
     for (const [id, kind] of want.columns) {
       const file = this.#byColumn.get(id);
@@ -103,31 +140,66 @@ export class Segment implements Source {
     return rows;
   }
 
-  /** The row with that key, alone; null when there is none. One `cache` serves one `want`. */
-  async find(key: Uint8Array, want: Want, cache: BlockCache): Promise<Rows | null> {
-    const block = firstWhere(this.blocks.length, (i) => compareBytes(this.blocks[i]!.last, key) >= 0);
-    if (block === this.blocks.length || compareBytes(this.blocks[block]!.first, key) > 0) return null;
-    const name = `${this.summary.name}/${block}`;
-    const keysOnly: Want = { columns: new Map(), keys: true, stamps: false };
-    const { keys, rowCount } = await cache.get(`${name}/keys`, () => this.read(block, keysOnly));
-    const row = firstWhere(rowCount, (i) => compareBytes(keys.bytesAt(i), key) >= 0);
-    if (row === rowCount || compareBytes(keys.bytesAt(row), key) !== 0) return null;
-    const found = new Rows(0, 1);
-    const wanted = [...want.columns];
-    // Some columns at a time, so that a block of a table with thousands of them is never all in memory.
-    for (let first = 0; first === 0 || first < wanted.length; first += COLUMNS_AT_A_TIME) {
-      const part: Want = { ...want, columns: new Map(wanted.slice(first, first + COLUMNS_AT_A_TIME)) };
-      const rows = await cache.get(`${name}/${first}`, () => this.read(block, part));
-      const alone = new Rows(0, 1);
-      alone.append(rows, row, row + 1);
-      if (first === 0) found.append(alone, 0, 1);
-      else for (const [id, cells] of alone.columns) found.columns.set(id, cells);
+  /** The cells of a column, or of a part of the key, in a block; null when no row has one. Held in memory for a while. */
+  async column(block: number, id: number): Promise<Chunk | null> {
+    return (await this.#stored(block, id))?.cells ?? null;
+  }
+
+  /** Per row of a block whether it has a put; null when all have. */
+  async puts(block: number): Promise<Uint8Array | null> {
+    if (!(await this.hasDead(block))) return null;
+    const { cells } = await this.#flags(block);
+    const { rowCount } = this.blocks[block]!;
+    return Uint8Array.from({ length: rowCount }, (_, row) => Number(rawOfChunk(cells, row)) & 1);
+  }
+
+  /** The number of the row with that key; −1 when there is none. */
+  async find(key: KeyToFind): Promise<number> {
+    const { blocks } = this;
+    const block = firstWhere(blocks.length, (i) => compareBytes(blocks[i]!.last, key.bytes) >= 0);
+    if (block === blocks.length || compareBytes(blocks[block]!.first, key.bytes) > 0) return -1;
+    this.#filter ??= this.#readFilter();
+    if ((await this.#filter)?.mayHave(key.hash) === false) return -1;
+    const { rowCount } = blocks[block]!;
+    const compare = await this.#comparer(block, key);
+    const row = firstWhere(rowCount, (i) => compare(i) >= 0);
+    return row < rowCount && compare(row) === 0 ? this.firstRows[block]! + row : -1;
+  }
+
+  /** A row, alone, by its number in the segment. */
+  async row(number: number, want: Want, key: Uint8Array): Promise<Rows> {
+    const block = firstWhere(this.blocks.length, (i) => this.firstRows[i]! > number) - 1;
+    const row = number - this.firstRows[block]!;
+    const alone = new Rows(1);
+    alone.keys.setBytes(0, key);
+    const { stamps } = await this.#puts(block);
+    if (stamps?.has(row) === true) {
+      alone.putMs[0] = stamps.msAt(row);
+      alone.putLow[0] = stamps.lowAt(row);
     }
-    return found;
+    const tombs = (await this.hasTombs(block)) ? (await this.#flags(block)).stamps : null;
+    if (tombs?.has(row) === true) alone.setTomb(0, tombs.msAt(row), tombs.lowAt(row));
+    for (const [id, kind] of want.columns) {
+      const stored = await this.#stored(block, id);
+      if (stored === null) continue;
+      const { cells, stamps: own } = stored;
+      const state = cells.presence === null ? CELL.value : cells.presence[row]!;
+      if (state === CELL.absent) continue;
+      const into = alone.cells(id, kind);
+      if (state === CELL.deleted) into.vector.setDeleted(0);
+      else setRaw(into.vector, 0, rawOfChunk(cells, row));
+      if (own?.has(row) === true) alone.setCellStamp(into, 0, own.msAt(row), own.lowAt(row));
+    }
+    return alone;
   }
 
   async readKeyColumns(block: number, columns: ReadonlyMap<number, Physical>): Promise<Rows> {
     return this.read(block, { columns, keys: false, stamps: false });
+  }
+
+  /** True when a row of the block has a tombstone. */
+  async hasTombs(block: number): Promise<boolean> {
+    return ((await this.#file('flags.col')).block(block)?.stampMin ?? null) !== null;
   }
 
   /** Reads every block of every file. @throws {Fault} `corrupt`: names file, block and both sums. */
@@ -138,16 +210,85 @@ export class Segment implements Source {
     }
   }
 
+  async #readKeys(block: number, rowCount: number): Promise<ColumnVector> {
+    const [section] = await this.#sections('key.col', block);
+    if (section !== undefined) return vectorOf(decodeBlock(section, rowCount, 'bytes'));
+    const parts: Chunk[] = [];
+    for (const id of this.#keyColumns) {
+      const file = this.#byColumn.get(id);
+      const sections = file === undefined ? [] : await this.#sections(file.name, block);
+      if (sections.length === 0) throw this.#lacksPart(block, id);
+      parts.push(decodeBlock(sections[0]!, rowCount, file!.kind));
+    }
+    return joinKeys(parts, rowCount);
+  }
+
+  /** Orders the keys of a block's rows against one. */
+  async #comparer(block: number, key: KeyToFind): Promise<(row: number) => number> {
+    const stored = (await this.#file('key.col')).block(block)?.raw ?? 0;
+    if (stored > 0) {
+      const { cells } = await this.#block('key.col', block, 'bytes');
+      return (row) => compareBytes(rawOfChunk(cells, row) as Uint8Array, key.bytes);
+    }
+    const columns: Chunk[] = [];
+    for (const id of this.#keyColumns) {
+      const part = await this.#stored(block, id);
+      if (part === null) throw this.#lacksPart(block, id);
+      columns.push(part.cells);
+    }
+    return (row) => compareParts(columns, row, key.parts);
+  }
+
+  #lacksPart(block: number, column: number): Fault {
+    return new Fault('corrupt', `${this.#folder}, block ${block}: no values of key column ${column}`, { got: column });
+  }
+
+  async #readFilter(): Promise<KeyFilter | null> {
+    if (!this.#byName.has('filter.col')) return null;
+    const [section] = await (await this.#file('filter.col')).readBlock(0);
+    return section === undefined ? null : new KeyFilter(new Uint8Array(section));
+  }
+
+  #stored(block: number, id: number): Promise<StoredBlock | null> | StoredBlock | null {
+    const file = this.#byColumn.get(id);
+    if (file === undefined) return null;
+    return this.#cache.held<StoredBlock>(this.#nameOf(file.name, block)) ?? this.#load(file, block);
+  }
+
+  async #load(file: SegmentFile, block: number): Promise<StoredBlock | null> {
+    if ((await this.#file(file.name)).block(block) === undefined) return null;
+    return this.#block(file.name, block, file.kind);
+  }
+
+  #block(name: string, block: number, kind: Physical): Promise<StoredBlock> {
+    const { rowCount } = this.blocks[block]!;
+    return this.#cache.get(this.#nameOf(name, block), async () => {
+      return new StoredBlock(await this.#sections(name, block), rowCount, kind);
+    });
+  }
+
+  #flags(block: number): Promise<StoredBlock> {
+    return this.#block('flags.col', block, 'i32');
+  }
+
+  #puts(block: number): Promise<StoredStamps> {
+    return this.#cache.get(this.#nameOf('stamp.col', block), async () => {
+      return new StoredStamps(await this.#sections('stamp.col', block), this.blocks[block]!.rowCount);
+    });
+  }
+
+  #nameOf(file: string, block: number): string {
+    return `${this.#number}/${file}/${block}`;
+  }
+
   async #readStamps(block: number, rows: Rows): Promise<void> {
     const puts = await this.#sections('stamp.col', block);
-    if (puts.length > 0) this.#stamps.decode(puts, rows.rowCount, rows.putMs, rows.putLow);
-    const flags = await this.#file('flags.col');
-    if ((flags.block(block)?.stampMin ?? null) === null) return;
+    if (puts.length > 0) new Stamps(puts, rows.rowCount).fill(rows.putMs, rows.putLow);
+    if (!(await this.hasTombs(block))) return;
     const tombs = (await this.#sections('flags.col', block)).slice(1);
-    if (tombs.length !== 3) throw new Fault('corrupt', `${flags.path}, block ${block}: found no tombstone stamps`);
     rows.tombMs = new Float64Array(rows.rowCount).fill(-1);
     rows.tombLow = new Float64Array(rows.rowCount);
-    this.#stamps.decode(tombs, rows.rowCount, rows.tombMs, rows.tombLow);
+    new Stamps(tombs, rows.rowCount).fill(rows.tombMs, rows.tombLow);
   }
 
   async #readColumn(
@@ -161,14 +302,13 @@ export class Segment implements Source {
     const sections = await this.#sections(file.name, block);
     if (sections.length === 0) return;
     const { rowCount } = rows;
-    const held = new ColumnVector(file.kind);
-    decodeColumn(sections[0]!, rowCount, held);
+    const held = vectorOf(decodeBlock(sections[0]!, rowCount, file.kind));
     const vector = widened(held, kind, rowCount, `${this.#folder}/${file.name}`);
     const cells: Cells = { vector, ms: null, low: null };
     if (stamps && sections.length === 4) {
       cells.ms = rows.putMs.slice();
       cells.low = rows.putLow.slice();
-      this.#stamps.decode(sections.slice(1), rowCount, cells.ms, cells.low);
+      new Stamps(sections.slice(1), rowCount).fill(cells.ms, cells.low);
     }
     rows.columns.set(id, cells);
   }
@@ -202,16 +342,4 @@ export class Segment implements Source {
     }
     return file;
   }
-}
-
-/** The first of 0 … count − 1 for which `is` holds, given that it holds for all after; `count` when for none. */
-function firstWhere(count: number, is: (index: number) => boolean): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (is(middle)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }

@@ -2,6 +2,8 @@
 
 import type { Position } from '@tidemark/schema/position';
 import type { Table } from '@tidemark/schema/table';
+import type { LiveSegment } from './live-segment.ts';
+import type { MemtableSource } from './memtable-source.ts';
 import type { Source } from './source.ts';
 
 export type Snapshot = {
@@ -9,7 +11,10 @@ export type Snapshot = {
   readonly table: Table | null;
   /** Per origin: everything up to there is in it, and nothing beyond. */
   readonly positions: ReadonlyMap<string, Position>;
+  /** All of them, segments and memtables: merged, they are the rows. A scan takes them apart instead: `scan-part.ts`. */
   readonly sources: readonly Source[];
+  readonly segments: readonly LiveSegment[];
+  readonly memtables: readonly MemtableSource[];
   /** Rows of a merged piece at most. */
   readonly blockRows: number;
   /** Lets the segments go; once. */

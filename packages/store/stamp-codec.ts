@@ -1,10 +1,13 @@
 /**
- * Stamps of some rows as three sections: ms, counter, and site × 2^24 + writer; each encoded as a column (see
- * `packages/schema/column-codec.ts`) of whole numbers. A row without one is absent in all three.
+ * Stamps of some rows as three sections: ms, counter, and site × 2^24 + writer; each encoded as a column of
+ * whole numbers. A row without one is absent in all three.
  */
 
-import { decodeColumn, encodeColumn } from '@tidemark/schema/column-codec';
-import { CELL, ColumnVector } from '@tidemark/schema/column-vector';
+import { ColumnVector } from '@tidemark/schema/column-vector';
+import { Fault } from '@tidemark/world/fault';
+import { decodeBlock } from './block-decoder.ts';
+import { encodeBlock } from './block-encoder.ts';
+import { type Chunk, hasValue, type NumberChunk, numberAt } from './chunk.ts';
 import { NO_STAMP } from './rows.ts';
 
 const COUNTER_UNIT = 4_294_967_296;
@@ -35,21 +38,56 @@ export class StampCodec {
       this.#tail.setNumber(row - from, low[row]! - counter * COUNTER_UNIT);
     }
     if (count === 0) return null;
-    const [first, second, third] = vectors.map((vector) => encodeColumn(vector, null, 0, to - from));
+    const [first, second, third] = vectors.map((vector) => encodeBlock(vector, 0, to - from));
     return [first!, second!, third!];
   }
+}
 
-  /** Sets the stamps that are there; leaves the others. @throws {Fault} `corrupt`: lengths do not add up. */
-  decode(sections: readonly Buffer[], rowCount: number, ms: Float64Array, low: Float64Array): void {
-    decodeColumn(sections[0]!, rowCount, this.#ms);
-    decodeColumn(sections[1]!, rowCount, this.#counter);
-    decodeColumn(sections[2]!, rowCount, this.#tail);
-    for (let row = 0; row < rowCount; row++) {
-      if (this.#ms.presence[row] !== CELL.value) continue;
-      ms[row] = this.#ms.f64[row]!;
-      low[row] = this.#counter.i32[row]! * COUNTER_UNIT + this.#tail.f64[row]!;
+/** The stamps of some rows, read. */
+export class Stamps {
+  readonly #ms: NumberChunk;
+  readonly #counter: NumberChunk;
+  readonly #tail: NumberChunk;
+
+  /** @throws {Fault} `corrupt`: these are not the three sections of stamps. */
+  constructor(sections: readonly Uint8Array[], rowCount: number) {
+    const [ms, counter, tail] = sections;
+    if (ms === undefined || counter === undefined || tail === undefined) {
+      throw new Fault('corrupt', `${sections.length} sections of stamps, expected 3`, {
+        got: sections.length,
+        expected: 3,
+      });
+    }
+    this.#ms = numbersOf(decodeBlock(ms, rowCount, 'whole'));
+    this.#counter = numbersOf(decodeBlock(counter, rowCount, 'i32'));
+    this.#tail = numbersOf(decodeBlock(tail, rowCount, 'whole'));
+  }
+
+  has(row: number): boolean {
+    return hasValue(this.#ms, row);
+  }
+
+  msAt(row: number): number {
+    return numberAt(this.#ms, row);
+  }
+
+  lowAt(row: number): number {
+    return numberAt(this.#counter, row) * COUNTER_UNIT + numberAt(this.#tail, row);
+  }
+
+  /** Sets the stamps that are there; leaves the others. */
+  fill(ms: Float64Array, low: Float64Array): void {
+    for (let row = 0; row < this.#ms.rowCount; row++) {
+      if (!this.has(row)) continue;
+      ms[row] = this.msAt(row);
+      low[row] = this.lowAt(row);
     }
   }
+}
+
+function numbersOf(chunk: Chunk): NumberChunk {
+  if (chunk.form === 'numbers') return chunk;
+  throw new Fault('corrupt', `stamps of kind ${chunk.kind}`, { got: chunk.kind });
 }
 
 /** Smallest and largest stamp of the rows that have one. */

@@ -1,6 +1,8 @@
 /** What can be set about a store, and what it is when nobody says. */
 
 import type { Table } from '@tidemark/schema/table';
+import { BlockCache } from './block-cache.ts';
+import { BLOCK_ROWS_MAX } from './block-encoding.ts';
 
 /** All may be left out. */
 export type StoreOptions = {
@@ -8,17 +10,20 @@ export type StoreOptions = {
   readonly memtableBytesMax?: number;
   /** Rows in a block of a segment, 1–65,536: larger blocks compress better, smaller ones make point reads cheaper. */
   readonly blockRows?: number;
-  /** Memory for blocks that `get` decoded lately. */
-  readonly cacheBytesMax?: number;
+  /** Blocks read lately; partitions may share one. When left out, it is the one of the process. */
+  readonly cache?: BlockCache;
   /** False: segments are merged only by `compact()`. */
   readonly compaction?: boolean;
 };
 
+/** Memory that blocks read lately may take, of all partitions of a process. */
+const CACHE_BYTES_MAX = 256 * 1024 * 1024;
+
 /** In bytes and rows. */
 export const DEFAULTS = {
   memtableBytesMax: 64 * 1024 * 1024,
-  blockRows: 16_384,
-  cacheBytesMax: 32 * 1024 * 1024,
+  blockRows: BLOCK_ROWS_MAX,
+  cache: new BlockCache(CACHE_BYTES_MAX),
   compaction: true,
 } as const;
 /** Cells in a block at most: tables of very many columns have blocks of fewer rows, so that one fits in memory. */

@@ -4,7 +4,7 @@
 
 prints JSON: the manifest's positions, and the live rows in key order as the join over all segments. Values are text:
 whole numbers in decimal, doubles as the hex of their 8 bytes, strings and bytes as hex. Python before 3.14 has no zstd:
-then block 3 of seg-000001/key.col must lie, as `zstd -d` gives it, at UNPACKED/seg-000001/key.col.3.
+then block 3 of seg-000001/stamp.col must lie, as `zstd -d` gives it, at UNPACKED/seg-000001/stamp.col.3.
 """
 
 import json, os, re, struct, sys, zlib
@@ -15,6 +15,7 @@ except ImportError:
     zstd = None
 
 FIXED = {0: "B", 1: "i", 2: "d", 3: "q"}
+WIDTHS = {1: "B", 2: "H", 4: "I"}
 
 
 def column(data, rows):
@@ -25,23 +26,60 @@ def column(data, rows):
         at += (rows + 3) // 4
         states = [data[1 + i // 4] >> i % 4 * 2 & 3 for i in range(rows)]
     count = states.count(1)
+    left = iter(values(data, at, count))
+    return [(state, next(left) if state == 1 else None) for state in states]
+
+
+def values(data, at, count):
+    """`count` values after the encoding at `at`."""
     encoding, at = data[at], at + 1
     if encoding in FIXED:
-        values = struct.unpack_from(f"<{count}{FIXED[encoding]}", data, at)
-    elif encoding == 4:  # bytes
-        values = texts(data, at, count)[0]
-    elif encoding == 5:  # frame of reference
-        base, width = struct.unpack_from("<qB", data, at)
-        offsets = struct.unpack_from(f"<{count}{ {1: 'B', 2: 'H', 4: 'I'}[width]}", data, at + 9) if width else [0] * count
-        values = [base + offset for offset in offsets]
-    elif encoding == 6:  # dictionary
+        return struct.unpack_from(f"<{count}{FIXED[encoding]}", data, at)
+    if encoding == 4:  # bytes
+        return texts(data, at, count)[0]
+    if encoding == 5:  # frame of reference
+        (base,) = struct.unpack_from("<q", data, at)
+        return [base + offset for offset in unsigned(data, at + 8, count)]
+    if encoding == 6:  # dictionary
         (entries,) = struct.unpack_from("<I", data, at)
         words, at = texts(data, at + 4, entries)
-        values = [words[code] for code in struct.unpack_from(f"<{count}{'B' if entries <= 256 else 'H'}", data, at)]
-    else:
-        raise ValueError(f"encoding {encoding}")
-    left = iter(values)
-    return [(state, next(left) if state == 1 else None) for state in states]
+        return [words[code] for code in struct.unpack_from(f"<{count}{'B' if entries <= 256 else 'H'}", data, at)]
+    if encoding == 7:  # steps
+        base, unit = struct.unpack_from("<qq", data, at)
+        return [base + unit * offset for offset in unsigned(data, at + 16, count)]
+    if encoding == 8:  # rising
+        unit, width, starts = struct.unpack_from("<qBI", data, at)
+        places = struct.unpack_from(f"<{starts}I", data, at + 13)
+        begin = dict(zip(places, struct.unpack_from(f"<{starts}q", data, at + 13 + 4 * starts)))
+        found = []
+        for i, step in enumerate(struct.unpack_from(f"<{count}{WIDTHS[width]}", data, at + 13 + 12 * starts)):
+            found.append(begin[i] if i in begin else found[-1] + unit * step)
+        return found
+    if encoding == 9:  # runs
+        (runs,) = struct.unpack_from("<I", data, at)
+        lengths = struct.unpack_from(f"<{runs}I", data, at + 4)
+        return [v for v, length in zip(values(data, at + 4 + 4 * runs, runs), lengths) for _ in range(length)]
+    if encoding == 10:  # decimals
+        return [whole / 10 ** data[at] for whole in values(data, at + 1, count)]
+    if encoding == 11:  # bits
+        return [data[at + i // 8] >> i % 8 & 1 for i in range(count)]
+    raise ValueError(f"encoding {encoding}")
+
+
+def unsigned(data, at, count):
+    """Numbers after the u8 that says how wide they are."""
+    return struct.unpack_from(f"<{count}{WIDTHS[data[at]]}", data, at + 1) if data[at] else [0] * count
+
+
+def key_part(kind, value):
+    """A value as it stands in a row key."""
+    if kind == "bytes":
+        return value.replace(b"\0", b"\0\xff") + b"\0\1"
+    if kind == "f64":
+        (bits,) = struct.unpack(">Q", struct.pack(">d", value + 0.0))
+        return struct.pack(">Q", bits ^ (2**64 - 1 if bits >> 63 else 2**63))
+    size = {"u8": 1, "i32": 4}.get(kind, 8)
+    return (value + (size > 1) * 2 ** (size * 8 - 1)).to_bytes(size, "big")
 
 
 def texts(data, at, count):
@@ -74,7 +112,7 @@ def blocks(path, listed):
     """Block number → (rows, sections) of a column file."""
     data = open(path, "rb").read()
     assert zlib.crc32(data) == listed["crc"] and len(data) == listed["bytes"], path
-    assert data[:8] == b"TMCF\1\0\0\0" and data[-4:] == b"TMCF", path
+    assert data[:8] == b"TMCF\2\0\0\0" and data[-4:] == b"TMCF", path
     length, crc = struct.unpack_from("<II", data, len(data) - 12)
     footer = data[-12 - length : -12]
     assert zlib.crc32(footer) == crc, path
@@ -93,12 +131,22 @@ def blocks(path, listed):
     return found
 
 
-def segment(folder, listed, rows):
-    """Joins a segment into `rows`: key → [put, tombstone, {column: (stamp, state, value)}]: the larger stamp wins."""
+def segment(folder, listed, key_ids, rows, live):
+    """Joins a segment into `rows`: key → [put, tombstone, {column: (stamp, state, value)}]: the larger stamp wins.
+    Counts in `live` how often a key's row is live: once over all segments."""
     files = {file["name"]: blocks(os.path.join(folder, listed["name"], file["name"]), file) for file in listed["files"]}
     ids = {file["name"]: file["column"] for file in listed["files"] if file["column"] is not None}
+    named = {file["column"]: file for file in listed["files"]}
+    bits = blocks(os.path.join(folder, listed["name"], listed["live"]["name"]), listed["live"]) if listed["live"] else {}
     for number, (count, sections) in files["key.col"].items():
-        keys = [key for _, key in column(sections[0], count)]
+        if sections:
+            keys = [key for _, key in column(sections[0], count)]
+        else:
+            parts = [[key_part(named[i]["kind"], v) for _, v in column(files[named[i]["name"]][number][1][0], count)] for i in key_ids]
+            keys = [b"".join(part) for part in zip(*parts)]
+        alive = [v for _, v in column(bits[number][1][0], count)] if number in bits else [1] * count
+        for key, bit in zip(keys, alive):
+            live[key] = live.get(key, 0) + bit
         none = [None] * count
         put = stamps(files["stamp.col"][number][1], count) if number in files["stamp.col"] else none
         flags = files["flags.col"][number][1]
@@ -139,12 +187,13 @@ def text(value):
 
 def main(folder):
     manifest = newest_manifest(folder)
-    assert manifest["format"] == 1, manifest["format"]
-    rows = {}
-    for listed in manifest["segments"]:
-        segment(folder, listed, rows)
-    shown = {c["id"] for c in manifest["table"]["columns"] if not c["dropped"]}
+    assert manifest["format"] == 2, manifest["format"]
+    rows, times = {}, {}
     key_ids = manifest["table"]["key"]
+    for listed in manifest["segments"]:
+        segment(folder, listed, key_ids, rows, times)
+    assert all(count == 1 for count in times.values()), "a key is live twice, or nowhere"
+    shown = {c["id"] for c in manifest["table"]["columns"] if not c["dropped"]}
     live = []
     for key, (put, tomb, cells) in sorted(rows.items()):
         if put is None or (tomb and put < tomb):

@@ -17,7 +17,7 @@ import { readAll } from '@tidemark/store/read-all';
 import type { StoredCell, StoredRow } from '@tidemark/store/row-value';
 import { NodeDisk } from '@tidemark/world/node-disk';
 import { afterAll, describe, expect, it } from 'vitest';
-import { FOLDER } from './store-v1.ts';
+import { FOLDER } from './store-v2.ts';
 
 const DATA = fileURLToPath(new URL('data', import.meta.url));
 const READER = fileURLToPath(new URL('reader.py', import.meta.url));
@@ -37,7 +37,7 @@ type Read = {
 
 describe('the reader in Python', () => {
   it('has golden partitions to read', () => {
-    expect(partitions).toContain('store-v1');
+    expect(partitions).toContain('store-v2');
   });
 
   it.each(partitions)('agrees with ours on %s', async (name) => {

@@ -9,14 +9,14 @@ import { readAll } from '@tidemark/store/read-all';
 import { Scan } from '@tidemark/store/scan';
 import { NodeDisk } from '@tidemark/world/node-disk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cellsOf, FOLDER, LINES, TABLE, writeGolden } from './store-v1.ts';
+import { cellsOf, FOLDER, LINES, TABLE, writeGolden } from './store-v2.ts';
 
 /** What the frozen files hold, as their first reader computed it. */
 const DIGEST = {
   rows: 40,
   cells: 344,
   tombstones: 3,
-  hash: '334d96f8f0e80be12ddb85f5c1a9c697def0a60924e2f1609c6dccd4eb28af7c',
+  hash: 'a3ee248e94fd3b7190da8f086db8a8cf9e2b227cb2e0bddf161c0c8c8f940224',
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-golden-'));
@@ -24,7 +24,7 @@ let partition: Partition;
 
 beforeAll(async () => {
   // A copy, as opening may tidy up.
-  cpSync(new URL('data/store-v1', import.meta.url), folder, { recursive: true });
+  cpSync(new URL('data/store-v2', import.meta.url), folder, { recursive: true });
   partition = await Partition.open(new NodeDisk(folder), FOLDER, { compaction: false });
 });
 afterAll(async () => {
@@ -36,7 +36,7 @@ afterAll(async () => {
 const stampAt = (ms: number, row: number): Stamp =>
   row < 6 ? { ms, counter: 65_530 + row, site: 2, writer: 7 } : { ms: ms + 1, counter: row - 6, site: 2, writer: 7 };
 
-describe('store files of version 1', () => {
+describe('store files of version 2', () => {
   it('hold the schema, the positions and both segments', () => {
     expect(partition.openNotes).toEqual([]);
     expect(partition.table).toEqual(TABLE);

@@ -1,0 +1,196 @@
+/** Whole numbers of a block as offsets from the smallest, and the smallest encoding of them that scans fast. */
+
+import { ENCODING } from '@tidemark/schema/column-encoding';
+import { BLOCK_ENCODING } from './block-encoding.ts';
+
+/** Value i is `base + offsets[i]`; every offset is a whole number from 0 to `max` ≤ 2^53. */
+export type Integers = { readonly base: bigint; readonly offsets: Float64Array; readonly max: number };
+
+/** Another encoding than a frame has to be this much smaller, as frames scan fastest. */
+const WORTH = 0.8;
+
+/** Numbers of an i32 or whole column; null when they lie further apart than a double tells exactly. */
+export function integersOf(values: Int32Array | Float64Array, rows: Uint32Array): Integers | null {
+  if (rows.length === 0) return { base: 0n, offsets: new Float64Array(0), max: 0 };
+  let min = values[rows[0]!]!;
+  let max = min;
+  for (let i = 1; i < rows.length; i++) {
+    const value = values[rows[i]!]!;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  if (max - min > Number.MAX_SAFE_INTEGER) return null;
+  const offsets = new Float64Array(rows.length);
+  for (let i = 0; i < rows.length; i++) offsets[i] = values[rows[i]!]! - min;
+  return { base: BigInt(min), offsets, max: max - min };
+}
+
+/** Numbers of an i64 column; null as `integersOf`. */
+export function longsOf(values: BigInt64Array, rows: Uint32Array): Integers | null {
+  if (rows.length === 0) return { base: 0n, offsets: new Float64Array(0), max: 0 };
+  let min = values[rows[0]!]!;
+  let max = min;
+  for (let i = 1; i < rows.length; i++) {
+    const value = values[rows[i]!]!;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  if (max - min > BigInt(Number.MAX_SAFE_INTEGER)) return null;
+  const halves = new Uint32Array(values.buffer, values.byteOffset, values.length * 2);
+  const low = Number(BigInt.asUintN(32, min));
+  const high = Number(BigInt.asUintN(32, min >> 32n));
+  const offsets = new Float64Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    const at = rows[i]! * 2;
+    const apart = halves[at]! - low;
+    // The upper halves may wrap; the distance fits into 53 bits, so what is left is right.
+    const above = (halves[at + 1]! - high - (apart < 0 ? 1 : 0)) >>> 0;
+    offsets[i] = above * 4_294_967_296 + (apart < 0 ? apart + 4_294_967_296 : apart);
+  }
+  return { base: min, offsets, max: Number(max - min) };
+}
+
+/** What tells encodings apart. */
+type Shape = {
+  /** Divides every offset. */
+  readonly unit: number;
+  /** Bytes an offset / unit needs: 0, 1, 2, 4, or 8 for what four do not hold. */
+  readonly width: number;
+  readonly runs: number;
+  /** Starts that rising steps of 1 or 2 bytes need. */
+  readonly starts: readonly [number, number];
+};
+
+/** The encoding and the values; null when 8 bytes each, as they are, do better. */
+export function encodeIntegers(integers: Integers): Buffer | null {
+  const { offsets } = integers;
+  const shape = shapeOf(integers);
+  const count = offsets.length;
+  const frameBytes = 9 + count * shape.width;
+  const [narrow, wide] = shape.starts.map((starts, i) => 13 + starts * 12 + count * (i + 1)) as [number, number];
+  const runBytes = 14 + shape.runs * (4 + shape.width);
+  const best = Math.min(runBytes, narrow, wide);
+  if (best < frameBytes * WORTH) {
+    if (best === runBytes && shape.width < 8) return encodeRuns(integers, shape.runs);
+    if (best === runBytes) return null;
+    return encodeRising(
+      integers,
+      shape.unit,
+      narrow <= wide ? 1 : 2,
+      narrow <= wide ? shape.starts[0] : shape.starts[1],
+    );
+  }
+  return shape.width === 8 ? null : encodeFrame(integers, shape);
+}
+
+function shapeOf({ offsets, max }: Integers): Shape {
+  const unit = unitOf(offsets);
+  let runs = offsets.length === 0 ? 0 : 1;
+  let narrow = runs;
+  let wide = runs;
+  for (let i = 1; i < offsets.length; i++) {
+    const step = (offsets[i]! - offsets[i - 1]!) / unit;
+    if (step !== 0) runs++;
+    if (step < 0 || step > 0xff) narrow++;
+    if (step < 0 || step > 0xffff) wide++;
+  }
+  return { unit, width: widthFor(max / unit), runs, starts: [narrow, wide] };
+}
+
+/** The largest number that divides all; 1 when all are 0. */
+function unitOf(offsets: Float64Array): number {
+  let unit = 0;
+  for (let i = 0; i < offsets.length && unit !== 1; i++) {
+    let rest = offsets[i]!;
+    // As in most rows: no more than one division.
+    if (unit !== 0) rest %= unit;
+    while (rest !== 0) {
+      const next = unit % rest;
+      unit = rest;
+      rest = next;
+    }
+  }
+  return unit === 0 ? 1 : unit;
+}
+
+function widthFor(span: number): number {
+  if (span === 0) return 0;
+  if (span <= 0xff) return 1;
+  if (span <= 0xffff) return 2;
+  return span <= 0xffff_ffff ? 4 : 8;
+}
+
+function encodeFrame({ base, offsets }: Integers, { unit, width }: Shape): Buffer {
+  // A unit saves nothing unless it makes the numbers narrower, but it costs nothing either.
+  const head = unit === 1 ? 10 : 18;
+  const out = Buffer.allocUnsafe(head + offsets.length * width);
+  out[0] = unit === 1 ? ENCODING.frame : BLOCK_ENCODING.steps;
+  out.writeBigInt64LE(base, 1);
+  if (unit !== 1) out.writeBigInt64LE(BigInt(unit), 9);
+  out[head - 1] = width;
+  writeUnsigned(out, head, offsets, unit, width);
+  return out;
+}
+
+function writeUnsigned(out: Buffer, from: number, numbers: Float64Array, unit: number, width: number): void {
+  if (width === 0) return;
+  const array =
+    width === 1
+      ? new Uint8Array(numbers.length)
+      : width === 2
+        ? new Uint16Array(numbers.length)
+        : new Uint32Array(numbers.length);
+  if (unit === 1) array.set(numbers);
+  else for (let i = 0; i < numbers.length; i++) array[i] = numbers[i]! / unit;
+  out.set(new Uint8Array(array.buffer), from);
+}
+
+function encodeRising({ base, offsets }: Integers, unit: number, width: 1 | 2, starts: number): Buffer {
+  const places = 14 + starts * 4;
+  const first = places + starts * 8;
+  const out = Buffer.allocUnsafe(first + offsets.length * width);
+  out[0] = BLOCK_ENCODING.rising;
+  out.writeBigInt64LE(BigInt(unit), 1);
+  out[9] = width;
+  out.writeUInt32LE(starts, 10);
+  const steps = new Float64Array(offsets.length);
+  const stepMax = width === 1 ? 0xff : 0xffff;
+  let start = 0;
+  for (let i = 0; i < offsets.length; i++) {
+    const step = i === 0 ? -1 : (offsets[i]! - offsets[i - 1]!) / unit;
+    if (step >= 0 && step <= stepMax) steps[i] = step;
+    else {
+      out.writeUInt32LE(i, 14 + start * 4);
+      out.writeBigInt64LE(base + BigInt(offsets[i]!), places + start * 8);
+      start++;
+    }
+  }
+  writeUnsigned(out, first, steps, 1, width);
+  return out;
+}
+
+function encodeRuns({ base, offsets, max }: Integers, runs: number): Buffer {
+  const lengths = new Uint32Array(runs);
+  const heads = new Float64Array(runs);
+  let run = -1;
+  for (let i = 0; i < offsets.length; i++) {
+    if (i === 0 || offsets[i] !== offsets[i - 1]) heads[++run] = offsets[i]!;
+    lengths[run]!++;
+  }
+  const unit = unitOf(heads);
+  const values = encodeFrame(
+    { base, offsets: heads, max },
+    { unit, width: widthFor(max / unit), runs, starts: [0, 0] },
+  );
+  return joinRuns(lengths, values);
+}
+
+/** Runs of those lengths, of values that begin with their encoding. */
+export function joinRuns(lengths: Uint32Array, values: Uint8Array): Buffer {
+  const out = Buffer.allocUnsafe(5 + lengths.byteLength + values.length);
+  out[0] = BLOCK_ENCODING.runs;
+  out.writeUInt32LE(lengths.length, 1);
+  out.set(new Uint8Array(lengths.buffer, lengths.byteOffset, lengths.byteLength), 5);
+  out.set(values, 5 + lengths.byteLength);
+  return out;
+}

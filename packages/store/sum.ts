@@ -1,0 +1,136 @@
+/** Sums and averages. Those of whole numbers are exact whatever their size; those of doubles are rounded as doubles are. */
+
+import type { Value } from '@tidemark/schema/column-type';
+import { CELL } from '@tidemark/schema/column-vector';
+import type { Output } from '@tidemark/schema/query';
+import type { Aggregate, GroupNumbers } from './aggregate.ts';
+import type { Chunk, LongChunk, NumberChunk } from './chunk.ts';
+import { gatherNumbers } from './kernels.ts';
+import { Numbers } from './numbers.ts';
+
+/** Whole numbers are added in doubles up to here and then moved into a bigint, so that no sum is ever rounded. */
+const EXACT_MAX = 2 ** 52;
+
+export class Sum implements Aggregate {
+  readonly #output: Output;
+  readonly #counts = new Numbers();
+  readonly #sums = new Numbers();
+  /** By group, what did not fit `#sums`. */
+  readonly #longs = new Map<number, bigint>();
+  #values = new Float64Array(0);
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  add(rows: Uint32Array, groups: GroupNumbers, column: Chunk | undefined): void {
+    if (column === undefined || column.form === 'bytes') return;
+    const { presence } = column;
+    if (presence !== null && rows.some((row) => presence[row] !== CELL.value)) {
+      const isThere = (row: number): boolean => presence[row] === CELL.value;
+      const there = rows.filter(isThere);
+      const theirs = typeof groups === 'number' ? groups : groups.filter((_, i) => isThere(rows[i]!));
+      this.#addValues(there, theirs, column);
+    } else this.#addValues(rows, groups, column);
+  }
+
+  /** Every row has a value. */
+  #addValues(rows: Uint32Array, groups: GroupNumbers, column: NumberChunk | LongChunk): void {
+    if (rows.length === 0) return;
+    if (column.form === 'longs') this.#addLongs(rows, groups, column);
+    else {
+      if (this.#values.length < rows.length) this.#values = new Float64Array(rows.length);
+      gatherNumbers(column.data, rows, this.#values);
+      const isDouble = column.kind === 'f64';
+      if (typeof groups === 'number') this.#addToOne(rows.length, groups, column, isDouble);
+      else this.#addToEach(groups, column, isDouble);
+    }
+  }
+
+  /** Adds up what the chunk holds first: base and unit are the same for all. */
+  #addToOne(count: number, group: number, { base, unit, data }: NumberChunk, isDouble: boolean): void {
+    const values = this.#values;
+    // Of so few bits that a block of them does not leave what doubles hold.
+    const isSmall = !(data instanceof Float64Array);
+    this.#reserve(group);
+    this.#counts.values[group]! += count;
+    let sum = isDouble ? this.#sums.values[group]! : 0;
+    let spilled = 0n;
+    if (isDouble || isSmall) for (let i = 0; i < count; i++) sum += values[i]!;
+    else {
+      for (let i = 0; i < count; i++) {
+        const value = values[i]!;
+        if (Math.abs(value) > EXACT_MAX) spilled += BigInt(value);
+        else sum += value;
+        if (Math.abs(sum) <= EXACT_MAX) continue;
+        spilled += BigInt(sum);
+        sum = 0;
+      }
+    }
+    if (isDouble) this.#sums.values[group] = sum;
+    else {
+      const total = (spilled + BigInt(sum)) * BigInt(unit === 0 ? 1 : unit) + BigInt(base) * BigInt(count);
+      this.#longs.set(group, (this.#longs.get(group) ?? 0n) + total);
+    }
+  }
+
+  #addToEach(groups: Uint32Array, { base, unit }: NumberChunk, isDouble: boolean): void {
+    const values = this.#values;
+    if (unit !== 0 && (unit !== 1 || base !== 0)) {
+      for (let i = 0; i < groups.length; i++) values[i] = base + unit * values[i]!;
+    }
+    let largest = 0;
+    for (let i = 0; i < groups.length; i++) if (groups[i]! > largest) largest = groups[i]!;
+    this.#reserve(largest);
+    const counts = this.#counts.values;
+    const sums = this.#sums.values;
+    for (let i = 0; i < groups.length; i++) {
+      const group = groups[i]!;
+      counts[group]!++;
+      const value = values[i]!;
+      if (!isDouble && Math.abs(value) > EXACT_MAX) {
+        this.#longs.set(group, (this.#longs.get(group) ?? 0n) + BigInt(value));
+        continue;
+      }
+      const sum = sums[group]! + value;
+      sums[group] = sum;
+      if (!isDouble && (sum > EXACT_MAX || sum < -EXACT_MAX)) this.#spill(group);
+    }
+  }
+
+  #addLongs(rows: Uint32Array, groups: GroupNumbers, { data }: LongChunk): void {
+    for (let i = 0; i < rows.length; i++) {
+      const group = typeof groups === 'number' ? groups : groups[i]!;
+      this.#reserve(group);
+      this.#counts.values[group]!++;
+      this.#longs.set(group, (this.#longs.get(group) ?? 0n) + data[rows[i]!]!);
+    }
+  }
+
+  result(group: number): Value | null {
+    const count = this.#counts.at(group);
+    if (count === 0) return null;
+    const { column, kind } = this.#output;
+    const isDouble = column?.type.name === 'double';
+    if (isDouble) return kind === 'avg' ? this.#sums.at(group) / count : this.#sums.at(group);
+    const sum = (this.#longs.get(group) ?? 0n) + BigInt(this.#sums.at(group));
+    if (kind !== 'avg') return sum;
+    const scale = column?.type.name === 'decimal' ? 10 ** column.type.scale : 1;
+    return quotient(sum, BigInt(count)) / scale;
+  }
+
+  #reserve(group: number): void {
+    this.#counts.reserve(group);
+    this.#sums.reserve(group);
+  }
+
+  #spill(group: number): void {
+    this.#longs.set(group, (this.#longs.get(group) ?? 0n) + BigInt(this.#sums.values[group]!));
+    this.#sums.values[group] = 0;
+  }
+}
+
+/** Whole part exactly, then the rest: as near as a double gets. */
+function quotient(sum: bigint, count: bigint): number {
+  return Number(sum / count) + Number(sum % count) / Number(count);
+}
