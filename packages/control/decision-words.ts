@@ -35,6 +35,11 @@ function headOf({ keyspace, kind, outcome, site, from, to, epoch }: Decision): s
   const source = from ?? 'its primary';
   const reign = epoch === null ? '' : `, which writes in epoch ${epoch} since then`;
   switch (kind) {
+    case 'beginning':
+      return ended(outcome, {
+        what: `${ks} to be written for the first time, at ${target}`,
+        done: `${ks} was written for the first time, at ${target}${inEpoch(epoch)}`,
+      });
     case 'restart':
       return ended(outcome, {
         what: `a new writer at ${target} to take ${ks} over from the one before it at the same site`,
@@ -74,8 +79,13 @@ function headOf({ keyspace, kind, outcome, site, from, to, epoch }: Decision): s
       });
     case 'pause':
       return ended(outcome, {
-        what: `automatic failover of ${ks} to be paused or resumed`,
-        done: `automatic failover of ${ks} was paused or resumed`,
+        what: `the automatic failover of ${ks} to be paused`,
+        done: `the automatic failover of ${ks} was paused`,
+      });
+    case 'resume':
+      return ended(outcome, {
+        what: `the automatic failover of ${ks} to be resumed`,
+        done: `the automatic failover of ${ks} was resumed`,
       });
     case 'refusal':
       return `${site} refused to move ${ks} from ${source} to ${target}, and changed nothing`;

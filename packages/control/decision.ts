@@ -10,16 +10,18 @@ import { Fault } from '@tidemark/world/fault';
 import { z } from 'zod';
 
 /**
+ * - `beginning`: the first writer of a keyspace
  * - `restart`: the primary's writer process is a new one, at the same site
  * - `failover`: another site became primary because this one was lost, by suspicion or by an operator
  * - `switchover`: another site became primary as planned
  * - `takeover`: an election that stood still was taken over
  * - `recommendation`: what an operator should do, as the rules do not let it be done automatically
  * - `return`: a lost site is a member again; `demotion`: a member lost something and does not count
- * - `tail`: records beyond a cut were written out; `pause`: automatic failover was paused or resumed
+ * - `tail`: records beyond a cut were written out; `pause`, `resume`: of automatic failover
  * - `refusal`: an operator's or a watchdog's wish that no rule allows
  */
 export const DECISION_KINDS = [
+  'beginning',
   'restart',
   'failover',
   'switchover',
@@ -29,6 +31,7 @@ export const DECISION_KINDS = [
   'demotion',
   'tail',
   'pause',
+  'resume',
   'refusal',
 ] as const;
 export type DecisionKind = (typeof DECISION_KINDS)[number];

@@ -8,6 +8,7 @@ import { findAfter } from '@tidemark/log/find-position';
 import type { Log, LogBatch, LogEntry } from '@tidemark/log/log';
 import { Tail, type TailCheckpoint } from '@tidemark/log/tail';
 import { accept, emptyPrefix, type PartitionName, type Prefix, type Verdict } from '@tidemark/schema/accept';
+import type { Envelope } from '@tidemark/schema/envelope';
 import { rootOf } from '@tidemark/schema/log-identity';
 import { NOWHERE, type Position } from '@tidemark/schema/position';
 import type { Clock } from '@tidemark/world/clock';
@@ -44,6 +45,9 @@ export type CopierParts = {
 /** What a checkpoint of a copier holds. */
 export type CopierCheckpoint = { readonly tail: TailCheckpoint; readonly originOffset: number };
 
+/** A BARRIER: of which epoch, when it was read (monotonic), and how old its stamp was then by this site's clock. */
+export type HeardBarrier = { readonly epoch: number; readonly heardMs: number; readonly ageMs: number };
+
 export type CopierCounts = { copied: number; copiedBytes: number; duplicate: number; ignored: number };
 
 /** Records of a batch that extend the copy, and the prefix with them. */
@@ -58,6 +62,8 @@ export class Copier {
   stopped: string | null = null;
   /** How many records of the source were left when the last batch was read; null before the first. */
   behindRecords: number | null = null;
+  /** The newest BARRIER that was read from the origin's own log; null before the first. */
+  barrier: HeardBarrier | null = null;
   /** Offset at the origin of the last record that was copied from there, −1 before the first. */
   #originOffset = -1;
   #source: Source | null;
@@ -248,11 +254,19 @@ export class Copier {
       if (verdict.kind === 'ACCEPT') {
         after = verdict.prefix;
         lastOffset = offset;
+        if (source === this.#parts.home) this.#hear(verdict.envelope);
         const hint = source === this.#parts.home ? String(offset) : headers[ORIGIN_OFFSET_HEADER];
         entries.push(hint === undefined ? { value } : { value, headers: { [ORIGIN_OFFSET_HEADER]: hint } });
       } else this.#count(verdict, offset, source);
     }
     return { entries, after, lastOffset };
+  }
+
+  /** A barrier that comes from the origin itself is a sign of its life; one that another site still had is none. */
+  #hear({ body, epoch, stampMs }: Envelope): void {
+    if (body.kind !== 'Barrier') return;
+    const { clock } = this.#parts;
+    this.barrier = { epoch, heardMs: clock.monotonicMs(), ageMs: clock.nowMs() - stampMs };
   }
 
   #count(verdict: Exclude<Verdict, { kind: 'ACCEPT' }>, offset: number, { topic, site }: Source): void {

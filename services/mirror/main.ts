@@ -11,6 +11,7 @@ import { Fault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
 import type { FastifyInstance } from 'fastify';
+import type { HeardBarrier } from './copier.ts';
 import { registerCopiesRoutes } from './copies-http.ts';
 import { durableLines } from './durable-stream.ts';
 import { promisable } from './gate.ts';
@@ -135,6 +136,15 @@ export class MirrorService implements AsyncDisposable {
         stopped: copiers.flatMap((copier) => copier.stopped ?? []),
       };
     });
+  }
+
+  /**
+   * The newest BARRIER that was read from the origin's own log; null: none yet. Undefined: there is no copy of it here.
+   * Barriers stand in partition 0.
+   */
+  barrier(keyspace: string, origin: string): HeardBarrier | null | undefined {
+    const mirror = origin === this.#parts.site ? undefined : this.#mirrors.get(keyspace)?.get(origin);
+    return mirror?.copiers[0]?.barrier;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -48,6 +48,10 @@ export type Config = {
   readonly bodyBytesMax: number;
   readonly appendTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  readonly probeEveryMs: number;
+  readonly suspectAfterMs: number;
+  readonly suspicionStableMs: number;
+  readonly failoverEveryMsMin: number;
   readonly stopTimeoutMs: number;
   /** Each setting as it was given, and by whom. */
   readonly given: ReadonlyMap<SettingName, Given>;

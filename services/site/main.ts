@@ -28,6 +28,7 @@ import { takeDataFolder } from './identity.ts';
 import { registerKeyspaceRoutes } from './keyspace-routes.ts';
 import { Keyspaces, type Services } from './keyspaces.ts';
 import { SiteMetrics } from './metrics.ts';
+import { Outcomes } from './outcomes.ts';
 import { placeOf, SiteNetwork } from './places.ts';
 import { ROLES, type Role } from './settings.ts';
 import { ensureControlTopic, ensureTopics } from './topics.ts';
@@ -201,7 +202,10 @@ class Site {
       log,
       votes: roles.includes('watchdog'),
       network: new SiteNetwork(this.#world.network, voterUrlOf),
+      services: siteNetwork,
       placeOf,
+      barrier: (keyspace, origin) => services.mirror?.barrier(keyspace, origin),
+      limits: this.#config,
       loopLag,
       facts: () => facts.read(),
       keyspaces: () => keyspaces.all(),
@@ -221,6 +225,7 @@ class Site {
     const registerValue = (keyspace: string): RegisterValue | null => watchdog().registers.current(keyspace);
     const reigns = (keyspace: string): readonly Reign[] | null => registerValue(keyspace)?.reigns ?? null;
     const mirror = roles.includes('mirror') ? new MirrorService({ ...common, remotes, reigns }) : null;
+    const outcomes = new Outcomes((decision) => watchdog().decisions.record(decision));
     const writerParts: WriterServiceParts = {
       ...common,
       remotes,
@@ -228,8 +233,9 @@ class Site {
       placeOf,
       register: (keyspace) => watchdog().registers.register(keyspace),
       registerValue,
-      clockTrouble: () => null,
-      onOutcome: () => {},
+      clockTrouble: () => watchdog().clockTrouble(),
+      onOutcome: (keyspace, campaign, outcome) =>
+        outcomes.told({ keyspace, site, campaign, outcome, atMs: clock.nowMs(), id: random.id() }),
       onCommitted: (keyspace, partition, at) => applier?.committed(keyspace, partition, site, at),
       elsewhere: (keyspace) => keyspaces().elsewhere(keyspace),
       ...(roles.includes('applier') ? { applied: (value, signal) => this.#applied(applier!, value, signal) } : {}),

@@ -78,6 +78,25 @@ export const SETTINGS = {
   bodyBytesMax: setting(whole(1024, GIB), 'integer', 'largest body of a request that is read whole', 32 * MIB),
   appendTimeoutMs: setting(whole(100, 600_000), 'integer', 'longest wait for one append to the log', 5_000),
   requestTimeoutMs: setting(whole(100, 600_000), 'integer', 'longest wait for an ack, then 504', 10_000),
+  probeEveryMs: setting(whole(50, 10_000), 'integer', 'how often the other sites are asked for a sign of life', 250),
+  suspectAfterMs: setting(
+    whole(500, 600_000),
+    'integer',
+    'silence of every sign after which a primary is suspected',
+    2_500,
+  ),
+  suspicionStableMs: setting(
+    whole(0, 600_000),
+    'integer',
+    'how long a majority must go on suspecting it until another site is nominated',
+    1_000,
+  ),
+  failoverEveryMsMin: setting(
+    whole(0, 86_400_000),
+    'integer',
+    'least time from one automatic failover of a keyspace to the next',
+    3_600_000,
+  ),
   stopTimeoutMs: setting(whole(0, 600_000), 'integer', 'longest wait for what is under way when stopping', 10_000),
 };
 

@@ -1,4 +1,4 @@
-/** Says once a second, on the site's own board, that this process is alive and what it knows. */
+/** Says twice a second, on the site's own board, that this process is alive and what it knows. */
 
 import type { Beat, Board } from '@tidemark/control/board';
 import type { Clock } from '@tidemark/world/clock';
@@ -7,7 +7,7 @@ import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
 import { type SiteFacts, withoutPositions } from './facts.ts';
 
-export const BEAT_EVERY_MS = 1_000;
+export const BEAT_EVERY_MS = 500;
 
 export type HeartParts = {
   readonly site: string;

@@ -1,8 +1,11 @@
 /** The watchdog of a site: it says that this site is alive, listens for the others, and tells what it knows. */
 
+import { AGREEMENT_RULES } from '@tidemark/control/agreement';
 import type { Board } from '@tidemark/control/board';
+import { POLICY_RULES } from '@tidemark/control/failover-policy';
 import { parseRegisterRequest } from '@tidemark/control/register-json';
 import type { RegisterValue } from '@tidemark/control/register-value';
+import { SUSPICION_RULES } from '@tidemark/control/suspicion';
 import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
@@ -13,9 +16,13 @@ import type { Network } from '@tidemark/world/network';
 import type { Random } from '@tidemark/world/random';
 import type { FastifyInstance } from 'fastify';
 import { Acceptor } from './acceptor.ts';
+import { Decisions } from './decisions.ts';
+import { Deliberation } from './deliberation.ts';
 import type { SiteFacts } from './facts.ts';
 import { BEAT_EVERY_MS, beatUntil } from './heart.ts';
+import { registerPauseRoute } from './pause-http.ts';
 import { RegisterView } from './register-view.ts';
+import { type HeardBarrier, PULSE_ROUTE, Sentry } from './sentry.ts';
 import { type Status, statusOf } from './status.ts';
 import { type SeenSite, Watch } from './watch.ts';
 
@@ -32,7 +39,12 @@ export type WatchdogParts = {
   readonly votes: boolean;
   /** Finds the process of a site that votes. */
   readonly network: Network;
+  /** Finds the process of a site that writes and mirrors. */
+  readonly services: Network;
   readonly placeOf: (site: string) => string;
+  /** Null: none was read yet. Undefined: there is no copy of that origin's log in this process. */
+  readonly barrier: (keyspace: string, origin: string) => HeardBarrier | null | undefined;
+  readonly limits: WatchdogLimits;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -43,14 +55,27 @@ export type WatchdogParts = {
   readonly onFatal: (error: unknown) => void;
 };
 
+/** All in ms. */
+export type WatchdogLimits = {
+  readonly probeEveryMs: number;
+  readonly suspectAfterMs: number;
+  readonly suspicionStableMs: number;
+  readonly failoverEveryMsMin: number;
+};
+
 export class WatchdogService implements AsyncDisposable {
   /** What this process knows of the keyspaces' registers, and how it changes them. */
   readonly registers: RegisterView;
+  /** What was decided and refused here. */
+  readonly decisions: Decisions;
   readonly #parts: WatchdogParts;
   readonly #watch: Watch;
+  readonly #sentry: Sentry;
+  readonly #deliberation: Deliberation;
   /** Null where another process of the site votes. */
   readonly #acceptor: Acceptor | null;
   readonly #stop = new AbortController();
+  readonly #rounds = new Set<Promise<void>>();
   #running: Promise<unknown> = Promise.resolve();
   #loopLagMs = 0;
 
@@ -60,6 +85,26 @@ export class WatchdogService implements AsyncDisposable {
     this.registers = new RegisterView(parts);
     const onChosen = (value: RegisterValue): void => this.registers.heard(value);
     this.#acceptor = parts.votes ? new Acceptor({ ...parts, onChosen }) : null;
+    const sites = [...parts.boards.keys()];
+    const rules = rulesOf(parts.limits);
+    const registerValue = (keyspace: string): RegisterValue | null => this.registers.current(keyspace);
+    this.decisions = new Decisions({ ...parts, sites });
+    this.#deliberation = new Deliberation({
+      ...parts,
+      rules,
+      registerValue,
+      opinion: (keyspace) => this.#sentry.opinion(keyspace),
+      record: (decision) => this.decisions.record(decision),
+    });
+    this.#sentry = new Sentry({
+      ...parts,
+      sites,
+      rules,
+      registerValue,
+      beatHeardMs: (site) => this.#watch.beatHeardMs(site),
+      onSuspicion: (keyspace) => this.#deliberate(keyspace),
+      onHeard: (keyspace) => this.#deliberation.forget(keyspace),
+    });
   }
 
   start(): void {
@@ -70,12 +115,27 @@ export class WatchdogService implements AsyncDisposable {
       return this.#own();
     };
     const heart = { site, role, board: boards.get(site)!, clock, random, logger, facts };
-    this.#running = Promise.all([beatUntil(heart, signal), this.#watch.run(signal)]).catch((error) => onFatal(error));
+    const running = [beatUntil(heart, signal), this.#watch.run(signal), this.#sentry.run(signal)];
+    this.#running = Promise.all(running).catch((error) => onFatal(error));
   }
 
-  /** Begins to vote; call once the control topic is there, with its first record. */
+  /** Begins to vote, and to write down decisions; call once the control topic is there, with its first record. */
   beginVoting(): void {
     this.#acceptor?.start();
+    this.decisions.start();
+  }
+
+  /** The process that votes for the site is the one that speaks for it. */
+  #deliberate(keyspace: string): void {
+    if (!this.#parts.votes || this.#stop.signal.aborted) return;
+    const round = this.#deliberation.round(keyspace).catch(this.#parts.onFatal);
+    const tracked: Promise<void> = round.finally(() => this.#rounds.delete(tracked));
+    this.#rounds.add(tracked);
+  }
+
+  /** Why this site's wall clock is not to be trusted with stamps; null when it is. */
+  clockTrouble(): string | null {
+    return this.#sentry.clockTrouble();
   }
 
   #own(): SiteFacts {
@@ -110,9 +170,20 @@ export class WatchdogService implements AsyncDisposable {
     return this.#loopLagMs;
   }
 
-  /** `GET /v1/status`, `POST /v1/internal/register/{keyspace}`. */
+  /** `/v1/status`, `/v1/history`, `/v1/watchdog/{keyspace}`; what sites ask of each other: pulse, opinion, register. */
   register(app: FastifyInstance): void {
+    const { site, clock } = this.#parts;
     app.get('/v1/status', async () => this.status());
+    app.get(PULSE_ROUTE, async () => ({ site, timeMs: clock.nowMs() }));
+    app.get<{ Params: { keyspace: string } }>('/v1/internal/opinion/:keyspace', async ({ params }) =>
+      this.#sentry.opinion(params.keyspace),
+    );
+    this.decisions.register(app);
+    registerPauseRoute(app, {
+      ...this.#parts,
+      registerOf: (keyspace) => this.registers.register(keyspace),
+      record: (decision) => this.decisions.record(decision),
+    });
     app.post<{ Params: { keyspace: string } }>('/v1/internal/register/:keyspace', async ({ params, body }) => {
       const request = parseRegisterRequest(body);
       if (request === null) throw new Fault('invalid', 'no request to a register', { got: JSON.stringify(body) });
@@ -124,7 +195,16 @@ export class WatchdogService implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.registers[Symbol.asyncDispose]();
+    await this.decisions[Symbol.asyncDispose]();
+    await Promise.all(this.#rounds);
     await this.#acceptor?.[Symbol.asyncDispose]();
     await this.#running;
   }
+}
+
+function rulesOf({ probeEveryMs, suspectAfterMs, suspicionStableMs, failoverEveryMsMin }: WatchdogLimits) {
+  // Who may be moved automatically at short intervals is not held down for longer.
+  const holdDownMs = Math.min(POLICY_RULES.holdDownMs, failoverEveryMsMin);
+  const suspicion = { ...SUSPICION_RULES, tickEveryMs: probeEveryMs, suspectAfterMs };
+  return { ...suspicion, ...AGREEMENT_RULES, suspicionStableMs, failoverEveryMsMin, holdDownMs };
 }

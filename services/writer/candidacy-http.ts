@@ -10,6 +10,7 @@ const nominationSchema = z.object({
   cause: z.enum(['start', 'suspicion', 'switchover', 'failover', 'takeover']),
   reason: z.string(),
   version: z.int().nullable().default(null),
+  decisionId: z.string().nullable().default(null),
   loss: z
     .object({ rowsMax: z.number(), mode: z.enum(['consistent', 'received']) })
     .nullable()

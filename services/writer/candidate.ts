@@ -62,6 +62,8 @@ export type Campaign = {
   readonly loss: LossRule | null;
   /** Version of the register the reasons are of; null: of now. */
   readonly version: number | null;
+  /** Of the decision that whoever nominated it stored; null: nobody did. */
+  readonly decisionId?: string | null;
 };
 
 /** How long each step took, in ms. */

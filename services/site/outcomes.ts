@@ -1,0 +1,133 @@
+/** How an election that was run here ended, as a decision to store: which part of a nomination's story the candidate knows. */
+
+import { type Amount, type Decision, type DecisionKind, NOTHING_ELSE } from '@tidemark/control/decision';
+import type { Cause, RegisterValue } from '@tidemark/control/register-value';
+import type { Fault } from '@tidemark/world/fault';
+import { messageOf } from '@tidemark/world/fault';
+import type { Campaign, Outcome } from '@tidemark/writer/candidate';
+
+export type EndedElection = {
+  readonly keyspace: string;
+  readonly site: string;
+  readonly campaign: Campaign;
+  readonly outcome: Outcome | { readonly kind: 'failed'; readonly error: Fault | unknown };
+  readonly atMs: number;
+  /** Of the decision, when nobody gave it one with the nomination. */
+  readonly id: string;
+};
+
+/** Tells of each election once: one that cannot be finished is tried again and again, and says the same each time. */
+export class Outcomes {
+  readonly #record: (decision: Decision) => void;
+  /** Keyspace → how the last election that was not won ended. */
+  readonly #last = new Map<string, string>();
+
+  constructor(record: (decision: Decision) => void) {
+    this.#record = record;
+  }
+
+  told(ended: EndedElection): void {
+    const decision = decisionOfElection(ended);
+    const { keyspace, kind, outcome } = decision;
+    const same = `${kind} ${outcome} ${ended.campaign.version} ${ended.campaign.decisionId ?? ''}`;
+    if (outcome !== 'done' && this.#last.get(keyspace) === same) return;
+    this.#last.set(keyspace, same);
+    this.#record(decision);
+  }
+}
+
+const KIND_OF_CAUSE = {
+  start: 'restart',
+  suspicion: 'failover',
+  failover: 'failover',
+  switchover: 'switchover',
+  takeover: 'takeover',
+} as const satisfies Record<Cause, DecisionKind>;
+
+const RULE_OF_CAUSE = {
+  start: 'an epoch belongs to one writer process: a new one begins with an election at the same site',
+  suspicion: '',
+  failover: 'an operator may name the site that takes over from a lost one',
+  switchover: 'the old primary stops and hands over everything before the new one begins',
+  takeover: 'an election that stood unchanged for about 10 s may be taken over by another whole member',
+} as const satisfies Record<Cause, string>;
+
+export function decisionOfElection({ keyspace, site, campaign, outcome, atMs, id }: EndedElection): Decision {
+  const { cause, reason } = campaign;
+  const common = {
+    ...NOTHING_ELSE,
+    id: campaign.decisionId ?? id,
+    atMs,
+    site,
+    keyspace,
+    kind: KIND_OF_CAUSE[cause],
+    rule: RULE_OF_CAUSE[cause],
+    to: site,
+  };
+  switch (outcome.kind) {
+    case 'failed':
+      return { ...common, outcome: 'failed', words: `${reason}; ${messageOf(outcome.error)}`, remedy: REMEDY };
+    case 'lost':
+      return {
+        ...common,
+        outcome: 'superseded',
+        phases: phasesOf(outcome),
+        words: `${reason}; ${outcome.reason}`,
+      };
+    case 'won':
+      return { ...common, ...wonPart(campaign, outcome) };
+  }
+}
+
+/** Nobody has to do anything: while it cannot be finished, it is tried again. */
+const REMEDY = 'it is tried again by itself; a site that is away and holds what is missing has to come back';
+
+function wonPart(
+  { cause, reason, loss }: Campaign,
+  outcome: Outcome & { readonly kind: 'won' },
+): Partial<Decision> & Needed {
+  const { elected, closed } = outcome;
+  const { value, epoch } = elected;
+  const totalMs = outcome.phases.reduce((sum, phase) => sum + phase.ms, 0);
+  const isFirst = closed.from === null;
+  return {
+    kind: isFirst ? 'beginning' : KIND_OF_CAUSE[cause],
+    outcome: 'done',
+    from: closed.from,
+    epoch,
+    phases: phasesOf(outcome),
+    kept: isFirst ? null : keptOf(value, closed.epoch),
+    lost: isFirst || loss !== null ? null : { records: 0, rows: 0 },
+    cost: isFirst ? null : `the election itself kept writes waiting for ${(totalMs / 1_000).toFixed(1)} s`,
+    wouldHavePrevented: PREVENTION_OF_CAUSE[cause],
+    words: isFirst || closed.how === '' ? reason : `${reason}; epoch ${closed.epoch} was closed ${closed.how}`,
+  };
+}
+
+type Needed = { readonly outcome: 'done'; readonly words: string };
+
+const PREVENTION_OF_CAUSE = {
+  start: null,
+  suspicion: 'any one sign of life within the limit, such as a second way to the site for probes or heartbeats',
+  failover: 'the lost site being back sooner',
+  switchover: null,
+  takeover: 'the first candidate living until its election was over',
+} as const satisfies Record<Cause, string | null>;
+
+function phasesOf({ phases }: Outcome): Decision['phases'] {
+  return phases.map(({ name, ms }) => ({ name: PHASE_NAMES[name], ms }));
+}
+
+const PHASE_NAMES = {
+  drained: 'handing over',
+  named: 'being named in the register',
+  fenced: 'fencing the old epoch',
+  filled: 'filling the members up',
+  committed: 'the commit',
+} as const;
+
+/** Records of the epoch that ended, up to its cuts. */
+function keptOf(value: RegisterValue, epoch: number): Amount | null {
+  const cuts = value.reigns.find((reign) => reign.epoch === epoch)?.cuts ?? null;
+  return cuts === null ? null : { records: cuts.reduce((sum, { seq }) => sum + seq + 1, 0), rows: null };
+}
