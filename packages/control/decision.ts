@@ -132,6 +132,7 @@ export function decisionOf(json: unknown): Decision {
  * Law: parts in any order, any of them repeated, end in the same decision.
  */
 export function joinDecisions(parts: readonly Decision[]): Decision {
+  if (parts.length === 1) return parts[0]!;
   const texts = new Map(parts.map((part) => [encodeDecision(part), part]));
   const ordered = [...texts.keys()].sort().map((text) => texts.get(text)!);
   ordered.sort((a, b) => progressOf(a) - progressOf(b));

@@ -2,9 +2,11 @@
 
 import { AGREEMENT_RULES } from '@tidemark/control/agreement';
 import type { Board } from '@tidemark/control/board';
+import type { Decision } from '@tidemark/control/decision';
 import { POLICY_RULES } from '@tidemark/control/failover-policy';
+import type { Models } from '@tidemark/control/models';
 import { parseRegisterRequest } from '@tidemark/control/register-json';
-import type { RegisterValue } from '@tidemark/control/register-value';
+import { primaryOf, type RegisterValue } from '@tidemark/control/register-value';
 import { SUSPICION_RULES } from '@tidemark/control/suspicion';
 import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/schema/table';
@@ -20,6 +22,7 @@ import { Decisions } from './decisions.ts';
 import { Deliberation } from './deliberation.ts';
 import type { SiteFacts } from './facts.ts';
 import { BEAT_EVERY_MS, beatUntil } from './heart.ts';
+import { failoversIn, measuredModels } from './measured.ts';
 import { registerPauseRoute } from './pause-http.ts';
 import { RegisterView } from './register-view.ts';
 import { type HeardBarrier, PULSE_ROUTE, Sentry } from './sentry.ts';
@@ -145,13 +148,35 @@ export class WatchdogService implements AsyncDisposable {
   /** From memory: it never waits for a board or another site. */
   status(): Status {
     const { cluster, site, keyspaces } = this.#parts;
+    const own = this.#own();
     return statusOf({
       cluster,
       site,
-      own: this.#own(),
+      own,
       seen: this.#watch.sites(),
       keyspaces: keyspaces(),
+      registerValue: (keyspace) => this.registers.current(keyspace),
+      lastFailover: (keyspace) => failoversIn(this.#historyOf(keyspace))[0] ?? null,
+      models: (keyspace) => this.#models(keyspace, own),
       beatEveryMs: BEAT_EVERY_MS,
+    });
+  }
+
+  #historyOf(keyspace: string): Decision[] {
+    return this.decisions.history().filter((decision) => decision.keyspace === keyspace);
+  }
+
+  #models(name: string, own: SiteFacts): Models {
+    const { barrier, keyspaces, limits } = this.#parts;
+    const keyspace = keyspaces().find((one) => one.name === name)!;
+    const primary = primaryOf(this.registers.current(name), keyspace);
+    return measuredModels({
+      primary,
+      facts: own.keyspaces.find((facts) => facts.keyspace === name),
+      barrierAgeMs: barrier(name, primary)?.ageMs ?? null,
+      failing: this.#sentry.probes.failing(primary),
+      history: this.#historyOf(name),
+      silenceMs: limits.suspectAfterMs + limits.suspicionStableMs,
     });
   }
 

@@ -34,7 +34,12 @@ export const PULSE_ROUTE = '/v1/internal/pulse';
 export type Pulse = { readonly site: string; readonly timeMs: number };
 
 /** The newest BARRIER of an origin that the mirror here read: of which epoch, and when, on this process's clock. */
-export type HeardBarrier = { readonly epoch: number; readonly heardMs: number };
+export type HeardBarrier = {
+  readonly epoch: number;
+  readonly heardMs: number;
+  /** How old its stamp was then, by this site's wall clock. */
+  readonly ageMs: number;
+};
 
 export type SentryParts = {
   readonly site: string;

@@ -1,5 +1,7 @@
 import type { Freshness } from '@tidemark/control/freshness';
 import type { Lag } from '@tidemark/control/lag';
+import { modelsOf } from '@tidemark/control/models';
+import { initialValue, type RegisterValue } from '@tidemark/control/register-value';
 import { evolve } from '@tidemark/schema/evolve';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -38,8 +40,16 @@ function seen(site: string, state: Freshness, ageMs: number, facts: SiteFacts | 
   return { site, state, reason: state === 'alive' ? null : 'because', processes };
 }
 
+const NOTHING_MEASURED = { storedMs: null, appliedAgeMs: null, failing: null, behindRecords: null, failoversMs: [] };
+const models = () => modelsOf({ ...NOTHING_MEASURED, lostRows: null }, { failoverMs: 4_000 });
+const unread = { registerValue: () => null, lastFailover: () => null, models };
+
 /** As paris sees it. */
-function statusWith(sites: SeenSite[], own: SiteFacts = factsOf('paris', LIVE)): Status {
+function statusWith(
+  sites: SeenSite[],
+  own: SiteFacts = factsOf('paris', LIVE),
+  value: RegisterValue | null = null,
+): Status {
   const input: StatusInput = {
     cluster: 'c',
     site: 'paris',
@@ -47,6 +57,8 @@ function statusWith(sites: SeenSite[], own: SiteFacts = factsOf('paris', LIVE)):
     seen: sites,
     keyspaces: [travel],
     beatEveryMs: BEAT_EVERY_MS,
+    ...unread,
+    registerValue: () => value,
   };
   return statusOf(input);
 }
@@ -96,7 +108,7 @@ describe('status', () => {
     expect(status.keyspaces[0]).toMatchObject({ primary: 'paris', primaryState: 'alive', epoch: 3, ack: 'sync(1)' });
     expect(status.keyspaces[0]!.sites[1]).toEqual({
       site: 'tokyo',
-      role: 'data',
+      role: 'unknown',
       state: 'alive',
       phase: 'running',
       asOfMs: 1_700_000_000_000,
@@ -151,7 +163,39 @@ describe('status', () => {
   it('without the primary nobody knows the epoch', () => {
     const own = { ...factsOf('tokyo', LIVE), url: 'http://tokyo' };
     const input = { cluster: 'c', site: 'tokyo', own, seen: [seen('paris', 'unknown', 0, null)] };
-    const status = statusOf({ ...input, keyspaces: [travel], beatEveryMs: BEAT_EVERY_MS });
-    expect(status.keyspaces[0]).toMatchObject({ epoch: null, writer: null, primaryState: 'unknown' });
+    const status = statusOf({ ...input, ...unread, keyspaces: [travel], beatEveryMs: BEAT_EVERY_MS });
+    expect(status.keyspaces[0]).toMatchObject({ epoch: null, writer: null, primaryState: 'unknown', phase: 'unknown' });
+    expect(status.keyspaces[0]!.sites.map(({ role }) => role)).toEqual(['unknown', 'unknown', 'witness']);
+  });
+
+  it('who is primary, in which epoch, and what everyone is to it, the register says and nobody else', () => {
+    const alive = ['paris', 'tokyo'].map((site) => seen(site, 'alive', 0, factsOf(site, LIVE)));
+    const member = (site: string, state: 'ACTIVE' | 'REBUILD') => ({ site, state, logIds: {} });
+    const value: RegisterValue = {
+      ...initialValue(travel),
+      version: 9,
+      nextEpoch: 8,
+      paused: true,
+      members: [member('paris', 'REBUILD'), member('tokyo', 'ACTIVE')],
+      reigns: [
+        { epoch: 3, site: 'paris', writerId: 'w', cuts: [] },
+        { epoch: 6, site: 'tokyo', writerId: 'v', cuts: null },
+      ],
+    };
+    const election = { epoch: 7, site: 'paris', cause: 'failover', reason: 'because' } as const;
+    const [steady] = statusWith(alive, undefined, value).keyspaces;
+    expect(steady).toMatchObject({ primary: 'tokyo', epoch: 6, phase: 'steady', election: null, paused: true });
+    expect(steady!.sites.map(({ site, role }) => `${site} ${role}`)).toEqual([
+      'paris rebuild',
+      'tokyo primary',
+      'vienna witness',
+    ]);
+    expect(steady!.sites[0]!.origins.map(({ origin }) => origin)).toContain('tokyo');
+    const open = { ...value, election: { ...election, writerId: 'u', beganMs: 0, loss: null } };
+    expect(statusWith(alive, undefined, open).keyspaces[0]).toMatchObject({
+      primary: 'tokyo',
+      phase: 'electing',
+      election,
+    });
   });
 });

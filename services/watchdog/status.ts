@@ -5,6 +5,8 @@
 
 import type { Freshness } from '@tidemark/control/freshness';
 import type { Lag } from '@tidemark/control/lag';
+import type { Models } from '@tidemark/control/models';
+import { type Cause, memberNamed, newestReign, primaryOf, type RegisterValue } from '@tidemark/control/register-value';
 import { formatAck, type Keyspace } from '@tidemark/schema/table';
 import type { CopyFacts, KeyspaceFacts, OriginFacts, ReignFacts, SiteFacts } from './facts.ts';
 import type { SeenProcess, SeenSite } from './watch.ts';
@@ -35,9 +37,12 @@ export type OriginStatus = {
   readonly stopped: readonly string[];
 };
 
+/** What a site is to a keyspace; `unknown` until the register was read. */
+export type SiteRole = 'primary' | 'replica' | 'witness' | 'rebuild' | 'unknown';
+
 export type KeyspaceSiteStatus = {
   readonly site: string;
-  readonly role: 'data' | 'witness';
+  readonly role: SiteRole;
   readonly state: Freshness;
   readonly phase: KeyspaceFacts['state'] | 'unknown';
   readonly asOfMs: number | null;
@@ -48,13 +53,42 @@ export type KeyspaceStatus = {
   readonly keyspace: string;
   readonly version: number;
   readonly ack: string;
+  /** The site of the newest reign; before the register was read, the one it was defined with. */
   readonly primary: string;
   /** State of the primary's site. */
   readonly primaryState: Freshness;
-  /** Null when the primary was not heard. */
+  /** Of the newest reign; null before the register was read, and before the first. */
   readonly epoch: number | null;
+  /** What the register says is going on. */
+  readonly phase: 'steady' | 'electing' | 'unknown';
+  /** Who is being elected, in which epoch and why; null while it is steady. */
+  readonly election: {
+    readonly epoch: number;
+    readonly site: string;
+    readonly cause: Cause;
+    readonly reason: string;
+  } | null;
+  readonly failover: Keyspace['failover'];
+  readonly paused: boolean;
+  /** The newest move to another site that is known here, measured; null: none. */
+  readonly lastFailover: LastFailover | null;
+  readonly models: Models;
   readonly writer: Omit<ReignFacts, 'epoch'> | null;
   readonly sites: readonly KeyspaceSiteStatus[];
+};
+
+export type LastFailover = {
+  /** Its explanation is at `/v1/history/{decision}`. */
+  readonly decision: string;
+  readonly kind: 'failover' | 'switchover' | 'takeover';
+  readonly atMs: number;
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly epoch: number | null;
+  readonly phases: readonly { readonly name: string; readonly ms: number }[];
+  readonly totalMs: number;
+  /** Rows; null: not known. */
+  readonly lostRows: number | null;
 };
 
 export type Status = {
@@ -72,6 +106,10 @@ export type StatusInput = {
   readonly own: SiteFacts;
   readonly seen: readonly SeenSite[];
   readonly keyspaces: readonly Keyspace[];
+  /** The newest value known here of a keyspace's register. */
+  readonly registerValue: (keyspace: string) => RegisterValue | null;
+  readonly lastFailover: (keyspace: string) => LastFailover | null;
+  readonly models: (keyspace: string) => Models;
   readonly beatEveryMs: number;
 };
 
@@ -104,7 +142,10 @@ function siteStatus(input: StatusInput, { site, state, reason, processes }: Seen
 }
 
 function keyspaceStatus(input: StatusInput, keyspace: Keyspace): KeyspaceStatus {
-  const { name, version, ack, primary } = keyspace;
+  const { name, version, ack } = keyspace;
+  const value = input.registerValue(name);
+  const primary = primaryOf(value, keyspace);
+  const reign = value === null ? null : newestReign(value);
   const writer = said(input, primary, name).find((one) => one.facts.writer !== null)?.facts.writer ?? null;
   const { epoch = null, ...rest } = writer ?? {};
   return {
@@ -113,20 +154,40 @@ function keyspaceStatus(input: StatusInput, keyspace: Keyspace): KeyspaceStatus 
     ack: formatAck(ack),
     primary,
     primaryState: stateOf(input, primary),
-    epoch,
+    epoch: reign?.epoch ?? epoch,
+    phase: value === null ? 'unknown' : value.election === null ? 'steady' : 'electing',
+    election: electionOf(value),
+    failover: value?.failover ?? keyspace.failover,
+    paused: value?.paused ?? false,
+    lastFailover: input.lastFailover(name),
+    models: input.models(name),
     writer: writer === null ? null : (rest as Omit<ReignFacts, 'epoch'>),
     sites: keyspace.sites.map((site) => {
       const all = said(input, site.name, name);
       return {
         site: site.name,
-        role: site.role,
+        role: roleOf(value, site),
         state: stateOf(input, site.name),
         phase: phaseOf(all),
         asOfMs: all.map((one) => one.facts.asOfMs).find((asOfMs) => asOfMs !== null) ?? null,
-        origins: site.role === 'data' ? originsOf(input, keyspace, site.name, all) : [],
+        origins: site.role === 'data' ? originsOf(input, keyspace, primary, site.name, all) : [],
       };
     }),
   };
+}
+
+function electionOf(value: RegisterValue | null): KeyspaceStatus['election'] {
+  if (value === null || value.election === null) return null;
+  const { epoch, site, cause, reason } = value.election;
+  return { epoch, site, cause, reason };
+}
+
+function roleOf(value: RegisterValue | null, { name, role }: Keyspace['sites'][number]): SiteRole {
+  if (role === 'witness') return 'witness';
+  const reign = value === null ? null : newestReign(value);
+  if (value === null || reign === null) return 'unknown';
+  if (reign.site === name) return 'primary';
+  return memberNamed(value, name)?.state === 'ACTIVE' ? 'replica' : 'rebuild';
 }
 
 function stateOf(input: StatusInput, site: string): Freshness {
@@ -148,11 +209,17 @@ function phaseOf(all: readonly Said[]): KeyspaceSiteStatus['phase'] {
 }
 
 /** The primary always, whether anything was said of it or not; another origin when there is something to say of it. */
-function originsOf(input: StatusInput, keyspace: Keyspace, site: string, all: readonly Said[]): OriginStatus[] {
+function originsOf(
+  input: StatusInput,
+  keyspace: Keyspace,
+  primary: string,
+  site: string,
+  all: readonly Said[],
+): OriginStatus[] {
   const data = keyspace.sites.filter((one) => one.role === 'data').map((one) => one.name);
   return data
-    .map((origin) => originStatus(input, keyspace, site, origin, all))
-    .filter((status) => status.origin === keyspace.primary || hasWritten(status));
+    .map((origin) => originStatus(input, primary, site, origin, all))
+    .filter((status) => status.origin === primary || hasWritten(status));
 }
 
 function hasWritten({ lagState, applied, durable, ignored, stopped }: OriginStatus): boolean {
@@ -162,7 +229,7 @@ function hasWritten({ lagState, applied, durable, ignored, stopped }: OriginStat
 
 function originStatus(
   input: StatusInput,
-  keyspace: Keyspace,
+  primary: string,
   site: string,
   origin: string,
   all: readonly Said[],
@@ -171,7 +238,7 @@ function originStatus(
   const copy = origin === site ? null : find(all, (facts) => facts.copies, origin)?.one;
   const lag = at === null ? UNKNOWN : agedLag(at.one.lag, at, input.beatEveryMs);
   // Only the primary writes barriers: of any other origin there is nothing to be behind of.
-  const { lagMs, state } = origin === keyspace.primary || lag.state !== 'stale' ? lag : UNKNOWN;
+  const { lagMs, state } = origin === primary || lag.state !== 'stale' ? lag : UNKNOWN;
   return {
     origin,
     lagSeconds: lagMs === null ? null : seconds(lagMs),

@@ -89,7 +89,7 @@ export class Town {
   readonly #keyspace: Keyspace;
   readonly #random: SeededRandom;
   readonly #watchers = new Map<string, Watcher>();
-  readonly #barriers = new Map<string, { epoch: number; heardMs: number }>();
+  readonly #barriers = new Map<string, { epoch: number; heardMs: number; ageMs: number }>();
   readonly #beats = new Map<string, number>();
   readonly #stop = new AbortController();
   readonly #running: Promise<unknown>[] = [];
@@ -209,7 +209,7 @@ export class Town {
       const primary = reign?.site ?? '';
       for (const site of this.sites) {
         if (reign === null || !this.#lives(primary) || !this.writes || this.cut.has(`${primary}>${site}`)) continue;
-        this.#barriers.set(`${primary}>${site}`, { epoch: reign.epoch, heardMs: this.clock.monotonicMs() });
+        this.#barriers.set(`${primary}>${site}`, { epoch: reign.epoch, heardMs: this.clock.monotonicMs(), ageMs: 5 });
       }
       await this.clock.sleep(1_000, this.#stop.signal);
     }

@@ -1,0 +1,106 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Decision } from '@tidemark/control/decision';
+import type { Status } from '@tidemark/watchdog/status';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { askAt, send, untilDone } from './asking.ts';
+import { readConfig } from './config.ts';
+import { type RunningSite, startSite } from './main.ts';
+
+const NAMES = ['paris', 'tokyo', 'quito'];
+const FILE = {
+  keyspace: 'travel',
+  primary: 'paris',
+  ack: 'sync(1)',
+  sites: { paris: 'data', tokyo: 'data', quito: 'data' },
+  partitions: 2,
+  tables: { t: { columns: { k: 'string', v: 'int' }, partitionKey: 'k' } },
+};
+
+let folder = '';
+const sites = new Map<string, RunningSite>();
+
+/** Limits are short: what is tested is that it happens and what is said of it, not when. */
+function start(name: string): Promise<RunningSite> {
+  const of = (site: string) => ({ log: `sqlite:${folder}/${site}/log.db`, board: `file:${folder}/${site}/board.json` });
+  const settings = {
+    site: name,
+    listen: '127.0.0.1:0',
+    data: `${folder}/${name}`,
+    sites: Object.fromEntries(NAMES.map((site) => [site, of(site)])),
+    suspectAfterMs: 1_200,
+    suspicionStableMs: 300,
+  };
+  return startSite(readConfig({ file: { path: join(folder, 'tidemark.json'), text: JSON.stringify(settings) } }), {
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+}
+
+const ask = (site: string, path: string, request?: RequestInit) => askAt(sites.get(site)!.url, path, request);
+
+async function writeAt(site: string, rows: readonly { k: string; v: number }[]): Promise<void> {
+  const answer = await ask(site, '/v1/travel/t/rows', send('POST', { rows }));
+  expect(answer).toMatchObject({ status: 200, body: { accepted: rows.length } });
+}
+
+async function statusAt(site: string) {
+  return ((await ask(site, '/v1/status')).body as Status).keyspaces[0]!;
+}
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tidemark-failover-'));
+  for (const name of NAMES) sites.set(name, await start(name));
+  await untilDone(async () => {
+    const put = await ask('paris', '/v1/keyspaces/travel', send('PUT', FILE));
+    expect([200, 201]).toContain(put.status);
+  });
+  await untilDone(async () => {
+    for (const name of NAMES) expect((await ask(name, '/readyz')).status).toBe(200);
+  });
+}, 60_000);
+
+afterEach(async () => {
+  for (const site of sites.values()) await site.stop();
+  await rm(folder, { recursive: true, force: true });
+}, 30_000);
+
+describe('a site is lost', () => {
+  it('another one writes on by itself, and says what happened', async () => {
+    await untilDone(() => writeAt('paris', [{ k: 'a', v: 1 }]));
+    await untilDone(async () => expect((await statusAt('tokyo')).primary).toBe('paris'));
+    await sites.get('paris')!.stop();
+    await untilDone(async () => {
+      expect((await statusAt('tokyo')).primary).not.toBe('paris');
+    });
+    const { primary } = await statusAt('tokyo');
+    await untilDone(() => writeAt(primary, [{ k: 'b', v: 2 }]));
+    expect(await ask(primary, '/v1/travel/t/rows/a')).toMatchObject({ status: 200, body: { v: 1 } });
+    let decision: (Decision & { readonly explanation: string }) | undefined;
+    await untilDone(async () => {
+      const { decisions } = (await ask(primary, '/v1/history?all')).body as { decisions: (typeof decision)[] };
+      decision = decisions.find((one) => one?.kind === 'failover');
+      expect(decision).toMatchObject({ outcome: 'done', from: 'paris', to: primary });
+    });
+    expect(decision!.saw).toHaveLength(2);
+    expect(decision!.explanation).toMatch(/nothing acked was lost/);
+  }, 60_000);
+
+  it('while it is paused nothing is moved, what should be done is said, and resumed it happens', async () => {
+    await untilDone(() => writeAt('paris', [{ k: 'a', v: 1 }]));
+    const pause = (paused: unknown) => ask('tokyo', '/v1/watchdog/travel', send('POST', { paused }));
+    expect(await pause('yes')).toMatchObject({ status: 400 });
+    await untilDone(async () => expect(await pause(true)).toMatchObject({ status: 200, body: { paused: true } }));
+    expect(await pause(true)).toMatchObject({ status: 200, body: { changed: false } });
+    await sites.get('paris')!.stop();
+    await untilDone(async () => {
+      const { decisions } = (await ask('tokyo', '/v1/history?all')).body as { decisions: Decision[] };
+      expect(decisions.find(({ kind }) => kind === 'recommendation')).toMatchObject({ from: 'paris' });
+    });
+    expect((await statusAt('tokyo')).primary).toBe('paris');
+    await untilDone(async () => expect(await pause(false)).toMatchObject({ status: 200, body: { changed: true } }));
+    await untilDone(async () => expect((await statusAt('tokyo')).primary).not.toBe('paris'));
+  }, 60_000);
+});
