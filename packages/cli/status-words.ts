@@ -68,3 +68,30 @@ function keyspaceInWords({ keyspace, version, ack, primary, epoch, sites }: Keys
   });
   return `${head}\n${textTable(KEYSPACE_COLUMNS, rows)}`;
 }
+
+const LIVE_COLUMNS = ['keyspace', 'site', 'is', 'state', 'epoch', 'lag s', 'behind', 'beat s', 'what is wrong'];
+
+/** Everything in one table, a line for each keyspace at each site: short enough to be read while it changes. */
+export function liveStatus(status: Status, now: Date): string {
+  const rows = status.keyspaces.flatMap((keyspace) =>
+    keyspace.sites.map(({ site, role, phase, origins }) => {
+      const seen = status.sites.find((one) => one.site === site);
+      const isPrimary = site === keyspace.primary;
+      const behind = origins.find((one) => one.origin === keyspace.primary);
+      const wrong = [seen?.reason, phase === 'running' ? null : phase, ...origins.flatMap((one) => one.stopped)];
+      return [
+        keyspace.keyspace,
+        site,
+        isPrimary ? 'PRIMARY' : role === 'witness' ? 'witness' : 'replica',
+        seen?.state ?? 'unknown',
+        isPrimary ? keyspace.epoch : null,
+        isPrimary ? null : (behind?.lagSeconds ?? null),
+        isPrimary ? null : (behind?.behindRecords ?? null),
+        seen?.beatAgeSeconds ?? null,
+        wrong.filter((text) => text !== null && text !== undefined && text !== '').join('; '),
+      ];
+    }),
+  );
+  const head = `cluster ${status.cluster}, as ${status.site} sees it at ${now.toISOString()}; Ctrl-C ends this`;
+  return `${head}\n\n${textTable(LIVE_COLUMNS, rows)}`;
+}

@@ -5,7 +5,8 @@ import type { Database } from '@tidemark/client';
 import { isFault, messageOf } from '@tidemark/world/fault';
 import { EXIT } from './exit-code.ts';
 import { command, type Invocation } from './invocation.ts';
-import { type Status, statusInWords } from './status-words.ts';
+import { LiveScreen } from './live-screen.ts';
+import { liveStatus, type Status, statusInWords } from './status-words.ts';
 
 const WATCH_MS = 1_000;
 
@@ -18,23 +19,26 @@ export const status = command<Flags>('status', 'sites, roles, epochs, lag', asyn
   const seen = await readStatus(db, flags.site);
   output.result(seen, statusInWords(seen));
   return EXIT.done;
-}).option('--watch', 'again every second until stopped');
+}).option('--watch', 'a live table, until stopped');
 
 async function readStatus(db: Database, site: string | undefined): Promise<Status> {
   using reply = await db.ask(site === undefined ? 'any' : { site }, { method: 'GET', path: '/v1/status' });
   return (await reply.response.json()) as Status;
 }
 
-/** A site that stops answering is part of what is watched, not the end of it. */
-async function watch({ flags, output, signal }: Invocation<Flags>, db: Database): Promise<typeof EXIT.done> {
+/** Until stopped. A site that stops answering is part of what is watched, not the end of it. */
+async function watch(invocation: Invocation<Flags>, db: Database): Promise<typeof EXIT.done> {
+  const { flags, output, signal } = invocation;
+  using screen = !output.json && process.stdout.isTTY ? new LiveScreen(process.stdout) : null;
   while (!signal.aborted) {
     try {
       const seen = await readStatus(db, flags.site);
-      if (!output.json && process.stdout.isTTY) output.raw('\u001b[H\u001b[2J');
-      output.result(seen, statusInWords(seen));
+      if (screen === null) output.result(seen, statusInWords(seen));
+      else screen.draw(liveStatus(seen, new Date()));
     } catch (error) {
       if (!isFault(error)) throw error;
-      output.note(messageOf(error));
+      if (screen === null) output.note(messageOf(error));
+      else screen.draw(`${new Date().toISOString()}  no site answers: ${messageOf(error)}`);
     }
     await sleep(WATCH_MS, undefined, { signal }).catch(() => undefined);
   }

@@ -8,10 +8,12 @@ import { Fault, type FaultKind } from '@tidemark/world/fault';
 import { describe, expect, test } from 'vitest';
 import { exitCodeOf } from './exit-code.ts';
 import { durationMs, siteUrls } from './invocation.ts';
+import { LiveScreen } from './live-screen.ts';
 import { FLIGHTS_TABLE } from './load/flights.ts';
 import { Output, textTable } from './output.ts';
 import { keyFromWords, rowFromWords } from './row-words.ts';
 import { queryFromWords } from './scan-words.ts';
+import { liveStatus, type Status } from './status-words.ts';
 
 const file = {
   keyspace: 'travel',
@@ -129,5 +131,39 @@ describe('output', () => {
 
   test('a control character in a cell does not reach the terminal', () => {
     expect(textTable(['k'], [['a\u001b[2Jb']])).toContain('a\\x1b[2Jb');
+  });
+});
+
+describe('a live table', () => {
+  const at = (site: string, state: string, reason: string | null) => ({
+    ...{ site, state, reason, url: null, roles: [], beatAgeSeconds: 0.4, loopLagMs: 1 },
+  });
+  const origin = { origin: 'tokyo', lagSeconds: 0.2, lagState: 'live', behindRecords: 3, alarmed: 0, stopped: [] };
+  const status: Status = {
+    ...{ cluster: 'c', site: 'quito' },
+    sites: [at('paris', 'unknown', 'no heartbeat for 4 s'), at('tokyo', 'alive', null), at('quito', 'alive', null)],
+    keyspaces: [
+      {
+        ...{ keyspace: 'travel', version: 1, ack: 'sync(1)', primary: 'tokyo', epoch: 2 },
+        sites: ['paris', 'tokyo', 'quito'].map((site) => ({ site, role: 'data', phase: 'running', origins: [origin] })),
+      },
+    ],
+  };
+
+  test('has a line for each site, with who writes, who is behind and who is not heard', () => {
+    const lines = liveStatus(status, new Date(0)).split('\n').slice(4);
+    expect(lines[0]).toMatch(/^travel +paris +replica +unknown .*no heartbeat for 4 s$/);
+    expect(lines[1]).toMatch(/^travel +tokyo +PRIMARY +alive +2 /);
+    expect(lines[2]).toMatch(/^travel +quito +replica +alive +0.2 +3 +0.4$/);
+  });
+
+  test('is drawn over itself, cut to the terminal, and gives the terminal back', () => {
+    const written: string[] = [];
+    {
+      using screen = new LiveScreen({ write: (text) => written.push(text), columns: 4, rows: 3 });
+      screen.draw('abcdef\ngh\nij');
+    }
+    expect(written[1]).toBe('\u001b[Habcd\u001b[K\ngh\u001b[K\n\u001b[J');
+    expect([written[0], written[2]]).toEqual(['\u001b[?1049h\u001b[?25l', '\u001b[?25h\u001b[?1049l']);
   });
 });
