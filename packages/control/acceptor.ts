@@ -4,6 +4,7 @@
  * decides between rivals, and a restart changes nothing.
  */
 
+import { isSuccessor } from '@tidemark/schema/log-identity';
 import { isFault, messageOf } from '@tidemark/world/fault';
 import { type Ballot, compareBallots, formatBallot, NO_BALLOT } from './ballot.ts';
 import type { ControlLogName } from './catalog.ts';
@@ -95,12 +96,19 @@ export function foldAcceptor(
   { keyspace, body }: ControlRecord,
   rules: RegisterRules = RULES,
 ): { readonly state: AcceptorState; readonly ok: boolean } {
-  // Only the first identity counts: a later one is a process's that did not see the answer to its own.
-  if (body.kind === 'Acceptor') return { state: state.id === null ? { ...state, id: body.id } : state, ok: true };
+  if (body.kind === 'Acceptor') return { state: identified(state, body.id), ok: true };
   if (body.kind === 'Decision') return { state, ok: true };
   if (state.id === null) return { state, ok: false };
   const { vote, ok } = foldVote(voteFor(state, keyspace), ballotOf(body), rules);
   return { state: { ...state, votes: new Map(state.votes).set(keyspace, vote) }, ok };
+}
+
+/**
+ * The first identity counts, and what succeeds it since the topic lost its end. Any other is of a process that did not
+ * hear that its own was written down.
+ */
+function identified(state: AcceptorState, id: string): AcceptorState {
+  return state.id === null || isSuccessor(state.id, id) ? { ...state, id } : state;
 }
 
 type VoteBody = Extract<ControlBody, { readonly kind: 'Prepare' | 'Accept' | 'Chosen' }>;

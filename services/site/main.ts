@@ -155,7 +155,7 @@ class Site {
 
   #wire(opened: Opened) {
     const { cluster, site, roles, sites } = this.#config;
-    const { log, remotes, boards, loopLag } = opened;
+    const { log, remotes, boards, loopLag, disk } = opened;
     const { clock, random, logger, network } = this.#world;
     const common = { cluster, site, clock, random, logger };
     const urlOf = (name: string): string | null =>
@@ -200,6 +200,7 @@ class Site {
       role: nameOfRoles(roles),
       boards,
       log,
+      disk,
       votes: roles.includes('watchdog'),
       network: new SiteNetwork(this.#world.network, voterUrlOf),
       services: siteNetwork,

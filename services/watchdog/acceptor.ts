@@ -18,11 +18,14 @@ import { compareBallots } from '@tidemark/control/ballot';
 import { type ControlBody, encodeControl } from '@tidemark/control/control-record';
 import type { RegisterValue } from '@tidemark/control/register-value';
 import type { Log } from '@tidemark/log/log';
+import { isSuccessor, rootOf, successorOf } from '@tidemark/schema/log-identity';
 import { topicNames } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
+import type { Disk } from '@tidemark/world/disk';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
+import { readMark, writeMark } from './acceptor-mark.ts';
 
 const TOPIC = topicNames.control;
 const RETRY_MS = 200;
@@ -34,6 +37,7 @@ export type AcceptorParts = {
   readonly site: string;
   /** This site's own log. Others append to its control topic too: appends take turns. */
   readonly log: Log;
+  readonly disk: Disk;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -82,13 +86,14 @@ export class Acceptor implements AsyncDisposable {
 
   /** Reads the topic to its end, and gives a topic that has no acceptor a new one. */
   async #open(): Promise<void> {
-    const { log, random, clock, logger, site } = this.#parts;
+    const { log, clock, logger, site } = this.#parts;
     const { signal } = this.#stop;
     for (let said = false; !signal.aborted; said = true) {
       try {
         if (this.#next === 0) this.#next = (await log.bounds(TOPIC, 0)).start;
         await this.#catchUp();
-        if (this.#state.id === null) await this.#append('', { kind: 'Acceptor', id: random.id() });
+        const id = await this.#newIdentity();
+        if (id !== null) await this.#append('', { kind: 'Acceptor', id });
         this.#opened = true;
         logger.info({ acceptor: this.#state.id }, `acceptor of ${site} votes`);
         return;
@@ -98,6 +103,20 @@ export class Acceptor implements AsyncDisposable {
         await clock.sleep(RETRY_MS, signal);
       }
     }
+  }
+
+  /** Null when the topic says who it is, and has all that it is known to have had. */
+  async #newIdentity(): Promise<string | null> {
+    const { random, disk, logger } = this.#parts;
+    const { id } = this.#state;
+    if (id === null) return random.id();
+    const mark = await readMark(disk);
+    if (mark === null || rootOf(mark.acceptor) !== rootOf(id)) return null;
+    const succeeded = isSuccessor(id, mark.acceptor);
+    if (!succeeded && this.#next >= mark.end) return null;
+    const what = `${TOPIC} lost its end: it ends at ${this.#next}, and went to ${mark.end}; its acceptor is a new one`;
+    logger.error({ acceptor: id, got: this.#next, expected: mark.end }, what);
+    return successorOf(succeeded ? mark.acceptor : id);
   }
 
   /**
@@ -130,12 +149,12 @@ export class Acceptor implements AsyncDisposable {
 
   /** Appends a record and folds up to it. @returns the state there, and whether it did what it asks for */
   #append(keyspace: string, body: ControlBody): Promise<Folded> {
-    const { cluster, site, log, clock } = this.#parts;
-    const turn = this.#appends.then(async () => {
+    const { cluster, site, log, clock, disk } = this.#parts;
+    const turn = this.#appends.then(async (): Promise<Folded> => {
       const value = encodeControl({ cluster, site, keyspace, timeMs: clock.nowMs(), body });
       this.#folded.clear();
       const offset = await log.append(TOPIC, 0, [{ value }]);
-      return this.#inTurn(async () => {
+      const folded = await this.#inTurn(async () => {
         if (offset >= this.#next) {
           // Offsets are dense: at the expected one, nothing stands between this record and what was folded.
           if (offset === this.#next) this.#fold(offset, value);
@@ -148,6 +167,9 @@ export class Acceptor implements AsyncDisposable {
           expected: this.#next,
         });
       });
+      // Before anybody is told: what is promised and lost must be noticed.
+      await writeMark(disk, { acceptor: folded.state.id ?? '', end: offset + 1 });
+      return folded;
     });
     this.#appends = turn.catch(() => {});
     return turn;
@@ -155,7 +177,14 @@ export class Acceptor implements AsyncDisposable {
 
   /** Folds everything that stands in the topic when this is called, whoever wrote it. */
   async #catchUp(): Promise<void> {
+    const known = this.#next;
     const { end } = await this.#parts.log.bounds(TOPIC, 0);
+    if (end < known) {
+      throw new Fault('corrupt', `${TOPIC} lost its end: it ends at ${end}, and went to ${known}`, {
+        got: end,
+        expected: known,
+      });
+    }
     await this.#inTurn(() => this.#readTo(end));
   }
 

@@ -5,13 +5,12 @@ import type { Board } from '@tidemark/control/board';
 import type { Decision } from '@tidemark/control/decision';
 import { POLICY_RULES } from '@tidemark/control/failover-policy';
 import type { Models } from '@tidemark/control/models';
-import { parseRegisterRequest } from '@tidemark/control/register-json';
 import { primaryOf, type RegisterValue } from '@tidemark/control/register-value';
 import { SUSPICION_RULES } from '@tidemark/control/suspicion';
 import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
-import { Fault } from '@tidemark/world/fault';
+import type { Disk } from '@tidemark/world/disk';
 import type { Logger } from '@tidemark/world/logger';
 import type { LoopLag } from '@tidemark/world/loop-lag';
 import type { Network } from '@tidemark/world/network';
@@ -24,6 +23,7 @@ import type { SiteFacts } from './facts.ts';
 import { BEAT_EVERY_MS, beatUntil } from './heart.ts';
 import { failoversIn, measuredModels } from './measured.ts';
 import { registerPauseRoute } from './pause-http.ts';
+import { registerRegisterRoutes } from './register-http.ts';
 import { RegisterView } from './register-view.ts';
 import { type HeardBarrier, PULSE_ROUTE, Sentry } from './sentry.ts';
 import { type Status, statusOf } from './status.ts';
@@ -38,6 +38,7 @@ export type WatchdogParts = {
   readonly boards: ReadonlyMap<string, Board>;
   /** This site's own log. */
   readonly log: Log;
+  readonly disk: Disk;
   /** True: this process writes the site's control topic, so it is the one that votes for the site. */
   readonly votes: boolean;
   /** Finds the process of a site that votes. */
@@ -108,6 +109,7 @@ export class WatchdogService implements AsyncDisposable {
       onSuspicion: (keyspace) => this.#deliberate(keyspace),
       onHeard: (keyspace) => this.#deliberation.forget(keyspace),
     });
+    this.registers.onChange((value) => this.#alarmIfUncounted(value));
   }
 
   start(): void {
@@ -120,6 +122,16 @@ export class WatchdogService implements AsyncDisposable {
     const heart = { site, role, board: boards.get(site)!, clock, random, logger, facts };
     const running = [beatUntil(heart, signal), this.#watch.run(signal), this.#sentry.run(signal)];
     this.#running = Promise.all(running).catch((error) => onFatal(error));
+  }
+
+  /** A site that lost its control topic votes in vain: an operator has to know. */
+  #alarmIfUncounted({ keyspace, acceptors }: RegisterValue): void {
+    const { site, logger } = this.#parts;
+    const [own, counted] = [this.#acceptor?.id, acceptors[site]];
+    if (own == null || counted === undefined || counted === own) return;
+    const remedy = `POST /v1/watchdog/${keyspace}/readmit {"site": "${site}"}`;
+    const what = `register of ${keyspace}: the vote of ${site} does not count, as it lost its control topic: ${remedy}`;
+    logger.error({ keyspace, acceptor: own, counted }, what);
   }
 
   /** Begins to vote, and to write down decisions; call once the control topic is there, with its first record. */
@@ -209,12 +221,7 @@ export class WatchdogService implements AsyncDisposable {
       registerOf: (keyspace) => this.registers.register(keyspace),
       record: (decision) => this.decisions.record(decision),
     });
-    app.post<{ Params: { keyspace: string } }>('/v1/internal/register/:keyspace', async ({ params, body }) => {
-      const request = parseRegisterRequest(body);
-      if (request === null) throw new Fault('invalid', 'no request to a register', { got: JSON.stringify(body) });
-      if (this.#acceptor !== null) return this.#acceptor.answer(params.keyspace, request);
-      throw new Fault('unavailable', `another process of ${this.#parts.site} votes for it`);
-    });
+    registerRegisterRoutes(app, { site, acceptor: this.#acceptor, registers: this.registers });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
