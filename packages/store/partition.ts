@@ -12,12 +12,11 @@ import type { RowBatch } from '@tidemark/schema/row-batch';
 import type { Stamp } from '@tidemark/schema/stamp';
 import type { Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
-import { type Fault, isFault } from '@tidemark/world/fault';
+import { isFault } from '@tidemark/world/fault';
 import { clearedSince, pickCompaction, weightOf } from './compact.ts';
 import { digestOf, type PartitionDigest } from './digest.ts';
-import { withoutRows } from './live-bits.ts';
+import { markDamaged, resolve } from './flush.ts';
 import type { LiveSegment } from './live-segment.ts';
-import { superseded } from './locate.ts';
 import { Memtable } from './memtable.ts';
 import { cellKinds, MemtableSource, rowOf } from './memtable-source.ts';
 import { mergeRow } from './merge.ts';
@@ -27,7 +26,6 @@ import { keyToFind } from './segment.ts';
 import { SegmentSet } from './segment-set.ts';
 import { SelectedSource } from './selected-source.ts';
 import type { Snapshot } from './snapshot.ts';
-import type { Source } from './source.ts';
 import { blockRowsFor, DEFAULTS, type StoreOptions } from './store-options.ts';
 
 export type { StoreOptions } from './store-options.ts';
@@ -52,7 +50,6 @@ export class Partition {
   #compacting: Promise<void> | null = null;
   #closed = false;
   #failure: unknown = null;
-  #damage: Fault | null = null;
 
   /**
    * Opens the folder, or makes it; removes temporary and orphan files.
@@ -106,9 +103,9 @@ export class Partition {
     return [...this.#positions.keys()];
   }
 
-  /** A damaged block that compaction came upon; segments are not merged any more then. Reads of it fail. */
-  get damage(): Fault | null {
-    return this.#damage;
+  /** What flushes and compactions found wrong with segments: those stay as they are, and all others go on. */
+  get damage(): string[] {
+    return this.#durable.segments.flatMap(({ damage }) => damage ?? []);
   }
 
   /** Segments there are now. */
@@ -282,8 +279,9 @@ export class Partition {
       return;
     this.#flushing = memtables.length;
     try {
-      const segments =
-        table === null || memtables.length === 0 ? this.#durable.segments : await this.#resolve(table, memtables);
+      const isNothing = table === null || memtables.length === 0;
+      const blockRows = blockRowsFor(table, this.#options);
+      const segments = isNothing ? this.#durable.segments : await resolve(this.#durable, table, memtables, blockRows);
       await this.#durable.commit({ table, positions, segments });
       this.#frozen.splice(0, memtables.length);
     } finally {
@@ -291,43 +289,13 @@ export class Partition {
     }
   }
 
-  /**
-   * Writes memtables as a segment, each row joined with its older form, whose bit is cleared: a row is live in one
-   * segment only, and whole there.
-   */
-  async #resolve(table: Table, memtables: readonly Memtable[]): Promise<LiveSegment[]> {
-    const blockRows = blockRowsFor(table, this.#options);
-    const sources: Source[] = [];
-    const opened = await Promise.all(memtables.map((memtable) => MemtableSource.open(memtable, blockRows)));
-    const segments: LiveSegment[] = [];
-    for (const known of this.#durable.segments) {
-      const { segment, live, damage } = known;
-      const found = damage === null ? await superseded(known, opened, table) : null;
-      if (found !== null) sources.push(found.source);
-      segments.push(
-        found === null ? known : { segment, live: withoutRows(live, segment.summary.rows, found.rows), damage },
-      );
-    }
-    const isFiltered = segments.length > 0;
-    const pause = (): Promise<void> => setImmediate();
-    const written = await this.#durable.write({
-      table,
-      sources: [...opened, ...sources],
-      blockRows,
-      isFiltered,
-      pause,
-    });
-    return [...segments, { segment: written!, live: null, damage: null }];
-  }
-
   #startCompaction(): void {
-    if (this.#compacting !== null || this.#closed || this.#failure !== null || this.#damage !== null) return;
+    if (this.#compacting !== null || this.#closed || this.#failure !== null) return;
     if (pickCompaction(this.#durable.segments.map(weightOf)).length === 0) return;
     this.#compacting = this.#compactAll()
       .catch((error: unknown) => {
         // A full disk is no failure: the segments are as they were, and the next flush starts anew.
-        if (isFault(error, 'corrupt')) this.#damage = error;
-        else if (!isFault(error, 'unavailable') && error !== GIVEN_UP) this.#failure = error;
+        if (!isFault(error, 'unavailable') && error !== GIVEN_UP) this.#failure = error;
       })
       .finally(() => {
         this.#compacting = null;
@@ -340,23 +308,41 @@ export class Partition {
       const picked = pickCompaction(before.map(weightOf)).map((i) => before[i]!);
       const table = this.#table;
       if (picked.length === 0 || table === null) return;
-      const pause = async (): Promise<void> => {
-        await setImmediate();
-        if (this.#closed) throw GIVEN_UP;
-      };
-      const blockRows = blockRowsFor(table, this.#options);
-      const sources = await Promise.all(picked.map((one) => SelectedSource.live(one)));
-      const isFiltered = picked.length < before.length;
-      const merged = await this.#durable.write({ table, sources, blockRows, isFiltered, pause });
-      await this.#alone(async () => {
-        const now = this.#durable.segments;
-        const others = now.filter(({ segment }) => picked.every((one) => one.segment !== segment));
-        const live = merged === null ? null : await clearedSince(picked, now, merged, table);
-        const added = merged === null ? [] : [{ segment: merged, live, damage: null }];
-        const { table: known, positions } = this.#durable.manifest;
-        await this.#durable.commit({ table: known, positions, segments: [...others, ...added] });
-      });
+      try {
+        await this.#compactThese(picked, table);
+      } catch (error) {
+        if (!isFault(error, 'corrupt') || !(await this.#setAside())) throw error;
+      }
     }
+  }
+
+  async #compactThese(picked: readonly LiveSegment[], table: Table): Promise<void> {
+    const pause = async (): Promise<void> => {
+      await setImmediate();
+      if (this.#closed) throw GIVEN_UP;
+    };
+    const blockRows = blockRowsFor(table, this.#options);
+    const sources = await Promise.all(picked.map((one) => SelectedSource.live(one)));
+    const isFiltered = picked.length < this.#durable.segments.length;
+    const merged = await this.#durable.write({ table, sources, blockRows, isFiltered, pause });
+    await this.#alone(async () => {
+      const now = this.#durable.segments;
+      const others = now.filter(({ segment }) => picked.every((one) => one.segment !== segment));
+      const live = merged === null ? null : await clearedSince(picked, now, merged, table);
+      const added = merged === null ? [] : [{ segment: merged, live, damage: null }];
+      const { table: known, positions } = this.#durable.manifest;
+      await this.#durable.commit({ table: known, positions, segments: [...others, ...added] });
+    });
+  }
+
+  /** Marks segments in which a block is wrong, so that everything but them goes on. False when there is none. */
+  #setAside(): Promise<boolean> {
+    return this.#alone(async () => {
+      const segments = await markDamaged(this.#durable.segments);
+      const { table, positions } = this.#durable.manifest;
+      if (segments !== null) await this.#durable.commit({ table, positions, segments });
+      return segments !== null;
+    });
   }
 
   #check(): void {

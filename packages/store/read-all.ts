@@ -1,28 +1,59 @@
-/** Every live row of a snapshot as objects, in key order: for tests and small tables. */
+/** Every live row of a partition as objects: for tests and small tables. */
 
+import type { Table } from '@tidemark/schema/table';
 import { cellKinds } from './memtable-source.ts';
 import { mergeSources } from './merge.ts';
 import type { Partition } from './partition.ts';
 import { type StoredRow, storedRow } from './row-value.ts';
-import type { Want } from './rows.ts';
+import { partsOf } from './scan-part.ts';
+import { SelectedSource } from './selected-source.ts';
+import type { Source } from './source.ts';
 
+/** In key order, all segments merged, whatever their live bits say. */
 export async function readAll(partition: Partition): Promise<StoredRow[]> {
   const snapshot = await partition.snapshot();
-  const all: StoredRow[] = [];
   try {
-    const { table } = snapshot;
-    if (table === null) return all;
-    const want: Want = { columns: cellKinds(table), keys: true, stamps: true };
-    for await (const piece of mergeSources(snapshot.sources, { want, blockRows: snapshot.blockRows })) {
-      const rows = piece.kind === 'rows' ? piece.rows : await piece.source.read(piece.block, want);
-      const [from, to] = piece.kind === 'rows' ? [piece.from, piece.to] : [0, rows.rowCount];
-      for (let row = from; row < to; row++) {
-        const stored = storedRow(table, rows, row);
-        if (stored !== null) all.push(stored);
-      }
+    return snapshot.table === null ? [] : await merged(snapshot.table, snapshot.sources, snapshot.blockRows, []);
+  } finally {
+    snapshot.release();
+  }
+}
+
+/** In key order, as scans find them: every part by itself. `keys` has the key of every row of a part, deleted ones too. */
+export async function readParts(
+  partition: Partition,
+): Promise<{ readonly keys: string[]; readonly rows: StoredRow[] }> {
+  const snapshot = await partition.snapshot();
+  const keys: string[] = [];
+  const rows: StoredRow[] = [];
+  try {
+    for (const part of snapshot.table === null ? [] : await partsOf(snapshot)) {
+      const sources = part.kind === 'merged' ? part.sources : [await SelectedSource.live({ ...part, damage: null })];
+      rows.push(...(await merged(snapshot.table!, sources, snapshot.blockRows, keys)));
     }
   } finally {
     snapshot.release();
+  }
+  rows.sort((a, b) => Buffer.compare(a.key, b.key));
+  return { keys, rows };
+}
+
+async function merged(
+  table: Table,
+  sources: readonly Source[],
+  blockRows: number,
+  keys: string[],
+): Promise<StoredRow[]> {
+  const want = { columns: cellKinds(table), keys: true, stamps: true };
+  const all: StoredRow[] = [];
+  for await (const piece of mergeSources(sources, { want, blockRows })) {
+    const rows = piece.kind === 'rows' ? piece.rows : await piece.source.read(piece.block, want);
+    const [from, to] = piece.kind === 'rows' ? [piece.from, piece.to] : [0, rows.rowCount];
+    for (let row = from; row < to; row++) {
+      keys.push(rows.keys.bytesAt(row).toString('hex'));
+      const stored = storedRow(table, rows, row);
+      if (stored !== null) all.push(stored);
+    }
   }
   return all;
 }

@@ -91,7 +91,7 @@ export class SegmentSet {
       await this.#disk.remove(`${this.#folder}/${name}`);
       return null;
     } catch (error) {
-      if (isFault(error, 'unavailable')) await this.#disk.remove(`${this.#folder}/${name}`);
+      if (isFault(error)) await this.#disk.remove(`${this.#folder}/${name}`);
       throw error;
     }
   }

@@ -1,0 +1,83 @@
+/** Memtables become a segment, and what they hold anew is no longer live in the older ones. */
+
+import { setImmediate } from 'node:timers/promises';
+import type { Table } from '@tidemark/schema/table';
+import { isFault, messageOf } from '@tidemark/world/fault';
+import { withoutRows } from './live-bits.ts';
+import type { LiveSegment } from './live-segment.ts';
+import { superseded } from './locate.ts';
+import type { Memtable } from './memtable.ts';
+import { MemtableSource } from './memtable-source.ts';
+import type { SegmentSet } from './segment-set.ts';
+import type { Source } from './source.ts';
+
+/**
+ * Writes memtables as a segment, each row joined with its older form, whose bit is cleared: a row is live in one segment
+ * only, and whole there. Segments that turn out to be damaged are marked and left out of it.
+ * @returns what the next manifest is to name
+ * @throws {Fault} `corrupt`: two different writes with one stamp. `unavailable`: disk full; nothing stays.
+ */
+export async function resolve(
+  durable: SegmentSet,
+  table: Table,
+  memtables: readonly Memtable[],
+  blockRows: number,
+): Promise<readonly LiveSegment[]> {
+  const opened = await Promise.all(memtables.map((memtable) => MemtableSource.open(memtable, blockRows)));
+  let known = durable.segments;
+  for (;;) {
+    try {
+      return await resolveOnce(durable, table, opened, known, blockRows);
+    } catch (error) {
+      const marked = isFault(error, 'corrupt') ? await markDamaged(known) : null;
+      if (marked === null) throw error;
+      known = marked;
+    }
+  }
+}
+
+async function resolveOnce(
+  durable: SegmentSet,
+  table: Table,
+  memtables: readonly MemtableSource[],
+  known: readonly LiveSegment[],
+  blockRows: number,
+): Promise<readonly LiveSegment[]> {
+  const sources: Source[] = [...memtables];
+  const segments: LiveSegment[] = [];
+  for (const one of known) {
+    const { segment, live, damage } = one;
+    const found = damage === null ? await superseded(one, memtables, table) : null;
+    if (found === null) segments.push(one);
+    else {
+      sources.push(found.source);
+      segments.push({ segment, live: withoutRows(live, segment.summary.rows, found.rows), damage });
+    }
+  }
+  const isFiltered = segments.length > 0;
+  const pause = (): Promise<void> => setImmediate();
+  const written = await durable.write({ table, sources, blockRows, isFiltered, pause });
+  return [...segments, { segment: written!, live: null, damage: null }];
+}
+
+/** The segments, with those marked that have a block whose bytes are wrong; null when no more have than are marked. */
+export async function markDamaged(segments: readonly LiveSegment[]): Promise<LiveSegment[] | null> {
+  let isNew = false;
+  const marked: LiveSegment[] = [];
+  for (const one of segments) {
+    const damage = one.damage ?? (await damageOf(one));
+    isNew ||= damage !== one.damage;
+    marked.push({ ...one, damage });
+  }
+  return isNew ? marked : null;
+}
+
+async function damageOf({ segment }: LiveSegment): Promise<string | null> {
+  try {
+    await segment.verify();
+    return null;
+  } catch (error) {
+    if (isFault(error, 'corrupt')) return messageOf(error);
+    throw error;
+  }
+}
