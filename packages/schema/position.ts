@@ -18,6 +18,13 @@ export function formatPosition(position: Position): string {
   return `${position.epoch}:${position.seq}`;
 }
 
+/** Of `3:1042` as `formatPosition` writes it. @throws {Fault} `invalid`: not one. */
+export function parsePosition(text: string): Position {
+  const [, epoch, seq] = /^(\d+):(-1|\d+)$/.exec(text) ?? [];
+  if (epoch !== undefined) return { epoch: Number(epoch), seq: Number(seq) };
+  throw new Fault('invalid', `position "${text}", expected epoch:seq, like 3:1042`, { got: text });
+}
+
 /** A write's receipt: where each of its partitions ended up at the site that accepted it. */
 export type Token = {
   readonly keyspace: string;

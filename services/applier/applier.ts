@@ -70,6 +70,7 @@ export class KeyspaceApplier implements AsyncDisposable {
   #floor: Floor | null = null;
   #isBeyond = false;
   #hold: Hold | null = null;
+  readonly #tails = new Set<string>();
   #onBeyond: (() => void) | null = null;
   readonly #flushed = new Map<string, FlushedPlace>();
   /** When an origin's newest barrier was reached, on the monotonic clock. */
@@ -116,6 +117,7 @@ export class KeyspaceApplier implements AsyncDisposable {
     const applier = new KeyspaceApplier(parts, rules, opened.stores, opened.successions);
     applier.#floor = opened.floor;
     applier.#onBeyond = known.onBeyond ?? null;
+    for (const origin of opened.checkpoint?.tails ?? []) applier.#tails.add(origin);
     for (const place of opened.checkpoint?.places ?? []) applier.#flushed.set(keyOf(place.prefix), place);
     for (const { name, role } of opened.stores.keyspace.sites) if (role === 'data') applier.#follow(name);
     const { signal } = applier.#stop;
@@ -141,11 +143,12 @@ export class KeyspaceApplier implements AsyncDisposable {
       const place = this.#usablePlace(origin, partition);
       const name = { cluster, keyspace, origin, partition };
       const succession = this.#successions[partition]!;
+      const onCutOff = (): void => this.tailUnwritten(origin);
       const reached = (other: string, at: Position): boolean =>
         comparePositions(this.applied(other, partition), at) >= 0;
       const fold = new OriginFold(
         name,
-        { sync: ack.name === 'sync', heldBytesMax: this.#rules.heldBytesMax, succession, reached },
+        { sync: ack.name === 'sync', heldBytesMax: this.#rules.heldBytesMax, succession, reached, onCutOff },
         place?.prefix ?? null,
       );
       folds.push(fold);
@@ -350,6 +353,19 @@ export class KeyspaceApplier implements AsyncDisposable {
     return Object.fromEntries(this.origins.map((o) => [o, this.readers(o).map((reader) => reader.applied)]));
   }
 
+  /** Origins of which records beyond a cut were passed over, and have not been written out. */
+  get unwrittenTails(): string[] {
+    return [...this.#tails];
+  }
+
+  tailUnwritten(origin: string): void {
+    this.#tails.add(origin);
+  }
+
+  tailWritten(origin: string): void {
+    this.#tails.delete(origin);
+  }
+
   /** By partition. */
   get cuts(): Cut[][] {
     return this.#successions.map((succession) => succession.cuts);
@@ -441,7 +457,12 @@ export class KeyspaceApplier implements AsyncDisposable {
 
   async #checkpoint(): Promise<void> {
     const { keyspace } = this.stores;
-    await writeCheckpoint(this.#parts.disk, { keyspace, places: [...this.#flushed.values()], cuts: this.cuts });
+    await writeCheckpoint(this.#parts.disk, {
+      keyspace,
+      places: [...this.#flushed.values()],
+      cuts: this.cuts,
+      tails: this.unwrittenTails,
+    });
   }
 
   async #tick(signal: AbortSignal): Promise<void> {

@@ -10,7 +10,7 @@ import { type Disk, replaceFile } from '@tidemark/world/disk';
 import { Fault, isFault } from '@tidemark/world/fault';
 import type { Cut } from './succession.ts';
 
-const FORMAT = 1;
+const FORMAT = 2;
 const FOLDER = 'checkpoints/applier';
 
 /** A record that was applied: the offset after it, and what had been accepted with it. */
@@ -26,6 +26,8 @@ export type Checkpoint = {
   })[];
   /** By partition: where closed epochs ended. */
   readonly cuts: readonly (readonly Cut[])[];
+  /** Origins of which records beyond a cut were passed over that are not written out yet. */
+  readonly tails: readonly string[];
 };
 
 function pathOf(keyspace: string): string {

@@ -1,7 +1,7 @@
 /** Compares what sites hold of a keyspace, at equal positions, while writes go on. */
 
 import type { Clock } from '@tidemark/world/clock';
-import { isFault, messageOf } from '@tidemark/world/fault';
+import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import type { Network } from '@tidemark/world/network';
 import type { Random } from '@tidemark/world/random';
 import type { DigestAsked, HeldAnswer } from './held-digests.ts';
@@ -40,7 +40,13 @@ export type Comparison = {
   readonly equal: boolean;
 };
 
-export type CompareParts = { readonly network: Network; readonly clock: Clock; readonly random: Random };
+export type CompareParts = {
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Ends it at once; what is not answered by then is UNREACHABLE. */
+  readonly signal: AbortSignal;
+};
 
 export type CompareAsked = {
   readonly keyspace: string;
@@ -67,7 +73,7 @@ export async function compareSites(parts: CompareParts, asked: CompareAsked): Pr
 }
 
 async function askAll(
-  { network }: CompareParts,
+  { network, signal }: CompareParts,
   { keyspace }: CompareAsked,
   sites: readonly string[],
   body: DigestAsked,
@@ -75,11 +81,8 @@ async function askAll(
 ): Promise<Answers> {
   const ask = async (site: string): Promise<[string, HeldAnswer | string]> => {
     try {
-      const { status, body: answer } = await network.ask(
-        `site://${site}/v1/internal/digest/${keyspace}`,
-        body,
-        timeoutMs,
-      );
+      const asking = network.ask(`site://${site}/v1/internal/digest/${keyspace}`, body, timeoutMs);
+      const { status, body: answer } = await unlessAborted(asking, signal);
       if (status === 200) return [site, answer as HeldAnswer];
       return [site, (answer as { readonly detail?: string } | null)?.detail ?? `it answered ${status}`];
     } catch (error) {
@@ -88,6 +91,20 @@ async function askAll(
     }
   };
   return new Map(await Promise.all(sites.map(ask)));
+}
+
+/** @throws {Fault} `unavailable`: the signal aborted first. */
+async function unlessAborted<T>(asking: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = (): void => reject(new Fault('unavailable', 'the comparison was given up'));
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop);
+  try {
+    return await Promise.race([asking, promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    asking.catch(() => {});
+  }
 }
 
 /** Pure: what the answers say. An answer that is a text says why there is none. */

@@ -7,6 +7,7 @@ import { Fault } from '@tidemark/world/fault';
 import { z } from 'zod';
 import type { KeyspaceApplier } from './applier.ts';
 import { Hold, type Positions } from './hold.ts';
+import { parsed } from './parsed.ts';
 
 const HOLD_MS_MAX = 60_000;
 
@@ -43,9 +44,7 @@ export class HeldDigests {
 
   /** @throws {Fault} `invalid`: not what is asked here. `unavailable`: another comparison is under way, or this is over. */
   async answer(applier: KeyspaceApplier, body: unknown, signal: AbortSignal): Promise<HeldAnswer> {
-    const parsed = ASKED.safeParse(body);
-    if (!parsed.success) throw new Fault('invalid', `comparison: ${z.prettifyError(parsed.error)}`);
-    const { id, at, forMs } = parsed.data;
+    const { id, at, forMs } = parsed(ASKED, body, 'comparison');
     if (at === null) return this.#hold(applier, id, forMs);
     return this.#digest(applier, id, at, forMs, signal);
   }

@@ -9,14 +9,17 @@ import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
 import { Fault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
+import { type Random, SystemRandom } from '@tidemark/world/random';
 import type { FastifyInstance } from 'fastify';
 import type { ApplierRules, KeyspaceApplier } from './applier.ts';
 import type { Tick } from './as-of.ts';
 import { registerApplierRoutes } from './http.ts';
 import type { Quantiles } from './lag.ts';
+import type { Membership } from './membership.ts';
 import { Replays } from './replays.ts';
 import { RunningKeyspace } from './running.ts';
 import type { Cut } from './succession.ts';
+import { Upkeep } from './upkeep.ts';
 
 export type ApplierParts = {
   readonly cluster: string;
@@ -27,6 +30,8 @@ export type ApplierParts = {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Names comparisons; chance from the machine when it is left out. */
+  readonly random?: Random;
   /** A write or fsync failed, or two records stand under one position: the process must end. */
   readonly onFatal: (error: unknown) => void;
   /**
@@ -38,6 +43,8 @@ export type ApplierParts = {
   readonly primaryOf?: (keyspace: string) => string | null;
   /** URL of the site that writes a keyspace; null when it is not known. */
   readonly primaryUrl?: (keyspace: string) => string | null;
+  /** The rest of the site and the other sites; without it sites are neither compared nor taken back. */
+  readonly membership?: Membership;
 };
 
 export type ApplierOptions = Partial<ApplierRules> & {
@@ -90,11 +97,15 @@ export class ApplierService implements AsyncDisposable {
   /** By keyspace and partition: the cuts that the register told of. */
   readonly #cuts = new Map<string, Cut[][]>();
   readonly #replays: Replays;
+  readonly #upkeep: Upkeep | null;
 
   constructor(parts: ApplierParts, options: ApplierOptions = {}) {
     this.#parts = parts;
     this.#options = { ...DEFAULTS, ...options };
     this.#replays = new Replays(parts);
+    const { membership, random = new SystemRandom() } = parts;
+    const running = this.#running;
+    this.#upkeep = membership === undefined ? null : new Upkeep({ ...parts, random, membership, running });
   }
 
   /**
@@ -107,6 +118,7 @@ export class ApplierService implements AsyncDisposable {
     const running = new RunningKeyspace(parts, keyspace, this.#options);
     this.#running.set(name, running);
     await running.start();
+    this.#upkeep?.begin();
   }
 
   /** Told by this site's writer, if it has one: everything of the origin's partition up to `at` is committed. */
@@ -150,11 +162,13 @@ export class ApplierService implements AsyncDisposable {
       applierOf: (keyspace) => this.#applierOf(keyspace),
       anyApplierOf: (keyspace) => this.#runningOf(keyspace).opened,
     });
+    this.#upkeep?.register(app, (keyspace) => this.#runningOf(keyspace).opened);
   }
 
   /** What of this service runs as a job. */
   jobKinds(): JobKinds {
-    return { replay: (body) => this.#replays.work(body, (keyspace) => this.#applierOf(keyspace)) };
+    const replay: JobKinds[string] = (body) => this.#replays.work(body, (keyspace) => this.#applierOf(keyspace));
+    return { replay, ...this.#upkeep?.jobKinds((keyspace) => this.#runningOf(keyspace).opened) };
   }
 
   #applierOf(keyspace: string): KeyspaceApplier {
@@ -196,6 +210,7 @@ export class ApplierService implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#upkeep?.[Symbol.asyncDispose]();
     await this.#replays[Symbol.asyncDispose]();
     for (const running of this.#running.values()) await running[Symbol.asyncDispose]();
   }

@@ -64,7 +64,7 @@ export async function discardStores(
   floor: Floor,
 ): Promise<void> {
   await writeNote(disk, given.name, { discarding: true, floor });
-  await writeCheckpoint(disk, { keyspace: given, places: [], cuts });
+  await writeCheckpoint(disk, { keyspace: given, places: [], cuts, tails: [] });
   await disk.remove(given.name);
   await disk.syncFolder('.');
   await writeNote(disk, given.name, { discarding: false, floor });

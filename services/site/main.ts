@@ -12,6 +12,7 @@ import { registerJobRoutes } from '@tidemark/jobs/jobs-http';
 import { AppendTurns } from '@tidemark/log/append-turns';
 import type { Log } from '@tidemark/log/log';
 import { MirrorService } from '@tidemark/mirror/main';
+import { parsePosition } from '@tidemark/schema/position';
 import type { Keyspace } from '@tidemark/schema/table';
 import { SiteCatalog } from '@tidemark/watchdog/catalog';
 import { WatchdogService } from '@tidemark/watchdog/main';
@@ -252,6 +253,13 @@ class Site {
       ...common,
       primaryOf: (name: string) => keyspaces().primaryOf(name),
       primaryUrl,
+      membership: {
+        network,
+        registerValue,
+        register: (keyspace: string) => watchdog().registers.register(keyspace),
+        reignOf: (keyspace: string) => writer?.reignOf(keyspace) ?? null,
+        committedOf: (keyspace: string) => writer?.facts(keyspace)?.committed.map(parsePosition) ?? null,
+      },
       ...(writer === null ? {} : { requestBarrier: (keyspace: string) => writer.requestBarrier(keyspace) }),
     };
     const applier: ApplierService | null = roles.includes('applier')

@@ -1,0 +1,21 @@
+/** What the applier needs of the rest of its site and of the other sites, to compare, to return and to take others back. */
+
+import type { Register } from '@tidemark/control/register';
+import type { Owner } from '@tidemark/control/register-changes';
+import type { RegisterValue } from '@tidemark/control/register-value';
+import type { Position } from '@tidemark/schema/position';
+import type { Network } from '@tidemark/world/network';
+
+export type Membership = {
+  /** Finds sites by name: `site://tokyo/v1/…`. */
+  readonly network: Network;
+  /** The newest value known here; null while there is none. */
+  readonly registerValue: (keyspace: string) => RegisterValue | null;
+  readonly register: (keyspace: string) => Register;
+  /** The reign of this process's writer; null while it has none. */
+  readonly reignOf: (keyspace: string) => Owner | null;
+  /** How far that reign is committed, by partition; null likewise. */
+  readonly committedOf: (keyspace: string) => readonly Position[] | null;
+  /** A lost site is a member again. */
+  readonly onReadmitted?: (keyspace: string, site: string, tookMs: number) => void;
+};

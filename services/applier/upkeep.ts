@@ -1,0 +1,112 @@
+/**
+ * What a site does about what was lost, beside applying: tails are written out, its own copies are filled again, members
+ * that are level are taken back, and sites are compared when somebody asks.
+ */
+
+import { Readable } from 'node:stream';
+import { primaryOf } from '@tidemark/control/register-value';
+import type { JobWork } from '@tidemark/jobs/jobs';
+import type { JobKinds } from '@tidemark/jobs/jobs-http';
+import { closedSignal } from '@tidemark/jobs/request';
+import type { Log } from '@tidemark/log/log';
+import type { Clock } from '@tidemark/world/clock';
+import type { Disk } from '@tidemark/world/disk';
+import { Fault } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import type { Random } from '@tidemark/world/random';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { KeyspaceApplier } from './applier.ts';
+import { compareSites } from './compare.ts';
+import type { Membership } from './membership.ts';
+import { parsed } from './parsed.ts';
+import { Readmission } from './readmission.ts';
+import { Refill } from './refill.ts';
+import { ReturnJob } from './return-job.ts';
+import type { RunningKeyspace } from './running.ts';
+import { TailKeeper } from './tail/tail-keeper.ts';
+import { Tails } from './tail/tails.ts';
+
+export type UpkeepParts = {
+  readonly cluster: string;
+  readonly site: string;
+  readonly log: Log;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly onFatal: (error: unknown) => void;
+  readonly membership: Membership;
+  readonly running: ReadonlyMap<string, RunningKeyspace>;
+};
+
+/** @throws {Fault} `invalid` 404: no such keyspace; `unavailable`: not open yet. */
+export type AnyApplierOf = (keyspace: string) => KeyspaceApplier;
+
+const VERIFY = z.strictObject({ kind: z.string(), keyspace: z.string(), repair: z.boolean().default(false) });
+
+export class Upkeep implements AsyncDisposable {
+  readonly #parts: UpkeepParts;
+  readonly #tails: Tails;
+  readonly #stop = new AbortController();
+  #running: Promise<unknown> | null = null;
+
+  constructor(parts: UpkeepParts) {
+    this.#parts = parts;
+    this.#tails = new Tails({ ...parts, network: parts.membership.network });
+  }
+
+  /** Begins, once. */
+  begin(): void {
+    if (this.#running !== null) return;
+    const { running, onFatal } = this.#parts;
+    const { signal } = this.#stop;
+    const keyspaces = (): string[] => [...running.keys()];
+    const applierOf = (keyspace: string): KeyspaceApplier | null => running.get(keyspace)?.applier ?? null;
+    const appliers = (): KeyspaceApplier[] => keyspaces().flatMap((keyspace) => applierOf(keyspace) ?? []);
+    const parts = { ...this.#parts, keyspaces, applierOf, appliers, tails: this.#tails };
+    const work = [new TailKeeper(parts), new Refill(parts), new Readmission(parts)];
+    this.#running = Promise.all(work.map((one) => one.run(signal))).catch(onFatal);
+  }
+
+  register(app: FastifyInstance, anyApplierOf: AnyApplierOf): void {
+    type Params = { keyspace: string; origin: string };
+    app.get<{ Params: Params }>('/v1/internal/tail/:keyspace/:origin', (request, reply) => {
+      const { keyspace, origin } = request.params;
+      const lines = this.#tails.lines(anyApplierOf(keyspace), origin, closedSignal(reply));
+      return reply.type('application/x-ndjson').send(Readable.from(lines, { objectMode: false }));
+    });
+  }
+
+  jobKinds(anyApplierOf: AnyApplierOf): JobKinds {
+    const returning = new ReturnJob({ ...this.#parts, tails: this.#tails, anyApplierOf });
+    return {
+      return: (body) => returning.work(body),
+      verify: (body) => this.#verify(body, anyApplierOf),
+    };
+  }
+
+  /** Compares all data sites with the primary. */
+  #verify(body: Readonly<Record<string, unknown>>, anyApplierOf: AnyApplierOf): JobWork {
+    const { keyspace, repair } = parsed(VERIFY, body, 'verify');
+    if (repair) {
+      const remedy =
+        "stop the site that differs, remove the keyspace's folder from its data and start it: it is built again";
+      throw new Fault('invalid', `verify: single cells are not repaired; ${remedy}`, { got: 'repair' });
+    }
+    const applier = anyApplierOf(keyspace);
+    const { membership, clock, random } = this.#parts;
+    return async (_, signal) => {
+      const { sites, partitions } = applier.stores.keyspace;
+      const primary = primaryOf(membership.registerValue(keyspace), applier.stores.keyspace);
+      const data = sites.filter((one) => one.role === 'data' && one.name !== primary).map((one) => one.name);
+      const asked = { keyspace, partitions, sites: [primary, ...data] };
+      return { keyspace, ...(await compareSites({ network: membership.network, clock, random, signal }, asked)) };
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+}

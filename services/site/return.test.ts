@@ -1,0 +1,175 @@
+/** A site that was lost returns: what only it had is written out, what it lost is filled again, and then it counts. */
+
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Answer, askAt, send, untilDone } from './asking.ts';
+import { readConfig } from './config.ts';
+import { type RunningSite, startSite } from './main.ts';
+
+const NAMES = ['paris', 'tokyo', 'quito'];
+const COLUMNS = { origin: 'string', line: 'int', delay: 'int' };
+const FILE = {
+  keyspace: 'travel',
+  mode: 'single',
+  primary: 'paris',
+  ack: 'sync(1)',
+  failover: 'manual',
+  sites: { paris: 'data', tokyo: 'data', quito: 'data' },
+  partitions: 2,
+  tables: { flights: { columns: COLUMNS, partitionKey: 'origin', sortKey: ['line'] } },
+};
+
+let folder = '';
+const sites = new Map<string, RunningSite>();
+
+async function start(name: string): Promise<void> {
+  const addresses = NAMES.map((site) => [
+    site,
+    { log: `sqlite:${folder}/${site}/log.db`, board: `file:${folder}/${site}/board.json` },
+  ]);
+  const settings = {
+    ...{ site: name, listen: '127.0.0.1:0', data: `${folder}/${name}`, requestTimeoutMs: 2_000 },
+    sites: Object.fromEntries(addresses),
+  };
+  const config = readConfig({ file: { path: join(folder, 'tidemark.json'), text: JSON.stringify(settings) } });
+  const onFatal = (error: unknown): void => {
+    throw error;
+  };
+  sites.set(name, await startSite(config, { onFatal }));
+}
+
+async function stop(name: string): Promise<void> {
+  await sites.get(name)?.stop();
+  sites.delete(name);
+}
+
+const ask = (site: string, path: string, request?: RequestInit) => askAt(sites.get(site)!.url, path, request);
+const rows = (from: number) =>
+  Array.from({ length: 40 }, (_, i) => ({ origin: `A${i % 7}`, line: from + i, delay: i }));
+
+async function write(site: string, from: number, ack = ''): Promise<Answer> {
+  return ask(site, `/v1/travel/flights/rows${ack}`, send('POST', { rows: rows(from) }));
+}
+
+function writeAcked(site: string, from: number): Promise<void> {
+  return untilDone(async () => expect(await write(site, from)).toMatchObject({ status: 200 }));
+}
+
+async function fail(over: { readonly to: string }): Promise<void> {
+  const reason = { cause: 'failover', reason: 'the test says so' };
+  // An election that began before its site had found the others has failed, and is asked for again.
+  await untilDone(async () => {
+    await ask(over.to, '/v1/internal/nominate/travel', send('POST', reason));
+    expect((await ask(over.to, '/primary')).status).toBe(200);
+  });
+}
+
+/** Runs a job to its end; its last facts. */
+async function job(site: string, body: object): Promise<Record<string, unknown>> {
+  let id = '';
+  await untilDone(async () => {
+    const started = await ask(site, '/v1/jobs', send('POST', { keyspace: 'travel', ...body }));
+    expect(started.status).toBe(202);
+    id = (started.body as { id: string }).id;
+  });
+  let facts: Record<string, unknown> = {};
+  await untilDone(async () => {
+    facts = (await ask(site, `/v1/jobs/${id}`)).body as Record<string, unknown>;
+    expect(facts.state).not.toBe('running');
+  });
+  return facts;
+}
+
+async function countAt(site: string): Promise<unknown> {
+  const asked = send('POST', { select: [{ count: '*', as: 'n' }] });
+  return ((await ask(site, '/v1/travel/flights/scan', asked)).body as { n?: number }).n;
+}
+
+function countsEverywhere(count: number): Promise<void> {
+  return untilDone(async () => {
+    expect(await Promise.all([...sites.keys()].map(countAt))).toEqual([...sites.keys()].map(() => count));
+  });
+}
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tidemark-return-'));
+  for (const name of NAMES) await start(name);
+  await untilDone(async () => {
+    expect((await ask('paris', '/v1/keyspaces/travel', send('PUT', FILE))).status).toBeLessThan(300);
+  });
+  await writeAcked('paris', 0);
+  await countsEverywhere(40);
+}, 30_000);
+
+afterEach(async () => {
+  for (const site of sites.values()) await site.stop();
+  sites.clear();
+  await rm(folder, { recursive: true, force: true });
+}, 30_000);
+
+describe('a lost site', () => {
+  it('returns as a replica with its tail in a file, and what was lost of it can be written again', async () => {
+    await stop('tokyo');
+    await stop('quito');
+    expect((await write('paris', 100)).status).toBe(504);
+    await stop('paris');
+    // Its log is out of reach too.
+    await rename(join(folder, 'paris'), join(folder, 'away'));
+    await start('tokyo');
+    await start('quito');
+    await fail({ to: 'tokyo' });
+    await writeAcked('tokyo', 200);
+    await rename(join(folder, 'away'), join(folder, 'paris'));
+    await start('paris');
+
+    const returned = await job('paris', { kind: 'return', site: 'paris' });
+    expect(returned).toMatchObject({ state: 'done', kept: 40, exported: 40, digestsEqual: true });
+    expect(returned).toMatchObject({ cells: { lost: 40, there: 0, superseded: 0, conflicting: 0 }, silent: [] });
+    const file = await readFile(join(folder, 'paris', 'tails/travel/paris-1.ndjson'), 'utf8');
+    const lines = file
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { values: { line: number } }).values.line);
+    expect(lines.sort((a, b) => a - b)).toEqual(rows(100).map(({ line }) => line));
+    await countsEverywhere(80);
+
+    for (let turn = 0; turn < 2; turn++) {
+      const applied = await job('paris', { kind: 'return', site: 'paris', tail: 'apply' });
+      expect(applied).toMatchObject({ state: 'done', kept: 40, exported: 40, hash: returned.hash });
+      await countsEverywhere(120);
+      expect(applied.applied).toEqual({ rows: turn === 0 ? 40 : 0, rejected: 0 });
+    }
+    expect(await job('quito', { kind: 'verify' })).toMatchObject({ state: 'done', equal: true, reference: 'tokyo' });
+  }, 60_000);
+
+  it('that lost everything is filled again and counts again, and until then it does not', async () => {
+    await stop('quito');
+    await rm(join(folder, 'quito'), { recursive: true });
+    await writeAcked('paris', 100);
+    await start('quito');
+    const returned = await job('quito', { kind: 'return', site: 'quito' });
+    expect(returned).toMatchObject({ state: 'done', exported: 0, hash: null, digestsEqual: true });
+    await countsEverywhere(80);
+    // Now it is one of the two that a write needs.
+    await stop('tokyo');
+    await writeAcked('paris', 200);
+  }, 60_000);
+
+  it('is refused, with what to do, where there is nothing to return', async () => {
+    const asked = (site: string, body: object) =>
+      ask(site, '/v1/jobs', send('POST', { kind: 'return', keyspace: 'travel', ...body }));
+    const detail = async (answer: Promise<Answer>): Promise<string> => {
+      const { status, body } = await answer;
+      return `${status} ${(body as { detail?: string }).detail}`;
+    };
+    expect(await detail(asked('paris', { site: 'paris' }))).toMatch(/^409 .*is the primary.*switch over/);
+    expect(await detail(asked('paris', { site: 'rome' }))).toMatch(/^400 .*no site "rome"; its sites are paris/);
+    expect(await detail(asked('paris', { site: 'tokyo' }))).toMatch(/^400 .*ask tokyo, this is paris/);
+    expect(await detail(asked('tokyo', { site: 'tokyo', tail: 'eat' }))).toMatch(/^400 .*tail/);
+    await stop('paris');
+    await stop('quito');
+    expect(await detail(asked('tokyo', { site: 'tokyo' }))).toMatch(/^503 .*majority/);
+  }, 60_000);
+});
