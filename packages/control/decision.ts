@@ -40,6 +40,9 @@ export type DecisionKind = (typeof DECISION_KINDS)[number];
 export const DECISION_OUTCOMES = ['begun', 'refused', 'superseded', 'failed', 'done'] as const;
 export type DecisionOutcome = (typeof DECISION_OUTCOMES)[number];
 
+/** The phase in which a candidate changes the register for the first time: before it, nothing was changed. */
+export const PHASE_NAMED = 'being named in the register';
+
 const ms = z.number().nullable();
 
 /** What one site knew of the primary. Times are ms of silence; null: it could not be measured there. */

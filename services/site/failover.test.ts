@@ -67,6 +67,48 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 }, 30_000);
 
+/** Runs a job to its end and gives its last line. */
+async function jobAt(site: string, body: object): Promise<Record<string, unknown>> {
+  const started = await ask(site, '/v1/jobs', send('POST', body));
+  if (started.status !== 202) return { status: started.status, ...(started.body as object) };
+  const { id } = started.body as { readonly id: string };
+  const lines = await (await fetch(`${sites.get(site)!.url}/v1/jobs/${id}`)).text();
+  return JSON.parse(lines.trim().split('\n').at(-1)!);
+}
+
+describe('a primary is moved by an operator', () => {
+  it('as planned: nothing is lost, and what no rule allows is refused with its remedy and changes nothing', async () => {
+    await untilDone(() => writeAt('paris', [{ k: 'a', v: 1 }]));
+    const move = (more: object) => jobAt('quito', { kind: 'switchover', keyspace: 'travel', to: 'tokyo', ...more });
+    await untilDone(async () => {
+      expect(await move({ dryRun: true })).toMatchObject({ outcome: 'done', from: 'paris', estimatedLoss: 0 });
+    });
+    const refusals = [
+      [{ to: 'paris' }, /primary of travel already/],
+      [{ to: 'lima' }, /there is no site lima/],
+      [{ kind: 'failover' }, /paris is alive/],
+    ] as const;
+    for (const [more, words] of refusals) {
+      const refused = await move(more);
+      expect(refused).toMatchObject({ state: 'done', outcome: 'refused', words: expect.stringMatching(words) });
+      expect(String(refused.remedy).length).toBeGreaterThan(10);
+    }
+    expect(await move({ to: 7 })).toMatchObject({ status: 400 });
+    expect(await statusAt('paris')).toMatchObject({ primary: 'paris', epoch: 1, phase: 'steady' });
+    const [first, second] = await Promise.all([move({}), move({ to: 'quito' })]);
+    const outcomes = [first.outcome, second.outcome];
+    expect(outcomes.filter((outcome) => outcome === 'done').length).toBeLessThanOrEqual(1);
+    const [won] = [first, second].filter(({ outcome }) => outcome === 'done');
+    const done = won ?? (await move({}));
+    expect(done).toMatchObject({ outcome: 'done', from: 'paris', lost: { records: 0, rows: 0 } });
+    const to = String(done.to);
+    await untilDone(() => writeAt(to, [{ k: 'b', v: 2 }]));
+    expect(await ask(to, '/v1/travel/t/rows/a')).toMatchObject({ status: 200, body: { v: 1 } });
+    const told = await ask(to, `/v1/history/${done.decision}?all`);
+    expect(told.body).toMatchObject({ kind: 'switchover', outcome: 'done', from: 'paris', to });
+  }, 90_000);
+});
+
 describe('a site is lost', () => {
   it('another one writes on by itself, and says what happened', async () => {
     await untilDone(() => writeAt('paris', [{ k: 'a', v: 1 }]));

@@ -17,7 +17,7 @@ import type { Keyspace } from '@tidemark/schema/table';
 import { SiteCatalog } from '@tidemark/watchdog/catalog';
 import { WatchdogService } from '@tidemark/watchdog/main';
 import type { Disk } from '@tidemark/world/disk';
-import { Fault } from '@tidemark/world/fault';
+import { Fault, isFault } from '@tidemark/world/fault';
 import { LoopLag } from '@tidemark/world/loop-lag';
 import type { Network } from '@tidemark/world/network';
 import { WriterService, type WriterServiceParts } from '@tidemark/writer/main';
@@ -207,6 +207,7 @@ class Site {
       services: siteNetwork,
       placeOf,
       barrier: (keyspace, origin) => services.mirror?.barrier(keyspace, origin),
+      reachesLog: (name) => isReached(name === site ? log : remotes.get(name)),
       limits: this.#config,
       loopLag,
       facts: () => facts.read(),
@@ -320,7 +321,7 @@ class Site {
     const names = [...sites.keys()];
     registerKeyspaceRoutes(app, { site, sites: names, catalog, keyspaces, writer, urlOf, requestTimeoutMs });
     for (const service of [watchdog, writer, mirror, applier]) service?.register(app);
-    registerJobRoutes(app, jobs, { ...applier?.jobKinds() });
+    registerJobRoutes(app, jobs, { ...applier?.jobKinds(), ...watchdog.jobKinds() });
     return app;
   }
 }
@@ -349,6 +350,16 @@ type HttpWiring = {
   readonly facts: SiteFactsSource;
   readonly urlOf: (site: string) => string | null;
 };
+
+async function isReached(log: Log | undefined): Promise<boolean> {
+  try {
+    await log?.topics();
+    return log !== undefined;
+  } catch (error) {
+    if (isFault(error)) return false;
+    throw error;
+  }
+}
 
 /** Under which a process stands on the board: `site` when it is all of one. */
 function nameOfRoles(roles: readonly Role[]): string {

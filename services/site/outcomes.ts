@@ -1,6 +1,6 @@
 /** How an election that was run here ended, as a decision to store: which part of a nomination's story the candidate knows. */
 
-import { type Amount, type Decision, type DecisionKind, NOTHING_ELSE } from '@tidemark/control/decision';
+import { type Amount, type Decision, type DecisionKind, NOTHING_ELSE, PHASE_NAMED } from '@tidemark/control/decision';
 import type { Cause, RegisterValue } from '@tidemark/control/register-value';
 import type { Fault } from '@tidemark/world/fault';
 import { messageOf } from '@tidemark/world/fault';
@@ -120,7 +120,7 @@ function phasesOf({ phases }: Outcome): Decision['phases'] {
 
 const PHASE_NAMES = {
   drained: 'handing over',
-  named: 'being named in the register',
+  named: PHASE_NAMED,
   fenced: 'fencing the old epoch',
   filled: 'filling the members up',
   committed: 'the commit',

@@ -7,6 +7,7 @@ import { POLICY_RULES } from '@tidemark/control/failover-policy';
 import type { Models } from '@tidemark/control/models';
 import { primaryOf, type RegisterValue } from '@tidemark/control/register-value';
 import { SUSPICION_RULES } from '@tidemark/control/suspicion';
+import type { JobKinds } from '@tidemark/jobs/jobs-http';
 import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
@@ -21,7 +22,10 @@ import { Decisions } from './decisions.ts';
 import { Deliberation } from './deliberation.ts';
 import type { SiteFacts } from './facts.ts';
 import { BEAT_EVERY_MS, beatUntil } from './heart.ts';
+import { LastWords } from './last-words.ts';
 import { failoversIn, measuredModels } from './measured.ts';
+import { lookAround, type MoveSightParts } from './move-sight.ts';
+import { Moves } from './moves.ts';
 import { registerPauseRoute } from './pause-http.ts';
 import { registerRegisterRoutes } from './register-http.ts';
 import { RegisterView } from './register-view.ts';
@@ -48,6 +52,8 @@ export type WatchdogParts = {
   readonly placeOf: (site: string) => string;
   /** Null: none was read yet. Undefined: there is no copy of that origin's log in this process. */
   readonly barrier: (keyspace: string, origin: string) => HeardBarrier | null | undefined;
+  /** Whether a site's log answers, with or without the site's processes. */
+  readonly reachesLog: (site: string) => Promise<boolean>;
   readonly limits: WatchdogLimits;
   readonly clock: Clock;
   readonly random: Random;
@@ -76,6 +82,8 @@ export class WatchdogService implements AsyncDisposable {
   readonly #watch: Watch;
   readonly #sentry: Sentry;
   readonly #deliberation: Deliberation;
+  readonly #lastWords = new LastWords();
+  readonly #moves: Moves;
   /** Null where another process of the site votes. */
   readonly #acceptor: Acceptor | null;
   readonly #stop = new AbortController();
@@ -85,7 +93,12 @@ export class WatchdogService implements AsyncDisposable {
 
   constructor(parts: WatchdogParts) {
     this.#parts = parts;
-    this.#watch = new Watch(parts);
+    this.#watch = new Watch({
+      ...parts,
+      onFacts: ({ keyspaces }, arrivedMs) => {
+        for (const keyspace of keyspaces) this.#lastWords.hear(keyspace, arrivedMs);
+      },
+    });
     this.registers = new RegisterView(parts);
     const onChosen = (value: RegisterValue): void => this.registers.heard(value);
     this.#acceptor = parts.votes ? new Acceptor({ ...parts, onChosen }) : null;
@@ -98,6 +111,20 @@ export class WatchdogService implements AsyncDisposable {
       rules,
       registerValue,
       opinion: (keyspace) => this.#sentry.opinion(keyspace),
+      record: (decision) => this.decisions.record(decision),
+    });
+    const sight: MoveSightParts = {
+      ...parts,
+      lastWords: this.#lastWords,
+      partitions: (keyspace) => parts.keyspaces().find(({ name }) => name === keyspace)?.partitions ?? 0,
+      signs: (keyspace) => this.#sentry.opinion(keyspace).signs,
+      rowsPerRecord: (keyspace, origin) => this.#rowsPerRecord(keyspace, origin),
+      suspectAfterMs: rules.suspectAfterMs,
+    };
+    this.#moves = new Moves({
+      ...parts,
+      registerOf: (keyspace) => this.registers.register(keyspace),
+      sight: (value, to) => lookAround(sight, value, to),
       record: (decision) => this.decisions.record(decision),
     });
     this.#sentry = new Sentry({
@@ -190,6 +217,17 @@ export class WatchdogService implements AsyncDisposable {
       history: this.#historyOf(name),
       silenceMs: limits.suspectAfterMs + limits.suspicionStableMs,
     });
+  }
+
+  #rowsPerRecord(keyspace: string, origin: string): number {
+    const facts = this.#own().keyspaces.find((one) => one.keyspace === keyspace);
+    const { rows = 0, records = 0 } = facts?.origins.find((one) => one.origin === origin) ?? {};
+    return records === 0 ? 1 : rows / records;
+  }
+
+  /** Switchover and failover. */
+  jobKinds(): JobKinds {
+    return this.#moves.jobKinds();
   }
 
   /** Every site as its board shows it. */

@@ -34,6 +34,8 @@ export type SeenSite = {
 export type WatchParts = {
   readonly boards: ReadonlyMap<string, Board>;
   readonly clock: Clock;
+  /** Told what each process says whenever a board was read, and when its newest beat arrived (monotonic). */
+  readonly onFacts?: (facts: SiteFacts, arrivedMs: number) => void;
 };
 
 export class Watch {
@@ -63,11 +65,20 @@ export class Watch {
           if (this.#arrivals.state(site, role, clock.monotonicMs()) === 'alive')
             this.#heard.add(this.#name(site, role));
         }
+        this.#tellFacts(site);
       } catch (error) {
         if (!isFault(error)) throw error;
         this.#troubles.set(site, error.message);
       }
       await clock.sleep(READ_EVERY_MS, signal);
+    }
+  }
+
+  #tellFacts(site: string): void {
+    const { onFacts, clock } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    for (const { facts, heard, ageMs } of this.site(site).processes) {
+      if (facts !== null && heard) onFacts?.(facts, nowMs - ageMs);
     }
   }
 

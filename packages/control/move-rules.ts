@@ -1,0 +1,211 @@
+/**
+ * Whether an operator's wish to move a keyspace is granted, before anything is changed; if not, which rule says so and
+ * what helps. Pure: judged by the register as a quorum told it, and by what the sites answered just now.
+ */
+
+import { formatAck } from '@tidemark/schema/table';
+import type { SiteCopies } from './election.ts';
+import type { LossEstimate } from './loss.ts';
+import { memberNamed, newestReign, type RegisterValue } from './register-value.ts';
+
+/** A target that is further behind than this could not be brought level while writes wait, ms. */
+export const TARGET_LAG_MS_MAX = 5_000;
+
+export type Move = {
+  readonly kind: 'switchover' | 'failover';
+  readonly to: string;
+  /** The most rows an operator is ready to lose; null: none. */
+  readonly acceptLoss: number | null;
+};
+
+/** What the sites answered. */
+export type MoveSight = {
+  /** Whether the primary's process answers, and whether barriers still come from it. */
+  readonly primary: { readonly answers: boolean; readonly writes: boolean };
+  /** Whether the primary's own log can be reached, with or without its process. */
+  readonly isLogReachable: boolean;
+  /** Of every member that answered what its copies hold. */
+  readonly copies: readonly SiteCopies[];
+  /** How far the target is behind the primary; null: not known. */
+  readonly targetLagMs: number | null;
+  /** What a move now would lose at most; null: it cannot be estimated. */
+  readonly estimate: LossEstimate | null;
+};
+
+export type MoveRefusal = {
+  readonly code:
+    | 'unknown-site'
+    | 'witness'
+    | 'no-reign'
+    | 'election-open'
+    | 'already'
+    | 'rebuild'
+    | 'unreachable'
+    | 'primary-gone'
+    | 'primary-alive'
+    | 'lagging'
+    | 'too-few-members'
+    | 'loss'
+    | 'loss-above-limit';
+  readonly rule: string;
+  readonly words: string;
+  readonly remedy: string;
+};
+
+/** Null: it may go on. */
+export function moveRefusal(value: RegisterValue, move: Move, sight: MoveSight): MoveRefusal | null {
+  return (
+    targetRefusal(value, move, sight) ??
+    (move.kind === 'switchover' ? planned(value, move, sight) : forced(value, move, sight))
+  );
+}
+
+function targetRefusal(value: RegisterValue, { to }: Move, { copies }: MoveSight): MoveRefusal | null {
+  const { keyspace, election } = value;
+  const data = value.members.map(({ site }) => site).join(', ');
+  const reign = newestReign(value);
+  const member = memberNamed(value, to);
+  if (value.witnesses.includes(to)) {
+    const words = `${to} is a witness of ${keyspace}: it votes and has no data`;
+    return { code: 'witness', rule: TARGETS, words, remedy: `name one of ${data}` };
+  }
+  if (member === null) {
+    const words = `there is no site ${to} in ${keyspace}`;
+    return { code: 'unknown-site', rule: TARGETS, words, remedy: `name one of ${data}` };
+  }
+  if (reign === null) {
+    const words = `${keyspace} has no primary yet`;
+    return { code: 'no-reign', rule: 'only a reign that began can end', words, remedy: 'wait until it is written' };
+  }
+  if (election !== null) {
+    const words = `an election of epoch ${election.epoch} by ${election.site} is open: ${election.reason}`;
+    const rule = 'one election at a time: the register names it, and everything else waits';
+    return {
+      code: 'election-open',
+      rule,
+      words,
+      remedy: 'wait until it is over; one that stands still is taken over within 15 s',
+    };
+  }
+  if (reign.site === to) {
+    const words = `${to} is the primary of ${keyspace} already, in epoch ${reign.epoch}`;
+    return { code: 'already', rule: 'a move is to another site', words, remedy: 'nothing has to be done' };
+  }
+  if (member.state === 'REBUILD') {
+    const words = `${to} lost something and is being rebuilt`;
+    const remedy = 'wait until status shows it as a replica again, or name another site';
+    return { code: 'rebuild', rule: 'only a whole member can be the primary', words, remedy };
+  }
+  if (!copies.some(({ site }) => site === to)) {
+    const words = `${to} does not answer what it holds of ${keyspace}`;
+    return {
+      code: 'unreachable',
+      rule: 'only a site that answers can be the primary',
+      words,
+      remedy: `see to ${to}, or name another site`,
+    };
+  }
+  return null;
+}
+
+const TARGETS = 'only a data site of the keyspace can be its primary';
+
+function planned(value: RegisterValue, { to }: Move, { primary, targetLagMs }: MoveSight): MoveRefusal | null {
+  const from = newestReign(value)!.site;
+  if (!primary.answers) {
+    return {
+      code: 'primary-gone',
+      rule: 'a planned move needs the old primary to hand over',
+      words: `${from} does not answer`,
+      remedy: `bring it back, or use "tidemark failover --to ${to}"`,
+    };
+  }
+  if (targetLagMs === null || targetLagMs > TARGET_LAG_MS_MAX) {
+    const behind = targetLagMs === null ? 'behind by nobody knows how much' : `${seconds(targetLagMs)} behind ${from}`;
+    return {
+      code: 'lagging',
+      rule: `a target may be ${seconds(TARGET_LAG_MS_MAX)} behind at most, as writes wait while it catches up`,
+      words: `${to} is ${behind}`,
+      remedy: 'wait until it has caught up, or name another site',
+    };
+  }
+  return null;
+}
+
+function forced(value: RegisterValue, move: Move, sight: MoveSight): MoveRefusal | null {
+  const { to } = move;
+  const from = newestReign(value)!.site;
+  if (sight.primary.answers && sight.primary.writes) {
+    return {
+      code: 'primary-alive',
+      rule: 'a primary that answers and writes is moved as planned',
+      words: `${from} is alive, and its barriers arrive`,
+      remedy: `"tidemark switchover --to ${to}" loses nothing and refuses nothing`,
+    };
+  }
+  return tooFew(value, sight) ?? lossRefusal(value, move, sight);
+}
+
+/** E6: the new reign begins only where k others hold everything too. */
+function tooFew(value: RegisterValue, { copies }: MoveSight): MoveRefusal | null {
+  const need = value.ack.k + 1;
+  const whole = value.members.filter(
+    ({ site, state }) => state === 'ACTIVE' && copies.some((one) => one.site === site),
+  );
+  if (whole.length >= need) return null;
+  return {
+    code: 'too-few-members',
+    rule: `a new reign begins only where ${need} members hold everything, as ${formatAck(value.ack)} promises`,
+    words: `${whole.length} whole members answer (${whole.map(({ site }) => site).join(', ') || 'none'}), and ${need} are needed`,
+    remedy: 'bring one of the others back first: writes would not begin before',
+  };
+}
+
+/** E4: without the origin's log, or enough fenced members, acked records may be missing. */
+function lossRefusal(value: RegisterValue, { to, acceptLoss }: Move, sight: MoveSight): MoveRefusal | null {
+  if (closesWithoutLoss(value, sight)) return null;
+  const { estimate } = sight;
+  const rows = estimate === null ? null : estimate.rows + estimate.unheardRows;
+  const stake = rows === null ? 'how many rows cannot be estimated' : `an estimated ${rows} rows`;
+  const rule = 'what was acked may be lost only up to what an operator accepts';
+  const from = newestReign(value)!.site;
+  if (acceptLoss === null) {
+    const words = `without ${from} the epoch cannot be closed with everything acked: ${stake} may be lost`;
+    const accept = `"tidemark failover --to ${to} --accept-loss ${rows ?? 'ROWS'}"`;
+    return { code: 'loss', rule, words, remedy: `bring ${from} back and lose nothing, or accept it: ${accept}` };
+  }
+  if (rows === null || rows > acceptLoss) {
+    const words = `${stake} may be lost, and ${acceptLoss} were accepted`;
+    const remedy = `bring ${from} back and lose nothing, or accept ${rows ?? 'more'}`;
+    return { code: 'loss-above-limit', rule, words, remedy };
+  }
+  return null;
+}
+
+/** Whether the answers are enough to close the newest reign with all that was acked (`closureOf`, before fencing). */
+export function closesWithoutLoss(value: RegisterValue, { copies, isLogReachable }: MoveSight): boolean {
+  const origin = newestReign(value)?.site;
+  if (origin === undefined || isLogReachable) return true;
+  const trusted = value.members.filter(({ site, state, logIds }) => {
+    const copy = copies.find((one) => one.site === site)?.copies.find((one) => one.origin === origin);
+    return state === 'ACTIVE' && copy?.trusted === true && copy.logId !== '' && copy.logId === logIds[origin];
+  });
+  return value.ack.k > 0 && trusted.length >= value.members.length - value.ack.k;
+}
+
+/** By partition, the longest head of the newest reign among the answers; −1 where there is none. */
+export function receivedSeqs(value: RegisterValue, copies: readonly SiteCopies[], partitions: number): number[] {
+  const reign = newestReign(value);
+  const heads = new Array<number>(partitions).fill(-1);
+  for (const { copies: all } of copies) {
+    const copy = all.find(({ origin }) => origin === reign?.site);
+    copy?.positions.forEach(([epoch, seq], partition) => {
+      if (epoch === reign?.epoch && partition < partitions) heads[partition] = Math.max(heads[partition]!, seq);
+    });
+  }
+  return heads;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}

@@ -1,0 +1,47 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { KeyspaceFacts } from './facts.ts';
+import { LastWords } from './last-words.ts';
+
+function said(epoch: number, ...heads: number[]): KeyspaceFacts {
+  const writer = { epoch, heads: heads.map((seq) => `${epoch}:${seq}`), committed: [], barrierMs: 0, pendingBytes: 0 };
+  return { keyspace: 'travel', version: 1, state: 'running', writer, asOfMs: null, origins: [], copies: [] };
+}
+
+describe('last words of a primary', () => {
+  it('are its newest heads, its rate over the last seconds, and how long ago that was', () => {
+    const words = new LastWords();
+    for (let i = 0; i <= 20; i++) words.hear(said(3, i * 10, i * 10 - 1), i * 500);
+    expect(words.of('travel', 3, 50, 12_000, 60_000)).toEqual({
+      heads: [200, 199],
+      rowsPerRecord: 50,
+      rowsPerSecond: 40 * 50,
+      unheardMs: 2_000,
+    });
+    expect(words.of('travel', 3, 50, 900_000, 16_000)!.unheardMs).toBe(16_000);
+  });
+
+  it('of another epoch, or of nobody, are none; a beat that comes late from an earlier one is passed over', () => {
+    const words = new LastWords();
+    expect(words.of('travel', 3, 1, 0, 1)).toBeNull();
+    words.hear(said(4, 7), 1_000);
+    words.hear(said(3, 99), 2_000);
+    expect([words.of('travel', 3, 1, 3_000, 9)?.heads, words.of('travel', 4, 1, 3_000, 9)?.heads]).toEqual([
+      undefined,
+      [7],
+    ]);
+  });
+
+  it('the same beat read again and again changes nothing', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(4), { minLength: 1, maxLength: 6 }), (repeats) => {
+        const [once, often] = [new LastWords(), new LastWords()];
+        for (const [i, times] of repeats.entries()) {
+          once.hear(said(1, i * 3), i * 500);
+          for (let n = 0; n <= times; n++) often.hear(said(1, i * 3), i * 500);
+        }
+        expect(often.of('travel', 1, 2, 5_000, 9_000)).toEqual(once.of('travel', 1, 2, 5_000, 9_000));
+      }),
+    );
+  });
+});
