@@ -1,15 +1,17 @@
-/** `npm run bench [pipeline|store]`: how fast it is, beside what else could be used. The last line printed is JSON. */
+/** `npm run bench [pipeline|store|exports]`: how fast it is, beside what else could be used. The last line printed is JSON. */
 
 import { Reaper } from '@tidemark/dev/reaper';
 import { messageOf } from '@tidemark/world/fault';
+import { checkExports } from './exports.ts';
 import { MEASURES, type Measure, pipeline } from './pipeline.ts';
 import { parseStoreWords, rerunOnOneCore, STORE_USAGE, store } from './store.ts';
 
-const USAGE = `npm run bench -- [pipeline] [--quick] [--only ${MEASURES.join(',')}]\n  or ${STORE_USAGE}`;
+const USAGE = `npm run bench -- [pipeline] [--quick] [--only ${MEASURES.join(',')}]\n  or ${STORE_USAGE}\n  or npm run bench exports`;
 
 try {
   const words = process.argv.slice(2);
   if (words[0] === 'store') await runStore(words.slice(1));
+  else if (words[0] === 'exports') await runExports();
   else await runPipeline(words);
 } catch (error) {
   process.stderr.write(`${messageOf(error)}\n`);
@@ -25,6 +27,11 @@ async function runStore(words: readonly string[]): Promise<void> {
   }
   await using reaper = Reaper.start();
   process.stdout.write(`${JSON.stringify(await store(options, reaper))}\n`);
+}
+
+async function runExports(): Promise<void> {
+  await using reaper = Reaper.start();
+  process.stdout.write(`${JSON.stringify(await checkExports(reaper))}\n`);
 }
 
 async function runPipeline(words: readonly string[]): Promise<void> {
