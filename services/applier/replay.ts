@@ -1,5 +1,5 @@
 /**
- * Replay: a range of this site's log, or of its mirror of another site's, applied once more. Into the same table it
+ * Replay: a range of this site's log and of its mirrors of the others', applied once more. Into the same table it
  * changes nothing that is right already, as merging is idempotent; into a scratch table, which only this site has, it
  * shows what the range alone makes. A scratch table keeps its positions, so that a replay that was killed can resume.
  */
@@ -24,7 +24,7 @@ export type ReplayRequest = {
   readonly to?: string;
   /** Name of the scratch table; the table itself when left out. */
   readonly into?: string;
-  /** Whose records; the keyspace's primary when left out. */
+  /** Whose records; when left out everybody's, or for a range of offsets those of the site the keyspace began at. */
   readonly origin?: string;
   /** Only counts. */
   readonly dryRun?: boolean;
@@ -66,8 +66,7 @@ export class Replay {
   readonly #applier: KeyspaceApplier;
   readonly #request: ReplayRequest;
   readonly #range: Range;
-  readonly #origin: string;
-  readonly #topic: string;
+  readonly #origins: readonly string[];
   readonly #table: Table;
   readonly #verdicts: Partial<Record<Word, { records: number; rows: number }>> = {};
   readonly #batch = new RowBatch();
@@ -83,19 +82,26 @@ export class Replay {
     this.#table = table;
     this.#range = parseRange(request.from, request.to, parts.clock.nowMs());
     const { name, primary } = applier.stores.keyspace;
-    this.#origin = request.origin ?? primary;
-    if (applier.readers(this.#origin).length === 0) {
-      const expected = applier.origins.join(', ');
-      throw new Fault('invalid', `keyspace ${name} has no log of "${this.#origin}" here, only of ${expected}`, {
-        got: this.#origin,
+    const { origins } = applier;
+    if (request.origin !== undefined && !origins.includes(request.origin)) {
+      const expected = origins.join(', ');
+      throw new Fault('invalid', `keyspace ${name} has no log of "${request.origin}" here, only of ${expected}`, {
+        got: request.origin,
         expected,
       });
     }
-    this.#topic =
-      this.#origin === parts.site ? topicNames.log(name, parts.site) : topicNames.mirror(name, this.#origin);
+    const { from, to } = this.#range;
+    // An offset means something in one log only; times and positions do in all.
+    const isOfOneLog = [from, to].some(({ by }) => by === 'offset' || by === 'afterStart' || by === 'beforeEnd');
+    this.#origins = request.origin !== undefined ? [request.origin] : isOfOneLog ? [primary] : origins;
   }
 
-  /** Reads all partitions, one after the other. @throws {Fault} whatever reading the log or writing rows does. */
+  #topicOf(origin: string): string {
+    const { name } = this.#applier.stores.keyspace;
+    return origin === this.#parts.site ? topicNames.log(name, origin) : topicNames.mirror(name, origin);
+  }
+
+  /** Reads all partitions of all logs, one after the other. @throws {Fault} whatever reading the log or writing rows does. */
   async run(scratch: Scratch, tell: (report: ReplayReport) => void, signal: AbortSignal): Promise<ReplayReport> {
     const { into, dryRun, resume } = this.#request;
     const { stores } = this.#applier;
@@ -103,7 +109,9 @@ export class Replay {
     if (dryRun !== true && into !== undefined) target = await scratch.prepare(this.#table, into, resume === true);
     this.#sliceMs = this.#parts.clock.monotonicMs();
     for (let partition = 0; partition < stores.keyspace.partitions; partition++) {
-      await this.#partition(partition, target, () => tell(this.#report()), signal);
+      for (const origin of this.#origins) {
+        await this.#partition(origin, partition, target, () => tell(this.#report()), signal);
+      }
       await target?.partitions[partition]?.flush();
     }
     if (signal.aborted)
@@ -115,14 +123,23 @@ export class Replay {
     return { records: this.#records, rows: this.#rows, verdicts: structuredClone(this.#verdicts) };
   }
 
-  async #partition(partition: number, target: TableStore | null, tell: () => void, signal: AbortSignal): Promise<void> {
+  async #partition(
+    origin: string,
+    partition: number,
+    target: TableStore | null,
+    tell: () => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { log } = this.#parts;
-    const { start, end } = await log.bounds(this.#topic, partition);
-    const slice = await this.#slice(partition, start, end);
+    const topic = this.#topicOf(origin);
+    // A site that never wrote may have no copy here yet.
+    if (this.#request.origin === undefined && (await log.partitionCount(topic)) === null) return;
+    const { start, end } = await log.bounds(topic, partition);
+    const slice = await this.#slice(topic, partition, start, end);
     const { cluster, name: keyspace } = { cluster: this.#applier.cluster, name: this.#applier.stores.keyspace.name };
     // A verdict depends on all that came before, so that the fold begins at the log's start, whatever the range.
-    let prefix: Prefix = emptyPrefix({ cluster, keyspace, origin: this.#origin, partition });
-    for await (const batch of log.read({ topic: this.#topic, partition, from: start, signal, untilEnd: true })) {
+    let prefix: Prefix = emptyPrefix({ cluster, keyspace, origin, partition });
+    for await (const batch of log.read({ topic, partition, from: start, signal, untilEnd: true })) {
       for (const { offset, value } of batch.records) {
         if (offset >= slice.to) return;
         const verdict = accept(prefix, value);
@@ -133,7 +150,7 @@ export class Replay {
     }
   }
 
-  async #slice(partition: number, start: number, end: number): Promise<Slice> {
+  async #slice(topic: string, partition: number, start: number, end: number): Promise<Slice> {
     const offsetOf = async (bound: Bound): Promise<number | null> => {
       switch (bound.by) {
         case 'start':
@@ -147,7 +164,7 @@ export class Replay {
         case 'beforeEnd':
           return Math.max(start, end - bound.count);
         case 'time':
-          return this.#parts.log.offsetAtTime(this.#topic, partition, bound.timeMs);
+          return this.#parts.log.offsetAtTime(topic, partition, bound.timeMs);
         case 'position':
           return null;
       }
@@ -183,9 +200,9 @@ export class Replay {
 
   #wordFor(verdict: Verdict, target: TableStore | null): Word {
     if (verdict.kind !== 'ACCEPT') return verdict.kind;
-    const { partition } = verdict.envelope;
-    if (!this.#applier.readers(this.#origin)[partition]!.counts(verdict.envelope)) return 'UNCOMMITTED';
-    const held = target?.partitions[partition]?.position(this.#origin);
+    const { partition, origin } = verdict.envelope;
+    if (!this.#applier.readers(origin)[partition]!.counts(verdict.envelope)) return 'UNCOMMITTED';
+    const held = target?.partitions[partition]?.position(origin);
     return held !== undefined && comparePositions(verdict.envelope, held) <= 0 ? 'RESUMED' : 'ACCEPT';
   }
 
@@ -208,7 +225,7 @@ export class Replay {
     }
     const store = target.partitions[partition]!;
     decode(envelope, body, target.table, this.#batch);
-    store.apply(this.#batch, stampOf(stores.keyspace, envelope), this.#origin, { epoch, seq });
+    store.apply(this.#batch, stampOf(stores.keyspace, envelope), envelope.origin, { epoch, seq });
     if (store.memtableBytes > SCRATCH_BYTES_MAX) await store.flush();
   }
 }
