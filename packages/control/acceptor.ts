@@ -84,8 +84,10 @@ export function readVoteRecord({ cluster, origin }: ControlLogName, value: Uint8
   if (record.cluster !== cluster) return { ignored: `cluster ${record.cluster}, expected ${cluster}` };
   if (record.site !== origin) return { ignored: `site ${record.site}, expected ${origin}` };
   const { body } = record;
-  if ((body.kind === 'Accept' || body.kind === 'Chosen') && parseRegisterValue(body.value) === null) {
-    return { ignored: `${body.kind} of ${record.keyspace}: its value is none of a register` };
+  if (body.kind === 'Accept' || body.kind === 'Chosen') {
+    const value = parseRegisterValue(body.value);
+    if (value?.keyspace === record.keyspace) return { record };
+    return { ignored: `${body.kind} of ${record.keyspace}: its value is ${value?.keyspace ?? 'none of a register'}` };
   }
   return { record };
 }

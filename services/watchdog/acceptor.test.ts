@@ -70,7 +70,7 @@ function world() {
     });
     acceptor.start();
     open.push(acceptor);
-    await clock.advance(10_000);
+    await clock.advance(20_000);
     return acceptor;
   };
   const append = async (value: Uint8Array): Promise<void> => {
@@ -221,6 +221,7 @@ describe('acceptor of a site', () => {
       w.record({ kind: 'Prepare', ballot: ballotOf(97) }, { site: 'tokyo' }),
       w.record({ kind: 'Accept', ballot: ballotOf(96), value: '{"keyspace":"travel"}' }),
       w.record({ kind: 'Chosen', ballot: ballotOf(95), value: 'not json' }),
+      w.record({ kind: 'Accept', ballot: ballotOf(94), value: JSON.stringify({ ...INITIAL, keyspace: 'hotels' }) }),
     ];
     for (const value of poison) await w.append(value);
     await w.append(new Uint8Array(0));
@@ -259,8 +260,12 @@ describe('acceptor of a site', () => {
       await first.answer('travel', { kind: 'prepare', ballot: ballotOf(7) });
       if (lose === 'topic') w.store.deleteTopic(TOPIC);
       else w.store.loseEnd(TOPIC, 0, lose === 'all' ? 1 : 3);
-      const asked = await first.answer('travel', { kind: 'read' }).catch((error: unknown) => error);
-      expect(isFault(asked)).toBe(true);
+      const ask = () => first.answer('travel', { kind: 'read' }).catch((error: unknown) => error);
+      for (const kind of lose === 'topic' ? ([] as const) : (['unavailable', 'corrupt'] as const)) {
+        expect(isFault(await ask(), kind)).toBe(true);
+        await w.clock.advance(20_000);
+      }
+      if (lose === 'topic') await ask();
       expect(w.fatal).toHaveLength(1);
       const ids = [first.id];
       for (const _ of [1, 2]) {

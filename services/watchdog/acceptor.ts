@@ -16,6 +16,7 @@ import {
 } from '@tidemark/control/acceptor';
 import { compareBallots } from '@tidemark/control/ballot';
 import { type ControlBody, encodeControl } from '@tidemark/control/control-record';
+import { ASK_MS } from '@tidemark/control/register';
 import type { RegisterValue } from '@tidemark/control/register-value';
 import type { Log } from '@tidemark/log/log';
 import { isSuccessor, rootOf, successorOf } from '@tidemark/schema/log-identity';
@@ -31,6 +32,8 @@ const TOPIC = topicNames.control;
 const RETRY_MS = 200;
 /** Longest wait for what is known to stand in the topic. */
 const READ_MS = 5_000;
+/** How long a topic has to be found too short before that is believed; brokers that were cut off know it by then. */
+const SURE_MS = 12_000;
 
 export type AcceptorParts = {
   readonly cluster: string;
@@ -56,6 +59,8 @@ export class Acceptor implements AsyncDisposable {
   #next = 0;
   #opened = false;
   #ignored = 0;
+  /** Since when the topic is found too short; null while it is not. */
+  #shortSinceMs: number | null = null;
   /** Records that were folded while an append was under way, by offset, with the state then: one is its own. */
   readonly #folded = new Map<number, Folded>();
   /** Requests with a record of their own, one after the other; neither of these ever rejects. */
@@ -90,8 +95,9 @@ export class Acceptor implements AsyncDisposable {
     const { signal } = this.#stop;
     for (let said = false; !signal.aborted; said = true) {
       try {
-        if (this.#next === 0) this.#next = (await log.bounds(TOPIC, 0)).start;
-        await this.#catchUp();
+        const { start, end } = await log.bounds(TOPIC, 0);
+        this.#next = Math.max(this.#next, start);
+        await this.#inTurn(() => this.#readTo(end));
         const id = await this.#newIdentity();
         if (id !== null) await this.#append('', { kind: 'Acceptor', id });
         this.#opened = true;
@@ -105,6 +111,19 @@ export class Acceptor implements AsyncDisposable {
     }
   }
 
+  /**
+   * True when the topic is shorter than it was known to be.
+   * @throws {Fault} `unavailable` until that has been so for `SURE_MS`: a broker that was cut off may just be behind
+   */
+  #isShort(end: number, known: number): boolean {
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (end >= known) this.#shortSinceMs = null;
+    else this.#shortSinceMs ??= nowMs;
+    if (this.#shortSinceMs === null) return false;
+    if (nowMs - this.#shortSinceMs >= SURE_MS) return true;
+    throw new Fault('unavailable', `${TOPIC} ends at ${end}, and went to ${known}: it is looked at again`);
+  }
+
   /** Null when the topic says who it is, and has all that it is known to have had. */
   async #newIdentity(): Promise<string | null> {
     const { random, disk, logger } = this.#parts;
@@ -113,7 +132,7 @@ export class Acceptor implements AsyncDisposable {
     const mark = await readMark(disk);
     if (mark === null || rootOf(mark.acceptor) !== rootOf(id)) return null;
     const succeeded = isSuccessor(id, mark.acceptor);
-    if (!succeeded && this.#next >= mark.end) return null;
+    if (!succeeded && !this.#isShort(this.#next, mark.end)) return null;
     const what = `${TOPIC} lost its end: it ends at ${this.#next}, and went to ${mark.end}; its acceptor is a new one`;
     logger.error({ acceptor: id, got: this.#next, expected: mark.end }, what);
     return successorOf(succeeded ? mark.acceptor : id);
@@ -150,7 +169,11 @@ export class Acceptor implements AsyncDisposable {
   /** Appends a record and folds up to it. @returns the state there, and whether it did what it asks for */
   #append(keyspace: string, body: ControlBody): Promise<Folded> {
     const { cluster, site, log, clock, disk } = this.#parts;
+    const askedMs = clock.monotonicMs();
     const turn = this.#appends.then(async (): Promise<Folded> => {
+      if (clock.monotonicMs() - askedMs > ASK_MS) {
+        throw new Fault('unavailable', `${TOPIC} is too slow: who asked does not listen any more`);
+      }
       const value = encodeControl({ cluster, site, keyspace, timeMs: clock.nowMs(), body });
       this.#folded.clear();
       const offset = await log.append(TOPIC, 0, [{ value }]);
@@ -179,7 +202,7 @@ export class Acceptor implements AsyncDisposable {
   async #catchUp(): Promise<void> {
     const known = this.#next;
     const { end } = await this.#parts.log.bounds(TOPIC, 0);
-    if (end < known) {
+    if (this.#isShort(end, known)) {
       throw new Fault('corrupt', `${TOPIC} lost its end: it ends at ${end}, and went to ${known}`, {
         got: end,
         expected: known,

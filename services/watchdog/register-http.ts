@@ -22,6 +22,10 @@ export function registerRegisterRoutes(app: FastifyInstance, { site, acceptor, r
   app.post<{ Params: Params }>('/v1/internal/register/:keyspace', async ({ params, body }) => {
     const request = parseRegisterRequest(body);
     if (request === null) throw new Fault('invalid', 'no request to a register', { got: JSON.stringify(body) });
+    if ('value' in request && request.value.keyspace !== params.keyspace) {
+      const message = `register of ${params.keyspace}: a value of ${request.value.keyspace}`;
+      throw new Fault('invalid', message, { got: request.value.keyspace, expected: params.keyspace });
+    }
     if (acceptor !== null) return acceptor.answer(params.keyspace, request);
     throw new Fault('unavailable', `another process of ${site} votes for it`);
   });
