@@ -4,7 +4,7 @@ import type { Value } from '@tidemark/schema/column-type';
 import type { Output } from '@tidemark/schema/query';
 import { type Chunk, hasValue, rawOfChunk } from './chunk.ts';
 import { Numbers } from './numbers.ts';
-import { fromRaw } from './raw-value.ts';
+import { fromRaw, ownRaw } from './raw-value.ts';
 import { Sum } from './sum.ts';
 import { compareRaw, type RawValue } from './zone.ts';
 
@@ -82,14 +82,6 @@ class Extreme implements Aggregate {
     const best = this.#best[group];
     const { column } = this.#output;
     if (best === undefined || column === null) return null;
-    // An older block may hold a long as an int.
-    return fromRaw(
-      column.type,
-      typeof this.#output.column?.type === 'object' ? widenedTo(column.type.name, best) : best,
-    );
+    return fromRaw(column.type, ownRaw(column.type, best));
   }
-}
-
-function widenedTo(type: string, raw: RawValue): RawValue {
-  return (type === 'long' || type === 'decimal') && typeof raw === 'number' ? BigInt(raw) : raw;
 }

@@ -3,10 +3,12 @@
 /** What can be held: it says how much memory it takes. */
 export type Holdable = { readonly memoryBytes: number };
 
+type Held = { readonly block: Holdable; isUsed: boolean };
+
 export class BlockCache {
   readonly #bytesMax: number;
-  /** Least recently used first. A promise while the block is being read. */
-  readonly #blocks = new Map<string, Holdable>();
+  /** In the order in which they came, or were last spared. */
+  readonly #blocks = new Map<string, Held>();
   readonly #reading = new Map<string, Promise<Holdable>>();
   #bytes = 0;
 
@@ -21,11 +23,10 @@ export class BlockCache {
 
   /** The block of that name, if it is held. One name always is one class of thing. */
   held<T extends Holdable>(name: string): T | undefined {
-    const block = this.#blocks.get(name);
-    if (block === undefined) return undefined;
-    this.#blocks.delete(name);
-    this.#blocks.set(name, block);
-    return block as T;
+    const held = this.#blocks.get(name);
+    if (held === undefined) return undefined;
+    held.isUsed = true;
+    return held.block as T;
   }
 
   /** The block of that name, made by `read` when it is not held; once, however many ask at a time. */
@@ -48,12 +49,14 @@ export class BlockCache {
   #hold(name: string, block: Holdable): void {
     const { memoryBytes } = block;
     if (memoryBytes > this.#bytesMax) return;
-    this.#blocks.set(name, block);
+    this.#blocks.set(name, { block, isUsed: false });
     this.#bytes += memoryBytes;
-    for (const [oldest, { memoryBytes: bytes }] of this.#blocks) {
+    for (const [oldest, held] of this.#blocks) {
       if (this.#bytes <= this.#bytesMax) return;
       this.#blocks.delete(oldest);
-      this.#bytes -= bytes;
+      // Used since it was last looked at: it goes to the end of the line once more.
+      if (held.isUsed) this.#blocks.set(oldest, { block: held.block, isUsed: false });
+      else this.#bytes -= held.block.memoryBytes;
     }
   }
 }

@@ -45,6 +45,11 @@ export function hasValue(chunk: Chunk, row: number): boolean {
   return chunk.presence === null || chunk.presence[row] === CELL.value;
 }
 
+/** One of CELL. */
+export function stateOf(chunk: Chunk, row: number): number {
+  return chunk.presence === null ? CELL.value : chunk.presence[row]!;
+}
+
 /** The number at a row of a chunk of numbers; -1 × 0 keeps its sign only where unit is 0. */
 export function numberAt(chunk: NumberChunk, row: number): number {
   return chunk.unit === 0 ? chunk.data[row]! : chunk.base + chunk.unit * chunk.data[row]!;

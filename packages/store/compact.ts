@@ -77,7 +77,7 @@ export async function clearedSince(
       const keys = (await segment.read(block, KEYS_ONLY)).keys;
       for (let row = 0; row < rowCount; row++) {
         if (live.isLive(from + row) || then?.isLive(from + row) === false) continue;
-        const found = await merged.find(keyToFind(table, new Uint8Array(keys.bytesAt(row))));
+        const found = await merged.find(keyToFind(table, new Uint8Array(keys.bytesAt(row)))!);
         if (found !== -1) rows.push(found);
       }
     }

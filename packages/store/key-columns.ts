@@ -5,7 +5,7 @@ import { ColumnVector } from '@tidemark/schema/column-vector';
 import { readKeyPart, writeKeyPart } from '@tidemark/schema/key';
 import { keyColumns, type Table } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
-import { type BytesChunk, type Chunk, hasValue, numberAt } from './chunk.ts';
+import { type BytesChunk, type Chunk, entryOf, hasValue, numberAt } from './chunk.ts';
 
 /**
  * For rows `from … to` of `keys`: the vectors of the table's key columns, by column id; row 0 is `from`.
@@ -85,6 +85,16 @@ function take(places: Uint32Array, ends: Uint32Array, row: number, length: numbe
 
 /** Bytes that a number of a kind takes in a key. */
 const KEY_BYTES = { u8: 1, i32: 4, f64: 8, whole: 8, i64: 8 } as const;
+
+/** Bytes of each key that the parts make; parts of bytes hold no zero byte. */
+export function keyLengths(parts: readonly Chunk[], rowCount: number): Uint32Array {
+  const lengths = new Uint32Array(rowCount);
+  for (const part of parts) {
+    if (part.form !== 'bytes') for (let row = 0; row < rowCount; row++) lengths[row]! += KEY_BYTES[part.kind];
+    else for (let row = 0; row < rowCount; row++) lengths[row]! += part.lengths[entryOf(part, row)]! + 2;
+  }
+  return lengths;
+}
 
 /**
  * The keys that key columns make, the first part's column first: the inverse of `splitKeys`.

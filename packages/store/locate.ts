@@ -80,7 +80,7 @@ async function findEach(
 ): Promise<Found> {
   const found = new Found();
   for (let i = from; i < to; i++) {
-    const row = await segment.find(keyToFind(table, keys.at(i)));
+    const row = await segment.find(keyToFind(table, keys.at(i))!);
     if (row !== -1) found.take(row - segment.firstRows[block]!, i);
   }
   return found;

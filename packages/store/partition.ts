@@ -6,7 +6,6 @@
  */
 
 import { setImmediate } from 'node:timers/promises';
-import { decodeKey } from '@tidemark/schema/key';
 import { comparePositions, NOWHERE, type Position } from '@tidemark/schema/position';
 import type { RowBatch } from '@tidemark/schema/row-batch';
 import type { Stamp } from '@tidemark/schema/stamp';
@@ -165,36 +164,62 @@ export class Partition {
   /** The live row with that key as it is now, newest cell per column; null when there is none. */
   async get(key: Uint8Array): Promise<StoredRow | null> {
     const table = this.#table;
-    const rows = table === null ? null : await this.#find(key, table);
-    return rows === null ? null : storedRow(table!, rows, 0);
+    if (table === null) return null;
+    const found = this.#findInMemory(key, table);
+    const segments = this.#durable.pin();
+    try {
+      const isAlone = found.length === 0 && segments.every(({ damage }) => damage === null);
+      if (!isAlone) {
+        const rows = await this.#join(found, segments, key, table);
+        return rows === null ? null : storedRow(table, rows, 0);
+      }
+      const wanted = keyToFind(table, key);
+      for (let i = segments.length - 1; i >= 0 && wanted !== null; i--) {
+        const { segment, live } = segments[i]!;
+        const row = await segment.find(wanted);
+        // A row that is not live is in another segment, whole.
+        if (row !== -1 && live?.isLive(row) !== false) return await segment.storedRow(row, table, key);
+      }
+      return null;
+    } finally {
+      this.#durable.unpin(segments);
+    }
   }
 
   /** All that is known of the row with that key, live or deleted; null when it was never written. */
   async state(key: Uint8Array): Promise<RowState | null> {
     const table = this.#table;
-    const rows = table === null ? null : await this.#find(key, table);
-    return rows === null ? null : rowState(table!, rows, 0);
+    if (table === null) return null;
+    const found = this.#findInMemory(key, table);
+    const segments = this.#durable.pin();
+    try {
+      const rows = await this.#join(found, segments, key, table);
+      return rows === null ? null : rowState(table, rows, 0);
+    } finally {
+      this.#durable.unpin(segments);
+    }
   }
 
-  async #find(key: Uint8Array, table: Table): Promise<Rows | null> {
+  #findInMemory(key: Uint8Array, table: Table): Rows[] {
     const found: Rows[] = [];
     for (const memtable of [this.#active, ...this.#frozen]) {
       const rows = rowOf(memtable, key, table);
       if (rows !== null) found.push(rows);
     }
+    return found;
+  }
+
+  /** What memtables and segments hold of a key, joined; null when it is nothing. */
+  async #join(found: Rows[], segments: readonly LiveSegment[], key: Uint8Array, table: Table): Promise<Rows | null> {
     const want: Want = { columns: cellKinds(table), keys: true, stamps: true };
-    const segments = this.#durable.pin();
-    try {
-      const wanted = isKeyOf(table, key) ? keyToFind(table, key) : null;
-      for (const { segment, live } of wanted === null ? [] : newestFirst(segments)) {
-        const row = await segment.find(wanted!);
-        // A row that is not live is in another segment, whole.
-        if (row === -1 || live?.isLive(row) === false) continue;
-        found.push(await segment.row(row, want, key));
-        if (segments.every(({ damage }) => damage === null)) break;
-      }
-    } finally {
-      this.#durable.unpin(segments);
+    const wanted = keyToFind(table, key);
+    const isWhole = segments.every(({ damage }) => damage === null);
+    for (let i = segments.length - 1; i >= 0 && wanted !== null; i--) {
+      const { segment, live } = segments[i]!;
+      const row = await segment.find(wanted);
+      if (row === -1 || live?.isLive(row) === false) continue;
+      found.push(await segment.row(row, want, key));
+      if (isWhole) break;
     }
     return found.length === 0 ? null : mergeRow(found, want);
   }
@@ -372,20 +397,4 @@ function isSame(a: Record<string, Position>, b: Record<string, Position>): boole
   const origins = Object.keys(a);
   if (origins.length !== Object.keys(b).length) return false;
   return origins.every((origin) => b[origin] !== undefined && comparePositions(a[origin]!, b[origin]) === 0);
-}
-
-/** False for bytes that are no whole key of the table, and so of no row. */
-function isKeyOf(table: Table, key: Uint8Array): boolean {
-  try {
-    decodeKey(table, key);
-    return true;
-  } catch (error) {
-    if (isFault(error, 'corrupt')) return false;
-    throw error;
-  }
-}
-
-/** A row is more likely in a newer segment while it is new, and small ones can tell cheaply that they lack it. */
-function newestFirst(segments: readonly LiveSegment[]): LiveSegment[] {
-  return [...segments].reverse();
 }

@@ -40,3 +40,9 @@ export function setRaw(vector: ColumnVector, row: number, raw: RawValue): void {
   else if (typeof raw === 'bigint' || vector.kind === 'i64') vector.setBigint(row, BigInt(raw));
   else vector.setNumber(row, raw);
 }
+
+/** A value of a column as blocks hold it as its own type has it: longs that lie narrowly become longs, bytes are copied. */
+export function ownRaw({ name }: ColumnType, raw: RawValue): RawValue {
+  if (typeof raw === 'number' && (name === 'long' || name === 'decimal')) return BigInt(raw);
+  return typeof raw === 'object' && name === 'bytes' ? new Uint8Array(raw) : raw;
+}

@@ -104,15 +104,16 @@ export async function openStored(
       if (chunk !== null) columns.set(id, chunk);
     }
   };
-  let rows =
-    live === null || live.allLive(first, first + rowCount)
-      ? rowsBetween(0, rowCount)
-      : live.rows(first, first + rowCount);
+  const bits = live === null || live.allLive(first, first + rowCount) ? null : live;
   const puts = await segment.puts(block);
-  if (puts !== null) rows = rows.filter((row) => puts[row] === 1);
   await load(needs.filterColumns.keys());
   const column = (id: number): Chunk | undefined => columns.get(id);
-  const selected = select(needs.filter, rows, column);
+  // A filter goes over all rows, which is faster than over a list of some, and few may be left of them.
+  const isFiltered = needs.filterColumns.size > 0;
+  let selected = isFiltered || bits === null ? rowsBetween(0, rowCount) : bits.rows(first, first + rowCount);
+  selected = select(needs.filter, selected, column);
+  if (isFiltered && bits !== null) selected = selected.filter((row) => bits.isLive(first + row));
+  if (puts !== null) selected = selected.filter((row) => puts[row] === 1);
   if (selected.length === 0) return null;
   await load([...needs.resultColumns.keys()].filter((id) => !columns.has(id)));
   const keyAt = async (row: number): Promise<Uint8Array> => {

@@ -17,7 +17,7 @@ import { firstWhere } from './key-search.ts';
 import { mergeSources } from './merge.ts';
 import { FirstRows } from './order.ts';
 import type { Partition } from './partition.ts';
-import { fromRaw } from './raw-value.ts';
+import { fromRaw, ownRaw } from './raw-value.ts';
 import {
   isOutOfReach,
   kindsOf,
@@ -30,7 +30,6 @@ import {
 import { partsOf } from './scan-part.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { BlockRange, Source } from './source.ts';
-import type { RawValue } from './zone.ts';
 
 /** Result column → value; null where there is none. */
 export type ResultRow = Record<string, Value | null>;
@@ -264,7 +263,7 @@ function valuesOf(block: ScanBlock, rows: Uint32Array, { id, type }: Column): (V
   if (column.form === 'bytes' && column.codes !== null && type.name === 'string')
     return textsOf(column, column.codes, rows);
   return Array.from(rows, (row) =>
-    hasValue(column, row) ? fromRaw(type, copied(rawOfChunk(column, row), type)) : null,
+    hasValue(column, row) ? fromRaw(type, ownRaw(type, rawOfChunk(column, row))) : null,
   );
 }
 
@@ -281,12 +280,6 @@ function textsOf(
     texts[code] ??= entryBytes(column, code).toString('utf8');
     return texts[code];
   });
-}
-
-/** Longs that are stored narrowly become longs; bytes leave their block. */
-function copied(raw: RawValue, { name }: ColumnType): RawValue {
-  if (typeof raw === 'number' && (name === 'long' || name === 'decimal')) return BigInt(raw);
-  return typeof raw === 'object' && name === 'bytes' ? new Uint8Array(raw) : raw;
 }
 
 /** Blocks from the first up to, not including, the last that can have keys of the range. */

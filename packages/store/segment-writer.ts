@@ -17,9 +17,9 @@ import { keyColumns, type Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
 import { encodeBlock } from './block-encoder.ts';
 import { compareRanges } from './bytes.ts';
-import { chunkOfVector } from './chunk.ts';
+import { type Chunk, chunkOfVector } from './chunk.ts';
 import { ColumnFileWriter } from './column-file.ts';
-import { joinKeys, splitKeys } from './key-columns.ts';
+import { joinKeys, keyLengths, splitKeys } from './key-columns.ts';
 import { KeyFilter } from './key-filter.ts';
 import type { SegmentFile, SegmentSummary } from './manifest.ts';
 import { mergeSources } from './merge.ts';
@@ -323,13 +323,34 @@ function isMadeOf(
   parts: ReadonlyMap<number, ColumnVector>,
 ): boolean {
   const count = to - from;
-  const made = joinKeys(
-    keyColumns(table).map(({ id }) => chunkOfVector(parts.get(id)!, count)),
-    count,
-  );
+  const chunks = keyColumns(table).map(({ id }) => chunkOfVector(parts.get(id)!, count));
+  if (chunks.every((chunk) => isPlainPart(chunk))) {
+    // Each part can be written in one way only, so keys that are as long as their parts are those parts.
+    const lengths = keyLengths(chunks, count);
+    for (let i = 0; i < count; i++) if (keys.lengths[from + i] !== lengths[i]) return false;
+    return true;
+  }
+  const made = joinKeys(chunks, count);
   for (let i = 0; i < count; i++) {
     const [start, length] = [keys.starts[from + i]!, keys.lengths[from + i]!];
     if (compareRanges(keys.arena, start, length, made.arena, made.starts[i]!, made.lengths[i]!) !== 0) return false;
   }
+  return true;
+}
+
+/** True when every value of the part stands for one sequence of bytes in a key: not doubles, zero bytes and the like. */
+function isPlainPart(part: Chunk): boolean {
+  if (part.form === 'longs') return true;
+  if (part.form === 'bytes') {
+    const { arena, starts, lengths, rowCount } = part;
+    for (let row = 0; row < rowCount; row++) {
+      for (let at = starts[row]!; at < starts[row]! + lengths[row]!; at++) if (arena[at] === 0) return false;
+    }
+    return true;
+  }
+  if (part.kind === 'f64') return false;
+  const max = part.kind === 'u8' ? 1 : Number.MAX_SAFE_INTEGER;
+  const { data, rowCount } = part;
+  for (let row = 0; row < rowCount; row++) if (Math.abs(data[row]!) > max) return false;
   return true;
 }

@@ -3,20 +3,22 @@
 import type { Physical } from '@tidemark/schema/column-type';
 import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
 import { xxh32 } from '@tidemark/schema/hash';
+import { stampFromColumns } from '@tidemark/schema/stamp';
 import type { Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
 import { Fault } from '@tidemark/world/fault';
-import type { BlockCache } from './block-cache.ts';
+import type { BlockCache, Holdable } from './block-cache.ts';
 import { decodeBlock } from './block-decoder.ts';
 import { compareBytes } from './bytes.ts';
-import { type Chunk, rawOfChunk } from './chunk.ts';
+import { type Chunk, rawOfChunk, stateOf } from './chunk.ts';
 import { vectorOf } from './chunk-vector.ts';
 import { ColumnFile } from './column-file.ts';
 import { joinKeys } from './key-columns.ts';
 import { KeyFilter } from './key-filter.ts';
-import { compareParts, firstWhere, partsOf } from './key-search.ts';
+import { comparerOf, firstWhere, partsOf } from './key-search.ts';
 import type { SegmentFile, SegmentSummary } from './manifest.ts';
-import { setRaw } from './raw-value.ts';
+import { fromRaw, ownRaw, setRaw } from './raw-value.ts';
+import type { StoredCell, StoredRow } from './row-value.ts';
 import { type Cells, Rows, type Want, widened } from './rows.ts';
 import type { BlockRange, Source } from './source.ts';
 import { Stamps } from './stamp-codec.ts';
@@ -33,9 +35,10 @@ export type KeyToFind = {
   readonly parts: readonly (number | bigint | Uint8Array)[];
 };
 
-/** @throws {Fault} `corrupt`: it is no key of the table. */
-export function keyToFind(table: Table, bytes: Uint8Array): KeyToFind {
-  return { bytes, hash: xxh32(bytes, 0, bytes.length), parts: partsOf(table, bytes) };
+/** Null for bytes that are no whole key of the table, and so of no row. */
+export function keyToFind(table: Table, bytes: Uint8Array): KeyToFind | null {
+  const parts = partsOf(table, bytes);
+  return parts === null ? null : { bytes, hash: xxh32(bytes, 0, bytes.length), parts };
 }
 
 export class Segment implements Source {
@@ -54,7 +57,8 @@ export class Segment implements Source {
   readonly #byColumn: ReadonlyMap<number, SegmentFile>;
   readonly #byName: ReadonlyMap<string, SegmentFile>;
   readonly #open = new Map<string, Promise<ColumnFile>>();
-  #filter: Promise<KeyFilter | null> | null = null;
+  /** Undefined until it was read; null when there is none. */
+  #filter: KeyFilter | null | undefined;
 
   /** `folder` is the partition's. @throws {Fault} `corrupt`: `key.col` is missing or damaged. */
   static async open(
@@ -158,18 +162,45 @@ export class Segment implements Source {
     const { blocks } = this;
     const block = firstWhere(blocks.length, (i) => compareBytes(blocks[i]!.last, key.bytes) >= 0);
     if (block === blocks.length || compareBytes(blocks[block]!.first, key.bytes) > 0) return -1;
-    this.#filter ??= this.#readFilter();
-    if ((await this.#filter)?.mayHave(key.hash) === false) return -1;
+    if (this.#filter === undefined) this.#filter = await this.#readFilter();
+    if (this.#filter?.mayHave(key.hash) === false) return -1;
     const { rowCount } = blocks[block]!;
     const compare = await this.#comparer(block, key);
     const row = firstWhere(rowCount, (i) => compare(i) >= 0);
     return row < rowCount && compare(row) === 0 ? this.firstRows[block]! + row : -1;
   }
 
+  /** A row by its number in the segment, when nothing else holds the key; null when it is not live. */
+  async storedRow(number: number, table: Table, key: Uint8Array): Promise<StoredRow | null> {
+    const { block, row } = this.#place(number);
+    const { stamps } = this.#held<StoredStamps>('stamp.col', block) ?? (await this.#puts(block));
+    if (stamps?.has(row) !== true) return null;
+    const stamp = stampFromColumns(stamps.msAt(row), stamps.lowAt(row));
+    const cells: StoredCell[] = [];
+    for (const { id, type, dropped } of table.columns) {
+      if (dropped || !this.kinds.has(id)) continue;
+      const found = this.#stored(block, id);
+      const stored = found instanceof Promise ? await found : found;
+      const state = stored === null ? CELL.absent : stateOf(stored.cells, row);
+      if (state === CELL.absent) continue;
+      const own = stored!.stamps;
+      cells.push({
+        column: id,
+        value: state === CELL.deleted ? null : fromRaw(type, ownRaw(type, rawOfChunk(stored!.cells, row))),
+        stamp: own?.has(row) === true ? stampFromColumns(own.msAt(row), own.lowAt(row)) : stamp,
+      });
+    }
+    return { key: new Uint8Array(key), stamp, cells };
+  }
+
+  #place(number: number): { readonly block: number; readonly row: number } {
+    const block = firstWhere(this.blocks.length, (i) => this.firstRows[i]! > number) - 1;
+    return { block, row: number - this.firstRows[block]! };
+  }
+
   /** A row, alone, by its number in the segment. */
   async row(number: number, want: Want, key: Uint8Array): Promise<Rows> {
-    const block = firstWhere(this.blocks.length, (i) => this.firstRows[i]! > number) - 1;
-    const row = number - this.firstRows[block]!;
+    const { block, row } = this.#place(number);
     const alone = new Rows(1);
     alone.keys.setBytes(0, key);
     const { stamps } = await this.#puts(block);
@@ -183,7 +214,7 @@ export class Segment implements Source {
       const stored = await this.#stored(block, id);
       if (stored === null) continue;
       const { cells, stamps: own } = stored;
-      const state = cells.presence === null ? CELL.value : cells.presence[row]!;
+      const state = stateOf(cells, row);
       if (state === CELL.absent) continue;
       const into = alone.cells(id, kind);
       if (state === CELL.deleted) into.vector.setDeleted(0);
@@ -232,11 +263,12 @@ export class Segment implements Source {
     }
     const columns: Chunk[] = [];
     for (const id of this.#keyColumns) {
-      const part = await this.#stored(block, id);
+      const found = this.#stored(block, id);
+      const part = found instanceof Promise ? await found : found;
       if (part === null) throw this.#lacksPart(block, id);
       columns.push(part.cells);
     }
-    return (row) => compareParts(columns, row, key.parts);
+    return comparerOf(columns, key.parts);
   }
 
   #lacksPart(block: number, column: number): Fault {
@@ -252,7 +284,7 @@ export class Segment implements Source {
   #stored(block: number, id: number): Promise<StoredBlock | null> | StoredBlock | null {
     const file = this.#byColumn.get(id);
     if (file === undefined) return null;
-    return this.#cache.held<StoredBlock>(this.#nameOf(file.name, block)) ?? this.#load(file, block);
+    return this.#held<StoredBlock>(file.name, block) ?? this.#load(file, block);
   }
 
   async #load(file: SegmentFile, block: number): Promise<StoredBlock | null> {
@@ -265,6 +297,10 @@ export class Segment implements Source {
     return this.#cache.get(this.#nameOf(name, block), async () => {
       return new StoredBlock(await this.#sections(name, block), rowCount, kind);
     });
+  }
+
+  #held<T extends Holdable>(file: string, block: number): T | undefined {
+    return this.#cache.held<T>(this.#nameOf(file, block));
   }
 
   #flags(block: number): Promise<StoredBlock> {
