@@ -36,7 +36,7 @@ function factsOf(site: string, lag: Lag | null): SiteFacts {
 }
 
 function seen(site: string, state: Freshness, ageMs: number, facts: SiteFacts | null): SeenSite {
-  const processes = facts === null ? [] : [{ state, ageMs, heard: true, facts }];
+  const processes = facts === null ? [] : [{ state, ageMs, phi: null, heard: true, facts }];
   return { site, state, reason: state === 'alive' ? null : 'because', processes };
 }
 
@@ -104,6 +104,7 @@ describe('status', () => {
       roles: ['writer'],
       beatAgeSeconds: 0.9,
       loopLagMs: 2,
+      phi: null,
     });
     expect(status.keyspaces[0]).toMatchObject({ primary: 'paris', primaryState: 'alive', epoch: 3, ack: 'sync(1)' });
     expect(status.keyspaces[0]!.sites[1]).toEqual({
@@ -153,7 +154,7 @@ describe('status', () => {
     const facts = factsOf('tokyo', LIVE);
     const found = {
       ...seen('tokyo', 'silent', 4_000, null),
-      processes: [{ state: 'silent', ageMs: 4_000, heard: false, facts }],
+      processes: [{ state: 'silent', ageMs: 4_000, phi: null, heard: false, facts }],
     } as const;
     expect(statusWith([found]).keyspaces[0]!.sites[1]!.origins).toMatchObject([
       { lagSeconds: null, lagState: 'unknown' },

@@ -21,6 +21,8 @@ export type SiteStatus = {
   /** Since its newest heartbeat arrived here; null when none did. */
   readonly beatAgeSeconds: number | null;
   readonly loopLagMs: number | null;
+  /** Of the site that answers: how surprising the silence of its quietest process is (phi accrual); null of others. */
+  readonly phi: number | null;
 };
 
 export type OriginStatus = {
@@ -129,6 +131,7 @@ export function statusOf(input: StatusInput): Status {
 function siteStatus(input: StatusInput, { site, state, reason, processes }: SeenSite): SiteStatus {
   const facts = processes.flatMap((process) => process.facts ?? []);
   const known = facts.length === 0 && site === input.site ? [input.own] : facts;
+  const phis = processes.flatMap((process) => process.phi ?? []);
   const ages = processes.map((process) => process.ageMs);
   return {
     site,
@@ -138,6 +141,7 @@ function siteStatus(input: StatusInput, { site, state, reason, processes }: Seen
     roles: [...new Set(known.flatMap((one) => one.roles))],
     beatAgeSeconds: ages.length === 0 ? null : seconds(Math.max(...ages)),
     loopLagMs: facts.length === 0 ? null : Math.max(...facts.map((one) => one.loopLagMs)),
+    phi: phis.length === 0 ? null : Math.round(Math.max(...phis) * 10) / 10,
   };
 }
 
@@ -196,7 +200,8 @@ function stateOf(input: StatusInput, site: string): Freshness {
 
 /** Everything a site's processes said of a keyspace; this process's own words come first and are never old. */
 function said(input: StatusInput, site: string, keyspace: string): Said[] {
-  const own: SeenProcess[] = site === input.site ? [{ state: 'alive', ageMs: 0, heard: true, facts: input.own }] : [];
+  const own: SeenProcess[] =
+    site === input.site ? [{ state: 'alive', ageMs: 0, phi: null, heard: true, facts: input.own }] : [];
   const seen = input.seen.find((one) => one.site === site)?.processes ?? [];
   return [...own, ...seen].flatMap(({ facts, ...rest }) =>
     (facts?.keyspaces ?? []).filter((one) => one.keyspace === keyspace).map((one) => ({ ...rest, facts: one })),
@@ -270,7 +275,7 @@ const UNKNOWN: Lag = { lagMs: null, state: 'unknown' };
  * A lag as it was said, made older by the time since: what was said on time stands, and from the first beat that is
  * missing on it grows. Of a site nobody hears, nothing is known.
  */
-export function agedLag(lag: Lag, said: Omit<SeenProcess, 'facts'>, beatEveryMs: number): Lag {
+export function agedLag(lag: Lag, said: Pick<SeenProcess, 'state' | 'ageMs' | 'heard'>, beatEveryMs: number): Lag {
   if (lag.lagMs === null || said.state === 'unknown' || !said.heard) return UNKNOWN;
   const lateMs = Math.max(0, said.ageMs - beatEveryMs);
   return { lagMs: lag.lagMs + lateMs, state: said.state === 'alive' ? lag.state : 'stale' };

@@ -1,4 +1,5 @@
 import { BEAT_BYTES_MAX, type Beat, type Board, encodeBeat } from '@tidemark/control/board';
+import { PHI_GONE } from '@tidemark/control/phi';
 import { Fault } from '@tidemark/world/fault';
 import { type Logger, SILENT } from '@tidemark/world/logger';
 import { SeededRandom } from '@tidemark/world/random';
@@ -63,7 +64,7 @@ function world() {
     void beatUntil({ ...parts, facts: () => facts }, signal);
     return end;
   };
-  const watch = new Watch({ boards, clock });
+  const watch = new Watch({ site: 'tokyo', boards, clock });
   void watch.run(stop.signal);
   const states = () => watch.sites().map((site) => site.state);
   return { clock, boards, beat, watch, states, [Symbol.dispose]: () => stop.abort() };
@@ -112,6 +113,19 @@ describe('watch', () => {
     w.boards.get('paris')!.empty();
     await w.clock.advance(3_000);
     expect(w.states()[0]).toBe('alive');
+  });
+
+  it('of the own site’s processes the silence is measured by phi, which rises once beats stay away', async () => {
+    using w = world();
+    const tokyo = w.beat('tokyo');
+    w.beat('paris');
+    await w.clock.advance(10_000);
+    const phi = (site: string) => w.watch.site(site).processes[0]!.phi;
+    expect(phi('tokyo')).toBeLessThan(1);
+    expect(phi('paris')).toBeNull();
+    tokyo.abort();
+    await w.clock.advance(5_000);
+    expect(phi('tokyo')).toBeGreaterThan(PHI_GONE);
   });
 
   it('a board that hangs keeps nobody waiting', async () => {

@@ -2,6 +2,7 @@
 
 import type { Board } from '@tidemark/control/board';
 import { Arrivals, type Freshness } from '@tidemark/control/freshness';
+import { hear, NOT_HEARD, type PhiState, phiOf } from '@tidemark/control/phi';
 import type { Clock } from '@tidemark/world/clock';
 import { isFault } from '@tidemark/world/fault';
 import { type SiteFacts, siteFactsOf } from './facts.ts';
@@ -15,6 +16,8 @@ export type SeenProcess = {
   readonly state: Freshness;
   /** Time since a new beat of it arrived here; since its only beat was first seen when none did. */
   readonly ageMs: number;
+  /** How surprising its silence is, of a process at this process's own site; null: not told of, or not heard often enough. */
+  readonly phi: number | null;
   /** False while all that is known of it is a beat found lying on the board, however old that may be. */
   readonly heard: boolean;
   /** The last it said; null when that cannot be read. */
@@ -32,6 +35,8 @@ export type SeenSite = {
 };
 
 export type WatchParts = {
+  /** The own one: of its processes the silence is measured by phi. */
+  readonly site: string;
   readonly boards: ReadonlyMap<string, Board>;
   readonly clock: Clock;
   /** Told what each process says whenever a board was read, and when its newest beat arrived (monotonic). */
@@ -43,6 +48,7 @@ export class Watch {
   readonly #arrivals = new Arrivals(SILENCE_MS_MAX);
   /** Processes that were alive at some time. */
   readonly #heard = new Set<string>();
+  readonly #phis = new Map<string, PhiState>();
   /** Why a board could not be read the last time. */
   readonly #troubles = new Map<string, string>();
 
@@ -64,6 +70,7 @@ export class Watch {
         for (const role of this.#arrivals.roles(site)) {
           if (this.#arrivals.state(site, role, clock.monotonicMs()) === 'alive')
             this.#heard.add(this.#name(site, role));
+          if (site === this.#parts.site) this.#hearOwn(site, role);
         }
         this.#tellFacts(site);
       } catch (error) {
@@ -72,6 +79,14 @@ export class Watch {
       }
       await clock.sleep(READ_EVERY_MS, signal);
     }
+  }
+
+  #hearOwn(site: string, role: string): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    const name = this.#name(site, role);
+    const arrivedMs = nowMs - (this.#arrivals.ageMs(site, role, nowMs) ?? 0);
+    const state = this.#phis.get(name) ?? NOT_HEARD;
+    if (state.heardMs === null || arrivedMs > state.heardMs) this.#phis.set(name, hear(state, arrivedMs));
   }
 
   #tellFacts(site: string): void {
@@ -97,7 +112,9 @@ export class Watch {
       const beat = this.#arrivals.latest(site, role);
       const ageMs = this.#arrivals.ageMs(site, role, nowMs) ?? 0;
       const state = this.#arrivals.state(site, role, nowMs);
-      return { state, ageMs, heard: this.#heard.has(this.#name(site, role)), facts: beat && siteFactsOf(beat.facts) };
+      const name = this.#name(site, role);
+      const phi = phiOf(this.#phis.get(name) ?? NOT_HEARD, nowMs);
+      return { state, ageMs, phi, heard: this.#heard.has(name), facts: beat && siteFactsOf(beat.facts) };
     });
     const state = worst(processes.map((process) => process.state));
     return { site, state, reason: state === 'alive' ? null : this.#reason(site, state, processes), processes };
