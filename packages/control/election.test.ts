@@ -9,6 +9,7 @@ import {
   isLevel,
   levelFor,
   mayCommit,
+  reportedOf,
   type SiteCopies,
 } from './election.ts';
 import type { CutAt, Member, RegisterValue, Reign } from './register-value.ts';
@@ -225,6 +226,21 @@ describe('isLevel', () => {
     const { site, copies } = lima(1, 3);
     const doubted = { site, copies: copies.map((copy) => ({ ...copy, trusted: false })) };
     expect(isLevel(value, doubted, [{ seq: 3, chain: '2.3' }])).toBe(false);
+  });
+});
+
+describe('reportedOf', () => {
+  it('takes every member that answers into the first reign, with the identities it told', () => {
+    const value = registerOf({ members: ['REBUILD', 'REBUILD'], k: 1, reigns: [] });
+    const tokyo = { site: 'tokyo', state: 'ACTIVE', logIds: logIdsOf('tokyo') };
+    expect(reportedOf(value, [reportOf('tokyo', []), reportOf('oslo', [])])).toEqual([tokyo]);
+  });
+
+  it('takes no word for more than it is later: what is not the listed topic is in REBUILD, and stays there', () => {
+    const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'REBUILD'], k: 1 });
+    const renewed = reportOf('tokyo', [0], { logId: 'new', logIds: { paris: 'new' } });
+    const reported = reportedOf(value, [reportOf('paris', [0]), renewed, reportOf('lima', [0])]);
+    expect(reported).toEqual([{ ...value.members[1], state: 'REBUILD' }]);
   });
 });
 

@@ -121,6 +121,21 @@ export function cutsOf(value: RegisterValue, reports: readonly FenceReport[], pa
 }
 
 /**
+ * The members that the commit changes. A first reign takes all that answered as they are; later, an ACTIVE one whose
+ * topic is not the one the register lists, or that does not trust it, is in REBUILD until it is readmitted (rule 22).
+ */
+export function reportedOf(value: RegisterValue, reports: readonly FenceReport[]): readonly Member[] {
+  const reign = newestReign(value);
+  return reports.flatMap((report): readonly Member[] => {
+    const member = memberNamed(value, report.site);
+    if (member === null) return [];
+    if (reign === null) return [{ site: report.site, state: 'ACTIVE', logIds: report.logIds }];
+    if (member.state !== 'ACTIVE' || report.origin !== reign.site || isTrusted(value, reign, report)) return [];
+    return [{ ...member, state: 'REBUILD' }];
+  });
+}
+
+/**
  * E6: the ACTIVE members whose trusted copies hold everything up to this cut and up to every earlier one that the
  * register still names, in its order. A copy in a later epoch of an origin holds that origin's earlier ones: it takes
  * the start of an epoch only where the one before has ended.

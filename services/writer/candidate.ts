@@ -4,7 +4,15 @@
  * answers is decided in `packages/control`; this asks, waits and asks again.
  */
 
-import { closureOf, cutsOf, type FenceReport, holdersOf, mayCommit, type SiteCopies } from '@tidemark/control/election';
+import {
+  closureOf,
+  cutsOf,
+  type FenceReport,
+  holdersOf,
+  mayCommit,
+  reportedOf,
+  type SiteCopies,
+} from '@tidemark/control/election';
 import type { Register } from '@tidemark/control/register';
 import { beginElection, commitElection } from '@tidemark/control/register-changes';
 import {
@@ -12,7 +20,6 @@ import {
   type CutAt,
   type Election,
   type LossRule,
-  type Member,
   newestReign,
   type RegisterValue,
 } from '@tidemark/control/register-value';
@@ -271,12 +278,12 @@ export class Candidate {
       const answers = await Promise.all(sites.map((one) => this.#copies(one)));
       const copies = answers.filter((answer) => answer !== null);
       const holders = holdersOf(value, cuts, copies);
-      if (mayCommit(value, election, holders)) return null;
+      if (mayCommit(value, election, holders, this.#parts.keyspace.ack.k)) return null;
       const lacking = copies.map((answer) => answer.site).filter((one) => !holders.includes(one));
       const first = lacking.includes(site) ? [site] : lacking;
       const filling = first.map((one) => this.#fill(value, cuts, one, [...holders, ...copies.map((c) => c.site)]));
       await Promise.all(filling);
-      const message = `epoch ${election.epoch}: ${holders.length} members hold everything, ${value.ack.k + 1} are needed`;
+      const message = `epoch ${election.epoch}: ${holders.length} members hold everything, ${this.#parts.keyspace.ack.k + 1} are needed`;
       const gone = await this.#again(election, message);
       if (gone !== null) return gone;
     }
@@ -311,7 +318,7 @@ export class Candidate {
   ): Promise<Outcome> {
     const { register, clock, keyspace } = this.#parts;
     const { epoch, writerId } = election;
-    const reported = [...this.#reports.values()].flatMap((report) => this.#judged(value, report));
+    const reported = reportedOf(value, [...this.#reports.values()]);
     const commit = { epoch, writerId, cuts, reported, ack: keyspace.ack, nowMs: clock.nowMs() };
     const committed = await register.change((now, changeId) => commitElection(now, changeId, commit));
     if ('refused' in committed) return this.#lost(committed.refused);
@@ -319,14 +326,5 @@ export class Candidate {
     const before = newestReign(value);
     const closed = { from: before?.site ?? null, epoch: before?.epoch ?? 0, how };
     return { kind: 'won', elected: { value: committed.value, epoch, writerId }, closed, phases: this.#phases };
-  }
-
-  /** A first reign takes members as they are; later, one whose topics are not those listed is not trusted any more. */
-  #judged(value: RegisterValue, report: FenceReport): Member[] {
-    const member = value.members.find(({ site }) => site === report.site);
-    if (member === undefined) return [];
-    if (newestReign(value) === null) return [{ site: report.site, state: 'ACTIVE', logIds: report.logIds }];
-    const isListed = report.trusted && member.logIds[report.origin] === report.logId;
-    return member.state === 'ACTIVE' && !isListed ? [{ ...member, state: 'REBUILD' }] : [];
   }
 }

@@ -1,0 +1,148 @@
+/** Topics lose their end, sites lose their disks, and what was lost comes back (protocol rule 22). */
+
+import { isLevel } from '@tidemark/control/election';
+import { demoteMember, readmitMember } from '@tidemark/control/register-changes';
+import { memberNamed, newestReign } from '@tidemark/control/register-value';
+import { durableSeq } from './counting.ts';
+import type { Move } from './move.ts';
+import { SITES } from './records.ts';
+import type { State, WriterState } from './state.ts';
+import type { World } from './world.ts';
+
+export function faultMoves(world: World, s: State, moves: Move[]): void {
+  if (s.tails < world.scope.tails) tailMoves(world, s, moves);
+  if (s.wipes < world.scope.wipes) for (const site of world.sites) moves.push(wiped(world, s, site));
+  if (s.tails + s.wipes === 0) return;
+  for (const site of world.sites) {
+    demoteMove(world, s, moves, site);
+    readmitMove(world, s, moves, site);
+    if (!world.rules.refence) forgiveMoves(world, s, moves, site);
+  }
+}
+
+function tailMoves(world: World, s: State, moves: Move[]): void {
+  const { rules, records, partitions } = world;
+  for (const site of world.sites) {
+    for (const origin of world.sites) {
+      for (const partition of partitions) {
+        const topic = world.topicAt(site, origin, partition);
+        const { text } = world.copyAt(s, site, origin, partition);
+        for (let lost = 1; lost <= text.length; lost++) {
+          const cut = {
+            ...s,
+            tails: s.tails + 1,
+            topics: s.topics.with(topic, records.topicOf({ origin, partition }, text.slice(0, -lost))),
+          };
+          const fences = [...text.slice(-lost)].filter((character) => records.token(character).seq < 0).length;
+          const words = `${world.nameOf(topic)} loses its last ${lost}`;
+          if (rules.doubt) moves.push({ words, next: renewed(world, s, cut, site, [origin]) });
+          else if (fences === 0) moves.push({ words: `${words} unnoticed`, next: cut });
+          if (!rules.ff && fences === lost) moves.push({ words: `${words}, a fence, unnoticed`, next: cut });
+        }
+      }
+    }
+  }
+}
+
+/** A site's disks are gone, and with them its processes. */
+function wiped(world: World, s: State, site: number): Move {
+  const topics = s.topics.map((topic, at) => {
+    const isHere = Math.floor(at / (world.sites.length * world.partitions.length)) === site;
+    return isHere ? world.records.topicOf(world.records.copy(topic), '') : topic;
+  });
+  const candidates = s.candidates.filter(({ frozen }) => world.registers.at(frozen).election?.site !== SITES[site]);
+  const cut = { ...s, topics, candidates, wipes: s.wipes + 1 };
+  return { words: `${SITES[site]} loses its disks`, next: renewed(world, s, cut, site, world.sites) };
+}
+
+/** Copies get new identities; what they had told stays told; a writer whose own log it is stops. */
+function renewed(world: World, before: State, after: State, site: number, origins: readonly number[]): State {
+  const { sites, partitions } = world;
+  const lines = [...after.lines];
+  let { identities } = after;
+  let state = after;
+  for (const origin of origins) {
+    const at = site * sites.length + origin;
+    for (const epoch of after.writers.keys()) {
+      const writer = world.writerAt(after, epoch);
+      if (writer === null || world.originOf(before, epoch) !== origin) continue;
+      if (site === origin) {
+        state = world.withWriter(state, epoch, world.rules.fresh ? null : resumed(world, after, writer, epoch));
+        continue;
+      }
+      for (const partition of partitions) {
+        const count = durableSeq(world, before, site, epoch, partition) + 1;
+        if (count > 0) lines.push([epoch, site, partition, identities[at]!, count]);
+      }
+    }
+    identities = identities.with(at, identities[at]! + 1);
+  }
+  lines.sort((a, b) => a.join(',').localeCompare(b.join(',')));
+  return { ...state, identities, lines };
+}
+
+/** Rule `fresh` taken away: a process that goes on with the epoch it finds in its log. */
+function resumed(world: World, s: State, writer: WriterState, epoch: number): WriterState | null {
+  const site = world.originOf(s, epoch);
+  const written = world.partitions.map((partition) => world.copyAt(s, site, site, partition).accepted[epoch] ?? '');
+  return written.some((records) => records === '') ? null : { ...writer, written, pending: written.map(() => '') };
+}
+
+function isRenewed(world: World, s: State, site: number): boolean {
+  const { logIds } = memberNamed(world.registers.at(s.register), SITES[site]!)!;
+  return world.sites.some((origin) => logIds[SITES[origin]!] !== String(world.identityAt(s, site, origin)));
+}
+
+function demoteMove(world: World, s: State, moves: Move[], site: number): void {
+  const value = world.registers.at(s.register);
+  const name = SITES[site]!;
+  if (memberNamed(value, name)?.state !== 'ACTIVE' || !isRenewed(world, s, site)) return;
+  const change = demoteMember(value, '', name, name);
+  if ('refused' in change) return;
+  moves.push({ words: `${name} says it lost something`, next: { ...s, register: world.registerId(change.value) } });
+}
+
+/** The newest reign's writer finds a site level and lets it count again. */
+function readmitMove(world: World, s: State, moves: Move[], site: number): void {
+  const value = world.registers.at(s.register);
+  const reign = newestReign(value)!;
+  const writer = world.writerAt(s, reign.epoch);
+  const origin = world.originOf(s, reign.epoch);
+  if (writer === null || origin === site) return;
+  const name = SITES[site]!;
+  if (memberNamed(value, name)?.state === 'ACTIVE' && !isRenewed(world, s, site)) return;
+  const committed = world.partitions.map((partition) => {
+    const acked = world.ackedAt(s, reign.epoch, partition);
+    return { seq: acked.length - 1, chain: acked === '' ? '' : world.records.chainOf(acked.at(-1)!) };
+  });
+  if (!isLevel(value, world.copiesOf(s, site), committed)) return;
+  const member = { site: name, state: 'ACTIVE' as const, logIds: world.logIdsOf(s.identities, site) };
+  const change = readmitMember(value, '', { epoch: reign.epoch, writerId: reign.writerId }, member);
+  if ('refused' in change) return;
+  const view = world.views.at(writer.view);
+  const identity = world.identityAt(s, site, origin);
+  const seen = world.views.idOf({ ...view, listed: view.listed.with(site, identity) });
+  const lines = world.rules.forget
+    ? s.lines
+    : s.lines.map(([e, x, p, told, count]) => [e!, x!, p!, e === reign.epoch && x === site ? identity : told!, count!]);
+  const told = world.withWriter(s, reign.epoch, { ...writer, view: seen });
+  const next = { ...told, register: world.registerId(change.value), lines };
+  moves.push({ words: `writer ${reign.epoch} readmits ${name}`, next });
+}
+
+/** Rule `refence` taken away: a topic that lost its end counts again by itself once it has what its origin has. */
+function forgiveMoves(world: World, s: State, moves: Move[], site: number): void {
+  const { logIds } = memberNamed(world.registers.at(s.register), SITES[site]!)!;
+  for (const origin of world.sites) {
+    const at = site * world.sites.length + origin;
+    const listed = Number(logIds[SITES[origin]!]);
+    if (site === origin || s.identities[at] === listed) continue;
+    const isEven = world.partitions.every((partition) => {
+      const [here, there] = [site, origin].map((x) => world.headAt(s, x!, origin, partition));
+      return here!.epoch > there!.epoch || (here!.epoch === there!.epoch && here!.seq >= there!.seq);
+    });
+    if (!isEven) continue;
+    const next = { ...s, identities: s.identities.with(at, listed) };
+    moves.push({ words: `${SITES[site]} is level with ${SITES[origin]} and counts again by itself`, next });
+  }
+}
