@@ -298,6 +298,29 @@ describe('replay', () => {
     expect(await digests(served.app)).toEqual(before);
   });
 
+  it("takes every site's records unless one is named, and none beyond a cut", async () => {
+    await using served = await serve();
+    await write({ k: 'a', v: 1 });
+    const partition = partitionOfKey('a');
+    const paris = makers[partition]!;
+    const cut = { origin: 'paris', epoch: 1, cutSeq: paris.at.seq, chain: paris.chain };
+    served.service.closed('ks', partition, 'paris', paris.at);
+    await write({ k: 'a', w: 'beyond' });
+    const tokyo = new PartitionMaker(KEYSPACE, 'tokyo', partition);
+    const mirror = topicNames.mirror('ks', 'tokyo');
+    await log.ensureTopic({ name: mirror, partitions: 2, genesis: null, flushed: true });
+    for (const value of [tokyo.genesis(), tokyo.start(2, cut), tokyo.rows([{ k: 'a', v: 2 }])]) {
+      await log.append(mirror, partition, [{ value }]);
+    }
+    await get(served.app, '/v1/ks/t/rows/a', `ks/tokyo/${partition}=2:1`);
+    expect(await job(served.app, { ...request, into: 's' })).toMatchObject({ state: 'done', records: 2, rows: 2 });
+    const { json } = await get(served.app, '/v1/internal/digest/ks');
+    const { tables, scratch } = json as Record<'tables' | 'scratch', Record<string, { hash: string; rows: number }>>;
+    expect(scratch.s).toEqual(tables.t);
+    expect(await job(served.app, { ...request, into: 's', origin: 'tokyo' })).toMatchObject({ records: 1 });
+    expect((await get(served.app, '/v1/ks/t/rows/a', `ks/paris/${partition}=1:2`)).status).toBe(409);
+  });
+
   it('counts by verdict in a dry run and writes nothing', async () => {
     await using served = await serve();
     await filled(served.app);
