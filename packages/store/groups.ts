@@ -1,6 +1,6 @@
 /** Numbers the groups that rows fall into, by the values of some columns. */
 
-import type { Value } from '@tidemark/schema/column-type';
+import { physicalOf, type Value } from '@tidemark/schema/column-type';
 import type { Column } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
 import type { GroupNumbers } from './aggregate.ts';
@@ -100,11 +100,13 @@ export class Groups {
 /** Numbers the values of one column in order of appearance. */
 class ColumnNumbers {
   readonly column: Column;
+  readonly #isLong: boolean;
   readonly #numbers = new Map<number | bigint | string | null, number>();
   readonly #values: (RawValue | null)[] = [];
 
   constructor(column: Column) {
     this.column = column;
+    this.#isLong = physicalOf(column.type) === 'i64';
   }
 
   get count(): number {
@@ -128,7 +130,9 @@ class ColumnNumbers {
       // Neighbours often are the same.
       if (lastNumber === -1 || typeof raw === 'object' || raw !== last) {
         last = raw;
-        lastNumber = this.#numberOf(keyOf(raw), raw);
+        // An older block may hold a long as an int: the same group all the same.
+        const wide = typeof raw === 'number' && this.#isLong ? BigInt(raw) : raw;
+        lastNumber = this.#numberOf(keyOf(wide), wide);
       }
       numbers[i] = lastNumber;
     }
