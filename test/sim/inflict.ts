@@ -1,7 +1,10 @@
 /** Makes the faults of a scenario happen, and has each of them end. */
 
+import type { LogRecord } from '@tidemark/log/log';
 import type { AppendFate } from '@tidemark/log/sim-log';
+import { openRecord, sealRecord } from '@tidemark/schema/envelope';
 import { topicNames } from '@tidemark/schema/table';
+import { isFault } from '@tidemark/world/fault';
 import { integerBetween, type Random } from '@tidemark/world/random';
 import { KEYSPACE } from './client.ts';
 import type { SimFault } from './scenario.ts';
@@ -107,6 +110,13 @@ function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): ()
         site.wrongMs = () => 0;
       };
     }
+    case 'lost-end': {
+      const site = world.site(fault.site);
+      return down(site, () => {
+        site.kill();
+        loseEnd(world, site, fault.salt);
+      });
+    }
     case 'nominate':
       nominate(world, fault.site, fault.cause);
       return () => {};
@@ -158,18 +168,37 @@ function nominate(world: SimWorld, site: string, cause: string): void {
   );
 }
 
+/** A partition of the log or a mirror is shorter than it was, though it was flushed: a broker's recovery cut it. */
+function loseEnd(world: SimWorld, site: SimSite, salt: number): void {
+  const { topic, partition } = placeOf(world, site, salt);
+  const found = site.store.topic(topic)?.partitions[partition];
+  if (found === undefined) return;
+  const end = found.start + found.records.length;
+  // Its first record stays: without that it would be another topic.
+  site.store.loseEnd(topic, partition, Math.max(found.start + 1, end - 1 - ((salt >> 4) % 30)));
+}
+
+function placeOf(world: SimWorld, site: SimSite, salt: number): { readonly topic: string; readonly partition: number } {
+  const origin = world.siteNames[salt % world.siteNames.length]!;
+  const topic = origin === site.name ? topicNames.log(KEYSPACE, origin) : topicNames.mirror(KEYSPACE, origin);
+  return { topic, partition: salt % 2 };
+}
+
 /** Somebody else's bytes in a log or a mirror: noise, or a record of another place copied as it is. */
 function poison(world: SimWorld, site: SimSite, salt: number): void {
   const random = world.random.of(`poison ${salt}`);
-  const origin = world.siteNames[salt % world.siteNames.length]!;
-  const name = origin === site.name ? topicNames.log(KEYSPACE, origin) : topicNames.mirror(KEYSPACE, origin);
-  const topic = site.store.topic(name);
-  const partition = topic?.partitions[salt % 2];
+  const place = placeOf(world, site, salt);
+  const topic = site.store.topic(place.topic);
+  const partition = topic?.partitions[place.partition];
   if (topic === undefined || partition === undefined) return;
-  const noise = new Uint8Array(integerBetween(random, 0, 200)).map(() => integerBetween(random, 0, 255));
   const stored = partition.records[integerBetween(random, 0, Math.max(0, partition.records.length - 1))];
-  const value = random.fraction() < 0.5 || stored === undefined ? noise : bent(random, stored.value);
-  site.store.land(topic, partition, [{ value }]);
+  const dice = random.fraction();
+  const value = dice < 0.3 || stored === undefined ? noise(random) : dice < 0.6 ? bent(random, stored.value) : null;
+  site.store.land(topic, partition, [{ value: value ?? forged(partition.records) ?? noise(random) }]);
+}
+
+function noise(random: Random): Uint8Array {
+  return new Uint8Array(integerBetween(random, 0, 200)).map(() => integerBetween(random, 0, 255));
 }
 
 /** A copy of a record with, half the time, one bit turned. */
@@ -177,6 +206,21 @@ function bent(random: Random, value: Uint8Array): Uint8Array {
   const copy = new Uint8Array(value);
   if (random.fraction() < 0.5) copy[integerBetween(random, 0, copy.length - 1)]! ^= 1;
   return copy;
+}
+
+/** What would come next, in every field but the chain. */
+function forged(records: readonly LogRecord[]): Uint8Array | null {
+  for (const { value } of records.toReversed()) {
+    try {
+      const { chain, ...envelope } = openRecord(value).envelope;
+      if (envelope.seq < 0) continue;
+      const body = { kind: 'Noop' } as const;
+      return sealRecord({ ...envelope, seq: envelope.seq + 1, body }, chain.replaceAll('0', '1')).bytes;
+    } catch (error) {
+      if (!isFault(error, 'corrupt')) throw error;
+    }
+  }
+  return null;
 }
 
 /** How long an append takes when nothing is wrong with it. */

@@ -14,7 +14,7 @@ import { SimWorld, type Violation } from './world.ts';
 /** Within this long after the last fault, writes resume, and then all sites are equal. */
 const MEND_MS = 60_000;
 const SETUP_MS = 10_000;
-const LOOK_MS = 250;
+const LOOK_MS = 500;
 
 export type Outcome = {
   /** The first promise broken; null when all were kept. */

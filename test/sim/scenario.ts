@@ -21,6 +21,8 @@ export type SimFault = For &
     | { readonly kind: 'appends'; readonly site: string; readonly rate: number }
     | { readonly kind: 'log-away'; readonly site: string }
     | { readonly kind: 'poison'; readonly site: string; readonly salt: number }
+    /** Is killed, and a partition of its log has lost its end when it comes back. */
+    | { readonly kind: 'lost-end'; readonly site: string; readonly salt: number }
     | { readonly kind: 'board-empty'; readonly site: string }
     | { readonly kind: 'board-away'; readonly site: string }
     | { readonly kind: 'board-late'; readonly site: string }
@@ -50,10 +52,12 @@ export function scenarioOf(seed: number): Scenario {
     writeRate: 0.3 + 0.4 * random.fraction(),
   }));
   const faults = Array.from({ length: integerBetween(random, 1, 8) }, () => faultOf(random, durationMs));
+  if (random.fraction() < 0.4) faults.push(...lostPrimary(random, durationMs));
   faults.sort((a, b) => a.atMs - b.atMs);
   return { seed, k: random.fraction() < 0.8 ? 1 : 2, partitions: 2, durationMs, clients, faults };
 }
 
+const LOST_END = Number(process.env.LOST_END ?? 0);
 const WEIGHTS: readonly (readonly [SimFault['kind'], number])[] = [
   ['kill', 5],
   ['doom', 5],
@@ -65,6 +69,7 @@ const WEIGHTS: readonly (readonly [SimFault['kind'], number])[] = [
   ['appends', 4],
   ['log-away', 2],
   ['poison', 2],
+  ['lost-end', LOST_END],
   ['board-empty', 1],
   ['board-away', 1],
   ['board-late', 1],
@@ -103,6 +108,7 @@ function faultOf(random: Random, durationMs: number): SimFault {
       return { kind, ...when, ms: integerBetween(random, 100, 800) };
     case 'appends':
       return { kind, ...when, site, rate: 0.05 + 0.5 * random.fraction() };
+    case 'lost-end':
     case 'poison':
       return { kind, ...when, site, salt: integerBetween(random, 0, 1_000_000) };
     case 'clock': {
@@ -114,6 +120,25 @@ function faultOf(random: Random, durationMs: number): SimFault {
     default:
       return { kind, ...when, site };
   }
+}
+
+/** The site that writes at first is gone for long, one way or another, and another one is asked to take over. */
+function lostPrimary(random: Random, durationMs: number): SimFault[] {
+  const site = SITES[0];
+  const atMs = integerBetween(random, 0, durationMs / 2);
+  const when = { atMs, forMs: integerBetween(random, 3_000, 15_000) };
+  const lost = pick<SimFault>(random, [
+    { kind: 'kill', ...when, site, power: true },
+    { kind: 'kill', ...when, site, power: false },
+    { kind: 'pause', ...when, site },
+    { kind: 'isolate', ...when, site, clientsToo: false },
+    { kind: 'isolate', ...when, site, clientsToo: true },
+  ]);
+  const nominated = Array.from({ length: integerBetween(random, 1, 2) }, (): SimFault => {
+    const at = { atMs: atMs + integerBetween(random, 200, 4_000), forMs: 1 };
+    return { kind: 'nominate', ...at, site: pick(random, SITES.slice(1)), cause: 'failover' };
+  });
+  return [lost, ...nominated];
 }
 
 function weighted(random: Random): SimFault['kind'] {

@@ -25,6 +25,8 @@ export function wordsOf(fault: SimFault): string {
       return `the log of ${fault.site} cannot be reached`;
     case 'poison':
       return `a foreign record turns up in the log of ${fault.site}`;
+    case 'lost-end':
+      return `${fault.site} is killed, and its log comes back shorter`;
     case 'board-empty':
       return `the board of ${fault.site} restarts empty`;
     case 'board-away':

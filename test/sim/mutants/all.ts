@@ -2,9 +2,11 @@
 
 import { APPLYING } from './applying.ts';
 import { COPYING } from './copying.ts';
+import { ELECTING } from './electing.ts';
 import type { Mutant } from './mutant.ts';
+import { REGISTERING } from './registering.ts';
 import { WRITING } from './writing.ts';
 
 export type { Mutant } from './mutant.ts';
 
-export const MUTANTS: readonly Mutant[] = [...WRITING, ...COPYING, ...APPLYING];
+export const MUTANTS: readonly Mutant[] = [...WRITING, ...COPYING, ...APPLYING, ...ELECTING, ...REGISTERING];

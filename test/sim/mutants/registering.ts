@@ -1,0 +1,26 @@
+/** Mutants of the register: who may promise, accept and choose what. */
+
+import type { Mutant } from './mutant.ts';
+
+const RULES = 'packages/control/register-rules.ts';
+
+function withoutRule(rule: string, breaks: string): Mutant {
+  return {
+    name: `register-without-${rule.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+    breaks,
+    caughtBy: ['I1', 'I4', 'I20', 'I2', 'I19', 'setup', 'assertion'],
+    file: RULES,
+    from: `  ${rule}: true,`,
+    to: `  ${rule}: false,`,
+  };
+}
+
+export const REGISTERING: readonly Mutant[] = [
+  withoutRule('preparesRise', 'rule 7: PREPARE only above every promise'),
+  withoutRule('promisesHold', 'rule 7: ACCEPT below the promise is refused'),
+  withoutRule('acceptPromises', 'rule 7: accepting is also promising'),
+  withoutRule('highestWins', 'rule 7: the accepted value of the highest ballot goes on'),
+  withoutRule('majorities', 'rule 6: nothing is chosen by less than a majority'),
+  withoutRule('readsAgree', 'rule 8: what is read was reported alike by a majority'),
+  withoutRule('changesSought', 'rule 8: a change that may have happened is looked for'),
+];
