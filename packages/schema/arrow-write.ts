@@ -3,6 +3,7 @@
  * mark was cut short.
  */
 
+import { Fault } from '@tidemark/world/fault';
 import {
   Batch,
   binary,
@@ -104,6 +105,14 @@ type Buffers = {
   readonly offsets?: Int32Array;
 };
 
+/** @throws {Fault} `invalid`: an exact sum that 64 bits do not hold. */
+function within64(value: bigint): bigint {
+  if (BigInt.asIntN(64, value) === value) return value;
+  throw new Fault('invalid', `a sum of ${value} is beyond 64 bits, which is what Arrow has room for; JSON gives it`, {
+    got: String(value),
+  });
+}
+
 function buffersOf(type: ColumnType, cells: readonly (Value | null)[]): Buffers {
   switch (type.name) {
     case 'boolean': {
@@ -120,12 +129,12 @@ function buffersOf(type: ColumnType, cells: readonly (Value | null)[]): Buffers 
       return { values: Float64Array.from(cells, (cell) => (cell ?? 0) as number) };
     case 'long':
     case 'timestamp':
-      return { values: BigInt64Array.from(cells, (cell) => BigInt((cell ?? 0) as number | bigint)) };
+      return { values: BigInt64Array.from(cells, (cell) => within64(BigInt((cell ?? 0) as number | bigint))) };
     case 'decimal': {
       // The lower and the upper half of 128 bits; ours fit the lower one, so the upper one is the sign.
       const values = new BigInt64Array(cells.length * 2);
       cells.forEach((cell, i) => {
-        values[i * 2] = (cell ?? 0n) as bigint;
+        values[i * 2] = within64((cell ?? 0n) as bigint);
         values[i * 2 + 1] = values[i * 2]! < 0n ? -1n : 0n;
       });
       return { values };

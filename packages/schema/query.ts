@@ -8,15 +8,17 @@ import { nearestHint } from './nearest.ts';
 import { type Column, cellColumns, columnNamed, keyColumns, type Table } from './table.ts';
 
 const COMPARISONS = ['=', '!=', '<', '<=', '>', '>='] as const;
-const AGGREGATES = ['count', 'sum', 'min', 'max', 'avg'] as const;
+const AGGREGATES = ['count', 'sum', 'min', 'max', 'avg', 'countDistinct', 'countDistinctApprox'] as const;
 const OPERATORS = `${COMPARISONS.join(' ')} in between prefix is-null is-not-null`;
 
 export type Comparison = (typeof COMPARISONS)[number];
-export type AggregateName = (typeof AGGREGATES)[number];
+export type AggregateName = (typeof AGGREGATES)[number] | 'quantile';
 
-const aggregateShape = z.union(
-  AGGREGATES.map((name) => z.strictObject({ [name]: z.string(), as: z.string().min(1).optional() })),
-);
+const aggregateShape = z.union([
+  ...AGGREGATES.map((name) => z.strictObject({ [name]: z.string(), as: z.string().min(1).optional() })),
+  /** The smallest value that a share `at` of the values does not exceed: 0.5 is the median. */
+  z.strictObject({ quantile: z.string(), at: z.number().min(0).max(1), as: z.string().min(1).optional() }),
+]);
 type ConditionJson =
   | readonly [string, string, unknown?]
   | { readonly and: readonly ConditionJson[] }
@@ -68,10 +70,18 @@ export type Filter =
 export type Output =
   | { readonly kind: 'column'; readonly name: string; readonly type: ColumnType; readonly column: Column }
   | {
-      readonly kind: AggregateName;
+      readonly kind: Exclude<AggregateName, 'countDistinct' | 'countDistinctApprox' | 'quantile'>;
       readonly name: string;
       readonly type: ColumnType;
       readonly column: Column | null;
+    }
+  | {
+      readonly kind: 'countDistinct' | 'countDistinctApprox' | 'quantile';
+      readonly name: string;
+      readonly type: ColumnType;
+      readonly column: Column;
+      /** Of a quantile: from 0 to 1. */
+      readonly at: number;
     };
 
 /** What rows are ordered by: a result column of that name, or else a column of the table. */
@@ -150,20 +160,25 @@ function columnOutput(table: Table, name: string): Output {
 }
 
 function aggregate(table: Table, item: Exclude<NonNullable<Query['select']>[number], string>): Output {
-  const [kind, name] = Object.entries(item).find(([key]) => key !== 'as') as [AggregateName, string];
-  const as = item.as ?? `${kind}(${name})`;
+  const { as, at, ...named } = item as { as?: string; at?: number } & Readonly<Record<string, string>>;
+  const [kind, name] = Object.entries(named)[0] as [AggregateName, string];
+  const shownName = as ?? (at === undefined ? `${kind}(${name})` : `${kind}(${name}, ${at})`);
   if (name === '*') {
     if (kind !== 'count') throw wrong(table, `${kind}(*)`, `count(*), or ${kind} of a column`);
-    return { kind, name: as, type: { name: 'long' }, column: null };
+    return { kind, name: shownName, type: { name: 'long' }, column: null };
   }
   const column = known(table, name);
-  return { kind, name: as, type: aggregateType(table, kind, column), column };
+  const type = aggregateType(table, kind, column);
+  if (kind !== 'countDistinct' && kind !== 'countDistinctApprox' && kind !== 'quantile') {
+    return { kind, name: shownName, type, column };
+  }
+  return { kind, name: shownName, type, column, at: at ?? 0 };
 }
 
 function aggregateType(table: Table, kind: AggregateName, column: Column): ColumnType {
   const { type } = column;
-  if (kind === 'count') return { name: 'long' };
-  if (kind === 'min' || kind === 'max') return type;
+  if (kind.startsWith('count')) return { name: 'long' };
+  if (kind === 'min' || kind === 'max' || kind === 'quantile') return type;
   const isNumber = ['int', 'long', 'double', 'decimal'].includes(type.name);
   if (!isNumber) {
     throw wrong(table, `${kind}(${column.name}) of type ${formatColumnType(type)}`, 'a column of numbers', column.name);

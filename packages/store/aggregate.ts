@@ -3,6 +3,8 @@
 import type { Value } from '@tidemark/schema/column-type';
 import type { Output } from '@tidemark/schema/query';
 import { type Chunk, hasValue, rawOfChunk } from './chunk.ts';
+import { Distinct } from './distinct.ts';
+import { DistinctSketch } from './distinct-sketch.ts';
 import { Numbers } from './numbers.ts';
 import { fromRaw, ownRaw } from './raw-value.ts';
 import { Sum } from './sum.ts';
@@ -18,11 +20,20 @@ export interface Aggregate {
   result(group: number): Value | null;
 }
 
-export function makeAggregate(
-  output: Extract<Output, { readonly kind: 'count' | 'sum' | 'min' | 'max' | 'avg' }>,
-): Aggregate {
-  if (output.kind === 'count') return new Count(output.column === null);
-  return output.kind === 'sum' || output.kind === 'avg' ? new Sum(output) : new Extreme(output);
+export function makeAggregate(output: Exclude<Output, { readonly kind: 'column' }>): Aggregate {
+  switch (output.kind) {
+    case 'count':
+      return new Count(output.column === null);
+    case 'sum':
+    case 'avg':
+      return new Sum(output);
+    case 'countDistinct':
+    case 'quantile':
+    case 'countDistinctApprox':
+      return output.kind === 'countDistinctApprox' ? new DistinctSketch() : new Distinct(output);
+    default:
+      return new Extreme(output);
+  }
 }
 
 class Count implements Aggregate {

@@ -195,6 +195,10 @@ describe('scan', () => {
         { min: 'Ziel/Ort', as: 'first' },
         { max: 'share', as: 'most' },
         { sum: 'price', as: 'paid' },
+        { countDistinct: 'Ziel/Ort', as: 'places' },
+        { countDistinctApprox: 'distance', as: 'about' },
+        { quantile: 'delay', at: 0.5, as: 'median' },
+        { quantile: 'price', at: 0.9, as: 'dear' },
       ],
       groupBy: ['late', 'day'],
     });
@@ -218,9 +222,30 @@ describe('scan', () => {
       // 0 and −0 are equal; either may be the largest.
       const most = of('share').sort(compareValues).at(-1) ?? null;
       expect(row.most === 0 ? 0 : row.most).toEqual(most === 0 ? 0 : most);
+      expect(row.places).toBe(BigInt(new Set(of('Ziel/Ort')).size));
+      // So few that none shares a register with another.
+      expect(row.about).toBe(BigInt(new Set(of('distance')).size));
+      const at = (values: Value[], share: number): Value | null =>
+        values.sort(compareValues)[Math.max(1, Math.ceil(values.length * share)) - 1] ?? null;
+      expect(row.median).toBe(at(of('delay'), 0.5));
+      expect(row.dear).toBe(at(of('price'), 0.9));
       if (delays.length === 0) expect(row.avg).toBe(null);
       else expect(row.avg).toBeCloseTo(delays.reduce((a, b) => a + b, 0) / delays.length, 3);
     }
+  });
+
+  it('says about how many values there are, when they are many', async () => {
+    const partition = await Partition.open(new SimDisk(), 'p/0', { compaction: false });
+    partition.setTable(TABLE);
+    const count = 30_000;
+    const mutations = Array.from({ length: count }, (_, i) => ({ key: [`${i}`, 0], cells: new Map([[3, i * 17]]) }));
+    const stamp = { ms: 1, counter: 0, site: 1, writer: 1 };
+    partition.apply(batchOf(TABLE, mutations), stamp, 'paris', { epoch: 1, seq: 1 });
+    await partition.flush();
+    const select: Query['select'] = [{ countDistinctApprox: 'delay' }, { countDistinctApprox: 'origin' }];
+    const [row] = (await run([partition], { select })).rows;
+    // Three times what it is off by in two thirds of all cases.
+    for (const about of Object.values(row!)) expect(Math.abs(Number(about) - count) / count).toBeLessThan(0.05);
   });
 
   it('gives one row for aggregates without groups, also when nothing is selected', async () => {
@@ -268,6 +293,7 @@ describe('scan', () => {
       [{ select: [{ sum: 'origin', as: 's' }] }, /sum\(origin\) of type string; expected a column of numbers/],
       [{ select: ['delay', { count: '*' }] }, /"delay" beside aggregates/],
       [{ select: ['delay', 'delay'] }, /"delay" twice/],
+      [{ select: [{ quantile: '*', at: 0.5 }] }, /quantile\(\*\); expected count\(\*\)/],
       [{ select: [{ sum: '*' }] }, /sum\(\*\); expected count\(\*\)/],
       [{ groupBy: ['late'], orderBy: [['delay', 'asc']] }, /orderBy "delay"/],
       [{ groupBy: ['late'], cursor: '0.' }, /a cursor; expected a scan of rows/],
