@@ -19,6 +19,9 @@ function run(events: readonly SuspicionEvent[], from: SuspicionState = startSusp
   return events.reduce((state, event) => stepSuspicion(state, event, RULES).state, from);
 }
 
+/** It was alive when all this began. */
+const HEARD: SuspicionEvent = { kind: 'answered', nowMs: 0 };
+
 function opinionAt(state: SuspicionState, nowMs: number) {
   return opinionOf('tokyo', stepSuspicion(state, { kind: 'tick', heldUpMs: 0, nowMs }, RULES).state, nowMs, RULES);
 }
@@ -35,7 +38,7 @@ const lives = fc.array(
 
 /** Plays what is heard, with probes and ticks in between, and shows the state at every tick. */
 function live(heard: readonly { kind: Heard; afterMs: number }[], hasCopy: boolean, each: Each): void {
-  let state = run([{ kind: 'reign', epoch: 3, hasCopy, nowMs: 0 }]);
+  let state = run([{ kind: 'reign', epoch: 3, hasCopy, nowMs: 0 }, HEARD]);
   const at: { kind: Heard; nowMs: number }[] = [];
   for (const { kind, afterMs } of heard) at.push({ kind, nowMs: (at.at(-1)?.nowMs ?? 0) + afterMs });
   const endMs = (at.at(-1)?.nowMs ?? 0) + 6_000;
@@ -90,10 +93,7 @@ describe('suspicion', () => {
   });
 
   it('exactly the limit of silence is still alive', () => {
-    const state = run([
-      { kind: 'reign', epoch: 1, hasCopy: false, nowMs: 0 },
-      { kind: 'asked', nowMs: 0 },
-    ]);
+    const state = run([{ kind: 'reign', epoch: 1, hasCopy: false, nowMs: 0 }, HEARD, { kind: 'asked', nowMs: 0 }]);
     const ticked = (nowMs: number) => {
       let now = state;
       for (let at = 0; at <= nowMs; at += tickEveryMs) now = run([{ kind: 'tick', heldUpMs: 0, nowMs: at }], now);
@@ -116,7 +116,7 @@ describe('suspicion', () => {
   });
 
   it('barriers of another epoch are no sign of this primary', () => {
-    let state = run([{ kind: 'reign', epoch: 3, hasCopy: true, nowMs: 0 }]);
+    let state = run([{ kind: 'reign', epoch: 3, hasCopy: true, nowMs: 0 }, HEARD]);
     for (let nowMs = 0; nowMs <= 4_000; nowMs += tickEveryMs)
       state = run(
         [
@@ -153,11 +153,30 @@ describe('suspicion', () => {
     );
   });
 
+  it('a primary that was never heard since this process started is given longer, in its first reign and in later ones', () => {
+    const { startGraceMs } = RULES;
+    let state = run([{ kind: 'reign', epoch: 1, hasCopy: true, nowMs: 0 }]);
+    const until = (endMs: number, nowMs: number) => {
+      for (let at = nowMs; at <= endMs; at += tickEveryMs)
+        state = run(
+          [
+            { kind: 'asked', nowMs: at },
+            { kind: 'tick', heldUpMs: 0, nowMs: at },
+          ],
+          state,
+        );
+    };
+    until(suspectAfterMs + startGraceMs, 0);
+    expect(state.suspects).toBe(false);
+    until(suspectAfterMs + startGraceMs + tickEveryMs, suspectAfterMs + startGraceMs);
+    expect(state.suspects).toBe(true);
+    state = run([HEARD, { kind: 'reign', epoch: 2, hasCopy: true, nowMs: 20_000 }], state);
+    until(20_000 + suspectAfterMs + tickEveryMs, 20_000);
+    expect(state.suspects).toBe(true);
+  });
+
   it('a new reign is heard out from its beginning', () => {
-    const long = run([
-      { kind: 'reign', epoch: 1, hasCopy: true, nowMs: 0 },
-      { kind: 'asked', nowMs: 0 },
-    ]);
+    const long = run([{ kind: 'reign', epoch: 1, hasCopy: true, nowMs: 0 }, HEARD, { kind: 'asked', nowMs: 0 }]);
     let state = long;
     for (let nowMs = 0; nowMs <= 9_000; nowMs += tickEveryMs)
       state = run([{ kind: 'tick', heldUpMs: 0, nowMs }], state);

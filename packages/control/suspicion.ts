@@ -10,7 +10,8 @@
  * measured and is never left out.
  *
  * Silence counts only while this process listened. One whose loop was held up, or that was stopped for a while, abstains
- * and begins to listen anew. All times are on its own monotonic clock; none is compared with another machine's.
+ * and begins to listen anew. A primary that this process has never heard is given longer: when everything starts at once,
+ * being last is no crime. All times are on its own monotonic clock; none is compared with another machine's.
  */
 
 export type SuspicionRules = {
@@ -20,9 +21,16 @@ export type SuspicionRules = {
   readonly tickEveryMs: number;
   /** Whoever was held up for longer than this did not listen. */
   readonly heldUpMsMax: number;
+  /** How much longer a primary may be silent that was never heard since this process started. */
+  readonly startGraceMs: number;
 };
 
-export const SUSPICION_RULES: SuspicionRules = { suspectAfterMs: 2_500, tickEveryMs: 250, heldUpMsMax: 1_000 };
+export const SUSPICION_RULES: SuspicionRules = {
+  suspectAfterMs: 2_500,
+  tickEveryMs: 250,
+  heldUpMsMax: 1_000,
+  startGraceMs: 10_000,
+};
 
 export type SuspicionState = {
   /** Of the reign that is judged; 0 before there is one. */
@@ -38,6 +46,8 @@ export type SuspicionState = {
   /** The first probe asked since the last answer; null when none is. */
   readonly unansweredMs: number | null;
   readonly wasAsked: boolean;
+  /** True once this process has had a sign of life of any primary of the keyspace. */
+  readonly wasHeard: boolean;
   readonly abstains: { readonly untilMs: number; readonly reason: string } | null;
   /** As the last tick found it. */
   readonly suspects: boolean;
@@ -72,6 +82,7 @@ export function startSuspicion(nowMs: number): SuspicionState {
     beatMs: null,
     unansweredMs: null,
     wasAsked: false,
+    wasHeard: false,
     abstains: null,
     suspects: false,
   };
@@ -83,16 +94,18 @@ export function stepSuspicion(state: SuspicionState, event: SuspicionEvent, rule
     case 'reign': {
       const { epoch, hasCopy } = event;
       if (epoch === state.epoch && hasCopy === state.hasCopy) return { state, effects: [] };
-      return { state: { ...startSuspicion(nowMs), epoch, hasCopy, abstains: state.abstains }, effects: [] };
+      const { abstains, wasHeard } = state;
+      return { state: { ...startSuspicion(nowMs), epoch, hasCopy, abstains, wasHeard }, effects: [] };
     }
     case 'barrier':
-      return { state: event.epoch === state.epoch ? { ...state, barrierMs: nowMs } : state, effects: [] };
+      if (event.epoch !== state.epoch) return { state, effects: [] };
+      return { state: { ...state, barrierMs: nowMs, wasHeard: true }, effects: [] };
     case 'beat':
-      return { state: { ...state, beatMs: nowMs }, effects: [] };
+      return { state: { ...state, beatMs: nowMs, wasHeard: true }, effects: [] };
     case 'asked':
       return { state: { ...state, wasAsked: true, unansweredMs: state.unansweredMs ?? nowMs }, effects: [] };
     case 'answered':
-      return { state: { ...state, unansweredMs: null }, effects: [] };
+      return { state: { ...state, unansweredMs: null, wasHeard: true }, effects: [] };
     case 'tick':
       return tick(state, event, rules);
   }
@@ -130,7 +143,7 @@ function suspectedForMs(state: SuspicionState, nowMs: number, rules: SuspicionRu
   const { dataMs, probeMs, beatMs } = signsOf(state, nowMs);
   if (state.epoch === 0 || state.abstains !== null || probeMs === null) return 0;
   const shortestMs = Math.min(dataMs ?? probeMs, probeMs, beatMs ?? probeMs);
-  return Math.max(0, shortestMs - rules.suspectAfterMs);
+  return Math.max(0, shortestMs - rules.suspectAfterMs - (state.wasHeard ? 0 : rules.startGraceMs));
 }
 
 /** What a site answers when another asks it about the primary of a keyspace. */
