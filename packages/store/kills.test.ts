@@ -58,7 +58,8 @@ describe('partition on a real disk', () => {
             const killed = await writeUntilKilled(root, seed, integerBetween(random, 0, 150));
             isDone = killed.isDone;
             if (!isDone) kills++;
-            const partition = await Partition.open(new NodeDisk(root), 'kills', { compaction: false });
+            const disk = new NodeDisk(root);
+          const partition = await Partition.open(disk, 'kills', { compaction: false });
             for (const [origin, seq] of Object.entries(JSON.parse(killed.last) as Record<string, number>)) {
               expect(partition.position(origin).seq).toBeGreaterThanOrEqual(seq);
             }
