@@ -12,6 +12,14 @@ const SHORT = 24;
 
 type Values = Uint8Array | Int32Array | Float64Array | BigInt64Array;
 
+/** Up to here room is doubled; beyond, a fifth more at a time, so that little of much memory lies idle. */
+const DOUBLED_MAX = 65_536;
+
+/** Room for `count`, when `now` is no longer enough. */
+export function roomFor(count: number, now: number): number {
+  return Math.max(count, now <= DOUBLED_MAX ? now * 2 : Math.ceil(now * 1.2));
+}
+
 /** Room for `rows` values of a kind. Bytes keep theirs in the arena, so they need none. */
 function allocate(kind: Physical, rows: number): Values {
   if (kind === 'u8') return new Uint8Array(rows);
@@ -62,7 +70,7 @@ export class ColumnVector {
   /** Makes room for rows 0 … rows − 1, keeping what is there. New rows are absent. */
   reserveRows(rows: number): void {
     if (rows <= this.presence.length) return;
-    const room = Math.max(rows, this.presence.length * 2);
+    const room = roomFor(rows, this.presence.length);
     this.presence = grown(this.presence, new Uint8Array(room));
     if (this.kind === 'bytes') {
       this.starts = grown(this.starts, new Uint32Array(room));
@@ -78,7 +86,7 @@ export class ColumnVector {
   /** Makes room for `bytes` more in the arena. */
   reserveBytes(bytes: number): void {
     if (this.arenaUsed + bytes <= this.arena.length) return;
-    const arena = Buffer.allocUnsafeSlow(Math.max(this.arenaUsed + bytes, this.arena.length * 2));
+    const arena = Buffer.allocUnsafeSlow(roomFor(this.arenaUsed + bytes, this.arena.length));
     // All of it: a key is written part by part beyond `arenaUsed` before it is taken.
     arena.set(this.arena);
     this.arena = arena;

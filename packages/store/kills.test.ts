@@ -59,7 +59,7 @@ describe('partition on a real disk', () => {
             isDone = killed.isDone;
             if (!isDone) kills++;
             const disk = new NodeDisk(root);
-          const partition = await Partition.open(disk, 'kills', { compaction: false });
+            const partition = await Partition.open(disk, 'kills', { compaction: false });
             for (const [origin, seq] of Object.entries(JSON.parse(killed.last) as Record<string, number>)) {
               expect(partition.position(origin).seq).toBeGreaterThanOrEqual(seq);
             }

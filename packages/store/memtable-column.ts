@@ -4,7 +4,7 @@
  */
 
 import type { Physical } from '@tidemark/schema/column-type';
-import { ColumnVector } from '@tidemark/schema/column-vector';
+import { ColumnVector, roomFor } from '@tidemark/schema/column-vector';
 
 /** Dense once at least one row in so many has a cell. */
 const DENSE_SHARE = 8;
@@ -70,7 +70,8 @@ export class MemtableColumn {
   }
 
   #grow(): void {
-    this.writeOf = grown(this.writeOf, this.writeOf.length + 1);
+    // Doubled, as the index has to stay a power of two.
+    this.writeOf = grown(this.writeOf, this.writeOf.length * 2);
     this.#rowOf = grown(this.#rowOf, this.writeOf.length);
     this.#index = new Uint32Array(this.writeOf.length * 4);
     for (let slot = 0; slot < this.used - 1; slot++) this.#put(this.#rowOf[slot]!, slot);
@@ -109,7 +110,7 @@ function hashRow(row: number): number {
 }
 
 function grown(old: Uint32Array<ArrayBuffer>, count: number): Uint32Array<ArrayBuffer> {
-  const larger = new Uint32Array(Math.max(count, old.length * 2));
+  const larger = new Uint32Array(roomFor(count, old.length));
   larger.set(old);
   return larger;
 }

@@ -104,7 +104,7 @@ function gatherCells(
 ): Cells {
   const held = new ColumnVector(column.vector.kind);
   const cells: Cells = { vector: held, ms: null, low: null };
-  const { writeMs, writeLow, tombOf, putOf } = memtable;
+  const { writes } = memtable;
   for (let i = 0; i < rowNumbers.length; i++) {
     const row = rowNumbers[i]!;
     const slot = column.slotOf(row);
@@ -112,24 +112,25 @@ function gatherCells(
     if (slot === -1) continue;
     const write = column.writeOf[slot]!;
     // A cell older than its row's tombstone is gone.
-    if (tombOf[row] !== 0 && memtable.compareWrites(write, tombOf[row]!) <= 0) continue;
+    const tomb = memtable.tombOf(row);
+    if (tomb !== 0 && writes.compare(write, tomb) <= 0) continue;
     slots[i] = slot;
-    if (write !== putOf[row]) rows.setCellStamp(cells, i, writeMs[write]!, writeLow[write]!);
+    if (write !== memtable.putOf(row)) rows.setCellStamp(cells, i, writes.msAt(write), writes.lowAt(write));
   }
   gatherRows(held, column.vector, slots);
   return { ...cells, vector: widened(held, kind, rowNumbers.length, `a column of kind ${column.vector.kind}`) };
 }
 
 function gatherStamps(memtable: Memtable, rowNumbers: Uint32Array, rows: Rows): void {
-  const { putOf, tombOf, writeMs, writeLow } = memtable;
+  const { writes } = memtable;
   for (let i = 0; i < rowNumbers.length; i++) {
-    const put = putOf[rowNumbers[i]!]!;
-    const tomb = tombOf[rowNumbers[i]!]!;
-    if (put !== 0 && (tomb === 0 || memtable.compareWrites(put, tomb) > 0)) {
-      rows.putMs[i] = writeMs[put]!;
-      rows.putLow[i] = writeLow[put]!;
+    const put = memtable.putOf(rowNumbers[i]!);
+    const tomb = memtable.tombOf(rowNumbers[i]!);
+    if (put !== 0 && (tomb === 0 || writes.compare(put, tomb) > 0)) {
+      rows.putMs[i] = writes.msAt(put);
+      rows.putLow[i] = writes.lowAt(put);
     }
-    if (tomb !== 0) rows.setTomb(i, writeMs[tomb]!, writeLow[tomb]!);
+    if (tomb !== 0) rows.setTomb(i, writes.msAt(tomb), writes.lowAt(tomb));
   }
 }
 

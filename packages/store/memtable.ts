@@ -1,47 +1,42 @@
 /**
  * What was applied and is not in a segment yet: an open-addressing hash over typed arrays, one vector per column, no
  * object per row. Each row write gets a number; a cell notes the number of the write that won it (4 bytes) and the
- * write's stamp is kept once (16 bytes). Frozen, it is sorted once and read like a segment (see `memtable-source.ts`).
+ * write's stamp is told by its record (see `write-log.ts`). Frozen, it is sorted once and read like a segment (see `memtable-source.ts`).
  */
 
 import type { Physical } from '@tidemark/schema/column-type';
-import { CELL, ColumnVector } from '@tidemark/schema/column-vector';
+import { CELL, ColumnVector, roomFor } from '@tidemark/schema/column-vector';
 import { ROW, type RowBatch } from '@tidemark/schema/row-batch';
-import { type Stamp, stampLow } from '@tidemark/schema/stamp';
+import type { Stamp } from '@tidemark/schema/stamp';
+import type { Fault } from '@tidemark/world/fault';
 import { compareRanges, hashRange } from './bytes.ts';
 import { MemtableColumn } from './memtable-column.ts';
 import { sameCell, stampClash, widened } from './rows.ts';
+import { WriteLog } from './write-log.ts';
 
 const FIRST_ROWS = 256;
-/** The hash is at most half full. */
-const SLOTS_PER_ROW = 2;
-const COUNTER_SPAN = 65_536;
+/** So full the hash is at most. */
+const FULL_MAX = 0.7;
 
 export class Memtable {
   rowCount = 0;
   readonly keys = new ColumnVector('bytes');
-  /** Per row the number of its newest upsert and of its newest row delete; 0: none. */
-  putOf = new Uint32Array(FIRST_ROWS);
-  tombOf = new Uint32Array(FIRST_ROWS);
-  /** Per write its stamp; write 0 is none, smaller than every other. */
-  writeMs = new Float64Array(FIRST_ROWS);
-  writeLow = new Float64Array(FIRST_ROWS);
+  readonly writes = new WriteLog();
   readonly columns = new Map<number, MemtableColumn>();
-  #writeCount = 1;
+  /** Per row the number of its newest upsert; 0: none. */
+  #putOf = new Uint32Array(FIRST_ROWS);
+  /** The same of its newest row delete; null while no row has one. */
+  #tombOf: Uint32Array | null = null;
   #hashes = new Uint32Array(FIRST_ROWS);
   /** Row + 1, or 0 where free. */
-  #slots = new Int32Array(FIRST_ROWS * SLOTS_PER_ROW);
+  #slots = new Int32Array(FIRST_ROWS * 2);
   /** Rows of the batch being applied. */
   #rowOf = new Uint32Array(FIRST_ROWS);
 
-  constructor() {
-    this.writeMs[0] = -1;
-  }
-
   /** Bytes of memory it holds. */
   get memoryBytes(): number {
-    let bytes = this.keys.memoryBytes + this.putOf.byteLength * 3 + this.writeMs.byteLength * 2;
-    bytes += this.#slots.byteLength;
+    const rowBytes = this.#putOf.byteLength + (this.#tombOf?.byteLength ?? 0) + this.#hashes.byteLength;
+    let bytes = this.keys.memoryBytes + rowBytes + this.#slots.byteLength + this.writes.memoryBytes;
     for (const column of this.columns.values()) bytes += column.memoryBytes;
     return bytes;
   }
@@ -51,14 +46,14 @@ export class Memtable {
    * @throws {Fault} `corrupt`: two different writes with one stamp.
    */
   apply(batch: RowBatch, stamp: Stamp): void {
-    const first = this.#addWrites(batch, stamp);
+    const first = this.writes.add(batch, stamp);
     this.#reserveRows(this.rowCount + batch.rowCount);
     if (this.#rowOf.length < batch.rowCount) this.#rowOf = new Uint32Array(batch.rowCount * 2);
     for (let i = 0; i < batch.rowCount; i++) {
       const row = this.#findOrAdd(batch.keys.arena, batch.keys.starts[i]!, batch.keys.lengths[i]!);
       this.#rowOf[i] = row;
-      if (batch.flags[i] === ROW.delete) this.#take(this.tombOf, this.putOf, row, first + i);
-      else this.#take(this.putOf, this.tombOf, row, first + i);
+      if (batch.flags[i] === ROW.delete) this.#takeDelete(row, first + i);
+      else this.#takePut(row, first + i);
     }
     for (const [id, source] of batch.columns) this.#applyColumn(id, source, batch, first);
   }
@@ -85,18 +80,14 @@ export class Memtable {
 
   /** Takes everything another memtable of the same kinds holds. @throws {Fault} `corrupt` as `apply`. */
   absorb(other: Memtable): void {
-    const first = this.#writeCount - 1;
-    this.#reserveWrites(first + other.#writeCount);
-    this.writeMs.set(other.writeMs.subarray(1, other.#writeCount), first + 1);
-    this.writeLow.set(other.writeLow.subarray(1, other.#writeCount), first + 1);
-    this.#writeCount += other.#writeCount - 1;
+    const first = this.writes.append(other.writes);
     this.#reserveRows(this.rowCount + other.rowCount);
     const rowOf = new Uint32Array(other.rowCount);
     for (let i = 0; i < other.rowCount; i++) {
       const row = this.#findOrAdd(other.keys.arena, other.keys.starts[i]!, other.keys.lengths[i]!);
       rowOf[i] = row;
-      if (other.tombOf[i] !== 0) this.#take(this.tombOf, this.putOf, row, first + other.tombOf[i]!);
-      if (other.putOf[i] !== 0) this.#take(this.putOf, this.tombOf, row, first + other.putOf[i]!);
+      if (other.tombOf(i) !== 0) this.#takeDelete(row, first + other.tombOf(i));
+      if (other.putOf(i) !== 0) this.#takePut(row, first + other.putOf(i));
     }
     for (const [id, column] of other.columns) {
       const into = this.#column(id, column.vector.kind, column.used);
@@ -106,31 +97,35 @@ export class Memtable {
     }
   }
 
-  /** Negative when write `a` has the smaller stamp. */
-  compareWrites(a: number, b: number): number {
-    return this.writeMs[a]! - this.writeMs[b]! || this.writeLow[a]! - this.writeLow[b]!;
+  /** The number of a row's newest upsert, or of its newest row delete; 0: none. */
+  putOf(row: number): number {
+    return this.#putOf[row]!;
   }
 
-  #addWrites(batch: RowBatch, stamp: Stamp): number {
-    const first = this.#writeCount;
-    this.#reserveWrites(first + batch.rowCount);
-    const tail = stampLow(0, stamp.site, stamp.writer);
-    for (let i = 0; i < batch.rowCount; i++) {
-      // As tickAfter does, without an object per row.
-      const ticks = stamp.counter + batch.stampOffsets[i]!;
-      this.writeMs[first + i] = stamp.ms + Math.floor(ticks / COUNTER_SPAN);
-      this.writeLow[first + i] = (ticks % COUNTER_SPAN) * 4_294_967_296 + tail;
-    }
-    this.#writeCount += batch.rowCount;
-    return first;
+  tombOf(row: number): number {
+    return this.#tombOf === null ? 0 : this.#tombOf[row]!;
   }
 
-  /** The newer write wins in `mine`; one stamp cannot be both an upsert and a delete. */
-  #take(mine: Uint32Array, other: Uint32Array, row: number, write: number): void {
-    if (other[row] !== 0 && this.compareWrites(write, other[row]!) === 0) {
-      throw stampClash(`key ${this.keys.bytesAt(row).toString('hex')}`, this.writeMs[write]!, this.writeLow[write]!);
-    }
-    if (this.compareWrites(write, mine[row]!) > 0) mine[row] = write;
+  #takePut(row: number, write: number): void {
+    this.#checkApart(row, write, this.tombOf(row));
+    const held = this.#putOf[row]!;
+    if (held === 0 || this.writes.compare(write, held) > 0) this.#putOf[row] = write;
+  }
+
+  #takeDelete(row: number, write: number): void {
+    this.#checkApart(row, write, this.#putOf[row]!);
+    this.#tombOf ??= new Uint32Array(this.#putOf.length);
+    if (this.writes.compare(write, this.#tombOf[row]!) > 0) this.#tombOf[row] = write;
+  }
+
+  /** One stamp cannot be both an upsert and a delete. */
+  #checkApart(row: number, write: number, other: number): void {
+    if (other !== 0 && this.writes.compare(write, other) === 0) throw this.#clash(row, write);
+  }
+
+  #clash(row: number, write: number): Fault {
+    const key = this.keys.bytesAt(row).toString('hex');
+    return stampClash(`key ${key}`, this.writes.msAt(write), this.writes.lowAt(write));
   }
 
   #applyColumn(id: number, given: ColumnVector, batch: RowBatch, first: number): void {
@@ -149,12 +144,11 @@ export class Memtable {
     const slot = column.slotFor(row);
     const held = column.writeOf[slot]!;
     if (held !== 0) {
-      const order = this.compareWrites(write, held);
+      const order = this.writes.compare(write, held);
       if (order < 0) return;
       if (order === 0) {
         if (sameCell(column.vector, slot, source, sourceRow)) return;
-        const key = this.keys.bytesAt(row).toString('hex');
-        throw stampClash(`key ${key}`, this.writeMs[write]!, this.writeLow[write]!);
+        throw this.#clash(row, write);
       }
     }
     column.writeOf[slot] = write;
@@ -192,22 +186,16 @@ export class Memtable {
     return compareRanges(arena, starts[row]!, lengths[row]!, bytes, start, length) === 0;
   }
 
-  #reserveWrites(count: number): void {
-    if (count <= this.writeMs.length) return;
-    const room = Math.max(count, this.writeMs.length * 2);
-    this.writeMs = copied(this.writeMs, new Float64Array(room));
-    this.writeLow = copied(this.writeLow, new Float64Array(room));
-  }
-
   #reserveRows(count: number): void {
-    if (count <= this.putOf.length) return;
-    let room = this.putOf.length;
-    while (room < count) room *= 2;
-    this.putOf = copied(this.putOf, new Uint32Array(room));
-    this.tombOf = copied(this.tombOf, new Uint32Array(room));
-    this.#hashes = copied(this.#hashes, new Uint32Array(room));
-    this.#slots = new Int32Array(room * SLOTS_PER_ROW);
-    const mask = this.#slots.length - 1;
+    if (count <= this.#putOf.length) return;
+    const room = roomFor(count, this.#putOf.length);
+    this.#putOf = copied(this.#putOf, room);
+    if (this.#tombOf !== null) this.#tombOf = copied(this.#tombOf, room);
+    this.#hashes = copied(this.#hashes, room);
+    const slots = 2 ** Math.ceil(Math.log2(room / FULL_MAX));
+    if (slots === this.#slots.length) return;
+    this.#slots = new Int32Array(slots);
+    const mask = slots - 1;
     for (let row = 0; row < this.rowCount; row++) {
       let slot = this.#hashes[row]! & mask;
       while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
@@ -216,7 +204,8 @@ export class Memtable {
   }
 }
 
-function copied<T extends Uint32Array | Float64Array>(old: T, larger: T): T {
+function copied(old: Uint32Array, room: number): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(room);
   larger.set(old);
   return larger;
 }
