@@ -1,5 +1,6 @@
 /** The site's side of a comparison: holds a keyspace where it is, and takes its digests at a place all sites reach. */
 
+import { parsed } from '@tidemark/schema/parsed';
 import { comparePositions, type Position } from '@tidemark/schema/position';
 import { digestOf, type PartitionDigest } from '@tidemark/store/digest';
 import type { Clock } from '@tidemark/world/clock';
@@ -7,7 +8,6 @@ import { Fault } from '@tidemark/world/fault';
 import { z } from 'zod';
 import type { KeyspaceApplier } from './applier.ts';
 import { Hold, type Positions } from './hold.ts';
-import { parsed } from './parsed.ts';
 
 const HOLD_MS_MAX = 60_000;
 

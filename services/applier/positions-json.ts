@@ -1,9 +1,9 @@
 /** What `GET /v1/internal/positions/{keyspace}` answers, as another site reads it. */
 
+import { parsed } from '@tidemark/schema/parsed';
 import { comparePositions, formatPosition, type Position, parsePosition } from '@tidemark/schema/position';
 import { z } from 'zod';
 import type { Positions } from './hold.ts';
-import { parsed } from './parsed.ts';
 
 const ANSWER = z.object({ positions: z.record(z.string(), z.array(z.string())) });
 

@@ -4,6 +4,7 @@
  */
 
 import type { FenceReport, SiteCopies } from '@tidemark/control/election';
+import { parsed } from '@tidemark/schema/parsed';
 import { Fault } from '@tidemark/world/fault';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
@@ -40,7 +41,7 @@ export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): 
   });
   app.post<{ Params: Params }>('/v1/internal/fence/:keyspace', async (request): Promise<FenceReport> => {
     const { keyspace } = request.params;
-    const { origin, ...fence } = parsed(fenceSchema, request.body, 'fence');
+    const { origin, ...fence } = parsed(fenceSchema, request.body, 'fence request');
     const copies = parts.copiesOf(keyspace);
     const copy = copyOf(parts, copies, keyspace, origin);
     await copy.fence(fence);
@@ -50,7 +51,7 @@ export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): 
   });
   app.post<{ Params: Params }>('/v1/internal/fill/:keyspace', async (request) => {
     const { keyspace } = request.params;
-    const { origin, epoch, cuts, from } = parsed(fillSchema, request.body, 'fill');
+    const { origin, epoch, cuts, from } = parsed(fillSchema, request.body, 'fill request');
     const copy = copyOf(parts, parts.copiesOf(keyspace), keyspace, origin);
     const complete = await copy.fill(epoch, cuts, from, FILL_MS_MAX);
     return { complete, partitions: copy.heads() };
@@ -79,11 +80,4 @@ function copyOf({ site }: CopiesParts, copies: ReadonlyMap<string, Mirror>, keys
   const expected = [...copies.keys()].join(', ');
   const message = `site ${site} holds no copy of ${keyspace} from "${origin}"; it has ${expected}`;
   throw new Fault('invalid', message, { got: origin, expected, status: 404 });
-}
-
-function parsed<T>(schema: z.ZodType<T>, body: unknown, what: string): T {
-  const result = schema.safeParse(body);
-  if (result.success) return result.data;
-  const issues = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw new Fault('invalid', `${what} request: ${issues.join('; ')}`, { got: body });
 }

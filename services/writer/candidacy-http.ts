@@ -1,6 +1,6 @@
 /** What watchdogs and other candidates ask of this site's writer: to stand for election, and to hand over. */
 
-import { Fault } from '@tidemark/world/fault';
+import { parsed } from '@tidemark/schema/parsed';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Candidacy, Reigning } from './candidacy.ts';
@@ -38,11 +38,4 @@ export function registerCandidacyRoutes(app: FastifyInstance, parts: CandidacyHt
     writer.resume();
     return { epoch: writer.epoch };
   });
-}
-
-function parsed<T>(schema: z.ZodType<T>, body: unknown, what: string): T {
-  const result = schema.safeParse(body);
-  if (result.success) return result.data;
-  const issues = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw new Fault('invalid', `${what}: ${issues.join('; ')}`, { got: body });
 }
