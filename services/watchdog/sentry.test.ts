@@ -88,6 +88,22 @@ describe('sentry', () => {
     expect([t.nominations, t.decisions]).toEqual([[], []]);
   });
 
+  it('any one sign keeps it alive: barriers alone, or heartbeats alone; without any it is given up', async () => {
+    for (const sign of ['barriers', 'heartbeats'] as const) {
+      await using t = town();
+      await t.clock.advance(5_000);
+      t.mute.add('paris');
+      t.boards = sign === 'heartbeats';
+      t.writes = sign === 'barriers';
+      await t.clock.advance(30_000);
+      expect(t.nominations).toEqual([]);
+      t.boards = false;
+      t.writes = false;
+      await t.clock.advance(5_000);
+      expect(t.nominations).toHaveLength(1);
+    }
+  });
+
   it('with every board gone a lost primary is found all the same, by barriers and probes', async () => {
     await using t = town();
     t.boards = false;

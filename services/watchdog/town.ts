@@ -79,6 +79,8 @@ export class Town {
   readonly cut = new Set<string>();
   /** Sites that answer others and get no answer from them. */
   readonly deaf = new Set<string>();
+  /** Sites whose HTTP answers nobody. */
+  readonly mute = new Set<string>();
   /** False: every Redis is gone. */
   boards = true;
   /** The primary's process lives, and its writer does not. */
@@ -182,7 +184,7 @@ export class Town {
     };
     if (this.dead.has(to)) throw new Fault('unknown', `${url}: connection refused`);
     await this.clock.sleep(this.#delayMs(), this.#stop.signal);
-    if (this.deaf.has(from) || this.cut.has(`${from}>${to}`) || !this.#lives(to)) return lost();
+    if (this.mute.has(to) || this.deaf.has(from) || this.cut.has(`${from}>${to}`) || !this.#lives(to)) return lost();
     const answer = this.#answer(from, to, path, body);
     await this.clock.sleep(this.#delayMs(), this.#stop.signal);
     if (this.cut.has(`${to}>${from}`)) return lost();
