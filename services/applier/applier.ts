@@ -38,6 +38,8 @@ export type KeyspaceApplierParts = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onFatal: (error: unknown) => void;
+  /** This site's copy of an origin's partition cannot be read beyond `at`, though there is more in it. */
+  readonly onStuck?: (keyspace: string, origin: string, partition: number, at: Position) => void;
 };
 
 /** What is known when a keyspace is started. */
@@ -192,6 +194,7 @@ export class KeyspaceApplier implements AsyncDisposable {
       onApplied: () => this.#onApplied(origin, partition),
       onNews: (news, offset, first) => this.#onNews({ origin, topic, partition }, news, offset, first),
       room: () => this.room(),
+      onStuck: (at) => this.#parts.onStuck?.(this.stores.keyspace.name, origin, partition, at),
       onStopped: ({ reason, fatal, error }) => {
         this.counts.stopped(origin, `${topic}/${partition}: ${reason}`);
         logger.error({ topic, partition, reason }, `${topic}/${partition}: reading stopped: ${reason}`);

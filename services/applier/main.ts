@@ -43,6 +43,8 @@ export type ApplierParts = {
   readonly primaryOf?: (keyspace: string) => string | null;
   /** URL of the site that writes a keyspace; null when it is not known. */
   readonly primaryUrl?: (keyspace: string) => string | null;
+  /** This site's copy of an origin's partition cannot be read beyond `at`, though there is more in it. */
+  readonly onStuck?: (keyspace: string, origin: string, partition: number, at: Position) => void;
   /** The rest of the site and the other sites; without it sites are neither compared nor taken back. */
   readonly membership?: Membership;
 };

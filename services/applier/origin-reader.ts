@@ -42,6 +42,8 @@ export type OriginReaderParts = {
   /** Resolves once the stores may take more. */
   readonly room: () => Promise<void>;
   readonly onStopped: (stopped: Stopped) => void;
+  /** Everything has been read, and beyond `at` nothing could be accepted for a while. */
+  readonly onStuck?: (at: Position) => void;
 };
 
 export class OriginReader {
@@ -266,6 +268,8 @@ export class OriginReader {
     const message = `${this.#name}: records were ignored and none accepted for ${this.#stuckMs} ms: folding from the start`;
     this.#parts.logger.warn(this.#where(), message);
     this.#stuckMs = Math.min(this.#stuckMs * 2, STUCK_MS_MAX);
+    const { epoch, seq } = this.#fold.prefix;
+    if (this.#end !== null && this.#from >= this.#end) this.#parts.onStuck?.({ epoch, seq });
     this.#stuckSinceMs = null;
     this.#mustRestart = true;
     this.#turn.abort();

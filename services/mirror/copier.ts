@@ -110,6 +110,15 @@ export class Copier {
     this.#turn.abort();
   }
 
+  /** What is stored cannot be read through: it is read from its start, and what was promised of it is void. */
+  distrust(): void {
+    const known = this.checkpoint() ?? this.#checkpoint;
+    // Without the place of its head the copy counts as one that lost something: it gets its next identity.
+    this.#checkpoint = known === null ? null : { tail: { ...known.tail, headOffset: -1 }, originOffset: -1 };
+    this.#tail = null;
+    this.#turn.abort();
+  }
+
   /** From now on copies from there; null: from its home. */
   readFrom(source: Source | null): void {
     this.#source = source ?? this.#parts.home;

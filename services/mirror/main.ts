@@ -71,6 +71,11 @@ export class MirrorService implements AsyncDisposable {
     }
   }
 
+  /** See `Mirror.unreadableBeyond`; of mirrors only: what the own log lost is for its writer to know. */
+  unreadableBeyond(keyspace: string, origin: string, partition: number, at: Position): void {
+    if (origin !== this.#parts.site) this.#mirrors.get(keyspace)?.get(origin)?.unreadableBeyond(partition, at);
+  }
+
   /** Told when the register's value of a keyspace changed: what may be promised may have, too. */
   registerChanged(keyspace: string): void {
     for (const mirror of this.#mirrors.get(keyspace)?.values() ?? []) mirror.changed.raise();

@@ -185,6 +185,22 @@ export class Mirror implements AsyncDisposable {
   }
 
   /**
+   * Told that a reader which has read the partition to its end could accept nothing beyond `at`: if more than that is
+   * believed to be stored, a record in between was damaged, and is copied again from whoever has it.
+   */
+  unreadableBeyond(partition: number, at: Position): void {
+    const copier = this.copiers[partition];
+    if (copier?.tail == null || comparePositions(copier.tail.prefix, at) <= 0) return;
+    const { logger } = this.#parts;
+    const place = `${this.#topic}/${partition}`;
+    logger.error(
+      { topic: this.#topic, partition },
+      `${place}: what is stored cannot be read beyond ${at.epoch}:${at.seq}`,
+    );
+    copier.distrust();
+  }
+
+  /**
    * Copies up to the cut of a closed reign from whichever of the sites has it, in that order; gives up after `timeoutMs`.
    * @returns whether everything up to the cut is stored here
    */

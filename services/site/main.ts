@@ -254,6 +254,8 @@ class Site {
       ...common,
       primaryOf: (name: string) => keyspaces().primaryOf(name),
       primaryUrl,
+      onStuck: (keyspace: string, origin: string, partition: number, at: { epoch: number; seq: number }) =>
+        mirror?.unreadableBeyond(keyspace, origin, partition, at),
       membership: {
         network,
         registerValue,

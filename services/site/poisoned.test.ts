@@ -3,12 +3,15 @@
  * what the origin wrote is applied at both sites all the same, as nothing that stands in between is believed.
  */
 
+import { KeyspaceApplier } from '@tidemark/applier/applier';
 import { PartitionMaker, sampleKeyspace } from '@tidemark/applier/log-maker';
-import { digest, eventually, LOCAL, row, sampleLog, settled, TestSite } from '@tidemark/applier/test-site';
+import { digest, eventually, LOCAL, RULES, row, sampleLog, settled, TestSite } from '@tidemark/applier/test-site';
 import { SimLog } from '@tidemark/log/sim-log';
 import { Mirror } from '@tidemark/mirror/mirror';
 import { NO_CHAIN } from '@tidemark/schema/envelope';
+import type { Position } from '@tidemark/schema/position';
 import { SeededRandom } from '@tidemark/world/random';
+import { SimClock } from '@tidemark/world/sim-clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -95,4 +98,33 @@ describe('a poisoned record', () => {
       { numRuns: 15, endOnFailure: true },
     );
   }, 30_000);
+
+  it('that was damaged where it is stored in a mirror is copied again from the origin, once a reader cannot pass it', async () => {
+    const [paris, tokyo] = [new TestSite('paris'), new TestSite('tokyo')];
+    const clock = new SimClock();
+    const copy = tokyo.topicOf('paris');
+    await paris.append(paris.topicOf('paris'), 0, values);
+    await tokyo.append(copy, 0, [new PartitionMaker(LOCAL, 'paris', 0).genesis('copy')]);
+    await tokyo.append(copy, 1, [new PartitionMaker(LOCAL, 'paris', 1).genesis('copy')]);
+    const parts = { ...tokyo.parts(clock), keyspace: LOCAL, origin: 'paris', random: new SeededRandom(1) };
+    const remotes = new Map([['paris', new SimLog(paris.store)]]);
+    const mirror = new Mirror({ ...parts, remotes, local: new SimLog(tokyo.store) });
+    await mirror.start();
+    await using _copying = mirror;
+    const copied = mirror.copiers[0]!;
+    for (let turn = 0; turn < 100 && copied.durable.seq < BATCHES; turn++) await clock.advance(100);
+    expect([copied.durable.seq, mirror.logId]).toEqual([BATCHES, 'copy']);
+    const { records } = tokyo.store.topic(copy)!.partitions[0]!;
+    const damaged = Buffer.from(records[5]!.value);
+    damaged[40]! ^= 1;
+    records[5] = { ...records[5]!, value: damaged };
+    const onStuck = (_keyspace: string, _origin: string, partition: number, at: Position): void =>
+      mirror.unreadableBeyond(partition, at);
+    await using applier = await KeyspaceApplier.start({ ...tokyo.parts(clock), onStuck }, LOCAL, RULES);
+    for (let turn = 0; turn < 300 && applier.applied('paris', 0).seq < BATCHES; turn++) await clock.advance(100);
+    expect(applier.applied('paris', 0)).toEqual({ epoch: 1, seq: BATCHES });
+    // What it promised before is void: under its next identity it has promised nothing.
+    for (let turn = 0; turn < 50 && mirror.logId !== 'copy~1'; turn++) await clock.advance(100);
+    expect(mirror.logId).toBe('copy~1');
+  });
 });
