@@ -4,7 +4,7 @@ import { connect, type Database } from '@tidemark/client';
 import { type Decision, decisionOf, historyOf } from '@tidemark/control/decision';
 import { type Fault, isFault } from '@tidemark/world/fault';
 
-/** Longest wait for one site: one that is gone must not keep the others' answers back. */
+/** Longest wait for one site unless told: one that is gone must not keep the others' answers back. */
 const SITE_WAIT_MS = 3_000;
 
 /** Newest first, and why some sites did not answer: what those decided is not among it. */
@@ -14,11 +14,11 @@ export type HistoryRead = { readonly decisions: Decision[]; readonly silent: rea
  * Decisions of all sites that answer. Each keeps what it decided itself, and of one decision two may have a part each.
  * @throws {Fault} `unavailable`: none answered
  */
-export async function readHistory(urls: readonly string[], timeoutMs = SITE_WAIT_MS): Promise<HistoryRead> {
+export async function readHistory(urls: readonly string[], siteWaitMs = SITE_WAIT_MS): Promise<HistoryRead> {
   const answers = await Promise.allSettled(
     urls.map(async (url) => {
-      await using db = await connect([url], { timeoutMs: Math.min(timeoutMs, SITE_WAIT_MS) });
-      return historyAt(db, url);
+      await using db = await connect([url], { timeoutMs: siteWaitMs });
+      return await historyAt(db, url);
     }),
   );
   const heard: Decision[][] = [];

@@ -15,7 +15,7 @@ type Flags = { readonly watch?: boolean };
 export const status = command<Flags>('status', 'sites, roles, epochs, lag', async (invocation) => {
   const { flags, output } = invocation;
   await using db = await invocation.open();
-  if (flags.watch === true) return watch(invocation, db);
+  if (flags.watch === true) return await watch(invocation, db);
   const seen = await readStatus(db, flags.site);
   output.result(seen, statusInWords(seen));
   return EXIT.done;

@@ -174,6 +174,16 @@ describe('a write', () => {
     expect(site.rows.size).toBe(25);
   });
 
+  test('under way when the connection is closed is given up, and as unknown', async () => {
+    await using site = await ScriptedSite.start();
+    site.script = ['storedSilent'];
+    const db = await connect([site.url]);
+    const writing = db.put(things, { k: 'a' }).catch((error: unknown) => error);
+    while (site.seenKeys.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await db[Symbol.asyncDispose]();
+    expect(isFault(await writing, 'unknown')).toBe(true);
+  });
+
   test('after the connection was closed is refused', async () => {
     const db = await connect(['http://127.0.0.1:1']);
     await db[Symbol.asyncDispose]();

@@ -42,10 +42,10 @@ const SITE_TIME_SHARE = 0.9;
 
 export class Database implements AsyncDisposable {
   readonly #caller: Caller;
-  #closed = false;
+  readonly #closing = new AbortController();
 
-  constructor(caller: Caller) {
-    this.#caller = caller;
+  constructor(caller: Omit<Caller, 'closing'>) {
+    this.#caller = { ...caller, closing: this.#closing.signal };
   }
 
   /**
@@ -226,11 +226,12 @@ export class Database implements AsyncDisposable {
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw new Fault('invalid', 'the connection was closed; connect again');
+    if (this.#closing.signal.aborted) throw new Fault('invalid', 'the connection was closed; connect again');
   }
 
+  /** Closes the connection. What is under way is given up: a write as `unknown`, if it may have been stored. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
   }
 }
 

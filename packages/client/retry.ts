@@ -12,6 +12,8 @@ export type Caller = Network & {
   readonly timeoutMs: number;
   /** Longest silence of one site before another try. */
   readonly idleMs: number;
+  /** Aborted when the connection is closed: what is under way is given up. */
+  readonly closing: AbortSignal;
 };
 
 const FIRST_PAUSE_MS = 20;
@@ -59,7 +61,7 @@ export async function sendAndRead<T>(
         site,
         request,
         Math.max(1, Math.min(caller.idleMs, leftMs)),
-        patience.signal,
+        AbortSignal.any([patience.signal, caller.closing]),
       );
       return await read(reply);
     } catch (error) {
@@ -76,10 +78,10 @@ export async function sendAndRead<T>(
       if (error.kind === 'unknown' || error.kind === 'fenced') mayBeStored = true;
       const longestMs = hasPrimary ? LONGEST_PAUSE_MS : LONGEST_PAUSE_WITHOUT_PRIMARY_MS;
       const waitMs = pauseMs(failures++, caller.random, error.details.retryAfterMs, longestMs);
-      if (clock.monotonicMs() + waitMs - startMs >= caller.timeoutMs)
-        throw givenUp(error, mayBeStored, caller.timeoutMs);
+      if (caller.closing.aborted || clock.monotonicMs() + waitMs - startMs >= caller.timeoutMs)
+        throw givenUp(error, mayBeStored, Math.min(caller.timeoutMs, clock.monotonicMs() - startMs));
       // The answer of a site that has a successor is not waited for, and the successor waits for nobody.
-      if (!patience.signal.aborted) await clock.sleep(waitMs);
+      if (!patience.signal.aborted) await clock.sleep(waitMs, caller.closing);
       hasPrimary = await sites.findPrimary(keyspace, site);
     }
   }
@@ -114,7 +116,7 @@ function givenUp(last: Fault, mayBeStored: boolean, timeoutMs: number): Fault {
   const verdict = mayBeStored ? 'it may be stored' : 'it is not stored';
   return new Fault(
     mayBeStored ? 'unknown' : 'unavailable',
-    `given up after ${timeoutMs} ms, ${verdict}: ${last.message}`,
+    `given up after ${Math.round(timeoutMs)} ms, ${verdict}: ${last.message}`,
     {
       ...last.details,
       cause: last,
@@ -142,13 +144,13 @@ export async function sendRead(caller: Caller, from: ReadFrom, request: Request)
     const site = from === 'any' ? sites.reader : 'site' in from ? from.site : sites.primaryOf(from.primaryOf);
     const leftMs = startMs + caller.timeoutMs - clock.monotonicMs();
     try {
-      return await exchange(caller, site, request, Math.max(1, Math.min(caller.idleMs, leftMs)));
+      return await exchange(caller, site, request, Math.max(1, Math.min(caller.idleMs, leftMs)), caller.closing);
     } catch (error) {
       if (!isFault(error)) throw error;
       const isRefused = error.kind === 'invalid' || error.kind === 'corrupt';
       if (isRefused && error.details.location === undefined) throw error;
       const waitMs = pauseMs(failures++, caller.random, error.details.retryAfterMs);
-      if (clock.monotonicMs() + waitMs - startMs >= caller.timeoutMs) {
+      if (caller.closing.aborted || clock.monotonicMs() + waitMs - startMs >= caller.timeoutMs) {
         throw new Fault('unavailable', `no answer within ${caller.timeoutMs} ms: ${messageOf(error)}`, {
           ...error.details,
           cause: error,
@@ -158,7 +160,7 @@ export async function sendRead(caller: Caller, from: ReadFrom, request: Request)
       if (from === 'any') sites.readElsewhere();
       else if ('primaryOf' in from && location !== undefined)
         await sites.learnPrimary(from.primaryOf, location, expected);
-      await clock.sleep(waitMs);
+      await clock.sleep(waitMs, caller.closing);
       if (from !== 'any' && 'primaryOf' in from && location === undefined)
         await sites.findPrimary(from.primaryOf, site);
     }

@@ -55,6 +55,8 @@ export type Returned = {
   /** Rows of the site's closed reigns that count, and that do not. */
   readonly kept: number;
   readonly exported: number;
+  /** Records of the closed reigns that do not count: the tail, whose rows are `exported`. */
+  readonly divergentRecords: number;
   /** SHA-256 of the tail's file (of several files: of their hashes); null when there is no tail. */
   readonly hash: string | null;
   /** How long it took to catch up with the primary. */
@@ -65,7 +67,7 @@ export type Returned = {
   /** Sites that did not tell what they hold of the tail. */
   readonly silent: readonly string[];
   /** Whether the register counts the site. */
-  readonly state: 'ACTIVE' | 'REBUILD';
+  readonly member: 'ACTIVE' | 'REBUILD';
   readonly digestsEqual: boolean;
 };
 
@@ -141,12 +143,13 @@ export class ReturnJob {
     const settled = { ...asked, classify: true, fate: FATES[tail] };
     const report = await tails.write(anyApplierOf(keyspace), settled, signal);
     tell({ phase: 'waiting to be taken back' });
-    const state = await this.#untilActive(keyspace, signal);
+    const member = await this.#untilActive(keyspace, signal);
     const { equal } = await this.#compare(keyspace, signal);
     return {
       ...{ keyspace, site, tail, kept: report.kept.rows, exported: rowsOf(report.tails), hash: hashOf(report.tails) },
       ...{ caughtUpMs, cells: cellsOf(report.tails), applied: report.applied, silent: report.silent },
-      ...{ files: report.tails.map(({ file }) => file), state, digestsEqual: equal },
+      ...{ files: report.tails.map(({ file }) => file), member, digestsEqual: equal },
+      divergentRecords: report.tails.reduce((sum, { records }) => sum + records, 0),
     };
   }
 
@@ -191,7 +194,7 @@ export class ReturnJob {
   }
 
   /** Until the register counts this site, with the very topics it has. */
-  async #untilActive(keyspace: string, signal: AbortSignal): Promise<Returned['state']> {
+  async #untilActive(keyspace: string, signal: AbortSignal): Promise<Returned['member']> {
     const { clock } = this.#parts;
     const untilMs = clock.monotonicMs() + PATIENCE_MS;
     while (!signal.aborted && clock.monotonicMs() < untilMs) {

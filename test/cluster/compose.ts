@@ -1,5 +1,6 @@
 /**
- * `npm run cluster`: docker-compose.yml up, loaded, one site cut off and healed, verified, and down again. Progress
+ * `npm run cluster`: docker-compose.yml up, loaded, one site cut off and healed, the primary
+ * site's containers killed and started again, verified, and down again. Progress
  * goes to standard error; the figures are one line of JSON on standard output.
  */
 

@@ -43,6 +43,20 @@ export async function healSite(site: string): Promise<void> {
   await docker(['network', 'connect', '--alias', site, NETWORK, `${PROJECT}-${site}-1`], COMMAND_MS_MAX);
 }
 
+/** Kills a site's broker, its Redis and its Tidemark with −9, all at once. */
+export async function killSite(site: string): Promise<void> {
+  await docker(['kill', '--signal', 'KILL', ...containersOf(site)], COMMAND_MS_MAX);
+}
+
+/** Starts them again, with the volumes they had. */
+export async function startSite(site: string): Promise<void> {
+  await docker(['start', ...containersOf(site)], COMMAND_MS_MAX);
+}
+
+function containersOf(site: string): string[] {
+  return ['kafka', 'redis', 'tidemark'].map((part) => `${PROJECT}-${site}-${part}-1`);
+}
+
 function compose(command: string): string[] {
   return ['compose', '--project-name', PROJECT, '--progress', 'plain', command];
 }

@@ -102,7 +102,7 @@ async function killMany(stage: Stage, folder: string, { runs, rate, explain }: A
 async function standStill(stage: Stage, folder: string, asked: Asked): Promise<Result> {
   const { rate, quietMinutes, cuts, seed } = asked;
   const before = await stage.primary(PRIMARY_MS_MAX);
-  const load = new DrillLoad({ urls: stage.urls, keyspace: stage.keyspace, folder, batchRows: BATCH_ROWS, rate });
+  await using load = new DrillLoad({ urls: stage.urls, keyspace: stage.keyspace, folder, batchRows: BATCH_ROWS, rate });
   await load.more(rate, PRIMARY_MS_MAX);
   const beganAtMs = Date.now();
   if (cuts > 0) await cutAtRandom(stage, cuts, new SeededRandom(seed));

@@ -124,11 +124,11 @@ describe('README', () => {
           sites: ['paris', 'tokyo', 'quito'],
           rowsOffered: 30_000,
           rowsAcked: 30_000,
-          rowsAtSites: [30_000, 30_000, 30_000],
+          failover: { from: 'paris', epoch: 2 },
           ...{ ackedRowsMissing: 0, ackedRowsWrong: 0, digestsEqual: true },
-          ...{ rebuilt: { equal: true }, replay: { equal: true } },
+          ...{ returned: { site: 'paris' }, replay: { rows: 30_000, equal: true } },
         });
-        expect(report.killed).toHaveLength(2);
+        expect(['tokyo', 'quito']).toContain(report.failover.to);
       },
       3 * MINUTE_MS,
     );

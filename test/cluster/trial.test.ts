@@ -3,6 +3,10 @@ import { recordsBehind } from './positions.ts';
 import { isSound, type TrialReport } from './trial.ts';
 
 const CUT = { site: 'quito', cutMs: 30_000, stateSeen: 'unknown', recordsBehind: 7, caughtUpMs: 600, seenAlive: true };
+const FAILOVER: TrialReport['failover'] = {
+  ...{ from: 'paris', to: 'tokyo', epoch: 2, writesBackMs: 3_000, rowsAcked: 10 },
+  returned: { site: 'paris', divergentRecords: 0, exported: 0, caughtUpMs: 900 },
+};
 const SOUND: TrialReport = {
   sites: ['paris', 'tokyo', 'quito'],
   rowsOffered: 100,
@@ -13,6 +17,7 @@ const SOUND: TrialReport = {
   lagMs: { p50: 1, p99: 1 },
   equalBeforeCut: true,
   cut: CUT,
+  failover: FAILOVER,
   rowsAtSites: [100, 100, 100],
   ackedRowsMissing: 0,
   ackedRowsWrong: 0,
@@ -34,6 +39,7 @@ describe('the cluster lane', () => {
     ['a cut that held nothing back', { cut: { ...CUT, recordsBehind: 0 } }],
     ['a cut that nobody noticed', { cut: { ...CUT, stateSeen: 'alive' } }],
     ['a site that does not catch up', { cut: { ...CUT, caughtUpMs: null } }],
+    ['a lost primary that nobody took over from', { failover: { ...FAILOVER, to: null } }],
     ['a site that is not heard of again', { cut: { ...CUT, seenAlive: false } }],
   ])('is not content with %s', (_what, defect) => {
     expect(isSound({ ...SOUND, ...defect })).toBe(false);

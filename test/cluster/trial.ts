@@ -1,6 +1,7 @@
 /**
- * What the cluster lane tries on three healthy sites: flights loaded at one and equal at all, then more of them while
- * one site is cut off, and in the end every acked row looked up at every site.
+ * What the cluster lane tries on three healthy sites: flights loaded at one and equal at all, more of them while one
+ * site is cut off, more while the primary's containers are killed and another site takes over, and in the end every
+ * acked row looked up at every site.
  */
 
 import { join } from 'node:path';
@@ -13,6 +14,7 @@ import { connect } from '@tidemark/client';
 import { Fault } from '@tidemark/world/fault';
 import { type CutReport, cutForAWhile } from './cut.ts';
 import { run } from './docker.ts';
+import { type LostPrimaryReport, losePrimary } from './lose-primary.ts';
 import { waitUntil } from './positions.ts';
 
 const SITES = [
@@ -55,6 +57,7 @@ export type TrialReport = {
   readonly lagMs: { readonly p50: number; readonly p99: number };
   readonly equalBeforeCut: boolean;
   readonly cut: CutReport;
+  readonly failover: LostPrimaryReport;
   readonly rowsAtSites: readonly number[];
   readonly ackedRowsMissing: number;
   readonly ackedRowsWrong: number;
@@ -83,18 +86,19 @@ export async function tryCluster(options: TrialOptions): Promise<TrialReport> {
   const loading = load(options, { limit: rows, rate });
   const cutting = cutForAWhile({ ...options, keyspace: KEYSPACE, cut: CUT, primary: PRIMARY, cutMs: cutS * 1000 });
   const [second, cut] = await Promise.all([loading, cutting]);
-  const acked = first.accepted + second.accepted;
+  const failover = await losePrimary({ ...options, keyspace: KEYSPACE, sites: SITES, batchRows: BATCH_ROWS });
+  const acked = first.accepted + second.accepted + failover.rowsAcked;
   const after = await equalDigests(URLS, KEYSPACE, TABLE, acked);
-  say(`digests after the cut: ${after === null ? 'DIFFERENT' : `equal, ${after.rows} rows`}`);
+  say(`digests at the end: ${after === null ? 'DIFFERENT' : `equal, ${after.rows} rows`}`);
 
   const ledger = await readLedger(join(options.folder, LEDGER));
   if (ledger === null) throw new Fault('corrupt', 'the ledger is empty: nothing was acked');
-  const source = flights({ rows });
-  const verdict = await verifyLedger({ ledger, source, limit: rows, table: FLIGHTS_TABLE, sites: URLS });
+  const offered = Math.max(...[...ledger.entries.values()].map(({ lastRow }) => lastRow));
+  const verdict = await verifyLedger({ ledger, source: flights(), limit: offered, table: FLIGHTS_TABLE, sites: URLS });
   say(`${verdict.checked} look-ups: ${verdict.missing} missing, ${verdict.wrong + verdict.extra} wrong`);
   return {
     sites: SITES.map(({ site }) => site),
-    rowsOffered: rows,
+    rowsOffered: offered,
     rowsAcked: acked,
     rowsUnknown: first.unknown + second.unknown,
     rowsPerSecond: Math.round(first.rowsPerSecond),
@@ -102,6 +106,7 @@ export async function tryCluster(options: TrialOptions): Promise<TrialReport> {
     lagMs: { p50: Math.max(...lags.map((lag) => lag.p50)), p99: Math.max(...lags.map((lag) => lag.p99)) },
     equalBeforeCut: before !== null,
     cut,
+    failover,
     rowsAtSites: verdict.sites.map((one) => one.rows),
     ackedRowsMissing: verdict.missing,
     ackedRowsWrong: verdict.wrong + verdict.extra,
@@ -112,10 +117,11 @@ export async function tryCluster(options: TrialOptions): Promise<TrialReport> {
 
 /** True when everything was acked and is where it has to be, and the cut was one. */
 export function isSound(report: TrialReport): boolean {
-  const { rowsOffered, rowsAcked, ackedRowsMissing, ackedRowsWrong, equalBeforeCut, digest, cut } = report;
+  const { rowsOffered, rowsAcked, ackedRowsMissing, ackedRowsWrong, equalBeforeCut, digest, cut, failover } = report;
   const kept = rowsAcked === rowsOffered && ackedRowsMissing === 0 && ackedRowsWrong === 0;
+  const wasLost = failover.to !== null && failover.to !== failover.from;
   const wasCut = cut.recordsBehind > 0 && cut.stateSeen !== 'alive';
-  return kept && equalBeforeCut && digest !== null && wasCut && cut.caughtUpMs !== null && cut.seenAlive;
+  return kept && wasLost && equalBeforeCut && digest !== null && wasCut && cut.caughtUpMs !== null && cut.seenAlive;
 }
 
 async function areReady(): Promise<boolean> {

@@ -1,43 +1,55 @@
-/** What the demo shows: three sites as a picture, and the measured table. */
+/** What the demo shows: the three sites as a picture, and the measured table. Pure. */
 
 import type { DemoReport } from './story.ts';
 
 const count = (n: number): string => Math.round(n).toLocaleString('en');
+const ms = (n: number | null): string => (n === null ? 'never' : `${count(n)} ms`);
 
-/** The sites and what flows between them. */
-export function picture(sites: readonly string[], engine: DemoReport['engine']): string {
-  const [primary, ...replicas] = sites;
-  const log = engine === 'kafka' ? 'Kafka' : 'SQLite';
+/** A site at one moment of the story. */
+export type Pictured = { readonly site: string; readonly lines: readonly string[]; readonly isLost?: boolean };
+
+/** The sites side by side, a lost one in broken lines. */
+export function picture(sites: readonly Pictured[]): string {
+  const boxes = sites.map(box);
+  const height = Math.max(...boxes.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, row) => `  ${boxes.map((lines) => lines[row] ?? '').join('   ')}`).join(
+    '\n',
+  );
+}
+
+const BOX_WIDTH = 22;
+
+function box({ site, lines, isLost = false }: Pictured): string[] {
+  const [corner, flat, upright] = isLost ? ['·', '·', '·'] : ['┌┐└┘', '─', '│'];
+  const [topLeft, topRight, bottomLeft, bottomRight] = isLost ? ['·', '·', '·', '·'] : [...corner!];
+  const text = (line: string): string => `${upright} ${line.padEnd(BOX_WIDTH)} ${upright}`;
   return [
-    `  rows ──► ${primary}: writer ──► log (${log}) ──► column files`,
-    ...replicas.map((name) => `                      └──► ${name}: mirror (${log}) ──► column files`),
-  ].join('\n');
+    `${topLeft}${flat} ${site} ${flat!.repeat(BOX_WIDTH - site.length - 1)}${topRight}`,
+    ...lines.map(text),
+    `${bottomLeft}${flat!.repeat(BOX_WIDTH + 2)}${bottomRight}`,
+  ];
 }
 
 /** The figures of a run. */
 export function tableOf(report: DemoReport): string {
+  const { failover, returned, replay } = report;
   const lines: [string, string][] = [
     [
       'rows offered / acked / unknown',
       `${count(report.rowsOffered)} / ${count(report.rowsAcked)} / ${count(report.rowsUnknown)}`,
     ],
-    ['rows at each site', report.sites.map((site, i) => `${site} ${count(report.rowsAtSites[i] ?? 0)}`).join(', ')],
-    ['rows a second, acked', count(report.rowsPerSecond)],
-    ['lag write → readable elsewhere', `p50 ${report.lagMs.p50} ms, p99 ${report.lagMs.p99} ms`],
-    [
-      'killed −9 in mid-load',
-      report.killed.map(({ site, role, downMs }) => `${site} (${role}, ${count(downMs)} ms)`).join(', '),
-    ],
+    ['lag write → readable elsewhere', `p50 ${count(report.lagMs.p50)} ms, p99 ${count(report.lagMs.p99)} ms`],
+    ['failover', `${failover.from} → ${failover.to ?? 'NOBODY'}, epoch ${failover.epoch ?? '?'}`],
+    ['  the loss was detected after', ms(failover.detectedMs)],
+    ['  another site was primary after', ms(failover.promotedMs)],
+    ['  the client had an ack again after', ms(failover.writesBackMs)],
     ['acked rows missing / wrong', `${report.ackedRowsMissing} / ${report.ackedRowsWrong}`],
-    ['digests', report.digestsEqual ? `equal, ${report.digest?.slice(0, 16)}` : 'DIFFERENT'],
     [
-      'column files built again',
-      `${report.rebuilt.site}, ${count(report.rebuilt.ms)} ms, ${report.rebuilt.equal ? 'equal' : 'DIFFERENT'}`,
+      'the lost site returned',
+      `${returned.site}, level after ${ms(returned.caughtUpMs)}; ${count(returned.divergentRecords)} records beyond the cut, ${count(returned.exported)} rows exported`,
     ],
-    [
-      'replay into a scratch table',
-      `${count(report.replay.records)} records, ${report.replay.equal ? 'equal' : 'DIFFERENT'}`,
-    ],
+    ['digests', report.digestsEqual ? 'equal at all sites' : 'DIFFERENT'],
+    ['replay into a scratch table', `${count(replay.records)} records, ${replay.equal ? 'equal' : 'DIFFERENT'}`],
     ['whole demo', `${(report.durationMs / 1_000).toFixed(1)} s`],
   ];
   const width = Math.max(...lines.map(([what]) => what.length));

@@ -18,6 +18,9 @@ export type Account = {
   readonly examples: readonly string[];
 };
 
+/** All sites are there again, however busy. */
+const HISTORY_MS_MAX = 30_000;
+
 /** When it went wrong, and until when the pause between acks is looked at: wall clock of this process. */
 export type FaultWindow = { readonly faultAtMs: number; readonly untilMs: number };
 
@@ -29,7 +32,7 @@ export async function settle(stage: Stage, folder: string, load: DrillLoad, wind
   const acked = entries.reduce((sum, { firstRow, lastRow }) => sum + lastRow - firstRow + 1, 0);
   const digest = await equalDigests(stage.urls, stage.keyspace, TABLE, acked);
   const verdict = await verifyLoad(folder, offered, stage.urls);
-  const { decisions } = await readHistory(stage.urls);
+  const { decisions } = await readHistory(stage.urls, HISTORY_MS_MAX);
   return {
     ledger: balanceOf({ offered, acked, unknown }, verdict),
     digestsEqual: digest !== null,

@@ -7,7 +7,7 @@ import { DrillLoad } from './drill-load.ts';
 import { type DrillOptions, TAKEOVER_MS_MAX } from './kill-primary.ts';
 import { type DrillReport, reportOf } from './report.ts';
 import { takeBack } from './returned.ts';
-import type { Primary, Stage } from './stage.ts';
+import type { Stage } from './stage.ts';
 
 export type CutOptions = DrillOptions & { readonly site: string; readonly cutMs: number };
 
@@ -18,14 +18,14 @@ export async function cutOffSite(stage: Stage, options: CutOptions): Promise<Dri
   const { name, url } = stage.site(options.site);
   const { links } = stage;
   if (links === null) throw new Fault('invalid', 'sites on the embedded engine have no network to cut: --engine kafka');
-  const load = new DrillLoad({ urls: stage.urls, keyspace: stage.keyspace, folder, batchRows, rate });
+  await using load = new DrillLoad({ urls: stage.urls, keyspace: stage.keyspace, folder, batchRows, rate });
   const calmRows = (rate * calmMs) / 1_000;
   await load.more(calmRows, calmMs + TAKEOVER_MS_MAX);
   const before = await stage.primary(TAKEOVER_MS_MAX);
   say(`${name} is cut off from the others for ${cutMs} ms; ${before.site} is the primary`);
   const faultAtMs = Date.now();
   links.cutOff(name);
-  const [successor] = await Promise.all([successorWithin(stage, before, cutMs), sleep(cutMs)]);
+  const [successor] = await Promise.all([stage.successor(before, cutMs), sleep(cutMs)]);
   links.heal();
   say(successor === null ? 'it is healed, nobody took over' : `it is healed; ${successor.site} took over meanwhile`);
   const untilMs = Date.now();
@@ -39,9 +39,4 @@ export async function cutOffSite(stage: Stage, options: CutOptions): Promise<Dri
     ...{ faultAtMs, promotedAtMs: (successor ?? (moved ? now : null))?.seenAtMs ?? null },
     durationMs: Math.round(performance.now() - startedMs),
   });
-}
-
-/** Who took over within the time; null when nobody did. */
-async function successorWithin(stage: Stage, before: Primary, msMax: number): Promise<Primary | null> {
-  return stage.primary(msMax, ({ epoch }) => epoch > before.epoch).catch(() => null);
 }

@@ -34,9 +34,10 @@ export type DrillLoadOptions = {
 /** What was offered and became of it, over all loads of one ledger. */
 export type LoadSums = { readonly offered: number; readonly acked: number; readonly unknown: number };
 
-export class DrillLoad {
+export class DrillLoad implements AsyncDisposable {
   readonly #options: DrillLoadOptions;
   readonly #stop = new AbortController();
+  readonly #closed = new AbortController();
   readonly #done: Promise<LoadResult>;
   #acked = 0;
   #hasEnded = false;
@@ -60,6 +61,7 @@ export class DrillLoad {
   async #run(): Promise<LoadResult> {
     const { urls, keyspace, folder, batchRows, rate, limit, timeoutMs = TIMEOUT_MS } = this.#options;
     await using db = await connect(urls, { timeoutMs });
+    this.#closed.signal.addEventListener('abort', () => void db[Symbol.asyncDispose]());
     try {
       return await loadRows({
         ...{ db, keyspace, table: TABLE, source: flights(), batchRows, rate, inFlight: IN_FLIGHT },
@@ -88,6 +90,13 @@ export class DrillLoad {
   async stop(): Promise<LoadResult> {
     this.#stop.abort();
     return this.#done;
+  }
+
+  /** Gives up what is on its way: for when nobody wants to know any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    this.#closed.abort();
+    await this.#done.catch(() => undefined);
   }
 
   /** Resolves when the load has come to its limit, or had to stop before. */

@@ -27,7 +27,7 @@ export const TAKEOVER_MS_MAX = 90_000;
 export async function killPrimary(stage: Stage, options: DrillOptions): Promise<DrillReport> {
   const startedMs = performance.now();
   const { folder, rate, batchRows, calmMs, say } = options;
-  const load = new DrillLoad({ urls: stage.urls, keyspace: stage.keyspace, folder, batchRows, rate });
+  await using load = new DrillLoad({ urls: stage.urls, keyspace: stage.keyspace, folder, batchRows, rate });
   const calmRows = (rate * calmMs) / 1_000;
   await load.more(calmRows, calmMs + TAKEOVER_MS_MAX);
   const before = await stage.primary(TAKEOVER_MS_MAX);
@@ -35,7 +35,7 @@ export async function killPrimary(stage: Stage, options: DrillOptions): Promise<
   say(`${load.acked} rows acked; ${lost.name}, the primary, is killed with −9 and put out of reach`);
   const faultAtMs = Date.now();
   await lost.takeAway();
-  const next = await stage.primary(TAKEOVER_MS_MAX, ({ epoch }) => epoch > before.epoch);
+  const next = await stage.mustSucceed(before, TAKEOVER_MS_MAX);
   say(`${next.site} is the primary, epoch ${next.epoch}, after ${next.seenAtMs - faultAtMs} ms`);
   await load.more(calmRows, calmMs + TAKEOVER_MS_MAX);
   const untilMs = Date.now();

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '@tidemark/client';
-import { isFault } from '@tidemark/world/fault';
+import { Fault, isFault } from '@tidemark/world/fault';
 import { type JobFacts, runJob } from '../job.ts';
 import { Output } from '../output.ts';
 
@@ -34,6 +34,7 @@ export async function takeBack(
   for (;;) {
     try {
       const facts = await runJob(db, site.url, job, SILENT);
+      if (facts.member !== 'ACTIVE') throw new Fault('unavailable', `${site.name} is no member yet`);
       const caughtUpMs = Math.round(performance.now() - beganMs);
       return {
         site: site.name,

@@ -93,17 +93,37 @@ export class Stage implements AsyncDisposable {
   }
 
   /**
-   * The site that says it writes the keyspace, of several the one of the latest epoch, as soon as there is one.
-   * @param accepts which answers count; all unless told
+   * The site that says it writes the keyspace, of several the one of the latest epoch.
    * @throws {Fault} `unavailable`: none within `msMax`
    */
-  async primary(msMax: number, accepts: (seen: Primary) => boolean = () => true): Promise<Primary> {
+  async primary(msMax: number): Promise<Primary> {
     for (const untilMs = performance.now() + msMax; performance.now() < untilMs; await sleep(POLL_MS)) {
-      const seen = await Promise.all(this.sites.map((site) => primaryClaim(site, this.keyspace)));
-      const found = seen.filter((one) => one !== null && accepts(one)).sort((a, b) => b!.epoch - a!.epoch)[0];
-      if (found !== undefined && found !== null) return found;
+      const seen = await Promise.all(this.sites.map((site) => claimOf(site, this.keyspace)));
+      const [latest] = seen.filter((one) => one !== null).sort((a, b) => b.epoch - a.epoch);
+      if (latest !== undefined) return latest;
     }
     throw new Fault('unavailable', `no site became the primary of ${this.keyspace} within ${msMax} ms`);
+  }
+
+  /** The first site that says it writes the keyspace in a later epoch, as soon as it says so; null: none in `msMax`. */
+  async successor(before: Primary, msMax: number): Promise<Primary | null> {
+    const isLater = async (site: DevSite): Promise<Primary> => {
+      const seen = await claimOf(site, this.keyspace);
+      if (seen !== null && seen.epoch > before.epoch) return seen;
+      throw new Fault('unavailable', `${site.name} is no later primary`);
+    };
+    for (const untilMs = performance.now() + msMax; performance.now() < untilMs; await sleep(POLL_MS)) {
+      const found = await Promise.any(this.sites.map(isLater)).catch(() => null);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  /** As `successor`. @throws {Fault} `unavailable`: none in `msMax` */
+  async mustSucceed(before: Primary, msMax: number): Promise<Primary> {
+    const found = await this.successor(before, msMax);
+    if (found !== null) return found;
+    throw new Fault('unavailable', `nobody took over from ${before.site} (epoch ${before.epoch}) within ${msMax} ms`);
   }
 
   async #define(): Promise<void> {
@@ -129,9 +149,9 @@ export class Stage implements AsyncDisposable {
 /** Who writes the keyspace, and since when this process knows it (its wall clock). */
 export type Primary = { readonly site: string; readonly epoch: number; readonly seenAtMs: number };
 
-const CLAIM_WAIT_MS = 500;
+const CLAIM_WAIT_MS = 2_000;
 
-async function primaryClaim(site: DevSite, keyspace: string): Promise<Primary | null> {
+async function claimOf(site: DevSite, keyspace: string): Promise<Primary | null> {
   if (!site.isRunning) return null;
   try {
     const { epoch } = await getJson<{ epoch: number | null }>(

@@ -6,7 +6,7 @@ import { takeBack } from '@tidemark/cli/drill/returned';
 import { type JobFacts, runJob } from '@tidemark/cli/job';
 import { Output } from '@tidemark/cli/output';
 import { connect, isFault } from '@tidemark/client';
-import { calm, type FaultRow, loadOf, promise, RATE, successorOf, TAKEOVER_MS_MAX } from './fault-row.ts';
+import { calm, type FaultRow, loadOf, promise, RATE, TAKEOVER_MS_MAX } from './fault-row.ts';
 
 const SILENT = new Output(true, { write: () => true }, { write: () => true });
 /** For so long the primary writes what no other site gets. */
@@ -26,7 +26,7 @@ export const asyncLost: FaultRow = {
   keyspace: { keyspace: 'asynclost', ack: 'local' },
   run: async (trial) => {
     const { stage, folder, say } = trial;
-    const load = loadOf(trial);
+    await using load = loadOf(trial);
     await calm(load, 1);
     const before = await stage.primary(TAKEOVER_MS_MAX);
     const lost = stage.site(before.site);
@@ -36,7 +36,7 @@ export const asyncLost: FaultRow = {
     const faultAtMs = Date.now();
     await lost.takeAway();
     stage.links!.heal();
-    const moved = await successorOf(stage, before, HANDS_OFF_MS);
+    const moved = await stage.successor(before, HANDS_OFF_MS);
     promise(moved === null, `${moved?.site} took over by itself although rows may be lost`);
     await using db = await connect([to!.url], { timeoutMs: TAKEOVER_MS_MAX });
     const job = { kind: 'failover', keyspace: stage.keyspace, to: to!.name };

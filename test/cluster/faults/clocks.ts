@@ -26,7 +26,7 @@ export const clocks: FaultRow = {
     const { stage, folder, size, say } = trial;
     const found = await fakeTime();
     if ('obstacle' in found) throw new Error(found.obstacle);
-    const load = loadOf(trial);
+    await using load = loadOf(trial);
     const beganAtMs = Date.now();
     let acksWrong = 0;
     for (let round = 0; round < size; round++) {

@@ -24,7 +24,7 @@ export const coldStart: FaultRow = {
   large: 24,
   run: async (trial) => {
     const { stage, folder, size, random, say } = trial;
-    const load = loadOf(trial);
+    await using load = loadOf(trial);
     const firstAtMs = Date.now();
     const backMs: number[] = [];
     for (let order = 0; order < size; order++) {

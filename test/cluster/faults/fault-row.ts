@@ -2,8 +2,7 @@
 
 import { DrillLoad } from '@tidemark/cli/drill/drill-load';
 import { type DrillReport, isBalanced } from '@tidemark/cli/drill/report';
-import type { Primary, Stage } from '@tidemark/cli/drill/stage';
-import { isFault } from '@tidemark/world/fault';
+import type { Stage } from '@tidemark/cli/drill/stage';
 import { integerBetween, type Random } from '@tidemark/world/random';
 
 export type Trial = {
@@ -58,16 +57,6 @@ export function loadOf({ stage, folder }: Trial): DrillLoad {
 /** Waits for so many seconds of acks. */
 export async function calm(load: DrillLoad, seconds: number): Promise<void> {
   await load.more(RATE * seconds, seconds * 1_000 + TAKEOVER_MS_MAX);
-}
-
-/** The next reign's primary within the time; null when none began. */
-export async function successorOf(stage: Stage, before: Primary, msMax: number): Promise<Primary | null> {
-  try {
-    return await stage.primary(msMax, ({ epoch }) => epoch > before.epoch);
-  } catch (error) {
-    if (isFault(error, 'unavailable')) return null;
-    throw error;
-  }
 }
 
 /** @throws {BrokenPromise} the client's ledger and the sites do not agree */

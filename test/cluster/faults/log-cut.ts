@@ -40,7 +40,7 @@ export const logCut: FaultRow = {
   large: 10,
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
-    const load = loadOf(trial);
+    await using load = loadOf(trial);
     const beganAtMs = Date.now();
     for (let round = 0; round < size; round++) {
       await calm(load, 1);

@@ -5,30 +5,21 @@
 
 import { settle } from '@tidemark/cli/drill/account';
 import { takeBack } from '@tidemark/cli/drill/returned';
-import {
-  calm,
-  type FaultRow,
-  loadOf,
-  promise,
-  promiseBalance,
-  successorOf,
-  TAKEOVER_MS_MAX,
-  type Trial,
-} from './fault-row.ts';
+import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX, type Trial } from './fault-row.ts';
 import { TiedClient } from './tied-client.ts';
 
 const RETURN_WRITES_MS = 1_000;
 
 async function cutOffPrimary(trial: Trial, round: number): Promise<{ tail: number; exported: number; backMs: number }> {
   const { stage, say, folder } = trial;
-  const load = loadOf(trial);
+  await using load = loadOf(trial);
   await calm(load, 1);
   const before = await stage.primary(TAKEOVER_MS_MAX);
   const minority = stage.site(before.site);
   const tied = new TiedClient(minority, stage.keyspace, `minority-${Date.now()}-${round}`);
   const faultAtMs = Date.now();
   stage.links!.cutOff(minority.name);
-  const next = await successorOf(stage, before, TAKEOVER_MS_MAX);
+  const next = await stage.successor(before, TAKEOVER_MS_MAX);
   promise(next !== null, `${minority.name} was cut off, and nobody took over`);
   await calm(load, 2);
   const untilMs = Date.now();

@@ -46,7 +46,7 @@ export const noRedis: FaultRow = {
   large: 20,
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
-    const load = loadOf(trial);
+    await using load = loadOf(trial);
     await calm(load, 1);
     const before = await stage.primary(TAKEOVER_MS_MAX);
     const beganAtMs = Date.now();

@@ -17,7 +17,7 @@ export const oneWay: FaultRow = {
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
     const links = stage.links!;
-    const load = loadOf(trial);
+    await using load = loadOf(trial);
     await calm(load, 1);
     const beganAtMs = Date.now();
     let failovers = 0;

@@ -19,7 +19,7 @@ export const randomCuts: FaultRow = {
   large: 30,
   run: async (trial) => {
     const { stage, folder, size, random, say } = trial;
-    const load = loadOf(trial);
+    await using load = loadOf(trial);
     await calm(load, 1);
     const before = await stage.primary(TAKEOVER_MS_MAX);
     const beganAtMs = Date.now();

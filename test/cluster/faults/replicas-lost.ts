@@ -17,7 +17,7 @@ export const replicasLost: FaultRow = {
   large: 60,
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
-    const load = loadOf(trial);
+    await using load = loadOf(trial);
     await calm(load, 1);
     const before = await stage.primary(TAKEOVER_MS_MAX);
     const primary = stage.site(before.site);

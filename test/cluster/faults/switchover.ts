@@ -20,7 +20,7 @@ export const switchover: FaultRow = {
   large: 20,
   run: async (trial) => {
     const { stage, folder, size, random, say } = trial;
-    const load = loadOf(trial);
+    await using load = loadOf(trial);
     await using db = await connect(stage.urls, { timeoutMs: TAKEOVER_MS_MAX });
     const pausesMs: number[] = [];
     const beganAtMs = Date.now();
@@ -31,7 +31,7 @@ export const switchover: FaultRow = {
       const atMs = Date.now();
       const facts = await runJob(db, stage.site(to).url, { kind: 'switchover', keyspace: stage.keyspace, to }, SILENT);
       promise(facts.outcome === 'done', `the switchover to ${to} ended ${JSON.stringify(facts)}`);
-      const after = await stage.primary(TAKEOVER_MS_MAX, ({ epoch }) => epoch > before.epoch);
+      const after = await stage.mustSucceed(before, TAKEOVER_MS_MAX);
       promise(after.site === to, `${after.site} is the primary, asked for was ${to}`);
       await calm(load, 1);
       const { pauseMs } = outageOf(await acksIn(folder), atMs, Date.now());

@@ -18,7 +18,7 @@ export const wanCut: FaultRow = {
   keyspace: { keyspace: 'async', ack: 'local' },
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
-    const load = loadOf(trial);
+    await using load = loadOf(trial);
     await calm(load, 1);
     const before = await stage.primary(TAKEOVER_MS_MAX);
     const faultAtMs = Date.now();

@@ -5,7 +5,7 @@ import { takeBack } from '@tidemark/cli/drill/returned';
 import { runJob } from '@tidemark/cli/job';
 import { Output } from '@tidemark/cli/output';
 import { connect } from '@tidemark/client';
-import { calm, type FaultRow, loadOf, promise, promiseBalance, successorOf, TAKEOVER_MS_MAX } from './fault-row.ts';
+import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
 
 const SILENT = new Output(true, { write: () => true }, { write: () => true });
 /** What the watchdogs may do by themselves comes first; after that an operator asks. */
@@ -21,7 +21,7 @@ export const writerDead: FaultRow = {
   keyspace: { keyspace: 'writerdead', ack: 'local' },
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
-    const load = loadOf(trial);
+    await using load = loadOf(trial);
     const beganAtMs = Date.now();
     const backMs: number[] = [];
     for (let kill = 0; kill < size; kill++) {
@@ -30,9 +30,9 @@ export const writerDead: FaultRow = {
       const dead = stage.site(before.site);
       const atMs = Date.now();
       await dead.kill();
-      const automatic = await successorOf(stage, before, AUTOMATIC_MS_MAX);
+      const automatic = await stage.successor(before, AUTOMATIC_MS_MAX);
       if (automatic === null) await moveFrom(trial, dead.name);
-      const next = await successorOf(stage, before, TAKEOVER_MS_MAX);
+      const next = await stage.successor(before, TAKEOVER_MS_MAX);
       promise(next !== null, `${dead.name} is dead, and nobody took over`);
       backMs.push(next!.seenAtMs - atMs);
       say(`${dead.name} → ${next!.site}, ${automatic === null ? 'asked by an operator' : 'by itself'}`);

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { settle } from '@tidemark/cli/drill/account';
 import { takeBack } from '@tidemark/cli/drill/returned';
-import { calm, type FaultRow, loadOf, promise, promiseBalance, successorOf, TAKEOVER_MS_MAX } from './fault-row.ts';
+import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
 import { TiedClient } from './tied-client.ts';
 
 const AWAKE_MS = 2_000;
@@ -17,7 +17,7 @@ export const zombie: FaultRow = {
   large: 180,
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
-    const load = loadOf(trial);
+    await using load = loadOf(trial);
     await calm(load, 1);
     const before = await stage.primary(TAKEOVER_MS_MAX);
     const paused = stage.site(before.site);
@@ -25,7 +25,7 @@ export const zombie: FaultRow = {
     await sleep(200);
     const faultAtMs = Date.now();
     await paused.pause();
-    const next = await successorOf(stage, before, TAKEOVER_MS_MAX);
+    const next = await stage.successor(before, TAKEOVER_MS_MAX);
     promise(next !== null, `${paused.name} stood still, and nobody took over`);
     await sleep(size * 1_000);
     await calm(load, 1);
