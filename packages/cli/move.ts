@@ -32,12 +32,15 @@ export function moveCommand<F extends MoveFlags>(
 
 type Phase = { readonly name: string; readonly ms: number };
 
-/** Everything the job tells, and its phases as a table of their own. */
-export function moveInWords({ phases, words, ...facts }: JobFacts): string {
-  const parts = [typeof words === 'string' ? words : '', factsInWords(facts)];
+/** What the job says in a sentence, what helps where it was refused, and its phases as a table. */
+export function moveInWords(facts: JobFacts): string {
+  const { words, remedy, phases, outcome } = facts;
+  const parts = [typeof words === 'string' ? words : factsInWords(facts)];
+  if (outcome === 'refused') parts[0] = `refused, and nothing was changed: ${parts[0]}`;
+  if (typeof remedy === 'string') parts.push(`what helps: ${remedy}`);
   if (Array.isArray(phases) && phases.length > 0) {
     const rows = (phases as readonly Phase[]).map(({ name, ms }) => [name, ms]);
-    parts.push(textTable(['phase', 'ms'], rows));
+    parts.push('', textTable(['phase', 'ms'], rows));
   }
-  return parts.filter((part) => part !== '').join('\n');
+  return parts.join('\n');
 }

@@ -50,13 +50,13 @@ describe('a move of the primary', () => {
       { kind: 'failover', keyspace: 'travel', to: 'quito', dryRun: false },
     ],
   ])('%j asks the site for it and prints what it says', async (words, job) => {
-    const end = { state: 'done', outcome: 'done', epoch: 2, phases: [{ name: 'fencing', ms: 40 }], lost: { rows: 0 } };
+    const end = { state: 'done', outcome: 'done', epoch: 2, phases: [{ name: 'fencing', ms: 40 }], words: 'it moved' };
     await using site = await jobSite(end);
     const { code, out } = await tidemark([site.url], ...words, '--json');
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject(end);
     expect(site.asked[0]).toEqual({ route: 'POST /v1/jobs', body: job });
-    expect((await tidemark([site.url], ...words)).out).toMatch(/epoch 2, lost rows 0\nphase +ms\n─+ +─+\nfencing +40/);
+    expect((await tidemark([site.url], ...words)).out).toMatch(/^it moved\n\nphase +ms\n─+ +─+\nfencing +40/);
   });
 
   test.each([
@@ -86,11 +86,23 @@ describe('a move of the primary', () => {
 
 describe('a return', () => {
   test('is asked of the site itself, and its tail is written out unless told otherwise', async () => {
-    await using site = await jobSite({ state: 'done', kept: 10, exported: 3, hash: 'f00d' });
+    const end = { state: 'done', member: 'ACTIVE', kept: 10, exported: 3, divergentRecords: 2, hash: 'f00d' };
+    await using site = await jobSite({ ...end, files: ['tails/travel/paris-1.ndjson'], cells: { lost: 3 } });
     const { code, out } = await tidemark([site.url], 'return', 'paris', '--json');
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ kept: 10, exported: 3, hash: 'f00d' });
     expect(site.asked[0]!.body).toEqual({ kind: 'return', keyspace: 'travel', site: 'paris', tail: 'export' });
+    const { out: words } = await tidemark([site.url], 'return', 'paris');
+    expect(words).toMatch(
+      /full member;.*10 rows of its own reigns count\n2 records with 3 rows .* written to files.*f00d/,
+    );
+    expect(words).toMatch(/tails\/travel\/paris-1.ndjson\ntheir cells: 3 lost/);
+  });
+
+  test('that ends before the site is a member again is not done: exit 4', async () => {
+    await using site = await jobSite({ state: 'done', member: 'REBUILD', kept: 1, divergentRecords: 0 });
+    const { code, out } = await tidemark([site.url], 'return', 'paris');
+    expect({ code, out }).toMatchObject({ code: 4, out: expect.stringMatching(/not a full member yet/) });
   });
 
   test('throws nothing away unasked', async () => {

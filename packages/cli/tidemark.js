@@ -20,6 +20,8 @@ function installedNode() {
 }
 
 if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
+  // The mark of the other branch, and no setting of the sites that are started from here.
+  delete process.env.TIDEMARK_SHIM;
   module.enableCompileCache();
   await import('./main.ts');
 } else {
