@@ -37,17 +37,17 @@ function headOf({ keyspace, kind, outcome, site, from, to, epoch }: Decision): s
   switch (kind) {
     case 'beginning':
       return ended(outcome, {
-        what: `${ks} to be written for the first time, at ${target}`,
+        what: `the first writer of ${ks}, at ${target},`,
         done: `${ks} was written for the first time, at ${target}${inEpoch(epoch)}`,
       });
     case 'restart':
       return ended(outcome, {
-        what: `a new writer at ${target} to take ${ks} over from the one before it at the same site`,
+        what: `a new writer of ${ks} at ${target}`,
         done: `a new writer at ${target} took ${ks} over from the one before it at the same site${inEpoch(epoch)}`,
       });
     case 'failover':
       return ended(outcome, {
-        what: `${ks} to move from ${source} to ${target}`,
+        what: `the move of ${ks} from ${source} to ${target}`,
         done: `${ks} moved from ${source} to ${target}${reign}`,
       });
     case 'switchover':
@@ -57,34 +57,34 @@ function headOf({ keyspace, kind, outcome, site, from, to, epoch }: Decision): s
       });
     case 'takeover':
       return ended(outcome, {
-        what: `${target} to finish an election of ${ks} that stood still`,
+        what: `finishing, at ${target}, an election of ${ks} that stood still`,
         done: `${target} finished an election of ${ks} that stood still${inEpoch(epoch)}`,
       });
     case 'recommendation':
       return `${site} recommended to move ${ks} from ${source} to ${target}, and moved nothing`;
     case 'return':
       return ended(outcome, {
-        what: `${target} to count again as a member of ${ks}`,
+        what: `the return of ${target} as a full member of ${ks}`,
         done: `${target} became a full member of ${ks} again`,
       });
     case 'demotion':
       return ended(outcome, {
-        what: `${target} not to count as a member of ${ks}`,
+        what: `no longer counting ${target} as a member of ${ks}`,
         done: `${target} stopped counting as a member of ${ks} until it is rebuilt`,
       });
     case 'tail':
       return ended(outcome, {
-        what: `the records of ${ks} beyond the end of an epoch to be written out at ${target}`,
+        what: `writing out, at ${target}, the records of ${ks} beyond the end of an epoch`,
         done: `the records of ${ks} beyond the end of an epoch were written out at ${target}`,
       });
     case 'pause':
       return ended(outcome, {
-        what: `the automatic failover of ${ks} to be paused`,
+        what: `pausing the automatic failover of ${ks}`,
         done: `the automatic failover of ${ks} was paused`,
       });
     case 'resume':
       return ended(outcome, {
-        what: `the automatic failover of ${ks} to be resumed`,
+        what: `resuming the automatic failover of ${ks}`,
         done: `the automatic failover of ${ks} was resumed`,
       });
     case 'refusal':
@@ -99,13 +99,13 @@ function inEpoch(epoch: number | null): string {
 function ended(outcome: Decision['outcome'], { what, done }: { what: string; done: string }): string {
   switch (outcome) {
     case 'begun':
-      return `it was decided for ${what}; how that ended is not known here`;
+      return `${what} was decided; how that ended is not known here`;
     case 'refused':
-      return `it was refused for ${what}, and nothing was changed`;
+      return `${what} was refused, and nothing was changed`;
     case 'superseded':
-      return `it was begun for ${what}, and then given up because somebody else was quicker`;
+      return `${what} was begun and given up, as the register moved on meanwhile`;
     case 'failed':
-      return `it was begun for ${what}, and that failed`;
+      return `${what} was begun and did not succeed`;
     case 'done':
       return done;
   }
