@@ -1,5 +1,6 @@
 /** What the applier needs of the rest of its site and of the other sites, to compare, to return and to take others back. */
 
+import type { Decision } from '@tidemark/control/decision';
 import type { Register } from '@tidemark/control/register';
 import type { Owner } from '@tidemark/control/register-changes';
 import type { RegisterValue } from '@tidemark/control/register-value';
@@ -16,6 +17,6 @@ export type Membership = {
   readonly reignOf: (keyspace: string) => Owner | null;
   /** How far that reign is committed, by partition; null likewise. */
   readonly committedOf: (keyspace: string) => readonly Position[] | null;
-  /** A lost site is a member again. */
-  readonly onReadmitted?: (keyspace: string, site: string, tookMs: number) => void;
+  /** Keeps what was decided; never keeps whoever decides waiting. */
+  readonly record: (decision: Decision) => void;
 };

@@ -4,6 +4,7 @@
  * positions, the register counts it again. Nothing else makes a member count.
  */
 
+import { type Decision, NOTHING_ELSE } from '@tidemark/control/decision';
 import { isLevel, type SiteCopies } from '@tidemark/control/election';
 import { demoteMember, type Owner, readmitMember } from '@tidemark/control/register-changes';
 import { type CutAt, newestReign, type RegisterValue } from '@tidemark/control/register-value';
@@ -83,10 +84,22 @@ export class Readmission {
         await membership
           .register(keyspace)
           .change((current, id) => demoteMember(current, id, reign.owner, site), signal);
+        this.#record(keyspace, site, {
+          kind: 'demotion',
+          rule: 'what a topic of another identity says does not count',
+          remedy: 'none is needed: it is filled again, compared, and counts again by itself',
+          words: reason,
+        });
       } catch (error) {
         if (!isFault(error)) throw error;
       }
     }
+  }
+
+  #record(keyspace: string, to: string, decided: Pick<Decision, 'kind' | 'rule' | 'words'> & Partial<Decision>): void {
+    const { membership, random, clock, site } = this.#parts;
+    const head = { id: random.id(), atMs: clock.nowMs(), site, keyspace, outcome: 'done' } as const;
+    membership.record({ ...NOTHING_ELSE, ...head, to, epoch: membership.reignOf(keyspace)?.epoch ?? null, ...decided });
   }
 
   async #look(keyspace: string, signal: AbortSignal): Promise<void> {
@@ -111,11 +124,16 @@ export class Readmission {
   }
 
   #say(key: string, keyspace: string, site: string, why: string | null): void {
-    const { logger, clock, membership } = this.#parts;
+    const { logger, clock, site: own } = this.#parts;
     if (why === null) {
       const tookMs = clock.monotonicMs() - (this.#sinceMs.get(key) ?? clock.monotonicMs());
       logger.info({ keyspace, site, tookMs }, `keyspace ${keyspace}: ${site} counts again`);
-      membership.onReadmitted?.(keyspace, site, tookMs);
+      this.#record(keyspace, site, {
+        kind: 'return',
+        rule: 'a member counts again when it holds every cut and everything committed, and its rows are equal',
+        phases: [{ name: 'filled and compared', ms: Math.round(tookMs) }],
+        words: `${site} holds what ${own} holds`,
+      });
     } else if (this.#said.get(key) !== why) {
       logger.info({ keyspace, site, why }, `keyspace ${keyspace}: ${site} does not count yet: ${why}`);
       this.#said.set(key, why);

@@ -6,6 +6,7 @@
 
 import { ApplierService } from '@tidemark/applier/main';
 import type { Board } from '@tidemark/control/board';
+import type { Decision } from '@tidemark/control/decision';
 import type { RegisterValue, Reign } from '@tidemark/control/register-value';
 import { Jobs } from '@tidemark/jobs/jobs';
 import { registerJobRoutes } from '@tidemark/jobs/jobs-http';
@@ -260,6 +261,7 @@ class Site {
         network,
         registerValue,
         register: (keyspace: string) => watchdog().registers.register(keyspace),
+        record: (decision: Decision) => watchdog().decisions.record(decision),
         reignOf: (keyspace: string) => writer?.reignOf(keyspace) ?? null,
         committedOf: (keyspace: string) => writer?.facts(keyspace)?.committed.map(parsePosition) ?? null,
       },

@@ -82,6 +82,12 @@ async function job(site: string, body: object): Promise<Record<string, unknown>>
   return facts;
 }
 
+/** Of what was decided, as the site tells it. */
+async function kindsOf(site: string): Promise<unknown[]> {
+  const { body } = await ask(site, '/v1/history?keyspace=travel');
+  return (body as { decisions: { kind: unknown }[] }).decisions.map(({ kind }) => kind);
+}
+
 async function countAt(site: string): Promise<unknown> {
   const asked = send('POST', { select: [{ count: '*', as: 'n' }] });
   return ((await ask(site, '/v1/travel/flights/scan', asked)).body as { n?: number }).n;
@@ -141,6 +147,7 @@ describe('a lost site', () => {
       await countsEverywhere(120);
       expect(applied.applied).toEqual({ rows: turn === 0 ? 40 : 0, rejected: 0 });
     }
+    expect(await kindsOf('paris')).toContain('tail');
     expect(await job('quito', { kind: 'verify' })).toMatchObject({ state: 'done', equal: true, reference: 'tokyo' });
   }, 60_000);
 
@@ -152,6 +159,7 @@ describe('a lost site', () => {
     const returned = await job('quito', { kind: 'return', site: 'quito' });
     expect(returned).toMatchObject({ state: 'done', exported: 0, hash: null, digestsEqual: true });
     await countsEverywhere(80);
+    await untilDone(async () => expect(await kindsOf('paris')).toEqual(expect.arrayContaining(['demotion', 'return'])));
     // Now it is one of the two that a write needs.
     await stop('tokyo');
     await writeAcked('paris', 200);

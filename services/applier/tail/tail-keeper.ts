@@ -1,9 +1,12 @@
 /** Writes a site's own share of a divergent tail out as soon as it is known to be one, without being asked. */
 
+import { type Amount, NOTHING_ELSE } from '@tidemark/control/decision';
 import type { Clock } from '@tidemark/world/clock';
 import { isFault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
+import type { Random } from '@tidemark/world/random';
 import type { KeyspaceApplier } from '../applier.ts';
+import type { Membership } from '../membership.ts';
 import type { Tails } from './tails.ts';
 
 const LOOK_MS = 1_000;
@@ -12,7 +15,9 @@ export type TailKeeperParts = {
   readonly site: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly random: Random;
   readonly tails: Tails;
+  readonly membership: Membership;
   readonly appliers: () => readonly KeyspaceApplier[];
 };
 
@@ -30,6 +35,18 @@ export class TailKeeper {
     }
   }
 
+  #record(keyspace: string, epoch: number, lost: Amount, words: string): void {
+    const { membership, random, clock, site } = this.#parts;
+    membership.record({
+      ...NOTHING_ELSE,
+      ...{ id: random.id(), atMs: clock.nowMs(), site, keyspace, kind: 'tail', outcome: 'done', epoch, from: site },
+      rule: 'records beyond the cut of their epoch do not count, and are not thrown away unseen',
+      lost,
+      remedy: `tidemark return ${site} --tail apply writes again what is lost of it`,
+      words,
+    });
+  }
+
   /** Writes what has been passed over, once everything there is has been read. */
   async look(applier: KeyspaceApplier, signal: AbortSignal): Promise<void> {
     const { logger, site, tails } = this.#parts;
@@ -43,6 +60,7 @@ export class TailKeeper {
         for (const { epoch, records, rows, sha256, file } of (await tails.write(applier, asked, signal)).tails) {
           const message = `keyspace ${keyspace}: ${rows} rows of epoch ${epoch} of ${origin} lie beyond its cut: written to ${file}`;
           logger.warn({ keyspace, origin, epoch, records, rows, sha256, file }, message);
+          if (origin === site) this.#record(keyspace, epoch, { records, rows }, `SHA-256 ${sha256}, in ${file}`);
         }
       } catch (error) {
         if (!isFault(error)) throw error;
