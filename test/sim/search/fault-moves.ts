@@ -105,7 +105,8 @@ function demoteMove(world: World, s: State, moves: Move[], site: number): void {
 /** The newest reign's writer finds a site level and lets it count again. */
 function readmitMove(world: World, s: State, moves: Move[], site: number): void {
   const value = world.registers.at(s.register);
-  const reign = newestReign(value)!;
+  const reign = newestReign(value);
+  if (reign === null) return;
   const writer = world.writerAt(s, reign.epoch);
   const origin = world.originOf(s, reign.epoch);
   if (writer === null || origin === site) return;
