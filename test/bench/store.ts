@@ -16,13 +16,14 @@ import { measureLines } from './store/lines.ts';
 import { loadPeers } from './store/peers.ts';
 import { measureSettled, measureUpdated, openSettled } from './store/scans.ts';
 import { measureDiskBytes, measureMemoryBytes } from './store/sizes.ts';
+import { CLOCKS, type ClockName, chooseClock } from './store/stopwatch.ts';
 import { measureUpserts, type Sides } from './store/upserts.ts';
 
 const MEASURES = ['p3', 'p5', 'p7', 'p8', 'p13', 'p14', 'p16'] as const;
 type Measure = (typeof MEASURES)[number];
 
 export const STORE_USAGE = `npm run bench store -- [--rows 1m] [--upserts 1m] [--runs 5] [--gets 5k] [--keys 1m]
-  [--sizes 300k,1m,3m] [--only ${MEASURES.join(',')}] [--core 1] [--markdown]   (p5 is P5 and P6)`;
+  [--sizes 300k,1m,3m] [--only ${MEASURES.join(',')}] [--core 1] [--clock cpu|wall] [--markdown]   (p5 is P5 and P6)`;
 
 export type StoreOptions = {
   readonly rows: number;
@@ -33,6 +34,7 @@ export type StoreOptions = {
   readonly sizes: readonly number[];
   readonly only: readonly Measure[];
   readonly core: number;
+  readonly clock: ClockName;
   readonly markdown: boolean;
 };
 
@@ -54,9 +56,13 @@ export function rerunOnOneCore({ core }: StoreOptions): number | null {
 export async function store(options: StoreOptions, reaper: Reaper): Promise<object> {
   const startMs = performance.now();
   const peers = loadPeers();
+  chooseClock(options.clock);
   const bound = process.env[BOUND];
   const where = bound === undefined ? 'on all of' : `on core ${bound} of`;
   print(`${options.rows.toLocaleString('en')} flights ${where} ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`);
+  print(
+    `times are ${options.clock === 'cpu' ? 'processor time of all threads' : 'wall time'}; those of gets are wall time`,
+  );
   const folder = await reaper.scratchFolder('store');
   const { only, rows: rowCount } = options;
   const rows: Row[] = [];
@@ -113,6 +119,8 @@ export function parseStoreWords(words: readonly string[]): StoreOptions {
   }
   const text = (name: string): string => values.get(name) ?? DEFAULTS.get(name)!;
   const only = text('only').split(',');
+  const clock = CLOCKS.find((name) => name === text('clock'));
+  if (clock === undefined) throw new Error(`got --clock ${text('clock')}, expected ${STORE_USAGE}`);
   const unknown = only.find((name) => !MEASURES.some((measure) => measure === name));
   if (unknown !== undefined) throw new Error(`got --only ${unknown}, expected ${STORE_USAGE}`);
   return {
@@ -124,6 +132,7 @@ export function parseStoreWords(words: readonly string[]): StoreOptions {
     sizes: text('sizes').split(',').map(countOf),
     only: only as Measure[],
     core: Number(text('core')),
+    clock,
     markdown: values.has('markdown'),
   };
 }
@@ -137,6 +146,7 @@ const DEFAULTS: ReadonlyMap<string, string> = new Map([
   ['sizes', '300k,1m,3m'],
   ['only', MEASURES.join(',')],
   ['core', String(cpus().length - 1)],
+  ['clock', 'cpu'],
 ]);
 
 /** `3m` is 3,000,000, `20k` 20,000. */

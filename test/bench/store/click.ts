@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { text } from './our-table.ts';
 import type { ClickHouse, Peers } from './peers.ts';
+import { startWatch } from './stopwatch.ts';
 
 const COLUMNS = 'origin, date, destination, line, delay, distance';
 const TYPES = `origin LowCardinality(String), date DateTime64(6, 'UTC'), destination LowCardinality(String), line Int32,
@@ -61,10 +62,10 @@ export class Click {
     this.run('drop table if exists bench.upserts sync');
     this.run(`create table bench.upserts (${TYPES}, stamp UInt64) engine = ReplacingMergeTree(stamp) order by (${KEY})
       settings ${DURABLE}`);
-    const startMs = performance.now();
+    const elapsedMs = startWatch();
     const native = `file('${join(this.#folder, 'stream.native')}', Native)`;
     this.run(`insert into bench.upserts select ${COLUMNS}, s from ${native} settings ${SETTINGS}`);
-    const ms = performance.now() - startMs;
+    const ms = elapsedMs();
     return { ms, answer: this.answer('select count(), sum(delay), sum(distance) from bench.upserts final') };
   }
 

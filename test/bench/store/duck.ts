@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { BATCH_ROWS, flightsSql, streamSql, updatesSql } from './flights.ts';
 import { text } from './our-table.ts';
 import type { DuckConnection, Peers } from './peers.ts';
+import { startWatch } from './stopwatch.ts';
 
 const COLUMNS = 'origin, date, destination, line, delay, distance';
 const KEY = 'origin, date, destination, line';
@@ -72,13 +73,13 @@ export class Duck {
     await this.run(`attach '${this.path(`${name}.duckdb`)}' as ${name}`);
     await this.run(`create table ${name}.flights (origin varchar, date timestamp, destination varchar, line int,
       delay int, distance int, stamp bigint, primary key (${KEY}))`);
-    const startMs = performance.now();
+    const elapsedMs = startWatch();
     for (let batch = 0; batch * BATCH_ROWS < upserts; batch++) {
       await this.run(`insert into ${name}.flights select ${COLUMNS}, s from stream where batch = ${batch}
         on conflict (${KEY}) do update set delay = excluded.delay, distance = excluded.distance, stamp = excluded.stamp
         where excluded.stamp > flights.stamp`);
     }
-    const ms = performance.now() - startMs;
+    const ms = elapsedMs();
     const answer = await this.answer(`select count(*), sum(delay)::bigint, sum(distance)::bigint from ${name}.flights`);
     await this.run(`detach ${name}`);
     await rm(this.path(`${name}.duckdb`), { force: true });

@@ -102,10 +102,3 @@ export class OurTable {
 export function text(value: unknown): string {
   return typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(6) : String(value);
 }
-
-/** How long work took, in ms. */
-export async function timed<T>(work: () => Promise<T>): Promise<{ ms: number; result: T }> {
-  const startMs = performance.now();
-  const result = await work();
-  return { ms: performance.now() - startMs, result };
-}

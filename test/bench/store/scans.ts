@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { Query } from '@tidemark/schema/query';
 import { type Contestant, contest, type Goal, type Row } from './contest.ts';
 import { updateOf } from './flights.ts';
-import { bodiesOf, type Cells, OurTable, timed } from './our-table.ts';
+import { bodiesOf, type Cells, OurTable } from './our-table.ts';
+import { timed } from './stopwatch.ts';
 import type { Sides } from './upserts.ts';
 
 const FILTERED: Query = { select: [{ sum: 'distance' }], where: [['delay', '>', 30]] };

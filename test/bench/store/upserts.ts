@@ -8,6 +8,7 @@ import { contest, type Row, type Run } from './contest.ts';
 import type { Duck } from './duck.ts';
 import { type Flights, streamWrite } from './flights.ts';
 import { bodiesOf, OurTable } from './our-table.ts';
+import { startWatch } from './stopwatch.ts';
 
 export type Sides = {
   readonly folder: string;
@@ -59,10 +60,10 @@ export async function upsertOurs(
   bodies: readonly MutateBody[],
 ): Promise<{ ms: number; answer: string }> {
   const table = await OurTable.open(folder);
-  const startMs = performance.now();
+  const elapsedMs = startWatch();
   await table.apply(bodies);
   await table.partition.flush();
-  const ms = performance.now() - startMs;
+  const ms = elapsedMs();
   const answer = await table.answer(TOTALS);
   await table.close();
   return { ms, answer };
