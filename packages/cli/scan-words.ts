@@ -16,7 +16,7 @@ export type ScanWords = {
 
 /** The body of a scan request. */
 export type ScanBody = {
-  readonly select?: readonly (string | Readonly<Record<string, string>>)[];
+  readonly select?: readonly (string | Readonly<Record<string, string | number>>)[];
   readonly where?: readonly (readonly [string, string, ...unknown[]])[];
   readonly groupBy?: readonly string[];
   readonly orderBy?: readonly (readonly [string, string])[];
@@ -46,11 +46,22 @@ function listOf(text: string): string[] {
     .filter((item) => item !== '');
 }
 
-/** `origin`, `avg(delay)`, `count(*) as n`. Without a name an aggregate is called as it is written. */
-function selectItem(table: Table | null, text: string): string | Record<string, string> {
-  const match = /^(count|sum|avg|min|max)\((\*|[^()]+)\)(?:\s+as\s+(\S+))?$/i.exec(text);
+const AGGREGATES = ['count', 'sum', 'avg', 'min', 'max', 'countDistinct', 'countDistinctApprox'] as const;
+const AGGREGATE = new RegExp(`^(${AGGREGATES.join('|')})\\((\\*|[^()]+)\\)(?:\\s+as\\s+(\\S+))?$`, 'i');
+
+/**
+ * `origin`, `avg(delay)`, `count(*) as n`, `countDistinct(origin)`, `quantile(delay 0.9) as slow`. Without a name an
+ * aggregate is called as it is written.
+ */
+function selectItem(table: Table | null, text: string): string | Record<string, string | number> {
+  const quantile = /^quantile\((\S+)\s+([\d.]+)\)(?:\s+as\s+(\S+))?$/i.exec(text);
+  if (quantile !== null) {
+    const { name } = columnOf(table, quantile[1]!);
+    return { quantile: name, at: Number(quantile[2]), as: quantile[3] ?? `quantile(${name} ${quantile[2]})` };
+  }
+  const match = AGGREGATE.exec(text);
   if (match === null) return columnOf(table, text).name;
-  const aggregate = match[1]!.toLowerCase();
+  const aggregate = AGGREGATES.find((name) => name.toLowerCase() === match[1]!.toLowerCase())!;
   const column = match[2]!.trim();
   if (column !== '*') columnOf(table, column);
   else if (aggregate !== 'count') throw wrong('--select', text, 'count(*), or an aggregate of a column');

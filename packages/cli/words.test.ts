@@ -66,6 +66,19 @@ describe('a scan', () => {
     });
   });
 
+  test('every aggregate in words is one that a site knows', () => {
+    const select =
+      'count(*),sum(delay),avg(delay),min(origin),max(line),countdistinct(origin),countDistinctApprox(origin) as n';
+    const query = queryFromWords(flights, { select: `${select},quantile(delay 0.9) as slow,quantile(line 0.5)` });
+    expect(query.select?.slice(5)).toEqual([
+      { countDistinct: 'origin', as: 'countDistinct(origin)' },
+      { countDistinctApprox: 'origin', as: 'n' },
+      { quantile: 'delay', at: 0.9, as: 'slow' },
+      { quantile: 'line', at: 0.5, as: 'quantile(line 0.5)' },
+    ]);
+    expect(planQuery(flights, parseQuery(query)).outputs).toHaveLength(9);
+  });
+
   test('every operator in words is one that a site knows', () => {
     const where = [
       'delay>=1',

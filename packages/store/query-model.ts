@@ -76,7 +76,7 @@ export function randomRowsQuery(random: Random, table: Table): ModelQuery {
   };
 }
 
-const AGGREGATES = ['count', 'sum', 'min', 'max', 'avg'] as const;
+const AGGREGATES = ['count', 'sum', 'min', 'max', 'avg', 'countDistinct', 'countDistinctApprox', 'quantile'] as const;
 
 /** Groups by up to three columns, with some aggregates of each. The answer's groups are in no order. */
 export function randomGroupsQuery(random: Random, table: Table): ModelQuery {
@@ -86,9 +86,12 @@ export function randomGroupsQuery(random: Random, table: Table): ModelQuery {
   const wanted = AGGREGATES.flatMap((kind) => {
     const column = pick(random, columns);
     const isNumber = ['int', 'long', 'double', 'decimal'].includes(column.type.name);
-    return (kind === 'sum' || kind === 'avg') && !isNumber ? [] : [{ kind, column }];
+    const at = kind === 'quantile' ? pick(random, [0, 0.25, 0.5, 0.9, 1]) : null;
+    return (kind === 'sum' || kind === 'avg') && !isNumber ? [] : [{ kind, column, at }];
   });
-  const aggregates = wanted.map(({ kind, column }) => ({ [kind]: column.name, as: kind }));
+  const aggregates = wanted.map(({ kind, column, at }) => {
+    return { [kind]: column.name, as: kind, ...(at === null ? {} : { at }) };
+  });
   return {
     query: {
       ...whereOf(where),
@@ -105,18 +108,31 @@ export function randomGroupsQuery(random: Random, table: Table): ModelQuery {
       return [...groups.values()].map((members) => ({
         ...Object.fromEntries(groupBy.map(({ name }) => [name, members[0]![name]!])),
         rows: BigInt(members.length),
-        ...Object.fromEntries(wanted.map(({ kind, column }) => [kind, aggregateOf(kind, column, members)])),
+        ...Object.fromEntries(
+          wanted.map(({ kind, column, at }) => [kind, aggregateOf(kind, column, members, at ?? 0)]),
+        ),
       }));
     },
   };
 }
 
-function aggregateOf(kind: (typeof AGGREGATES)[number], column: Column, rows: readonly PlainRow[]): Value | null {
+function aggregateOf(
+  kind: (typeof AGGREGATES)[number],
+  column: Column,
+  rows: readonly PlainRow[],
+  at: number,
+): Value | null {
   const values = rows.map((row) => row[column.name]!).filter((value) => value !== null);
   if (kind === 'count') return BigInt(values.length);
+  // Of so few different values as tests have, the approximation is exact.
+  if (kind === 'countDistinct' || kind === 'countDistinctApprox') return BigInt(new Set(values.map(cellText)).size);
   if (values.length === 0) return null;
   if (kind === 'min' || kind === 'max') {
     return values.reduce((best, value) => (compareValues(value, best) * (kind === 'min' ? 1 : -1) < 0 ? value : best));
+  }
+  if (kind === 'quantile') {
+    // The smallest value that so large a share of the values does not exceed.
+    return values.toSorted(compareValues)[Math.max(1, Math.ceil(at * values.length)) - 1]!;
   }
   if (column.type.name === 'double') {
     const sum = (values as number[]).reduce((a, b) => a + b, 0);
