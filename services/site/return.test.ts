@@ -14,7 +14,6 @@ const FILE = {
   keyspace: 'travel',
   mode: 'single',
   primary: 'paris',
-  ack: 'sync(1)',
   failover: 'manual',
   sites: { paris: 'data', tokyo: 'data', quito: 'data' },
   partitions: 2,
@@ -57,8 +56,9 @@ function writeAcked(site: string, from: number): Promise<void> {
   return untilDone(async () => expect(await write(site, from)).toMatchObject({ status: 200 }));
 }
 
-async function fail(over: { readonly to: string }): Promise<void> {
-  const reason = { cause: 'failover', reason: 'the test says so' };
+async function fail(over: { readonly to: string; readonly loss?: object }): Promise<void> {
+  const { loss = null } = over;
+  const reason = { cause: 'failover', reason: 'the test says so', loss };
   // An election that began before its site had found the others has failed, and is asked for again.
   await untilDone(async () => {
     await ask(over.to, '/v1/internal/nominate/travel', send('POST', reason));
@@ -99,15 +99,18 @@ function countsEverywhere(count: number): Promise<void> {
   });
 }
 
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tidemark-return-'));
+async function setUp(ack: string): Promise<void> {
   for (const name of NAMES) await start(name);
   await untilDone(async () => {
-    expect((await ask('paris', '/v1/keyspaces/travel', send('PUT', FILE))).status).toBeLessThan(300);
+    expect((await ask('paris', '/v1/keyspaces/travel', send('PUT', { ...FILE, ack }))).status).toBeLessThan(300);
   });
   await writeAcked('paris', 0);
   await countsEverywhere(40);
-}, 30_000);
+}
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tidemark-return-'));
+});
 
 afterEach(async () => {
   for (const site of sites.values()) await site.stop();
@@ -117,6 +120,7 @@ afterEach(async () => {
 
 describe('a lost site', () => {
   it('returns as a replica with its tail in a file, and what was lost of it can be written again', async () => {
+    await setUp('sync(1)');
     await stop('tokyo');
     await stop('quito');
     expect((await write('paris', 100)).status).toBe(504);
@@ -152,6 +156,7 @@ describe('a lost site', () => {
   }, 60_000);
 
   it('that lost everything is filled again and counts again, and until then it does not', async () => {
+    await setUp('sync(1)');
     await stop('quito');
     await rm(join(folder, 'quito'), { recursive: true });
     await writeAcked('paris', 100);
@@ -166,6 +171,7 @@ describe('a lost site', () => {
   }, 60_000);
 
   it('is refused, with what to do, where there is nothing to return', async () => {
+    await setUp('sync(1)');
     const asked = (site: string, body: object) =>
       ask(site, '/v1/jobs', send('POST', { kind: 'return', keyspace: 'travel', ...body }));
     const detail = async (answer: Promise<Answer>): Promise<string> => {
@@ -180,4 +186,23 @@ describe('a lost site', () => {
     await stop('quito');
     expect(await detail(asked('tokyo', { site: 'tokyo' }))).toMatch(/^503 .*majority/);
   }, 60_000);
+
+  it('of a local keyspace goes back to the cut, and every row it acked is in the table or in the tail', async () => {
+    await setUp('local');
+    await stop('tokyo');
+    await stop('quito');
+    expect(await write('paris', 100)).toMatchObject({ status: 200 });
+    await untilDone(async () => expect(await countAt('paris')).toBe(80));
+    await stop('paris');
+    await rename(join(folder, 'paris'), join(folder, 'away'));
+    await start('tokyo');
+    await start('quito');
+    await fail({ to: 'tokyo', loss: { rowsMax: 1_000, mode: 'received' } });
+    await writeAcked('tokyo', 200);
+    await rename(join(folder, 'away'), join(folder, 'paris'));
+    await start('paris');
+    const returned = await job('paris', { kind: 'return', site: 'paris' });
+    expect(returned).toMatchObject({ state: 'done', kept: 40, exported: 40, digestsEqual: true });
+    await countsEverywhere(80);
+  }, 90_000);
 });
