@@ -70,6 +70,7 @@ describe('partition on a real disk', () => {
             expect(rows).toEqual(live);
             expect(partition.openNotes).toEqual([]);
             await partition.close();
+            await disk.close();
           }
         } finally {
           rmSync(root, { recursive: true, force: true });

@@ -3,14 +3,19 @@
  * is the whole of it. What a scan reads, part by part, must therefore hold each key once and be the rows of the model.
  */
 
+import type { Value } from '@tidemark/schema/column-type';
+import { planQuery, type Query } from '@tidemark/schema/query';
 import { integerBetween, SeededRandom } from '@tidemark/world/random';
 import { SimDisk } from '@tidemark/world/sim-disk';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { applyWrite, modelUpTo, randomWrites, TABLE } from './arbitraries.ts';
 import { BlockCache } from './block-cache.ts';
+import { batchOf, Model, type ModelMutation } from './model.ts';
 import { Partition } from './partition.ts';
 import { readAll, readParts } from './read-all.ts';
+import type { StoredRow } from './row-value.ts';
+import { Scan } from './scan.ts';
 
 const FOLDER = 'travel/flights/0';
 describe('the parts that a scan reads', () => {
@@ -52,6 +57,57 @@ describe('the parts that a scan reads', () => {
     );
   }, 120_000);
 });
+
+describe('a scan over rows that are not flushed', () => {
+  it('counts and sums as the model does, whether they are newer than what is flushed or not, and hold all columns or not', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), async (seed) => {
+        const random = new SeededRandom(seed);
+        const partition = await Partition.open(new SimDisk(), FOLDER, { blockRows: 4, compaction: false });
+        partition.setTable(TABLE);
+        const model = new Model();
+        const isPartial = random.fraction() < 0.3;
+        for (let seq = 0; seq < 12; seq++) {
+          const mutations = Array.from({ length: integerBetween(random, 1, 8) }, (): ModelMutation => {
+            const key = [`k${integerBetween(random, 1, 12)}`, 0];
+            if (random.fraction() < 0.1) return { key, cells: 'delete' };
+            const delay: [number, Value | null] = [3, random.fraction() < 0.1 ? null : integerBetween(random, 0, 99)];
+            const distance: [number, Value | null] = [5, BigInt(integerBetween(random, 0, 99))];
+            const cells = isPartial && random.fraction() < 0.5 ? [delay] : [delay, distance];
+            return { key, cells: new Map(cells) };
+          });
+          // Now and then older than what is there.
+          const late = random.fraction() < 0.2 ? -55 : 0;
+          const stamp = { ms: 1000 + seq * 10 + late, counter: 0, site: 1, writer: 1 };
+          partition.apply(batchOf(TABLE, mutations), stamp, 'paris', { epoch: 1, seq });
+          model.apply(TABLE, mutations, stamp);
+          if (random.fraction() < 0.4) await partition.flush();
+          const select: Query['select'] = [
+            { count: '*', as: 'n' },
+            { sum: 'delay', as: 'd' },
+            { sum: 'distance', as: 's' },
+          ];
+          const scan = new Scan([partition], planQuery(TABLE, { select, where: [['delay', '>=', 20]] }));
+          let found: unknown = null;
+          for await (const [row] of scan.rows()) found = row;
+          expect(found).toEqual(totals(model.live(TABLE)));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  }, 120_000);
+});
+
+function totals(rows: readonly StoredRow[]): { n: bigint; d: bigint | null; s: bigint | null } {
+  const valueIn = (row: StoredRow, id: number): Value | null =>
+    row.cells.find(({ column }) => column === id)?.value ?? null;
+  const chosen = rows.filter((row) => ((valueIn(row, 3) ?? -1) as number) >= 20);
+  const sum = (id: number): bigint | null => {
+    const values = chosen.map((row) => valueIn(row, id)).filter((value) => value !== null);
+    return values.length === 0 ? null : values.reduce<bigint>((total, value) => total + BigInt(value as number), 0n);
+  };
+  return { n: BigInt(chosen.length), d: sum(3), s: sum(5) };
+}
 
 describe('a segment with a block that is wrong', () => {
   it('is set aside: writes, flushes and merges go on, and reads that do not touch the block are right', async () => {

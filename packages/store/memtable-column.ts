@@ -61,6 +61,12 @@ export class MemtableColumn {
     return slot;
   }
 
+  /** True when each of rows 0 … rowCount − 1 has a cell. */
+  isFull(rowCount: number): boolean {
+    if (!this.#dense) return this.used === rowCount;
+    return rowCount <= this.writeOf.length && !this.writeOf.subarray(0, rowCount).includes(0);
+  }
+
   /** Calls for every cell of rows 0 … rowCount − 1. */
   forEach(rowCount: number, call: (row: number, slot: number) => void): void {
     const end = this.#dense ? Math.min(rowCount, this.writeOf.length) : this.used;

@@ -28,6 +28,8 @@ async function expectEqual(partition: Partition, model: Model): Promise<void> {
   const live = model.live(TABLE);
   expect(await readAll(partition)).toEqual(live);
   for (const row of live.slice(0, 5)) expect(await partition.get(row.key)).toEqual(row);
+  const asked = [...live.slice(3, 9).reverse(), ...live.slice(0, 5)];
+  expect(await partition.getMany([...asked.map((row) => row.key), Buffer.from('none')])).toEqual([...asked, null]);
   const digest = await partition.digest();
   expect(digest.rows).toBe(live.length);
   expect(digest.cells).toBe(live.reduce((sum, row) => sum + row.cells.filter((cell) => cell.value !== null).length, 0));

@@ -186,6 +186,14 @@ export class Partition {
     }
   }
 
+  /** `get` of many keys, which may repeat: row i is that of key i. Read in key order, so that each block is read once. */
+  async getMany(keys: readonly Uint8Array[]): Promise<(StoredRow | null)[]> {
+    const rows = new Array<StoredRow | null>(keys.length).fill(null);
+    const order = keys.map((_, i) => i).sort((a, b) => Buffer.compare(keys[a]!, keys[b]!));
+    for (const i of order) rows[i] = await this.get(keys[i]!);
+    return rows;
+  }
+
   /** All that is known of the row with that key, live or deleted; null when it was never written. */
   async state(key: Uint8Array): Promise<RowState | null> {
     const table = this.#table;

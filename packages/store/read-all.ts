@@ -27,7 +27,7 @@ export async function readParts(
   const keys: string[] = [];
   const rows: StoredRow[] = [];
   try {
-    for (const part of snapshot.table === null ? [] : await partsOf(snapshot)) {
+    for (const part of snapshot.table === null ? [] : await partsOf(snapshot, null)) {
       const sources = part.kind === 'merged' ? part.sources : [await SelectedSource.live({ ...part, damage: null })];
       rows.push(...(await merged(snapshot.table!, sources, snapshot.blockRows, keys)));
     }

@@ -1,10 +1,12 @@
 /**
  * A snapshot in parts that hold each key once: every segment's live rows without those that memtables have anew, and the
- * memtables' rows, each joined with its older form. So a scan reads part by part and never merges segments.
+ * memtables' rows, each joined with its older form where that can matter. So a scan reads part by part and never merges segments.
  */
 
 import { type LiveBits, withoutRows } from './live-bits.ts';
 import { superseded } from './locate.ts';
+import type { Memtable } from './memtable.ts';
+import type { MemtableSource } from './memtable-source.ts';
 import type { Segment } from './segment.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Source } from './source.ts';
@@ -14,24 +16,41 @@ export type ScanPart =
   /** To be merged in key order; its keys are in no other part. */
   | { readonly kind: 'merged'; readonly sources: readonly Source[] };
 
-/** @throws {Fault} `corrupt`: stored keys are wrong. */
-export async function partsOf({ table, segments, memtables, sources }: Snapshot): Promise<ScanPart[]> {
+/**
+ * @param columns ids of the columns that will be read of the parts, key columns too; null: any
+ * @throws {Fault} `corrupt`: stored keys are wrong.
+ */
+export async function partsOf(snapshot: Snapshot, columns: Iterable<number> | null): Promise<ScanPart[]> {
+  const { table, segments, memtables, sources } = snapshot;
   // The bits of others do not know of a damaged segment's rows.
   if (segments.some(({ damage }) => damage !== null)) return [{ kind: 'merged', sources }];
   if (table === null || memtables.length === 0) {
     return segments.map(({ segment, live }) => ({ kind: 'segment', segment, live }));
   }
+  const cells = columns === null ? null : [...columns].filter((id) => !table.key.includes(id));
+  const isWhole = cells !== null && memtables.every(({ memtable }) => hasAll(memtable, cells));
   const merged: Source[] = [...memtables];
   const parts: ScanPart[] = [];
   for (const known of segments) {
     const { segment, live } = known;
     const found = await superseded(known, memtables, table);
-    if (found !== null) merged.push(found.source);
-    parts.push({
-      kind: 'segment',
-      segment,
-      live: found === null ? live : withoutRows(live, segment.summary.rows, found.rows),
-    });
+    const left = found === null ? live : withoutRows(live, segment.summary.rows, found.rows);
+    if (found !== null && !(isWhole && (await areNewer(memtables, segment)))) merged.push(found.source);
+    parts.push({ kind: 'segment', segment, live: left });
   }
   return [...parts, { kind: 'merged', sources: merged }];
+}
+
+/** True when every row of the memtable has a cell in each of these columns. */
+function hasAll(memtable: Memtable, cells: readonly number[]): boolean {
+  return cells.every((id) => memtable.columns.get(id)?.isFull(memtable.rowCount) === true);
+}
+
+/** True when no write of the segment is as new as any of the memtables': then none of its cells can win. */
+async function areNewer(memtables: readonly MemtableSource[], segment: Segment): Promise<boolean> {
+  const max = await segment.stampMax();
+  return memtables.every(({ memtable }) => {
+    const { min } = memtable.writes;
+    return min === null || max === null || min[0] > max[0] || (min[0] === max[0] && min[1] > max[1]);
+  });
 }

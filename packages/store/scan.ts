@@ -191,7 +191,8 @@ export class Scan {
     const turn = new Turn();
     for (const snapshot of snapshots) {
       if (snapshot === null) continue;
-      for (const part of await partsOf(snapshot)) {
+      const { filterColumns, resultColumns } = this.#needs;
+      for (const part of await partsOf(snapshot, [...filterColumns.keys(), ...resultColumns.keys()])) {
         if (part.kind === 'merged') yield* this.#pieces(part.sources, snapshot.blockRows, null, signal);
         else {
           const { segment, live } = part;

@@ -233,6 +233,18 @@ export class Segment implements Source {
     return ((await this.#file('flags.col')).block(block)?.stampMin ?? null) !== null;
   }
 
+  /** No stamp in it is larger, [ms, low]; null when it has none. Told by the files' footers. */
+  async stampMax(): Promise<readonly [number, number] | null> {
+    let max: readonly [number, number] | null = null;
+    for (const { name } of this.summary.files) {
+      for (const { stampMax: one } of (await this.#file(name)).blocks) {
+        if (one === null) continue;
+        if (max === null || one[0] > max[0] || (one[0] === max[0] && one[1] > max[1])) max = one;
+      }
+    }
+    return max;
+  }
+
   /** Reads every block of every file. @throws {Fault} `corrupt`: names file, block and both sums. */
   async verify(): Promise<void> {
     for (const { name } of this.summary.files) {

@@ -68,6 +68,18 @@ export class WriteLog {
     return (this.#counterAt(write) % COUNTER_SPAN) * COUNTER_UNIT + this.#tails[this.#recordOf(write)]!;
   }
 
+  /** No write has a smaller stamp than this, [ms, low]; null when there are none. */
+  get min(): readonly [number, number] | null {
+    let min: readonly [number, number] | null = null;
+    for (let record = 0; record < this.#records; record++) {
+      const ticks = this.#counters[record]!;
+      const ms = this.#ms[record]! + Math.floor(ticks / COUNTER_SPAN);
+      const low = (ticks % COUNTER_SPAN) * COUNTER_UNIT + this.#tails[record]!;
+      if (min === null || ms < min[0] || (ms === min[0] && low < min[1])) min = [ms, low];
+    }
+    return min;
+  }
+
   /** Negative when write `a` has the smaller stamp. */
   compare(a: number, b: number): number {
     if (a === b) return 0;
