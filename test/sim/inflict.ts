@@ -215,7 +215,8 @@ function forged(records: readonly LogRecord[]): Uint8Array | null {
       const { chain, ...envelope } = openRecord(value).envelope;
       if (envelope.seq < 0) continue;
       const body = { kind: 'Noop' } as const;
-      return sealRecord({ ...envelope, seq: envelope.seq + 1, body }, chain.replaceAll('0', '1')).bytes;
+      const other = `${chain.startsWith('f') ? '0' : 'f'}${chain.slice(1)}`;
+      return sealRecord({ ...envelope, seq: envelope.seq + 1, body }, other).bytes;
     } catch (error) {
       if (!isFault(error, 'corrupt')) throw error;
     }

@@ -45,14 +45,15 @@ export type Scenario = {
 
 export function scenarioOf(seed: number): Scenario {
   const random = new SeededRandom(Math.imul(seed, 0x9e3779b1));
-  const durationMs = integerBetween(random, 8_000, 30_000);
+  const durationMs = integerBetween(random, 6_000, 16_000);
   const clients = Array.from({ length: integerBetween(random, 2, 4) }, (_, i) => ({
     name: `client${i + 1}`,
-    thinkMs: integerBetween(random, 100, 900),
+    thinkMs: integerBetween(random, 60, 600),
     writeRate: 0.3 + 0.4 * random.fraction(),
   }));
-  const faults = Array.from({ length: integerBetween(random, 1, 8) }, () => faultOf(random, durationMs));
-  if (random.fraction() < 0.4) faults.push(...lostPrimary(random, durationMs));
+  const faults = Array.from({ length: integerBetween(random, 0, 4) }, () => faultOf(random, durationMs));
+  for (let plots = integerBetween(random, 0, 2); plots > 0; plots--)
+    faults.push(...pick(random, PLOTS)(random, integerBetween(random, 500, durationMs - 3_000)));
   faults.sort((a, b) => a.atMs - b.atMs);
   return { seed, k: random.fraction() < 0.8 ? 1 : 2, partitions: 2, durationMs, clients, faults };
 }
@@ -76,12 +77,12 @@ const WEIGHTS: readonly (readonly [SimFault['kind'], number])[] = [
   ['clock', 4],
   ['disk-full', 1],
   ['disk-error', 1],
-  ['nominate', 8],
+  ['nominate', 5],
 ];
 
 function faultOf(random: Random, durationMs: number): SimFault {
   const atMs = integerBetween(random, 0, durationMs - 2_000);
-  const forMs = integerBetween(random, 100, random.fraction() < 0.5 ? 2_000 : 12_000);
+  const forMs = integerBetween(random, 100, random.fraction() < 0.6 ? 2_000 : 8_000);
   const site = pick(random, SITES);
   const when = { atMs, forMs };
   const kind = weighted(random);
@@ -122,11 +123,21 @@ function faultOf(random: Random, durationMs: number): SimFault {
   }
 }
 
+/** Faults that are worth more together than each alone, from a moment on. */
+const PLOTS: readonly ((random: Random, atMs: number) => SimFault[])[] = [
+  lostPrimary,
+  lostPrimary,
+  rivals,
+  wrongClock,
+  dullLinks,
+  lostAnswers,
+  foreigners,
+];
+
 /** The site that writes at first is gone for long, one way or another, and another one is asked to take over. */
-function lostPrimary(random: Random, durationMs: number): SimFault[] {
+function lostPrimary(random: Random, atMs: number): SimFault[] {
   const site = SITES[0];
-  const atMs = integerBetween(random, 0, durationMs / 2);
-  const when = { atMs, forMs: integerBetween(random, 3_000, 15_000) };
+  const when = { atMs, forMs: integerBetween(random, 3_000, 12_000) };
   const lost = pick<SimFault>(random, [
     { kind: 'kill', ...when, site, power: true },
     { kind: 'kill', ...when, site, power: false },
@@ -134,11 +145,71 @@ function lostPrimary(random: Random, durationMs: number): SimFault[] {
     { kind: 'isolate', ...when, site, clientsToo: false },
     { kind: 'isolate', ...when, site, clientsToo: true },
   ]);
-  const nominated = Array.from({ length: integerBetween(random, 1, 2) }, (): SimFault => {
-    const at = { atMs: atMs + integerBetween(random, 200, 4_000), forMs: 1 };
-    return { kind: 'nominate', ...at, site: pick(random, SITES.slice(1)), cause: 'failover' };
+  return [lost, ...nominations(random, atMs, SITES.slice(1))];
+}
+
+/** Two sites are asked at nearly the same time, and one of those who matter dies meanwhile. */
+function rivals(random: Random, atMs: number): SimFault[] {
+  const soon = integerBetween(random, 0, 300);
+  const dies = { kind: 'doom', site: pick(random, SITES), afterSteps: integerBetween(random, 1, 60) } as const;
+  return [
+    nomination(random, atMs, 'tokyo'),
+    nomination(random, atMs + soon, 'quito'),
+    nomination(random, atMs + 2 * soon, 'paris'),
+    { ...dies, atMs, forMs: integerBetween(random, 300, 3_000), done: random.fraction() < 0.5 },
+  ];
+}
+
+/** A site that writes with a clock that runs ahead is followed by one with the right time. */
+function wrongClock(random: Random, atMs: number): SimFault[] {
+  const wrongMs = (random.fraction() < 0.3 ? -1 : 1) * integerBetween(random, 100, 20_000);
+  const site = SITES[0];
+  const again = { kind: 'kill', site, atMs: atMs + 1_500, forMs: 200, power: false } as const;
+  return [
+    { kind: 'clock', site, atMs, forMs: 1_400, wrongMs, strobes: false },
+    random.fraction() < 0.5 ? again : nomination(random, atMs + 1_500, 'tokyo'),
+  ];
+}
+
+/** Messages are late and lost while the primary moves. */
+function dullLinks(random: Random, atMs: number): SimFault[] {
+  const forMs = integerBetween(random, 1_500, 5_000);
+  return [
+    { kind: 'slow', atMs, forMs, ms: integerBetween(random, 100, 900) },
+    { kind: 'lossy', atMs, forMs, rate: 0.3 * random.fraction() },
+    ...nominations(random, atMs, SITES),
+  ];
+}
+
+/** Appends are not answered, where it is written and where it is copied, and a process begins again in between. */
+function lostAnswers(random: Random, atMs: number): SimFault[] {
+  const forMs = integerBetween(random, 2_000, 5_000);
+  const rate = 0.1 + 0.4 * random.fraction();
+  return [
+    { kind: 'appends', site: SITES[0], atMs, forMs, rate },
+    { kind: 'appends', site: pick(random, SITES.slice(1)), atMs, forMs, rate },
+    random.fraction() < 0.5
+      ? { kind: 'kill', site: SITES[0], atMs: atMs + integerBetween(random, 200, forMs), forMs: 300, power: false }
+      : nomination(random, atMs + integerBetween(random, 200, forMs), pick(random, SITES)),
+  ];
+}
+
+/** Foreign records in many places at once. */
+function foreigners(random: Random, atMs: number): SimFault[] {
+  return Array.from({ length: 6 }, (): SimFault => {
+    const at = { atMs: atMs + integerBetween(random, 0, 2_000), forMs: 1 };
+    return { kind: 'poison', ...at, site: pick(random, SITES), salt: integerBetween(random, 0, 1_000_000) };
   });
-  return [lost, ...nominated];
+}
+
+function nominations(random: Random, atMs: number, sites: readonly string[]): SimFault[] {
+  return Array.from({ length: integerBetween(random, 1, 2) }, () =>
+    nomination(random, atMs + integerBetween(random, 200, 3_000), pick(random, sites)),
+  );
+}
+
+function nomination(random: Random, atMs: number, site: string): SimFault {
+  return { kind: 'nominate', atMs, forMs: 1, site, cause: random.fraction() < 0.7 ? 'failover' : 'switchover' };
 }
 
 function weighted(random: Random): SimFault['kind'] {

@@ -17,6 +17,9 @@ import type { SimWorld } from './world.ts';
 /** A process that ended itself is started again after this long, as any supervisor does. */
 const RESTART_MS = 1_000;
 
+/** Half as often as in production: most of what happens in a run would be signs of life. */
+const PROBE_EVERY_MS = 500;
+
 export class SimSite {
   readonly name: string;
   readonly store: SimLogStore;
@@ -118,7 +121,13 @@ function configOf(sites: readonly string[], site: string) {
     name,
     { log: `sqlite:/sim/${name}/log.db`, board: `file:/sim/${name}/board.json`, url: `http://${name}` },
   ]);
-  const settings = { site, listen: '127.0.0.1:0', data: `/sim/${site}`, sites: Object.fromEntries(addresses) };
+  const settings = {
+    site,
+    listen: '127.0.0.1:0',
+    data: `/sim/${site}`,
+    sites: Object.fromEntries(addresses),
+    probeEveryMs: PROBE_EVERY_MS,
+  };
   return readConfig({ file: { path: '/sim/tidemark.json', text: JSON.stringify(settings) } });
 }
 

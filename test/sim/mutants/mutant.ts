@@ -6,6 +6,8 @@ export type Mutant = {
   readonly breaks: string;
   /** Invariants of which one should notice. */
   readonly caughtBy: readonly string[];
+  /** A seed that notices, tried first. */
+  readonly seed?: number;
   readonly file: string;
   /** Stands exactly once in the file. */
   readonly from: string;

@@ -20,7 +20,8 @@ registerHooks({
 
 const { run } = await import('../run.ts');
 const { scenarioOf } = await import('../scenario.ts');
-for (let seed = 1; seed <= Number(seeds); seed++) {
+const all = Array.from({ length: Number(seeds) }, (_, i) => i + 1);
+for (const seed of mutant.seed === undefined ? all : [mutant.seed, ...all]) {
   const { violation } = await run(scenarioOf(seed));
   if (violation === null) continue;
   process.send!({ seed, rule: violation.rule, words: violation.words });
