@@ -163,8 +163,11 @@ class Site {
     const urlOf = (name: string): string | null =>
       (name === site ? this.#url : sites.get(name)?.url) ?? watchdog.urlOf(name);
     // A site may be several processes; one of them votes.
-    const voterUrlOf = (name: string): string | null =>
-      name === site && roles.includes('watchdog') ? this.#url : (watchdog.urlOf(name, 'watchdog') ?? urlOf(name));
+    const voterUrlOf = (name: string): string | null => {
+      if (name === site && roles.includes('watchdog')) return this.#url;
+      // What is configured is how it is reached from here; only the processes themselves know their own addresses.
+      return watchdog.isSplit(name) ? (watchdog.urlOf(name, 'watchdog') ?? urlOf(name)) : urlOf(name);
+    };
     const siteNetwork = new SiteNetwork(network, urlOf);
     const services = this.#services(opened, siteNetwork, {
       urlOf,

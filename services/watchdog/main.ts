@@ -235,6 +235,11 @@ export class WatchdogService implements AsyncDisposable {
     return this.#watch.sites();
   }
 
+  /** True where the site is several processes. */
+  isSplit(site: string): boolean {
+    return this.#watch.isSplit(site);
+  }
+
   /** Where a site, or its process with that role, said its HTTP is; null when it has not been heard. */
   urlOf(site: string, role?: string): string | null {
     return this.#watch.urlOf(site, role);

@@ -140,6 +140,11 @@ export class Watch {
     return ages.length === 0 ? null : nowMs - Math.min(...ages);
   }
 
+  /** True where a process of the site was seen that does not watch: then its processes have addresses of their own. */
+  isSplit(site: string): boolean {
+    return this.site(site).processes.some(({ facts }) => facts?.roles.includes('watchdog') === false);
+  }
+
   /**
    * The address a site gave for its HTTP in its last heartbeat, however old; null when none was seen.
    * @param role only of a process that has this role
