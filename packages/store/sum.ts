@@ -10,6 +10,8 @@ import { Numbers } from './numbers.ts';
 
 /** Whole numbers are added in doubles up to here and then moved into a bigint, so that no sum is ever rounded. */
 const EXACT_MAX = 2 ** 52;
+/** A block of 65,536 numbers of 32 bits above such a base adds up to less than that. */
+const NARROW_BASE_MAX = 2 ** 34;
 
 export class Sum implements Aggregate {
   readonly #output: Output;
@@ -74,14 +76,39 @@ export class Sum implements Aggregate {
     }
   }
 
-  #addToEach(groups: Uint32Array, { base, unit }: NumberChunk, isDouble: boolean): void {
+  #addToEach(groups: Uint32Array, { base, unit, data }: NumberChunk, isDouble: boolean): void {
+    let largest = 0;
+    for (let i = 0; i < groups.length; i++) if (groups[i]! > largest) largest = groups[i]!;
+    this.#reserve(largest);
+    const isNarrow = !(data instanceof Float64Array) && unit <= 1 && Math.abs(base) <= NARROW_BASE_MAX;
+    if (!isDouble && isNarrow) this.#addRuns(groups, base);
+    else this.#addValuesToEach(groups, base, unit, isDouble);
+  }
+
+  /** Neighbours often are of one group: added up apart, without going to memory for each. No such sum leaves what is exact. */
+  #addRuns(groups: Uint32Array, base: number): void {
+    const values = this.#values;
+    const counts = this.#counts.values;
+    const sums = this.#sums.values;
+    const count = groups.length;
+    for (let i = 0; i < count; ) {
+      const group = groups[i]!;
+      const from = i;
+      let sum = 0;
+      do sum += values[i++]!;
+      while (i < count && groups[i] === group);
+      counts[group]! += i - from;
+      const total = sums[group]! + sum + base * (i - from);
+      sums[group] = total;
+      if (total > EXACT_MAX || total < -EXACT_MAX) this.#spill(group);
+    }
+  }
+
+  #addValuesToEach(groups: Uint32Array, base: number, unit: number, isDouble: boolean): void {
     const values = this.#values;
     if (unit !== 0 && (unit !== 1 || base !== 0)) {
       for (let i = 0; i < groups.length; i++) values[i] = base + unit * values[i]!;
     }
-    let largest = 0;
-    for (let i = 0; i < groups.length; i++) if (groups[i]! > largest) largest = groups[i]!;
-    this.#reserve(largest);
     const counts = this.#counts.values;
     const sums = this.#sums.values;
     for (let i = 0; i < groups.length; i++) {
