@@ -152,8 +152,11 @@ function pick<T>(random: Random, items: readonly T[]): T {
 }
 
 function numberOf(table: Table, key: ModelMutation['key']): number {
-  const bytes = encodeKey(table, key);
-  return partitionOf(bytes.subarray(0, partitionKeyLength(table, bytes)), PARTITIONS);
+  return placeOf(table, encodeKey(table, key));
+}
+
+function placeOf(table: Table, key: Uint8Array): number {
+  return partitionOf(key.subarray(0, partitionKeyLength(table, key)), PARTITIONS);
 }
 
 /** Rows of a scan, page by page where `pageRows` says so. */
@@ -201,11 +204,16 @@ async function expectReadsEqual(sequence: Sequence): Promise<void> {
   }
   if (kind === 4) {
     for (const row of model.live(table).slice(0, 4)) {
-      const number = partitionOf(row.key.subarray(0, partitionKeyLength(table, row.key)), PARTITIONS);
-      expect(await sequence.partitions[number]!.get(row.key)).toEqual(row);
+      expect(await sequence.partitions[placeOf(table, row.key)]!.get(row.key)).toEqual(row);
     }
-    for (const partition of sequence.partitions)
-      expect(await partition.get(encodeKey(table, ['nobody', 0]))).toBe(null);
+    const [live, nobody] = [model.live(table), encodeKey(table, ['nobody', 0])];
+    for (const [number, partition] of sequence.partitions.entries()) {
+      expect(await partition.get(nobody)).toBe(null);
+      const own = live.filter(({ key }) => placeOf(table, key) === number);
+      // In no order, one twice, one that is not there.
+      const asked = [...own.toReversed(), ...own.slice(0, 1)];
+      expect(await partition.getMany([...asked.map(({ key }) => key), nobody])).toEqual([...asked, null]);
+    }
   }
 }
 
