@@ -232,7 +232,17 @@ export class Candidate {
     const own = await this.#copies(this.#parts.site);
     const logIds = value.members.find((member) => member.site === site)?.logIds ?? {};
     if (own === null) return null;
-    const parts = { cluster, keyspace: keyspace.name, reign, log, own, logIds, by, nowMs: clock.nowMs() };
+    const parts = {
+      cluster,
+      keyspace: keyspace.name,
+      reign,
+      log,
+      own,
+      logIds,
+      k: value.ack.k,
+      by,
+      nowMs: clock.nowMs(),
+    };
     try {
       return await fenceDirectly({ ...parts, nonce: random.id() });
     } catch (error) {

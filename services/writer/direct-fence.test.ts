@@ -39,9 +39,9 @@ async function setUp(count: number, copied: number) {
     );
   const at = copied === 0 ? ([0, -1, NO_CHAIN] as const) : ([1, copied - 1, records[copied - 1]!.chain] as const);
   const copy = { origin: 'paris', logId: 'm', trusted: true, positions: [at] };
-  const fence = (listed = 'a') =>
+  const fence = (listed = 'a', k = 0) =>
     fenceDirectly({
-      ...{ cluster: 'c', keyspace: 'travel', log, by: 2, nonce: 'n', nowMs: 0, logIds: { paris: listed } },
+      ...{ cluster: 'c', keyspace: 'travel', log, k, by: 2, nonce: 'n', nowMs: 0, logIds: { paris: listed } },
       reign: { epoch: 1, site: 'paris', writerId: 'w', cuts: null },
       own: { site: 'tokyo', copies: [copy] },
     });
@@ -71,9 +71,11 @@ describe('direct fence', () => {
     }
   });
 
-  it('does not trust a log that holds less than the copy, or is another one than is listed', async () => {
+  it('does not trust a log that holds less than the copy, or is another one than is listed, nor where others hold what was acked', async () => {
     const shorter = await setUp(4, 7);
     expect((await shorter.fence()).trusted).toBe(false);
+    const held = await setUp(4, 4);
+    expect((await held.fence('a', 1)).trusted).toBe(false);
     const another = await setUp(4, 4);
     expect((await another.fence('b')).trusted).toBe(false);
   });

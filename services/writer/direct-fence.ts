@@ -23,13 +23,16 @@ export type DirectFence = {
   readonly own: SiteCopies;
   /** Identities of the primary's topics as the register lists them. */
   readonly logIds: Readonly<Record<string, string>>;
+  /** How many other sites hold what was acked. */
+  readonly k: number;
   readonly by: number;
   readonly nonce: string;
   readonly nowMs: number;
 };
 
 /**
- * What the primary's own log holds once the fence was read back there.
+ * What the primary's own log holds once the fence was read back there. Nobody of that site says whether it lost its end
+ * meanwhile, so it closes a reign by itself only where no other site holds what was acked: elsewhere a quorum has to.
  * @throws {Fault} `unavailable`: the log cannot be reached or written. `corrupt`: it holds another history.
  */
 export async function fenceDirectly(fence: DirectFence): Promise<FenceReport> {
@@ -42,7 +45,14 @@ export async function fenceDirectly(fence: DirectFence): Promise<FenceReport> {
   const isWhole = found.every(({ holdsCopy }) => holdsCopy);
   const partitions = found.map(({ prefix: { epoch, seq, chain } }) => ({ epoch, seq, chain }));
   const logId = logIds[reign.site] ?? '';
-  return { site: reign.site, origin: reign.site, logId, trusted: isListed && isWhole, partitions, logIds };
+  return {
+    site: reign.site,
+    origin: reign.site,
+    logId,
+    trusted: isListed && isWhole && fence.k === 0,
+    partitions,
+    logIds,
+  };
 }
 
 async function fencePartition(

@@ -177,4 +177,12 @@ describe('a divergent tail', () => {
     expect(later).toEqual(discarded);
     expect(await site.disk.exists(exported!.file)).toBe(false);
   });
+
+  it('is written by one at a time, and each of those who ask at once gets the same', async () => {
+    await using sites = new Sites();
+    const { applier, tails } = await sites.open('paris', turns, () => true);
+    const asked: TailAsked = { ...EXPORT, origin: 'paris' };
+    const all = await Promise.all(Array.from({ length: 4 }, () => tails.write(applier, asked, NEVER)));
+    for (const report of all) expect(report).toEqual(all[0]);
+  });
 });

@@ -55,6 +55,8 @@ type Sent = { readonly done?: true; readonly value?: string };
 
 export class Tails {
   readonly #parts: TailsParts;
+  /** One tail is written by one at a time: a site's own look at it and a job that asks for it share its files. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(parts: TailsParts) {
     this.#parts = parts;
@@ -80,7 +82,13 @@ export class Tails {
    * @throws {Fault} `corrupt`: two sites hold different records under one position. `unavailable`: the log is away, the
    *   disk is full, or nobody takes the lost cells.
    */
-  async write(applier: KeyspaceApplier, asked: TailAsked, signal: AbortSignal): Promise<TailReport> {
+  write(applier: KeyspaceApplier, asked: TailAsked, signal: AbortSignal): Promise<TailReport> {
+    const turn = this.#turn.then(() => this.#write(applier, asked, signal));
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  async #write(applier: KeyspaceApplier, asked: TailAsked, signal: AbortSignal): Promise<TailReport> {
     const copy = this.#copy(applier, asked.origin);
     const chains = new Map<string, string>();
     const kept = new Map<number, Kept>();
