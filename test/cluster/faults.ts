@@ -76,6 +76,7 @@ async function runPlan({ rows, sizeOf, seed }: Plan): Promise<number> {
       broken++;
       say(`row ${row.row}: ${error instanceof BrokenPromise ? 'BROKEN' : 'NOT HELD'}: ${messageOf(error)}`);
       process.stdout.write(`${JSON.stringify({ ...told, held: false, why: messageOf(error) })}\n`);
+      process.stderr.write(`${(await stage?.lastWords()) ?? ''}\n`);
       // What it left behind would be the next row's.
       await stage?.stop().catch(() => undefined);
       stage = null;

@@ -1,7 +1,7 @@
 /** What the demo asks a site about itself. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Fault } from '@tidemark/world/fault';
+import { Fault, messageOf } from '@tidemark/world/fault';
 
 export type TableDigest = { readonly rows: number; readonly hash: string };
 export type SiteDigest = {
@@ -13,9 +13,14 @@ export type Lag = { readonly count: number; readonly p50: number; readonly p99: 
 const DIGEST_WAIT_MS = 60_000;
 const POLL_MS = 250;
 
-/** @throws {Fault} `unavailable`: another status than 2xx. Whatever `fetch` throws when nobody answers in `msMax`. */
+/** @throws {Fault} `unavailable`: another status than 2xx, or nobody answers in `msMax`. */
 export async function getJson<T>(url: string, msMax?: number): Promise<T> {
-  const response = await fetch(url, msMax === undefined ? {} : { signal: AbortSignal.timeout(msMax) });
+  const ask = (): Promise<Response> =>
+    fetch(url, msMax === undefined ? {} : { signal: AbortSignal.timeout(msMax) }).catch((cause: unknown) => {
+      throw new Fault('unavailable', `GET ${url}: ${messageOf(cause)}`, { cause });
+    });
+  // A connection that was kept and has just been closed by the other side says nothing of the site.
+  const response = await ask().catch(() => ask());
   if (response.ok) return (await response.json()) as T;
   throw new Fault('unavailable', `GET ${url}: status ${response.status} ${(await response.text()).slice(0, 300)}`);
 }

@@ -1,6 +1,6 @@
 /** The stage that trials are held on: three sites on real Kafka and Redis, with links between them that can be cut. */
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Stage } from '@tidemark/cli/drill/stage';
 import { FLIGHTS_TABLE } from '@tidemark/cli/load/flights';
@@ -11,6 +11,8 @@ import { PROBES } from './tied-client.ts';
 
 /** One trial follows the other, so that the usual hour between two automatic failovers is too long here. */
 export const ENV = { TIDEMARK_FAILOVER_EVERY_MS_MIN: '0' };
+
+const LINES = 8;
 
 export class FaultStage {
   readonly #stage: Stage;
@@ -55,6 +57,19 @@ export class FaultStage {
     const made = await this.#stage.with({ ...keyspace, keyspace: name });
     this.#keyspaces.set(name, made);
     return made;
+  }
+
+  /** What each site said last, and whether it runs: for when a trial went wrong. */
+  async lastWords(): Promise<string> {
+    const words = this.#stage.sites.map(async (site) => {
+      const text = await readFile(join(site.folder, 'site.log'), 'utf8').catch(() => '');
+      const lines = text.trimEnd().split('\n').slice(-LINES);
+      return [
+        `${site.name}${site.isRunning ? '' : ' DOES NOT RUN'}:`,
+        ...lines.map((line) => `  ${line.slice(0, 400)}`),
+      ];
+    });
+    return (await Promise.all(words)).flat().join('\n');
   }
 
   async stop(): Promise<void> {
