@@ -56,6 +56,17 @@ describe('links between sites', () => {
     expect([await ask('paris', 'tokyo'), await ask('tokyo', 'paris')]).toEqual(['tokyo', 'paris']);
   });
 
+  it('carry each byte once, also when they are healed without having been cut', async () => {
+    const asked = ask('paris', 'tokyo', ANSWER_MS, '/slow');
+    while (!answers.includes('tokyo/slow')) await new Promise((resolve) => setTimeout(resolve, 1));
+    links.heal();
+    links.heal();
+    expect(await asked).toBe('tokyo');
+    // On the same connection: what came twice would now be taken for this one's answer.
+    expect(await ask('paris', 'tokyo')).toBe('tokyo');
+    answers.length = 0;
+  });
+
   it('may be cut one way only', async () => {
     links.cutWay('paris', 'tokyo');
     expect([await ask('paris', 'tokyo', SILENCE_MS), await ask('tokyo', 'paris')]).toEqual(['silence', 'paris']);

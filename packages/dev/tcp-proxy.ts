@@ -45,12 +45,15 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   cut(how: CutKind): void {
+    if (this.#cut === how) return;
     this.#cut = how;
     for (const pair of this.#pairs) how === 'refuse' ? end(pair) : hold(pair);
   }
 
   /** Carries again; what was held goes on as if nothing had been. */
   heal(): void {
+    // A pair that carries already must not be told twice: every byte would arrive twice.
+    if (this.#cut === null) return;
     this.#cut = null;
     for (const pair of this.#pairs) carry(pair);
   }
