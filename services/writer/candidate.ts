@@ -38,6 +38,8 @@ const ASK_MS = 3_000;
 const FILL_MS = 12_000;
 const ELECTION_MS = 30_000;
 const AGAIN_MS = 100;
+/** A member that says what it holds at all says it in so much time; one that is cut off keeps nobody waiting. */
+const HOLDINGS_MS = 700;
 /** How long the old primary takes no writes at most before a planned move is given up. */
 const DRAIN_MS = 5_000;
 const DRAIN_LOOK_MS = 10;
@@ -285,8 +287,9 @@ export class Candidate {
     const { site } = this.#parts;
     for (;;) {
       const sites = value.members.map((member) => member.site);
-      const answers = await Promise.all(sites.map((one) => this.#copies(one)));
-      const copies = answers.filter((answer) => answer !== null);
+      const copies = await this.#holdings(sites, (some) =>
+        mayCommit(value, election, holdersOf(value, cuts, some), this.#parts.keyspace.ack.k),
+      );
       const holders = holdersOf(value, cuts, copies);
       if (mayCommit(value, election, holders, this.#parts.keyspace.ack.k)) return null;
       const lacking = copies.map((answer) => answer.site).filter((one) => !holders.includes(one));
@@ -297,6 +300,22 @@ export class Candidate {
       const gone = await this.#again(election, message);
       if (gone !== null) return gone;
     }
+  }
+
+  /** What the sites hold: of all of them, of those that answer soon, or of as many as are enough. */
+  async #holdings(sites: readonly string[], isEnough: (some: readonly SiteCopies[]) => boolean): Promise<SiteCopies[]> {
+    const heard: SiteCopies[] = [];
+    const enough = Promise.withResolvers<void>();
+    const over = new AbortController();
+    const all = sites.map(async (site) => {
+      const answer = await this.#copies(site);
+      if (answer !== null) heard.push(answer);
+      if (answer !== null && isEnough(heard)) enough.resolve();
+    });
+    const late = this.#parts.clock.sleep(HOLDINGS_MS, AbortSignal.any([over.signal, this.#signal]));
+    await Promise.race([Promise.all(all), enough.promise, late]);
+    over.abort();
+    return [...heard];
   }
 
   /** Has a site copy up to every cut, oldest first, from whoever answered. */
