@@ -1,16 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Answer, askAt, send, untilDone } from './asking.ts';
-import { readConfig } from './config.ts';
-import { type RunningSite, startSite } from './main.ts';
+import { type Answer, send, untilDone } from './asking.ts';
+import { EmbeddedSites } from './embedded-sites-harness.ts';
 
-const NAMES = ['paris', 'tokyo', 'quito'];
 const PARTITIONS = 3;
-
-let folder = '';
-const sites = new Map<string, RunningSite>();
 
 function fileOf(ack: string, roles: Readonly<Record<string, string>> = {}): object {
   return {
@@ -27,32 +19,8 @@ function fileOf(ack: string, roles: Readonly<Record<string, string>> = {}): obje
   };
 }
 
-function start(name: string): Promise<RunningSite> {
-  const addresses = NAMES.map((site) => [
-    site,
-    { log: `sqlite:${folder}/${site}/log.db`, board: `file:${folder}/${site}/board.json` },
-  ]);
-  const settings = {
-    site: name,
-    listen: '127.0.0.1:0',
-    data: `${folder}/${name}`,
-    requestTimeoutMs: 3_000,
-    sites: Object.fromEntries(addresses),
-  };
-  const config = readConfig({ file: { path: join(folder, 'tidemark.json'), text: JSON.stringify(settings) } });
-  return startSite(config, {
-    onFatal: (error) => {
-      throw error;
-    },
-  });
-}
-
-async function stop(name: string): Promise<void> {
-  await sites.get(name)?.stop();
-  sites.delete(name);
-}
-
-const ask = (site: string, path: string, request?: RequestInit) => askAt(sites.get(site)!.url, path, request);
+let sites: EmbeddedSites;
+const ask = (site: string, path: string, request?: RequestInit) => sites.ask(site, path, request);
 
 const rows = (from: number, count = 40) =>
   Array.from({ length: count }, (_, i) => ({ origin: `A${(from + i) % 7}`, line: from + i, delay: i }));
@@ -79,7 +47,7 @@ function nominate(site: string, cause: string): Promise<Answer> {
 async function rowsEverywhere(): Promise<number[]> {
   let found: number[] = [];
   await untilDone(async () => {
-    const digests = await Promise.all([...sites.keys()].map((site) => ask(site, '/v1/internal/digest/travel')));
+    const digests = await Promise.all([...sites.running.keys()].map((site) => ask(site, '/v1/internal/digest/travel')));
     const tables = digests.map(({ body }) => (body as { tables: { flights: { rows: number; hash: string } } }).tables);
     expect(new Set(tables.map(({ flights }) => flights.hash)).size).toBe(1);
     found = tables.map(({ flights }) => flights.rows);
@@ -88,32 +56,28 @@ async function rowsEverywhere(): Promise<number[]> {
 }
 
 async function setUp(ack: string, roles?: Readonly<Record<string, string>>): Promise<void> {
-  for (const name of NAMES) sites.set(name, await start(name));
+  await sites.startAll();
   await untilDone(async () => {
     expect((await ask('paris', '/v1/keyspaces/travel', send('PUT', fileOf(ack, roles)))).status).toBeLessThan(300);
   });
 }
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tidemark-elections-'));
+  sites = await EmbeddedSites.make({ requestTimeoutMs: 3_000 });
 }, 30_000);
 
-afterEach(async () => {
-  for (const site of sites.values()) await site.stop();
-  sites.clear();
-  await rm(folder, { recursive: true, force: true });
-}, 30_000);
+afterEach(() => sites[Symbol.asyncDispose](), 30_000);
 
 describe('elections', () => {
   it('a site that is nominated goes on where the lost primary ended, and that one comes back as a replica', async () => {
     await setUp('sync(1)');
     await writeAcked('paris', rows(0), 'k0');
-    await stop('paris');
+    await sites.stop('paris');
     expect(await nominate('tokyo', 'suspicion')).toMatchObject({ status: 202 });
     // A repeat of what the old primary acked is answered by the new one and not written again.
     await writeAcked('tokyo', rows(0), 'k0');
     await writeAcked('tokyo', rows(100), 'k1');
-    sites.set('paris', await start('paris'));
+    await sites.start('paris');
     expect(await rowsEverywhere()).toEqual([80, 80, 80]);
     await untilDone(async () => expect(await write('paris', rows(200))).toMatchObject({ status: 307 }));
   });
@@ -165,9 +129,9 @@ describe('elections', () => {
   it('a witness votes and holds nothing: with two data sites it decides', async () => {
     await setUp('local', { quito: 'witness' });
     await writeAcked('paris', rows(0), 'k0');
-    await stop('quito');
+    await sites.stop('quito');
     await writeAcked('paris', rows(100), 'k1');
-    sites.set('quito', await start('quito'));
+    await sites.start('quito');
     expect(await nominate('tokyo', 'switchover')).toMatchObject({ status: 202 });
     await untilDone(async () => expect((await ask('tokyo', '/primary')).status).toBe(200));
     await writeAcked('tokyo', rows(200), 'k2');

@@ -1,14 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Decision } from '@tidemark/control/decision';
 import type { Status } from '@tidemark/watchdog/status';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { askAt, send, untilDone } from './asking.ts';
-import { readConfig } from './config.ts';
-import { type RunningSite, startSite } from './main.ts';
+import { send, untilDone } from './asking.ts';
+import { EmbeddedSites, SITE_NAMES } from './embedded-sites-harness.ts';
 
-const NAMES = ['paris', 'tokyo', 'quito'];
 const FILE = {
   keyspace: 'travel',
   primary: 'paris',
@@ -18,28 +13,8 @@ const FILE = {
   tables: { t: { columns: { k: 'string', v: 'int' }, partitionKey: 'k' } },
 };
 
-let folder = '';
-const sites = new Map<string, RunningSite>();
-
-/** Limits are short: what is tested is that it happens and what is said of it, not when. */
-function start(name: string): Promise<RunningSite> {
-  const of = (site: string) => ({ log: `sqlite:${folder}/${site}/log.db`, board: `file:${folder}/${site}/board.json` });
-  const settings = {
-    site: name,
-    listen: '127.0.0.1:0',
-    data: `${folder}/${name}`,
-    sites: Object.fromEntries(NAMES.map((site) => [site, of(site)])),
-    suspectAfterMs: 1_200,
-    suspicionStableMs: 300,
-  };
-  return startSite(readConfig({ file: { path: join(folder, 'tidemark.json'), text: JSON.stringify(settings) } }), {
-    onFatal: (error) => {
-      throw error;
-    },
-  });
-}
-
-const ask = (site: string, path: string, request?: RequestInit) => askAt(sites.get(site)!.url, path, request);
+let sites: EmbeddedSites;
+const ask = (site: string, path: string, request?: RequestInit) => sites.ask(site, path, request);
 
 async function writeAt(site: string, rows: readonly { k: string; v: number }[]): Promise<void> {
   const answer = await ask(site, '/v1/travel/t/rows', send('POST', { rows }));
@@ -50,29 +25,29 @@ async function statusAt(site: string) {
   return ((await ask(site, '/v1/status')).body as Status).keyspaces[0]!;
 }
 
+/** Limits are short: what is tested is that it happens and what is said of it, not when. */
+const LIMITS = { suspectAfterMs: 1_200, suspicionStableMs: 300 };
+
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tidemark-failover-'));
-  for (const name of NAMES) sites.set(name, await start(name));
+  sites = await EmbeddedSites.make(LIMITS);
+  await sites.startAll();
   await untilDone(async () => {
     const put = await ask('paris', '/v1/keyspaces/travel', send('PUT', FILE));
     expect([200, 201]).toContain(put.status);
   });
   await untilDone(async () => {
-    for (const name of NAMES) expect((await ask(name, '/readyz')).status).toBe(200);
+    for (const name of SITE_NAMES) expect((await ask(name, '/readyz')).status).toBe(200);
   });
 }, 60_000);
 
-afterEach(async () => {
-  for (const site of sites.values()) await site.stop();
-  await rm(folder, { recursive: true, force: true });
-}, 30_000);
+afterEach(() => sites[Symbol.asyncDispose](), 30_000);
 
 /** Runs a job to its end and gives its last line. */
 async function jobAt(site: string, body: object): Promise<Record<string, unknown>> {
   const started = await ask(site, '/v1/jobs', send('POST', body));
   if (started.status !== 202) return { status: started.status, ...(started.body as object) };
   const { id } = started.body as { readonly id: string };
-  const lines = await (await fetch(`${sites.get(site)!.url}/v1/jobs/${id}`)).text();
+  const lines = await (await fetch(`${sites.running.get(site)!.url}/v1/jobs/${id}`)).text();
   return JSON.parse(lines.trim().split('\n').at(-1)!);
 }
 
@@ -113,7 +88,7 @@ describe('a site is lost', () => {
   it('another one writes on by itself, and says what happened', async () => {
     await untilDone(() => writeAt('paris', [{ k: 'a', v: 1 }]));
     await untilDone(async () => expect((await statusAt('tokyo')).primary).toBe('paris'));
-    await sites.get('paris')!.stop();
+    await sites.running.get('paris')!.stop();
     await untilDone(async () => {
       expect((await statusAt('tokyo')).primary).not.toBe('paris');
     });
@@ -136,7 +111,7 @@ describe('a site is lost', () => {
     expect(await pause('yes')).toMatchObject({ status: 400 });
     await untilDone(async () => expect(await pause(true)).toMatchObject({ status: 200, body: { paused: true } }));
     expect(await pause(true)).toMatchObject({ status: 200, body: { changed: false } });
-    await sites.get('paris')!.stop();
+    await sites.running.get('paris')!.stop();
     await untilDone(async () => {
       const { decisions } = (await ask('tokyo', '/v1/history?all')).body as { decisions: Decision[] };
       expect(decisions.find(({ kind }) => kind === 'recommendation')).toMatchObject({ from: 'paris' });

@@ -1,14 +1,11 @@
 /** A site that was lost returns: what only it had is written out, what it lost is filled again, and then it counts. */
 
-import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Answer, askAt, send, untilDone } from './asking.ts';
-import { readConfig } from './config.ts';
-import { type RunningSite, startSite } from './main.ts';
+import { type Answer, send, untilDone } from './asking.ts';
+import { EmbeddedSites } from './embedded-sites-harness.ts';
 
-const NAMES = ['paris', 'tokyo', 'quito'];
 const COLUMNS = { origin: 'string', line: 'int', delay: 'int' };
 const FILE = {
   keyspace: 'travel',
@@ -20,31 +17,8 @@ const FILE = {
   tables: { flights: { columns: COLUMNS, partitionKey: 'origin', sortKey: ['line'] } },
 };
 
-let folder = '';
-const sites = new Map<string, RunningSite>();
-
-async function start(name: string): Promise<void> {
-  const addresses = NAMES.map((site) => [
-    site,
-    { log: `sqlite:${folder}/${site}/log.db`, board: `file:${folder}/${site}/board.json` },
-  ]);
-  const settings = {
-    ...{ site: name, listen: '127.0.0.1:0', data: `${folder}/${name}`, requestTimeoutMs: 2_000 },
-    sites: Object.fromEntries(addresses),
-  };
-  const config = readConfig({ file: { path: join(folder, 'tidemark.json'), text: JSON.stringify(settings) } });
-  const onFatal = (error: unknown): void => {
-    throw error;
-  };
-  sites.set(name, await startSite(config, { onFatal }));
-}
-
-async function stop(name: string): Promise<void> {
-  await sites.get(name)?.stop();
-  sites.delete(name);
-}
-
-const ask = (site: string, path: string, request?: RequestInit) => askAt(sites.get(site)!.url, path, request);
+let sites: EmbeddedSites;
+const ask = (site: string, path: string, request?: RequestInit) => sites.ask(site, path, request);
 const rows = (from: number) =>
   Array.from({ length: 40 }, (_, i) => ({ origin: `A${i % 7}`, line: from + i, delay: i }));
 
@@ -95,12 +69,14 @@ async function countAt(site: string): Promise<unknown> {
 
 function countsEverywhere(count: number): Promise<void> {
   return untilDone(async () => {
-    expect(await Promise.all([...sites.keys()].map(countAt))).toEqual([...sites.keys()].map(() => count));
+    expect(await Promise.all([...sites.running.keys()].map(countAt))).toEqual(
+      [...sites.running.keys()].map(() => count),
+    );
   });
 }
 
 async function setUp(ack: string): Promise<void> {
-  for (const name of NAMES) await start(name);
+  await sites.startAll();
   await untilDone(async () => {
     expect((await ask('paris', '/v1/keyspaces/travel', send('PUT', { ...FILE, ack }))).status).toBeLessThan(300);
   });
@@ -109,35 +85,31 @@ async function setUp(ack: string): Promise<void> {
 }
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tidemark-return-'));
+  sites = await EmbeddedSites.make({ requestTimeoutMs: 2_000 });
 });
 
-afterEach(async () => {
-  for (const site of sites.values()) await site.stop();
-  sites.clear();
-  await rm(folder, { recursive: true, force: true });
-}, 30_000);
+afterEach(() => sites[Symbol.asyncDispose](), 30_000);
 
 describe('a lost site', () => {
   it('returns as a replica with its tail in a file, and what was lost of it can be written again', async () => {
     await setUp('sync(1)');
-    await stop('tokyo');
-    await stop('quito');
+    await sites.stop('tokyo');
+    await sites.stop('quito');
     expect((await write('paris', 100)).status).toBe(504);
-    await stop('paris');
+    await sites.stop('paris');
     // Its log is out of reach too.
-    await rename(join(folder, 'paris'), join(folder, 'away'));
-    await start('tokyo');
-    await start('quito');
+    await rename(join(sites.folder, 'paris'), join(sites.folder, 'away'));
+    await sites.start('tokyo');
+    await sites.start('quito');
     await fail({ to: 'tokyo' });
     await writeAcked('tokyo', 200);
-    await rename(join(folder, 'away'), join(folder, 'paris'));
-    await start('paris');
+    await rename(join(sites.folder, 'away'), join(sites.folder, 'paris'));
+    await sites.start('paris');
 
     const returned = await job('paris', { kind: 'return', site: 'paris' });
     expect(returned).toMatchObject({ state: 'done', kept: 40, exported: 40, digestsEqual: true });
     expect(returned).toMatchObject({ cells: { lost: 40, there: 0, superseded: 0, conflicting: 0 }, silent: [] });
-    const file = await readFile(join(folder, 'paris', 'tails/travel/paris-1.ndjson'), 'utf8');
+    const file = await readFile(join(sites.folder, 'paris', 'tails/travel/paris-1.ndjson'), 'utf8');
     const lines = file
       .trim()
       .split('\n')
@@ -157,16 +129,16 @@ describe('a lost site', () => {
 
   it('that lost everything is filled again and counts again, and until then it does not', async () => {
     await setUp('sync(1)');
-    await stop('quito');
-    await rm(join(folder, 'quito'), { recursive: true });
+    await sites.stop('quito');
+    await rm(join(sites.folder, 'quito'), { recursive: true });
     await writeAcked('paris', 100);
-    await start('quito');
+    await sites.start('quito');
     const returned = await job('quito', { kind: 'return', site: 'quito' });
     expect(returned).toMatchObject({ state: 'done', exported: 0, hash: null, digestsEqual: true });
     await countsEverywhere(80);
     await untilDone(async () => expect(await kindsOf('paris')).toEqual(expect.arrayContaining(['demotion', 'return'])));
     // Now it is one of the two that a write needs.
-    await stop('tokyo');
+    await sites.stop('tokyo');
     await writeAcked('paris', 200);
   }, 60_000);
 
@@ -182,25 +154,25 @@ describe('a lost site', () => {
     expect(await detail(asked('paris', { site: 'rome' }))).toMatch(/^400 .*no site "rome"; its sites are paris/);
     expect(await detail(asked('paris', { site: 'tokyo' }))).toMatch(/^400 .*ask tokyo, this is paris/);
     expect(await detail(asked('tokyo', { site: 'tokyo', tail: 'eat' }))).toMatch(/^400 .*tail/);
-    await stop('paris');
-    await stop('quito');
+    await sites.stop('paris');
+    await sites.stop('quito');
     expect(await detail(asked('tokyo', { site: 'tokyo' }))).toMatch(/^503 .*majority/);
   }, 60_000);
 
   it('of a local keyspace goes back to the cut, and every row it acked is in the table or in the tail', async () => {
     await setUp('local');
-    await stop('tokyo');
-    await stop('quito');
+    await sites.stop('tokyo');
+    await sites.stop('quito');
     expect(await write('paris', 100)).toMatchObject({ status: 200 });
     await untilDone(async () => expect(await countAt('paris')).toBe(80));
-    await stop('paris');
-    await rename(join(folder, 'paris'), join(folder, 'away'));
-    await start('tokyo');
-    await start('quito');
+    await sites.stop('paris');
+    await rename(join(sites.folder, 'paris'), join(sites.folder, 'away'));
+    await sites.start('tokyo');
+    await sites.start('quito');
     await fail({ to: 'tokyo', loss: { rowsMax: 1_000, mode: 'received' } });
     await writeAcked('tokyo', 200);
-    await rename(join(folder, 'away'), join(folder, 'paris'));
-    await start('paris');
+    await rename(join(sites.folder, 'away'), join(sites.folder, 'paris'));
+    await sites.start('paris');
     const returned = await job('paris', { kind: 'return', site: 'paris' });
     expect(returned).toMatchObject({ state: 'done', kept: 40, exported: 40, digestsEqual: true });
     await countsEverywhere(80);

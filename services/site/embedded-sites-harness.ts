@@ -1,0 +1,65 @@
+/** For tests: paris, tokyo and quito on the embedded engine, all in this process, in a folder of their own. */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Answer, askAt } from './asking.ts';
+import { readConfig } from './config.ts';
+import { type RunningSite, startSite } from './main.ts';
+
+export const SITE_NAMES = ['paris', 'tokyo', 'quito'] as const;
+
+export class EmbeddedSites implements AsyncDisposable {
+  readonly folder: string;
+  readonly running = new Map<string, RunningSite>();
+  readonly #settings: object;
+
+  private constructor(folder: string, settings: object) {
+    this.folder = folder;
+    this.#settings = settings;
+  }
+
+  /** @param settings of every site, beside what tells it who and where it is */
+  static async make(settings: object = {}): Promise<EmbeddedSites> {
+    return new EmbeddedSites(await mkdtemp(join(tmpdir(), 'tidemark-sites-')), settings);
+  }
+
+  /** No URL is configured: the sites find each other by their heartbeats, whatever ports they get. */
+  async start(name: string): Promise<RunningSite> {
+    const { folder } = this;
+    const placeOf = (site: string) => {
+      return { log: `sqlite:${folder}/${site}/log.db`, board: `file:${folder}/${site}/board.json` };
+    };
+    const settings = {
+      ...{ site: name, listen: '127.0.0.1:0', data: `${folder}/${name}` },
+      sites: Object.fromEntries(SITE_NAMES.map((site) => [site, placeOf(site)])),
+      ...this.#settings,
+    };
+    const config = readConfig({ file: { path: join(folder, 'tidemark.json'), text: JSON.stringify(settings) } });
+    const onFatal = (error: unknown): void => {
+      throw error;
+    };
+    const site = await startSite(config, { onFatal });
+    this.running.set(name, site);
+    return site;
+  }
+
+  async startAll(): Promise<void> {
+    for (const name of SITE_NAMES) await this.start(name);
+  }
+
+  async stop(name: string): Promise<void> {
+    await this.running.get(name)?.stop();
+    this.running.delete(name);
+  }
+
+  ask(site: string, path: string, request?: RequestInit): Promise<Answer> {
+    return askAt(this.running.get(site)!.url, path, request);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const site of this.running.values()) await site.stop();
+    this.running.clear();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
