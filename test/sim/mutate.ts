@@ -29,8 +29,10 @@ export async function runMutants(seeds: number, only: string | null): Promise<nu
 }
 
 /** @returns null when it lives @throws when the mutant cannot be made: its text is not in the file any more */
-export async function trial(mutant: Mutant, seeds: number): Promise<Caught | null> {
-  const child = fork(TRIAL, [mutant.name, String(seeds)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+export async function trial(mutant: Mutant, seeds: number, from = 1): Promise<Caught | null> {
+  const child = fork(TRIAL, [mutant.name, String(seeds), String(from)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   let caught: Caught | null = null;
   child.on('message', (message) => {
     caught = message as Caught;

@@ -31,7 +31,7 @@ describe('sim', () => {
     }
   }, 60_000);
 
-  it('every mutant changes a text that is there, and says which promise should notice', () => {
+  it('every mutant has a name of its own and says which promise should notice', () => {
     expect(new Set(MUTANTS.map((mutant) => mutant.name)).size).toBe(MUTANTS.length);
     for (const mutant of MUTANTS) expect(mutant.caughtBy.length, mutant.name).toBeGreaterThan(0);
   });

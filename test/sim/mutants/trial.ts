@@ -1,11 +1,11 @@
-/** One mutant's trial, as a process: `trial.ts NAME SEEDS` tells its parent the first seed that notices, if any does. */
+/** One mutant's trial, as a process: `trial.ts NAME SEEDS FROM` tells its parent the first seed that notices, if any does. */
 
 import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { MUTANTS } from './all.ts';
 
-const [name, seeds] = process.argv.slice(2);
+const [name, seeds, from] = process.argv.slice(2);
 const mutant = MUTANTS.find((one) => one.name === name);
 if (mutant === undefined) throw new Error(`no mutant ${name}`);
 const url = new URL(`../../../${mutant.file}`, import.meta.url).href;
@@ -20,7 +20,7 @@ registerHooks({
 
 const { run } = await import('../run.ts');
 const { scenarioOf } = await import('../scenario.ts');
-const all = Array.from({ length: Number(seeds) }, (_, i) => i + 1);
+const all = Array.from({ length: Number(seeds) }, (_, i) => Number(from) + i);
 for (const seed of mutant.seed === undefined ? all : [mutant.seed, ...all]) {
   const { violation } = await run(scenarioOf(seed));
   if (violation === null) continue;
