@@ -122,11 +122,10 @@ function local(prefix: Prefix, envelope: Envelope, follows: Follows): Verdict {
 function sameEpoch(prefix: Prefix, envelope: Envelope, follows: Follows): Verdict {
   if (envelope.seq <= prefix.seq) {
     const known = prefix.remembered.at(envelope.seq - prefix.seq - 1);
-    if (known !== undefined && known !== envelope.chain) {
-      const reason = `two records at ${formatPosition(envelope)}: chain ${envelope.chain}, known ${known}`;
-      return { kind: 'HALT', reason, prefix };
-    }
-    return { kind: 'DUPLICATE', envelope, prefix };
+    if (known === undefined || known === envelope.chain) return { kind: 'DUPLICATE', envelope, prefix };
+    const reason = `two records at ${formatPosition(envelope)}: chain ${envelope.chain}, known ${known}`;
+    // Only one that follows what stands before it belongs to a history; anything else is a stranger's.
+    return followsIn(prefix, envelope, follows) ? { kind: 'HALT', reason, prefix } : ignore(prefix, reason, true);
   }
   if (envelope.seq > prefix.seq + 1) {
     return ignore(prefix, `gap: ${formatPosition(envelope)} after ${formatPosition(prefix)}`, false);
@@ -135,6 +134,13 @@ function sameEpoch(prefix: Prefix, envelope: Envelope, follows: Follows): Verdic
     return ignore(prefix, `chain of ${formatPosition(envelope)} does not follow ${formatPosition(prefix)}`, true);
   }
   return accepted(prefix, envelope, [...prefix.remembered.slice(1 - REMEMBERED_MAX), envelope.chain]);
+}
+
+/** Whether a record at or below the head follows the accepted record before it, as far back as those are remembered. */
+function followsIn(prefix: Prefix, envelope: Envelope, follows: Follows): boolean {
+  if (envelope.seq === 0) return envelope.body.kind === 'EpochStart' && follows(null);
+  const before = prefix.remembered.at(envelope.seq - prefix.seq - 2);
+  return before !== undefined && follows(before);
 }
 
 /** A later epoch begins with its EPOCH_START, and only where the epoch before it has ended here. */

@@ -136,6 +136,17 @@ describe('accept', () => {
     expect(accept(fold(values), forged)).toMatchObject({ kind: 'HALT' });
   });
 
+  it('ignores a forged record at a known position that follows nothing there', () => {
+    const values = sequence(40);
+    for (const seq of [0, 1, 5, 9, 20, 39]) {
+      const forged = sealRecord(record(1, seq, { kind: 'Noop' }), 'ab'.repeat(16)).bytes;
+      const verdict = accept(fold(values), forged);
+      // Beyond what is remembered it cannot be told from a repeat, and is as harmless.
+      expect(['IGNORE', 'DUPLICATE']).toContain(verdict.kind);
+      if (seq >= 10) expect(verdict).toMatchObject({ kind: 'IGNORE', alarm: true });
+    }
+  });
+
   it('opens the next epoch only where the one before has ended here', () => {
     const values = sequence(3);
     const whole = fold(values);

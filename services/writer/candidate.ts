@@ -38,7 +38,7 @@ const ASK_MS = 3_000;
 const FILL_MS = 12_000;
 const ELECTION_MS = 30_000;
 const AGAIN_MS = 100;
-/** A member that says what it holds at all says it in so much time; one that is cut off keeps nobody waiting. */
+/** A member that answers at all answers in so much time; one that is cut off keeps nobody waiting. */
 const HOLDINGS_MS = 700;
 /** How long the old primary takes no writes at most before a planned move is given up. */
 const DRAIN_MS = 5_000;
@@ -208,21 +208,29 @@ export class Candidate {
 
   /** Asks those who have not answered yet; returns when all have, or enough have to go on. */
   async #fenceAll(value: RegisterValue, election: Election): Promise<void> {
-    const { random, keyspace } = this.#parts;
+    const { random, clock } = this.#parts;
     const reign = newestReign(value);
     const asked = value.members.map(({ site }) => site).filter((site) => !this.#reports.has(site));
     const fence = { origin: reign?.site, closes: reign?.epoch, by: election.epoch, nonce: random.id() };
     const { promise: enough, resolve } = Promise.withResolvers<void>();
+    const answered = new AbortController();
+    let left = asked.length;
     const asking = asked.map(async (site) => {
       const report =
         reign === null
           ? await this.#whole(site)
           : ((await this.#ask<FenceReport>(site, 'fence', fence)) ?? (await this.#direct(value, election, site)));
       if (report !== null) this.#reports.set(site, report);
+      if (--left === 0) answered.abort(null);
       const closure = closureOf(value, [...this.#reports.values()]);
-      if (closure.kind === 'lossless' && closure.by !== 'first' && keyspace.partitions > 0) resolve();
+      if (closure.kind !== 'lossless' || closure.by === 'first') return;
+      if (closure.by === 'quorum' || value.ack.k === 0) return resolve();
+      // The origin's own word closes it; but should its log have lost its end unnoticed, the others know of more.
+      await clock.sleep(HOLDINGS_MS, AbortSignal.any([answered.signal, this.#signal]));
+      resolve();
     });
     await Promise.race([Promise.all(asking), enough]);
+    answered.abort(null);
   }
 
   /** Whose processes are gone may have left a log that can be reached. */

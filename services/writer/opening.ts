@@ -84,11 +84,10 @@ export async function openLog(parts: OpeningParts): Promise<Opened> {
   };
   const tails = await Promise.all(windows.map((_, partition) => open(partition)));
   const others = new Set(parts.reigns.map((reign) => reign.site).filter((name) => name !== site));
-  const sinceMs = clock.nowMs() - WINDOW_MS;
   for (const origin of others) {
     const reading = windows.map((_, partition) => {
       const name = { cluster, keyspace: parts.keyspace.name, origin, partition };
-      return readRecent(log, name, sinceMs, signal, (envelope) => take(partition, envelope));
+      return readRecent(log, name, WINDOW_MS, signal, (envelope) => take(partition, envelope));
     });
     await Promise.all(reading);
   }

@@ -10,24 +10,36 @@ import { isFault } from '@tidemark/world/fault';
 const LAST_RECORDS = 64;
 
 /**
- * Tells of each accepted record of a partition that the log took at or after `sinceMs`, and of the last one in any case.
+ * Tells of each accepted record of a partition that the log took in the last `windowMs` before its newest one, by the log's
+ * own clock: this process's may be wrong.
  * @throws {Fault} as `Log.read`
  */
 export async function readRecent(
   log: Log,
   name: PartitionName,
-  sinceMs: number,
+  windowMs: number,
   signal: AbortSignal,
   take: (envelope: Envelope) => void,
 ): Promise<void> {
   const topic = topicNames.mirror(name.keyspace, name.origin);
   const { partition } = name;
   const { start, end } = await log.bounds(topic, partition);
-  const since = await log.offsetAtTime(topic, partition, sinceMs);
+  const newestMs = await timeAt(log, topic, partition, end - 1);
+  if (newestMs === null) return;
+  const since = await log.offsetAtTime(topic, partition, newestMs - windowMs);
   for (let back = LAST_RECORDS; ; back *= 8) {
     const from = Math.max(start, Math.min(since, end - back));
     if ((await readFrom(log, name, from, signal, take)) || from === start) return;
   }
+}
+
+async function timeAt(log: Log, topic: string, partition: number, from: number): Promise<number | null> {
+  if (from < 0) return null;
+  const { signal } = new AbortController();
+  for await (const { records } of log.read({ topic, partition, from, signal, untilEnd: true })) {
+    return records[0]!.timeMs;
+  }
+  return null;
 }
 
 /** @returns whether any record was accepted */
