@@ -58,7 +58,6 @@ export function scenarioOf(seed: number): Scenario {
   return { seed, k: random.fraction() < 0.8 ? 1 : 2, partitions: 2, durationMs, clients, faults };
 }
 
-const LOST_END = Number(process.env.LOST_END ?? 0);
 const WEIGHTS: readonly (readonly [SimFault['kind'], number])[] = [
   ['kill', 5],
   ['doom', 5],
@@ -70,7 +69,7 @@ const WEIGHTS: readonly (readonly [SimFault['kind'], number])[] = [
   ['appends', 4],
   ['log-away', 2],
   ['poison', 2],
-  ['lost-end', LOST_END],
+  ['lost-end', 2],
   ['board-empty', 1],
   ['board-away', 1],
   ['board-late', 1],
