@@ -32,7 +32,9 @@ export class WireWriter {
   }
 
   byte(value: number): this {
-    this.#out[this.#room(1)] = value;
+    // Not in one expression: the buffer would be looked up before `#room` replaces it with a larger one.
+    const at = this.#room(1);
+    this.#out[at] = value;
     return this;
   }
 
