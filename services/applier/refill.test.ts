@@ -51,7 +51,7 @@ function refillOf(value: RegisterValue) {
   };
   const membership = { network: { ask }, registerValue: () => value } as never;
   const parts = { site: 'quito', clock: new SimClock(), logger: SILENT, membership, keyspaces: () => ['ks'] };
-  return { refill: new Refill(parts), filled };
+  return { refill: new Refill(parts), filled, heads };
 }
 
 describe('a site that is to be filled again', () => {
@@ -64,9 +64,15 @@ describe('a site that is to be filled again', () => {
     ]);
   });
 
-  it('fills nothing while it counts', async () => {
-    const { refill, filled } = refillOf(valueWith('ACTIVE'));
-    expect(await refill.look('ks')).toBe(false);
+  it('while it counts fills only what stands still: what moves is being copied', async () => {
+    const { refill, filled, heads } = refillOf(valueWith('ACTIVE'));
+    for (let seq = 0; seq < 4; seq++) {
+      expect(await refill.look('ks')).toBe(false);
+      heads.paris![0] = [1, seq, `c${seq}`];
+    }
     expect(filled).toEqual([]);
+    expect(await refill.look('ks')).toBe(false);
+    expect(await refill.look('ks')).toBe(true);
+    expect(filled).toEqual([{ at: 'site://quito/v1/internal/fill/ks', origin: 'paris', epoch: 1 }]);
   });
 });

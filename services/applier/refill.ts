@@ -1,6 +1,7 @@
 /**
  * A site whose topics were lost or cut short fills them again from the other sites: of each closed reign everything up
- * to its cut, oldest first. What the newest reign writes its mirrors copy by themselves.
+ * to its cut, oldest first. What the newest reign writes its mirrors copy by themselves, and mostly the rest too; but the
+ * origin of a closed reign may be gone for good, and into a site's own log nobody copies.
  */
 
 import { reachesCuts, type SiteCopies } from '@tidemark/control/election';
@@ -34,6 +35,8 @@ export function nextToFill(value: RegisterValue, { copies }: SiteCopies): Reign 
 
 export class Refill {
   readonly #parts: RefillParts;
+  /** Keyspace → what was missing of which copy at the last look. */
+  readonly #seen = new Map<string, string>();
 
   constructor(parts: RefillParts) {
     this.#parts = parts;
@@ -53,18 +56,27 @@ export class Refill {
     }
   }
 
+  /** True when the copy has not moved since the last look: a member that merely lags catches up by itself. */
+  #stoodStill(keyspace: string, { site: origin, epoch }: Reign, { copies }: SiteCopies): boolean {
+    const now = JSON.stringify([epoch, copies.find((copy) => copy.origin === origin)?.positions]);
+    const before = this.#seen.get(keyspace);
+    this.#seen.set(keyspace, now);
+    return before === now;
+  }
+
   /** @returns whether something was filled to its end, so that there may be more. @throws {Fault} `unknown`: no answer */
   async look(keyspace: string): Promise<boolean> {
     const { site, membership, logger } = this.#parts;
     const value = membership.registerValue(keyspace);
     const member = value?.members.find((one) => one.site === site);
     // A candidate fills what it needs itself, and a primary has it.
-    if (value === null || member?.state !== 'REBUILD' || value.election !== null) return false;
+    if (value === null || member === undefined || value.election !== null) return false;
     if (newestReign(value)?.site === site) return false;
     const own = `site://${site}/v1/internal`;
     const { status, body } = await membership.network.ask(`${own}/copies/${keyspace}`, null, ASK_MS);
     const reign = status === 200 ? nextToFill(value, body as SiteCopies) : null;
-    if (reign === null) return false;
+    const isStill = reign !== null && this.#stoodStill(keyspace, reign, body as SiteCopies);
+    if (reign === null || (member.state === 'ACTIVE' && !isStill)) return false;
     const from = value.members.map((one) => one.site).filter((name) => name !== site);
     const asked = { origin: reign.site, epoch: reign.epoch, cuts: reign.cuts!, from };
     logger.info(
