@@ -27,8 +27,15 @@ export class Copy {
   seq = -1;
   chain = NO_CHAIN;
   fencedBelow = 0;
-  /** By epoch: highest seq accepted with no fence above its epoch before it. */
-  readonly ackable = new Map<number, number>();
+  /**
+   * By epoch: highest seq accepted with no fence above its epoch before it. What a log has lost stays in it: it was held
+   * when that was said, and a writer may not have heard of the loss yet.
+   */
+  readonly ackable: Map<number, number>;
+
+  constructor(ackable: ReadonlyMap<number, number> = new Map()) {
+    this.ackable = new Map(ackable);
+  }
 }
 
 export type CopyName = { readonly keyspace: string; readonly origin: string; readonly partition: number };
@@ -58,7 +65,8 @@ export class Copies {
       lost: (topic, partition) => {
         const name = nameOf(topic, partition);
         if (name === null) return;
-        this.#copies.delete(keyOf(site.name, name));
+        const key = keyOf(site.name, name);
+        this.#copies.set(key, new Copy(this.#copies.get(key)?.ackable));
         for (const { value } of site.store.topic(topic)!.partitions[partition]!.records)
           this.#take(site.name, topic, name, value);
       },
@@ -96,7 +104,8 @@ export class Copies {
     copy.epoch = envelope.epoch;
     copy.seq = envelope.seq;
     copy.chain = envelope.chain;
-    if (copy.fencedBelow <= envelope.epoch) copy.ackable.set(envelope.epoch, envelope.seq);
+    const highest = Math.max(copy.ackable.get(envelope.epoch) ?? -1, envelope.seq);
+    if (copy.fencedBelow <= envelope.epoch) copy.ackable.set(envelope.epoch, highest);
     this.#know(site, topic, envelope);
   }
 

@@ -10,7 +10,7 @@ import type { SimWorld } from './world.ts';
 type Positions = { readonly positions: Readonly<Record<string, readonly string[]>>; readonly asOf: string | null };
 type Digest = { readonly positions: unknown; readonly tables: Readonly<Record<string, { readonly hash: string }>> };
 
-/** I2: whoever acks, k other sites and the origin hold the record, unfenced, in that moment. */
+/** I2: of what is acked, k other sites and the origin have held the record unfenced. */
 export function checkAck(world: SimWorld, copies: Copies, k: number, request: Request, reply: Reply): void {
   const { token = null } = (reply.body ?? {}) as { readonly token?: string | null };
   if (request.method !== 'POST' || reply.status !== 200 || token === null) return;
