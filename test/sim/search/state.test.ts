@@ -25,6 +25,8 @@ function walk(world: World, choices: readonly number[], look: (world: World, tex
     if (moves.length === 0) return;
     state = moves[choice % moves.length]!.next;
     look(world, textOf(state));
+    // A search ends at what must not be; nothing is defined beyond it.
+    if (violationOf(world, state) !== null) return;
   }
 }
 
@@ -33,7 +35,7 @@ describe('a searched state', () => {
     fc.assert(
       fc.property(scope, turns, fc.boolean(), (small, choices, early) => {
         const whole: Scope = { ...BASE, ...small, k: small.sites - 1, writes: 4, flying: 2 };
-        const world = new World(whole, early ? without('after', 'cas') : ALL_RULES);
+        const world = new World(whole, early ? without('after') : ALL_RULES);
         walk(world, choices, (_, text) => expect(textOf(stateOf(text, whole))).toBe(text));
       }),
     );
