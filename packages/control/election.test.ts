@@ -5,6 +5,7 @@ import {
   closureOf,
   cutsOf,
   type FenceReport,
+  type Holder,
   holdersOf,
   isLevel,
   levelFor,
@@ -163,6 +164,8 @@ const copiesOf = (site: string, origin: string, positions: readonly [number, num
   copies: [{ origin, logId: logIdOf(site, origin), trusted: true, positions }],
 });
 
+const counting = (...sites: string[]): Holder[] => sites.map((site) => ({ site, counts: true }));
+
 describe('holdersOf', () => {
   const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'REBUILD'], k: 1 });
   const cuts: CutAt[] = [
@@ -176,16 +179,23 @@ describe('holdersOf', () => {
     ]);
 
   it('are those that reach the cut in every partition, by what the same chain says', () => {
-    expect(holdersOf(value, cuts, [at('paris', 1, 2), at('tokyo', 1, 1)])).toEqual(['paris']);
-    expect(holdersOf(value, cuts, [at('paris', 1, 3), at('tokyo', 3, 0)])).toEqual(['paris', 'tokyo']);
+    expect(holdersOf(value, cuts, [at('paris', 1, 2), at('tokyo', 1, 1)])).toEqual(counting('paris'));
+    expect(holdersOf(value, cuts, [at('paris', 1, 3), at('tokyo', 3, 0)])).toEqual(counting('paris', 'tokyo'));
     const forged = copiesOf('tokyo', 'paris', [[1, 2, 'zz']]);
-    expect(holdersOf(value, cuts, [at('paris', 1, 2), forged])).toEqual(['paris']);
+    expect(holdersOf(value, cuts, [at('paris', 1, 2), forged])).toEqual(counting('paris'));
   });
 
-  it('are never members in REBUILD, or with a topic the register does not list', () => {
-    const renewed = at('tokyo', 1, 2);
-    const copies = [{ ...renewed, copies: renewed.copies.map((copy) => ({ ...copy, logId: 'new' })) }];
-    expect(holdersOf(value, cuts, [at('lima', 1, 2), ...copies])).toEqual([]);
+  it('hold in REBUILD and by a topic the register does not list too, and do not count by that', () => {
+    const again = (copies: SiteCopies, change: object): SiteCopies => ({
+      ...copies,
+      copies: copies.copies.map((copy) => ({ ...copy, ...change })),
+    });
+    const renewed = again(at('tokyo', 1, 2), { logId: 'new' });
+    expect(holdersOf(value, cuts, [at('lima', 1, 2), renewed])).toEqual([
+      { site: 'tokyo', counts: false },
+      { site: 'lima', counts: false },
+    ]);
+    expect(holdersOf(value, cuts, [at('lima', 1, 1), again(at('tokyo', 1, 2), { trusted: false })])).toEqual([]);
   });
 
   it('hold every earlier cut too, each of its own origin', () => {
@@ -199,7 +209,7 @@ describe('holdersOf', () => {
       site,
       copies: [...at(site, 1, seq).copies, ...copiesOf(site, 'tokyo', [[2, 0, '2.0']]).copies],
     });
-    expect(holdersOf(second, tokyoCut, [both('paris', 2), both('tokyo', 1), at('lima', 1, 2)])).toEqual(['paris']);
+    expect(holdersOf(second, tokyoCut, [both('paris', 2), both('tokyo', 1), at('lima', 1, 2)])).toEqual(counting('paris'));
   });
 });
 
@@ -248,17 +258,23 @@ describe('mayCommit', () => {
   const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1 });
 
   it('asks for the candidate and k others', () => {
-    expect(mayCommit(value, election, ['tokyo', 'lima'])).toBe(true);
-    expect(mayCommit(value, election, ['tokyo'])).toBe(false);
-    expect(mayCommit(value, election, ['paris', 'lima'])).toBe(false);
+    expect(mayCommit(value, election, counting('tokyo', 'lima'))).toBe(true);
+    expect(mayCommit(value, election, counting('tokyo'))).toBe(false);
+    expect(mayCommit(value, election, counting('paris', 'lima'))).toBe(false);
     expect(mayCommit({ ...value, reigns: [] }, election, [])).toBe(true);
+  });
+
+  it('lets a member that does not count hold, and never lead', () => {
+    const doubtful = (site: string): Holder => ({ site, counts: false });
+    expect(mayCommit(value, election, [...counting('tokyo'), doubtful('lima')])).toBe(true);
+    expect(mayCommit(value, election, [doubtful('tokyo'), ...counting('lima', 'paris')])).toBe(false);
   });
 
   it('takes a lower level only as far as the keyspace allows', () => {
     const wanted = { name: 'sync', k: 2 } as const;
-    expect(levelFor(value, election, ['tokyo', 'lima'], wanted)).toBeNull();
-    expect(levelFor(value, election, ['tokyo', 'lima'], wanted, 0)).toEqual({ name: 'sync', k: 1 });
-    expect(levelFor(value, election, ['lima'], wanted, 0)).toBeNull();
+    expect(levelFor(value, election, counting('tokyo', 'lima'), wanted)).toBeNull();
+    expect(levelFor(value, election, counting('tokyo', 'lima'), wanted, 0)).toEqual({ name: 'sync', k: 1 });
+    expect(levelFor(value, election, counting('lima'), wanted, 0)).toBeNull();
   });
 });
 

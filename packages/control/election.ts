@@ -135,22 +135,35 @@ export function reportedOf(value: RegisterValue, reports: readonly FenceReport[]
   });
 }
 
+/** A member whose copies hold all that was promised. `counts`: ACTIVE, by the topics the register lists. */
+export type Holder = { readonly site: string; readonly counts: boolean };
+
 /**
- * E6: the ACTIVE members whose trusted copies hold everything up to this cut and up to every earlier one that the
- * register still names, in its order. A copy in a later epoch of an origin holds that origin's earlier ones: it takes
- * the start of an epoch only where the one before has ended.
+ * E6: the members whose copies hold everything up to this cut and up to every earlier one that the register still names,
+ * in its order. A copy in a later epoch of an origin holds that origin's earlier ones: it takes the start of an epoch
+ * only where the one before has ended.
+ *
+ * Who is in REBUILD is among them. What it said before it lost something is worth nothing, and no reign is closed by its
+ * word; but what it holds now it holds as well as anybody, chain by chain to the cut, and were it not counted, a member
+ * of a keyspace that needs all of them would keep every new epoch from beginning, and so itself from being readmitted.
  */
 export function holdersOf(
   value: RegisterValue,
   cuts: readonly CutAt[] | null,
   copies: readonly SiteCopies[],
-): readonly string[] {
-  const holders = value.members.filter((member) => {
+): readonly Holder[] {
+  return value.members.flatMap((member): readonly Holder[] => {
     const own = copies.find((answer) => answer.site === member.site);
-    if (member.state !== 'ACTIVE' || own === undefined) return false;
-    return value.reigns.every((reign) => holdsReign(member, own, reign, reign.cuts ?? cuts ?? []));
+    if (own === undefined) return [];
+    const holds = (as: Member): boolean =>
+      value.reigns.every((reign) => holdsReign(as, own, reign, reign.cuts ?? cuts ?? []));
+    return holds(asTold(own)) ? [{ site: member.site, counts: member.state === 'ACTIVE' && holds(member) }] : [];
   });
-  return holders.map((member) => member.site);
+}
+
+/** A site as its own answer has it. */
+function asTold({ site, copies }: SiteCopies): Member {
+  return { site, state: 'ACTIVE', logIds: Object.fromEntries(copies.map(({ origin, logId }) => [origin, logId])) };
 }
 
 function holdsReign(member: Member, own: SiteCopies, { site, epoch }: Reign, cuts: readonly CutAt[]): boolean {
@@ -187,20 +200,20 @@ export function reachesCuts(
  * @param committed by partition: how far the newest reign is committed
  */
 export function isLevel(value: RegisterValue, own: SiteCopies, committed: readonly CutAt[]): boolean {
-  const logIds = Object.fromEntries(own.copies.map(({ origin, logId }) => [origin, logId]));
-  const member: Member = { site: own.site, state: 'ACTIVE', logIds };
+  const member = asTold(own);
   return value.reigns.every((reign) => holdsReign(member, own, reign, reign.cuts ?? committed));
 }
 
-/** E6: whether the candidate and `k` others are among the holders. The first reign has nothing to hold. */
+/** E6: whether the candidate, who counts, and `k` others are among the holders. The first reign has nothing to hold. */
 export function mayCommit(
   value: RegisterValue,
   election: Pick<Election, 'site'>,
-  holders: readonly string[],
+  holders: readonly Holder[],
   k = value.ack.k,
 ): boolean {
   if (newestReign(value) === null) return true;
-  return holders.includes(election.site) && new Set(holders).size > k;
+  const leads = holders.some(({ site, counts }) => site === election.site && counts);
+  return leads && new Set(holders.map(({ site }) => site)).size > k;
 }
 
 /**
@@ -210,7 +223,7 @@ export function mayCommit(
 export function levelFor(
   value: RegisterValue,
   election: Pick<Election, 'site'>,
-  holders: readonly string[],
+  holders: readonly Holder[],
   wanted: AckLevel,
   kMin = wanted.k,
 ): AckLevel | null {

@@ -298,8 +298,9 @@ export class Candidate {
       const copies = await this.#holdings(sites, (some) =>
         mayCommit(value, election, holdersOf(value, cuts, some), this.#parts.keyspace.ack.k),
       );
-      const holders = holdersOf(value, cuts, copies);
-      if (mayCommit(value, election, holders, this.#parts.keyspace.ack.k)) return null;
+      const found = holdersOf(value, cuts, copies);
+      if (mayCommit(value, election, found, this.#parts.keyspace.ack.k)) return null;
+      const holders = found.map((holder) => holder.site);
       const lacking = copies.map((answer) => answer.site).filter((one) => !holders.includes(one));
       const first = lacking.includes(site) ? [site] : lacking;
       const filling = first.map((one) => this.#fill(value, cuts, one, [...holders, ...copies.map((c) => c.site)]));

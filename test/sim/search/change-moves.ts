@@ -30,7 +30,7 @@ export function changeMoves(world: World, s: State, moves: Move[], writer: Write
     });
     const known = { ...value, reigns: value.reigns.filter((reign) => reign.epoch <= epoch) };
     const copies = world.sites.map((site) => world.copiesOf(s, site));
-    if (holdersOf(known, acked, copies).length <= to) return;
+    if (holdersOf(known, acked, copies).filter(({ counts }) => counts).length <= to) return;
     moves.push({ words: `writer ${epoch} finds all acked at ${to + 1} sites`, next: seen({ checked: true }) });
     return;
   }

@@ -4,6 +4,7 @@ import {
   closureOf,
   cutsOf,
   type FenceReport,
+  type Holder,
   holdersOf,
   levelFor,
   mayCommit,
@@ -181,12 +182,13 @@ function commitMoves(
 }
 
 /** E6: the levels that the candidate may commit to. */
-function levelsOf(world: World, frozen: RegisterValue, election: Election, holders: readonly string[]): AckLevel[] {
+function levelsOf(world: World, frozen: RegisterValue, election: Election, holders: readonly Holder[]): AckLevel[] {
   const { rules, scope } = world;
   // `pull` taken away: any holders do, the candidate among them or not. `hold`: the candidate alone does.
-  const who = rules.pull ? election : { site: holders[0] ?? '' };
-  const others = rules.hold ? holders : [...holders, ...SITES.map((site) => `${site} as well`)];
-  const may = holders.includes(who.site) ? others : [];
+  const leader = rules.pull ? holders.find(({ site }) => site === election.site) : holders.find(({ counts }) => counts);
+  const who = { site: leader?.site ?? '' };
+  const more = SITES.map((site) => ({ site: `${site} as well`, counts: true }));
+  const may = leader === undefined ? [] : rules.hold ? holders : [...holders, ...more];
   if (scope.kMin !== undefined) {
     const level = levelFor(frozen, who, may, { name: 'sync', k: scope.k }, scope.kMin);
     return level === null ? [] : [level];

@@ -13,6 +13,7 @@ export const SCOPES: Readonly<Record<string, Scope>> = {
   'three sites, k = 2, two elections': scopeOf({ k: 2, writes: 0, flying: 0 }),
   'two data sites and a witness': scopeOf({ sites: 2, kMin: 0, epochs: 3, writes: 1, flying: 0 }),
   'a topic loses its end': scopeOf({ epochs: 2, writes: 1, flying: 0, tails: 1 }),
+  'k = 2, a topic loses its end': scopeOf({ k: 2, epochs: 2, writes: 1, flying: 0, tails: 1 }),
   'a site loses its disks and is readmitted': scopeOf({ epochs: 2, writes: 1, flying: 0, wipes: 1 }),
   'two partitions': scopeOf({ partitions: 2, epochs: 2, writes: 1, flying: 0 }),
   'two partitions, k changed in the commit': scopeOf({
@@ -38,6 +39,7 @@ export const LARGE: Readonly<Record<string, Scope>> = {
   'a topic loses its end, two elections': scopeOf({ writes: 0, flying: 0, tails: 1 }),
   'a topic loses its end, an append long under way': scopeOf({ epochs: 2, writes: 1, tails: 1 }),
   'a site loses its disks, two elections': scopeOf({ writes: 0, flying: 0, wipes: 1 }),
+  'k = 2, a site loses its disks': scopeOf({ k: 2, epochs: 2, writes: 1, flying: 0, wipes: 1 }),
   'two partitions, two writes': scopeOf({ partitions: 2, epochs: 2, flying: 0 }),
   'two partitions, an append long under way': scopeOf({ partitions: 2, epochs: 2, writes: 1 }),
   'k changed in the commit, two elections, a write': scopeOf({ levels: [1, 2], writes: 1, flying: 0 }),
