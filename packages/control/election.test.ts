@@ -209,7 +209,9 @@ describe('holdersOf', () => {
       site,
       copies: [...at(site, 1, seq).copies, ...copiesOf(site, 'tokyo', [[2, 0, '2.0']]).copies],
     });
-    expect(holdersOf(second, tokyoCut, [both('paris', 2), both('tokyo', 1), at('lima', 1, 2)])).toEqual(counting('paris'));
+    expect(holdersOf(second, tokyoCut, [both('paris', 2), both('tokyo', 1), at('lima', 1, 2)])).toEqual(
+      counting('paris'),
+    );
   });
 });
 
