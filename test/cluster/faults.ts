@@ -2,35 +2,56 @@
  * `npm run faults -- --row 5 --size 10`: rows of the table of faults on real processes, at any size. Without a row all
  * of them, one after the other on the same stage. Progress goes to standard error; a line of JSON for each row, with
  * its figures, to standard output. Exit 1 when a promise was broken.
+ *
+ * `--mutant NAME` weakens one rule of production in every site's process. `--mutants` holds each row under each of the
+ * weakenings that it must notice, and prints a table of what noticed; exit 1 when one was not noticed.
  */
 
 import { parseArgs } from 'node:util';
 import { Reaper } from '@tidemark/dev/reaper';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import { SeededRandom } from '@tidemark/world/random';
+import type { Weakening } from '../sim/mutants/mutant.ts';
 import { BrokenPromise, type FaultRow } from './faults/fault-row.ts';
 import { FaultStage } from './faults/fault-stage.ts';
 import { ROWS, rowNumbered } from './faults/rows.ts';
+import { weakeningNamed } from './faults/weakenings.ts';
 
-const USAGE = 'usage: npm run faults -- [--row N]… [--size N] [--large] [--seed N]';
+const USAGE =
+  'usage: npm run faults -- [--row N]… [--size N] [--large] [--seed N] [--mutant NAME | --mutants] [--repeat N]';
 const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
-type Plan = { readonly rows: readonly FaultRow[]; readonly sizeOf: (row: FaultRow) => number; readonly seed: number };
+/** One row, held once. */
+type Holding = { readonly row: FaultRow; readonly size: number; readonly weakening: Weakening | null };
+type Plan = { readonly holdings: readonly Holding[]; readonly seed: number };
+type Outcome = Holding & { readonly isHeld: boolean; readonly why: string; readonly seconds: number };
 
-/** @throws {Fault} `invalid`: an unknown flag or row, or a size that is no number */
+/** @throws {Fault} `invalid`: an unknown flag, row or mutant, or a size that is no number */
 function planOf(args: readonly string[]): Plan {
   const options = {
     row: { type: 'string', multiple: true },
     size: { type: 'string' },
     large: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
+    mutant: { type: 'string' },
+    mutants: { type: 'boolean', default: false },
+    repeat: { type: 'string', default: '1' },
   } as const;
   try {
     const { values } = parseArgs({ args: [...args], options });
     const rows = values.row === undefined ? ROWS : values.row.map(rowOf);
-    const size = values.size === undefined ? null : wholeOf('--size', values.size);
-    const sizeOf = (row: FaultRow): number => size ?? (values.large ? row.large : row.small);
-    return { rows, sizeOf, seed: wholeOf('--seed', values.seed) };
+    const given = values.size === undefined ? null : wholeOf('--size', values.size);
+    const sizeOf = (row: FaultRow, isWeak: boolean): number =>
+      given ?? (isWeak ? (row.mutantSize ?? row.small) : values.large ? row.large : row.small);
+    const weakeningsOf = (row: FaultRow): (Weakening | null)[] =>
+      values.mutants
+        ? row.mutants.map(weakeningNamed)
+        : [values.mutant === undefined ? null : weakeningNamed(values.mutant)];
+    const once = rows.flatMap((row) =>
+      weakeningsOf(row).map((weakening) => ({ row, weakening, size: sizeOf(row, weakening !== null) })),
+    );
+    const holdings = Array.from({ length: wholeOf('--repeat', values.repeat) }, () => once).flat();
+    return { holdings, seed: wholeOf('--seed', values.seed) };
   } catch (error) {
     throw new Fault('invalid', `${messageOf(error)}; ${USAGE}`, { cause: error });
   }
@@ -52,38 +73,68 @@ function say(line: string): void {
   process.stderr.write(`${(performance.now() / 1_000).toFixed(1).padStart(6)} s  ${line}\n`);
 }
 
-async function runPlan({ rows, sizeOf, seed }: Plan): Promise<number> {
-  await using reaper = Reaper.start();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(EXIT.failed));
-  let stage: FaultStage | null = null;
-  let broken = 0;
-  for (const row of rows) {
-    const obstacle = (await row.obstacle?.()) ?? null;
-    if (obstacle !== null) {
-      say(`row ${row.row} is NOT SHOWN: ${obstacle}`);
-      continue;
-    }
-    const size = sizeOf(row);
-    say(`row ${row.row}, ${size} ${row.sizeIs}: ${row.fault}`);
+/** Holds one after the other; a stage is used again as long as nothing went wrong on it. */
+class Runner {
+  readonly #reaper: Reaper;
+  readonly #seed: number;
+  #stage: FaultStage | null = null;
+
+  constructor(reaper: Reaper, seed: number) {
+    this.#reaper = reaper;
+    this.#seed = seed;
+  }
+
+  async hold(holding: Holding): Promise<Outcome> {
+    const { row, size, weakening } = holding;
+    const under = weakening === null ? '' : `, with ${weakening.name} (${weakening.breaks})`;
+    say(`row ${row.row}, ${size} ${row.sizeIs}: ${row.fault}${under}`);
     const beganMs = performance.now();
-    const told = { row: row.row, fault: row.fault, promise: row.promise, size, sizeIs: row.sizeIs, seed };
+    const secondsNow = (): number => Math.round((performance.now() - beganMs) / 1_000);
+    const told = { row: row.row, fault: row.fault, promise: row.promise, size, sizeIs: row.sizeIs, seed: this.#seed };
+    const line = weakening === null ? told : { ...told, mutant: weakening.name };
+    // Weakened sites are nobody else's stage, and one that does not even start has shown nothing.
+    if (weakening !== null) await this.stop();
+    this.#stage ??= await FaultStage.open(this.#reaper, say, weakening);
     try {
-      stage ??= await FaultStage.open(reaper, say);
-      const figures = await stage.run(row, size, new SeededRandom(seed));
-      const seconds = Math.round((performance.now() - beganMs) / 1_000);
-      process.stdout.write(`${JSON.stringify({ ...told, held: true, ...figures, seconds })}\n`);
+      const figures = await this.#stage.run(row, size, new SeededRandom(this.#seed));
+      process.stdout.write(`${JSON.stringify({ ...line, held: true, ...figures, seconds: secondsNow() })}\n`);
+      return { ...holding, isHeld: true, why: '', seconds: secondsNow() };
     } catch (error) {
-      broken++;
-      say(`row ${row.row}: ${error instanceof BrokenPromise ? 'BROKEN' : 'NOT HELD'}: ${messageOf(error)}`);
-      process.stdout.write(`${JSON.stringify({ ...told, held: false, why: messageOf(error) })}\n`);
-      process.stderr.write(`${(await stage?.lastWords()) ?? ''}\n`);
+      const why = `${error instanceof BrokenPromise ? 'BROKEN' : 'NOT HELD'}: ${messageOf(error)}`;
+      say(`row ${row.row}: ${why}`);
+      process.stdout.write(`${JSON.stringify({ ...line, held: false, why })}\n`);
+      if (weakening === null) process.stderr.write(`${await this.#stage.lastWords()}\n`);
       // What it left behind would be the next row's.
-      await stage?.stop().catch(() => undefined);
-      stage = null;
+      await this.stop();
+      return { ...holding, isHeld: false, why, seconds: secondsNow() };
+    } finally {
+      if (weakening !== null) await this.stop();
     }
   }
-  await stage?.stop();
-  return broken === 0 ? EXIT.done : EXIT.failed;
+
+  async stop(): Promise<void> {
+    await this.#stage?.stop().catch(() => undefined);
+    this.#stage = null;
+  }
+}
+
+async function runPlan({ holdings, seed }: Plan): Promise<number> {
+  await using reaper = Reaper.start();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(EXIT.failed));
+  const runner = new Runner(reaper, seed);
+  const outcomes: Outcome[] = [];
+  for (const holding of holdings) {
+    const obstacle = (await holding.row.obstacle?.()) ?? null;
+    if (obstacle === null) outcomes.push(await runner.hold(holding));
+    else say(`row ${holding.row.row} is NOT SHOWN: ${obstacle}`);
+  }
+  await runner.stop();
+  for (const { row, weakening, isHeld, why, seconds } of outcomes) {
+    const name = weakening?.name ?? 'as it is';
+    say(`row ${String(row.row).padStart(2)}  ${name.padEnd(28)} ${isHeld ? 'HELD' : why.slice(0, 160)} (${seconds} s)`);
+  }
+  // A weakening is there to be noticed.
+  return outcomes.every(({ isHeld, weakening }) => isHeld === (weakening === null)) ? EXIT.done : EXIT.failed;
 }
 
 try {

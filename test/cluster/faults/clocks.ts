@@ -18,6 +18,7 @@ export const clocks: FaultRow = {
   sizeIs: 'clocks that are wrong, ahead and behind in turn',
   small: 2,
   large: 10,
+  mutants: ['any-clock'],
   obstacle: async () => {
     const found = await fakeTime();
     return 'obstacle' in found ? found.obstacle : null;

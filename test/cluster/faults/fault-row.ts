@@ -26,6 +26,10 @@ export type FaultRow = {
   readonly sizeIs: string;
   readonly small: number;
   readonly large: number;
+  /** Weakenings of production under each of which it must not hold. */
+  readonly mutants: readonly string[];
+  /** The size at which it does not hold under them, where that is not `small`. */
+  readonly mutantSize?: number;
   /** How the keyspace differs from the usual one: sync(1), automatic failover. */
   readonly keyspace?: Readonly<Record<string, unknown>>;
   /** Why it cannot be shown on this machine; null when it can. */

@@ -6,8 +6,10 @@ import { Stage } from '@tidemark/cli/drill/stage';
 import { FLIGHTS_TABLE } from '@tidemark/cli/load/flights';
 import type { Reaper } from '@tidemark/dev/reaper';
 import type { Random } from '@tidemark/world/random';
+import type { Weakening } from '../../sim/mutants/mutant.ts';
 import type { FaultRow, Figures } from './fault-row.ts';
 import { PROBES } from './tied-client.ts';
+import { environmentOf } from './weakenings.ts';
 
 /** One trial follows the other, so that the usual hour between two automatic failovers is too long here. */
 export const ENV = { TIDEMARK_FAILOVER_EVERY_MS_MIN: '0' };
@@ -27,10 +29,16 @@ export class FaultStage {
     this.#keyspaces.set(stage.keyspace, stage);
   }
 
-  static async open(reaper: Reaper, say: (line: string) => void): Promise<FaultStage> {
+  /** @param weakening one of production that every site runs with; null: as it is */
+  static async open(
+    reaper: Reaper,
+    say: (line: string) => void,
+    weakening: Weakening | null = null,
+  ): Promise<FaultStage> {
     const folder = await reaper.scratchFolder('faults');
+    const env = weakening === null ? ENV : { ...ENV, ...environmentOf(weakening) };
     const keyspace = { partitions: 4, tables: { flights: FLIGHTS_TABLE, probes: PROBES } };
-    const stage = await Stage.open({ engine: 'kafka', folder, reaper, say, links: true, env: ENV, keyspace });
+    const stage = await Stage.open({ engine: 'kafka', folder, reaper, say, links: true, env, keyspace });
     return new FaultStage(stage, folder, say);
   }
 

@@ -38,6 +38,7 @@ export const logCut: FaultRow = {
   sizeIs: 'times it happens',
   small: 1,
   large: 10,
+  mutants: ['cut-log-is-trusted'],
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
     await using load = loadOf(trial);

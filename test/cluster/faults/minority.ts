@@ -57,6 +57,7 @@ export const minority: FaultRow = {
   sizeIs: 'cuts',
   small: 1,
   large: 10,
+  mutants: ['ack-when-stored-here', 'tail-without-its-last-row'],
   run: async (trial) => {
     const rounds = [];
     for (let round = 0; round < trial.size; round++) rounds.push(await cutOffPrimary(trial, round));

@@ -44,6 +44,7 @@ export const noRedis: FaultRow = {
   sizeIs: 'rounds',
   small: 1,
   large: 20,
+  mutants: ['absent-is-alive'],
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
     await using load = loadOf(trial);

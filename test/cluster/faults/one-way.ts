@@ -14,6 +14,7 @@ export const oneWay: FaultRow = {
   sizeIs: 'cuts, one way and the other in turn',
   small: 2,
   large: 20,
+  mutants: ['ack-when-stored-here'],
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
     const links = stage.links!;

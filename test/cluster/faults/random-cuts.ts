@@ -17,6 +17,7 @@ export const randomCuts: FaultRow = {
   sizeIs: 'cuts',
   small: 4,
   large: 30,
+  mutants: ['hasty-suspicion'],
   run: async (trial) => {
     const { stage, folder, size, random, say } = trial;
     await using load = loadOf(trial);

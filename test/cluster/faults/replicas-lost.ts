@@ -15,6 +15,7 @@ export const replicasLost: FaultRow = {
   sizeIs: 'seconds without replicas',
   small: 3,
   large: 60,
+  mutants: ['ack-when-stored-here'],
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
     await using load = loadOf(trial);

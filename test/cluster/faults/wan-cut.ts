@@ -15,6 +15,7 @@ export const wanCut: FaultRow = {
   sizeIs: 'seconds that it is cut',
   small: 6,
   large: 43,
+  mutants: ['local-moves-by-itself'],
   keyspace: { keyspace: 'async', ack: 'local' },
   run: async (trial) => {
     const { stage, folder, size, say } = trial;

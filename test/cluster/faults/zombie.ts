@@ -15,6 +15,7 @@ export const zombie: FaultRow = {
   sizeIs: 'seconds that it stands still after the failover',
   small: 1,
   large: 180,
+  mutants: ['fenced-is-ackable'],
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
     await using load = loadOf(trial);

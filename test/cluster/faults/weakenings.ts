@@ -1,0 +1,84 @@
+/**
+ * Weakenings for the rows on real processes: the simulator's mutants, and some more whose faults it does not act out or
+ * whose figures it does not look at.
+ */
+
+import { Fault } from '@tidemark/world/fault';
+import { MUTANTS } from '../../sim/mutants/all.ts';
+import type { Weakening } from '../../sim/mutants/mutant.ts';
+
+const REAL_ONLY: readonly Weakening[] = [
+  {
+    name: 'loss-not-estimated',
+    breaks: 'E5: the loss is estimated before it is accepted',
+    file: 'packages/control/loss.ts',
+    from: `    rows: Math.ceil(records * heard.rowsPerRecord),
+    unheardRows: Math.ceil((heard.rowsPerSecond * heard.unheardMs) / 1_000),`,
+    to: '    rows: 0,\n    unheardRows: 0,',
+  },
+  {
+    name: 'local-moves-by-itself',
+    breaks: 'E10: suspicion moves no keyspace with ack local',
+    file: 'packages/control/failover-policy.ts',
+    from: "(value.ack.name === 'local' ? localAcks(value, lost) : null) ??",
+    to: "(value.ack.name === 'local' && value.paused ? localAcks(value, lost) : null) ??",
+  },
+  {
+    name: 'absent-is-alive',
+    breaks: 'rule 25: who is not heard on a board is unknown',
+    file: 'packages/control/freshness.ts',
+    from: "return arrival.isOnBoard && nowMs - readMs <= this.#silenceMsMax ? 'silent' : 'unknown';",
+    to: "return arrival.isOnBoard && nowMs - readMs <= this.#silenceMsMax ? 'silent' : 'alive';",
+  },
+  {
+    name: 'lease-never-ends',
+    breaks: 'rule 15: a local writer stops at 12 s without a majority',
+    file: 'services/writer/lease.ts',
+    from: 'return passedMs < STOP_MS &&',
+    to: 'return passedMs < STOP_MS * 1_000 &&',
+  },
+  {
+    name: 'cut-log-is-trusted',
+    breaks: 'rule 22: a log that lost its end is not trusted',
+    file: 'packages/log/tail.ts',
+    from: 'if (checkpoint !== null) tail.#lostEnd = checkpoint.end > end || tail.#headOffset < 0;',
+    to: 'if (checkpoint !== null) tail.#lostEnd = false;',
+  },
+  {
+    name: 'any-clock',
+    breaks: 'rule 18: a writer whose clock is wrong refuses writes',
+    file: 'packages/control/clock-watch.ts',
+    from: '  const median = medianOf(state, nowMs, rules);\n  if (median !== null && Math.abs',
+    to: '  const median = medianOf(state, nowMs, rules);\n  if (nowMs >= 0) return null;\n  if (median !== null && Math.abs',
+  },
+  {
+    name: 'hasty-suspicion',
+    breaks: 'E10: silence counts from 2.5 s on',
+    file: 'packages/control/suspicion.ts',
+    from: 'return Math.max(0, shortestMs - rules.suspectAfterMs -',
+    to: 'return Math.max(0, shortestMs * 8 - rules.suspectAfterMs -',
+  },
+  {
+    name: 'tail-without-its-last-row',
+    breaks: 'rule 20: the divergent tail is written out whole',
+    file: 'services/applier/tail/tail-rows.ts',
+    from: 'return Array.from({ length: this.#batch.rowCount }, (_, row): TailRow => {',
+    to: 'return Array.from({ length: this.#batch.rowCount - 1 }, (_, row): TailRow => {',
+  },
+];
+
+export const WEAKENINGS: readonly Weakening[] = [...MUTANTS, ...REAL_ONLY];
+
+/** @throws {Fault} `invalid`: there is none of this name */
+export function weakeningNamed(name: string): Weakening {
+  const found = WEAKENINGS.find((one) => one.name === name);
+  if (found !== undefined) return found;
+  const expected = WEAKENINGS.map((one) => one.name).join(', ');
+  throw new Fault('invalid', `mutant ${name}, expected one of ${expected}`, { got: name, expected });
+}
+
+/** The environment of a site's process that runs with it. */
+export function environmentOf({ name }: Weakening): Record<string, string> {
+  const preload = new URL(`weakened.ts?${encodeURIComponent(name)}`, import.meta.url).href;
+  return { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${preload}`.trim() };
+}
