@@ -7,7 +7,7 @@ import { topicNames } from '@tidemark/schema/table';
 import { isFault } from '@tidemark/world/fault';
 import { integerBetween, type Random } from '@tidemark/world/random';
 import { KEYSPACE } from './client.ts';
-import type { SimFault } from './scenario.ts';
+import type { SimFault } from './sim-fault.ts';
 import type { SimSite } from './sim-site.ts';
 import { wordsOf } from './story.ts';
 import type { SimWorld } from './world.ts';

@@ -2,12 +2,13 @@
 
 import { KEYS, KEYSPACE, SimClient } from './client.ts';
 import { Copies } from './copies.ts';
+import { SITES } from './draw.ts';
 import { History } from './history.ts';
 import { appendMs, book } from './inflict.ts';
 import { unexplained } from './linearizable.ts';
 import { checkAck, Looker } from './look.ts';
 import { Registers } from './registers.ts';
-import { type Scenario, SITES } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
 import { checkKept, checkLocalReads } from './settled.ts';
 import { SimWorld, type Violation } from './world.ts';
 

@@ -1,6 +1,7 @@
 /** A scenario and how it ended, in words. */
 
-import type { Scenario, SimFault } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
+import type { SimFault } from './sim-fault.ts';
 import type { Violation } from './world.ts';
 
 export function wordsOf(fault: SimFault): string {
