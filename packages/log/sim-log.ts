@@ -109,6 +109,14 @@ export class SimLogStore {
     this.ring();
   }
 
+  /** The site's disks are gone, and empty ones in their place. */
+  wipe(): void {
+    for (const topic of this.#topics.values())
+      for (const one of topic.partitions) this.#cut(topic.name, one, one.start);
+    this.#topics.clear();
+    this.ring();
+  }
+
   #cut(topic: string, partition: Partition, end: number): void {
     if (end >= endOf(partition)) return;
     partition.records.length = Math.max(0, end - partition.start);
@@ -119,6 +127,8 @@ export class SimLogStore {
   /** Adds at the end, copying the values: the caller may use its buffers again. Returns the first offset. */
   land(topic: Topic, partition: Partition, entries: readonly LogEntry[]): number {
     const first = endOf(partition);
+    // An append that was under way when its topic went has nowhere to arrive.
+    if (this.#topics.get(topic.name) !== topic) return first;
     const timeMs = Math.max(this.clock.nowMs(), partition.records.at(-1)?.timeMs ?? 0);
     entries.forEach(({ value, headers }, index) => {
       const record = { offset: first + index, timeMs, value: new Uint8Array(value), headers: { ...headers } };

@@ -61,6 +61,14 @@ export class SimPlatter {
     this.#dropUnreachable();
   }
 
+  /** Another medium, with nothing on it, in the place of this one. */
+  wipe(): void {
+    this.folders.clear();
+    this.folders.set('', new Map());
+    this.changes = [];
+    this.locks.clear();
+  }
+
   /** Folders whose own creation was lost go with all that is in them. */
   #dropUnreachable(): void {
     for (const path of [...this.folders.keys()].sort()) {

@@ -13,6 +13,8 @@ import { wordsOf } from './story.ts';
 import type { SimWorld } from './world.ts';
 
 const APPEND_MS_MAX = 4;
+const READMIT_EVERY_MS = 1_000;
+const READMITS_MAX = 100;
 
 /** Books every fault and its end. @param clients names on the network, for faults that keep them out */
 export function book(world: SimWorld, faults: readonly SimFault[], clients: readonly string[]): void {
@@ -117,6 +119,14 @@ function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): ()
         loseEnd(world, site, fault.salt);
       });
     }
+    case 'wipe': {
+      const site = world.site(fault.site);
+      const up = down(site, () => site.wipe());
+      return () => {
+        up();
+        letIn(world, fault.site);
+      };
+    }
     case 'nominate':
       nominate(world, fault.site, fault.cause);
       return () => {};
@@ -166,6 +176,22 @@ function nominate(world: SimWorld, site: string, cause: string): void {
     ({ status }) => world.trace.note(site, `nomination: ${status}`),
     () => world.trace.note(site, 'nomination: no answer'),
   );
+}
+
+/** An operator, who knows that the disks were replaced, lets the site's new vote in; others have to agree. */
+function letIn(world: SimWorld, site: string, attempt = 0): void {
+  const others = world.siteNames.filter((name) => name !== site);
+  const body = { site };
+  const request = { method: 'POST', path: `/v1/watchdog/${KEYSPACE}/readmit`, body } as const;
+  const again = (): void => {
+    if (attempt < READMITS_MAX) world.scheduler.after(READMIT_EVERY_MS, () => letIn(world, site, attempt + 1));
+  };
+  world.exchange
+    .request('operator', others[attempt % others.length]!, request, 5_000)
+    .then(({ status, body: said }) => {
+      world.trace.note('operator', `the vote of ${site}: ${status}`);
+      if (status !== 200 && !JSON.stringify(said).includes('counts already')) again();
+    }, again);
 }
 
 /** A partition of the log or a mirror is shorter than it was, though it was flushed: a broker's recovery cut it. */

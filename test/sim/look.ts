@@ -49,7 +49,7 @@ export class Looker {
   begin(everyMs: number): void {
     const { scheduler } = this.#world;
     scheduler.after(everyMs, () => {
-      for (const site of this.#world.siteNames) void this.#look(site);
+      for (const site of this.#world.dataNames) void this.#look(site);
       this.begin(everyMs);
     });
   }
@@ -85,7 +85,7 @@ export class Looker {
   /** I20: every site holds the same. */
   async areEqual(): Promise<boolean> {
     const found: (string | null)[] = [];
-    for (const site of this.#world.siteNames) {
+    for (const site of this.#world.dataNames) {
       const digest = await this.#get<Digest>(site, `/v1/internal/digest/${KEYSPACE}`);
       const hashes = Object.entries(digest?.tables ?? {}).map(([name, { hash }]) => `${name} ${hash.slice(0, 8)}`);
       this.#seen.set(

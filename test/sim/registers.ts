@@ -15,6 +15,8 @@ export class Registers {
   /** Epoch → site and writer, and where it ended. */
   readonly #writers = new Map<number, string>();
   readonly #cuts = new Map<number, string>();
+  /** Site → identity its control log gave its acceptor last. */
+  readonly #acceptors = new Map<string, string>();
   readonly #fail: (rule: string, words: string) => void;
 
   constructor(fail: (rule: string, words: string) => void) {
@@ -25,6 +27,7 @@ export class Registers {
   take(site: string, topic: string, value: Uint8Array): void {
     if (topic !== topicNames.control || !isControl(value)) return;
     const { body } = decodeControl(value);
+    if (body.kind === 'Acceptor') this.#acceptors.set(site, body.id);
     if (body.kind !== 'Chosen') return;
     const chosen = JSON.parse(body.value) as RegisterValue;
     this.#one(this.#versions, chosen.version, chosen.changeId, `version ${chosen.version} at ${site}`);
@@ -41,6 +44,17 @@ export class Registers {
     const before = known.get(key);
     if (before !== undefined && before !== value) this.#fail('I1', `${what}: ${before} and ${value}`);
     known.set(key, value);
+  }
+
+  /** At the end: no election is open, every member is trusted, every vote counts. @returns who is missing, in words */
+  allCount(): string | null {
+    const { newest } = this;
+    if (newest === null) return 'nothing was chosen';
+    if (newest.election !== null) return `an election of ${newest.election.site} is open`;
+    const member = newest.members.find(({ state }) => state !== 'ACTIVE');
+    if (member !== undefined) return `${member.site} is in ${member.state}`;
+    const silent = [...this.#acceptors].find(([site, id]) => newest.acceptors[site] !== id);
+    return silent === undefined ? null : `the vote of ${silent[0]} is not let in`;
   }
 
   /** At the end: every epoch that was begun is one the register gave to that writer. */

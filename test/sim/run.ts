@@ -2,7 +2,6 @@
 
 import { KEYS, KEYSPACE, SimClient } from './client.ts';
 import { Copies } from './copies.ts';
-import { SITES } from './draw.ts';
 import { History } from './history.ts';
 import { appendMs, book } from './inflict.ts';
 import { unexplained } from './linearizable.ts';
@@ -10,6 +9,7 @@ import { checkAck, Looker } from './look.ts';
 import { Registers } from './registers.ts';
 import type { Scenario } from './scenario.ts';
 import { checkKept, checkLocalReads } from './settled.ts';
+import { fileOf } from './shape.ts';
 import { SimWorld, type Violation } from './world.ts';
 
 /** Within this long after the last fault, writes resume, and then all sites are equal. */
@@ -30,7 +30,7 @@ export type Outcome = {
 };
 
 export async function run(scenario: Scenario, keepsAll = false): Promise<Outcome> {
-  const world = new SimWorld(scenario.seed, SITES);
+  const world = new SimWorld(scenario.seed, scenario.shape);
   world.trace.keepsAll = keepsAll;
   const onStray = (error: unknown): void => world.fail('assertion', `a promise nobody waits for: ${String(error)}`);
   process.on('unhandledRejection', onStray);
@@ -54,7 +54,7 @@ class Run {
     this.#scenario = scenario;
     this.#copies = new Copies((rule, words) => world.fail(rule, words));
     this.#registers = new Registers((rule, words) => world.fail(rule, words));
-    this.#looker = new Looker(world, this.#copies, scenario.k);
+    this.#looker = new Looker(world, this.#copies, scenario.shape.k);
   }
 
   async go(): Promise<Outcome> {
@@ -87,24 +87,16 @@ class Run {
     }
     exchange.onReply = (site, request, reply) => {
       trace.note(site, `${request.method} ${request.path} ${reply.status}`);
-      checkAck(this.#world, this.#copies, this.#scenario.k, request, reply);
+      checkAck(this.#world, this.#copies, this.#scenario.shape.k, request, reply);
     };
     for (const site of this.#world.sites()) site.start();
   }
 
   async #setUp(): Promise<void> {
-    const file = {
-      keyspace: KEYSPACE,
-      mode: 'single',
-      primary: SITES[0],
-      ack: `sync(${this.#scenario.k})`,
-      sites: Object.fromEntries(SITES.map((site) => [site, 'data'])),
-      partitions: this.#scenario.partitions,
-      tables: { t: { columns: { k: 'string', n: 'int', v: 'string' }, partitionKey: 'k', sortKey: ['n'] } },
-    };
-    const request = { method: 'PUT', path: `/v1/keyspaces/${KEYSPACE}`, body: file } as const;
+    const { shape } = this.#scenario;
+    const request = { method: 'PUT', path: `/v1/keyspaces/${KEYSPACE}`, body: fileOf(KEYSPACE, shape) } as const;
     const isMade = async (): Promise<boolean> =>
-      (await this.#world.exchange.request('operator', SITES[0], request, 5_000)).status < 300;
+      (await this.#world.exchange.request('operator', shape.data[0]!, request, 5_000)).status < 300;
     if (!(await this.#until(isMade, SETUP_MS))) this.#world.fail('setup', 'the keyspace was not made');
   }
 
@@ -143,6 +135,10 @@ class Run {
     }
     if (!(await this.#until(() => this.#looker.areEqual(), MEND_MS))) {
       this.#world.fail('I20', `the sites do not come to hold the same: ${this.#looker.difference}`);
+      return;
+    }
+    if (!(await this.#until(async () => this.#registers.allCount() === null, MEND_MS))) {
+      this.#world.fail('I20', `not all count again: ${this.#registers.allCount()}`);
       return;
     }
     if (violations.length > 0) return;

@@ -3,13 +3,14 @@
 import { integerBetween, type Random, SeededRandom } from '@tidemark/world/random';
 import type { ClientRules } from './client.ts';
 import { pick, SITES } from './draw.ts';
+import { withLosses } from './losses.ts';
 import { PLOTS } from './plots.ts';
+import { type Shape, shapeOf } from './shape.ts';
 import type { SimFault } from './sim-fault.ts';
 
 export type Scenario = {
   readonly seed: number;
-  readonly k: number;
-  readonly partitions: number;
+  readonly shape: Shape;
   /** How long things go wrong; afterwards everything must mend. */
   readonly durationMs: number;
   readonly clients: readonly ClientRules[];
@@ -27,8 +28,10 @@ export function scenarioOf(seed: number): Scenario {
   const faults = Array.from({ length: integerBetween(random, 0, 4) }, () => faultOf(random, durationMs));
   for (let plots = integerBetween(random, 0, 2); plots > 0; plots--)
     faults.push(...pick(random, PLOTS)(random, integerBetween(random, 500, durationMs - 3_000)));
-  faults.sort((a, b) => a.atMs - b.atMs);
-  return { seed, k: random.fraction() < 0.8 ? 1 : 2, partitions: 2, durationMs, clients, faults };
+  const shape = shapeOf(random, random.fraction() < 0.8 ? 1 : 2);
+  const all = withLosses(random, shape, faults, durationMs);
+  all.sort((a, b) => a.atMs - b.atMs);
+  return { seed, shape, durationMs, clients, faults: all };
 }
 
 const WEIGHTS: readonly (readonly [SimFault['kind'], number])[] = [

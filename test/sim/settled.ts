@@ -44,7 +44,7 @@ export async function checkKept(world: SimWorld, history: History, copies: Copie
     if (known === undefined || isBefore(known.at, at)) newest.set(write.key, { write, at });
   }
   checkOnce(world, history, copies);
-  for (const site of world.siteNames)
+  for (const site of world.dataNames)
     for (const key of KEYS) {
       const expected = newest.get(key)?.write.id ?? null;
       const got = await valueAt(world, site, key);

@@ -18,6 +18,8 @@ export type SimFault = For &
     | { readonly kind: 'poison'; readonly site: string; readonly salt: number }
     /** Is killed, and a partition of its log has lost its end when it comes back. */
     | { readonly kind: 'lost-end'; readonly site: string; readonly salt: number }
+    /** Is killed, all its disks are replaced by empty ones, and once it is back an operator lets its vote in. */
+    | { readonly kind: 'wipe'; readonly site: string }
     | { readonly kind: 'board-empty'; readonly site: string }
     | { readonly kind: 'board-away'; readonly site: string }
     | { readonly kind: 'board-late'; readonly site: string }

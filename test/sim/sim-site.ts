@@ -91,6 +91,14 @@ export class SimSite {
     this.platter.losePower(new SeededRandom(this.#world.random.seedOf(`power ${this.name} ${this.#starts}`)));
   }
 
+  /** Killed, and everything the site ever wrote is gone: its log with the control topic, its column files, its board. */
+  wipe(): void {
+    this.kill();
+    this.store.wipe();
+    this.platter.wipe();
+    this.board.forget();
+  }
+
   #worldOf(process: SimProcess, disk: SimDisk): SiteWorld {
     const { scheduler, links, exchange, random, trace } = this.#world;
     const way = (to: string): Way => ({ process, links, from: this.name, to });

@@ -1,6 +1,7 @@
 /** A scenario and how it ended, in words. */
 
 import type { Scenario } from './scenario.ts';
+import { wordsOfShape } from './shape.ts';
 import type { SimFault } from './sim-fault.ts';
 import type { Violation } from './world.ts';
 
@@ -28,6 +29,8 @@ export function wordsOf(fault: SimFault): string {
       return `a foreign record turns up in the log of ${fault.site}`;
     case 'lost-end':
       return `${fault.site} is killed, and its log comes back shorter`;
+    case 'wipe':
+      return `${fault.site} is killed, and all its disks come back empty`;
     case 'board-empty':
       return `the board of ${fault.site} restarts empty`;
     case 'board-away':
@@ -46,11 +49,11 @@ export function wordsOf(fault: SimFault): string {
 }
 
 export function storyOf(scenario: Scenario, violation: Violation, end: readonly string[]): string {
-  const { seed, k, partitions, durationMs, clients, faults } = scenario;
+  const { seed, shape, durationMs, clients, faults } = scenario;
   const lines = [
     `Seed ${seed}: ${violation.rule} is broken ${seconds(violation.atMs)} into the run.`,
     `  ${violation.words}`,
-    `Three sites, sync(${k}), ${partitions} partitions; ${clients.length} clients for ${seconds(durationMs)}.`,
+    `${wordsOfShape(shape)}; ${clients.length} clients for ${seconds(durationMs)}.`,
     ...faults.map((fault) => `  at ${seconds(fault.atMs)} for ${seconds(fault.forMs)}: ${wordsOf(fault)}`),
     'The last that happened:',
     ...end.map((line) => `  ${line}`),

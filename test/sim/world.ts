@@ -4,6 +4,7 @@ import { SeededRandom } from '@tidemark/world/random';
 import { Exchange } from './exchange.ts';
 import { Links } from './links.ts';
 import { Scheduler } from './scheduler.ts';
+import { type Shape, sitesOf } from './shape.ts';
 import { SimSite } from './sim-site.ts';
 import { Trace } from './trace.ts';
 
@@ -36,12 +37,16 @@ export class SimWorld {
   readonly links: Links;
   readonly exchange: Exchange;
   readonly siteNames: readonly string[];
+  /** Sites that hold data; the others are witnesses. */
+  readonly dataNames: readonly string[];
   readonly violations: Violation[] = [];
   readonly #sites: ReadonlyMap<string, SimSite>;
 
-  constructor(seed: number, siteNames: readonly string[]) {
+  constructor(seed: number, shape: Shape) {
+    const siteNames = sitesOf(shape);
     this.random = new Chances(seed);
     this.siteNames = siteNames;
+    this.dataNames = shape.data;
     this.links = new Links(this.scheduler, this.random.of('links'));
     const twice = this.random.of('twice');
     this.exchange = new Exchange(this.scheduler, this.links, () => twice.fraction());

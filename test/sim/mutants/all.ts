@@ -5,8 +5,16 @@ import { COPYING } from './copying.ts';
 import { ELECTING } from './electing.ts';
 import type { Mutant } from './mutant.ts';
 import { REGISTERING } from './registering.ts';
+import { RETURNING } from './returning.ts';
 import { WRITING } from './writing.ts';
 
 export type { Mutant } from './mutant.ts';
 
-export const MUTANTS: readonly Mutant[] = [...WRITING, ...COPYING, ...APPLYING, ...ELECTING, ...REGISTERING];
+export const MUTANTS: readonly Mutant[] = [
+  ...WRITING,
+  ...COPYING,
+  ...APPLYING,
+  ...ELECTING,
+  ...REGISTERING,
+  ...RETURNING,
+];
