@@ -40,8 +40,8 @@ export const ELECTING: readonly Mutant[] = [
     breaks: 'E6: the candidate and k others hold everything before the commit',
     caughtBy: ['I17', 'I19', 'I20', 'I2'],
     file: 'packages/control/election.ts',
-    from: 'return holders.includes(election.site) && new Set(holders).size > k;',
-    to: 'return new Set(holders).size <= k || holders.length >= 0;',
+    from: 'return leads && new Set(holders.map(({ site }) => site)).size > k;',
+    to: 'return leads || k >= 0;',
   },
   {
     name: 'commit-of-another-election',
