@@ -73,7 +73,7 @@ describe('applier', () => {
     await using applier = await site.start(LOCAL);
     await reaches(applier, '1:2');
     await settled();
-    expect(formatPosition(applier.applied('paris', 0))).toBe('1:2');
+    expect(formatPosition(applier.origins.applied('paris', 0))).toBe('1:2');
     expect(applier.counts.of('paris')).toMatchObject({ ignored: 3, alarmed: 0 });
     await site.append(LOG, 0, values.slice(4));
     await reaches(applier, '1:6');
@@ -106,7 +106,7 @@ describe('applier', () => {
     expect(reads).toEqual([0, 0]);
     await clock.advance(60_000);
     expect(reads).toEqual([0, 0]);
-    expect(formatPosition(applier.applied('paris', 0))).toBe('1:2');
+    expect(formatPosition(applier.origins.applied('paris', 0))).toBe('1:2');
     expect(applier.counts.of('paris').ignored).toBe(1);
     for (let second = 0; second < 80; second++) {
       await site.append(LOG, 0, [Buffer.from('more junk')]);
@@ -177,7 +177,7 @@ describe('applier', () => {
       expect(applier.stores.keyspace.version).toBe(2);
     }
     await using again = await site.start(LOCAL);
-    expect(formatPosition(again.applied('paris', 0))).toBe('1:2');
+    expect(formatPosition(again.origins.applied('paris', 0))).toBe('1:2');
     expect((await again.stores.tableStore(2)!.partitions[0]!.digest()).rows).toBe(1);
     expect(site.warnings.filter((message) => message.includes('building again'))).toEqual([]);
   });
@@ -190,11 +190,11 @@ describe('applier of a sync keyspace', () => {
     await site.append(LOG, 0, values);
     await using applier = await site.start(SYNC);
     await settled();
-    expect(formatPosition(applier.applied('paris', 0))).toBe('0:-1');
+    expect(formatPosition(applier.origins.applied('paris', 0))).toBe('0:-1');
     applier.committed(0, 'paris', { epoch: 1, seq: 2 });
     await reaches(applier, '1:2');
     await settled();
-    expect(formatPosition(applier.applied('paris', 0))).toBe('1:2');
+    expect(formatPosition(applier.origins.applied('paris', 0))).toBe('1:2');
   });
 
   it('learns what is committed from later records, and for all partitions from barriers', async () => {
@@ -223,7 +223,7 @@ describe('applier of a sync keyspace', () => {
     await using applier = await site.start(SYNC);
     await settled();
     expect(formatPosition(maker.at)).toBe('1:4');
-    expect(formatPosition(applier.applied('paris', 0))).toBe('0:-1');
+    expect(formatPosition(applier.origins.applied('paris', 0))).toBe('0:-1');
     applier.committed(0, 'paris', { epoch: 2, seq: 1 });
     await reaches(applier, '2:1');
     const alone = new TestSite();
@@ -246,10 +246,10 @@ describe('applier of a sync keyspace', () => {
     applier.committed(0, 'tokyo', { epoch: 2, seq: 1 });
     await reaches(applier, '1:1', 0, 'paris');
     await settled();
-    expect(formatPosition(applier.applied('tokyo', 0))).toBe('0:-1');
+    expect(formatPosition(applier.origins.applied('tokyo', 0))).toBe('0:-1');
     await site.append(LOG, 0, values.slice(3));
     await reaches(applier, '2:1', 0, 'tokyo');
-    expect(formatPosition(applier.applied('paris', 0))).toBe('1:3');
+    expect(formatPosition(applier.origins.applied('paris', 0))).toBe('1:3');
   });
 
   it('remembers a cut it has learnt when it starts again', async () => {
@@ -263,8 +263,8 @@ describe('applier of a sync keyspace', () => {
     for (let run = 0; run < 2; run++) {
       await using applier = await site.start(SYNC);
       if (run === 0) applier.committed(0, 'tokyo', { epoch: 2, seq: 1 });
-      await eventually(() => applier.readers('paris')[0]!.caughtUp);
-      expect(formatPosition(applier.applied('paris', 0))).toBe('1:2');
+      await eventually(() => applier.origins.readers('paris')[0]!.caughtUp);
+      expect(formatPosition(applier.origins.applied('paris', 0))).toBe('1:2');
     }
     expect(formatPosition(maker.at)).toBe('1:3');
   });
@@ -289,8 +289,8 @@ describe('applier of a sync keyspace', () => {
     applier.committed(0, 'paris', { epoch: 1, seq: 4 });
     await reaches(applier, '1:2');
     await settled();
-    expect(formatPosition(applier.applied('paris', 0))).toBe('1:2');
-    expect(applier.isCutOff('paris', 0, { epoch: 1, seq: 3 })).toBe(true);
+    expect(formatPosition(applier.origins.applied('paris', 0))).toBe('1:2');
+    expect(applier.origins.isCutOff('paris', 0, { epoch: 1, seq: 3 })).toBe(true);
   });
 
   it('keeps the first cut it was told of an epoch, and raises an alarm at another one', async () => {
@@ -302,7 +302,7 @@ describe('applier of a sync keyspace', () => {
     applier.closed(0, 'paris', { epoch: 1, seq: 3 });
     await reaches(applier, '1:2');
     await settled();
-    expect(formatPosition(applier.applied('paris', 0))).toBe('1:2');
+    expect(formatPosition(applier.origins.applied('paris', 0))).toBe('1:2');
     expect(site.alarms).toHaveLength(1);
   });
 
@@ -365,8 +365,8 @@ describe('applier started again', () => {
     await site.append(LOG, 0, values);
     for (let run = 0; run < 2; run++) {
       await using applier = await site.start(LOCAL);
-      await eventually(() => applier.readers('paris').every((reader) => reader.caughtUp));
-      expect(formatPosition(applier.applied('paris', 0))).toBe('1:3');
+      await eventually(() => applier.origins.readers('paris').every((reader) => reader.caughtUp));
+      expect(formatPosition(applier.origins.applied('paris', 0))).toBe('1:3');
     }
   });
 
@@ -433,7 +433,7 @@ describe('asOf', () => {
     await site.append(LOG, 0, [...one.values, one.maker.barrier([2, 1])]);
     await site.append(LOG, 1, two.values);
     await using applier = await site.start(LOCAL);
-    await applier.waitUntil(() => applier.asOf.current !== null, 5_000);
+    await applier.progress.until(() => applier.asOf.current !== null, 5_000);
     const first = applier.asOf.current!;
     await site.append(LOG, 0, [one.maker.rows([row(1, 1)]), one.maker.barrier([4, 2])]);
     await reaches(applier, '1:5');

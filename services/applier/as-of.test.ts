@@ -29,7 +29,7 @@ describe('asOf', () => {
           });
           given.set(`${origin}/${seq}`, heads);
           asOf.add({ origin, at: { epoch: 1, seq }, stamp: { ms, counter: 0 }, heads });
-          asOf.settle(at);
+          asOf.settle(at, seq);
           const { current } = asOf;
           if (before !== null) expect(compareTicks(current!, before)).toBeGreaterThanOrEqual(0);
           before = current;
@@ -52,9 +52,11 @@ describe('asOf', () => {
     for (let seq = 0; seq < 100_000; seq++) {
       asOf.add({ origin: 'paris', at: { epoch: 1, seq }, stamp: { ms: seq, counter: 0 }, heads: [seq + 1] });
     }
-    expect(asOf.settle(applied)).toEqual([]);
+    asOf.settle(applied, 1);
+    expect(asOf.reached('paris')).toBeNull();
     head = 100_000;
-    expect(asOf.settle(applied)).toEqual(['paris']);
+    asOf.settle(applied, 2);
+    expect(asOf.reached('paris')).toMatchObject({ at: { epoch: 1, seq: 99_999 }, monotonicMs: 2 });
     expect(asOf.current).toEqual({ ms: 99_999, counter: 0 });
   });
 });

@@ -18,12 +18,18 @@ export type Barrier = {
   readonly heads: readonly number[];
 };
 
+/** A BARRIER whose heads are all applied. */
+export type Reached = Barrier & {
+  /** When that was, on the monotonic clock. */
+  readonly monotonicMs: number;
+};
+
 /** Most barriers that wait for their heads; beyond it every second one is forgotten, so that asOf moves in longer steps. */
 const WAITING_MAX = 1024;
 
 export class AsOf {
   #current: Barrier | null = null;
-  readonly #reached = new Map<string, Barrier>();
+  readonly #reached = new Map<string, Reached>();
   readonly #newest = new Map<string, Barrier>();
   readonly #waiting = new Map<string, Barrier[]>();
 
@@ -38,7 +44,7 @@ export class AsOf {
   }
 
   /** The newest of the origin's barriers whose heads are all applied, or null. */
-  reached(origin: string): Barrier | null {
+  reached(origin: string): Reached | null {
     return this.#reached.get(origin) ?? null;
   }
 
@@ -59,21 +65,18 @@ export class AsOf {
   /**
    * Looks which waiting barriers have all their heads applied.
    * @param applied how far an origin's partition has been applied here
-   * @returns the origins of which a newer barrier was reached
+   * @param nowMs on the monotonic clock
    */
-  settle(applied: (origin: string, partition: number) => Position): string[] {
-    const moved: string[] = [];
+  settle(applied: (origin: string, partition: number) => Position, nowMs: number): void {
     for (const [origin, waiting] of this.#waiting) {
       let count = 0;
       while (count < waiting.length && covers(waiting[count]!, applied)) count++;
       if (count === 0) continue;
       const newest = waiting[count - 1]!;
       waiting.splice(0, count);
-      this.#reached.set(origin, newest);
+      this.#reached.set(origin, { ...newest, monotonicMs: nowMs });
       if (this.#current === null || compareTicks(newest.stamp, this.#current.stamp) > 0) this.#current = newest;
-      moved.push(origin);
     }
-    return moved;
   }
 }
 

@@ -16,14 +16,14 @@ const FOLDER = 'checkpoints/applier';
 /** A record that was applied: the offset after it, and what had been accepted with it. */
 export type Place = { readonly offset: number; readonly prefix: Prefix };
 
+/** A place that was flushed, and the ids of the tables that were flushed for it. */
+export type FlushedPlace = Place & { readonly tables: readonly number[] };
+
 export type Checkpoint = {
   readonly format: number;
   /** Newest one applied. */
   readonly keyspace: Keyspace;
-  readonly places: readonly (Place & {
-    /** Ids of the tables that were flushed for it. */
-    readonly tables: readonly number[];
-  })[];
+  readonly places: readonly FlushedPlace[];
   /** By partition: where closed epochs ended. */
   readonly cuts: readonly (readonly Cut[])[];
   /** Origins of which records beyond a cut were passed over that are not written out yet. */

@@ -89,7 +89,7 @@ describe('a comparison of sites', () => {
         expect(await comparing).toEqual(ALIKE);
         // Nobody is held any more.
         await eventually(() =>
-          [...sites.sites.values()].every(({ applier }) => applier.applied('paris', 1).seq === 60),
+          [...sites.sites.values()].every(({ applier }) => applier.origins.applied('paris', 1).seq === 60),
         );
       }),
       { numRuns: 10 },
@@ -101,7 +101,7 @@ describe('a comparison of sites', () => {
     await sites.open();
     for (const name of SITES) for (const partition of [0, 1]) await sites.send(name, partition, 10);
     for (const { applier } of sites.sites.values()) {
-      await applier.waitUntil(() => [0, 1].every((p) => applier.applied('paris', p).seq === 8), 5_000);
+      await applier.progress.until(() => [0, 1].every((p) => applier.origins.applied('paris', p).seq === 8), 5_000);
     }
     expect(await sites.compare()).toEqual(ALIKE);
 
@@ -112,14 +112,14 @@ describe('a comparison of sites', () => {
     const { site } = sites.sites.get('tokyo')!;
     const other = sampleLog(8, LOCAL, 1).maker.rows([row(7, 7)]);
     await site.append(site.topicOf('paris'), 1, [other]);
-    await eventually(() => applier.applied('paris', 1).seq === 9);
+    await eventually(() => applier.origins.applied('paris', 1).seq === 9);
     expect(await sites.compare()).toEqual({ ...ALIKE, tokyo: ['MATCH', 'DIVERGED'] });
 
     sites.silent.add('quito');
     await sites.send('paris', 0, 3);
     await sites.sites
       .get('paris')!
-      .applier.waitUntil(() => sites.sites.get('paris')!.applier.applied('paris', 0).seq === 11, 5_000);
+      .applier.progress.until(() => sites.sites.get('paris')!.applier.origins.applied('paris', 0).seq === 11, 5_000);
     const late = await sites.compare(100);
     expect(late).toEqual({
       paris: ['MATCH', 'MATCH'],
@@ -137,8 +137,8 @@ describe('a comparison of sites', () => {
     expect((await ask('two')).status).toBe(503);
     await sites.send('tokyo', 0, 5);
     await settled();
-    expect(applier.applied('paris', 0).seq).toBe(-1);
-    await eventually(() => applier.applied('paris', 0).seq === 3);
+    expect(applier.origins.applied('paris', 0).seq).toBe(-1);
+    await eventually(() => applier.origins.applied('paris', 0).seq === 3);
     expect((await ask('two')).status).toBe(200);
   });
 });

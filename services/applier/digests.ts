@@ -42,7 +42,7 @@ export async function digestKeyspace(
       for (const snapshot of snapshots) snapshot.release();
     }
   }
-  const origins = applier.origins.map((origin) => {
+  const origins = applier.origins.names.map((origin) => {
     return [origin, positions.map((known) => formatPosition(known.get(origin) ?? NOWHERE))] as const;
   });
   const digests = stores.map(({ table }, i) => [table.name, combined(parts[i]!)] as const);

@@ -36,6 +36,7 @@ export class Flusher {
   readonly #rules: FlushRules;
   readonly #news: Progress;
   #isFull = false;
+  #isSaving = false;
   /** The partition whose memtables are being written. */
   #flushing: number | null = null;
   #flushedMs: number;
@@ -157,6 +158,20 @@ export class Flusher {
   /** Writes down where reading goes on, and the cuts, without flushing. @throws {Fault} `unavailable`: disk full. */
   save(): Promise<void> {
     return this.#exclusively(() => this.#parts.checkpoint());
+  }
+
+  /** Likewise, soon and without anyone waiting. A full disk only makes it be learnt again. */
+  saveSoon(): void {
+    if (this.#isSaving) return;
+    this.#isSaving = true;
+    const save = async (): Promise<void> => {
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#isSaving = false;
+      await this.save();
+    };
+    save().catch((error: unknown) => {
+      if (!isFault(error, 'unavailable')) this.#parts.onFatal(error);
+    });
   }
 
   #exclusively(work: () => Promise<void>): Promise<void> {

@@ -80,14 +80,15 @@ export class Freshness {
     }
     const missing = (): [number, string] | undefined => {
       for (const [partition, at] of positions) {
-        if (applier.isCutOff(origin, partition, at)) throw cutOff(name, origin, partition, at);
-        if (comparePositions(applier.applied(origin, partition), at) < 0) return [partition, formatPosition(at)];
+        if (applier.origins.isCutOff(origin, partition, at)) throw cutOff(name, origin, partition, at);
+        if (comparePositions(applier.origins.applied(origin, partition), at) < 0)
+          return [partition, formatPosition(at)];
       }
       return undefined;
     };
-    if (await applier.waitUntil(() => missing() === undefined, timeoutMs, signal)) return;
+    if (await applier.progress.until(() => missing() === undefined, timeoutMs, signal)) return;
     const [partition, wanted] = missing() ?? [0, ''];
-    const reached = formatPosition(applier.applied(origin, partition));
+    const reached = formatPosition(applier.origins.applied(origin, partition));
     throw new Fault(
       'unavailable',
       `keyspace ${name}, partition ${partition} of ${origin}: wanted ${wanted}, reached ${reached} at ${this.#parts.site} in ${timeoutMs} ms`,
@@ -112,18 +113,18 @@ export class Freshness {
     ]).finally(() => over.abort());
     if (appended) {
       const leftMs = (): number => Math.max(0, untilMs - clock.monotonicMs());
-      const committed = applier.committedAt(site, 0);
-      const isApplied = (): boolean => comparePositions(applier.applied(site, 0), committed) >= 0;
-      if (await applier.waitUntil(isApplied, leftMs(), signal)) {
+      const committed = applier.origins.committed(site, 0);
+      const isApplied = (): boolean => comparePositions(applier.origins.applied(site, 0), committed) >= 0;
+      if (await applier.progress.until(isApplied, leftMs(), signal)) {
         const barrier = applier.asOf.newest(site);
         const isReached = (): boolean => {
           const reached = applier.asOf.reached(site);
           return barrier !== null && reached !== null && comparePositions(reached.at, barrier.at) >= 0;
         };
-        if (await applier.waitUntil(isReached, leftMs(), signal)) return;
+        if (await applier.progress.until(isReached, leftMs(), signal)) return;
       }
     }
-    const reached = formatPosition(applier.applied(site, 0));
+    const reached = formatPosition(applier.origins.applied(site, 0));
     const what = appended ? 'the newest barrier was not applied' : 'no barrier was committed';
     throw new Fault(
       'unavailable',

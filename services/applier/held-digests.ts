@@ -51,17 +51,17 @@ export class HeldDigests {
 
   async #hold(applier: KeyspaceApplier, id: string, forMs: number): Promise<HeldAnswer> {
     const hold = new Hold(id, this.#clock.monotonicMs() + forMs);
-    await applier.hold(hold);
+    await applier.holding.take(hold);
     void this.#endInTime(applier, hold);
     return this.#answer(applier, null);
   }
 
   /** Whoever asked may be gone. */
   async #endInTime(applier: KeyspaceApplier, hold: Hold): Promise<void> {
-    while (applier.heldBy(hold.id) === hold && this.#clock.monotonicMs() < hold.untilMs) {
+    while (applier.holding.by(hold.id) === hold && this.#clock.monotonicMs() < hold.untilMs) {
       await this.#clock.sleep(hold.untilMs - this.#clock.monotonicMs());
     }
-    applier.release(hold.id);
+    applier.holding.release(hold.id);
   }
 
   async #digest(
@@ -71,21 +71,21 @@ export class HeldDigests {
     forMs: number,
     signal: AbortSignal,
   ): Promise<HeldAnswer> {
-    const hold = applier.heldBy(id);
+    const hold = applier.holding.by(id);
     if (hold === null) throw new Fault('unavailable', `comparison ${id} is over at ${this.#site}`);
     hold.advanceTo(at);
     hold.untilMs = this.#clock.monotonicMs() + forMs;
-    applier.freeHeld();
+    applier.holding.goOn();
     try {
       const isThere = (): boolean => reaches(applier, at);
-      const reached = await applier.waitUntil(isThere, forMs, signal);
-      if (!reached || applier.heldBy(id) !== hold) return this.#answer(applier, null);
+      const reached = await applier.progress.until(isThere, forMs, signal);
+      if (!reached || applier.holding.by(id) !== hold) return this.#answer(applier, null);
       const { keyspace } = applier.stores;
       const stores = keyspace.tables.map((table) => applier.stores.tableStore(table.id)!);
       // Taken in one step: what is applied after it is in none of them.
       const all = stores.map((store) => store.partitions.map((partition) => partition.snapshot()));
       const answer = this.#answer(applier, null);
-      applier.release(id);
+      applier.holding.release(id);
       const digests: Record<string, PartitionDigest[]> = {};
       for (const [i, { table }] of stores.entries()) {
         const parts: PartitionDigest[] = [];
@@ -101,19 +101,24 @@ export class HeldDigests {
       }
       return { ...answer, digests };
     } finally {
-      applier.release(id);
+      applier.holding.release(id);
     }
   }
 
   #answer(applier: KeyspaceApplier, digests: HeldAnswer['digests']): HeldAnswer {
-    return { site: this.#site, version: applier.stores.keyspace.version, positions: applier.positions, digests };
+    return {
+      site: this.#site,
+      version: applier.stores.keyspace.version,
+      positions: applier.origins.positions,
+      digests,
+    };
   }
 }
 
 function reaches(applier: KeyspaceApplier, at: Positions): boolean {
   return Object.entries(at).every(([origin, known]) => {
     return known.every((wanted: Position, partition) => {
-      return comparePositions(applier.applied(origin, partition), wanted) >= 0;
+      return comparePositions(applier.origins.applied(origin, partition), wanted) >= 0;
     });
   });
 }

@@ -72,8 +72,8 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
   app.get<{ Params: { keyspace: string } }>('/v1/internal/positions/:keyspace', async (request) => {
     const applier = parts.anyApplierOf(request.params.keyspace);
     const { asOf } = applier;
-    const positions = applier.origins.map((origin) => {
-      return [origin, applier.readers(origin).map((reader) => formatPosition(reader.applied))] as const;
+    const positions = applier.origins.names.map((origin) => {
+      return [origin, applier.origins.readers(origin).map((reader) => formatPosition(reader.applied))] as const;
     });
     return {
       site: parts.site,
@@ -102,7 +102,7 @@ function keySegments({ raw, params }: ReadRequest): string[] {
 function setHeaders(reply: FastifyReply, site: string, applier: KeyspaceApplier): void {
   const asOf = formatTick(applier.asOf.current);
   if (asOf !== null) void reply.header('Tidemark-As-Of', asOf);
-  void reply.header('Tidemark-Site', site).header('Tidemark-Epoch', applier.epoch);
+  void reply.header('Tidemark-Site', site).header('Tidemark-Epoch', applier.origins.epoch);
 }
 
 /** `1700000000000.17`: ms.counter. */

@@ -3,7 +3,7 @@
 import type { RegisterValue } from '@tidemark/control/register-value';
 import type { JobKinds } from '@tidemark/jobs/jobs-http';
 import type { Log } from '@tidemark/log/log';
-import { comparePositions, formatPosition, type Position } from '@tidemark/schema/position';
+import { comparePositions, type Position } from '@tidemark/schema/position';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
@@ -12,9 +12,8 @@ import type { Logger } from '@tidemark/world/logger';
 import { type Random, SystemRandom } from '@tidemark/world/random';
 import type { FastifyInstance } from 'fastify';
 import type { ApplierRules, KeyspaceApplier } from './applier.ts';
-import type { Tick } from './as-of.ts';
+import { type ApplierFacts, factsOf } from './facts.ts';
 import { registerApplierRoutes } from './http.ts';
-import type { Quantiles } from './lag.ts';
 import type { Membership } from './membership.ts';
 import { Replays } from './replays.ts';
 import { RunningKeyspace } from './running.ts';
@@ -61,36 +60,6 @@ const DEFAULTS = {
   heldBytesMax: 8 * MEBIBYTE,
   readTimeoutMs: 10_000,
 } as const;
-
-/** What is known of one origin. */
-export type OriginFacts = {
-  /** By partition, `epoch:seq` of the last record applied. */
-  readonly applied: readonly string[];
-  /** Stamp in ms of the newest BARRIER whose heads are all applied, null for none in this run. */
-  readonly newestBarrierMs: number | null;
-  /** When that was, on the monotonic clock. */
-  readonly heardMonotonicMs: number | null;
-  /** True when everything known to be in this site's copy is applied. */
-  readonly caughtUp: boolean;
-  readonly records: number;
-  readonly rows: number;
-  readonly duplicate: number;
-  readonly ignored: number;
-  /** Of those ignored, the ones that should not be there at all. */
-  readonly alarmed: number;
-  /** Why partitions stopped for good. */
-  readonly stopped: readonly string[];
-};
-
-export type ApplierFacts = {
-  readonly version: number;
-  readonly asOf: Tick | null;
-  readonly origins: Readonly<Record<string, OriginFacts>>;
-  /** now − stamp at the moment of applying, in ms, of records with rows. */
-  readonly lagMs: { readonly minute: Quantiles; readonly run: Quantiles };
-  readonly memtableBytes: number;
-  readonly segmentBytes: number;
-};
 
 export class ApplierService implements AsyncDisposable {
   readonly #parts: ApplierParts;
@@ -148,7 +117,7 @@ export class ApplierService implements AsyncDisposable {
     if (applier === null) return false;
     return reigns.every(({ site, epoch, cuts }) =>
       (cuts ?? []).every(({ seq }, partition) => {
-        return seq < 0 || comparePositions(applier.applied(site, partition), { epoch, seq }) >= 0;
+        return seq < 0 || comparePositions(applier.origins.applied(site, partition), { epoch, seq }) >= 0;
       }),
     );
   }
@@ -193,17 +162,10 @@ export class ApplierService implements AsyncDisposable {
     return this.#running.get(name)?.applier?.stores.keyspace ?? null;
   }
 
+  /** Null while it is not open. */
   facts(keyspace: string): ApplierFacts | null {
     const applier = this.#running.get(keyspace)?.applier ?? null;
-    if (applier === null) return null;
-    const origins = applier.origins.map((origin) => [origin, originFacts(applier, origin)] as const);
-    return {
-      version: applier.stores.keyspace.version,
-      asOf: applier.asOf.current,
-      origins: Object.fromEntries(origins),
-      lagMs: applier.lag.quantiles(),
-      ...applier.stores.sizes(),
-    };
+    return applier === null ? null : factsOf(applier);
   }
 
   /** Writes everything applied so far to disk. */
@@ -216,18 +178,4 @@ export class ApplierService implements AsyncDisposable {
     await this.#replays[Symbol.asyncDispose]();
     for (const running of this.#running.values()) await running[Symbol.asyncDispose]();
   }
-}
-
-function originFacts(applier: KeyspaceApplier, origin: string): OriginFacts {
-  const readers = applier.readers(origin);
-  const { applied: records, ...counts } = applier.counts.of(origin);
-  const heard = applier.heard(origin);
-  return {
-    ...counts,
-    records,
-    applied: readers.map((reader) => formatPosition(reader.applied)),
-    newestBarrierMs: heard?.barrierMs ?? null,
-    heardMonotonicMs: heard?.monotonicMs ?? null,
-    caughtUp: readers.every((reader) => reader.caughtUp),
-  };
 }

@@ -31,7 +31,15 @@ export type News =
   /** Of the origin's partition: everything of the epoch up to seq is committed. */
   | { readonly kind: 'committed'; readonly partition: number; readonly at: Position }
   /** Of this partition: the origin's epoch ends at seq, and `next` follows on it; no origin: `next` is the first. */
-  | { readonly kind: 'closed'; readonly origin: string; readonly at: Position; readonly next: number };
+  | Closed;
+
+/** Where the epoch before an EPOCH_START ended. */
+export type Closed = {
+  readonly kind: 'closed';
+  readonly origin: string;
+  readonly at: Position;
+  readonly next: number;
+};
 
 export type FoldRules = {
   /** False for a local keyspace: what is accepted counts as committed. */
@@ -60,7 +68,7 @@ export class OriginFold {
   /** By epoch: last seq known to be committed. */
   readonly #committed = new Map<number, number>();
   /** By epoch: what its EPOCH_START says about the epoch before, until that record is committed itself. */
-  readonly #starts = new Map<number, News>();
+  readonly #starts = new Map<number, Closed>();
 
   constructor(name: PartitionName, rules: FoldRules, from: Prefix | null) {
     this.name = name;
@@ -114,7 +122,7 @@ export class OriginFold {
     }
     if (body.kind === 'EpochStart') {
       const at = { epoch: body.previousEpoch, seq: body.cutSeq };
-      const closed: News = { kind: 'closed', origin: body.previousOrigin, at, next: epoch };
+      const closed: Closed = { kind: 'closed', origin: body.previousOrigin, at, next: epoch };
       if (this.#counts(envelope) && !this.isCutOff(envelope)) news.push(closed);
       else this.#starts.set(epoch, closed);
     }
@@ -136,13 +144,13 @@ export class OriginFold {
    * Everything of `at.epoch` up to `at.seq` is committed.
    * @returns the cut of the epoch before, when the EPOCH_START that names it has now become committed
    */
-  learnCommitted(at: Position): News[] {
+  learnCommitted(at: Position): Closed[] {
     if (at.seq > (this.#committed.get(at.epoch) ?? -1)) this.#committed.set(at.epoch, at.seq);
     return this.#started(at.epoch);
   }
 
   /** The cut that the epoch's EPOCH_START names, once: that record is committed now. */
-  #started(epoch: number): News[] {
+  #started(epoch: number): Closed[] {
     const start = this.#starts.get(epoch);
     this.#starts.delete(epoch);
     return start === undefined ? [] : [start];
@@ -159,7 +167,7 @@ export class OriginFold {
    * @returns the cut of the epoch before: a writer may have died before it knew its EPOCH_START to be committed, and
    *   then the cut of its own epoch, named by the next writer, is how that becomes known
    */
-  learnCut(at: Position): News[] {
+  learnCut(at: Position): Closed[] {
     return at.seq >= 0 ? this.#started(at.epoch) : [];
   }
 

@@ -145,7 +145,7 @@ export class Readmission {
     const { site: own, clock, random, membership, applierOf } = this.#parts;
     const { keyspace } = value;
     const applier = applierOf(keyspace);
-    if (applier === null || applier.notReadable !== null) return `${own} itself is being built again`;
+    if (applier === null || applier.readability.refusal !== null) return `${own} itself is being built again`;
     const before = await this.#copiesOf(keyspace, site);
     if (typeof before === 'string') return before;
     // A first look, that costs little: what is far behind need not be compared.
@@ -180,11 +180,11 @@ export class Readmission {
     const { site: own, membership } = this.#parts;
     const committed = membership.committedOf(keyspace);
     if (committed === null) return `${own} does not write any more`;
-    const readers = applier.readers(own);
+    const readers = applier.origins.readers(own);
     const isThere = (): boolean => {
       return committed.every((at, p) => at.seq < 0 || comparePositions(readers[p]!.place?.prefix ?? NOT_YET, at) >= 0);
     };
-    if (!(await applier.waitUntil(isThere, ASK_MS, signal))) return `${own} has not applied what is committed`;
+    if (!(await applier.progress.until(isThere, ASK_MS, signal))) return `${own} has not applied what is committed`;
     return readers.map((reader, p) => {
       const prefix = reader.place?.prefix;
       const isOfReign = prefix !== undefined && prefix.epoch === committed[p]!.epoch;

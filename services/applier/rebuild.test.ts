@@ -32,10 +32,10 @@ async function run(site: TestSite, cuts: () => readonly (readonly Cut[])[]): Pro
 
 function isAt(running: RunningKeyspace, turns: Turns): boolean {
   const { applier } = running;
-  if (applier === null || applier.notReadable !== null) return false;
+  if (applier === null || applier.readability.refusal !== null) return false;
   return turns.ends.every((end, partition) => {
     if (end === null) return true;
-    const at = applier.applied(end.origin, partition);
+    const at = applier.origins.applied(end.origin, partition);
     return at.epoch === end.at.epoch && at.seq === end.at.seq;
   });
 }
@@ -60,7 +60,7 @@ describe('a store beyond a cut', () => {
     await fill(site, turns, (epoch) => epoch <= 1);
     const cuts: { told: readonly (readonly Cut[])[] } = { told: [] };
     await using running = await run(site, () => cuts.told);
-    await eventually(() => running.applier!.applied('paris', 0).seq === 5);
+    await eventually(() => running.applier!.origins.applied('paris', 0).seq === 5);
     const before = await digest(running.applier!);
     cuts.told = turns.cuts;
     site.log.read = () => {
@@ -85,7 +85,7 @@ describe('a store beyond a cut', () => {
         await fill(site, turns, (epoch) => epoch <= 1);
         const cuts: { told: readonly (readonly Cut[])[] } = { told: how === 'first' ? turns.cuts : [] };
         let running = await run(site, () => cuts.told);
-        await eventually(() => running.applier!.readers('paris').every((reader) => reader.caughtUp));
+        await eventually(() => running.applier!.origins.readers('paris').every((reader) => reader.caughtUp));
         if (flushes) await running.applier!.flush();
         if (how === 'after a restart') await running[Symbol.asyncDispose]();
         if (how !== 'by the next epoch') cuts.told = turns.cuts;
@@ -118,7 +118,7 @@ describe('a store beyond a cut', () => {
         await fill(first, turns, (epoch) => epoch <= 1);
         {
           await using running = await run(first, () => []);
-          await eventually(() => running.applier!.readers('paris').every((reader) => reader.caughtUp));
+          await eventually(() => running.applier!.origins.readers('paris').every((reader) => reader.caughtUp));
         }
         await fill(first, turns, (epoch) => epoch > 1);
         for (const { after, power, seed } of kills) {

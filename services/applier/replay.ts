@@ -47,7 +47,12 @@ export type ReplayReport = {
   readonly verdicts: Readonly<Partial<Record<Word, { records: number; rows: number }>>>;
 };
 
-export type ReplayParts = { readonly site: string; readonly log: Log; readonly clock: Clock };
+export type ReplayParts = {
+  readonly cluster: string;
+  readonly site: string;
+  readonly log: Log;
+  readonly clock: Clock;
+};
 
 /** The event loop is given away at least this often. */
 const SLICE_MS = 8;
@@ -82,7 +87,7 @@ export class Replay {
     this.#table = table;
     this.#range = parseRange(request.from, request.to, parts.clock.nowMs());
     const { name, primary } = applier.stores.keyspace;
-    const { origins } = applier;
+    const origins = applier.origins.names;
     if (request.origin !== undefined && !origins.includes(request.origin)) {
       const expected = origins.join(', ');
       throw new Fault('invalid', `keyspace ${name} has no log of "${request.origin}" here, only of ${expected}`, {
@@ -136,7 +141,7 @@ export class Replay {
     if (this.#request.origin === undefined && (await log.partitionCount(topic)) === null) return;
     const { start, end } = await log.bounds(topic, partition);
     const slice = await this.#slice(topic, partition, start, end);
-    const { cluster, name: keyspace } = { cluster: this.#applier.cluster, name: this.#applier.stores.keyspace.name };
+    const { cluster, name: keyspace } = { cluster: this.#parts.cluster, name: this.#applier.stores.keyspace.name };
     // A verdict depends on all that came before, so that the fold begins at the log's start, whatever the range.
     let prefix: Prefix = emptyPrefix({ cluster, keyspace, origin, partition });
     for await (const batch of log.read({ topic, partition, from: start, signal, untilEnd: true })) {
@@ -201,7 +206,7 @@ export class Replay {
   #wordFor(verdict: Verdict, target: TableStore | null): Word {
     if (verdict.kind !== 'ACCEPT') return verdict.kind;
     const { partition, origin } = verdict.envelope;
-    if (!this.#applier.readers(origin)[partition]!.counts(verdict.envelope)) return 'UNCOMMITTED';
+    if (!this.#applier.origins.readers(origin)[partition]!.counts(verdict.envelope)) return 'UNCOMMITTED';
     const held = target?.partitions[partition]?.position(origin);
     return held !== undefined && comparePositions(verdict.envelope, held) <= 0 ? 'RESUMED' : 'ACCEPT';
   }

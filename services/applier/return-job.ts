@@ -165,8 +165,8 @@ export class ReturnJob {
     for (;;) {
       if (signal.aborted) throw new Fault('unavailable', 'return: the site is stopping; ask again');
       const applier = this.#parts.anyApplierOf(keyspace);
-      const behind = missingFrom(wanted, (origin, partition) => applier.applied(origin, partition));
-      const missing = behind ?? applier.notReadable;
+      const behind = missingFrom(wanted, (origin, partition) => applier.origins.applied(origin, partition));
+      const missing = behind ?? applier.readability.refusal;
       if (missing === null) return;
       tell({ waitsFor: missing });
       await clock.sleep(LOOK_MS, signal);

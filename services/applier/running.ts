@@ -45,7 +45,7 @@ export class RunningKeyspace implements AsyncDisposable {
   /** @throws {Fault} `unavailable`: it is not open, or being built again and nothing is read yet. */
   get readable(): KeyspaceApplier {
     const applier = this.opened;
-    const refusal = applier.notReadable;
+    const refusal = applier.readability.refusal;
     if (refusal === null) return applier;
     throw new Fault('unavailable', `${refusal}; read it at another site`, { retryAfterMs: 1_000 });
   }
@@ -76,7 +76,7 @@ export class RunningKeyspace implements AsyncDisposable {
       this.#applier = null;
       await this.#parts.replays.close(this.#keyspace.name);
       await before[Symbol.asyncDispose]();
-      await this.#start(before.cuts, before.readableAsOf);
+      await this.#start(before.cuts.all, before.readability.asOf);
     };
     this.#inTurn(again).catch((error: unknown) => this.#parts.onFatal(error));
   }

@@ -72,9 +72,9 @@ export async function reaches(
   partition = 0,
   origin = 'paris',
 ): Promise<void> {
-  const there = (): boolean => formatPosition(applier.applied(origin, partition)) === position;
-  if (await applier.waitUntil(there, 5_000)) return;
-  throw new Error(`at ${formatPosition(applier.applied(origin, partition))}, expected ${position}`);
+  const there = (): boolean => formatPosition(applier.origins.applied(origin, partition)) === position;
+  if (await applier.progress.until(there, 5_000)) return;
+  throw new Error(`at ${formatPosition(applier.origins.applied(origin, partition))}, expected ${position}`);
 }
 
 /** Waits until something holds that nobody tells of. @throws when it does not within 5 s. */

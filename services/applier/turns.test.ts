@@ -51,9 +51,9 @@ function tellCuts(applier: KeyspaceApplier, turns: Turns): void {
 /** An epoch is begun only when every one before it was applied up to its cut; and nothing beyond a cut ever is. */
 function expectInOrder(applier: KeyspaceApplier, turns: Turns): void {
   turns.cuts.forEach((cuts, partition) => {
-    const newest = Math.max(...SITES.map((origin) => applier.applied(origin, partition).epoch));
+    const newest = Math.max(...SITES.map((origin) => applier.origins.applied(origin, partition).epoch));
     for (const { origin, epoch, seq } of cuts) {
-      const at = applier.applied(origin, partition);
+      const at = applier.origins.applied(origin, partition);
       if (at.epoch === epoch) expect(at.seq).toBeLessThanOrEqual(seq);
       if (epoch < newest && seq >= 0) expect(comparePositions(at, { epoch, seq })).toBeGreaterThanOrEqual(0);
     }

@@ -1,6 +1,6 @@
 /** Gathers what the services of this process know into what the site says of itself: on its board, in status, in metrics. */
 
-import type { OriginFacts as AppliedFacts, ApplierFacts } from '@tidemark/applier/main';
+import type { OriginFacts as AppliedFacts, ApplierFacts } from '@tidemark/applier/facts';
 import { type Heard, type Lag, lagOf } from '@tidemark/control/lag';
 import type { MirrorFacts } from '@tidemark/mirror/main';
 import type { CopyFacts, KeyspaceFacts, OriginFacts, SiteFacts } from '@tidemark/watchdog/facts';

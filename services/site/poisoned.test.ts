@@ -81,7 +81,7 @@ describe('a poisoned record', () => {
           await settled();
         }
         await paris.append(log, 0, left);
-        const isThere = (): boolean => [there, here].every((one) => one.applied('paris', 0).seq === BATCHES);
+        const isThere = (): boolean => [there, here].every((one) => one.origins.applied('paris', 0).seq === BATCHES);
         await eventually(isThere);
         expect(await digest(here)).toBe(await digest(there));
         expect([...paris.fatal, ...tokyo.fatal]).toEqual([]);
@@ -121,8 +121,9 @@ describe('a poisoned record', () => {
     const onStuck = (_keyspace: string, _origin: string, partition: number, at: Position): void =>
       mirror.unreadableBeyond(partition, at);
     await using applier = await KeyspaceApplier.start({ ...tokyo.parts(clock), onStuck }, LOCAL, RULES);
-    for (let turn = 0; turn < 300 && applier.applied('paris', 0).seq < BATCHES; turn++) await clock.advance(100);
-    expect(applier.applied('paris', 0)).toEqual({ epoch: 1, seq: BATCHES });
+    for (let turn = 0; turn < 300 && applier.origins.applied('paris', 0).seq < BATCHES; turn++)
+      await clock.advance(100);
+    expect(applier.origins.applied('paris', 0)).toEqual({ epoch: 1, seq: BATCHES });
     // What it promised before is void: under its next identity it has promised nothing.
     for (let turn = 0; turn < 50 && mirror.logId !== 'copy~1'; turn++) await clock.advance(100);
     expect(mirror.logId).toBe('copy~1');

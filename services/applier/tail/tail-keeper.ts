@@ -51,10 +51,10 @@ export class TailKeeper {
   async look(applier: KeyspaceApplier, signal: AbortSignal): Promise<void> {
     const { logger, site, tails } = this.#parts;
     const { name: keyspace } = applier.stores.keyspace;
-    for (const origin of applier.unwrittenTails) {
-      if (!applier.readers(origin).every((reader) => reader.caughtUp)) continue;
+    for (const origin of [...applier.unwrittenTails]) {
+      if (!applier.origins.readers(origin).every((reader) => reader.caughtUp)) continue;
       // What is passed over from now on is a reason to write again.
-      applier.tailWritten(origin);
+      applier.unwrittenTails.delete(origin);
       try {
         const asked = { origin, others: [], classify: false, fate: 'exported', primary: () => site } as const;
         for (const { epoch, records, rows, sha256, file } of (await tails.write(applier, asked, signal)).tails) {
@@ -64,7 +64,7 @@ export class TailKeeper {
         }
       } catch (error) {
         if (!isFault(error)) throw error;
-        applier.tailUnwritten(origin);
+        applier.unwrittenTails.add(origin);
         if (!signal.aborted)
           logger.error({ keyspace, origin }, `keyspace ${keyspace}: tail not written: ${messageOf(error)}`);
       }

@@ -74,7 +74,7 @@ export class Tails {
     const { cluster, site, log } = this.#parts;
     const { name: keyspace, partitions } = applier.stores.keyspace;
     const topic = origin === site ? topicNames.log(keyspace, site) : topicNames.mirror(keyspace, origin);
-    const cutOf = (partition: number, epoch: number): number | null => applier.cutOf(origin, partition, epoch);
+    const cutOf = (partition: number, epoch: number): number | null => applier.cuts.cutOf(origin, partition, epoch);
     return { log, topic, name: { cluster, keyspace, origin }, partitions, cutOf };
   }
 
@@ -193,7 +193,7 @@ export class Tails {
       const value = Buffer.from(sent.value, 'base64');
       const { envelope } = openRecord(value);
       // It may know of no cut yet, or of more: what lies beyond is for this site's cuts to say.
-      const cut = applier.cutOf(origin, envelope.partition, envelope.epoch);
+      const cut = applier.cuts.cutOf(origin, envelope.partition, envelope.epoch);
       if (cut !== null && envelope.seq > cut) yield { envelope, value };
     }
     if (!done) throw new Fault('unknown', `the answer of ${site} breaks off`);
