@@ -12,8 +12,8 @@ const SHORT = 24;
 
 type Values = Uint8Array | Int32Array | Float64Array | BigInt64Array;
 
-/** Up to here room is doubled; beyond, a fifth more at a time, so that little of much memory lies idle. */
-const DOUBLED_MAX = 65_536;
+/** Up to here room is doubled, which copies least; beyond, a fifth more at a time, so that little of much memory lies idle. */
+const DOUBLED_MAX = 1_048_576;
 
 /** Room for `count`, when `now` is no longer enough. */
 export function roomFor(count: number, now: number): number {

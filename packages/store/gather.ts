@@ -1,6 +1,7 @@
 /** Picks rows of a vector into another: one tight loop per kind, as this is what a flush and a merge spend their time on. */
 
 import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
+import { copyWords, wordsOf } from './words.ts';
 
 /** Rows 0 … n − 1 of `into` (empty, of the same kind) become the rows `slots[0 … n)` of `source`; −1: absent. */
 export function gatherRows(into: ColumnVector, source: ColumnVector, slots: Int32Array): void {
@@ -43,24 +44,20 @@ function pickDoubles(into: Float64Array, source: Float64Array, slots: Int32Array
   for (let i = 0; i < slots.length; i++) if (presence[i] === CELL.value) into[i] = source[slots[i]!]!;
 }
 
-/** Up to this many bytes a loop beats a call. */
-const LOOP_BYTES_MAX = 64;
-
 function gatherBytes(into: ColumnVector, source: ColumnVector, slots: Int32Array): void {
   let total = 0;
   for (let i = 0; i < slots.length; i++) if (into.presence[i] === CELL.value) total += source.lengths[slots[i]!]!;
   into.reserveBytes(total);
-  const { arena, starts, lengths, presence } = into;
-  const from = source.arena;
+  const { starts, lengths, presence } = into;
+  const words = wordsOf(into.arena);
+  const from = wordsOf(source.arena);
   let at = into.arenaUsed;
   for (let i = 0; i < slots.length; i++) {
     if (presence[i] !== CELL.value) continue;
     const length = source.lengths[slots[i]!]!;
-    const start = source.starts[slots[i]!]!;
+    copyWords(words, at, from, source.starts[slots[i]!]!, length);
     starts[i] = at;
     lengths[i] = length;
-    if (length > LOOP_BYTES_MAX) from.copy(arena, at, start, start + length);
-    else for (let b = 0; b < length; b++) arena[at + b] = from[start + b]!;
     at += length;
   }
   into.arenaUsed = at;

@@ -104,25 +104,52 @@ function gatherCells(
 ): Cells {
   const held = new ColumnVector(column.vector.kind);
   const cells: Cells = { vector: held, ms: null, low: null };
+  if (column.isOfPuts && memtable.hasNoTombs) {
+    // A cell of every row stands in the row's own slot, and its stamp is the row's.
+    column.vector.reserveRows(memtable.rowCount);
+    slots.set(rowNumbers);
+  } else findSlots(memtable, column, rowNumbers, slots, rows, cells);
+  gatherRows(held, column.vector, slots);
+  return { ...cells, vector: widened(held, kind, rowNumbers.length, `a column of kind ${column.vector.kind}`) };
+}
+
+/** Where each row's cell stands, −1 where there is none; notes the stamps of those that are not their rows'. */
+function findSlots(
+  memtable: Memtable,
+  column: MemtableColumn,
+  rowNumbers: Uint32Array,
+  slots: Int32Array,
+  rows: Rows,
+  cells: Cells,
+): void {
   const { writes } = memtable;
   for (let i = 0; i < rowNumbers.length; i++) {
     const row = rowNumbers[i]!;
     const slot = column.slotOf(row);
     slots[i] = -1;
     if (slot === -1) continue;
-    const write = column.writeOf[slot]!;
+    const write = memtable.writeAt(column, slot, row);
     // A cell older than its row's tombstone is gone.
     const tomb = memtable.tombOf(row);
     if (tomb !== 0 && writes.compare(write, tomb) <= 0) continue;
     slots[i] = slot;
     if (write !== memtable.putOf(row)) rows.setCellStamp(cells, i, writes.msAt(write), writes.lowAt(write));
   }
-  gatherRows(held, column.vector, slots);
-  return { ...cells, vector: widened(held, kind, rowNumbers.length, `a column of kind ${column.vector.kind}`) };
 }
+
+/** From so many rows on stamps are looked up together. */
+const TOGETHER_ROWS = 64;
 
 function gatherStamps(memtable: Memtable, rowNumbers: Uint32Array, rows: Rows): void {
   const { writes } = memtable;
+  if (memtable.hasNoTombs && rowNumbers.length >= TOGETHER_ROWS) {
+    writes.stampsOf(
+      rowNumbers.map((row) => memtable.putOf(row)),
+      rows.putMs,
+      rows.putLow,
+    );
+    return;
+  }
   for (let i = 0; i < rowNumbers.length; i++) {
     const put = memtable.putOf(rowNumbers[i]!);
     const tomb = memtable.tombOf(rowNumbers[i]!);

@@ -1,43 +1,46 @@
 /**
- * What was applied and is not in a segment yet: an open-addressing hash over typed arrays, one vector per column, no
- * object per row. Each row write gets a number; a cell notes the number of the write that won it (4 bytes) and the
- * write's stamp is told by its record (see `write-log.ts`). Frozen, it is sorted once and read like a segment (see `memtable-source.ts`).
+ * What was applied and is not in a segment yet: a hash of keys over typed arrays, one vector per column, no object per
+ * row. Each row write gets a number; a cell notes the number of the write that won it (4 bytes), and not even that while
+ * it is of its row's newest upsert; the write's stamp is told by its record (see `write-log.ts`). Frozen, it is sorted
+ * once and read like a segment (see `memtable-source.ts`).
  */
 
 import type { Physical } from '@tidemark/schema/column-type';
-import { CELL, ColumnVector, roomFor } from '@tidemark/schema/column-vector';
+import { CELL, type ColumnVector, roomFor } from '@tidemark/schema/column-vector';
 import { ROW, type RowBatch } from '@tidemark/schema/row-batch';
 import type { Stamp } from '@tidemark/schema/stamp';
 import type { Fault } from '@tidemark/world/fault';
-import { compareRanges, hashRange } from './bytes.ts';
+import { KeyIndex } from './key-index.ts';
 import { MemtableColumn } from './memtable-column.ts';
 import { sameCell, stampClash, widened } from './rows.ts';
 import { WriteLog } from './write-log.ts';
 
 const FIRST_ROWS = 256;
-/** So full the hash is at most. */
-const FULL_MAX = 0.7;
 
 export class Memtable {
-  rowCount = 0;
-  readonly keys = new ColumnVector('bytes');
   readonly writes = new WriteLog();
   readonly columns = new Map<number, MemtableColumn>();
+  readonly #index = new KeyIndex();
   /** Per row the number of its newest upsert; 0: none. */
   #putOf = new Uint32Array(FIRST_ROWS);
   /** The same of its newest row delete; null while no row has one. */
   #tombOf: Uint32Array | null = null;
-  #hashes = new Uint32Array(FIRST_ROWS);
-  /** Row + 1, or 0 where free. */
-  #slots = new Int32Array(FIRST_ROWS * 2);
   /** Rows of the batch being applied. */
   #rowOf = new Uint32Array(FIRST_ROWS);
 
-  /** Bytes of memory it holds. */
+  get rowCount(): number {
+    return this.#index.count;
+  }
+
+  get keys(): ColumnVector {
+    return this.#index.keys;
+  }
+
+  /** Bytes of memory it uses. Room to grow that was never written to is none of the machine's yet. */
   get memoryBytes(): number {
-    const rowBytes = this.#putOf.byteLength + (this.#tombOf?.byteLength ?? 0) + this.#hashes.byteLength;
-    let bytes = this.keys.memoryBytes + rowBytes + this.#slots.byteLength + this.writes.memoryBytes;
-    for (const column of this.columns.values()) bytes += column.memoryBytes;
+    const { rowCount } = this;
+    let bytes = this.#index.memoryBytes + rowCount * (this.#tombOf === null ? 4 : 8) + this.writes.memoryBytes;
+    for (const column of this.columns.values()) bytes += column.memoryBytes(rowCount);
     return bytes;
   }
 
@@ -46,27 +49,20 @@ export class Memtable {
    * @throws {Fault} `corrupt`: two different writes with one stamp.
    */
   apply(batch: RowBatch, stamp: Stamp): void {
-    const first = this.writes.add(batch, stamp);
-    this.#reserveRows(this.rowCount + batch.rowCount);
-    if (this.#rowOf.length < batch.rowCount) this.#rowOf = new Uint32Array(batch.rowCount * 2);
-    for (let i = 0; i < batch.rowCount; i++) {
-      const row = this.#findOrAdd(batch.keys.arena, batch.keys.starts[i]!, batch.keys.lengths[i]!);
-      this.#rowOf[i] = row;
-      if (batch.flags[i] === ROW.delete) this.#takeDelete(row, first + i);
-      else this.#takePut(row, first + i);
-    }
-    for (const [id, source] of batch.columns) this.#applyColumn(id, source, batch, first);
+    const { rowCount } = batch;
+    const { first, isNewest } = this.writes.add(batch, stamp);
+    const before = this.rowCount;
+    if (this.#rowOf.length < rowCount) this.#rowOf = new Uint32Array(rowCount * 2);
+    this.#index.findOrAddAll(batch.keys, rowCount, this.#rowOf);
+    this.#reserveRows();
+    const isAllNew = this.rowCount - before === rowCount;
+    if (isNewest && !hasDelete(batch)) this.#takeNewest(batch, first, isAllNew);
+    else this.#takeEach(batch, first);
   }
 
   /** The row with that key, or −1. */
   find(key: Uint8Array): number {
-    const hash = hashRange(key, 0, key.length);
-    const mask = this.#slots.length - 1;
-    for (let slot = hash & mask; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const row = this.#slots[slot]! - 1;
-      if (this.#hashes[row] === hash && this.#hasKey(row, key, 0, key.length)) return row;
-    }
-    return -1;
+    return this.#index.find(key);
   }
 
   /** True when columns both have are of the same kind: a schema change in between may have widened one. */
@@ -81,18 +77,20 @@ export class Memtable {
   /** Takes everything another memtable of the same kinds holds. @throws {Fault} `corrupt` as `apply`. */
   absorb(other: Memtable): void {
     const first = this.writes.append(other.writes);
-    this.#reserveRows(this.rowCount + other.rowCount);
     const rowOf = new Uint32Array(other.rowCount);
+    this.#index.findOrAddAll(other.keys, other.rowCount, rowOf);
+    this.#reserveRows();
+    this.#leavePuts();
     for (let i = 0; i < other.rowCount; i++) {
-      const row = this.#findOrAdd(other.keys.arena, other.keys.starts[i]!, other.keys.lengths[i]!);
-      rowOf[i] = row;
-      if (other.tombOf(i) !== 0) this.#takeDelete(row, first + other.tombOf(i));
-      if (other.putOf(i) !== 0) this.#takePut(row, first + other.putOf(i));
+      if (other.tombOf(i) !== 0) this.#takeDelete(rowOf[i]!, first + other.tombOf(i));
+      if (other.putOf(i) !== 0) this.#takePut(rowOf[i]!, first + other.putOf(i));
     }
     for (const [id, column] of other.columns) {
       const into = this.#column(id, column.vector.kind, column.used);
+      into.leavePuts(this.#putOf);
       column.forEach(rowOf.length, (row, slot) => {
-        this.#takeCell(into, rowOf[row]!, column.vector, slot, first + column.writeOf[slot]!);
+        const write = first + column.writeAt(slot, row, other.#putOf);
+        this.#takeCell(into, rowOf[row]!, column.vector, slot, write);
       });
     }
   }
@@ -104,6 +102,64 @@ export class Memtable {
 
   tombOf(row: number): number {
     return this.#tombOf === null ? 0 : this.#tombOf[row]!;
+  }
+
+  /** True when no row has a delete. */
+  get hasNoTombs(): boolean {
+    return this.#tombOf === null;
+  }
+
+  /** The number of the write that won a column's slot, which is of that row. */
+  writeAt(column: MemtableColumn, slot: number, row: number): number {
+    return column.writeAt(slot, row, this.#putOf);
+  }
+
+  /** Upserts that are all newer than what is held: nothing has to be compared. */
+  #takeNewest(batch: RowBatch, first: number, isAllNew: boolean): void {
+    const { rowCount } = batch;
+    const rowOf = this.#rowOf;
+    if (!isAllNew) {
+      // Rows that get a new upsert keep their cells in the columns it does not touch.
+      for (const [id, column] of this.columns) {
+        const given = batch.columns.get(id);
+        if (given === undefined || presentCount(given, rowCount) < rowCount) column.leavePuts(this.#putOf);
+      }
+    }
+    for (const [id, given] of batch.columns) {
+      const count = presentCount(given, rowCount);
+      if (count === 0) continue;
+      const column = this.#column(id, given.kind, count);
+      // Of a key that comes twice only the later write may have no cell.
+      if (!isAllNew && count < rowCount) column.leavePuts(this.#putOf);
+      const source = widened(given, column.vector.kind, rowCount, `column ${id}`);
+      column.takeNewest(source, rowOf, rowCount, this.rowCount, first);
+    }
+    const putOf = this.#putOf;
+    for (let i = 0; i < rowCount; i++) putOf[rowOf[i]!] = first + i;
+  }
+
+  /** Writes of any age: each is held against what it meets. */
+  #takeEach(batch: RowBatch, first: number): void {
+    this.#leavePuts();
+    for (let i = 0; i < batch.rowCount; i++) {
+      if (batch.flags[i] === ROW.delete) this.#takeDelete(this.#rowOf[i]!, first + i);
+      else this.#takePut(this.#rowOf[i]!, first + i);
+    }
+    for (const [id, given] of batch.columns) {
+      const count = presentCount(given, batch.rowCount);
+      if (count === 0) continue;
+      const column = this.#column(id, given.kind, count);
+      column.leavePuts(this.#putOf);
+      const source = widened(given, column.vector.kind, batch.rowCount, `column ${id}`);
+      for (let i = 0; i < batch.rowCount; i++) {
+        if (source.presence[i] === CELL.absent || batch.flags[i] === ROW.delete) continue;
+        this.#takeCell(column, this.#rowOf[i]!, source, i, first + i);
+      }
+    }
+  }
+
+  #leavePuts(): void {
+    for (const column of this.columns.values()) column.leavePuts(this.#putOf);
   }
 
   #takePut(row: number, write: number): void {
@@ -128,21 +184,9 @@ export class Memtable {
     return stampClash(`key ${key}`, this.writes.msAt(write), this.writes.lowAt(write));
   }
 
-  #applyColumn(id: number, given: ColumnVector, batch: RowBatch, first: number): void {
-    let count = 0;
-    for (let i = 0; i < batch.rowCount; i++) if (given.presence[i] !== CELL.absent) count++;
-    if (count === 0) return;
-    const column = this.#column(id, given.kind, count);
-    const source = widened(given, column.vector.kind, batch.rowCount, `column ${id}`);
-    for (let i = 0; i < batch.rowCount; i++) {
-      if (source.presence[i] === CELL.absent || batch.flags[i] === ROW.delete) continue;
-      this.#takeCell(column, this.#rowOf[i]!, source, i, first + i);
-    }
-  }
-
   #takeCell(column: MemtableColumn, row: number, source: ColumnVector, sourceRow: number, write: number): void {
     const slot = column.slotFor(row);
-    const held = column.writeOf[slot]!;
+    const held = this.writeAt(column, slot, row);
     if (held !== 0) {
       const order = this.writes.compare(write, held);
       if (order < 0) return;
@@ -151,7 +195,7 @@ export class Memtable {
         throw this.#clash(row, write);
       }
     }
-    column.writeOf[slot] = write;
+    column.setWrite(slot, write);
     column.vector.copyRow(slot, source, sourceRow);
   }
 
@@ -166,42 +210,24 @@ export class Memtable {
     return column;
   }
 
-  #findOrAdd(bytes: Uint8Array, start: number, length: number): number {
-    const hash = hashRange(bytes, start, length);
-    const mask = this.#slots.length - 1;
-    let slot = hash & mask;
-    for (; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const row = this.#slots[slot]! - 1;
-      if (this.#hashes[row] === hash && this.#hasKey(row, bytes, start, length)) return row;
-    }
-    const row = this.rowCount++;
-    this.keys.setBytes(row, bytes, start, length);
-    this.#hashes[row] = hash;
-    this.#slots[slot] = row + 1;
-    return row;
-  }
-
-  #hasKey(row: number, bytes: Uint8Array, start: number, length: number): boolean {
-    const { arena, starts, lengths } = this.keys;
-    return compareRanges(arena, starts[row]!, lengths[row]!, bytes, start, length) === 0;
-  }
-
-  #reserveRows(count: number): void {
-    if (count <= this.#putOf.length) return;
-    const room = roomFor(count, this.#putOf.length);
+  #reserveRows(): void {
+    if (this.rowCount <= this.#putOf.length) return;
+    const room = roomFor(this.rowCount, this.#putOf.length);
     this.#putOf = copied(this.#putOf, room);
     if (this.#tombOf !== null) this.#tombOf = copied(this.#tombOf, room);
-    this.#hashes = copied(this.#hashes, room);
-    const slots = 2 ** Math.ceil(Math.log2(room / FULL_MAX));
-    if (slots === this.#slots.length) return;
-    this.#slots = new Int32Array(slots);
-    const mask = slots - 1;
-    for (let row = 0; row < this.rowCount; row++) {
-      let slot = this.#hashes[row]! & mask;
-      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
-      this.#slots[slot] = row + 1;
-    }
   }
+}
+
+function hasDelete({ flags, rowCount }: RowBatch): boolean {
+  for (let i = 0; i < rowCount; i++) if (flags[i] === ROW.delete) return true;
+  return false;
+}
+
+/** Cells among rows 0 … rowCount − 1, deleted ones too. */
+function presentCount({ presence }: ColumnVector, rowCount: number): number {
+  let count = 0;
+  for (let i = 0; i < rowCount; i++) if (presence[i] !== CELL.absent) count++;
+  return count;
 }
 
 function copied(old: Uint32Array, room: number): Uint32Array<ArrayBuffer> {

@@ -1,107 +1,185 @@
-/** Row numbers in the order of their keys: a radix sort on the most significant byte first, in slices. */
+/**
+ * Row numbers in the order of their keys. Of the keys' next bytes only the bits in which they differ are packed, with the
+ * row, into 64 bits, and those go through a radix sort, which reads and writes memory in order; keys that are equal so
+ * far are told apart by the bytes that follow.
+ */
 
 import { setImmediate } from 'node:timers/promises';
 import type { ColumnVector } from '@tidemark/schema/column-vector';
 import { compareRanges } from './bytes.ts';
+import { surveyKeys } from './key-bits.ts';
 
 /** Below this, insertion. */
 const SMALL = 24;
-/** Row moves between two turns of the event loop: about 5 ms. */
-const SLICE = 250_000;
-/** One bucket for "the key ends here", then one for each byte. */
-const BUCKETS = 257;
+/** Rows a step goes over between two turns of the event loop: a ms or two. */
+const SLICE = 65_536;
+const DIGIT_BITS = 11;
+const BUCKETS = 2 ** DIGIT_BITS;
+
+type Range = { readonly from: number; readonly to: number; readonly depth: number };
 
 /**
  * Rows 0 … rowCount − 1 in ascending order of key. The vector must not change meanwhile.
  * Cost: linear in the bytes that tell keys apart. Yields to the event loop every few ms.
  */
 export async function sortKeys(keys: ColumnVector, rowCount: number): Promise<Uint32Array> {
-  const rows = new Uint32Array(rowCount);
-  for (let i = 0; i < rowCount; i++) rows[i] = i;
-  const spare = new Uint32Array(rowCount);
-  const counts = new Uint32Array(BUCKETS);
-  /** Ranges still to sort: from, to, and how many leading bytes they share. */
-  const pending: number[] = [0, rowCount, 0];
-  let moved = 0;
-  while (pending.length > 0) {
-    const depth = pending.pop()!;
-    const to = pending.pop()!;
-    const from = pending.pop()!;
-    if (to - from <= SMALL) insert(keys, rows, from, to, depth);
-    else split(keys, rows, spare, counts, from, to, depth, pending);
-    moved += to - from;
-    if (moved < SLICE) continue;
-    moved = 0;
-    await setImmediate();
-  }
-  return rows;
+  const sorter = new Sorter(keys, rowCount);
+  await sorter.run();
+  return sorter.rows;
 }
 
-/** The rows' first `depth` bytes are the same. */
-function insert(keys: ColumnVector, rows: Uint32Array, from: number, to: number, depth: number): void {
-  const { arena, starts, lengths } = keys;
-  for (let i = from + 1; i < to; i++) {
-    const row = rows[i]!;
-    const start = starts[row]! + depth;
-    const length = lengths[row]! - depth;
-    let at = i;
-    for (; at > from; at--) {
-      const other = rows[at - 1]!;
-      if (compareRanges(arena, starts[other]! + depth, lengths[other]! - depth, arena, start, length) <= 0) break;
-      rows[at] = other;
+class Sorter {
+  readonly rows: Uint32Array;
+  readonly #keys: ColumnVector;
+  /** Pairs: packed bits, and packed bits above the place in the range. */
+  #pairs: Uint32Array;
+  #spare: Uint32Array;
+  readonly #counts: Uint32Array;
+  /** Ranges whose keys share `depth` bytes. */
+  readonly #pending: Range[] = [];
+  /** Rows gone over since the last turn of the event loop. */
+  #done = 0;
+
+  constructor(keys: ColumnVector, rowCount: number) {
+    this.#keys = keys;
+    this.rows = new Uint32Array(rowCount);
+    for (let i = 0; i < rowCount; i++) this.rows[i] = i;
+    const isSmall = rowCount <= SMALL;
+    this.#pairs = new Uint32Array(isSmall ? 0 : rowCount * 2);
+    this.#spare = new Uint32Array(isSmall ? 0 : rowCount * 2);
+    this.#counts = new Uint32Array(isSmall ? 0 : BUCKETS);
+    this.#pending.push({ from: 0, to: rowCount, depth: 0 });
+  }
+
+  async run(): Promise<void> {
+    for (let range = this.#pending.pop(); range !== undefined; range = this.#pending.pop()) {
+      if (range.to - range.from <= SMALL) await this.#paused(this.#insert(range));
+      else await this.#sort(range);
     }
-    rows[at] = row;
+  }
+
+  /** Ends with the range in order, as far as its next bytes tell, and what they do not tell pending. */
+  async #sort({ from, to, depth }: Range): Promise<void> {
+    const count = to - from;
+    const rows = this.rows.subarray(from, to);
+    const placeBits = 32 - Math.clz32(count - 1);
+    const bits = surveyKeys(this.#keys, rows, depth, 64 - placeBits);
+    await this.#paused(count);
+    if (bits.isEnd) {
+      // Nothing but what zero bytes and ends have in common: as no table's keys are.
+      rows.sort((a, b) => this.#compare(a, b, depth));
+      return;
+    }
+    if (bits.count > 0) {
+      await this.#slices(count, (begin, end) => bits.pack(this.#keys, rows, begin, end, placeBits, this.#pairs));
+      const low = Math.max(0, bits.count - 32);
+      for (let bit = placeBits; bit < placeBits + low; bit += DIGIT_BITS) {
+        await this.#pass(count, 1, bit, Math.min(DIGIT_BITS, placeBits + low - bit));
+      }
+      const high = bits.count - low;
+      for (let bit = 0; bit < high; bit += DIGIT_BITS) {
+        await this.#pass(count, 0, bit, Math.min(DIGIT_BITS, high - bit));
+      }
+      await this.#takeOrder(rows, placeBits);
+    }
+    await this.#splitEqual(from, count, placeBits, depth + bits.wholeBytes, bits.count > 0);
+  }
+
+  /** One pass of a radix sort by some bits of one half of the pairs. */
+  async #pass(count: number, half: 0 | 1, shift: number, width: number): Promise<void> {
+    const counts = this.#counts.fill(0);
+    const mask = 2 ** width - 1;
+    const pairs = this.#pairs;
+    const spare = this.#spare;
+    for (let at = half; at < count * 2; at += 2) counts[(pairs[at]! >>> shift) & mask]!++;
+    let place = 0;
+    for (let bucket = 0; bucket <= mask; bucket++) {
+      const size = counts[bucket]!;
+      counts[bucket] = place;
+      place += size * 2;
+    }
+    await this.#slices(count, (begin, end) => {
+      for (let at = begin * 2; at < end * 2; at += 2) {
+        const digit = (pairs[at + half]! >>> shift) & mask;
+        const to = counts[digit]!;
+        counts[digit] = to + 2;
+        spare[to] = pairs[at]!;
+        spare[to + 1] = pairs[at + 1]!;
+      }
+    });
+    this.#pairs = spare;
+    this.#spare = pairs;
+  }
+
+  async #takeOrder(rows: Uint32Array, placeBits: number): Promise<void> {
+    const before = rows.slice();
+    const mask = 2 ** placeBits - 1;
+    const pairs = this.#pairs;
+    await this.#slices(rows.length, (begin, end) => {
+      for (let i = begin; i < end; i++) rows[i] = before[pairs[i * 2 + 1]! & mask]!;
+    });
+  }
+
+  /** Neighbours whose packed bits are the same are still to be sorted. */
+  async #splitEqual(from: number, count: number, placeBits: number, depth: number, isPacked: boolean): Promise<void> {
+    if (!isPacked) {
+      this.#pending.push({ from, to: from + count, depth });
+      return;
+    }
+    const pairs = this.#pairs;
+    await this.#slices(count, (begin, end) => {
+      for (let i = begin; i < end; i++) {
+        if (i > 0 && isSame(pairs, i - 1, i, placeBits)) continue;
+        let to = i + 1;
+        while (to < count && isSame(pairs, i, to, placeBits)) to++;
+        if (to === i + 1) continue;
+        const range = { from: from + i, to: from + to, depth };
+        if (to - i <= SMALL) this.#insert(range);
+        else this.#pending.push(range);
+      }
+    });
+  }
+
+  /** @returns the rows it went over */
+  #insert({ from, to, depth }: Range): number {
+    for (let i = from + 1; i < to; i++) {
+      const row = this.rows[i]!;
+      let at = i;
+      for (; at > from && this.#compare(this.rows[at - 1]!, row, depth) > 0; at--) this.rows[at] = this.rows[at - 1]!;
+      this.rows[at] = row;
+    }
+    return to - from;
+  }
+
+  /** The rows' first `depth` bytes are the same. */
+  #compare(a: number, b: number, depth: number): number {
+    const { arena, starts, lengths } = this.#keys;
+    return compareRanges(
+      arena,
+      starts[a]! + depth,
+      lengths[a]! - depth,
+      arena,
+      starts[b]! + depth,
+      lengths[b]! - depth,
+    );
+  }
+
+  async #slices(count: number, step: (begin: number, end: number) => void): Promise<void> {
+    for (let begin = 0; begin < count; begin += SLICE) {
+      const end = Math.min(begin + SLICE, count);
+      step(begin, end);
+      await this.#paused(end - begin);
+    }
+  }
+
+  #paused(rows: number): Promise<void> | undefined {
+    this.#done += rows;
+    if (this.#done < SLICE) return undefined;
+    this.#done = 0;
+    return setImmediate();
   }
 }
 
-/** How many leading bytes all of the rows share, at least `depth`. */
-function sharedBytes(keys: ColumnVector, rows: Uint32Array, from: number, to: number, depth: number): number {
-  const { arena, starts, lengths } = keys;
-  const first = starts[rows[from]!]!;
-  let shared = lengths[rows[from]!]!;
-  for (let i = from + 1; i < to && shared > depth; i++) {
-    const start = starts[rows[i]!]!;
-    const length = lengths[rows[i]!]!;
-    if (length < shared) shared = length;
-    let at = depth;
-    while (at < shared && arena[first + at] === arena[start + at]) at++;
-    shared = at;
-  }
-  return shared;
-}
-
-function split(
-  keys: ColumnVector,
-  rows: Uint32Array,
-  spare: Uint32Array,
-  counts: Uint32Array,
-  from: number,
-  to: number,
-  depth: number,
-  pending: number[],
-): void {
-  const { arena, starts, lengths } = keys;
-  counts.fill(0);
-  for (let i = from; i < to; i++) {
-    const row = rows[i]!;
-    counts[depth < lengths[row]! ? arena[starts[row]! + depth]! + 1 : 0]!++;
-  }
-  const one = counts.indexOf(to - from);
-  if (one !== -1) {
-    // All share this byte (or all end here, and are equal).
-    if (one !== 0) pending.push(from, to, sharedBytes(keys, rows, from, to, depth + 1));
-    return;
-  }
-  let at = from;
-  for (let bucket = 0; bucket < BUCKETS; bucket++) {
-    const count = counts[bucket]!;
-    if (count > 1 && bucket !== 0) pending.push(at, at + count, depth + 1);
-    counts[bucket] = at;
-    at += count;
-  }
-  for (let i = from; i < to; i++) {
-    const row = rows[i]!;
-    spare[counts[depth < lengths[row]! ? arena[starts[row]! + depth]! + 1 : 0]!++] = row;
-  }
-  rows.set(spare.subarray(from, to), from);
+function isSame(pairs: Uint32Array, a: number, b: number, placeBits: number): boolean {
+  return pairs[a * 2] === pairs[b * 2] && (pairs[a * 2 + 1]! ^ pairs[b * 2 + 1]!) >>> placeBits === 0;
 }

@@ -9,6 +9,8 @@ import { type Stamp, stampLow } from '@tidemark/schema/stamp';
 const COUNTER_SPAN = 65_536;
 const COUNTER_UNIT = 4_294_967_296;
 const FIRST_RECORDS = 16;
+/** Writes of a page: from its first write's record on, that of any other is near. */
+const PAGE_BITS = 6;
 
 export class WriteLog {
   /** The number of the next write; 0 is none, older than every other. */
@@ -24,24 +26,54 @@ export class WriteLog {
   #ticksBytes = 0;
   /** The record found last: neighbours are asked for together. */
   #last = 0;
+  /** No stamp so far is larger. */
+  #maxMs = -1;
+  #maxLow = 0;
+  /** The record of every PAGE-th write, once asked for. */
+  #pages = new Uint32Array(0);
 
   get memoryBytes(): number {
     return this.#firsts.length * 28 + this.#ticksBytes;
   }
 
-  /** Numbers for the rows of a record. @returns the first of them */
-  add({ rowCount, stampOffsets }: RowBatch, stamp: Stamp): number {
+  /**
+   * Numbers for the rows of a record.
+   * @returns the first of them, and whether each write has a larger stamp than all before it
+   */
+  add({ rowCount, stampOffsets }: RowBatch, stamp: Stamp): { readonly first: number; readonly isNewest: boolean } {
     const start = stampOffsets[0] ?? 0;
-    const record = this.#addRecord(stamp.ms, stamp.counter + start, stampLow(0, stamp.site, stamp.writer));
-    for (let i = 0; i < rowCount; i++) {
-      if (stampOffsets[i] === start + i) continue;
+    const tail = stampLow(0, stamp.site, stamp.writer);
+    const record = this.#addRecord(stamp.ms, stamp.counter + start, tail);
+    let isRising = true;
+    let isPlain = true;
+    let most = start;
+    for (let i = 1; i < rowCount; i++) {
+      const offset = stampOffsets[i]!;
+      isRising &&= offset > most;
+      isPlain &&= offset === start + i;
+      if (offset > most) most = offset;
+    }
+    if (!isPlain)
       this.#keepTicks(
         record,
-        Uint32Array.from({ length: rowCount }, (_, row) => stampOffsets[row]! - start),
+        stampOffsets.slice(0, rowCount).map((offset) => offset - start),
       );
-      break;
-    }
-    return this.#take(rowCount);
+    const first = this.#take(rowCount);
+    if (rowCount === 0) return { first, isNewest: true };
+    const isNewest = isRising && this.#isAboveAll(stamp.ms, stamp.counter + start, tail);
+    this.#raise(stamp.ms, stamp.counter + most, tail);
+    return { first, isNewest };
+  }
+
+  #isAboveAll(ms: number, ticks: number, tail: number): boolean {
+    const own = ms + Math.floor(ticks / COUNTER_SPAN);
+    return own > this.#maxMs || (own === this.#maxMs && (ticks % COUNTER_SPAN) * COUNTER_UNIT + tail > this.#maxLow);
+  }
+
+  #raise(ms: number, ticks: number, tail: number): void {
+    if (!this.#isAboveAll(ms, ticks, tail)) return;
+    this.#maxMs = ms + Math.floor(ticks / COUNTER_SPAN);
+    this.#maxLow = (ticks % COUNTER_SPAN) * COUNTER_UNIT + tail;
   }
 
   /** All writes of another log; write i of it becomes i + the result. */
@@ -54,7 +86,36 @@ export class WriteLog {
       if (ticks !== undefined) this.#keepTicks(record, ticks);
     }
     this.#take(other.count - 1);
+    this.#raise(other.#maxMs, Math.floor(other.#maxLow / COUNTER_UNIT), other.#maxLow % COUNTER_UNIT);
     return shift;
+  }
+
+  /** The stamps of some writes, into `ms` and `low`; write 0 changes nothing. No more writes are added after that. */
+  stampsOf(writes: Uint32Array, ms: Float64Array, low: Float64Array): void {
+    if (this.#pages.length === 0) this.#fillPages();
+    const firsts = this.#firsts;
+    const end = this.#records;
+    const isTicked = this.#ticks.size > 0;
+    for (let i = 0; i < writes.length; i++) {
+      const write = writes[i]!;
+      if (write === 0) continue;
+      let record = this.#pages[write >>> PAGE_BITS]!;
+      while (record + 1 < end && firsts[record + 1]! <= write) record++;
+      const ticks = isTicked ? this.#counterAt(write) : this.#counters[record]! + (write - firsts[record]!);
+      const over = ticks < COUNTER_SPAN ? 0 : Math.floor(ticks / COUNTER_SPAN);
+      ms[i] = this.#ms[record]! + over;
+      low[i] = (ticks - over * COUNTER_SPAN) * COUNTER_UNIT + this.#tails[record]!;
+    }
+  }
+
+  #fillPages(): void {
+    this.#pages = new Uint32Array((this.count >>> PAGE_BITS) + 1);
+    let record = 0;
+    for (let page = 0; page < this.#pages.length; page++) {
+      const write = page << PAGE_BITS;
+      while (record + 1 < this.#records && this.#firsts[record + 1]! <= write) record++;
+      this.#pages[page] = record;
+    }
   }
 
   msAt(write: number): number {
