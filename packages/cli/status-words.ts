@@ -34,6 +34,7 @@ type KeyspaceStatus = {
   readonly keyspace: string;
   readonly version: number;
   readonly ack: string;
+  readonly ackLowered: string | null;
   readonly primary: string;
   readonly epoch: number | null;
   readonly sites: readonly {
@@ -57,8 +58,9 @@ export function statusInWords(status: Status): string {
   return [...parts, ...status.keyspaces.map(keyspaceInWords)].join('\n\n');
 }
 
-function keyspaceInWords({ keyspace, version, ack, primary, epoch, sites }: KeyspaceStatus): string {
-  const head = `keyspace ${keyspace}: version ${version}, ack ${ack}, primary ${primary}, epoch ${epoch ?? 'unknown'}`;
+function keyspaceInWords({ keyspace, version, ack, ackLowered, primary, epoch, sites }: KeyspaceStatus): string {
+  const level = ackLowered === null ? ack : `${ackLowered} (lowered from ${ack} until sites enough are back)`;
+  const head = `keyspace ${keyspace}: version ${version}, ack ${level}, primary ${primary}, epoch ${epoch ?? 'unknown'}`;
   const rows = sites.flatMap(({ site, role, phase, origins }) => {
     if (origins.length === 0) return [[site, role, phase, null, null, null, null, null, null]];
     return origins.map((one) => {

@@ -157,7 +157,7 @@ describe('a live table', () => {
     sites: [at('paris', 'unknown', 'no heartbeat for 4 s'), at('tokyo', 'alive', null), at('quito', 'alive', null)],
     keyspaces: [
       {
-        ...{ keyspace: 'travel', version: 1, ack: 'sync(1)', primary: 'tokyo', epoch: 2 },
+        ...{ keyspace: 'travel', version: 1, ack: 'sync(1)', ackLowered: null, primary: 'tokyo', epoch: 2 },
         sites: ['paris', 'tokyo', 'quito'].map((site) => ({ site, role: 'data', phase: 'running', origins: [origin] })),
       },
     ],

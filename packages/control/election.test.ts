@@ -43,6 +43,7 @@ function registerOf({ members, k, reigns = [PARIS] }: Shape): RegisterValue {
     nextEpoch: 3,
     ack: { name: k === 0 ? 'local' : 'sync', k },
     failover: 'automatic',
+    degradeTo: k,
     members: members.map((state, at) => ({ site: SITES[at]!, state, logIds: logIdsOf(SITES[at]!) })),
     witnesses: [],
     reigns,

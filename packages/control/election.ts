@@ -7,7 +7,7 @@
  * in one order, whoever asked first: so a record that is acked is in front of the fence that is read back, and in the cut.
  */
 
-import type { AckLevel } from '@tidemark/schema/table';
+import { type AckLevel, ackOf } from '@tidemark/schema/table';
 import {
   type CutAt,
   type Election,
@@ -227,7 +227,7 @@ export function levelFor(
   wanted: AckLevel,
   kMin = wanted.k,
 ): AckLevel | null {
-  for (let k = wanted.k; k >= kMin; k--) if (mayCommit(value, election, holders, k)) return { ...wanted, k };
+  for (let k = wanted.k; k >= kMin; k--) if (mayCommit(value, election, holders, k)) return ackOf(k);
   return null;
 }
 

@@ -15,6 +15,7 @@ const VALUE: RegisterValue = {
   nextEpoch: 5,
   ack: { name: 'sync', k: 1 },
   failover: 'automatic',
+  degradeTo: 1,
   members: SITES.map((site) => ({ site, state: 'ACTIVE', logIds: {} })),
   witnesses: [],
   reigns: [
@@ -28,6 +29,7 @@ const VALUE: RegisterValue = {
 const changes = fc.record({
   ack: fc.constantFrom<RegisterValue['ack']>({ name: 'local', k: 0 }, { name: 'sync', k: 1 }, { name: 'sync', k: 2 }),
   failover: fc.constantFrom<RegisterValue['failover']>('automatic', 'manual'),
+  degradeTo: fc.nat(2),
   paused: fc.boolean(),
   lastFailover: fc.option(
     fc.record({ epoch: fc.constant(4), atMs: fc.integer({ min: NOW - 7_200_000, max: NOW + 60_000 }) }),
@@ -52,7 +54,7 @@ describe('failover policy', () => {
           value.ack.name === 'sync' &&
           value.failover === 'automatic' &&
           !value.paused &&
-          whole > value.ack.k &&
+          whole > Math.min(value.ack.k, value.degradeTo) &&
           agoMs >= POLICY_RULES.failoverEveryMsMin;
         expect(policy.kind).toBe(may ? 'go' : 'hindered');
         if (policy.kind !== 'hindered') return;

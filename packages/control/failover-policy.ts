@@ -68,16 +68,16 @@ function noMajority(value: RegisterValue, lost: string): Hindrance {
 /** E6: the candidate and k others must hold everything before the new reign may begin. */
 function tooFewMembers(value: RegisterValue, lost: string): Hindrance | null {
   const left = value.members.filter(({ site, state }) => state === 'ACTIVE' && site !== lost).map(({ site }) => site);
-  const need = value.ack.k + 1;
+  const need = Math.min(value.ack.k, value.degradeTo) + 1;
   if (left.length >= need) return null;
   const names = left.length === 0 ? 'none' : left.join(', ');
   return {
     code: 'too-few-members',
     kind: 'refusal',
-    rule: `a new reign begins only where ${need} members hold everything, as ${formatAck(value.ack)} promises`,
+    rule: `a new reign begins only where ${need} members hold everything, as ${formatAck(value.ack)} promises and degradeTo ${value.degradeTo} allows`,
     words: `without ${lost} there are ${left.length} whole members left (${names}), and ${formatAck(value.ack)} needs ${need}: nothing acked is lost, but nothing can be written`,
     remedy: `bring ${lost} back, or a member that is being rebuilt; or accept what it means with "tidemark failover --accept-loss"`,
-    wouldHavePrevented: `a further data site, so that ${need} are left when one is lost`,
+    wouldHavePrevented: `a further data site, so that ${need} are left when one is lost; or a lower degradeTo, with which the sites that are left go on at a lower level`,
   };
 }
 

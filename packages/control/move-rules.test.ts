@@ -23,6 +23,7 @@ const VALUE: RegisterValue = {
   nextEpoch: 5,
   ack: { name: 'sync', k: 1 },
   failover: 'automatic',
+  degradeTo: 1,
   members: DATA.map((site) => ({ site, state: 'ACTIVE', logIds: { paris: logIdOf(site) } })),
   witnesses: ['vienna'],
   reigns: [{ epoch: 4, site: 'paris', writerId: 'w', cuts: null }],

@@ -148,14 +148,14 @@ function forced(value: RegisterValue, move: Move, sight: MoveSight): MoveRefusal
 
 /** E6: the new reign begins only where k others hold everything too. */
 function tooFew(value: RegisterValue, { copies }: MoveSight): MoveRefusal | null {
-  const need = value.ack.k + 1;
+  const need = Math.min(value.ack.k, value.degradeTo) + 1;
   const whole = value.members.filter(
     ({ site, state }) => state === 'ACTIVE' && copies.some((one) => one.site === site),
   );
   if (whole.length >= need) return null;
   return {
     code: 'too-few-members',
-    rule: `a new reign begins only where ${need} members hold everything, as ${formatAck(value.ack)} promises`,
+    rule: `a new reign begins only where ${need} members hold everything, as ${formatAck(value.ack)} promises and degradeTo ${value.degradeTo} allows`,
     words: `${whole.length} whole members answer (${whole.map(({ site }) => site).join(', ') || 'none'}), and ${need} are needed`,
     remedy: 'bring one of the others back first: writes would not begin before',
   };

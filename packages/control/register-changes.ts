@@ -79,6 +79,9 @@ export function commitElection(value: RegisterValue, changeId: string, commit: C
   });
 }
 
+/** What the keyspace file says of a register. */
+export type Terms = Pick<RegisterValue, 'ack' | 'failover' | 'degradeTo'>;
+
 /** Who may change members: the writer of the newest reign, and only while no election is open. */
 export type Owner = { readonly epoch: number; readonly writerId: string };
 
@@ -106,6 +109,17 @@ export function demoteMember(value: RegisterValue, changeId: string, by: string 
   if (refused !== null) return { refused };
   const members = value.members.map((m) => (m.site === site ? { ...m, state: 'REBUILD' as const } : m));
   return next(value, changeId, { members });
+}
+
+/**
+ * The newest reign's writer has the keyspace's terms stand in the register: a level that an election lowered is raised
+ * again (rule 23: it acks by both meanwhile), and what operators changed in the keyspace file is taken over.
+ */
+export function setTerms(value: RegisterValue, changeId: string, owner: Owner, terms: Terms): Change {
+  const refused = ownerRefusal(value, owner);
+  if (refused !== null) return { refused };
+  if (terms.ack.k < value.ack.k) return { refused: `k is lowered by elections only: ${value.ack.k} to ${terms.ack.k}` };
+  return next(value, changeId, terms);
 }
 
 /** An operator keeps suspicion from starting elections, or lets it again. */

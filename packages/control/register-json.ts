@@ -32,6 +32,7 @@ const value = z.looseObject({
   nextEpoch: whole,
   ack: z.looseObject({ name: z.enum(['local', 'sync']), k: whole }),
   failover: z.enum(['automatic', 'manual']),
+  degradeTo: whole,
   members: z.array(member),
   witnesses: z.array(text),
   reigns: z.array(reign),

@@ -82,6 +82,7 @@ const INITIAL: RegisterValue = {
   nextEpoch: 1,
   ack: { name: 'sync', k: 1 },
   failover: 'automatic',
+  degradeTo: 1,
   members: ['a', 'b'].map((site) => ({ site, state: 'ACTIVE', logIds: {} })),
   witnesses: ['c'],
   reigns: [],

@@ -76,8 +76,11 @@ export type RegisterValue = {
   /** Null: STEADY. */
   readonly election: Election | null;
   readonly nextEpoch: number;
+  /** The level of the newest reign: the keyspace's own, or what an election had to lower it to. */
   readonly ack: AckLevel;
   readonly failover: 'automatic' | 'manual';
+  /** The k that an election may lower the level to (E6). */
+  readonly degradeTo: number;
   readonly members: readonly Member[];
   readonly witnesses: readonly string[];
   /** Oldest first; the last is the newest, whether its writer lives or not. At most `REIGNS_MAX` are kept. */
@@ -107,6 +110,7 @@ export function initialValue(keyspace: Keyspace): RegisterValue {
     nextEpoch: 1,
     ack: keyspace.ack,
     failover: keyspace.failover,
+    degradeTo: keyspace.degradeTo,
     members: named('data').map((site) => ({ site, state: 'REBUILD', logIds: {} })),
     witnesses: named('witness'),
     reigns: [],

@@ -203,6 +203,7 @@ const VALUE: RegisterValue = {
   nextEpoch: 4,
   ack: { name: 'sync', k: 1 },
   failover: 'automatic',
+  degradeTo: 1,
   members: SITES.map((site) => ({ site, state: 'ACTIVE', logIds: {} })),
   witnesses: [],
   reigns: [{ epoch: 3, site: 'paris', writerId: 'w', cuts: null }],

@@ -31,7 +31,7 @@ export type Evolution = { readonly keyspace: Keyspace; readonly changes: string[
 
 /**
  * Applies a file to what is stored (null when nothing is). What the file leaves out stays as stored; at creation
- * failover is automatic, there are 8 partitions, and keys have no sort part.
+ * failover is automatic, no epoch begins with a lower k than `ack` says, there are 8 partitions, and keys have no sort part.
  * @throws {Fault} `invalid`: the change is not allowed; names both values.
  */
 export function evolve(stored: Keyspace | null, file: KeyspaceFile): Evolution {
@@ -46,6 +46,7 @@ function create(file: KeyspaceFile): Evolution {
     primary: file.primary,
     ack: parseAck(file.ack),
     failover: file.failover ?? 'automatic',
+    degradeTo: file.degradeTo ?? parseAck(file.ack).k,
     sites: Object.entries(file.sites).map(([name, role], i): Site => ({ name, number: i + 1, role })),
     partitions: file.partitions ?? COUNTS.partitionsDefault,
     tables: Object.entries(file.tables).map(([name, table], i) => createTable(i + 1, name, table)),
@@ -88,10 +89,12 @@ function change(stored: Keyspace, file: KeyspaceFile): Evolution {
   fixed('ack', formatAck(stored.ack), formatAck(parseAck(file.ack)), 'it is fixed at creation for now');
   const failover = file.failover ?? stored.failover;
   if (failover !== stored.failover) changes.push(`failover: ${stored.failover} → ${failover}`);
+  const degradeTo = file.degradeTo ?? stored.degradeTo;
+  if (degradeTo !== stored.degradeTo) changes.push(`degradeTo: ${stored.degradeTo} → ${degradeTo}`);
   const sites = changeSites(stored, file, changes);
   const tables = changeTables(stored, file, changes);
   if (changes.length === 0) return { keyspace: stored, changes };
-  const keyspace: Keyspace = { ...stored, version: stored.version + 1, failover, sites, tables };
+  const keyspace: Keyspace = { ...stored, version: stored.version + 1, failover, degradeTo, sites, tables };
   checkSize(keyspace);
   return { keyspace, changes };
 }

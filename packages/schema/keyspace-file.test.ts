@@ -37,7 +37,9 @@ describe('keyspace file', () => {
   });
 
   it('is given back as it was taken, once it has become a keyspace', () => {
-    expect(formatKeyspaceFile(evolve(null, parseKeyspaceFile(travel())).keyspace)).toEqual(travel());
+    for (const file of [travel(), { ...travel(), degradeTo: 0 }]) {
+      expect(formatKeyspaceFile(evolve(null, parseKeyspaceFile(file)).keyspace)).toEqual(file);
+    }
   });
 
   it.each([
@@ -73,6 +75,11 @@ describe('keyspace file', () => {
       'more copies than sites',
       { ...travel(), ack: 'sync(3)' },
       /ack: got "sync\(3\)", expected at most 2 .*there are 3/,
+    ],
+    [
+      'a level to go down to that is none',
+      { ...travel(), degradeTo: 2 },
+      /degradeTo: got 2, expected at most 1 .*sync\(1\)/,
     ],
     ['sync(0)', { ...travel(), ack: 'sync(0)' }, /ack: got "sync\(0\)", expected local or sync\(k\)/],
     ['no partition', { ...travel(), partitions: 0 }, /partitions: got 0, expected at least 1/],

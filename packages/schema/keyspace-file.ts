@@ -65,6 +65,7 @@ export const KEYSPACE_FILE = z.strictObject({
   primary: nameSchema,
   ack: z.string().regex(/^(local|sync\([1-9]\d{0,2}\))$/, { error: 'local or sync(k)' }),
   failover: z.enum(['automatic', 'manual']).optional(),
+  degradeTo: z.int().min(0).optional(),
   sites: z.record(nameSchema, z.enum(['data', 'witness'])),
   partitions: z.int().min(1).max(COUNTS.partitionsMax).optional(),
   tables: z.record(nameSchema, tableSchema),
@@ -116,6 +117,9 @@ function checkSites(file: KeyspaceFile): void {
   const { name, k } = parseAck(file.ack);
   if (name === 'sync' && k > data.length - 1) {
     throw refused('ack', file.ack, `at most ${data.length - 1} other data sites to wait for: there are ${data.length}`);
+  }
+  if (file.degradeTo !== undefined && file.degradeTo > k) {
+    throw refused('degradeTo', file.degradeTo, `at most ${k} other sites, as ack is ${file.ack}`);
   }
 }
 
@@ -220,6 +224,7 @@ export function formatKeyspaceFile(keyspace: Keyspace): KeyspaceFile {
     primary: keyspace.primary,
     ack: formatAck(keyspace.ack),
     failover: keyspace.failover,
+    ...(keyspace.degradeTo < keyspace.ack.k ? { degradeTo: keyspace.degradeTo } : {}),
     sites: Object.fromEntries(keyspace.sites.map((site) => [site.name, site.role])),
     partitions: keyspace.partitions,
     tables: Object.fromEntries(keyspace.tables.map((table) => [table.name, formatTable(table)])),

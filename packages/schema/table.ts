@@ -46,10 +46,17 @@ export type Keyspace = {
   readonly primary: string;
   readonly ack: AckLevel;
   readonly failover: 'automatic' | 'manual';
+  /** The k that a new epoch may begin with when no more sites than that can hold what was acked; at most `ack.k`. */
+  readonly degradeTo: number;
   readonly sites: readonly Site[];
   readonly partitions: number;
   readonly tables: readonly Table[];
 };
+
+/** What `k` other sites give: with none, no more than `local`. */
+export function ackOf(k: number): AckLevel {
+  return k === 0 ? { name: 'local', k } : { name: 'sync', k };
+}
 
 export function formatAck(ack: AckLevel): string {
   return ack.name === 'local' ? 'local' : `sync(${ack.k})`;

@@ -40,6 +40,7 @@ export function sampleKeyspace(change: Partial<Keyspace> = {}): Keyspace {
     primary: 'paris',
     ack: { name: 'local', k: 0 },
     failover: 'automatic',
+    degradeTo: 0,
     sites,
     partitions: 2,
     tables: [table],

@@ -19,6 +19,7 @@ const KEYSPACE: Keyspace = {
   primary: 'paris',
   ack: { name: 'sync', k: 1 },
   failover: 'manual',
+  degradeTo: 1,
   sites: [
     { name: 'paris', number: 0, role: 'data' },
     { name: 'tokyo', number: 1, role: 'data' },

@@ -55,6 +55,8 @@ export type KeyspaceStatus = {
   readonly keyspace: string;
   readonly version: number;
   readonly ack: string;
+  /** What acks promise now, where an election had to lower it; null: what `ack` says. */
+  readonly ackLowered: string | null;
   /** The site of the newest reign; before the register was read, the one it was defined with. */
   readonly primary: string;
   /** State of the primary's site. */
@@ -156,6 +158,7 @@ function keyspaceStatus(input: StatusInput, keyspace: Keyspace): KeyspaceStatus 
     keyspace: name,
     version,
     ack: formatAck(ack),
+    ackLowered: value === null || value.ack.k >= ack.k ? null : formatAck(value.ack),
     primary,
     primaryState: stateOf(input, primary),
     epoch: reign?.epoch ?? epoch,

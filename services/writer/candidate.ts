@@ -9,7 +9,7 @@ import {
   cutsOf,
   type FenceReport,
   holdersOf,
-  mayCommit,
+  levelFor,
   reportedOf,
   type SiteCopies,
 } from '@tidemark/control/election';
@@ -24,7 +24,7 @@ import {
   type RegisterValue,
 } from '@tidemark/control/register-value';
 import type { Log } from '@tidemark/log/log';
-import type { Keyspace } from '@tidemark/schema/table';
+import { type AckLevel, formatAck, type Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
@@ -45,6 +45,8 @@ const DRAIN_MS = 5_000;
 const DRAIN_LOOK_MS = 10;
 /** How long a first reign waits for members that have not answered: those that do not are left to be readmitted. */
 const FIRST_MS = 5_000;
+/** How long an election waits for as many holders as the keyspace's own level needs, before it takes a lower one. */
+const DEGRADE_MS = 3_000;
 /** How long an operator's lossy election waits for members whose word would make it lossless. */
 const LOSSY_MS = 5_000;
 
@@ -125,10 +127,11 @@ export class Candidate {
     if (election === null) return this.#lost('the election is over already');
     const { cuts, how } = await this.#close(value, election);
     this.#mark('fenced');
-    const lost = cuts === 'superseded' ? how : await this.#holdEnough(value, election, cuts);
-    if (lost !== null) return this.#lost(lost);
+    if (cuts === 'superseded') return this.#lost(how);
+    const level = await this.#holdEnough(value, election, cuts);
+    if (typeof level === 'string') return this.#lost(level);
     this.#mark('filled');
-    return this.#commit(value, election, cuts as readonly CutAt[] | null, how);
+    return this.#commit(value, election, cuts, level, how);
   }
 
   #mark(name: Phase['name']): void {
@@ -289,23 +292,33 @@ export class Candidate {
     return null;
   }
 
-  /** E6: fills this site, then the others, until enough hold everything. @returns why it is lost, null when all is well */
-  async #holdEnough(value: RegisterValue, election: Election, cuts: readonly CutAt[] | null | 'superseded') {
-    if (cuts === null || cuts === 'superseded') return null;
-    const { site } = this.#parts;
+  /**
+   * E6: fills this site, then the others, until enough hold everything for the keyspace's level; or, after a while, for
+   * a lower one that it allows. @returns the level; or why the election is lost
+   */
+  async #holdEnough(
+    value: RegisterValue,
+    election: Election,
+    cuts: readonly CutAt[] | null,
+  ): Promise<AckLevel | string> {
+    const { site, keyspace } = this.#parts;
+    if (cuts === null) return keyspace.ack;
+    const beganMs = this.#ageMs();
+    const levelOf = (copies: readonly SiteCopies[], kMin: number): AckLevel | null =>
+      levelFor(value, election, holdersOf(value, cuts, copies), keyspace.ack, kMin);
     for (;;) {
       const sites = value.members.map((member) => member.site);
-      const copies = await this.#holdings(sites, (some) =>
-        mayCommit(value, election, holdersOf(value, cuts, some), this.#parts.keyspace.ack.k),
-      );
-      const found = holdersOf(value, cuts, copies);
-      if (mayCommit(value, election, found, this.#parts.keyspace.ack.k)) return null;
-      const holders = found.map((holder) => holder.site);
+      const copies = await this.#holdings(sites, (some) => levelOf(some, keyspace.ack.k) !== null);
+      const isLate = this.#ageMs() - beganMs > DEGRADE_MS;
+      const level = levelOf(copies, isLate ? value.degradeTo : keyspace.ack.k);
+      if (level !== null) return level;
+      const holders = holdersOf(value, cuts, copies).map((holder) => holder.site);
       const lacking = copies.map((answer) => answer.site).filter((one) => !holders.includes(one));
       const first = lacking.includes(site) ? [site] : lacking;
       const filling = first.map((one) => this.#fill(value, cuts, one, [...holders, ...copies.map((c) => c.site)]));
       await Promise.all(filling);
-      const message = `epoch ${election.epoch}: ${holders.length} members hold everything, ${this.#parts.keyspace.ack.k + 1} are needed`;
+      const need = keyspace.ack.k + 1;
+      const message = `epoch ${election.epoch}: ${holders.length} members hold everything, ${need} are needed for ${formatAck(keyspace.ack)}`;
       const gone = await this.#again(election, message);
       if (gone !== null) return gone;
     }
@@ -352,17 +365,19 @@ export class Candidate {
     value: RegisterValue,
     election: Election,
     cuts: readonly CutAt[] | null,
+    ack: AckLevel,
     how: string,
   ): Promise<Outcome> {
-    const { register, clock, keyspace } = this.#parts;
+    const { register, clock } = this.#parts;
     const { epoch, writerId } = election;
     const reported = reportedOf(value, [...this.#reports.values()]);
-    const commit = { epoch, writerId, cuts, reported, ack: keyspace.ack, nowMs: clock.nowMs() };
+    const commit = { epoch, writerId, cuts, reported, ack, nowMs: clock.nowMs() };
     const committed = await register.change((now, changeId) => commitElection(now, changeId, commit));
     if ('refused' in committed) return this.#lost(committed.refused);
     this.#mark('committed');
     const before = newestReign(value);
-    const closed = { from: before?.site ?? null, epoch: before?.epoch ?? 0, how };
+    const lowered = ack.k < this.#parts.keyspace.ack.k ? `, at ${formatAck(ack)} for want of holders` : '';
+    const closed = { from: before?.site ?? null, epoch: before?.epoch ?? 0, how: how + lowered };
     return { kind: 'won', elected: { value: committed.value, epoch, writerId }, closed, phases: this.#phases };
   }
 }

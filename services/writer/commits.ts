@@ -32,14 +32,16 @@ export class Commits {
   readonly #appenders: readonly Appender[];
   readonly #epoch: number;
   readonly #origin: string;
-  /** The keyspace's own level. */
+  /** The reign's level: no ack comes from fewer other sites. */
   #k: number;
   /** Site → partition → highest durable seq of this epoch, of members whose word counts. */
   readonly #durable = new Map<string, Float64Array>();
   /** Site → identity of its mirror topic as the register lists it: what one of another says does not count (rule 13). */
   readonly #listed = new Map<string, string>();
-  /** By partition: the highest seq that was committed at the keyspace's level. */
+  /** By partition: the highest seq that was committed at the reign's level. */
   readonly #committed: Float64Array;
+  /** By partition: the highest seq that was committed at a level the reign had before. */
+  readonly #ackedBefore: Float64Array;
   /** Partition → k → waiters in the order of their entries. */
   readonly #lines: Map<number, Fifo<Waiter>>[];
   readonly #uncommitted: Fifo<{ seq: number; bytes: number }>[];
@@ -67,6 +69,7 @@ export class Commits {
     this.#onCommitted = parts.onCommitted;
     const partitions = parts.appenders.length;
     this.#committed = new Float64Array(partitions).fill(-1);
+    this.#ackedBefore = new Float64Array(partitions).fill(-1);
     this.#list(parts.value);
     this.#lines = Array.from({ length: partitions }, () => new Map());
     this.#uncommitted = Array.from({ length: partitions }, () => new Fifo());
@@ -82,6 +85,27 @@ export class Commits {
     if (k !== this.#k) return seq;
     this.#committed[partition] = Math.max(this.#committed[partition]!, seq);
     return this.#committed[partition]!;
+  }
+
+  /** How many other sites an ack comes from at least. */
+  get k(): number {
+    return this.#k;
+  }
+
+  /**
+   * From now on no ack comes from fewer other sites than `k`, whatever its request waits for (rule 23). What was acked
+   * stays so; what counts as committed is found out anew.
+   */
+  setK(k: number): void {
+    for (const [p, seq] of this.#committed.entries()) this.#ackedBefore[p] = Math.max(this.#ackedBefore[p]!, seq);
+    this.#committed.fill(-1);
+    this.#k = k;
+    for (const partition of this.#appenders.keys()) this.progressed(partition);
+  }
+
+  /** Whether everything that was acked at another level is committed at this one too, and every partition is begun. */
+  get holdsAcked(): boolean {
+    return this.#ackedBefore.every((seq, partition) => this.committed(partition) >= Math.max(0, seq));
   }
 
   /** Takes over whose word counts: a member with another identity than before has said nothing yet (rule 22). */
@@ -112,7 +136,7 @@ export class Commits {
     lines.set(k, line);
     return new Promise((resolve) => {
       line.push({ entry, resolve });
-      release(line, this.committed(partition, k));
+      release(line, this.committed(partition, Math.max(k, this.#k)));
     });
   }
 
@@ -148,7 +172,7 @@ export class Commits {
 
   /** Looks again at a partition of which the own log or a site holds more. */
   progressed(partition: number): void {
-    for (const [k, line] of this.#lines[partition]!) release(line, this.committed(partition, k));
+    for (const [k, line] of this.#lines[partition]!) release(line, this.committed(partition, Math.max(k, this.#k)));
     const committed = this.committed(partition);
     const uncommitted = this.#uncommitted[partition]!;
     let moved = false;

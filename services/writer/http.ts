@@ -149,7 +149,7 @@ function jsonText(value: unknown, text: string): unknown {
 
 function submitOptions(parts: HttpParts, writer: Writer, request: Request): SubmitOptions {
   return {
-    ack: ackAskedFor(request.query.ack, writer.keyspace.ack),
+    ack: ackAskedFor(request.query.ack, writer.level),
     timeoutMs: wholeNumber('timeoutMs', request.query.timeoutMs, parts.requestTimeoutMs, 600_000),
     clock: parts.clock,
     site: parts.site,

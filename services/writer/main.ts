@@ -19,6 +19,7 @@ import { registerWriterRoutes } from './http.ts';
 import { Ingest } from './ingest.ts';
 import { Lease } from './lease.ts';
 import { lossyCuts } from './lossy-cuts.ts';
+import { keepTerms } from './terms.ts';
 import { type Elected, Writer } from './writer.ts';
 
 const LOOK_MS = 20;
@@ -75,11 +76,13 @@ export class Running implements AsyncDisposable {
   readonly writer: Writer;
   readonly ingest: Ingest;
   readonly #lease: Lease | null;
+  readonly #terms: Promise<void>;
 
-  constructor(writer: Writer, ingest: Ingest, lease: Lease | null) {
+  constructor(writer: Writer, ingest: Ingest, lease: Lease | null, terms: Promise<void>) {
     this.writer = writer;
     this.ingest = ingest;
     this.#lease = lease;
+    this.#terms = terms;
   }
 
   get epoch(): number {
@@ -97,7 +100,7 @@ export class Running implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#lease?.[Symbol.asyncDispose]();
     // The ingest waits for what it has written: without a writer it has nothing to wait for.
-    await Promise.all([this.writer[Symbol.asyncDispose](), this.ingest[Symbol.asyncDispose]()]);
+    await Promise.all([this.writer[Symbol.asyncDispose](), this.ingest[Symbol.asyncDispose](), this.#terms]);
   }
 }
 
@@ -146,20 +149,23 @@ export class WriterService implements AsyncDisposable {
 
   async #reign(keyspace: Keyspace, elected: Elected, onEnded: (error: unknown) => void): Promise<Running> {
     const { name } = keyspace;
-    const { site, placeOf, clock } = this.#parts;
+    const { site, placeOf, clock, logger } = this.#parts;
+    const register = this.#parts.register(name);
     const others = keyspace.sites.filter(({ name: other, role }) => role === 'data' && other !== site);
     const peers = new Map(others.map(({ name: other }) => [other, placeOf(other)]));
     const onCommitted = (partition: number, position: Position): void =>
       this.#parts.onCommitted(name, partition, position);
     const isLocal = elected.value.ack.k === 0;
-    const lease = isLocal
-      ? new Lease({ clock, register: this.#parts.register(name), keyspace: name, elected, onEnded })
-      : null;
+    const lease = isLocal ? new Lease({ clock, register, keyspace: name, elected, onEnded }) : null;
     await lease?.start();
     const writer = await Writer.start({ ...this.#parts, keyspace, elected, peers, onCommitted, onEnded });
     const ingest = new Ingest({ ...this.#parts, writer, pendingBytesMax: this.#options.pendingBytesMax });
     ingest.start();
-    return new Running(writer, ingest, lease);
+    const current = (): RegisterValue | null => this.#parts.registerValue(name);
+    // Acks that come from another site too need no lease.
+    const onRaised = async (): Promise<void> => lease?.[Symbol.asyncDispose]();
+    const terms = keepTerms({ writer, register, current, clock, logger, onRaised }).catch(this.#parts.onFatal);
+    return new Running(writer, ingest, lease, terms);
   }
 
   register(app: FastifyInstance): void {

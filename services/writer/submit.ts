@@ -29,9 +29,7 @@ export async function submit(writer: Writer, slices: readonly Slice[], options: 
   const { ack, timeoutMs, clock, site } = options;
   writer.checkAdmission();
   const entries = slices.map(({ partition, body, bytes }) => writer.write(partition, body, bytes));
-  const committed = Promise.all(
-    entries.map((entry, i) => writer.wait(slices[i]!.partition, entry, Math.max(ack.k, writer.keyspace.ack.k))),
-  );
+  const committed = Promise.all(entries.map((entry, i) => writer.wait(slices[i]!.partition, entry, ack.k)));
   const deadline = new AbortController();
   const inTime = await Promise.race([
     committed.then(() => true),
@@ -71,22 +69,18 @@ function late(writer: Writer, slices: readonly Slice[], entries: readonly Entry[
 }
 
 /**
- * The level a request gets: what it asks for, never less than the keyspace's.
- * @throws {Fault} `invalid`: less than the keyspace promises, or a level there is not.
+ * The level a request gets: what it asks for, never less than the reign's.
+ * @throws {Fault} `invalid`: less than the reign promises, or a level there is not.
  */
-export function ackAskedFor(asked: string | undefined, keyspaceAck: AckLevel): AckLevel {
-  if (asked === undefined) return keyspaceAck;
+export function ackAskedFor(asked: string | undefined, level: AckLevel): AckLevel {
+  if (asked === undefined) return level;
   const ack: AckLevel | null =
-    asked === 'local'
-      ? { name: 'local', k: 0 }
-      : asked === 'sync'
-        ? { name: 'sync', k: Math.max(1, keyspaceAck.k) }
-        : null;
+    asked === 'local' ? { name: 'local', k: 0 } : asked === 'sync' ? { name: 'sync', k: Math.max(1, level.k) } : null;
   if (ack === null) {
     const expected = 'local or sync';
     throw new Fault('invalid', `ack "${asked}", expected ${expected}`, { got: asked, expected });
   }
-  if (ack.k >= keyspaceAck.k) return ack;
-  const expected = formatAck(keyspaceAck);
+  if (ack.k >= level.k) return ack;
+  const expected = formatAck(level);
   throw new Fault('invalid', `ack "${asked}" is less than the keyspace's ${expected}`, { got: asked, expected });
 }

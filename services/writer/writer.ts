@@ -18,7 +18,7 @@ import { addDynamicColumn, evolve } from '@tidemark/schema/evolve';
 import type { KeyspaceFile } from '@tidemark/schema/keyspace-file';
 import type { Position } from '@tidemark/schema/position';
 import { StampClock } from '@tidemark/schema/stamp';
-import type { Keyspace } from '@tidemark/schema/table';
+import type { AckLevel, Keyspace } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
 import type { Network } from '@tidemark/world/network';
 import type { Random } from '@tidemark/world/random';
@@ -63,6 +63,9 @@ export class Writer implements AsyncDisposable {
   readonly sources: Opened['sources'];
   readonly signal: AbortSignal;
   readonly log: WriterParts['log'];
+  readonly site: string;
+  /** What every ack promises at least: the register's level, which elections go by. */
+  level: AckLevel;
   /** Stamp of the newest BARRIER sealed, in ms; 0 before the first. */
   barrierMs = 0;
   #keyspace: Keyspace;
@@ -85,6 +88,8 @@ export class Writer implements AsyncDisposable {
     this.#stop = stop;
     this.signal = stop.signal;
     this.log = parts.log;
+    this.site = parts.site;
+    this.level = parts.elected.value.ack;
     this.#keyspace = opened.keyspace;
     this.#windows = opened.windows;
     this.#underWay = opened.tails.map(() => new Map());

@@ -1,5 +1,6 @@
 /** Looks at the sites from outside of the network, as often as it likes: promises that hold at every moment. */
 
+import { parseAck } from '@tidemark/schema/keyspace-file';
 import { parseToken } from '@tidemark/schema/position';
 import { KEYSPACE } from './client.ts';
 import type { Copies } from './copies.ts';
@@ -10,10 +11,12 @@ import type { SimWorld } from './world.ts';
 type Positions = { readonly positions: Readonly<Record<string, readonly string[]>>; readonly asOf: string | null };
 type Digest = { readonly positions: unknown; readonly tables: Readonly<Record<string, { readonly hash: string }>> };
 
-/** I2: of what is acked, k other sites and the origin have held the record unfenced. */
-export function checkAck(world: SimWorld, copies: Copies, k: number, request: Request, reply: Reply): void {
-  const { token = null } = (reply.body ?? {}) as { readonly token?: string | null };
+/** I2: of what is acked, the origin and as many others as the answer says, never fewer than `least`, have held the record unfenced. */
+export function checkAck(world: SimWorld, copies: Copies, least: number, request: Request, reply: Reply): void {
+  const { token = null, ack = '' } = (reply.body ?? {}) as { readonly token?: string | null; readonly ack?: string };
   if (request.method !== 'POST' || reply.status !== 200 || token === null) return;
+  const { k } = parseAck(ack);
+  if (k < least) world.fail('I2', `${token} was acked at level ${ack}`);
   const { keyspace, origin, positions } = parseToken(token);
   for (const [partition, { epoch, seq }] of positions) {
     const holders = world.siteNames.filter((site) => {

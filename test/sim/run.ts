@@ -54,7 +54,7 @@ class Run {
     this.#scenario = scenario;
     this.#copies = new Copies((rule, words) => world.fail(rule, words));
     this.#registers = new Registers((rule, words) => world.fail(rule, words));
-    this.#looker = new Looker(world, this.#copies, scenario.shape.k);
+    this.#looker = new Looker(world, this.#copies, scenario.shape.degradeTo);
   }
 
   async go(): Promise<Outcome> {
@@ -87,7 +87,7 @@ class Run {
     }
     exchange.onReply = (site, request, reply) => {
       trace.note(site, `${request.method} ${request.path} ${reply.status}`);
-      checkAck(this.#world, this.#copies, this.#scenario.shape.k, request, reply);
+      checkAck(this.#world, this.#copies, this.#scenario.shape.degradeTo, request, reply);
     };
     for (const site of this.#world.sites()) site.start();
   }

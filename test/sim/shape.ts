@@ -8,6 +8,8 @@ export type Shape = {
   readonly witnesses: readonly string[];
   /** How many other sites hold what is acked. */
   readonly k: number;
+  /** What an election may lower that to. */
+  readonly degradeTo: number;
   readonly partitions: number;
 };
 
@@ -15,12 +17,19 @@ const THREE = ['paris', 'tokyo', 'quito'] as const;
 
 /** Three data sites mostly; `k` is how many others should hold what is acked, where there are as many. */
 export function shapeOf(random: Random, k: number): Shape {
-  const partitions = 2;
+  const shape = fixedOf(random, k);
+  const mayLower = random.fraction() < (shape.data.length === 2 ? 0.5 : 0.1);
+  return mayLower ? { ...shape, degradeTo: integerBetween(random, 0, shape.k - 1) } : shape;
+}
+
+function fixedOf(random: Random, k: number): Shape {
+  const rest = { k, degradeTo: k, partitions: 2 };
   const dice = random.fraction();
-  if (dice < 0.6) return { data: THREE, witnesses: [], k, partitions };
-  if (dice < 0.85) return { data: THREE.slice(0, 2), witnesses: THREE.slice(2), k: 1, partitions };
-  if (dice < 0.93) return { data: [...THREE, 'cairo'], witnesses: [], k: integerBetween(random, 1, 3), partitions };
-  return { data: THREE, witnesses: ['cairo', 'lagos'], k, partitions };
+  if (dice < 0.6) return { data: THREE, witnesses: [], ...rest };
+  if (dice < 0.85) return { data: THREE.slice(0, 2), witnesses: THREE.slice(2), ...rest, k: 1, degradeTo: 1 };
+  const four = integerBetween(random, 1, 3);
+  if (dice < 0.93) return { data: [...THREE, 'cairo'], witnesses: [], ...rest, k: four, degradeTo: four };
+  return { data: THREE, witnesses: ['cairo', 'lagos'], ...rest };
 }
 
 export function sitesOf({ data, witnesses }: Shape): string[] {
@@ -28,13 +37,14 @@ export function sitesOf({ data, witnesses }: Shape): string[] {
 }
 
 /** As whoever makes the keyspace writes it. */
-export function fileOf(keyspace: string, { data, witnesses, k, partitions }: Shape) {
+export function fileOf(keyspace: string, { data, witnesses, k, degradeTo, partitions }: Shape) {
   const roles = [...data.map((site) => [site, 'data']), ...witnesses.map((site) => [site, 'witness'])];
   return {
     keyspace,
     mode: 'single',
     primary: data[0],
     ack: `sync(${k})`,
+    degradeTo,
     sites: Object.fromEntries(roles),
     partitions,
     tables: { t: { columns: { k: 'string', n: 'int', v: 'string' }, partitionKey: 'k', sortKey: ['n'] } },
@@ -42,7 +52,7 @@ export function fileOf(keyspace: string, { data, witnesses, k, partitions }: Sha
 }
 
 /** In words, for a story. */
-export function wordsOfShape({ data, witnesses, k, partitions }: Shape): string {
+export function wordsOfShape({ data, witnesses, k, degradeTo, partitions }: Shape): string {
   const seconds = witnesses.length === 0 ? '' : `, witness ${witnesses.join(' and ')}`;
-  return `data at ${data.join(', ')}${seconds}; sync(${k}), ${partitions} partitions`;
+  return `data at ${data.join(', ')}${seconds}; sync(${k})${degradeTo < k ? ` or, for want of sites, of ${degradeTo}` : ''}, ${partitions} partitions`;
 }

@@ -58,6 +58,7 @@ export class World {
       nextEpoch: scope.first > 0 ? 1 : 2,
       ack: { name: 'sync', k: scope.k },
       failover: 'automatic',
+      degradeTo: scope.kMin ?? scope.k,
       members: sites.map((site) => ({ site: SITES[site]!, state: 'ACTIVE', logIds: this.logIdsOf(identities, site) })),
       witnesses: [],
       reigns: scope.first > 0 ? [] : [{ epoch: 1, site: SITES[0], writerId: 'w1', cuts: null }],

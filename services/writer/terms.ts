@@ -1,0 +1,76 @@
+/**
+ * Has a reign's terms stand in the register as the keyspace file has them (protocol rule 23): a level that an election
+ * had to lower is raised again as soon as sites enough hold what was acked, and what operators changed is taken over.
+ */
+
+import type { Register } from '@tidemark/control/register';
+import { setTerms, type Terms } from '@tidemark/control/register-changes';
+import type { RegisterValue } from '@tidemark/control/register-value';
+import { formatAck } from '@tidemark/schema/table';
+import type { Clock } from '@tidemark/world/clock';
+import { isFault } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import type { Writer } from './writer.ts';
+
+const AGAIN_MS = 500;
+const LOOK_MS = 20;
+/** So long acks may wait for the raised level before it is put off. */
+const RAISE_MS = 3_000;
+
+export type TermsParts = {
+  readonly writer: Writer;
+  readonly register: Register;
+  /** The newest value known here to be chosen; null before it was read. */
+  readonly current: () => RegisterValue | null;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Told when acks come by the keyspace's own level again. */
+  readonly onRaised: () => Promise<void>;
+};
+
+/** What is to be changed in the register; null: nothing, or nothing yet. Pure. */
+export function wantedTerms(value: RegisterValue, wanted: Terms, origin: string): Terms | null {
+  const others = value.members.filter(({ site, state }) => state === 'ACTIVE' && site !== origin);
+  const ack = wanted.ack.k > value.ack.k && others.length >= wanted.ack.k ? wanted.ack : value.ack;
+  const isSame = ack === value.ack && wanted.failover === value.failover && wanted.degradeTo === value.degradeTo;
+  return isSame ? null : { failover: wanted.failover, degradeTo: wanted.degradeTo, ack };
+}
+
+/** Runs until the writer ends. */
+export async function keepTerms(parts: TermsParts): Promise<void> {
+  const { writer, current, clock } = parts;
+  while (!writer.signal.aborted) {
+    await clock.sleep(AGAIN_MS, writer.signal);
+    const value = current();
+    if (writer.signal.aborted || value === null) continue;
+    if (value.election !== null || value.reigns.at(-1)?.writerId !== writer.writerId) continue;
+    const terms = wantedTerms(value, writer.keyspace, writer.site);
+    if (terms !== null) await change(parts, value, terms);
+  }
+}
+
+async function change({ writer, register, clock, logger, onRaised }: TermsParts, value: RegisterValue, terms: Terms) {
+  const { commits, epoch, writerId, signal } = writer;
+  const { keyspace } = value;
+  const before = commits.k;
+  // From before it is looked whether enough is held until the answer is known, no ack comes by the lower level alone.
+  if (terms.ack.k > before) commits.setK(terms.ack.k);
+  const untilMs = clock.monotonicMs() + RAISE_MS;
+  while (!commits.holdsAcked && clock.monotonicMs() < untilMs && !signal.aborted) await clock.sleep(LOOK_MS, signal);
+  if (!commits.holdsAcked) return commits.setK(before);
+  for (let told = false; !signal.aborted; told = true) {
+    try {
+      const changed = await register.change((now, id) => setTerms(now, id, { epoch, writerId }, terms), signal);
+      // Refused: another reign is about to begin. An earlier try may have been chosen, so the higher level stays.
+      if ('refused' in changed || terms.ack.k === value.ack.k) return;
+      logger.warn({ keyspace, epoch }, `keyspace ${keyspace}: acks by ${formatAck(terms.ack)} again`);
+      writer.level = terms.ack;
+      return await onRaised();
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      if (!told)
+        logger.warn({ keyspace, error: error.message }, `keyspace ${keyspace}: its terms wait for the register`);
+      await clock.sleep(AGAIN_MS, signal);
+    }
+  }
+}
