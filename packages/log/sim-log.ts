@@ -41,8 +41,10 @@ export class SimLogStore {
   readonly clock: Clock;
   /** Asked before every append; the default stores it. */
   fate: (topic: string, partition: number) => AppendFate = () => STORED;
-  /** Asked before every append: how long the answer takes, in ms. */
-  appendMs: () => number = () => 0;
+  /** Asked before every append: how long it takes to get there, in ms. */
+  appendMs: (topic: string) => number = () => 0;
+  /** Asked after every append that was stored: how much longer its answer takes, in ms. */
+  answerMs: (topic: string) => number = () => 0;
   watch: StoreWatch = { landed: () => {}, lost: () => {} };
   readonly #topics = new Map<string, Topic>();
   readonly #bells = new Set<Bell>();
@@ -203,7 +205,7 @@ export class SimLog implements Log {
     checkAppend(topic, partition, entries);
     using _taken = this.#oneAppend.take(topic, partition);
     const store = this.#store;
-    const ms = store.appendMs();
+    const ms = store.appendMs(topic);
     await (ms > 0 ? store.clock.sleep(ms, this.#stop.signal) : undefined);
     const place = `${this.address}: ${topic}/${partition}`;
     this.#checkReachable();
@@ -211,7 +213,12 @@ export class SimLog implements Log {
     const target = found?.partitions[partition];
     if (target === undefined) throw noTopic(this.address, topic, partition);
     const fate = store.fate(topic, partition);
-    if (fate.answer === 'stored') return store.land(found!, target, entries);
+    if (fate.answer === 'stored') {
+      const first = store.land(found!, target, entries);
+      const answerMs = store.answerMs(topic);
+      await (answerMs > 0 ? store.clock.sleep(answerMs, this.#stop.signal) : undefined);
+      return first;
+    }
     if (fate.answer === 'refused') throw new Fault('unavailable', `${place}: append refused`);
     if (fate.lands === 'now') store.land(found!, target, entries);
     else if (fate.lands !== 'never') {

@@ -11,9 +11,13 @@ import type { SimWorld } from './world.ts';
 
 export const KEYSPACE = 'ks';
 export const KEYS = ['a', 'b', 'c'];
+/** Each write sets a row of its own besides the two it shares with all writes of its key. */
+export const MARKS_FROM = 10;
 const ASK_MS = 3_000;
 const HEAR_MS = 4_000;
 const GIVE_UP_MS = 12_000;
+const TWICE_RATE = 0.15;
+const TWICE_MS_MAX = 6;
 
 export type ClientRules = {
   readonly name: string;
@@ -67,6 +71,7 @@ export class SimClient {
       id,
       client: name,
       key,
+      mark: MARKS_FROM + this.#history.writes.length,
       invokedMs: scheduler.nowMs,
       outcome: 'under way',
       returnedMs: Number.POSITIVE_INFINITY,
@@ -74,12 +79,12 @@ export class SimClient {
     };
     this.#history.writes.push(entry);
     let maybe = false;
-    const rows = [1, 2].map((n) => ({ k: key, n, v: id }));
+    const rows = [1, 2, entry.mark].map((n) => ({ k: key, n, v: id }));
     const path = `/v1/${KEYSPACE}/t/rows?timeoutMs=${ASK_MS}`;
     const request: Request = { method: 'POST', path, headers: { 'idempotency-key': id }, body: { rows } };
     const untilMs = scheduler.nowMs + GIVE_UP_MS;
     while (entry.outcome === 'under way') {
-      const heard = await this.#ask(this.#primary, request);
+      const heard = await this.#askTwice(this.#primary, request);
       const status = heard === 'lost' ? 0 : heard.status;
       if (heard !== 'lost' && status === 200) {
         entry.token = (heard.body as { readonly token: string }).token;
@@ -91,7 +96,8 @@ export class SimClient {
         entry.outcome = maybe ? 'unknown' : 'failed';
       } else {
         maybe ||= status !== 307 && status !== 503 && status !== 404;
-        const isOver = scheduler.nowMs > untilMs || (maybe && this.#random.fraction() < 0.2);
+        const isTired = status !== 307 && this.#random.fraction() < (maybe ? 0.2 : 0.1);
+        const isOver = scheduler.nowMs > untilMs || isTired;
         if (isOver) entry.outcome = maybe ? 'unknown' : 'failed';
         else await this.#turnTo(heard);
       }
@@ -132,7 +138,8 @@ export class SimClient {
 
   #took(read: Omit<ReadEntry, 'client' | 'value' | 'returnedMs'>, { body }: Reply): void {
     const { scheduler, trace } = this.#world;
-    const { rows } = body as { readonly rows: readonly { readonly v: string }[] };
+    const { rows: found } = body as { readonly rows: readonly { readonly n: number; readonly v: string }[] };
+    const rows = found.filter(({ n }) => n < MARKS_FROM);
     const values = [...new Set(rows.map((row) => row.v))];
     const words = `${read.level} read of ${read.key} at ${read.site} saw ${rows.map((row) => row.v).join(', ')}`;
     if (values.length > 1 || rows.length === 1) this.#world.fail('I10', words);
@@ -148,6 +155,18 @@ export class SimClient {
       if (!isFault(error, 'unknown')) throw error;
       return 'lost';
     }
+  }
+
+  /** Now and then sends it again before it is answered, as an impatient client does, and waits for both answers. */
+  async #askTwice(site: string, request: Request): Promise<Heard> {
+    if (this.#random.fraction() >= TWICE_RATE) return this.#ask(site, request);
+    const again = this.#world.scheduler
+      .sleep(integerBetween(this.#random, 0, TWICE_MS_MAX))
+      .then(() => this.#ask(site, request));
+    const [first, second] = await Promise.all([this.#ask(site, request), again]);
+    const both = [first, second];
+    const acked = both.find((heard) => heard !== 'lost' && heard.status === 200);
+    return acked ?? both.find((heard) => heard === 'lost' || heard.status === 504) ?? first;
   }
 
   /** Where to ask next, and when. */

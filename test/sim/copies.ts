@@ -13,6 +13,7 @@ import {
   openRecord,
 } from '@tidemark/schema/envelope';
 import type { SimSite } from './sim-site.ts';
+import type { SimWorld } from './world.ts';
 
 /** An accepted record, by its position: one and the same wherever it stands. */
 export type Known = {
@@ -32,11 +33,33 @@ export class Copy {
    * when that was said, and a writer may not have heard of the loss yet.
    */
   readonly ackable: Map<number, number>;
+  /** By epoch: highest seq accepted, fenced or not. */
+  readonly held: Map<number, number>;
 
-  constructor(ackable: ReadonlyMap<number, number> = new Map()) {
-    this.ackable = new Map(ackable);
+  /** @param before what it was until it lost something */
+  constructor(before: Copy | null = null) {
+    this.ackable = new Map(before?.ackable);
+    this.held = new Map(before?.held);
+  }
+
+  take({ epoch, seq, chain }: Envelope): void {
+    this.epoch = epoch;
+    this.seq = seq;
+    this.chain = chain;
+    const raise = (highest: Map<number, number>): unknown =>
+      highest.set(epoch, Math.max(highest.get(epoch) ?? -1, seq));
+    raise(this.held);
+    if (this.fencedBelow <= epoch) raise(this.ackable);
+  }
+
+  /** Whether it has held the epoch up to `seq` at some time. */
+  hasHeld(epoch: number, seq: number): boolean {
+    return seq <= (this.held.get(epoch) ?? -1);
   }
 }
+
+/** Where an epoch of an origin ended. */
+export type Followed = { readonly origin: string; readonly epoch: number; readonly seq: number };
 
 export type CopyName = { readonly keyspace: string; readonly origin: string; readonly partition: number };
 
@@ -48,10 +71,10 @@ export class Copies {
   /** `keyspace/partition` → EPOCH_STARTs accepted, by epoch. */
   readonly starts = new Map<string, Map<number, Envelope>>();
   readonly #copies = new Map<string, Copy>();
-  readonly #fail: (rule: string, words: string) => void;
+  readonly #world: SimWorld;
 
-  constructor(fail: (rule: string, words: string) => void) {
-    this.#fail = fail;
+  constructor(world: SimWorld) {
+    this.#world = world;
   }
 
   /** Follows everything that happens to a site's log. */
@@ -66,7 +89,7 @@ export class Copies {
         const name = nameOf(topic, partition);
         if (name === null) return;
         const key = keyOf(site.name, name);
-        this.#copies.set(key, new Copy(this.#copies.get(key)?.ackable));
+        this.#copies.set(key, new Copy(this.#copies.get(key)));
         for (const { value } of site.store.topic(topic)!.partitions[partition]!.records)
           this.#take(site.name, topic, name, value);
       },
@@ -98,14 +121,11 @@ export class Copies {
     if (envelope.body.kind === 'Genesis') return;
     if (envelope.body.kind === 'Fence') {
       copy.fencedBelow = Math.max(copy.fencedBelow, envelope.body.by);
+      this.#world.sign('fenced', site);
       return;
     }
     if (!this.#follows(copy, name, opened)) return;
-    copy.epoch = envelope.epoch;
-    copy.seq = envelope.seq;
-    copy.chain = envelope.chain;
-    const highest = Math.max(copy.ackable.get(envelope.epoch) ?? -1, envelope.seq);
-    if (copy.fencedBelow <= envelope.epoch) copy.ackable.set(envelope.epoch, highest);
+    copy.take(envelope);
     this.#know(site, topic, envelope);
   }
 
@@ -127,7 +147,7 @@ export class Copies {
       known.sites.add(site);
       if (known.envelope.chain !== envelope.chain || known.envelope.origin !== envelope.origin) {
         const words = `${topic} at ${site} holds another record at ${key} than ${[...known.sites].join(', ')}`;
-        this.#fail('I4', words);
+        this.#world.fail('I4', words);
       }
       return;
     }
@@ -146,21 +166,38 @@ export class Copies {
     const starts = this.starts.get(key) ?? new Map<number, Envelope>();
     this.starts.set(key, starts);
     starts.set(epoch, envelope);
+    if (partition === 0) this.#world.sign('begun', origin);
     for (const others of this.starts.values()) {
       const body = others.get(epoch)?.body;
       const other = others.get(epoch)?.origin;
       if (body?.kind !== 'EpochStart' || (body.writerId === writerId && other === origin)) continue;
-      this.#fail('I1', `epoch ${epoch} of ${keyspace} has two writers: at ${other} and at ${origin}`);
+      this.#world.fail('I1', `epoch ${epoch} of ${keyspace} has two writers: at ${other} and at ${origin}`);
     }
   }
 
-  #checkStamp({ keyspace, epoch, partition, seq, stampMs, stampCounter }: Envelope): void {
-    const before = this.at(keyspace, epoch, partition, seq - 1)?.envelope;
+  /** I12, also from one epoch's cut to the start of the next. */
+  #checkStamp({ keyspace, epoch, partition, seq, stampMs, stampCounter, body }: Envelope): void {
+    const at = body.kind === 'EpochStart' ? { epoch: body.previousEpoch, seq: body.cutSeq } : { epoch, seq: seq - 1 };
+    const before = this.at(keyspace, at.epoch, partition, at.seq)?.envelope;
     if (before === undefined) return;
     const rises = stampMs > before.stampMs || (stampMs === before.stampMs && stampCounter > before.stampCounter);
     if (rises) return;
-    const words = `${keyspace}/${partition}: stamp ${stampMs}.${stampCounter} of ${epoch}:${seq} after ${before.stampMs}.${before.stampCounter}`;
-    this.#fail('I12', words);
+    const words = `${keyspace}/${partition}: stamp ${stampMs}.${stampCounter} of ${epoch}:${seq} after ${before.stampMs}.${before.stampCounter} of ${at.epoch}:${at.seq}`;
+    this.#world.fail('I12', words);
+  }
+
+  /** What the epoch follows in a partition: where the one before it ended; null when it is the first, or not known. */
+  before(keyspace: string, partition: number, epoch: number): Followed | null {
+    const body = this.starts.get(`${keyspace}/${partition}`)?.get(epoch)?.body;
+    if (body?.kind !== 'EpochStart' || body.previousOrigin === '') return null;
+    return { origin: body.previousOrigin, epoch: body.previousEpoch, seq: body.cutSeq };
+  }
+
+  /** Whether a site has held all that an epoch follows, back to the first. */
+  hasHeldBefore(site: string, keyspace: string, partition: number, epoch: number): boolean {
+    for (let at = this.before(keyspace, partition, epoch); at !== null; at = this.before(keyspace, partition, at.epoch))
+      if (!this.copy(site, { keyspace, origin: at.origin, partition }).hasHeld(at.epoch, at.seq)) return false;
+    return true;
   }
 
   /**

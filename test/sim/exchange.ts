@@ -74,13 +74,13 @@ export class Exchange {
   /** @returns null when nobody listens there; never when something of it was lost */
   async #exchange(from: string, site: string, request: Request): Promise<Reply | null> {
     const links = this.#links;
-    if (!(await links.carry(from, site))) await new Promise(() => {});
+    if (!(await links.carry(from, site, request.path))) await new Promise(() => {});
     const server = this.server(site);
     if (request.path.startsWith('/v1/internal/') && this.#chance() < this.twiceRate && server !== null) {
-      this.#scheduler.after(links.ms(from, site), () => void this.#answer(site, server, request));
+      this.#scheduler.after(links.ms(from, site, request.path), () => void this.#answer(site, server, request));
     }
     const reply = server === null ? null : await this.#answer(site, server, request);
-    if (!(await links.carry(site, from))) await new Promise(() => {});
+    if (!(await links.carry(site, from, request.path))) await new Promise(() => {});
     return reply;
   }
 

@@ -14,6 +14,8 @@ export type Operation = {
 export type WriteEntry = {
   /** Its idempotency key, and its value. */
   readonly id: string;
+  /** The sort key of a row that no other write sets. */
+  readonly mark: number;
   readonly client: string;
   readonly key: string;
   readonly invokedMs: number;

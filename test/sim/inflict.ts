@@ -30,8 +30,23 @@ export function book(world: SimWorld, faults: readonly SimFault[], clients: read
   }
 }
 
+/** Makes happen what was to happen at a sign. */
+function strike(world: SimWorld, brings: SimFault, site: string, clients: readonly string[]): void {
+  const named = 'site' in brings && brings.site === '*' ? { ...brings, site } : brings;
+  book(world, [{ ...named, atMs: world.scheduler.nowMs + named.atMs }], clients);
+}
+
+function once(work: (site: string) => void): (site: string) => void {
+  let isDone = false;
+  return (site) => {
+    if (isDone) return;
+    isDone = true;
+    work(site);
+  };
+}
+
 /** @returns what ends it */
-function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): () => void {
+function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): () => unknown {
   const { links } = world;
   switch (fault.kind) {
     case 'kill':
@@ -71,6 +86,31 @@ function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): ()
         links.slowMs -= fault.ms;
       };
     }
+    case 'late': {
+      const random = world.random.of(`late ${fault.site} ${fault.of} ${fault.atMs}`);
+      const late = { site: fault.site, of: fault.of, ms: () => integerBetween(random, 0, fault.ms) };
+      links.lateness.add(late);
+      return () => links.lateness.delete(late);
+    }
+    case 'slow-log': {
+      const { slowness } = world.site(fault.site);
+      const random = world.random.of(`slow ${fault.of} ${fault.site} ${fault.atMs}`);
+      const { of, landed } = fault;
+      const slow = { landed, isOf: (topic: string) => isOf(topic, of), ms: () => integerBetween(random, 0, fault.ms) };
+      slowness.add(slow);
+      return () => slowness.delete(slow);
+    }
+    case 'when':
+      return world.onSign(
+        fault.sees,
+        fault.site,
+        once((site) => strike(world, fault.brings, site, clients)),
+      );
+    case 'early':
+      landEarly(world, fault.site, fault.origin);
+      return () => {};
+    case 'operators':
+      return operate(world, fault.everyMs);
     case 'appends': {
       const { store, name } = world.site(fault.site);
       const random = world.random.of(`appends ${name} ${fault.atMs}`);
@@ -168,6 +208,29 @@ function fateOf(random: Random, rate: number): AppendFate {
   return { answer: 'unknown', lands: { afterMs: integerBetween(random, 1, 3_000) } };
 }
 
+function isOf(topic: string, of: 'log' | 'mirror' | 'control'): boolean {
+  return of === 'control' ? topic === topicNames.control : topic.startsWith(`tidemark.${KEYSPACE}.${of}.`);
+}
+
+/** Changes of the register that cost nothing, from every site at once. */
+function operate(world: SimWorld, everyMs: number): () => void {
+  let isOver = false;
+  for (const site of world.siteNames) {
+    const random = world.random.of(`operator ${site}`);
+    const go = (): void => {
+      if (isOver) return;
+      const body = { paused: random.fraction() < 0.5 };
+      const request = { method: 'POST', path: `/v1/watchdog/${KEYSPACE}`, body } as const;
+      void world.exchange.request('operator', site, request, 5_000).catch(() => null);
+      world.scheduler.after(integerBetween(random, 1, everyMs), go);
+    };
+    go();
+  }
+  return () => {
+    isOver = true;
+  };
+}
+
 /** As a watchdog or an operator would; who refuses has his reasons. */
 function nominate(world: SimWorld, site: string, cause: string): void {
   const body = { cause, reason: 'the simulator wants it', version: null, loss: null };
@@ -221,6 +284,25 @@ function poison(world: SimWorld, site: SimSite, salt: number): void {
   const dice = random.fraction();
   const value = dice < 0.3 || stored === undefined ? noise(random) : dice < 0.6 ? bent(random, stored.value) : null;
   site.store.land(topic, partition, [{ value: value ?? forged(partition.records) ?? noise(random) }]);
+}
+
+/** The newest EPOCH_START of the origin's log lands in the site's copy. */
+function landEarly(world: SimWorld, at: string, origin: string): void {
+  const to = world.site(at).store.topic(topicNames.mirror(KEYSPACE, origin));
+  const from = world.site(origin).store.topic(topicNames.log(KEYSPACE, origin));
+  for (const partition of to?.partitions ?? []) {
+    const start = from?.partitions[partition.number]?.records.findLast(({ value }) => isStart(value));
+    if (start !== undefined) world.site(at).store.land(to!, partition, [{ value: start.value }]);
+  }
+}
+
+function isStart(value: Uint8Array): boolean {
+  try {
+    return openRecord(value).envelope.body.kind === 'EpochStart';
+  } catch (error) {
+    if (!isFault(error, 'corrupt')) throw error;
+    return false;
+  }
 }
 
 function noise(random: Random): Uint8Array {

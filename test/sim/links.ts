@@ -8,11 +8,16 @@ const WITHIN_MS = 0.3;
 /** How long who asks another site's log waits before it gives up. */
 const GIVE_UP_MS = 2_000;
 
+/** Messages of one site about some path take longer. */
+export type Lateness = { readonly site: string; readonly of: string; readonly ms: () => number };
+
 export class Links {
   readonly #scheduler: Scheduler;
   readonly #random: Random;
   /** `from>to` → how many faults cut it. */
   readonly #cuts = new Map<string, number>();
+  /** What makes some messages late now. */
+  readonly lateness = new Set<Lateness>();
   /** Slowest a message takes between two sites, in ms. */
   slowMs = 40;
   /** Of messages between two places, the share that is lost. */
@@ -37,15 +42,18 @@ export class Links {
     return (this.#cuts.get(`${from}>${to}`) ?? 0) > 0;
   }
 
-  /** How long the next message takes. */
-  ms(from: string, to: string): number {
-    return from === to ? WITHIN_MS : integerBetween(this.#random, 5, this.slowMs);
+  /** How long the next message takes. @param of the path it is about */
+  ms(from: string, to: string, of = ''): number {
+    let lateMs = 0;
+    for (const late of this.lateness)
+      if ((late.site === from || late.site === to) && of.startsWith(late.of)) lateMs += late.ms();
+    return lateMs + (from === to ? WITHIN_MS : integerBetween(this.#random, 5, this.slowMs));
   }
 
   /** Takes a message over. @returns false when it is lost, which nobody is told */
-  async carry(from: string, to: string): Promise<boolean> {
+  async carry(from: string, to: string, of = ''): Promise<boolean> {
     const lost = this.isCut(from, to) || (from !== to && this.lossRate > 0 && this.#random.fraction() < this.lossRate);
-    await this.#scheduler.sleep(this.ms(from, to));
+    await this.#scheduler.sleep(this.ms(from, to, of));
     return !lost && !this.isCut(from, to);
   }
 

@@ -1,7 +1,7 @@
 /** Looks at the sites from outside of the network, as often as it likes: promises that hold at every moment. */
 
 import { parseAck } from '@tidemark/schema/keyspace-file';
-import { parseToken } from '@tidemark/schema/position';
+import { type Position, parseToken } from '@tidemark/schema/position';
 import { KEYSPACE } from './client.ts';
 import type { Copies } from './copies.ts';
 import type { Reply, Request } from './exchange.ts';
@@ -11,7 +11,10 @@ import type { SimWorld } from './world.ts';
 type Positions = { readonly positions: Readonly<Record<string, readonly string[]>>; readonly asOf: string | null };
 type Digest = { readonly positions: unknown; readonly tables: Readonly<Record<string, { readonly hash: string }>> };
 
-/** I2: of what is acked, the origin and as many others as the answer says, never fewer than `least`, have held the record unfenced. */
+/**
+ * I2: of what is acked, the origin and as many others as the answer says, never fewer than `least`, have held the record
+ * unfenced; I9: and all that came before it.
+ */
 export function checkAck(world: SimWorld, copies: Copies, least: number, request: Request, reply: Reply): void {
   const { token = null, ack = '' } = (reply.body ?? {}) as { readonly token?: string | null; readonly ack?: string };
   if (request.method !== 'POST' || reply.status !== 200 || token === null) return;
@@ -27,10 +30,18 @@ export function checkAck(world: SimWorld, copies: Copies, least: number, request
     const isClosed = [...copies.effective(keyspace, partition)].some(
       ([e, cut]) => e === epoch && cut < Number.MAX_SAFE_INTEGER && seq <= cut,
     );
-    if (isClosed || (holders.includes(origin) && holders.length > k)) continue;
-    const held = holders.length === 0 ? 'nobody' : holders.join(', ');
-    world.fail('I2', `${token} was acked while ${held} held it unfenced`);
+    if (isClosed) continue;
+    if (holders.includes(origin) && holders.length > k) {
+      const whole = holders.filter((site) => copies.hasHeldBefore(site, keyspace, partition, epoch));
+      if (whole.length <= k) world.fail('I9', `${token} was acked while ${listed(whole)} held what came before it`);
+      continue;
+    }
+    world.fail('I2', `${token} was acked while ${listed(holders)} held it unfenced`);
   }
+}
+
+function listed(sites: readonly string[]): string {
+  return sites.length === 0 ? 'nobody' : sites.join(', ');
 }
 
 export class Looker {
@@ -70,12 +81,13 @@ export class Looker {
     for (const [origin, partitions] of Object.entries(seen.positions))
       partitions.forEach((text, partition) => {
         this.#checkApplied(site, origin, partition, text);
+        this.#checkOrder(site, seen, partition, text);
       });
   }
 
   /** I17: what a store holds is a record that was accepted, by k + 1 sites. */
   #checkApplied(site: string, origin: string, partition: number, text: string): void {
-    const [epoch, seq] = text.split(':').map(Number) as [number, number];
+    const { epoch, seq } = positionOf(text);
     if (seq < 0 || epoch === 0) return;
     const known = this.#copies.at(KEYSPACE, epoch, partition, seq);
     if (known === null) this.#world.fail('I5', `${site} applied ${origin}/${partition} to ${text}, which no log holds`);
@@ -83,6 +95,17 @@ export class Looker {
       const words = `${site} applied ${origin}/${partition} to ${text}, held only by ${[...known.sites].join(', ')}`;
       this.#world.fail('I17', words);
     }
+  }
+
+  /** I3: a store goes on to an epoch only where the one before it has ended for it. */
+  #checkOrder(site: string, { positions }: Positions, partition: number, text: string): void {
+    const { epoch, seq } = positionOf(text);
+    const before = seq < 0 ? null : this.#copies.before(KEYSPACE, partition, epoch);
+    if (before === null || before.seq < 0) return;
+    const at = positionOf(positions[before.origin]?.[partition] ?? '0:-1');
+    if (at.epoch > before.epoch || (at.epoch === before.epoch && at.seq >= before.seq)) return;
+    const wanted = `${before.epoch}:${before.seq} of ${before.origin}`;
+    this.#world.fail('I3', `${site} applied partition ${partition} to ${text}, without ${wanted} before it`);
   }
 
   /** I20: every site holds the same. */
@@ -107,6 +130,11 @@ export class Looker {
     const response = await server.app.inject({ method: 'GET', url: path });
     return response.statusCode === 200 ? (JSON.parse(response.payload) as T) : null;
   }
+}
+
+function positionOf(text: string): Position {
+  const [epoch, seq] = text.split(':').map(Number) as [number, number];
+  return { epoch, seq };
 }
 
 function isEarlier(one: string, other: string): boolean {

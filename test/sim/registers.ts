@@ -1,48 +1,92 @@
 /**
- * Looks at what the control logs say was chosen: one value for each version, one writer for each epoch, each epoch
- * closed once, and records only of writers the register knows.
+ * Looks at the control logs: what is told as chosen was, one value for each version, each change once and kept in all
+ * that follows, one writer for each epoch, each epoch closed once, with its end held by enough sites before that, and
+ * records only of writers the register knows.
  */
 
+import { type Ballot, formatBallot } from '@tidemark/control/ballot';
 import { decodeControl, isControl } from '@tidemark/control/control-record';
-import type { RegisterValue } from '@tidemark/control/register-value';
+import { CHANGES_KEPT, majorityOf, type RegisterValue, voters } from '@tidemark/control/register-value';
 import type { Envelope } from '@tidemark/schema/envelope';
 import { topicNames } from '@tidemark/schema/table';
+import type { Copies } from './copies.ts';
+import { Votes } from './votes.ts';
+import type { SimWorld } from './world.ts';
 
 export class Registers {
-  /** The newest value known to be chosen. */
+  /** The newest value that is chosen. */
   newest: RegisterValue | null = null;
-  readonly #versions = new Map<number, string>();
+  readonly #votes = new Map<string, Votes>();
+  readonly #chosen = new Map<number, RegisterValue>();
+  readonly #versions = new Map<string, string>();
   /** Epoch → site and writer, and where it ended. */
   readonly #writers = new Map<number, string>();
   readonly #cuts = new Map<number, string>();
   /** Site → identity its control log gave its acceptor last. */
   readonly #acceptors = new Map<string, string>();
-  readonly #fail: (rule: string, words: string) => void;
+  /** Epochs of which an election, or a commit, was voted for. */
+  readonly #named = new Set<number>();
+  readonly #committed = new Set<number>();
+  readonly #copies: Copies;
+  readonly #world: SimWorld;
 
-  constructor(fail: (rule: string, words: string) => void) {
-    this.#fail = fail;
+  constructor(copies: Copies, world: SimWorld) {
+    this.#copies = copies;
+    this.#world = world;
   }
 
   /** A record of a control log. */
   take(site: string, topic: string, value: Uint8Array): void {
     if (topic !== topicNames.control || !isControl(value)) return;
-    const { body } = decodeControl(value);
+    const { keyspace, body } = decodeControl(value);
     if (body.kind === 'Acceptor') this.#acceptors.set(site, body.id);
-    if (body.kind !== 'Chosen') return;
-    const chosen = JSON.parse(body.value) as RegisterValue;
-    this.#one(this.#versions, chosen.version, chosen.changeId, `version ${chosen.version} at ${site}`);
-    for (const { epoch, site: origin, writerId, cuts } of chosen.reigns) {
+    const votes = this.#votes.get(keyspace) ?? new Votes();
+    this.#votes.set(keyspace, votes);
+    const acceptor = this.#acceptors.get(site) ?? '';
+    if (body.kind === 'Prepare') votes.prepare(acceptor, body.ballot);
+    if (body.kind !== 'Accept' && body.kind !== 'Chosen') return;
+    const { kind, ballot } = body;
+    const proposed = JSON.parse(body.value) as RegisterValue;
+    if (kind === 'Chosen') this.#checkChosen(votes, ballot, proposed, site);
+    else this.#proposed(proposed);
+    votes.accept(site, acceptor, ballot);
+    if (votes.isChosen(ballot, proposed, this.#chosen.get(proposed.version - 1) ?? null)) this.#take(proposed);
+  }
+
+  #checkChosen(votes: Votes, ballot: Ballot, value: RegisterValue, site: string): void {
+    const need = majorityOf(voters(value).length);
+    const count = votes.countOf(ballot, value);
+    if (count >= need) return;
+    const words = `version ${value.version} is told as chosen at ${site} under ${formatBallot(ballot)}`;
+    this.#world.fail('I1', `${words}: ${count} sites had accepted it, ${need} are a majority`);
+  }
+
+  /** What is chosen; more than once when more sites than needed voted for it. */
+  #take(value: RegisterValue): void {
+    const { version, changeId, reigns } = value;
+    if (version === 0 || this.#chosen.get(version)?.changeId === changeId) return;
+    this.#one(this.#versions, changeId, String(version), `version of change ${changeId}`);
+    for (const other of this.#chosen.values()) this.#checkKept(value, other);
+    this.#chosen.set(version, value);
+    for (const { epoch, site: origin, writerId, cuts } of reigns) {
       this.#one(this.#writers, epoch, `${origin} ${writerId}`, `writer of epoch ${epoch}`);
       if (cuts === null) continue;
       const where = cuts.map(({ seq, chain }) => `${seq} ${chain}`).join();
       this.#one(this.#cuts, epoch, where, `cut of epoch ${epoch}`);
     }
-    if (this.newest === null || chosen.version > this.newest.version) this.newest = chosen;
+    if (this.newest === null || version > this.newest.version) this.newest = value;
   }
 
-  #one(known: Map<number, string>, key: number, value: string, what: string): void {
+  /** Of two values that were chosen, the later one is built upon the earlier one. */
+  #checkKept(one: RegisterValue, other: RegisterValue): void {
+    const [early, late] = one.version <= other.version ? [one, other] : [other, one];
+    if (late.version - early.version >= CHANGES_KEPT || late.changes.includes(early.changeId)) return;
+    this.#world.fail('I1', `version ${early.version} (${early.changeId}) was chosen and is not in ${late.version}`);
+  }
+
+  #one<K>(known: Map<K, string>, key: K, value: string, what: string): void {
     const before = known.get(key);
-    if (before !== undefined && before !== value) this.#fail('I1', `${what}: ${before} and ${value}`);
+    if (before !== undefined && before !== value) this.#world.fail('I1', `${what}: ${before} and ${value}`);
     known.set(key, value);
   }
 
@@ -57,13 +101,43 @@ export class Registers {
     return silent === undefined ? null : `the vote of ${silent[0]} is not let in`;
   }
 
+  #proposed(value: RegisterValue): void {
+    const { election } = value;
+    if (election !== null && !this.#named.has(election.epoch)) {
+      this.#named.add(election.epoch);
+      this.#world.sign('named', election.site);
+    }
+    this.#checkCommit(value);
+  }
+
+  /** I9: before a reign is named, its site and k others have held everything up to the cuts of those before it (E6). */
+  #checkCommit(value: RegisterValue): void {
+    const reign = value.reigns.at(-1);
+    if (value.election !== null || reign === undefined || this.#committed.has(reign.epoch)) return;
+    this.#committed.add(reign.epoch);
+    this.#world.sign('commits', reign.site);
+    const closed = value.reigns.filter(({ cuts }) => cuts !== null);
+    if (closed.length === 0) return;
+    const holders = value.members.filter(({ site }) =>
+      closed.every(({ site: origin, epoch, cuts }) =>
+        cuts!.every(({ seq }, partition) =>
+          this.#copies.copy(site, { keyspace: value.keyspace, origin, partition }).hasHeld(epoch, seq),
+        ),
+      ),
+    );
+    const names = holders.map(({ site }) => site);
+    if (names.includes(reign.site) && names.length > value.ack.k) return;
+    const held = names.length === 0 ? 'nobody' : names.join(', ');
+    this.#world.fail('I9', `epoch ${reign.epoch} of ${reign.site} was to begin when ${held} held all that came before`);
+  }
+
   /** At the end: every epoch that was begun is one the register gave to that writer. */
   checkStarts(starts: Iterable<Envelope>): void {
     for (const { epoch, origin, body } of starts) {
       if (body.kind !== 'EpochStart') continue;
       const named = this.#writers.get(epoch);
       const found = `${origin} ${body.writerId}`;
-      if (named !== found) this.#fail('I1', `epoch ${epoch} was begun by ${found}, the register says ${named}`);
+      if (named !== found) this.#world.fail('I1', `epoch ${epoch} was begun by ${found}, the register says ${named}`);
     }
   }
 }

@@ -10,6 +10,7 @@ import { Registers } from './registers.ts';
 import type { Scenario } from './scenario.ts';
 import { checkKept, checkLocalReads } from './settled.ts';
 import { fileOf } from './shape.ts';
+import { endMs } from './sim-fault.ts';
 import { SimWorld, type Violation } from './world.ts';
 
 /** Within this long after the last fault, writes resume, and then all sites are equal. */
@@ -52,8 +53,8 @@ class Run {
   constructor(world: SimWorld, scenario: Scenario) {
     this.#world = world;
     this.#scenario = scenario;
-    this.#copies = new Copies((rule, words) => world.fail(rule, words));
-    this.#registers = new Registers((rule, words) => world.fail(rule, words));
+    this.#copies = new Copies(world);
+    this.#registers = new Registers(this.#copies, world);
     this.#looker = new Looker(world, this.#copies, scenario.shape.degradeTo);
   }
 
@@ -78,7 +79,7 @@ class Run {
     const { exchange, trace } = this.#world;
     for (const site of this.#world.sites()) {
       const random = this.#world.random.of(`appends of ${site.name}`);
-      site.store.appendMs = () => appendMs(random);
+      site.appendMs = () => appendMs(random);
       this.#copies.watch(site, (topic, partition, record) => {
         const tail = Buffer.from(record.value.subarray(-8)).toString('hex');
         trace.note(site.name, `${topic}/${partition}@${record.offset} ${record.value.length} ${tail}`);
@@ -114,7 +115,7 @@ class Run {
     );
     this.#looker.begin(LOOK_MS);
     const ends = working.map((client) => client.run());
-    const overMs = Math.max(durationMs, ...faults.map((fault) => fault.atMs + fault.forMs));
+    const overMs = Math.max(durationMs, ...faults.map(endMs));
     await scheduler.run(beganMs + overMs + 1, () => violations.length > 0);
     // Whoever died late in a doom of its own is back, too.
     await scheduler.run(scheduler.nowMs + 12_000, () => this.#world.sites().every((site) => site.isUp));

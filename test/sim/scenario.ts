@@ -4,7 +4,7 @@ import { integerBetween, type Random, SeededRandom } from '@tidemark/world/rando
 import type { ClientRules } from './client.ts';
 import { pick, SITES } from './draw.ts';
 import { withLosses } from './losses.ts';
-import { PLOTS } from './plots.ts';
+import { PLOTS } from './plots/all.ts';
 import { type Shape, shapeOf } from './shape.ts';
 import type { SimFault } from './sim-fault.ts';
 
@@ -25,10 +25,10 @@ export function scenarioOf(seed: number): Scenario {
     thinkMs: integerBetween(random, 60, 600),
     writeRate: 0.3 + 0.4 * random.fraction(),
   }));
+  const shape = shapeOf(random, random.fraction() < 0.8 ? 1 : 2);
   const faults = Array.from({ length: integerBetween(random, 0, 4) }, () => faultOf(random, durationMs));
   for (let plots = integerBetween(random, 0, 2); plots > 0; plots--)
-    faults.push(...pick(random, PLOTS)(random, integerBetween(random, 500, durationMs - 3_000)));
-  const shape = shapeOf(random, random.fraction() < 0.8 ? 1 : 2);
+    faults.push(...pick(random, PLOTS)(random, integerBetween(random, 500, durationMs - 3_000), shape));
   // What is acked at a lowered level may be lost with the end of a log, and nobody can tell.
   const all =
     shape.degradeTo < shape.k
@@ -38,7 +38,10 @@ export function scenarioOf(seed: number): Scenario {
   return { seed, shape, durationMs, clients, faults: all };
 }
 
-const WEIGHTS: readonly (readonly [SimFault['kind'], number])[] = [
+/** What makes sense alone; the others are drawn with what belongs to them. */
+type Lone = Exclude<SimFault['kind'], 'early' | 'operators' | 'when'>;
+
+const WEIGHTS: readonly (readonly [Lone, number])[] = [
   ['kill', 5],
   ['doom', 5],
   ['pause', 3],
@@ -46,6 +49,8 @@ const WEIGHTS: readonly (readonly [SimFault['kind'], number])[] = [
   ['isolate', 3],
   ['lossy', 1],
   ['slow', 1],
+  ['late', 2],
+  ['slow-log', 3],
   ['appends', 4],
   ['log-away', 2],
   ['poison', 2],
@@ -58,6 +63,9 @@ const WEIGHTS: readonly (readonly [SimFault['kind'], number])[] = [
   ['disk-error', 1],
   ['nominate', 5],
 ];
+
+/** What sites ask of each other. */
+const PATHS = ['register', 'fence', 'fill', 'copies', 'nominate', 'abdicate', ''].map((path) => `/v1/internal/${path}`);
 
 function faultOf(random: Random, durationMs: number): SimFault {
   const atMs = integerBetween(random, 0, durationMs - 2_000);
@@ -86,6 +94,12 @@ function faultOf(random: Random, durationMs: number): SimFault {
       return { kind, ...when, rate: 0.02 + 0.2 * random.fraction() };
     case 'slow':
       return { kind, ...when, ms: integerBetween(random, 100, 800) };
+    case 'late':
+      return { kind, ...when, site, of: pick(random, PATHS), ms: integerBetween(random, 50, 2_500) };
+    case 'slow-log': {
+      const of = pick(random, ['log', 'mirror', 'control'] as const);
+      return { kind, ...when, site, of, ms: integerBetween(random, 10, 600), landed: random.fraction() < 0.5 };
+    }
     case 'appends':
       return { kind, ...when, site, rate: 0.05 + 0.5 * random.fraction() };
     case 'lost-end':
@@ -102,7 +116,7 @@ function faultOf(random: Random, durationMs: number): SimFault {
   }
 }
 
-function weighted(random: Random): SimFault['kind'] {
+function weighted(random: Random): Lone {
   const total = WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0);
   let dice = random.fraction() * total;
   for (const [kind, weight] of WEIGHTS) {

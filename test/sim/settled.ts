@@ -34,12 +34,14 @@ export function checkLocalReads(world: SimWorld, history: History, copies: Copie
 /** I19, I14 and the rows themselves. */
 export async function checkKept(world: SimWorld, history: History, copies: Copies): Promise<boolean> {
   const newest = new Map<string, { readonly write: WriteEntry; readonly at: At }>();
+  const kept: WriteEntry[] = [];
   for (const write of history.writes) {
     const at = placeOf(copies, write.id);
     if (at === null && write.outcome === 'acked')
       world.fail('I19', `${write.id} was acked (${write.token}) and is lost`);
     if (at !== null && write.outcome === 'failed') world.fail('refused', `${write.id} was refused and is there`);
     if (at === null) continue;
+    kept.push(write);
     const known = newest.get(write.key);
     if (known === undefined || isBefore(known.at, at)) newest.set(write.key, { write, at });
   }
@@ -47,8 +49,12 @@ export async function checkKept(world: SimWorld, history: History, copies: Copie
   for (const site of world.dataNames)
     for (const key of KEYS) {
       const expected = newest.get(key)?.write.id ?? null;
-      const got = await valueAt(world, site, key);
+      const rows = await rowsAt(world, site, key);
+      const got = rows === null ? 'not to be had' : (rows[0]?.v ?? null);
       if (got !== expected) world.fail('I5', `${key} is ${got} at ${site}, the log says ${expected}`);
+      const marks = new Set(rows?.map(({ n }) => n));
+      for (const write of kept.filter((one) => one.key === key && !marks.has(one.mark)))
+        world.fail('I5', `${key} at ${site} lacks the row ${write.mark} that ${write.id} wrote`);
     }
   return true;
 }
@@ -66,11 +72,12 @@ function checkOnce(world: SimWorld, history: History, copies: Copies): void {
   }
 }
 
-async function valueAt(world: SimWorld, site: string, key: string): Promise<string | null> {
+type Row = { readonly n: number; readonly v: string };
+
+async function rowsAt(world: SimWorld, site: string, key: string): Promise<readonly Row[] | null> {
   const app = world.exchange.server(site)?.app;
-  if (app === undefined) return 'not to be had';
+  if (app === undefined) return null;
   const response = await app.inject({ method: 'GET', url: `/v1/${KEYSPACE}/t/rows/${key}` });
-  if (response.statusCode !== 200) return `status ${response.statusCode}`;
-  const { rows } = JSON.parse(response.payload) as { readonly rows: readonly { readonly v: string }[] };
-  return rows[0]?.v ?? null;
+  if (response.statusCode !== 200) return null;
+  return (JSON.parse(response.payload) as { readonly rows: readonly Row[] }).rows;
 }

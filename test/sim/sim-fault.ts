@@ -1,5 +1,16 @@
 /** What can go wrong in a run: plain data, so that it can be made smaller and told. */
 
+/** What can be seen from outside while a reign is closed and the next one begins; each but `fenced` once for an epoch. */
+export type Sign =
+  /** The register is to name a candidate: its site. */
+  | 'named'
+  /** A fence has landed at a site. */
+  | 'fenced'
+  /** The register is to name the reign of a site. */
+  | 'commits'
+  /** A site's writer has begun its epoch. */
+  | 'begun';
+
 type For = { readonly atMs: number; readonly forMs: number };
 
 /** One thing that goes wrong for a while, and is over then. */
@@ -13,6 +24,16 @@ export type SimFault = For &
     | { readonly kind: 'isolate'; readonly site: string; readonly clientsToo: boolean }
     | { readonly kind: 'lossy'; readonly rate: number }
     | { readonly kind: 'slow'; readonly ms: number }
+    /** Of a site, requests whose path begins so, and their answers, take up to so many ms longer, each on its own. */
+    | { readonly kind: 'late'; readonly site: string; readonly of: string; readonly ms: number }
+    /** Appends to a site's topics of one kind take up to so many ms longer: before they land, or until they are answered. */
+    | {
+        readonly kind: 'slow-log';
+        readonly site: string;
+        readonly of: 'log' | 'mirror' | 'control';
+        readonly ms: number;
+        readonly landed: boolean;
+      }
     | { readonly kind: 'appends'; readonly site: string; readonly rate: number }
     | { readonly kind: 'log-away'; readonly site: string }
     | { readonly kind: 'poison'; readonly site: string; readonly salt: number }
@@ -26,6 +47,20 @@ export type SimFault = For &
     | { readonly kind: 'clock'; readonly site: string; readonly wrongMs: number; readonly strobes: boolean }
     | { readonly kind: 'disk-full'; readonly site: string }
     | { readonly kind: 'disk-error'; readonly site: string }
+    /** The newest EPOCH_START of an origin turns up in a site's copy, perhaps before what stands in front of it. */
+    | { readonly kind: 'early'; readonly site: string; readonly origin: string }
+    /** At every site an operator lets suspicion start elections and keeps it from that, again and again. */
+    | { readonly kind: 'operators'; readonly everyMs: number }
+    /**
+     * The next time the sign is seen, of the site unless that is `*`, something goes wrong, its own `atMs` later; where
+     * that names the site `*`, at the one the sign was of.
+     */
+    | { readonly kind: 'when'; readonly sees: Sign; readonly site: string; readonly brings: SimFault }
     /** Somebody wants the site to be the primary, rightly or not. */
     | { readonly kind: 'nominate'; readonly site: string; readonly cause: 'suspicion' | 'switchover' | 'failover' }
   );
+
+/** When it is over at the latest. */
+export function endMs(fault: SimFault): number {
+  return fault.atMs + fault.forMs + (fault.kind === 'when' ? endMs(fault.brings) : 0);
+}

@@ -20,6 +20,13 @@ const RESTART_MS = 1_000;
 /** Half as often as in production: most of what happens in a run would be signs of life. */
 const PROBE_EVERY_MS = 500;
 
+/** Appends to some topics take longer, until they land or until they are answered. */
+export type Slowness = {
+  readonly landed: boolean;
+  readonly isOf: (topic: string) => boolean;
+  readonly ms: () => number;
+};
+
 export class SimSite {
   readonly name: string;
   readonly store: SimLogStore;
@@ -28,6 +35,10 @@ export class SimSite {
   process: SimProcess | null = null;
   /** By how much the site's wall clock is wrong at a moment. */
   wrongMs: (nowMs: number) => number = () => 0;
+  /** How long an append takes when nothing is wrong with it, in ms. */
+  appendMs: () => number = () => 0;
+  /** What makes appends slow now. */
+  readonly slowness = new Set<Slowness>();
   /** What the next disk steps answer. */
   diskFate: (kind: SimStep['kind']) => SimAnswer = () => 'ok';
   /** True while the site is kept down, by a fault that will bring it back itself. */
@@ -48,6 +59,14 @@ export class SimSite {
       monotonicMs: () => scheduler.nowMs,
       sleep: (ms) => scheduler.sleep(ms),
     });
+    this.store.appendMs = (topic) => this.appendMs() + this.#slowMs(topic, false);
+    this.store.answerMs = (topic) => this.#slowMs(topic, true);
+  }
+
+  #slowMs(topic: string, landed: boolean): number {
+    let slowMs = 0;
+    for (const one of this.slowness) if (one.landed === landed && one.isOf(topic)) slowMs += one.ms();
+    return slowMs;
   }
 
   get isUp(): boolean {

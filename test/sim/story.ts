@@ -21,6 +21,16 @@ export function wordsOf(fault: SimFault): string {
       return `${Math.round(fault.rate * 100)} % of messages are lost`;
     case 'slow':
       return `messages take up to ${fault.ms} ms longer`;
+    case 'late':
+      return `requests to and from ${fault.site} for ${fault.of || 'anything'} take up to ${fault.ms} ms longer`;
+    case 'slow-log':
+      return `appends to ${fault.of} at ${fault.site} take up to ${fault.ms} ms longer${fault.landed ? ' to be answered' : ''}`;
+    case 'early':
+      return `an EPOCH_START of ${fault.origin} turns up early at ${fault.site}`;
+    case 'operators':
+      return `operators at all sites pause and resume, every ${fault.everyMs} ms or sooner`;
+    case 'when':
+      return `the next sign "${fault.sees}" of ${fault.site === '*' ? 'any site' : fault.site} brings: ${wordsOf(fault.brings)}`;
     case 'appends':
       return `${Math.round(fault.rate * 100)} % of appends to the log of ${fault.site} are refused, lost, late or not answered`;
     case 'log-away':

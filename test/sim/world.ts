@@ -5,6 +5,7 @@ import { Exchange } from './exchange.ts';
 import { Links } from './links.ts';
 import { Scheduler } from './scheduler.ts';
 import { type Shape, sitesOf } from './shape.ts';
+import type { Sign } from './sim-fault.ts';
 import { SimSite } from './sim-site.ts';
 import { Trace } from './trace.ts';
 
@@ -41,6 +42,7 @@ export class SimWorld {
   readonly dataNames: readonly string[];
   readonly violations: Violation[] = [];
   readonly #sites: ReadonlyMap<string, SimSite>;
+  readonly #waiting = new Set<{ readonly sign: Sign; readonly site: string; readonly work: (site: string) => void }>();
 
   constructor(seed: number, shape: Shape) {
     const siteNames = sitesOf(shape);
@@ -59,6 +61,19 @@ export class SimWorld {
 
   sites(): SimSite[] {
     return [...this.#sites.values()];
+  }
+
+  /** Something of an election has become visible. */
+  sign(sign: Sign, site: string): void {
+    for (const waiting of [...this.#waiting])
+      if (waiting.sign === sign && (waiting.site === '*' || waiting.site === site)) waiting.work(site);
+  }
+
+  /** Has `work` done at every such sign, of the site unless that is `*`. @returns what ends that */
+  onSign(sign: Sign, site: string, work: (site: string) => void): () => void {
+    const waiting = { sign, site, work };
+    this.#waiting.add(waiting);
+    return () => this.#waiting.delete(waiting);
   }
 
   /** A promise was broken; the first one ends the run. */
