@@ -23,23 +23,14 @@ import {
   newestReign,
   type RegisterValue,
 } from '@tidemark/control/register-value';
-import type { Log } from '@tidemark/log/log';
-import { type AckLevel, formatAck, type Keyspace } from '@tidemark/schema/table';
-import type { Clock } from '@tidemark/world/clock';
-import { Fault, isFault } from '@tidemark/world/fault';
-import type { Logger } from '@tidemark/world/logger';
-import type { Network } from '@tidemark/world/network';
-import type { Random } from '@tidemark/world/random';
-import { fenceDirectly } from './direct-fence.ts';
+import { type AckLevel, formatAck } from '@tidemark/schema/table';
+import { Fault } from '@tidemark/world/fault';
+import { Members, type MembersParts } from './members.ts';
 import type { Elected } from './writer.ts';
 
-/** One fence is given this long, and the whole election so long; then another candidate may do better. */
-const ASK_MS = 3_000;
-const FILL_MS = 12_000;
+/** An election is given this long; then another candidate may do better. */
 const ELECTION_MS = 30_000;
 const AGAIN_MS = 100;
-/** A member that answers at all answers in so much time; one that is cut off keeps nobody waiting. */
-const HOLDINGS_MS = 700;
 /** How long the old primary takes no writes at most before a planned move is given up. */
 const DRAIN_MS = 5_000;
 const DRAIN_LOOK_MS = 10;
@@ -50,19 +41,8 @@ const DEGRADE_MS = 3_000;
 /** How long an operator's lossy election waits for members whose word would make it lossless. */
 const LOSSY_MS = 5_000;
 
-export type CandidateParts = {
-  readonly site: string;
-  readonly keyspace: Keyspace;
-  readonly cluster: string;
+export type CandidateParts = MembersParts & {
   readonly register: Register;
-  /** The other sites' logs. */
-  readonly remotes: ReadonlyMap<string, Log>;
-  readonly network: Network;
-  /** Where a site's HTTP is, this site's included. */
-  readonly placeOf: (site: string) => string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
   /** Where a reign is cut when records of it are lost for good. */
   readonly lossyCuts: (value: RegisterValue, received: readonly CutAt[], loss: LossRule) => Promise<readonly CutAt[]>;
 };
@@ -96,6 +76,7 @@ export type Closed = {
 export class Candidate {
   readonly writerId: string;
   readonly #parts: CandidateParts;
+  readonly #members: Members;
   readonly #signal: AbortSignal;
   readonly #reports = new Map<string, FenceReport>();
   readonly #phases: Phase[] = [];
@@ -104,6 +85,7 @@ export class Candidate {
 
   constructor(parts: CandidateParts, signal: AbortSignal) {
     this.#parts = parts;
+    this.#members = new Members(parts, signal);
     this.#signal = signal;
     this.writerId = parts.random.id();
   }
@@ -150,15 +132,15 @@ export class Candidate {
     const reign = newestReign(await register.read());
     if (reign === null || reign.site === site) return null;
     type Heads = { readonly epoch: number; readonly heads: readonly number[] };
-    const left = await this.#ask<Heads>(reign.site, 'abdicate', { to: site });
+    const left = await this.#members.ask<Heads>(reign.site, 'abdicate', { to: site });
     const refuse = async (reason: string): Promise<string> => {
-      await this.#ask(reign.site, 'abdicate', { to: site, resume: true });
+      await this.#members.ask(reign.site, 'abdicate', { to: site, resume: true });
       return reason;
     };
     if (left === null) return refuse(`${reign.site} did not hand over`);
     const deadlineMs = clock.monotonicMs() + DRAIN_MS;
     while (clock.monotonicMs() < deadlineMs && !this.#signal.aborted) {
-      const copy = (await this.#copies(site))?.copies.find(({ origin }) => origin === reign.site);
+      const copy = (await this.#members.copies(site))?.copies.find(({ origin }) => origin === reign.site);
       const isLevel = left.heads.every((head, partition) => {
         const [epoch, seq] = copy?.positions[partition] ?? [0, -1];
         return epoch > left.epoch || (epoch === left.epoch && seq >= head);
@@ -185,7 +167,7 @@ export class Candidate {
   ): Promise<{ cuts: readonly CutAt[] | null | 'superseded'; how: string }> {
     const { keyspace } = this.#parts;
     for (;;) {
-      await this.#fenceAll(value, election);
+      await this.#members.fenceAll(value, election, this.#reports);
       const reports = [...this.#reports.values()];
       const closure = closureOf(value, reports);
       const cuts = cutsOf(value, reports, keyspace.partitions);
@@ -209,89 +191,6 @@ export class Candidate {
     return this.#parts.clock.monotonicMs() - this.#beganMs;
   }
 
-  /** Asks those who have not answered yet; returns when all have, or enough have to go on. */
-  async #fenceAll(value: RegisterValue, election: Election): Promise<void> {
-    const { random, clock } = this.#parts;
-    const reign = newestReign(value);
-    const asked = value.members.map(({ site }) => site).filter((site) => !this.#reports.has(site));
-    const fence = { origin: reign?.site, closes: reign?.epoch, by: election.epoch, nonce: random.id() };
-    const { promise: enough, resolve } = Promise.withResolvers<void>();
-    const answered = new AbortController();
-    let left = asked.length;
-    const asking = asked.map(async (site) => {
-      const report =
-        reign === null
-          ? await this.#whole(site)
-          : ((await this.#ask<FenceReport>(site, 'fence', fence)) ?? (await this.#direct(value, election, site)));
-      if (report !== null) this.#reports.set(site, report);
-      if (--left === 0) answered.abort(null);
-      const closure = closureOf(value, [...this.#reports.values()]);
-      if (closure.kind !== 'lossless' || closure.by === 'first') return;
-      if (closure.by === 'quorum' || value.ack.k === 0) return resolve();
-      // The origin's own word closes it; but should its log have lost its end unnoticed, the others know of more.
-      await clock.sleep(HOLDINGS_MS, AbortSignal.any([answered.signal, this.#signal]));
-      resolve();
-    });
-    await Promise.race([Promise.all(asking), enough]);
-    answered.abort(null);
-  }
-
-  /** Whose processes are gone may have left a log that can be reached. */
-  async #direct(value: RegisterValue, { epoch: by }: Election, site: string): Promise<FenceReport | null> {
-    const { remotes, cluster, keyspace, clock, random, logger } = this.#parts;
-    const reign = newestReign(value);
-    const log = remotes.get(site);
-    if (reign === null || site !== reign.site || log === undefined) return null;
-    const own = await this.#copies(this.#parts.site);
-    const logIds = value.members.find((member) => member.site === site)?.logIds ?? {};
-    if (own === null) return null;
-    const parts = {
-      cluster,
-      keyspace: keyspace.name,
-      reign,
-      log,
-      own,
-      logIds,
-      k: value.ack.k,
-      by,
-      nowMs: clock.nowMs(),
-    };
-    try {
-      return await fenceDirectly({ ...parts, nonce: random.id() });
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      logger.info({ site, error: error.message }, `election: the log of ${site} could not be fenced from here`);
-      return null;
-    }
-  }
-
-  /** Before the first reign there is nothing to fence: a member says what its topics are. */
-  async #whole(site: string): Promise<FenceReport | null> {
-    const answer = await this.#copies(site);
-    if (answer === null || answer.copies.some(({ logId }) => logId === '')) return null;
-    const logIds = Object.fromEntries(answer.copies.map(({ origin, logId }) => [origin, logId]));
-    return { site, origin: site, logId: logIds[site] ?? '', trusted: true, partitions: [], logIds };
-  }
-
-  async #copies(site: string): Promise<SiteCopies | null> {
-    return this.#ask<SiteCopies>(site, 'copies', null);
-  }
-
-  /** Null when it does not answer, or says no. */
-  async #ask<T>(site: string, what: string, body: object | null, timeoutMs = ASK_MS): Promise<T | null> {
-    const { network, placeOf, keyspace, logger } = this.#parts;
-    const url = `${placeOf(site)}/v1/internal/${what}/${keyspace.name}`;
-    try {
-      const answer = await network.ask(url, body, timeoutMs);
-      if (answer.status === 200) return answer.body as T;
-      logger.info({ site, what, status: answer.status }, `election: ${what} at ${site}: status ${answer.status}`);
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      logger.info({ site, what, error: error.message }, `election: ${what} at ${site} was not answered`);
-    }
-    return null;
-  }
-
   /**
    * E6: fills this site, then the others, until enough hold everything for the keyspace's level; or, after a while, for
    * a lower one that it allows. @returns the level; or why the election is lost
@@ -308,44 +207,21 @@ export class Candidate {
       levelFor(value, election, holdersOf(value, cuts, copies), keyspace.ack, kMin);
     for (;;) {
       const sites = value.members.map((member) => member.site);
-      const copies = await this.#holdings(sites, (some) => levelOf(some, keyspace.ack.k) !== null);
+      const copies = await this.#members.holdings(sites, (some) => levelOf(some, keyspace.ack.k) !== null);
       const isLate = this.#ageMs() - beganMs > DEGRADE_MS;
       const level = levelOf(copies, isLate ? value.degradeTo : keyspace.ack.k);
       if (level !== null) return level;
       const holders = holdersOf(value, cuts, copies).map((holder) => holder.site);
       const lacking = copies.map((answer) => answer.site).filter((one) => !holders.includes(one));
       const first = lacking.includes(site) ? [site] : lacking;
-      const filling = first.map((one) => this.#fill(value, cuts, one, [...holders, ...copies.map((c) => c.site)]));
+      const filling = first.map((one) =>
+        this.#members.fill(value, cuts, one, [...holders, ...copies.map((c) => c.site)]),
+      );
       await Promise.all(filling);
       const need = keyspace.ack.k + 1;
       const message = `epoch ${election.epoch}: ${holders.length} members hold everything, ${need} are needed for ${formatAck(keyspace.ack)}`;
       const gone = await this.#again(election, message);
       if (gone !== null) return gone;
-    }
-  }
-
-  /** What the sites hold: of all of them, of those that answer soon, or of as many as are enough. */
-  async #holdings(sites: readonly string[], isEnough: (some: readonly SiteCopies[]) => boolean): Promise<SiteCopies[]> {
-    const heard: SiteCopies[] = [];
-    const enough = Promise.withResolvers<void>();
-    const over = new AbortController();
-    const all = sites.map(async (site) => {
-      const answer = await this.#copies(site);
-      if (answer !== null) heard.push(answer);
-      if (answer !== null && isEnough(heard)) enough.resolve();
-    });
-    const late = this.#parts.clock.sleep(HOLDINGS_MS, AbortSignal.any([over.signal, this.#signal]));
-    await Promise.race([Promise.all(all), enough.promise, late]);
-    over.abort();
-    return [...heard];
-  }
-
-  /** Has a site copy up to every cut, oldest first, from whoever answered. */
-  async #fill(value: RegisterValue, cuts: readonly CutAt[], site: string, sites: readonly string[]): Promise<void> {
-    const from = [...new Set(sites)].filter((one) => one !== site);
-    for (const reign of value.reigns) {
-      const fill = { origin: reign.site, epoch: reign.epoch, cuts: reign.cuts ?? cuts, from };
-      await this.#ask(site, 'fill', fill, FILL_MS);
     }
   }
 
