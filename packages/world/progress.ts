@@ -15,12 +15,20 @@ export class Progress {
     for (const look of this.#waiting) look();
   }
 
-  /** True as soon as `holds` does; false when it did not within `timeoutMs` or before `signal` aborted. */
+  /**
+   * True as soon as `holds` does; false when it did not within `timeoutMs` or before `signal` aborted. What `holds`
+   * throws, whoever made it look, is thrown to who waits.
+   */
   async until(holds: () => boolean, timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
     if (holds()) return true;
     const over = new AbortController();
     const look = (): void => {
-      if (holds()) over.abort();
+      try {
+        if (holds()) over.abort();
+      } catch {
+        // It is asked once more below.
+        over.abort();
+      }
     };
     this.#waiting.add(look);
     try {

@@ -105,7 +105,10 @@ export class KeyspaceApplier implements AsyncDisposable {
       room: () => this.room(),
     });
     this.holding = new Holding(name, this.origins);
-    this.readability = new Readability({ ...parts, stores, asOf, origins: this.origins, onBeyond }, floor);
+    this.readability = new Readability(
+      { ...parts, stores, asOf, origins: this.origins, cuts: this.cuts, onBeyond },
+      floor,
+    );
     this.#flusher = new Flusher(
       {
         ...parts,

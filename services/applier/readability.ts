@@ -7,6 +7,7 @@ import type { Position } from '@tidemark/schema/position';
 import type { Disk } from '@tidemark/world/disk';
 import type { Logger } from '@tidemark/world/logger';
 import type { AsOf, Tick } from './as-of.ts';
+import type { KnownCuts } from './known-cuts.ts';
 import type { Origins } from './origins.ts';
 import { type Floor, missingTo, removeNote } from './rebuild.ts';
 import type { Stores } from './stores.ts';
@@ -14,6 +15,7 @@ import type { Stores } from './stores.ts';
 export type ReadabilityParts = {
   readonly stores: Stores;
   readonly origins: Origins;
+  readonly cuts: KnownCuts;
   readonly asOf: AsOf;
   readonly disk: Disk;
   readonly logger: Logger;
@@ -35,11 +37,14 @@ export class Readability {
 
   /** Why nothing may be read yet, in words: the stores are being built again; null when all is well. */
   get refusal(): string | null {
-    const { stores, origins, asOf } = this.#parts;
+    const { stores, origins, cuts, asOf } = this.#parts;
     const { name } = stores.keyspace;
     if (this.#isBeyond) return `keyspace ${name} holds records beyond a cut here and is being built again`;
     if (this.#floor === null) return null;
-    const missing = missingTo(this.#floor, (origin, partition) => origins.applied(origin, partition), asOf.current);
+    const cutOf = (origin: string, partition: number, epoch: number): number | null =>
+      cuts.cutOf(origin, partition, epoch);
+    const applied = (origin: string, partition: number): Position => origins.applied(origin, partition);
+    const missing = missingTo(this.#floor, cutOf, applied, asOf.current);
     return missing === null ? null : `keyspace ${name} is being built again here: ${missing}`;
   }
 

@@ -50,7 +50,7 @@ async function expected(turns: Turns): Promise<string> {
 
 /** Paris reigns and goes beyond its cut; tokyo follows. */
 const turns = makeTurns(LOCAL, [
-  { site: 'paris', kept: [3, 2], beyond: [3, 0] },
+  { site: 'paris', kept: [3, 2], beyond: [3, 1] },
   { site: 'tokyo', kept: [3, 3], beyond: [0, 0] },
 ]);
 

@@ -106,15 +106,22 @@ function furthest(stores: Stores, origin: string, partition: number): Position {
   return all.reduce((far, at) => (comparePositions(at, far) > 0 ? at : far), { epoch: 0, seq: -1 });
 }
 
-/** What is still missing until the stores are past the floor, in words; null when nothing is. */
+/**
+ * What is still missing until the stores are past the floor, in words; null when nothing is.
+ *
+ * @param cutOf where an epoch ended, null while it is not known: one learnt after the floor was noted lowers it
+ */
 export function missingTo(
   floor: Floor,
+  cutOf: (origin: string, partition: number, epoch: number) => number | null,
   applied: (origin: string, partition: number) => Position,
   asOf: Tick | null,
 ): string | null {
   for (const [partition, known] of floor.positions.entries()) {
-    for (const [origin, wanted] of Object.entries(known)) {
+    for (const [origin, { epoch, seq }] of Object.entries(known)) {
       const at = applied(origin, partition);
+      const wanted = { epoch, seq: Math.min(seq, cutOf(origin, partition, epoch) ?? seq) };
+      if (wanted.seq < 0) continue;
       if (comparePositions(at, wanted) >= 0) continue;
       return `partition ${partition} of ${origin} is at ${formatPosition(at)}, it was at ${formatPosition(wanted)}`;
     }
