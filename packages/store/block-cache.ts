@@ -3,13 +3,19 @@
 /** What can be held: it says how much memory it takes. */
 export type Holdable = { readonly memoryBytes: number };
 
-type Held = { readonly block: Holdable; isUsed: boolean };
+/** A block's place: whoever reads the block keeps it, so that finding the block again is one look. */
+export class CacheSlot<T extends Holdable> {
+  /** Null until it was read, and again once its memory went to others. */
+  block: T | null = null;
+  /** Set by whoever uses the block, so that it is spared. */
+  isUsed = false;
+  reading: Promise<T> | null = null;
+}
 
 export class BlockCache {
   readonly #bytesMax: number;
-  /** In the order in which they came, or were last spared. */
-  readonly #blocks = new Map<string, Held>();
-  readonly #reading = new Map<string, Promise<Holdable>>();
+  /** Those that hold a block, in the order in which they were filled, or were last spared. */
+  readonly #slots = new Set<CacheSlot<Holdable>>();
   #bytes = 0;
 
   /** Memory it may hold; a block that is larger is not kept. */
@@ -21,42 +27,40 @@ export class BlockCache {
     return this.#bytes;
   }
 
-  /** The block of that name, if it is held. One name always is one class of thing. */
-  held<T extends Holdable>(name: string): T | undefined {
-    const held = this.#blocks.get(name);
-    if (held === undefined) return undefined;
-    held.isUsed = true;
-    return held.block as T;
-  }
-
-  /** The block of that name, made by `read` when it is not held; once, however many ask at a time. */
-  async get<T extends Holdable>(name: string, read: () => Promise<T>): Promise<T> {
-    const block = this.held<T>(name);
-    if (block !== undefined) return block;
-    const reading = this.#reading.get(name);
-    if (reading !== undefined) return (await reading) as T;
-    const promise = read();
-    this.#reading.set(name, promise);
+  /** The block of that slot, made by `read` when it is not held; once, however many ask at a time. */
+  async get<T extends Holdable>(slot: CacheSlot<T>, read: () => Promise<T>): Promise<T> {
+    if (slot.block !== null) {
+      slot.isUsed = true;
+      return slot.block;
+    }
+    if (slot.reading !== null) return slot.reading;
+    slot.reading = read();
     try {
-      const made = await promise;
-      this.#hold(name, made);
-      return made;
+      const block = await slot.reading;
+      this.#hold(slot, block);
+      return block;
     } finally {
-      this.#reading.delete(name);
+      slot.reading = null;
     }
   }
 
-  #hold(name: string, block: Holdable): void {
-    const { memoryBytes } = block;
-    if (memoryBytes > this.#bytesMax) return;
-    this.#blocks.set(name, { block, isUsed: false });
-    this.#bytes += memoryBytes;
-    for (const [oldest, held] of this.#blocks) {
+  #hold<T extends Holdable>(slot: CacheSlot<T>, block: T): void {
+    if (block.memoryBytes > this.#bytesMax) return;
+    slot.block = block;
+    slot.isUsed = false;
+    this.#slots.add(slot);
+    this.#bytes += block.memoryBytes;
+    for (const oldest of this.#slots) {
       if (this.#bytes <= this.#bytesMax) return;
-      this.#blocks.delete(oldest);
+      this.#slots.delete(oldest);
       // Used since it was last looked at: it goes to the end of the line once more.
-      if (held.isUsed) this.#blocks.set(oldest, { block: held.block, isUsed: false });
-      else this.#bytes -= held.block.memoryBytes;
+      if (oldest.isUsed) {
+        oldest.isUsed = false;
+        this.#slots.add(oldest);
+      } else {
+        this.#bytes -= oldest.block!.memoryBytes;
+        oldest.block = null;
+      }
     }
   }
 }

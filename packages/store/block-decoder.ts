@@ -5,13 +5,14 @@ import type { Physical } from '@tidemark/schema/column-type';
 import { CELL } from '@tidemark/schema/column-vector';
 import { Fault } from '@tidemark/world/fault';
 import { BLOCK_ENCODING, DIGITS_MAX } from './block-encoding.ts';
+import { compareRanges } from './bytes.ts';
 import type { BytesChunk, Chunk, Numbers } from './chunk.ts';
 
 /** Values 0 … count − 1, one after the other. */
 type Dense =
   | { readonly form: 'numbers'; readonly data: Numbers; readonly base: number; readonly unit: number }
   | { readonly form: 'longs'; readonly data: BigInt64Array }
-  | Pick<BytesChunk, 'form' | 'codes' | 'starts' | 'lengths' | 'arena' | 'entryCount'>;
+  | Pick<BytesChunk, 'form' | 'codes' | 'starts' | 'lengths' | 'arena' | 'entryCount' | 'runEnds'>;
 
 /** @throws {Fault} `corrupt`: lengths do not add up, or the encoding is not one of the kind. */
 export function decodeBlock(section: Uint8Array, rowCount: number, kind: Physical): Chunk {
@@ -247,7 +248,9 @@ function decodeRuns(reader: Reader, count: number, kind: Physical): Dense {
   const encoding = reader.u8();
   if (encoding === BLOCK_ENCODING.runs) throw unexpected(kind, encoding);
   const heads = decodeHeads(reader, runs, kind, encoding);
-  if (heads.form === 'bytes') return { ...heads, codes: repeatedCodes(heads, lengths, count) };
+  if (heads.form === 'bytes') {
+    return { ...heads, codes: repeatedCodes(heads, lengths, count), runEnds: endsOf(heads, lengths) };
+  }
   if (heads.form === 'longs') return { ...heads, data: repeated(heads.data, new BigInt64Array(count), lengths) };
   const data = heads.data.constructor as new (length: number) => Numbers;
   return { ...heads, data: repeated(heads.data, new data(count), lengths) };
@@ -267,6 +270,28 @@ function repeated<T extends Numbers | BigInt64Array>(heads: T, into: T, lengths:
     at += lengths[run]!;
   }
   return into;
+}
+
+/** Null where a run is empty, or like the one before: no writer of ours makes such. */
+function endsOf(
+  heads: Pick<BytesChunk, 'codes' | 'starts' | 'lengths' | 'arena'>,
+  runs: Uint32Array,
+): Uint32Array | null {
+  const { codes, starts, lengths, arena } = heads;
+  const ends = new Uint32Array(runs.length);
+  let end = 0;
+  let before = -1;
+  for (let run = 0; run < runs.length; run++) {
+    const entry = codes === null ? run : codes[run]!;
+    const isLike =
+      before !== -1 &&
+      compareRanges(arena, starts[before]!, lengths[before]!, arena, starts[entry]!, lengths[entry]!) === 0;
+    if (runs[run] === 0 || isLike) return null;
+    end += runs[run]!;
+    ends[run] = end;
+    before = entry;
+  }
+  return ends;
 }
 
 function repeatedCodes(
@@ -303,7 +328,7 @@ function decodeBytes(reader: Reader, count: number, encoding: number): Dense {
         throw new Fault('corrupt', `dictionary code ${codes[i]} of ${entryCount}`, { got: codes[i]! });
     }
   }
-  return { form: 'bytes', codes, starts, lengths, arena, entryCount };
+  return { form: 'bytes', codes, starts, lengths, arena, entryCount, runEnds: null };
 }
 
 /** Puts dense values at their rows; what other rows hold means nothing. */
@@ -313,7 +338,7 @@ function spreadOver(dense: Dense, rows: Uint32Array, rowCount: number): Dense {
     if (dense.codes === null && dense.entryCount > 65_536) return spreadEntries(dense, rows, rowCount);
     const codes = wide ? new Uint16Array(rowCount) : new Uint8Array(rowCount);
     for (let i = 0; i < rows.length; i++) codes[rows[i]!] = dense.codes === null ? i : dense.codes[i]!;
-    return { ...dense, codes };
+    return { ...dense, codes, runEnds: null };
   }
   if (dense.form === 'longs') {
     const data = new BigInt64Array(rowCount);
@@ -332,7 +357,7 @@ function spreadEntries(dense: Extract<Dense, { form: 'bytes' }>, rows: Uint32Arr
     starts[rows[i]!] = dense.starts[i]!;
     lengths[rows[i]!] = dense.lengths[i]!;
   }
-  return { ...dense, starts, lengths, entryCount: rowCount };
+  return { ...dense, starts, lengths, entryCount: rowCount, runEnds: null };
 }
 
 function unexpected(kind: Physical, encoding: number): Fault {

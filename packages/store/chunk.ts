@@ -37,6 +37,8 @@ export type BytesChunk = Common & {
   readonly lengths: Uint32Array;
   readonly arena: Buffer;
   readonly entryCount: number;
+  /** Where each run of equal rows ends, the last at `rowCount`, no run like its neighbour; null when not written as runs. */
+  readonly runEnds: Uint32Array | null;
 };
 
 export type Chunk = NumberChunk | LongChunk | BytesChunk;
@@ -78,7 +80,8 @@ export function rawOfChunk(chunk: Chunk, row: number): RawValue {
 export function memoryOf(chunk: Chunk): number {
   const presence = chunk.presence?.byteLength ?? 0;
   if (chunk.form !== 'bytes') return presence + chunk.data.byteLength;
-  return presence + (chunk.codes?.byteLength ?? 0) + chunk.entryCount * 8 + chunk.arena.length;
+  const codes = (chunk.codes?.byteLength ?? 0) + (chunk.runEnds?.byteLength ?? 0);
+  return presence + codes + chunk.entryCount * 8 + chunk.arena.length;
 }
 
 /** The first `rowCount` rows of a vector, without copying: good while the vector stays as it is. */
@@ -96,6 +99,7 @@ export function chunkOfVector(vector: ColumnVector, rowCount: number): Chunk {
       lengths,
       arena,
       entryCount: rowCount,
+      runEnds: null,
     };
   }
   if (vector.kind === 'i64') return { form: 'longs', kind: 'i64', rowCount, presence, data: vector.i64 };

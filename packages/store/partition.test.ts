@@ -1,6 +1,6 @@
-import { encodeKey } from '@tidemark/schema/key';
+import { decodeKey, encodeKey } from '@tidemark/schema/key';
 import { NOWHERE } from '@tidemark/schema/position';
-import type { Table } from '@tidemark/schema/table';
+import { cellColumns, keyColumns, type Table } from '@tidemark/schema/table';
 import { isFault } from '@tidemark/world/fault';
 import { integerBetween, SeededRandom } from '@tidemark/world/random';
 import { SimDisk } from '@tidemark/world/sim-disk';
@@ -27,7 +27,12 @@ const modelOf = (writes: readonly Write[]): Model => modelUpTo(writes, () => eve
 async function expectEqual(partition: Partition, model: Model): Promise<void> {
   const live = model.live(TABLE);
   expect(await readAll(partition)).toEqual(live);
-  for (const row of live.slice(0, 5)) expect(await partition.get(row.key)).toEqual(row);
+  for (const row of live.slice(0, 5)) {
+    expect(await partition.get(row.key)).toEqual(row);
+    const values = [...keyColumns(TABLE), ...cellColumns(TABLE)];
+    const cells = cellColumns(TABLE).map(({ id }) => row.cells.find(({ column }) => column === id)?.value ?? null);
+    expect(await partition.values(row.key, values)).toEqual([...decodeKey(TABLE, row.key), ...cells]);
+  }
   const asked = [...live.slice(3, 9).reverse(), ...live.slice(0, 5)];
   expect(await partition.getMany([...asked.map((row) => row.key), Buffer.from('none')])).toEqual([...asked, null]);
   const digest = await partition.digest();
@@ -130,7 +135,7 @@ describe('partition', () => {
       other.apply(first, stamp, 'paris', { epoch: 1, seq: 0 });
       await other.flush();
       other.apply(second, stamp, 'paris', { epoch: 1, seq: 1 });
-      const error: unknown = await other.get(encodeKey(TABLE, ['a', 1])).catch((e: unknown) => e);
+      const error: unknown = await Promise.resolve(other.get(encodeKey(TABLE, ['a', 1]))).catch((e: unknown) => e);
       expect(isFault(error, 'corrupt')).toBe(true);
       expect(isFault(await other.digest().catch((e: unknown) => e), 'corrupt')).toBe(true);
     }

@@ -6,22 +6,24 @@
  */
 
 import { setImmediate } from 'node:timers/promises';
+import type { Value } from '@tidemark/schema/column-type';
 import { comparePositions, NOWHERE, type Position } from '@tidemark/schema/position';
 import type { RowBatch } from '@tidemark/schema/row-batch';
 import type { Stamp } from '@tidemark/schema/stamp';
-import type { Table } from '@tidemark/schema/table';
+import type { Column, Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
 import { isFault } from '@tidemark/world/fault';
 import { clearedSince, pickCompaction, weightOf } from './compact.ts';
 import { digestOf, type PartitionDigest } from './digest.ts';
 import { markDamaged, resolve } from './flush.ts';
 import type { LiveSegment } from './live-segment.ts';
+import { findReading, Lookup } from './lookup.ts';
 import { Memtable } from './memtable.ts';
 import { cellKinds, MemtableSource, rowOf } from './memtable-source.ts';
 import { mergeRow } from './merge.ts';
-import { type RowState, rowState, type StoredRow, storedRow } from './row-value.ts';
+import { type RowState, rowState, rowValues, type StoredRow, storedRow } from './row-value.ts';
 import type { Rows, Want } from './rows.ts';
-import { keyToFind } from './segment.ts';
+import { type KeyToFind, keyToFind } from './segment.ts';
 import { SegmentSet } from './segment-set.ts';
 import { SelectedSource } from './selected-source.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -161,26 +163,60 @@ export class Partition {
     });
   }
 
-  /** The live row with that key as it is now, newest cell per column; null when there is none. */
-  async get(key: Uint8Array): Promise<StoredRow | null> {
+  /** The live row with that key as it is now, newest cell per column; null when there is none. At once when it is in memory. */
+  get(key: Uint8Array): StoredRow | null | Promise<StoredRow | null> {
     const table = this.#table;
     if (table === null) return null;
     const found = this.#findInMemory(key, table);
+    const { segments } = this.#durable;
+    if (found.length > 0 || isDamaged(segments)) {
+      return this.#lookJoined(found, key, table, (rows) => storedRow(table, rows, 0));
+    }
+    const wanted = keyToFind(table, key);
+    if (wanted === null) return null;
+    const lookup = new Lookup();
+    const row = getIn(segments, wanted, table, lookup);
+    if (row !== undefined) return row;
+    return this.#whilePinned(findReading(lookup, () => getIn(segments, wanted, table, lookup)));
+  }
+
+  /** Values of the live row with that key, null where it has none; null when there is no such row. At once as `get`. */
+  values(key: Uint8Array, columns: readonly Column[]): (Value | null)[] | null | Promise<(Value | null)[] | null> {
+    const table = this.#table;
+    if (table === null) return null;
+    const found = this.#findInMemory(key, table);
+    const { segments } = this.#durable;
+    if (found.length > 0 || isDamaged(segments)) {
+      return this.#lookJoined(found, key, table, (rows) => rowValues(table, rows, 0, columns));
+    }
+    const wanted = keyToFind(table, key);
+    if (wanted === null) return null;
+    const lookup = new Lookup();
+    const values = valuesIn(segments, wanted, columns, lookup);
+    if (values !== undefined) return values;
+    return this.#whilePinned(findReading(lookup, () => valuesIn(segments, wanted, columns, lookup)));
+  }
+
+  async #lookJoined<T>(
+    found: Rows[],
+    key: Uint8Array,
+    table: Table,
+    ofRows: (rows: Rows) => T | null,
+  ): Promise<T | null> {
     const segments = this.#durable.pin();
     try {
-      const isAlone = found.length === 0 && segments.every(({ damage }) => damage === null);
-      if (!isAlone) {
-        const rows = await this.#join(found, segments, key, table);
-        return rows === null ? null : storedRow(table, rows, 0);
-      }
-      const wanted = keyToFind(table, key);
-      for (let i = segments.length - 1; i >= 0 && wanted !== null; i--) {
-        const { segment, live } = segments[i]!;
-        const row = await segment.find(wanted);
-        // A row that is not live is in another segment, whole.
-        if (row !== -1 && live?.isLive(row) !== false) return await segment.storedRow(row, table, key);
-      }
-      return null;
+      const rows = await this.#join(found, segments, key, table);
+      return rows === null ? null : ofRows(rows);
+    } finally {
+      this.#durable.unpin(segments);
+    }
+  }
+
+  /** The files of the segments there are now stay until the answer is there. */
+  async #whilePinned<T>(answer: Promise<T>): Promise<T> {
+    const segments = this.#durable.pin();
+    try {
+      return await answer;
     } finally {
       this.#durable.unpin(segments);
     }
@@ -210,6 +246,7 @@ export class Partition {
 
   #findInMemory(key: Uint8Array, table: Table): Rows[] {
     const found: Rows[] = [];
+    if (this.#active.rowCount === 0 && this.#frozen.length === 0) return found;
     for (const memtable of [this.#active, ...this.#frozen]) {
       const rows = rowOf(memtable, key, table);
       if (rows !== null) found.push(rows);
@@ -221,7 +258,7 @@ export class Partition {
   async #join(found: Rows[], segments: readonly LiveSegment[], key: Uint8Array, table: Table): Promise<Rows | null> {
     const want: Want = { columns: cellKinds(table), keys: true, stamps: true };
     const wanted = keyToFind(table, key);
-    const isWhole = segments.every(({ damage }) => damage === null);
+    const isWhole = !isDamaged(segments);
     for (let i = segments.length - 1; i >= 0 && wanted !== null; i--) {
       const { segment, live } = segments[i]!;
       const row = await segment.find(wanted);
@@ -396,6 +433,45 @@ export class Partition {
     this.#exclusive = result.catch(() => undefined);
     return result;
   }
+}
+
+function isDamaged(segments: readonly LiveSegment[]): boolean {
+  for (const { damage } of segments) if (damage !== null) return true;
+  return false;
+}
+
+/** The live row with that key, which no memtable has; undefined after a miss. */
+function getIn(
+  segments: readonly LiveSegment[],
+  key: KeyToFind,
+  table: Table,
+  lookup: Lookup,
+): StoredRow | null | undefined {
+  for (let i = segments.length - 1; i >= 0; i--) {
+    const row = liveRowOf(segments[i]!, key, lookup);
+    if (row !== -1) return row === undefined ? row : segments[i]!.segment.storedRow(row, table, key.bytes, lookup);
+  }
+  return null;
+}
+
+/** As `getIn`, some values of it. */
+function valuesIn(
+  segments: readonly LiveSegment[],
+  key: KeyToFind,
+  columns: readonly Column[],
+  lookup: Lookup,
+): (Value | null)[] | null | undefined {
+  for (let i = segments.length - 1; i >= 0; i--) {
+    const row = liveRowOf(segments[i]!, key, lookup);
+    if (row !== -1) return row === undefined ? row : segments[i]!.segment.valuesOf(row, columns, lookup);
+  }
+  return null;
+}
+
+/** −1 when the segment has no such row that is live: then another may have it, whole. */
+function liveRowOf({ segment, live }: LiveSegment, key: KeyToFind, lookup: Lookup): number | undefined {
+  const row = segment.rowOf(key, lookup);
+  return row !== undefined && row !== -1 && live?.isLive(row) === false ? -1 : row;
 }
 
 /** Thrown through a compaction that is given up because the partition closes. */

@@ -2,6 +2,7 @@
 
 import { type ColumnType, physicalOf, type Value } from '@tidemark/schema/column-type';
 import type { ColumnVector } from '@tidemark/schema/column-vector';
+import { type Chunk, hasValue, numberAt, rawOfChunk } from './chunk.ts';
 import type { RawValue } from './zone.ts';
 
 /** A value as a vector of its column holds it. */
@@ -45,4 +46,14 @@ export function setRaw(vector: ColumnVector, row: number, raw: RawValue): void {
 export function ownRaw({ name }: ColumnType, raw: RawValue): RawValue {
   if (typeof raw === 'number' && (name === 'long' || name === 'decimal')) return BigInt(raw);
   return typeof raw === 'object' && name === 'bytes' ? new Uint8Array(raw) : raw;
+}
+
+/** The value of a cell in a block; null when the row has none. */
+export function valueOfChunk(chunk: Chunk, row: number, type: ColumnType): Value | null {
+  if (!hasValue(chunk, row)) return null;
+  // What most cells are, without going through what the others need.
+  if (chunk.form === 'numbers' && (chunk.kind === 'i32' || chunk.kind === 'whole')) {
+    if (type.name !== 'long' && type.name !== 'decimal') return numberAt(chunk, row);
+  }
+  return fromRaw(type, ownRaw(type, rawOfChunk(chunk, row)));
 }

@@ -2,8 +2,9 @@
 
 import type { ColumnType, Value } from '@tidemark/schema/column-type';
 import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
+import { decodeKey } from '@tidemark/schema/key';
 import { type Stamp, stampFromColumns } from '@tidemark/schema/stamp';
-import { columnById, type Table } from '@tidemark/schema/table';
+import { type Column, columnById, type Table } from '@tidemark/schema/table';
 import { NO_STAMP, type Rows } from './rows.ts';
 
 /** The newest write of a cell; `value` null: deleted. */
@@ -47,6 +48,19 @@ export function storedRow(table: Table, rows: Rows, row: number): StoredRow | nu
   if (!rows.isLive(row)) return null;
   const stamp = stampFromColumns(rows.putMs[row]!, rows.putLow[row]!);
   return { key: new Uint8Array(rows.keys.bytesAt(row)), stamp, cells: cellsAt(table, rows, row) };
+}
+
+/** Values of row `row` in these columns, null where it has none; null when it is not live. */
+export function rowValues(table: Table, rows: Rows, row: number, columns: readonly Column[]): (Value | null)[] | null {
+  if (!rows.isLive(row)) return null;
+  const hasKeyColumn = columns.some(({ id }) => table.key.includes(id));
+  const parts = hasKeyColumn ? decodeKey(table, rows.keys.bytesAt(row)) : [];
+  return columns.map(({ id, type }) => {
+    const place = table.key.indexOf(id);
+    if (place !== -1) return parts[place]!;
+    const vector = rows.columns.get(id)?.vector;
+    return vector?.presence[row] === CELL.value ? valueAt(vector, row, type) : null;
+  });
 }
 
 /** Row `row` with its stamps. */

@@ -1,23 +1,25 @@
 /** An immutable segment on disk, read block by block. What the files hold is told in `segment-writer.ts`. */
 
-import type { Physical } from '@tidemark/schema/column-type';
+import type { Physical, Value } from '@tidemark/schema/column-type';
 import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
 import { xxh32 } from '@tidemark/schema/hash';
 import { stampFromColumns } from '@tidemark/schema/stamp';
-import type { Table } from '@tidemark/schema/table';
+import type { Column, Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
 import { Fault } from '@tidemark/world/fault';
-import type { BlockCache, Holdable } from './block-cache.ts';
+import type { BlockCache } from './block-cache.ts';
 import { decodeBlock } from './block-decoder.ts';
 import { compareBytes } from './bytes.ts';
 import { type Chunk, rawOfChunk, stateOf } from './chunk.ts';
 import { vectorOf } from './chunk-vector.ts';
 import { ColumnFile } from './column-file.ts';
+import { HeldFile } from './held-file.ts';
 import { joinKeys } from './key-columns.ts';
 import { KeyFilter } from './key-filter.ts';
-import { comparerOf, firstWhere, partsOf } from './key-search.ts';
-import type { SegmentFile, SegmentSummary } from './manifest.ts';
-import { fromRaw, ownRaw, setRaw } from './raw-value.ts';
+import { type KeyPart, partsOf, rowOfKey } from './key-search.ts';
+import { findReading, Lookup } from './lookup.ts';
+import type { SegmentSummary } from './manifest.ts';
+import { fromRaw, ownRaw, setRaw, valueOfChunk } from './raw-value.ts';
 import type { StoredCell, StoredRow } from './row-value.ts';
 import { type Cells, Rows, type Want, widened } from './rows.ts';
 import type { BlockRange, Source } from './source.ts';
@@ -25,20 +27,38 @@ import { Stamps } from './stamp-codec.ts';
 import { StoredBlock, StoredStamps } from './stored-block.ts';
 import { boundFromHex, type Zone } from './zone.ts';
 
-/** Tells segments of all partitions apart in a cache. */
-let segmentCount = 0;
-
 /** A key as its bytes, its hash and its parts: made once, looked for in several segments. */
-export type KeyToFind = {
+export class KeyToFind {
   readonly bytes: Uint8Array;
-  readonly hash: number;
-  readonly parts: readonly (number | bigint | Uint8Array)[];
-};
+  readonly prefix: number;
+  readonly parts: readonly KeyPart[];
+  #hash = -1;
+
+  constructor(bytes: Uint8Array, parts: readonly KeyPart[]) {
+    this.bytes = bytes;
+    this.parts = parts;
+    this.prefix = prefixOf(bytes);
+  }
+
+  get hash(): number {
+    if (this.#hash === -1) this.#hash = xxh32(this.bytes, 0, this.bytes.length);
+    return this.#hash;
+  }
+}
+
+/** The first six bytes as a number: keys whose numbers differ are ordered as these. */
+function prefixOf(bytes: Uint8Array): number {
+  let high = 0;
+  for (let i = 0; i < 3; i++) high = (high << 8) | (i < bytes.length ? bytes[i]! : 0);
+  let low = 0;
+  for (let i = 3; i < 6; i++) low = (low << 8) | (i < bytes.length ? bytes[i]! : 0);
+  return high * 16_777_216 + low;
+}
 
 /** Null for bytes that are no whole key of the table, and so of no row. */
 export function keyToFind(table: Table, bytes: Uint8Array): KeyToFind | null {
   const parts = partsOf(table, bytes);
-  return parts === null ? null : { bytes, hash: xxh32(bytes, 0, bytes.length), parts };
+  return parts === null ? null : new KeyToFind(bytes, parts);
 }
 
 export class Segment implements Source {
@@ -49,14 +69,15 @@ export class Segment implements Source {
   readonly kinds: ReadonlyMap<number, Physical>;
   /** Readers that use it; its files stay while there are any. */
   pins = 0;
-  readonly #disk: Disk;
   readonly #folder: string;
-  readonly #cache: BlockCache;
-  readonly #number = segmentCount++;
   readonly #keyColumns: readonly number[];
-  readonly #byColumn: ReadonlyMap<number, SegmentFile>;
-  readonly #byName: ReadonlyMap<string, SegmentFile>;
-  readonly #open = new Map<string, Promise<ColumnFile>>();
+  /** Of each block's last key. */
+  readonly #lastPrefixes: Float64Array;
+  readonly #byName: ReadonlyMap<string, HeldFile<StoredBlock>>;
+  readonly #byColumn: ReadonlyMap<number, HeldFile<StoredBlock>>;
+  readonly #keyFile: HeldFile<StoredBlock>;
+  readonly #flagsFile: HeldFile<StoredBlock> | undefined;
+  readonly #putStamps: HeldFile<StoredStamps> | undefined;
   /** Undefined until it was read; null when there is none. */
   #filter: KeyFilter | null | undefined;
 
@@ -83,22 +104,37 @@ export class Segment implements Source {
     cache: BlockCache,
     keys: ColumnFile,
   ) {
-    this.#disk = disk;
     this.#folder = path;
-    this.#cache = cache;
     this.#keyColumns = keyColumns;
     this.summary = summary;
-    this.#byName = new Map(summary.files.map((file) => [file.name, file]));
-    const columns = summary.files.filter((file) => file.column !== null);
-    this.#byColumn = new Map(columns.map((file) => [file.column!, file]));
-    this.kinds = new Map(columns.filter((f) => !keyColumns.includes(f.column!)).map((f) => [f.column!, f.kind]));
-    this.#open.set('key.col', Promise.resolve(keys));
+    const rowsOf = (block: number): number => this.blocks[block]!.rowCount;
+    const files = summary.files.map((file) => {
+      const plan = { disk, folder: path, summary: file, cache, rowsOf };
+      const make = (sections: readonly Buffer[], rowCount: number) => new StoredBlock(sections, rowCount, file.kind);
+      return new HeldFile({ ...plan, make, opened: file.name === 'key.col' ? keys : null });
+    });
+    this.#byName = new Map(files.map((file) => [file.summary.name, file]));
+    this.#keyFile = this.#file('key.col');
+    this.#flagsFile = this.#byName.get('flags.col');
+    const columns = files.filter((file) => file.summary.column !== null);
+    this.#byColumn = new Map(columns.map((file) => [file.summary.column!, file]));
+    const stamps = summary.files.find((file) => file.name === 'stamp.col');
+    if (stamps !== undefined) {
+      const make = (sections: readonly Buffer[], rowCount: number) => new StoredStamps(sections, rowCount);
+      this.#putStamps = new HeldFile({ disk, folder: path, summary: stamps, cache, rowsOf, make, opened: null });
+    }
+    this.kinds = new Map(
+      columns
+        .map(({ summary: { column, kind } }) => [column!, kind] as const)
+        .filter(([id]) => !keyColumns.includes(id)),
+    );
     this.blocks = keys.blocks.map((block) => ({
       first: Buffer.from(block.first ?? '', 'hex'),
       last: Buffer.from(block.last ?? '', 'hex'),
       rowCount: block.rows,
     }));
     const firstRows: number[] = [];
+    this.#lastPrefixes = Float64Array.from(this.blocks, ({ last }) => prefixOf(last));
     let rowCount = 0;
     for (const block of this.blocks) {
       firstRows.push(rowCount);
@@ -116,20 +152,20 @@ export class Segment implements Source {
     const file = this.#byColumn.get(column);
     const rowCount = this.blocks[block]!.rowCount;
     if (file === undefined) return { rowCount, valueCount: 0, deletedCount: 0, min: null, max: null };
-    const stored = (await this.#file(file.name)).block(block);
+    const stored = (file.opened ?? (await file.open())).block(block);
     if (stored === undefined) return { rowCount, valueCount: 0, deletedCount: 0, min: null, max: null };
     const { values, deleted, min, max } = stored;
     return {
       rowCount,
       valueCount: values,
       deletedCount: deleted,
-      min: min === null ? null : boundFromHex(file.kind, min),
-      max: max === null ? null : boundFromHex(file.kind, max),
+      min: min === null ? null : boundFromHex(file.summary.kind, min),
+      max: max === null ? null : boundFromHex(file.summary.kind, max),
     };
   }
 
   async hasDead(block: number): Promise<boolean> {
-    return ((await this.#file('flags.col')).block(block)?.deleted ?? 0) > 0;
+    return ((await this.#flags.open()).block(block)?.deleted ?? 0) > 0;
   }
 
   async read(block: number, want: Want): Promise<Rows> {
@@ -146,41 +182,85 @@ export class Segment implements Source {
 
   /** The cells of a column, or of a part of the key, in a block; null when no row has one. Held in memory for a while. */
   async column(block: number, id: number): Promise<Chunk | null> {
-    return (await this.#stored(block, id))?.cells ?? null;
+    const stored = await this.#byColumn.get(id)?.block(block);
+    return stored?.cells ?? null;
   }
 
   /** Per row of a block whether it has a put; null when all have. */
   async puts(block: number): Promise<Uint8Array | null> {
     if (!(await this.hasDead(block))) return null;
-    const { cells } = await this.#flags(block);
+    const { cells } = (await this.#flags.block(block))!;
     const { rowCount } = this.blocks[block]!;
     return Uint8Array.from({ length: rowCount }, (_, row) => Number(rawOfChunk(cells, row)) & 1);
   }
 
   /** The number of the row with that key; −1 when there is none. */
-  async find(key: KeyToFind): Promise<number> {
+  find(key: KeyToFind): number | Promise<number> {
+    const lookup = new Lookup();
+    return this.rowOf(key, lookup) ?? findReading(lookup, () => this.rowOf(key, lookup));
+  }
+
+  /** As `find`, for a lookup: undefined after a miss. */
+  rowOf(key: KeyToFind, lookup: Lookup): number | undefined {
     const { blocks } = this;
-    const block = firstWhere(blocks.length, (i) => compareBytes(blocks[i]!.last, key.bytes) >= 0);
+    const block = this.#blockOf(key);
     if (block === blocks.length || compareBytes(blocks[block]!.first, key.bytes) > 0) return -1;
-    if (this.#filter === undefined) this.#filter = await this.#readFilter();
+    if (this.#filter === undefined) {
+      lookup.miss(() => this.#readFilter());
+      return undefined;
+    }
     if (this.#filter?.mayHave(key.hash) === false) return -1;
-    const { rowCount } = blocks[block]!;
-    const compare = await this.#comparer(block, key);
-    const row = firstWhere(rowCount, (i) => compare(i) >= 0);
-    return row < rowCount && compare(row) === 0 ? this.firstRows[block]! + row : -1;
+    const row = this.#rowIn(block, key, lookup);
+    return row === undefined || row === -1 ? row : this.firstRows[block]! + row;
+  }
+
+  /** The first block that does not end before the key; mostly told by the first bytes. */
+  #blockOf({ bytes, prefix }: KeyToFind): number {
+    const { blocks } = this;
+    const prefixes = this.#lastPrefixes;
+    let low = 0;
+    for (let high = blocks.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      const last = prefixes[middle]!;
+      if (last > prefix || (last === prefix && compareBytes(blocks[middle]!.last, bytes) >= 0)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  #rowIn(block: number, key: KeyToFind, lookup: Lookup): number | undefined {
+    const { rowCount } = this.blocks[block]!;
+    const file = this.#keyFile;
+    if ((file.opened?.block(block)?.raw ?? 0) > 0) {
+      const stored = lookup.block(file, block);
+      if (stored === undefined) return undefined;
+      const whole = { arena: key.bytes, start: 0, length: key.bytes.length, number: 0 };
+      return rowOfKey([stored!.cells], [whole], rowCount);
+    }
+    const columns: Chunk[] = [];
+    for (const id of this.#keyColumns) {
+      const column = this.#byColumn.get(id);
+      const stored = column === undefined ? null : lookup.block(column, block);
+      if (stored === undefined) return undefined;
+      if (stored === null) throw this.#lacksPart(block, id);
+      columns.push(stored.cells);
+    }
+    return rowOfKey(columns, key.parts, rowCount);
   }
 
   /** A row by its number in the segment, when nothing else holds the key; null when it is not live. */
-  async storedRow(number: number, table: Table, key: Uint8Array): Promise<StoredRow | null> {
+  storedRow(number: number, table: Table, key: Uint8Array, lookup: Lookup): StoredRow | null | undefined {
     const { block, row } = this.#place(number);
-    const { stamps } = this.#held<StoredStamps>('stamp.col', block) ?? (await this.#puts(block));
+    const puts = lookup.block(this.#stamps, block);
+    if (puts === undefined) return undefined;
+    const stamps = puts?.stamps ?? null;
     if (stamps?.has(row) !== true) return null;
     const stamp = stampFromColumns(stamps.msAt(row), stamps.lowAt(row));
     const cells: StoredCell[] = [];
     for (const { id, type, dropped } of table.columns) {
       if (dropped || !this.kinds.has(id)) continue;
-      const found = this.#stored(block, id);
-      const stored = found instanceof Promise ? await found : found;
+      const stored = lookup.block(this.#byColumn.get(id)!, block);
+      if (stored === undefined) return undefined;
       const state = stored === null ? CELL.absent : stateOf(stored.cells, row);
       if (state === CELL.absent) continue;
       const own = stored!.stamps;
@@ -193,9 +273,42 @@ export class Segment implements Source {
     return { key: new Uint8Array(key), stamp, cells };
   }
 
+  /** Values of a row by its number in the segment, as `storedRow` has them; null where the row has none. */
+  valuesOf(number: number, columns: readonly Column[], lookup: Lookup): (Value | null)[] | null | undefined {
+    const { block, row } = this.#place(number);
+    const isLive = this.#isLive(block, row, lookup);
+    if (isLive !== true) return isLive === undefined ? undefined : null;
+    const values: (Value | null)[] = [];
+    for (const { id, type } of columns) {
+      const file = this.#byColumn.get(id);
+      const stored = file === undefined ? null : lookup.block(file, block);
+      if (stored === undefined) return undefined;
+      values.push(stored === null ? null : valueOfChunk(stored.cells, row, type));
+    }
+    return values;
+  }
+
+  /** True when the row has a put. */
+  #isLive(block: number, row: number, lookup: Lookup): boolean | undefined {
+    const flags = this.#flags;
+    if (flags.opened === null) {
+      lookup.miss(async () => void (await flags.open()));
+      return undefined;
+    }
+    if ((flags.opened.block(block)?.deleted ?? 0) === 0) return true;
+    const stored = lookup.block(flags, block);
+    return stored === undefined ? undefined : (Number(rawOfChunk(stored!.cells, row)) & 1) === 1;
+  }
+
   #place(number: number): { readonly block: number; readonly row: number } {
-    const block = firstWhere(this.blocks.length, (i) => this.firstRows[i]! > number) - 1;
-    return { block, row: number - this.firstRows[block]! };
+    const { firstRows } = this;
+    let block = 0;
+    for (let high = firstRows.length; high - block > 1; ) {
+      const middle = (block + high) >> 1;
+      if (firstRows[middle]! > number) high = middle;
+      else block = middle;
+    }
+    return { block, row: number - firstRows[block]! };
   }
 
   /** A row, alone, by its number in the segment. */
@@ -203,16 +316,16 @@ export class Segment implements Source {
     const { block, row } = this.#place(number);
     const alone = new Rows(1);
     alone.keys.setBytes(0, key);
-    const { stamps } = await this.#puts(block);
+    const stamps = (await this.#stamps.block(block))?.stamps;
     if (stamps?.has(row) === true) {
       alone.putMs[0] = stamps.msAt(row);
       alone.putLow[0] = stamps.lowAt(row);
     }
-    const tombs = (await this.hasTombs(block)) ? (await this.#flags(block)).stamps : null;
+    const tombs = (await this.hasTombs(block)) ? (await this.#flags.block(block))!.stamps : null;
     if (tombs?.has(row) === true) alone.setTomb(0, tombs.msAt(row), tombs.lowAt(row));
     for (const [id, kind] of want.columns) {
-      const stored = await this.#stored(block, id);
-      if (stored === null) continue;
+      const stored = await this.#byColumn.get(id)?.block(block);
+      if (stored === undefined || stored === null) continue;
       const { cells, stamps: own } = stored;
       const state = stateOf(cells, row);
       if (state === CELL.absent) continue;
@@ -230,14 +343,14 @@ export class Segment implements Source {
 
   /** True when a row of the block has a tombstone. */
   async hasTombs(block: number): Promise<boolean> {
-    return ((await this.#file('flags.col')).block(block)?.stampMin ?? null) !== null;
+    return ((await this.#flags.open()).block(block)?.stampMin ?? null) !== null;
   }
 
   /** No stamp in it is larger, [ms, low]; null when it has none. Told by the files' footers. */
   async stampMax(): Promise<readonly [number, number] | null> {
     let max: readonly [number, number] | null = null;
     for (const { name } of this.summary.files) {
-      for (const { stampMax: one } of (await this.#file(name)).blocks) {
+      for (const { stampMax: one } of (await this.#file(name).open()).blocks) {
         if (one === null) continue;
         if (max === null || one[0] > max[0] || (one[0] === max[0] && one[1] > max[1])) max = one;
       }
@@ -248,110 +361,73 @@ export class Segment implements Source {
   /** Reads every block of every file. @throws {Fault} `corrupt`: names file, block and both sums. */
   async verify(): Promise<void> {
     for (const { name } of this.summary.files) {
-      const file = await this.#file(name);
+      const file = await this.#file(name).open();
       for (const block of file.blocks) await file.readBlock(block.number);
     }
   }
 
   async #readKeys(block: number, rowCount: number): Promise<ColumnVector> {
-    const [section] = await this.#sections('key.col', block);
+    const [section] = await this.#keyFile.sections(block);
     if (section !== undefined) return vectorOf(decodeBlock(section, rowCount, 'bytes'));
     const parts: Chunk[] = [];
     for (const id of this.#keyColumns) {
       const file = this.#byColumn.get(id);
-      const sections = file === undefined ? [] : await this.#sections(file.name, block);
+      const sections = file === undefined ? [] : await file.sections(block);
       if (sections.length === 0) throw this.#lacksPart(block, id);
-      parts.push(decodeBlock(sections[0]!, rowCount, file!.kind));
+      parts.push(decodeBlock(sections[0]!, rowCount, file!.summary.kind));
     }
     return joinKeys(parts, rowCount);
-  }
-
-  /** Orders the keys of a block's rows against one. */
-  async #comparer(block: number, key: KeyToFind): Promise<(row: number) => number> {
-    const stored = (await this.#file('key.col')).block(block)?.raw ?? 0;
-    if (stored > 0) {
-      const { cells } = await this.#block('key.col', block, 'bytes');
-      return (row) => compareBytes(rawOfChunk(cells, row) as Uint8Array, key.bytes);
-    }
-    const columns: Chunk[] = [];
-    for (const id of this.#keyColumns) {
-      const found = this.#stored(block, id);
-      const part = found instanceof Promise ? await found : found;
-      if (part === null) throw this.#lacksPart(block, id);
-      columns.push(part.cells);
-    }
-    return comparerOf(columns, key.parts);
   }
 
   #lacksPart(block: number, column: number): Fault {
     return new Fault('corrupt', `${this.#folder}, block ${block}: no values of key column ${column}`, { got: column });
   }
 
-  async #readFilter(): Promise<KeyFilter | null> {
-    if (!this.#byName.has('filter.col')) return null;
-    const [section] = await (await this.#file('filter.col')).readBlock(0);
-    return section === undefined ? null : new KeyFilter(new Uint8Array(section));
+  async #readFilter(): Promise<void> {
+    const file = this.#byName.get('filter.col');
+    const [section] = file === undefined ? [] : await (await file.open()).readBlock(0);
+    this.#filter = section === undefined ? null : new KeyFilter(new Uint8Array(section));
   }
 
-  #stored(block: number, id: number): Promise<StoredBlock | null> | StoredBlock | null {
-    const file = this.#byColumn.get(id);
-    if (file === undefined) return null;
-    return this.#held<StoredBlock>(file.name, block) ?? this.#load(file, block);
+  #file(name: string): HeldFile<StoredBlock> {
+    return this.#byName.get(name) ?? this.#lacksFile(name);
   }
 
-  async #load(file: SegmentFile, block: number): Promise<StoredBlock | null> {
-    if ((await this.#file(file.name)).block(block) === undefined) return null;
-    return this.#block(file.name, block, file.kind);
+  get #flags(): HeldFile<StoredBlock> {
+    return this.#flagsFile ?? this.#lacksFile('flags.col');
   }
 
-  #block(name: string, block: number, kind: Physical): Promise<StoredBlock> {
-    const { rowCount } = this.blocks[block]!;
-    return this.#cache.get(this.#nameOf(name, block), async () => {
-      return new StoredBlock(await this.#sections(name, block), rowCount, kind);
-    });
+  get #stamps(): HeldFile<StoredStamps> {
+    return this.#putStamps ?? this.#lacksFile('stamp.col');
   }
 
-  #held<T extends Holdable>(file: string, block: number): T | undefined {
-    return this.#cache.held<T>(this.#nameOf(file, block));
-  }
-
-  #flags(block: number): Promise<StoredBlock> {
-    return this.#block('flags.col', block, 'i32');
-  }
-
-  #puts(block: number): Promise<StoredStamps> {
-    return this.#cache.get(this.#nameOf('stamp.col', block), async () => {
-      return new StoredStamps(await this.#sections('stamp.col', block), this.blocks[block]!.rowCount);
-    });
-  }
-
-  #nameOf(file: string, block: number): string {
-    return `${this.#number}/${file}/${block}`;
+  #lacksFile(name: string): never {
+    throw new Fault('corrupt', `${this.#folder}: the manifest names no ${name}`, { got: name });
   }
 
   async #readStamps(block: number, rows: Rows): Promise<void> {
-    const puts = await this.#sections('stamp.col', block);
+    const puts = await this.#stamps.sections(block);
     if (puts.length > 0) new Stamps(puts, rows.rowCount).fill(rows.putMs, rows.putLow);
     if (!(await this.hasTombs(block))) return;
-    const tombs = (await this.#sections('flags.col', block)).slice(1);
+    const tombs = (await this.#flags.sections(block)).slice(1);
     rows.tombMs = new Float64Array(rows.rowCount).fill(-1);
     rows.tombLow = new Float64Array(rows.rowCount);
     new Stamps(tombs, rows.rowCount).fill(rows.tombMs, rows.tombLow);
   }
 
   async #readColumn(
-    file: SegmentFile,
+    file: HeldFile<StoredBlock>,
     block: number,
     id: number,
     kind: Physical,
     rows: Rows,
     stamps: boolean,
   ): Promise<void> {
-    const sections = await this.#sections(file.name, block);
+    const sections = await file.sections(block);
     if (sections.length === 0) return;
     const { rowCount } = rows;
-    const held = vectorOf(decodeBlock(sections[0]!, rowCount, file.kind));
-    const vector = widened(held, kind, rowCount, `${this.#folder}/${file.name}`);
+    const held = vectorOf(decodeBlock(sections[0]!, rowCount, file.summary.kind));
+    const vector = widened(held, kind, rowCount, file.path);
     const cells: Cells = { vector, ms: null, low: null };
     if (stamps && sections.length === 4) {
       cells.ms = rows.putMs.slice();
@@ -359,35 +435,5 @@ export class Segment implements Source {
       new Stamps(sections.slice(1), rowCount).fill(cells.ms, cells.low);
     }
     rows.columns.set(id, cells);
-  }
-
-  async #sections(name: string, block: number): Promise<Buffer[]> {
-    const file = await this.#file(name);
-    const [got, expected] = [file.block(block)?.rows ?? null, this.blocks[block]!.rowCount];
-    if (got !== null && got !== expected) {
-      throw new Fault('corrupt', `${file.path}, block ${block}: ${got} rows, key.col has ${expected}`, {
-        got,
-        expected,
-      });
-    }
-    return file.readBlock(block);
-  }
-
-  #file(name: string): Promise<ColumnFile> {
-    let file = this.#open.get(name);
-    if (file === undefined) {
-      const summary = this.#byName.get(name);
-      if (summary === undefined) throw new Fault('corrupt', `${this.#folder}: the manifest names no ${name}`);
-      file = ColumnFile.open(this.#disk, `${this.#folder}/${name}`, summary.bytes).then((opened) => {
-        const { column, kind } = opened.content;
-        if (column === summary.column && kind === summary.kind) return opened;
-        const [got, expected] = [`column ${column}, ${kind}`, `column ${summary.column}, ${summary.kind}`];
-        throw new Fault('corrupt', `${opened.path} holds ${got}; the manifest says ${expected}`, { got, expected });
-      });
-      this.#open.set(name, file);
-      // What failed once may work the next time; whoever asked sees the error.
-      file.catch(() => this.#open.delete(name));
-    }
-    return file;
   }
 }

@@ -1,6 +1,7 @@
 /** P8: one row by its key, warm, beside LMDB, which has the same keys and the cells as bytes. */
 
 import { join } from 'node:path';
+import type { Value } from '@tidemark/schema/column-type';
 import { figureOf, percentile } from '../measure.ts';
 import { contest, printRow, type Row, type Run } from './contest.ts';
 import { type Flights, TABLE, updateOf } from './flights.ts';
@@ -9,7 +10,7 @@ import type { Lmdb, Peers } from './peers.ts';
 import type { Sides } from './upserts.ts';
 
 const VALUE_BYTES = 8;
-const [DELAY, DISTANCE] = ['delay', 'distance'].map((name) => TABLE.columns.find((c) => c.name === name)!.id);
+const COLUMNS = ['delay', 'distance'].map((name) => TABLE.columns.find((c) => c.name === name)!);
 /** Puts of LMDB that are waited for together. */
 const PUTS = 50_000;
 
@@ -51,10 +52,13 @@ export async function measureGets(sides: Sides, peers: Peers, table: OurTable, g
 
 type Cells = { readonly delay: number; readonly distance: number };
 
-async function ourGet(table: OurTable, key: Buffer): Promise<Cells> {
-  const row = await table.partition.get(key);
-  const cell = (id: number): number => row!.cells.find((one) => one.column === id)!.value as number;
-  return { delay: cell(DELAY!), distance: cell(DISTANCE!) };
+function ourGet(table: OurTable, key: Buffer): Promise<Cells> | Cells {
+  const values = table.partition.values(key, COLUMNS);
+  return values instanceof Promise ? values.then(cellsOf) : cellsOf(values);
+}
+
+function cellsOf(values: readonly (Value | null)[] | null): Cells {
+  return { delay: values![0] as number, distance: values![1] as number };
 }
 
 function lmdbGet(lmdb: Lmdb, key: Buffer): Cells {
