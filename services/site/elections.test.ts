@@ -4,7 +4,7 @@ import { EmbeddedSites } from './embedded-sites-harness.ts';
 
 const PARTITIONS = 3;
 
-function fileOf(ack: string, roles: Readonly<Record<string, string>> = {}): object {
+function fileOf(ack: string, roles: Readonly<Record<string, string>> = {}) {
   return {
     keyspace: 'travel',
     mode: 'single',
@@ -57,9 +57,7 @@ async function rowsEverywhere(): Promise<number[]> {
 
 async function setUp(ack: string, roles?: Readonly<Record<string, string>>): Promise<void> {
   await sites.startAll();
-  await untilDone(async () => {
-    expect((await ask('paris', '/v1/keyspaces/travel', send('PUT', fileOf(ack, roles)))).status).toBeLessThan(300);
-  });
+  await sites.define(fileOf(ack, roles));
 }
 
 beforeEach(async () => {

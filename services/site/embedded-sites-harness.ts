@@ -1,11 +1,12 @@
 /** For tests: paris, tokyo and quito on the embedded engine, all in this process, in a folder of their own. */
 
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Answer, askAt } from './asking.ts';
+import { type Answer, askAt, send, untilDone } from './asking.ts';
 import { readConfig } from './config.ts';
-import { type RunningSite, startSite } from './main.ts';
+import { type RunningSite, type SiteOptions, startSite } from './main.ts';
 
 export const SITE_NAMES = ['paris', 'tokyo', 'quito'] as const;
 
@@ -25,7 +26,7 @@ export class EmbeddedSites implements AsyncDisposable {
   }
 
   /** No URL is configured: the sites find each other by their heartbeats, whatever ports they get. */
-  async start(name: string): Promise<RunningSite> {
+  async start(name: string, options: Pick<SiteOptions, 'clock'> = {}): Promise<RunningSite> {
     const { folder } = this;
     const placeOf = (site: string) => {
       return { log: `sqlite:${folder}/${site}/log.db`, board: `file:${folder}/${site}/board.json` };
@@ -39,7 +40,7 @@ export class EmbeddedSites implements AsyncDisposable {
     const onFatal = (error: unknown): void => {
       throw error;
     };
-    const site = await startSite(config, { onFatal });
+    const site = await startSite(config, { ...options, onFatal });
     this.running.set(name, site);
     return site;
   }
@@ -51,6 +52,18 @@ export class EmbeddedSites implements AsyncDisposable {
   async stop(name: string): Promise<void> {
     await this.running.get(name)?.stop();
     this.running.delete(name);
+  }
+
+  /** Defines a keyspace at its primary, as soon as that takes it. */
+  define(file: {
+    readonly keyspace: string;
+    readonly primary: string;
+    readonly [more: string]: unknown;
+  }): Promise<void> {
+    return untilDone(async () => {
+      const { status } = await this.ask(file.primary, `/v1/keyspaces/${file.keyspace}`, send('PUT', file));
+      assert(status < 300, `keyspace ${file.keyspace}: ${status}`);
+    });
   }
 
   ask(site: string, path: string, request?: RequestInit): Promise<Answer> {

@@ -31,10 +31,7 @@ const LIMITS = { suspectAfterMs: 1_200, suspicionStableMs: 300 };
 beforeEach(async () => {
   sites = await EmbeddedSites.make(LIMITS);
   await sites.startAll();
-  await untilDone(async () => {
-    const put = await ask('paris', '/v1/keyspaces/travel', send('PUT', FILE));
-    expect([200, 201]).toContain(put.status);
-  });
+  await sites.define(FILE);
   await untilDone(async () => {
     for (const name of SITE_NAMES) expect((await ask(name, '/readyz')).status).toBe(200);
   });

@@ -45,6 +45,15 @@ const step = fc.record({
   what: fc.constantFrom(...Object.keys(POISONS)),
 });
 
+/** The mirror of paris at tokyo, as it copies. */
+async function mirrored(paris: TestSite, tokyo: TestSite, clock?: SimClock): Promise<Mirror> {
+  const parts = { ...tokyo.parts(clock), keyspace: LOCAL, origin: 'paris', random: new SeededRandom(1) };
+  const remotes = new Map([['paris', new SimLog(paris.store)]]);
+  const mirror = new Mirror({ ...parts, remotes, local: new SimLog(tokyo.store) });
+  await mirror.start();
+  return mirror;
+}
+
 describe('a poisoned record', () => {
   it('in a log or a mirror is ignored with an alarm, and stops nothing', async () => {
     await fc.assert(
@@ -60,14 +69,7 @@ describe('a poisoned record', () => {
             await site.append(topic, partition, [new PartitionMaker(LOCAL, 'paris', partition).genesis(topic)]);
           }
         }
-        const parts = { ...tokyo.parts(), keyspace: LOCAL, origin: 'paris', random: new SeededRandom(1) };
-        const mirror = new Mirror({
-          ...parts,
-          remotes: new Map([['paris', new SimLog(paris.store)]]),
-          local: new SimLog(tokyo.store),
-        });
-        await mirror.start();
-        await using _copying = mirror;
+        await using _copying = await mirrored(paris, tokyo);
         await using there = await paris.start(LOCAL);
         await using here = await tokyo.start(LOCAL);
         const poisoned = { log: 0, mirror: 0 };
@@ -106,11 +108,7 @@ describe('a poisoned record', () => {
     await paris.append(paris.topicOf('paris'), 0, values);
     await tokyo.append(copy, 0, [new PartitionMaker(LOCAL, 'paris', 0).genesis('copy')]);
     await tokyo.append(copy, 1, [new PartitionMaker(LOCAL, 'paris', 1).genesis('copy')]);
-    const parts = { ...tokyo.parts(clock), keyspace: LOCAL, origin: 'paris', random: new SeededRandom(1) };
-    const remotes = new Map([['paris', new SimLog(paris.store)]]);
-    const mirror = new Mirror({ ...parts, remotes, local: new SimLog(tokyo.store) });
-    await mirror.start();
-    await using _copying = mirror;
+    await using mirror = await mirrored(paris, tokyo, clock);
     const copied = mirror.copiers[0]!;
     for (let turn = 0; turn < 100 && copied.durable.seq < BATCHES; turn++) await clock.advance(100);
     expect([copied.durable.seq, mirror.logId]).toEqual([BATCHES, 'copy']);

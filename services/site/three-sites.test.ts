@@ -1,13 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Status } from '@tidemark/watchdog/status';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { askAt, send, untilDone } from './asking.ts';
-import { readConfig } from './config.ts';
-import { type RunningSite, startSite } from './main.ts';
+import { send, untilDone } from './asking.ts';
+import { EmbeddedSites, SITE_NAMES } from './embedded-sites-harness.ts';
 
-const NAMES = ['paris', 'tokyo', 'quito'];
 const FILE = {
   keyspace: 'travel',
   mode: 'single',
@@ -21,8 +16,8 @@ const FILE = {
 };
 const ROWS = Array.from({ length: 100 }, (_, i) => ({ origin: `A${i % 7}`, line: i, delay: i - 50 }));
 
-let folder = '';
-const sites = new Map<string, RunningSite>();
+let sites: EmbeddedSites;
+const ask = (site: string, path: string, request?: RequestInit) => sites.ask(site, path, request);
 
 /** Looks again until what is found holds everything that is wanted. */
 function eventually(look: () => Promise<unknown>, wanted: object): Promise<void> {
@@ -31,41 +26,16 @@ function eventually(look: () => Promise<unknown>, wanted: object): Promise<void>
   });
 }
 
-/** No URL is configured: the sites find each other by their heartbeats, whatever ports they got. */
-function start(name: string): Promise<RunningSite> {
-  const addresses = NAMES.map((site) => [
-    site,
-    { log: `sqlite:${folder}/${site}/log.db`, board: `file:${folder}/${site}/board.json` },
-  ]);
-  const settings = {
-    site: name,
-    listen: '127.0.0.1:0',
-    data: `${folder}/${name}`,
-    sites: Object.fromEntries(addresses),
-  };
-  const config = readConfig({ file: { path: join(folder, 'tidemark.json'), text: JSON.stringify(settings) } });
-  return startSite(config, {
-    onFatal: (error) => {
-      throw error;
-    },
-  });
-}
-
-const ask = (site: string, path: string, request?: RequestInit) => askAt(sites.get(site)!.url, path, request);
-
 async function statusAt(site: string): Promise<Status> {
   return (await ask(site, '/v1/status')).body as Status;
 }
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tidemark-sites-'));
-  for (const name of NAMES) sites.set(name, await start(name));
+  sites = await EmbeddedSites.make();
+  await sites.startAll();
 }, 30_000);
 
-afterAll(async () => {
-  for (const site of sites.values()) await site.stop();
-  await rm(folder, { recursive: true, force: true });
-}, 30_000);
+afterAll(() => sites[Symbol.asyncDispose](), 30_000);
 
 describe('three sites', () => {
   it('a keyspace is defined at its primary; the others say where that is', async () => {
@@ -78,7 +48,7 @@ describe('three sites', () => {
       status: 200,
       body: { version: 1, changes: [] },
     });
-    for (const name of NAMES) {
+    for (const name of SITE_NAMES) {
       await eventually(() => ask(name, '/readyz'), { status: 200 });
       await eventually(() => ask(name, '/v1/keyspaces/travel'), { status: 200, body: { keyspace: 'travel' } });
     }
@@ -87,22 +57,22 @@ describe('three sites', () => {
   it('rows written at one are read at three', async () => {
     const written = await ask('paris', '/v1/travel/flights/rows', send('POST', { rows: ROWS }));
     expect(written).toMatchObject({ status: 200, body: { accepted: 100, rejected: 0 } });
-    for (const name of NAMES) {
+    for (const name of SITE_NAMES) {
       const row = { origin: 'A2', line: 9, delay: -41 };
       await eventually(() => ask(name, '/v1/travel/flights/rows/A2/9'), { status: 200, body: row });
     }
   });
 
   it('a write at another site is sent to the primary, and the probes tell them apart', async () => {
-    const sent = await fetch(`${sites.get('tokyo')!.url}/v1/travel/flights/rows`, {
+    const sent = await fetch(`${sites.running.get('tokyo')!.url}/v1/travel/flights/rows`, {
       redirect: 'manual',
       ...send('POST', { rows: ROWS }),
     });
     expect([sent.status, sent.headers.get('location')]).toEqual([
       307,
-      `${sites.get('paris')!.url}/v1/travel/flights/rows`,
+      `${sites.running.get('paris')!.url}/v1/travel/flights/rows`,
     ]);
-    const primary = await Promise.all(NAMES.map(async (name) => (await ask(name, '/primary')).status));
+    const primary = await Promise.all(SITE_NAMES.map(async (name) => (await ask(name, '/primary')).status));
     expect(primary).toEqual([200, 503, 503]);
   });
 
@@ -118,7 +88,7 @@ describe('three sites', () => {
     const columns = { ...FILE.tables.flights.columns, distance: 'int' };
     const wider = { ...FILE, tables: { flights: { ...FILE.tables.flights, columns } } };
     expect(await put({ 'if-match': '"1"' }, wider)).toMatchObject({ status: 200, body: { version: 2 } });
-    for (const name of NAMES) {
+    for (const name of SITE_NAMES) {
       await eventually(() => ask(name, '/v1/keyspaces/travel'), { body: { tables: { flights: { columns } } } });
     }
   });
@@ -137,9 +107,9 @@ describe('three sites', () => {
   });
 
   it('status shows all sites alive and a lag measured at each; the metrics show the same', async () => {
-    const alive = NAMES.map((site) => ({ site, state: 'alive' }));
-    const live = NAMES.map((site) => ({ site, origins: [{ origin: 'paris', lagState: 'live' }] }));
-    for (const name of NAMES) {
+    const alive = SITE_NAMES.map((site) => ({ site, state: 'alive' }));
+    const live = SITE_NAMES.map((site) => ({ site, origins: [{ origin: 'paris', lagState: 'live' }] }));
+    for (const name of SITE_NAMES) {
       const keyspaces = [{ keyspace: 'travel', epoch: 1, primaryState: 'alive', sites: live }];
       await eventually(() => statusAt(name), { sites: alive, keyspaces });
     }
@@ -150,13 +120,13 @@ describe('three sites', () => {
   });
 
   it('a site that stops is silent to the others, its lag no longer live, and it is back with what it had', async () => {
-    await sites.get('quito')!.stop();
+    await sites.stop('quito');
     await eventually(() => statusAt('paris'), { sites: [{}, {}, { site: 'quito', state: 'silent' }] });
     const stale = [{}, {}, { site: 'quito', state: 'silent', origins: [{ lagState: 'stale' }] }];
     await eventually(() => statusAt('tokyo'), { keyspaces: [{ sites: stale }] });
     const more = { rows: [{ origin: 'B', line: 1, delay: 7 }] };
     expect(await ask('paris', '/v1/travel/flights/rows', send('POST', more))).toMatchObject({ status: 200 });
-    sites.set('quito', await start('quito'));
+    await sites.start('quito');
     await eventually(() => ask('quito', '/v1/travel/flights/rows/B/1'), { status: 200, body: { delay: 7 } });
     await eventually(() => ask('quito', '/v1/travel/flights/rows/A2/9'), { status: 200, body: { delay: -41 } });
   });
