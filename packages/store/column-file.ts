@@ -25,6 +25,7 @@ const WRITE_BYTES = 256 * 1024;
 /** Compressed only where that saves at least a tenth. */
 const COMPRESSED_SHARE_MAX = 0.9;
 const COMPRESS_BYTES_MIN = 256;
+const UNTRIED_BLOCKS = 15;
 const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 const stampShape = z.tuple([z.number(), z.number()]);
@@ -79,6 +80,8 @@ export class ColumnFileWriter {
   #waitingBytes = 0;
   #bytes = 0;
   #crc = 0;
+  /** Blocks still to come that are not tried to be compressed. */
+  #untried = 0;
 
   static async create(disk: Disk, path: string, content: FileContent): Promise<ColumnFileWriter> {
     return new ColumnFileWriter(path, await disk.create(path), content);
@@ -97,13 +100,21 @@ export class ColumnFileWriter {
   /** Adds a block; numbers rise. */
   async addBlock(number: number, sections: readonly Uint8Array[], notes: BlockNotes): Promise<void> {
     const raw = joinSections(sections);
-    const packed = raw.length < COMPRESS_BYTES_MIN ? raw : zstdCompressSync(raw, COMPRESSION);
-    const zstd = packed.length < raw.length * COMPRESSED_SHARE_MAX;
-    const stored = zstd ? packed : raw;
+    const packed = this.#packed(raw);
+    const zstd = packed !== null;
+    const stored = packed ?? raw;
     const at = this.#bytes;
     this.#blocks.push({ number, at, stored: stored.length, raw: raw.length, zstd, crc: crc32(stored), ...notes });
     this.#take(stored);
     if (this.#waitingBytes >= WRITE_BYTES) await this.#write();
+  }
+
+  /** Compressed; null where that saves too little. After a block in which it does, the next few are not tried. */
+  #packed(raw: Buffer): Buffer | null {
+    if (raw.length < COMPRESS_BYTES_MIN || this.#untried-- > 0) return null;
+    const packed = zstdCompressSync(raw, COMPRESSION);
+    this.#untried = packed.length < raw.length * COMPRESSED_SHARE_MAX ? 0 : UNTRIED_BLOCKS;
+    return this.#untried === 0 ? packed : null;
   }
 
   /** Writes the footer and makes the file durable. */

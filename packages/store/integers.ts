@@ -12,17 +12,28 @@ const WORTH = 0.8;
 /** Numbers of an i32 or whole column; null when they lie further apart than a double tells exactly. */
 export function integersOf(values: Int32Array | Float64Array, rows: Uint32Array): Integers | null {
   if (rows.length === 0) return { base: 0n, offsets: new Float64Array(0), max: 0 };
-  let min = values[rows[0]!]!;
+  const offsets = doublesAt(values, rows);
+  let min = offsets[0]!;
   let max = min;
-  for (let i = 1; i < rows.length; i++) {
-    const value = values[rows[i]!]!;
+  for (let i = 1; i < offsets.length; i++) {
+    const value = offsets[i]!;
     if (value < min) min = value;
     if (value > max) max = value;
   }
   if (max - min > Number.MAX_SAFE_INTEGER) return null;
-  const offsets = new Float64Array(rows.length);
-  for (let i = 0; i < rows.length; i++) offsets[i] = values[rows[i]!]! - min;
+  for (let i = 0; i < offsets.length; i++) offsets[i]! -= min;
   return { base: BigInt(min), offsets, max: max - min };
+}
+
+/** The values of ascending rows, which mostly follow one another, as doubles. */
+function doublesAt(values: Int32Array | Float64Array, rows: Uint32Array): Float64Array {
+  const first = rows[0]!;
+  if (rows[rows.length - 1]! - first === rows.length - 1) {
+    return new Float64Array(values.subarray(first, first + rows.length));
+  }
+  const doubles = new Float64Array(rows.length);
+  for (let i = 0; i < rows.length; i++) doubles[i] = values[rows[i]!]!;
+  return doubles;
 }
 
 /** Numbers of an i64 column; null as `integersOf`. */
@@ -88,11 +99,15 @@ function shapeOf({ offsets, max }: Integers): Shape {
   let runs = offsets.length === 0 ? 0 : 1;
   let narrow = runs;
   let wide = runs;
+  const [narrowMax, wideMax] = [0xff * unit, 0xffff * unit];
+  let before = offsets.length === 0 ? 0 : offsets[0]!;
   for (let i = 1; i < offsets.length; i++) {
-    const step = (offsets[i]! - offsets[i - 1]!) / unit;
-    if (step !== 0) runs++;
-    if (step < 0 || step > 0xff) narrow++;
-    if (step < 0 || step > 0xffff) wide++;
+    const offset = offsets[i]!;
+    const step = offset - before;
+    before = offset;
+    runs += step === 0 ? 0 : 1;
+    narrow += step >= 0 && step <= narrowMax ? 0 : 1;
+    wide += step >= 0 && step <= wideMax ? 0 : 1;
   }
   return { unit, width: widthFor(max / unit), runs, starts: [narrow, wide] };
 }
@@ -102,8 +117,8 @@ function unitOf(offsets: Float64Array): number {
   let unit = 0;
   for (let i = 0; i < offsets.length && unit !== 1; i++) {
     let rest = offsets[i]!;
-    // As in most rows: no more than one division.
-    if (unit !== 0) rest %= unit;
+    // As in most rows: no more than one division, and none that asks for the rest, which is slow.
+    if (unit !== 0) rest = Math.floor(rest / unit) * unit === rest ? 0 : rest % unit;
     while (rest !== 0) {
       const next = unit % rest;
       unit = rest;

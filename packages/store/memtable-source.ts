@@ -143,11 +143,7 @@ const TOGETHER_ROWS = 64;
 function gatherStamps(memtable: Memtable, rowNumbers: Uint32Array, rows: Rows): void {
   const { writes } = memtable;
   if (memtable.hasNoTombs && rowNumbers.length >= TOGETHER_ROWS) {
-    writes.stampsOf(
-      rowNumbers.map((row) => memtable.putOf(row)),
-      rows.putMs,
-      rows.putLow,
-    );
+    writes.stampsOf(memtable.putsOf(rowNumbers), rows.putMs, rows.putLow);
     return;
   }
   for (let i = 0; i < rowNumbers.length; i++) {

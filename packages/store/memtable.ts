@@ -104,6 +104,14 @@ export class Memtable {
     return this.#tombOf === null ? 0 : this.#tombOf[row]!;
   }
 
+  /** `putOf` of each of these rows. */
+  putsOf(rows: Uint32Array): Uint32Array {
+    const putOf = this.#putOf;
+    const puts = new Uint32Array(rows.length);
+    for (let i = 0; i < rows.length; i++) puts[i] = putOf[rows[i]!]!;
+    return puts;
+  }
+
   /** True when no row has a delete. */
   get hasNoTombs(): boolean {
     return this.#tombOf === null;

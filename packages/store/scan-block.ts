@@ -6,7 +6,7 @@ import { type Filter, filterColumns } from '@tidemark/schema/query';
 import type { Column, Table } from '@tidemark/schema/table';
 import { type Chunk, chunkOfVector } from './chunk.ts';
 import { type ColumnOf, mayHold, select } from './filter.ts';
-import { splitKeys } from './key-columns.ts';
+import { splitKeys } from './key-split.ts';
 import type { LiveBits } from './live-bits.ts';
 import type { Piece } from './merge.ts';
 import type { Rows } from './rows.ts';
@@ -80,7 +80,7 @@ function openRows(needs: ScanNeeds, rows: Rows, from: number, to: number): ScanB
 function vectorIn(table: Table, rows: Rows, id: number): ColumnVector | undefined {
   if (!table.key.includes(id)) return rows.columns.get(id)?.vector;
   // Of all rows, so that row numbers are the same as in the other vectors.
-  rows.keyColumns ??= splitKeys(table, rows.keys, 0, rows.rowCount);
+  rows.keyColumns ??= splitKeys(table, rows.keys, 0, rows.rowCount).vectors;
   return rows.keyColumns.get(id);
 }
 

@@ -17,15 +17,16 @@ import { keyColumns, type Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
 import { encodeBlock } from './block-encoder.ts';
 import { compareRanges } from './bytes.ts';
-import { type Chunk, chunkOfVector } from './chunk.ts';
+import { chunkOfVector } from './chunk.ts';
 import { ColumnFileWriter } from './column-file.ts';
-import { joinKeys, keyLengths, splitKeys } from './key-columns.ts';
+import { joinKeys } from './key-columns.ts';
 import { KeyFilter } from './key-filter.ts';
+import { type SplitKeys, splitKeys } from './key-split.ts';
 import type { SegmentFile, SegmentSummary } from './manifest.ts';
 import { mergeSources } from './merge.ts';
 import { type Cells, NO_STAMP, Rows, type Want } from './rows.ts';
 import type { Source } from './source.ts';
-import { StampCodec, stampBounds } from './stamp-codec.ts';
+import { type StampBounds, StampCodec, stampBounds } from './stamp-codec.ts';
 import { boundToHex, zoneOf } from './zone.ts';
 
 /** Columns written in one pass over the sources: bounds open files and memory when there are thousands. */
@@ -128,6 +129,10 @@ class SegmentWriter {
   #isFirstPass = true;
   /** The number of the next block. */
   #block = 0;
+  /** Of the rows being written: whether all are live, and the bounds of their put stamps. */
+  #isAllLive = false;
+  #putBounds: StampBounds = { stampMin: null, stampMax: null };
+  readonly #flags = new ColumnVector('i32');
 
   /** Hashes of the keys so far; null when there is to be no filter. */
   #hashes: Uint32Array | null;
@@ -163,11 +168,13 @@ class SegmentWriter {
   }
 
   async write(rows: Rows, from: number, to: number, pause: () => Promise<void>): Promise<void> {
-    const keyVectors = this.#isFirstPass ? splitKeys(this.#table, rows.keys, from, to) : null;
-    if (keyVectors !== null) await this.#writeHeads(rows, from, to, keyVectors);
+    const split = this.#isFirstPass ? splitKeys(this.#table, rows.keys, from, to) : null;
+    this.#isAllLive = areAllLive(rows, from, to);
+    this.#putBounds = stampBounds(rows.putMs, rows.putLow, from, to, this.#isAllLive ? null : (row) => rows.isLive(row));
+    if (split !== null) await this.#writeHeads(rows, from, to, split);
     for (const column of this.#columns) {
       await pause();
-      const part = keyVectors?.get(column.id);
+      const part = split?.vectors.get(column.id);
       const cells = rows.columns.get(column.id);
       if (part !== undefined) await this.#writeVector(column, part, 0, to - from, null);
       else if (cells !== undefined) await this.#writeVector(column, cells.vector, from, to, { rows, cells });
@@ -202,7 +209,7 @@ class SegmentWriter {
     rows: Rows,
     from: number,
     to: number,
-    keyVectors: ReadonlyMap<number, ColumnVector>,
+    split: SplitKeys,
   ): Promise<void> {
     const [key, stamp, flags] = this.#heads!;
     this.#rowCount += to - from;
@@ -211,7 +218,7 @@ class SegmentWriter {
     this.#first ??= first;
     this.#last = last;
     const plain = { rows: to - from, values: to - from, deleted: 0, min: null, max: null };
-    const sections = isMadeOf(rows.keys, from, to, this.#table, keyVectors) ? [] : [encodeBlock(rows.keys, from, to)];
+    const sections = isMadeOf(rows.keys, from, to, this.#table, split) ? [] : [encodeBlock(rows.keys, from, to)];
     this.#hashKeys(rows.keys, from, to);
     await key.addBlock(this.#block, sections, {
       ...plain,
@@ -220,10 +227,9 @@ class SegmentWriter {
       first,
       last,
     });
-    const isLive = (row: number): boolean => rows.isLive(row);
-    const bounds = stampBounds(rows.putMs, rows.putLow, from, to, isLive);
+    const isLive = this.#isAllLive ? null : (row: number): boolean => rows.isLive(row);
     const puts = this.#stamps.encode(rows.putMs, rows.putLow, from, to, isLive);
-    if (puts !== null) await stamp.addBlock(this.#block, puts, { ...plain, ...bounds });
+    if (puts !== null) await stamp.addBlock(this.#block, puts, { ...plain, ...this.#putBounds });
     await this.#writeFlags(flags, rows, from, to);
   }
 
@@ -253,13 +259,20 @@ class SegmentWriter {
 
   /** `values` in its notes counts the live rows, `deleted` the others. */
   async #writeFlags(file: ColumnFileWriter, rows: Rows, from: number, to: number): Promise<void> {
-    const vector = new ColumnVector('i32');
+    const vector = this.#flags;
+    vector.reserveRows(to - from);
+    vector.presence.fill(CELL.value, 0, to - from);
     const { tombMs, tombLow } = rows;
     const hasTomb = (row: number): boolean => tombMs !== null && tombMs[row] !== NO_STAMP;
     let live = 0;
-    for (let row = from; row < to; row++) {
-      if (rows.isLive(row)) live++;
-      vector.setNumber(row - from, (rows.isLive(row) ? 1 : 0) + (hasTomb(row) ? 2 : 0));
+    if (tombMs === null && this.#isAllLive) {
+      live = to - from;
+      vector.i32.fill(1, 0, live);
+    } else {
+      for (let row = from; row < to; row++) {
+        if (rows.isLive(row)) live++;
+        vector.i32[row - from] = (rows.isLive(row) ? 1 : 0) + (hasTomb(row) ? 2 : 0);
+      }
     }
     const flags = encodeBlock(vector, 0, to - from);
     const tombs = tombMs === null ? null : this.#stamps.encode(tombMs, tombLow!, from, to, hasTomb);
@@ -281,11 +294,14 @@ class SegmentWriter {
     const path = `${this.#path}/${fileName(this.#table, column.id)}`;
     column.writer ??= await ColumnFileWriter.create(this.#disk, path, { column: column.id, kind: column.kind });
     const sections: Buffer[] = [encodeBlock(vector, from, to)];
-    let bounds: ReturnType<typeof stampBounds> = { stampMin: null, stampMax: null };
+    let bounds: StampBounds = { stampMin: null, stampMax: null };
     if (own !== null) {
       const { rows, cells } = own;
+      const isOfPuts = cells.ms === null && zone.valueCount + zone.deletedCount === to - from;
       const isThere = (row: number): boolean => vector.presence[row] !== CELL.absent;
-      bounds = stampBounds(cells.ms ?? rows.putMs, cells.low ?? rows.putLow, from, to, isThere);
+      bounds = isOfPuts
+        ? this.#putBounds
+        : stampBounds(cells.ms ?? rows.putMs, cells.low ?? rows.putLow, from, to, isThere);
       if (cells.ms !== null) sections.push(...(this.#encodeOwn(rows, cells, cells.ms, from, to) ?? []));
     }
     const hex = (bound: typeof zone.min): string | null => (bound === null ? null : boundToHex(vector.kind, bound));
@@ -314,43 +330,28 @@ export function fileName(table: Table, id: number): string {
   return `${id}-${name.replaceAll(/[^A-Za-z0-9_]/g, '_').slice(0, NAME_CHARACTERS_MAX)}.col`;
 }
 
+function areAllLive(rows: Rows, from: number, to: number): boolean {
+  for (let row = from; row < to; row++) if (!rows.isLive(row)) return false;
+  return true;
+}
+
 /** True when the key columns give back the keys, byte by byte: then the keys need not be written. */
 function isMadeOf(
   keys: ColumnVector,
   from: number,
   to: number,
   table: Table,
-  parts: ReadonlyMap<number, ColumnVector>,
+  { vectors, isExact }: SplitKeys,
 ): boolean {
+  if (isExact) return true;
   const count = to - from;
-  const chunks = keyColumns(table).map(({ id }) => chunkOfVector(parts.get(id)!, count));
-  if (chunks.every((chunk) => isPlainPart(chunk))) {
-    // Each part can be written in one way only, so keys that are as long as their parts are those parts.
-    const lengths = keyLengths(chunks, count);
-    for (let i = 0; i < count; i++) if (keys.lengths[from + i] !== lengths[i]) return false;
-    return true;
-  }
-  const made = joinKeys(chunks, count);
+  const made = joinKeys(
+    keyColumns(table).map(({ id }) => chunkOfVector(vectors.get(id)!, count)),
+    count,
+  );
   for (let i = 0; i < count; i++) {
     const [start, length] = [keys.starts[from + i]!, keys.lengths[from + i]!];
     if (compareRanges(keys.arena, start, length, made.arena, made.starts[i]!, made.lengths[i]!) !== 0) return false;
   }
-  return true;
-}
-
-/** True when every value of the part stands for one sequence of bytes in a key: not doubles, zero bytes and the like. */
-function isPlainPart(part: Chunk): boolean {
-  if (part.form === 'longs') return true;
-  if (part.form === 'bytes') {
-    const { arena, starts, lengths, rowCount } = part;
-    for (let row = 0; row < rowCount; row++) {
-      for (let at = starts[row]!; at < starts[row]! + lengths[row]!; at++) if (arena[at] === 0) return false;
-    }
-    return true;
-  }
-  if (part.kind === 'f64') return false;
-  const max = part.kind === 'u8' ? 1 : Number.MAX_SAFE_INTEGER;
-  const { data, rowCount } = part;
-  for (let row = 0; row < rowCount; row++) if (Math.abs(data[row]!) > max) return false;
   return true;
 }

@@ -3,7 +3,7 @@
  * whole numbers. A row without one is absent in all three.
  */
 
-import { ColumnVector } from '@tidemark/schema/column-vector';
+import { CELL, ColumnVector } from '@tidemark/schema/column-vector';
 import { Fault } from '@tidemark/world/fault';
 import { decodeBlock } from './block-decoder.ts';
 import { encodeBlock } from './block-encoder.ts';
@@ -11,23 +11,47 @@ import { type Chunk, hasValue, type NumberChunk, numberAt } from './chunk.ts';
 import { NO_STAMP } from './rows.ts';
 
 const COUNTER_UNIT = 4_294_967_296;
+const COUNTER_SHARE = 1 / COUNTER_UNIT;
 
 export class StampCodec {
   readonly #ms = new ColumnVector('whole');
   readonly #counter = new ColumnVector('i32');
   readonly #tail = new ColumnVector('whole');
 
-  /** Stamps of rows `from … to`, those for which `has` says so. Null when there are none. */
+  /** Stamps of rows `from … to`, those for which `has` says so; null: all. Null when there are none. */
   encode(
     ms: Float64Array,
     low: Float64Array,
     from: number,
     to: number,
-    has: (row: number) => boolean,
+    has: ((row: number) => boolean) | null,
   ): [Buffer, Buffer, Buffer] | null {
     const vectors = [this.#ms, this.#counter, this.#tail];
-    for (const vector of vectors) vector.reserveRows(to - from);
-    for (const vector of vectors) vector.clear(to - from);
+    for (const vector of vectors) {
+      vector.reserveRows(to - from);
+      if (has === null) vector.presence.fill(CELL.value, 0, to - from);
+      else vector.clear(to - from);
+    }
+    const count = has === null ? this.#setAll(ms, low, from, to) : this.#setSome(ms, low, from, to, has);
+    if (count === 0) return null;
+    const [first, second, third] = vectors.map((vector) => encodeBlock(vector, 0, to - from));
+    return [first!, second!, third!];
+  }
+
+  #setAll(ms: Float64Array, low: Float64Array, from: number, to: number): number {
+    this.#ms.f64.set(ms.subarray(from, to));
+    const { i32: counters } = this.#counter;
+    const { f64: tails } = this.#tail;
+    for (let row = from; row < to; row++) {
+      // A power of two: as exact as a division.
+      const counter = Math.floor(low[row]! * COUNTER_SHARE);
+      counters[row - from] = counter;
+      tails[row - from] = low[row]! - counter * COUNTER_UNIT;
+    }
+    return to - from;
+  }
+
+  #setSome(ms: Float64Array, low: Float64Array, from: number, to: number, has: (row: number) => boolean): number {
     let count = 0;
     for (let row = from; row < to; row++) {
       if (!has(row)) continue;
@@ -37,9 +61,7 @@ export class StampCodec {
       this.#counter.setNumber(row - from, counter);
       this.#tail.setNumber(row - from, low[row]! - counter * COUNTER_UNIT);
     }
-    if (count === 0) return null;
-    const [first, second, third] = vectors.map((vector) => encodeBlock(vector, 0, to - from));
-    return [first!, second!, third!];
+    return count;
   }
 }
 
@@ -90,18 +112,20 @@ function numbersOf(chunk: Chunk): NumberChunk {
   throw new Fault('corrupt', `stamps of kind ${chunk.kind}`, { got: chunk.kind });
 }
 
-/** Smallest and largest stamp of the rows that have one. */
+export type StampBounds = { readonly stampMin: [number, number] | null; readonly stampMax: [number, number] | null };
+
+/** Smallest and largest stamp of the rows that have one, `has` says which; null: all. */
 export function stampBounds(
   ms: Float64Array,
   low: Float64Array,
   from: number,
   to: number,
-  has: (row: number) => boolean,
-): { stampMin: [number, number] | null; stampMax: [number, number] | null } {
+  has: ((row: number) => boolean) | null,
+): StampBounds {
   let min = -1;
   let max = -1;
   for (let row = from; row < to; row++) {
-    if (ms[row] === NO_STAMP || !has(row)) continue;
+    if (has !== null && (ms[row] === NO_STAMP || !has(row))) continue;
     if (min === -1 || ms[row]! < ms[min]! || (ms[row] === ms[min] && low[row]! < low[min]!)) min = row;
     if (max === -1 || ms[row]! > ms[max]! || (ms[row] === ms[max] && low[row]! > low[max]!)) max = row;
   }

@@ -40,19 +40,47 @@ export function zoneOf(vector: ColumnVector, from: number, to: number): Zone {
   }
   const counts = { rowCount: to - from, valueCount, deletedCount };
   if (valueCount === 0) return { ...counts, min: null, max: null };
-  if (vector.kind === 'bytes') return { ...counts, ...byteBounds(vector, from, to) };
-  return { ...counts, ...(vector.kind === 'i64' ? longBounds(vector, from, to) : numberBounds(vector, from, to)) };
+  return { ...counts, ...boundsOf(vector, from, to) };
+}
+
+function boundsOf(vector: ColumnVector, from: number, to: number): { min: RawValue; max: RawValue | null } {
+  const { kind, presence } = vector;
+  if (kind === 'bytes') return byteBounds(vector, from, to);
+  if (kind === 'i64') return longBounds(vector, from, to);
+  if (kind === 'i32') return intBounds(vector.i32, presence, from, to);
+  return kind === 'u8' ? intBounds(vector.u8, presence, from, to) : doubleBounds(vector.f64, presence, from, to);
+}
+
+function intBounds(
+  values: Int32Array | Uint8Array,
+  presence: Uint8Array,
+  from: number,
+  to: number,
+): { min: number; max: number } {
+  let min = 2_147_483_647;
+  let max = -2_147_483_648;
+  for (let row = from; row < to; row++) {
+    if (presence[row] !== CELL.value) continue;
+    const value = values[row]!;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return { min, max };
 }
 
 /** NaN counts as larger than everything, as in the order of keys. */
-function numberBounds(vector: ColumnVector, from: number, to: number): { min: number; max: number } {
-  const values = vector.f64;
+function doubleBounds(
+  values: Float64Array,
+  presence: Uint8Array,
+  from: number,
+  to: number,
+): { min: number; max: number } {
   let min = Number.POSITIVE_INFINITY;
   let max = Number.NEGATIVE_INFINITY;
   let nan = 0;
   let count = 0;
   for (let row = from; row < to; row++) {
-    if (vector.presence[row] !== CELL.value) continue;
+    if (presence[row] !== CELL.value) continue;
     const value = values[row]!;
     count++;
     if (value < min) min = value;
@@ -76,20 +104,43 @@ function longBounds(vector: ColumnVector, from: number, to: number): { min: bigi
 }
 
 function byteBounds(vector: ColumnVector, from: number, to: number): { min: Uint8Array; max: Uint8Array | null } {
-  const { arena, starts, lengths } = vector;
+  const { arena, starts, lengths, presence } = vector;
   let min = -1;
   let max = -1;
+  // What the first bytes of the bounds say, which settles most rows.
+  let minPrefix = 0;
+  let maxPrefix = 0;
   for (let row = from; row < to; row++) {
-    if (vector.presence[row] !== CELL.value) continue;
+    if (presence[row] !== CELL.value) continue;
     const start = starts[row]!;
     const length = lengths[row]!;
-    if (min === -1 || compareRanges(arena, start, length, arena, starts[min]!, lengths[min]!) < 0) min = row;
-    if (max === -1 || compareRanges(arena, start, length, arena, starts[max]!, lengths[max]!) > 0) max = row;
+    const prefix = prefixAt(arena, start, length);
+    if (min === -1 || isBelow(vector, row, prefix, min, minPrefix)) {
+      min = row;
+      minPrefix = prefix;
+    }
+    if (max === -1 || isBelow(vector, max, maxPrefix, row, prefix)) {
+      max = row;
+      maxPrefix = prefix;
+    }
   }
   const low = new Uint8Array(vector.bytesAt(min).subarray(0, BOUND_BYTES_MAX));
   const high = vector.bytesAt(max);
   if (high.length <= BOUND_BYTES_MAX) return { min: low, max: new Uint8Array(high) };
   return { min: low, max: prefixEnd(high.subarray(0, BOUND_BYTES_MAX)) };
+}
+
+/** The first three bytes as one number; zeros after the end. */
+function prefixAt(arena: Uint8Array, start: number, length: number): number {
+  const first = length > 0 ? arena[start]! : 0;
+  const second = length > 1 ? arena[start + 1]! : 0;
+  return (first << 16) | (second << 8) | (length > 2 ? arena[start + 2]! : 0);
+}
+
+function isBelow(vector: ColumnVector, a: number, aPrefix: number, b: number, bPrefix: number): boolean {
+  if (aPrefix !== bPrefix) return aPrefix < bPrefix;
+  const { arena, starts, lengths } = vector;
+  return compareRanges(arena, starts[a]!, lengths[a]!, arena, starts[b]!, lengths[b]!) < 0;
 }
 
 /** A bound as it stands in a file. */

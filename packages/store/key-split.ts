@@ -1,0 +1,160 @@
+/** Key columns taken apart from encoded keys, so that scans see them like any column. */
+
+import { type ColumnType, physicalOf } from '@tidemark/schema/column-type';
+import { CELL, ColumnVector } from '@tidemark/schema/column-vector';
+import { readKeyPart } from '@tidemark/schema/key';
+import { keyColumns, type Table } from '@tidemark/schema/table';
+import { Fault } from '@tidemark/world/fault';
+import { wordsOf } from './words.ts';
+
+const HALF = 4_294_967_296;
+
+export type SplitKeys = {
+  /** The vectors of the table's key columns, by column id; row 0 is the first of the rows asked for. */
+  readonly vectors: Map<number, ColumnVector>;
+  /** True when putting the parts together surely gives the keys back, byte by byte. False says nothing. */
+  readonly isExact: boolean;
+};
+
+/**
+ * Takes rows `from … to` of `keys` apart.
+ * @throws {Fault} `corrupt`: a key ends within a part.
+ */
+export function splitKeys(table: Table, keys: ColumnVector, from: number, to: number): SplitKeys {
+  const places = new Places(keys, from, to);
+  const vectors = new Map<number, ColumnVector>();
+  let isExact = true;
+  for (const { id, type } of keyColumns(table)) {
+    const vector = new ColumnVector(physicalOf(type));
+    vector.reserveRows(to - from);
+    vector.presence.fill(CELL.value, 0, to - from);
+    isExact = splitPart(type, keys.arena, places, vector) && isExact;
+    vectors.set(id, vector);
+  }
+  return { vectors, isExact: isExact && places.areAtEnds };
+}
+
+/** Where the next part of each row's key begins in the arena, and where its key ends. */
+class Places {
+  readonly count: number;
+  readonly next: Uint32Array;
+  readonly ends: Uint32Array;
+
+  constructor(keys: ColumnVector, from: number, to: number) {
+    this.count = to - from;
+    this.next = keys.starts.slice(from, to);
+    this.ends = new Uint32Array(this.count);
+    for (let row = 0; row < this.count; row++) this.ends[row] = keys.starts[from + row]! + keys.lengths[from + row]!;
+  }
+
+  get areAtEnds(): boolean {
+    for (let row = 0; row < this.count; row++) if (this.next[row] !== this.ends[row]) return false;
+    return true;
+  }
+
+  /** Passes over parts of so many bytes. @throws {Fault} `corrupt`: a key has fewer left. */
+  need(bytes: number): void {
+    for (let row = 0; row < this.count; row++) {
+      if (this.next[row]! + bytes <= this.ends[row]!) continue;
+      throw new Fault('corrupt', `row ${row}: a key ends within a part of ${bytes} bytes`);
+    }
+  }
+}
+
+/** @returns whether each value surely has these bytes in a key */
+function splitPart(type: ColumnType, arena: Buffer, places: Places, into: ColumnVector): boolean {
+  switch (type.name) {
+    case 'string':
+    case 'bytes':
+      return splitEscaped(arena, places, into);
+    case 'int':
+    case 'date':
+      return splitInts(arena, places, into.i32);
+    case 'timestamp':
+      return splitTimestamps(arena, places, into.f64);
+    case 'long':
+    case 'decimal':
+      return splitLongs(arena, places, into.i64);
+    default:
+      return splitOthers(type, arena, places, into);
+  }
+}
+
+function splitEscaped(arena: Buffer, { next, ends, count }: Places, into: ColumnVector): boolean {
+  let isExact = true;
+  let room = 0;
+  for (let row = 0; row < count; row++) room += ends[row]! - next[row]!;
+  into.reserveBytes(room);
+  const { arena: out, starts, lengths } = into;
+  let used = 0;
+  for (let row = 0; row < count; row++) {
+    const start = next[row]!;
+    const end = ends[row]!;
+    let at = start;
+    starts[row] = used;
+    while (at < end && arena[at] !== 0) out[used++] = arena[at++]!;
+    if (at + 1 < end && arena[at + 1] === 1) next[row] = at + 2;
+    else {
+      // It holds a zero byte, or is damaged.
+      const part = readKeyPart({ name: 'bytes' }, arena.subarray(start, end), 0);
+      const value = part.value as Uint8Array;
+      used = starts[row]! + value.length;
+      out.set(value, starts[row]!);
+      next[row] = start + part.next;
+      isExact = false;
+    }
+    lengths[row] = used - starts[row]!;
+  }
+  into.arenaUsed = used;
+  return isExact;
+}
+
+function splitInts(arena: Buffer, places: Places, into: Int32Array): boolean {
+  places.need(4);
+  const words = wordsOf(arena);
+  const { next, count } = places;
+  for (let row = 0; row < count; row++) {
+    into[row] = words.getInt32(next[row]!) ^ 0x8000_0000;
+    next[row]! += 4;
+  }
+  return true;
+}
+
+function splitTimestamps(arena: Buffer, places: Places, into: Float64Array): boolean {
+  places.need(8);
+  const words = wordsOf(arena);
+  const { next, count } = places;
+  let isExact = true;
+  for (let row = 0; row < count; row++) {
+    const at = next[row]!;
+    const value = (words.getInt32(at) ^ 0x8000_0000) * HALF + words.getUint32(at + 4);
+    if (value > Number.MAX_SAFE_INTEGER || value < -Number.MAX_SAFE_INTEGER) isExact = false;
+    into[row] = value;
+    next[row] = at + 8;
+  }
+  return isExact;
+}
+
+function splitLongs(arena: Buffer, places: Places, into: BigInt64Array): boolean {
+  places.need(8);
+  const words = wordsOf(arena);
+  const halves = new Int32Array(into.buffer, into.byteOffset, into.length * 2);
+  const { next, count } = places;
+  for (let row = 0; row < count; row++) {
+    const at = next[row]!;
+    halves[row * 2] = words.getInt32(at + 4);
+    halves[row * 2 + 1] = words.getInt32(at) ^ 0x8000_0000;
+    next[row] = at + 8;
+  }
+  return true;
+}
+
+function splitOthers(type: ColumnType, arena: Buffer, { next, ends, count }: Places, into: ColumnVector): boolean {
+  for (let row = 0; row < count; row++) {
+    const start = next[row]!;
+    const part = readKeyPart(type, arena.subarray(start, ends[row]!), 0);
+    into.setNumber(row, Number(part.value));
+    next[row] = start + part.next;
+  }
+  return false;
+}
