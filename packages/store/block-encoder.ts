@@ -2,7 +2,7 @@
 
 import { encodeColumn } from '@tidemark/schema/column-codec';
 import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
-import { BLOCK_ENCODING, DIGITS_MAX } from './block-encoding.ts';
+import { BLOCK_ENCODING, BLOCK_ROWS_MAX, DIGITS_MAX } from './block-encoding.ts';
 import { encodeIntegers, integersOf, joinRuns, longsOf } from './integers.ts';
 
 /** Runs of doubles and byte strings are worth it when they are at least this long on average. */
@@ -19,7 +19,13 @@ export function encodeBlock(vector: ColumnVector, from: number, to: number): Buf
   return Buffer.concat([presenceOf(vector, from, to), values]);
 }
 
+/** 0, 1, 2 …: the rows of a block in which all have a value. */
+const ALL_ROWS = Uint32Array.from({ length: BLOCK_ROWS_MAX }, (_, row) => row);
+
 function rowsWithValues({ presence }: ColumnVector, from: number, to: number): Uint32Array {
+  let first = from;
+  while (first < to && presence[first] === CELL.value) first++;
+  if (first === to && to <= BLOCK_ROWS_MAX) return ALL_ROWS.subarray(from, to);
   const rows = new Uint32Array(to - from);
   let count = 0;
   for (let row = from; row < to; row++) if (presence[row] === CELL.value) rows[count++] = row;

@@ -8,6 +8,18 @@ export function gatherRows(into: ColumnVector, source: ColumnVector, slots: Int3
   into.reserveRows(slots.length);
   const { presence } = into;
   for (let i = 0; i < slots.length; i++) presence[i] = slots[i]! < 0 ? CELL.absent : source.presence[slots[i]!]!;
+  gatherValues(into, source, slots);
+}
+
+/** `gatherRows` of a source in which each of its rows 0 … rowCount − 1 has a value, of which `slots` are some. */
+export function gatherFull(into: ColumnVector, source: ColumnVector, slots: Int32Array): void {
+  into.reserveRows(slots.length);
+  into.presence.fill(CELL.value, 0, slots.length);
+  gatherValues(into, source, slots);
+}
+
+function gatherValues(into: ColumnVector, source: ColumnVector, slots: Int32Array): void {
+  const { presence } = into;
   switch (into.kind) {
     case 'bytes':
       gatherBytes(into, source, slots);
@@ -44,21 +56,51 @@ function pickDoubles(into: Float64Array, source: Float64Array, slots: Int32Array
   for (let i = 0; i < slots.length; i++) if (presence[i] === CELL.value) into[i] = source[slots[i]!]!;
 }
 
+/** Byte strings that are copied together: what is read of them ahead stays in the nearest cache until then. */
+const CHUNK = 128;
+
 function gatherBytes(into: ColumnVector, source: ColumnVector, slots: Int32Array): void {
+  const { lengths, presence } = into;
   let total = 0;
-  for (let i = 0; i < slots.length; i++) if (into.presence[i] === CELL.value) total += source.lengths[slots[i]!]!;
+  for (let i = 0; i < slots.length; i++) {
+    if (presence[i] !== CELL.value) continue;
+    lengths[i] = source.lengths[slots[i]!]!;
+    total += lengths[i]!;
+  }
   into.reserveBytes(total);
+  for (let begin = 0; begin < slots.length; begin += CHUNK) {
+    const end = Math.min(begin + CHUNK, slots.length);
+    readAhead(source, slots, presence, begin, end);
+    copyChunk(into, source, slots, begin, end);
+  }
+}
+
+/** What was read ahead: kept, so that the reading is not left out. */
+export let ahead = 0;
+
+/** So that the processor waits for the bytes of many rows at once. */
+function readAhead(
+  { arena, starts }: ColumnVector,
+  slots: Int32Array,
+  presence: Uint8Array,
+  begin: number,
+  end: number,
+): void {
+  let sum = 0;
+  for (let i = begin; i < end; i++) if (presence[i] === CELL.value) sum += arena[starts[slots[i]!]!] ?? 0;
+  ahead = sum;
+}
+
+function copyChunk(into: ColumnVector, source: ColumnVector, slots: Int32Array, begin: number, end: number): void {
   const { starts, lengths, presence } = into;
   const words = wordsOf(into.arena);
   const from = wordsOf(source.arena);
   let at = into.arenaUsed;
-  for (let i = 0; i < slots.length; i++) {
+  for (let i = begin; i < end; i++) {
     if (presence[i] !== CELL.value) continue;
-    const length = source.lengths[slots[i]!]!;
-    copyWords(words, at, from, source.starts[slots[i]!]!, length);
+    copyWords(words, at, from, source.starts[slots[i]!]!, lengths[i]!);
     starts[i] = at;
-    lengths[i] = length;
-    at += length;
+    at += lengths[i]!;
   }
   into.arenaUsed = at;
 }

@@ -75,8 +75,9 @@ type Shape = {
 /** The encoding and the values; null when 8 bytes each, as they are, do better. */
 export function encodeIntegers(integers: Integers): Buffer | null {
   const { offsets } = integers;
-  const shape = shapeOf(integers);
   const count = offsets.length;
+  if (integers.max === 0) return encodeFrame(integers, { unit: 1, width: 0, runs: 1, starts: [1, 1] });
+  const shape = shapeOf(integers);
   const frameBytes = 9 + count * shape.width;
   const [narrow, wide] = shape.starts.map((starts, i) => 13 + starts * 12 + count * (i + 1)) as [number, number];
   const runBytes = 14 + shape.runs * (4 + shape.width);

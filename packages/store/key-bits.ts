@@ -1,6 +1,7 @@
 /** Which bits of some keys differ, and those bits alone of each: what a sort of the keys has to look at. */
 
 import type { ColumnVector } from '@tidemark/schema/column-vector';
+import { wordsOf } from './words.ts';
 
 /** So many bytes of a key are looked at, at a time. */
 const BYTES = 32;
@@ -120,8 +121,10 @@ function differingBits(
   rows: Uint32Array,
   depth: number,
 ): { differing: Uint8Array; longest: number; shortest: number } {
-  const all = new Uint8Array(BYTES).fill(0xff);
-  const any = new Uint8Array(BYTES);
+  const words = wordsOf(arena);
+  // Four bytes to a number.
+  const all = new Int32Array(BYTES / 4).fill(-1);
+  const any = new Int32Array(BYTES / 4);
   let longest = 0;
   let shortest = Number.POSITIVE_INFINITY;
   for (let i = 0; i < rows.length; i++) {
@@ -131,13 +134,19 @@ function differingBits(
     if (length > longest) longest = length;
     if (length < shortest) shortest = length;
     const count = length < BYTES ? length : BYTES;
-    for (let byte = 0; byte < count; byte++) {
-      const value = arena[start + byte]!;
-      all[byte]! &= value;
-      any[byte]! |= value;
+    let byte = 0;
+    for (; byte + 4 <= count; byte += 4) {
+      const word = words.getInt32(start + byte, true);
+      all[byte >> 2]! &= word;
+      any[byte >> 2]! |= word;
     }
+    if (byte === BYTES) continue;
+    // Where a key has ended it counts as zeros.
+    let rest = 0;
+    for (let at = count - 1; at >= byte; at--) rest = (rest << 8) | arena[start + at]!;
+    all[byte >> 2]! &= rest;
+    any[byte >> 2]! |= rest;
   }
-  // Where a key has ended it counts as zeros.
-  for (let byte = Math.min(shortest, BYTES); byte < BYTES; byte++) all[byte] = 0;
-  return { differing: any.map((bits, byte) => bits & ~all[byte]!), longest, shortest };
+  for (let byte = (shortest >> 2) * 4 + 4; byte < BYTES; byte += 4) all[byte >> 2] = 0;
+  return { differing: new Uint8Array(any.map((bits, word) => bits & ~all[word]!).buffer), longest, shortest };
 }

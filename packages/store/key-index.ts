@@ -10,6 +10,8 @@ import { copyWords, hashWords, sameWords, wordsOf } from './words.ts';
 const FIRST_SLOTS = 512;
 /** So full the hash is at most. */
 const FULL_MAX = 0.7;
+/** Times as many slots when it is: putting all keys in anew costs more than slots do. */
+const GROWTH = 4;
 /** Keys that go through a step together: what they touch stays in the nearest cache. */
 const CHUNK = 256;
 
@@ -143,7 +145,7 @@ export class KeyIndex {
     this.keys.reserveBytes(bytes);
     this.#words = wordsOf(this.keys.arena);
     let room = this.#slots.length;
-    while ((this.count + count) / room > FULL_MAX) room *= 2;
+    while ((this.count + count) / room > FULL_MAX) room *= GROWTH;
     if (room > this.#slots.length) this.#rehash(room);
   }
 

@@ -1,15 +1,18 @@
 /** A frozen memtable, read like a segment: sorted once when first asked for, gathered block by block. */
 
 import { type Physical, physicalOf } from '@tidemark/schema/column-type';
-import { ColumnVector } from '@tidemark/schema/column-vector';
+import { CELL, ColumnVector } from '@tidemark/schema/column-vector';
 import type { Table } from '@tidemark/schema/table';
-import { gatherRows } from './gather.ts';
+import { gatherFull, gatherRows } from './gather.ts';
 import type { Memtable } from './memtable.ts';
 import type { MemtableColumn } from './memtable-column.ts';
 import { type Cells, Rows, type Want, widened } from './rows.ts';
 import { sortKeys } from './sort-keys.ts';
 import type { BlockRange, Source } from './source.ts';
 import type { Zone } from './zone.ts';
+
+/** From so many rows on it pays to look at what all rows have in common. */
+const TOGETHER_ROWS = 64;
 
 const sorted = new WeakMap<Memtable, Promise<Uint32Array>>();
 
@@ -84,7 +87,7 @@ export class MemtableSource implements Source {
 export function gather(memtable: Memtable, rowNumbers: Uint32Array, want: Want): Rows {
   const rows = new Rows(rowNumbers.length);
   const slots = Int32Array.from(rowNumbers);
-  if (want.keys) gatherRows(rows.keys, memtable.keys, slots);
+  if (want.keys) gatherFull(rows.keys, memtable.keys, slots);
   gatherStamps(memtable, rowNumbers, rows);
   for (const [id, kind] of want.columns) {
     const column = memtable.columns.get(id);
@@ -108,6 +111,10 @@ function gatherCells(
     // A cell of every row stands in the row's own slot, and its stamp is the row's.
     column.vector.reserveRows(memtable.rowCount);
     slots.set(rowNumbers);
+    if (rowNumbers.length >= TOGETHER_ROWS && hasAllValues(column.vector, memtable.rowCount)) {
+      gatherFull(held, column.vector, slots);
+      return { ...cells, vector: widened(held, kind, rowNumbers.length, `a column of kind ${column.vector.kind}`) };
+    }
   } else findSlots(memtable, column, rowNumbers, slots, rows, cells);
   gatherRows(held, column.vector, slots);
   return { ...cells, vector: widened(held, kind, rowNumbers.length, `a column of kind ${column.vector.kind}`) };
@@ -137,8 +144,10 @@ function findSlots(
   }
 }
 
-/** From so many rows on stamps are looked up together. */
-const TOGETHER_ROWS = 64;
+function hasAllValues({ presence }: ColumnVector, rowCount: number): boolean {
+  const rows = presence.subarray(0, rowCount);
+  return !rows.includes(CELL.absent) && !rows.includes(CELL.deleted);
+}
 
 function gatherStamps(memtable: Memtable, rowNumbers: Uint32Array, rows: Rows): void {
   const { writes } = memtable;

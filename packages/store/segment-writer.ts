@@ -170,7 +170,13 @@ class SegmentWriter {
   async write(rows: Rows, from: number, to: number, pause: () => Promise<void>): Promise<void> {
     const split = this.#isFirstPass ? splitKeys(this.#table, rows.keys, from, to) : null;
     this.#isAllLive = areAllLive(rows, from, to);
-    this.#putBounds = stampBounds(rows.putMs, rows.putLow, from, to, this.#isAllLive ? null : (row) => rows.isLive(row));
+    this.#putBounds = stampBounds(
+      rows.putMs,
+      rows.putLow,
+      from,
+      to,
+      this.#isAllLive ? null : (row) => rows.isLive(row),
+    );
     if (split !== null) await this.#writeHeads(rows, from, to, split);
     for (const column of this.#columns) {
       await pause();
@@ -205,12 +211,7 @@ class SegmentWriter {
     this.#files.push({ name, ...writer.content, ...(await writer.finish()) });
   }
 
-  async #writeHeads(
-    rows: Rows,
-    from: number,
-    to: number,
-    split: SplitKeys,
-  ): Promise<void> {
+  async #writeHeads(rows: Rows, from: number, to: number, split: SplitKeys): Promise<void> {
     const [key, stamp, flags] = this.#heads!;
     this.#rowCount += to - from;
     const first = rows.keys.bytesAt(from).toString('hex');

@@ -111,12 +111,15 @@ class Sorter {
     this.#spare = pairs;
   }
 
+  /** The range of all rows is put in order once, and until then its rows are their places. */
   async #takeOrder(rows: Uint32Array, placeBits: number): Promise<void> {
-    const before = rows.slice();
+    const isFirst = rows.length === this.rows.length;
+    const before = isFirst ? null : rows.slice();
     const mask = 2 ** placeBits - 1;
     const pairs = this.#pairs;
     await this.#slices(rows.length, (begin, end) => {
-      for (let i = begin; i < end; i++) rows[i] = before[pairs[i * 2 + 1]! & mask]!;
+      if (before === null) for (let i = begin; i < end; i++) rows[i] = pairs[i * 2 + 1]! & mask;
+      else for (let i = begin; i < end; i++) rows[i] = before[pairs[i * 2 + 1]! & mask]!;
     });
   }
 

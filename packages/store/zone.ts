@@ -140,7 +140,10 @@ function prefixAt(arena: Uint8Array, start: number, length: number): number {
 function isBelow(vector: ColumnVector, a: number, aPrefix: number, b: number, bPrefix: number): boolean {
   if (aPrefix !== bPrefix) return aPrefix < bPrefix;
   const { arena, starts, lengths } = vector;
-  return compareRanges(arena, starts[a]!, lengths[a]!, arena, starts[b]!, lengths[b]!) < 0;
+  const [aLength, bLength] = [lengths[a]!, lengths[b]!];
+  // Both end within it, and the longer one with zeros.
+  if (aLength <= 3 && bLength <= 3) return aLength < bLength;
+  return compareRanges(arena, starts[a]!, aLength, arena, starts[b]!, bLength) < 0;
 }
 
 /** A bound as it stands in a file. */
