@@ -8,8 +8,9 @@ import { describe, expect, it } from 'vitest';
 import { decodeBlock } from './block-decoder.ts';
 import { encodeBlock } from './block-encoder.ts';
 import type { Chunk } from './chunk.ts';
-import { splitKeys } from './key-columns.ts';
+
 import { numberPlace, partsOf, rowOfKey } from './key-search.ts';
+import { splitKeys } from './key-split.ts';
 
 /** A key of every kind of column: what is long, what is beyond 2^53, what has a zero byte. */
 const TABLE: Table = tableNamed(
@@ -74,7 +75,7 @@ function columnsOf(sorted: readonly Buffer[]): Chunk[] {
   sorted.forEach((key, row) => {
     vector.setBytes(row, key);
   });
-  const split = splitKeys(TABLE, vector, 0, sorted.length);
+  const { vectors: split } = splitKeys(TABLE, vector, 0, sorted.length);
   return keyColumns(TABLE).map(({ id }) => {
     const column = split.get(id)!;
     return decodeBlock(encodeBlock(column, 0, sorted.length), sorted.length, column.kind);
