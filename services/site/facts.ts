@@ -5,7 +5,8 @@ import { type Heard, type Lag, lagOf } from '@tidemark/control/lag';
 import type { MirrorFacts } from '@tidemark/mirror/main';
 import type { CopyFacts, KeyspaceFacts, OriginFacts, SiteFacts } from '@tidemark/watchdog/facts';
 import type { Clock } from '@tidemark/world/clock';
-import type { Keyspaces, Services } from './keyspaces.ts';
+import type { Keyspaces } from './keyspaces.ts';
+import type { Services } from './services.ts';
 
 export type FactsParts = {
   readonly services: Services;

@@ -1,25 +1,16 @@
 /** The keyspaces of this site: each is started once its topics are there, and says what state it is in. */
 
-import type { ApplierService } from '@tidemark/applier/main';
 import { primaryOf, type RegisterValue } from '@tidemark/control/register-value';
-import type { MirrorService } from '@tidemark/mirror/main';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
-import type { WriterService } from '@tidemark/writer/main';
+import type { Services } from './services.ts';
 
 const RETRY_MS = 500;
 
 /** `elsewhere`: this site has no data of the keyspace. */
 export type KeyspaceState = 'starting' | 'running' | 'elsewhere';
-
-/** The services this process runs; null for a role it does not have. */
-export type Services = {
-  readonly writer: WriterService | null;
-  readonly mirror: MirrorService | null;
-  readonly applier: ApplierService | null;
-};
 
 export type KeyspacesParts = {
   readonly site: string;

@@ -2,6 +2,7 @@
 
 import { Fault } from '@tidemark/world/fault';
 import type { Answer, Headers, Network } from '@tidemark/world/network';
+import type { Role } from './settings.ts';
 
 /** Stands for a site wherever a URL is asked for before it is known: `site://tokyo/v1/…`. */
 const SCHEME = 'site://';
@@ -9,6 +10,46 @@ const SCHEME = 'site://';
 /** The address that stands for a site whatever its URL turns out to be; `SiteNetwork` resolves it with each request. */
 export function placeOf(site: string): string {
   return `${SCHEME}${site}`;
+}
+
+export type UrlsParts = {
+  readonly site: string;
+  /** Of this process. */
+  readonly roles: readonly Role[];
+  /** As others are reached from here, where that is configured. */
+  readonly configured: (site: string) => string | null;
+  readonly heard: () => Heard;
+};
+
+/** What heartbeats tell. */
+export type Heard = {
+  /** The site's process, or its process of that role; null when it was not heard. */
+  urlOf(site: string, role?: string): string | null;
+  /** True where a site is several processes. */
+  isSplit(site: string): boolean;
+};
+
+export class SiteUrls {
+  readonly #parts: UrlsParts;
+  /** Where others reach this process; empty until it listens. */
+  own = '';
+
+  constructor(parts: UrlsParts) {
+    this.#parts = parts;
+  }
+
+  of(site: string): string | null {
+    const { site: here, configured, heard } = this.#parts;
+    return (site === here ? this.own : configured(site)) ?? heard().urlOf(site);
+  }
+
+  /** Of a site's process that votes: a site may be several, and one of them does. */
+  ofVoter(site: string): string | null {
+    const { site: here, roles, heard } = this.#parts;
+    if (site === here && roles.includes('watchdog')) return this.own;
+    // What is configured is how it is reached from here; only the processes themselves know their own addresses.
+    return heard().isSplit(site) ? (heard().urlOf(site, 'watchdog') ?? this.of(site)) : this.of(site);
+  }
 }
 
 /** A network on which sites are found by name, so that one that moved or was heard late is found all the same. */

@@ -17,6 +17,11 @@ import {
 export const ROLES = ['writer', 'mirror', 'applier', 'watchdog'] as const;
 export type Role = (typeof ROLES)[number];
 
+/** Under which a process stands on the board: `site` when it is all of one. */
+export function nameOfRoles(roles: readonly Role[]): string {
+  return ROLES.every((role) => roles.includes(role)) ? 'site' : [...new Set(roles)].sort().join('-');
+}
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;

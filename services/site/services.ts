@@ -1,0 +1,126 @@
+/** The writer, mirror and applier of a site, those it has roles for, each told of the others what it has to know. */
+
+import { ApplierService } from '@tidemark/applier/main';
+import type { Decision } from '@tidemark/control/decision';
+import type { RegisterValue, Reign } from '@tidemark/control/register-value';
+import type { Log } from '@tidemark/log/log';
+import { MirrorService } from '@tidemark/mirror/main';
+import { type Position, parsePosition } from '@tidemark/schema/position';
+import type { Keyspace } from '@tidemark/schema/table';
+import type { WatchdogService } from '@tidemark/watchdog/main';
+import type { Clock } from '@tidemark/world/clock';
+import { Fault } from '@tidemark/world/fault';
+import type { Network } from '@tidemark/world/network';
+import { WriterService, type WriterServiceParts } from '@tidemark/writer/main';
+import type { Config } from './config.ts';
+import type { Keyspaces } from './keyspaces.ts';
+import { Outcomes } from './outcomes.ts';
+import { placeOf } from './places.ts';
+import type { SiteWorld } from './world.ts';
+
+/** How long a site that was elected waits for its applier to be level, before it looks again at everything. */
+const APPLIED_MS = 30_000;
+const APPLIED_LOOK_MS = 10;
+
+/** The services this process runs; null for a role it does not have. */
+export type Services = {
+  readonly writer: WriterService | null;
+  readonly mirror: MirrorService | null;
+  readonly applier: ApplierService | null;
+};
+
+export type ServicesParts = {
+  readonly config: Config;
+  readonly world: Pick<SiteWorld, 'clock' | 'random' | 'logger' | 'disk'>;
+  readonly log: Log;
+  readonly remotes: ReadonlyMap<string, Log>;
+  /** On which sites are found by name. */
+  readonly network: Network;
+  readonly urlOf: (site: string) => string | null;
+  /** Made after the services. */
+  readonly keyspaces: () => Keyspaces;
+  readonly watchdog: () => WatchdogService;
+  readonly onFatal: (error: unknown) => void;
+};
+
+export function makeServices(parts: ServicesParts): Services {
+  const { config, world, log, remotes, network, urlOf, keyspaces, watchdog, onFatal } = parts;
+  const { cluster, site, roles, memtableBytesMax, pendingBytesMax, requestTimeoutMs } = config;
+  const { disk, clock, random, logger } = world;
+  const common = { cluster, site, disk, log, clock, random, logger, onFatal };
+  const registerValue = (keyspace: string): RegisterValue | null => watchdog().registers.current(keyspace);
+  const reigns = (keyspace: string): readonly Reign[] | null => registerValue(keyspace)?.reigns ?? null;
+  const mirror = roles.includes('mirror') ? new MirrorService({ ...common, remotes, reigns }) : null;
+  const outcomes = new Outcomes((decision) => watchdog().decisions.record(decision));
+  const writerParts: WriterServiceParts = {
+    ...common,
+    remotes,
+    network,
+    placeOf,
+    register: (keyspace) => watchdog().registers.register(keyspace),
+    registerValue,
+    clockTrouble: () => watchdog().clockTrouble(),
+    onOutcome: (keyspace, campaign, outcome) =>
+      outcomes.told({ keyspace, site, campaign, outcome, atMs: clock.nowMs(), id: random.id() }),
+    onCommitted: (keyspace, partition, at) => applier?.committed(keyspace, partition, site, at),
+    elsewhere: (keyspace) => keyspaces().elsewhere(keyspace),
+    ...(roles.includes('applier') ? { applied: (value, signal) => level(applier!, value, clock, signal) } : {}),
+  };
+  const writer = roles.includes('writer')
+    ? new WriterService(writerParts, { pendingBytesMax, requestTimeoutMs })
+    : null;
+  const primaryUrl = (name: string): string | null => {
+    const primary = keyspaces().primaryOf(name);
+    return primary === null ? null : urlOf(primary);
+  };
+  const applierParts = {
+    ...common,
+    primaryOf: (name: string) => keyspaces().primaryOf(name),
+    primaryUrl,
+    onStuck: (keyspace: string, origin: string, partition: number, at: Position) =>
+      mirror?.unreadableBeyond(keyspace, origin, partition, at),
+    membership: {
+      network,
+      registerValue,
+      register: (keyspace: string) => watchdog().registers.register(keyspace),
+      record: (decision: Decision) => watchdog().decisions.record(decision),
+      reignOf: (keyspace: string) => writer?.reignOf(keyspace) ?? null,
+      committedOf: (keyspace: string) => writer?.facts(keyspace)?.committed.map(parsePosition) ?? null,
+    },
+    ...(writer === null ? {} : { requestBarrier: (keyspace: string) => writer.requestBarrier(keyspace) }),
+  };
+  const applier: ApplierService | null = roles.includes('applier')
+    ? new ApplierService(applierParts, { memtableBytesMax, readTimeoutMs: requestTimeoutMs })
+    : null;
+  return { writer, mirror, applier };
+}
+
+/** The newest keyspace, once everything up to the closed cuts is applied here; null when `signal` aborts before. */
+async function level(
+  applier: ApplierService,
+  value: RegisterValue,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Keyspace | null> {
+  const untilMs = clock.monotonicMs() + APPLIED_MS;
+  while (!signal.aborted) {
+    if (applier.holds(value)) return applier.keyspace(value.keyspace);
+    if (clock.monotonicMs() > untilMs) {
+      const message = `keyspace ${value.keyspace}: not everything of the reigns before is applied here after ${APPLIED_MS} ms`;
+      throw new Fault('unavailable', message);
+    }
+    await clock.sleep(APPLIED_LOOK_MS, signal);
+  }
+  return null;
+}
+
+/** What the services are told of the register. */
+export function registerChanged({ writer, mirror, applier }: Services, value: RegisterValue): void {
+  for (const { site: origin, epoch, cuts } of value.reigns) {
+    cuts?.forEach(({ seq }, partition) => {
+      applier?.closed(value.keyspace, partition, origin, { epoch, seq });
+    });
+  }
+  mirror?.registerChanged(value.keyspace);
+  writer?.registerChanged(value);
+}
