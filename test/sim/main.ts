@@ -1,6 +1,7 @@
 /**
  * `npm run sim -- --seed 42` runs one seed and tells how it went; `--trace` prints all that happened.
- * `npm run sim -- --seeds 2000 [--from 1]` runs many. A failing one is made smaller and told, and the exit code is 1.
+ * `npm run sim -- --seeds 2000 [--from 1] [--twice]` runs many. A failing one is made smaller and told, and the exit code
+ * is 1. With `--twice` each must leave the same trace again.
  * `npm run sim -- --mutants [--only NAME] [--seeds 500]` weakens one rule at a time and looks which seed notices.
  */
 
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     seeds: { type: 'string' },
     from: { type: 'string', default: '1' },
     trace: { type: 'boolean', default: false },
+    twice: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
     only: { type: 'string' },
   },
@@ -26,7 +28,7 @@ const { values } = parseArgs({
 
 if (values.mutants) process.exitCode = await runMutants(Number(values.seeds ?? 500), values.only ?? null);
 else if (values.seed !== undefined) process.exitCode = await runOne(Number(values.seed), values.trace);
-else process.exitCode = await runMany(Number(values.from), Number(values.seeds ?? 100));
+else process.exitCode = await runMany(Number(values.from), Number(values.seeds ?? 100), values.twice);
 
 async function runOne(seed: number, isTraced: boolean): Promise<number> {
   const outcome = await run(scenarioOf(seed), isTraced);
@@ -38,13 +40,18 @@ async function runOne(seed: number, isTraced: boolean): Promise<number> {
   return outcome.violation === null ? 0 : tell(seed, outcome);
 }
 
-async function runMany(from: number, count: number): Promise<number> {
+async function runMany(from: number, count: number, isTwice: boolean): Promise<number> {
   const beganMs = performance.now();
   let simMs = 0;
   for (let seed = from; seed < from + count; seed++) {
     const outcome = await run(scenarioOf(seed));
     simMs += outcome.simMs;
     if (outcome.violation !== null) return tell(seed, outcome);
+    const again = isTwice ? (await run(scenarioOf(seed))).hash : outcome.hash;
+    if (again !== outcome.hash) {
+      console.log(`seed ${seed}: trace ${outcome.hash} the first time, ${again} the second`);
+      return 1;
+    }
     if ((seed - from + 1) % 100 === 0) console.log(speed(seed - from + 1, simMs, performance.now() - beganMs));
   }
   console.log(`${count} seeds from ${from} on, all promises kept; ${speed(count, simMs, performance.now() - beganMs)}`);
