@@ -1,4 +1,4 @@
-/** For tests: a TCP proxy before one broker that loses answers and cuts connections as told. */
+/** For tests: a TCP proxy before one broker that loses and spoils answers and cuts connections as told. */
 
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
@@ -8,6 +8,8 @@ const PRODUCE = 0;
 export class KafkaProxy implements AsyncDisposable {
   /** True: the next Produce request reaches the broker, and when the answer comes the connection is cut instead. */
   losesNextAppendAnswer = false;
+  /** Set: the length that the next Produce request's answer begins with is this one instead. */
+  spoilsNextAppendLength: number | null = null;
   /** False: connections are cut as soon as they are made. */
   isOpen = true;
   readonly #server: Server;
@@ -35,6 +37,7 @@ export class KafkaProxy implements AsyncDisposable {
   #carry(client: Socket): void {
     const broker = connect(this.#brokerPort, '127.0.0.1');
     let isDoomed = false;
+    let spoilt: number | null = null;
     for (const socket of [client, broker]) {
       this.#sockets.add(socket);
       socket.on('error', () => {});
@@ -46,13 +49,17 @@ export class KafkaProxy implements AsyncDisposable {
     }
     client.on('data', (request) => {
       // Requests of one lane come one at a time, so a chunk that begins one has its API key at 4.
-      if (this.losesNextAppendAnswer && request.length > 6 && request.readInt16BE(4) === PRODUCE) {
+      if (request.length > 6 && request.readInt16BE(4) === PRODUCE) {
+        isDoomed ||= this.losesNextAppendAnswer;
         this.losesNextAppendAnswer = false;
-        isDoomed = true;
+        spoilt = this.spoilsNextAppendLength;
+        this.spoilsNextAppendLength = null;
       }
       broker.write(request);
     });
     broker.on('data', (answer) => {
+      if (spoilt !== null) answer.writeInt32BE(spoilt, 0);
+      spoilt = null;
       if (isDoomed) client.destroy();
       else client.write(this.#withOwnPort(answer));
     });

@@ -30,6 +30,9 @@ type Entry = {
 };
 type Connection = {
   readonly socket: Socket;
+  /** Size of the frame that is being received, with its length. */
+  readonly bytesNeeded: number;
+  processData(bytes: Buffer): void;
   readonly requestQueue: {
     push(request: { readonly entry: Entry; readonly expectResponse: true; readonly sendRequest: () => void }): void;
   };
@@ -48,12 +51,29 @@ const load = createRequire(import.meta.url);
 const KafkaBroker = load('kafkajs/src/broker/index.js') as new (options: object) => Broker;
 const KafkaPool = load('kafkajs/src/network/connectionPool.js') as new (options: object) => Pool;
 const RequestQueue = load('kafkajs/src/network/requestQueue/index.js') as { readonly prototype: Queue };
+const KafkaConnection = load('kafkajs/src/network/connection.js') as { readonly prototype: Connection };
+
+/** The largest answer that is asked for is a tenth of it. */
+const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 
 // kafkajs arms a timer after every answer, with a negative delay, whether or not a request waits for it: on Node 24 that
 // is a warning and up to 3 % of a core per idle client.
 const armTimer = RequestQueue.prototype.scheduleCheckPendingRequests;
 RequestQueue.prototype.scheduleCheckPendingRequests = function (this: Queue): void {
   if (this.pending.length > 0) armTimer.call(this);
+};
+
+// It believes the length that a frame begins with: a wrong one throws out of the socket's own handler, where nobody
+// could catch it, and the process would end because of what somebody else sent.
+const takeBytes = KafkaConnection.prototype.processData;
+KafkaConnection.prototype.processData = function (this: Connection, bytes: Buffer): void {
+  try {
+    takeBytes.call(this, bytes);
+    if (this.bytesNeeded <= FRAME_BYTES_MAX) return;
+    throw new Error(`a frame of ${this.bytesNeeded} bytes, at most ${FRAME_BYTES_MAX}`);
+  } catch (error) {
+    dropConnection(this, new Error(`not a frame of Kafka: ${messageOf(error)}`, { cause: error }));
+  }
 };
 
 const SILENT_KAFKAJS = { info() {}, warn() {}, error() {}, debug() {}, namespace: () => SILENT_KAFKAJS };

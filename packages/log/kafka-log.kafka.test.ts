@@ -159,6 +159,19 @@ describe('kafka log under faults', () => {
     expect(texts(await readAll(log, name, 0))).toEqual(['a', 'b', 'c']);
   });
 
+  it.each([-7, 0, 3, 0x7fffffff])(
+    'an answer whose length came as %i ends a connection, not the process',
+    async (length) => {
+      await using log = await connectTo([`127.0.0.1:${proxy.port}`], 500);
+      await log.ensureTopic(topic(name));
+      await log.append(name, 0, [{ value: bytes('a') }]);
+      proxy.spoilsNextAppendLength = length;
+      await expect(log.append(name, 0, [{ value: bytes('b') }])).rejects.toMatchObject({ kind: 'unknown' });
+      await log.append(name, 0, [{ value: bytes('c') }]);
+      expect(texts(await readAll(log, name, 0))).toEqual(['a', 'b', 'c']);
+    },
+  );
+
   it('a reader whose connections are cut again and again loses nothing and repeats nothing', async () => {
     await using log = await connectTo([broker.address]);
     await log.ensureTopic(topic(name));

@@ -201,18 +201,28 @@ export class Copier {
 
   /** Copies until its turn ends, or the copy is stuck. */
   async #copyFrom(source: Source): Promise<void> {
-    const { name, signal, clock } = this.#parts;
+    const { name, signal, clock, logger } = this.#parts;
     const { log, topic } = source;
     const { partition } = name;
     await this.#noteSource(source);
     const either = AbortSignal.any([signal, this.#turn.signal]);
     const isHome = source === this.#parts.home;
-    const from =
-      isHome && this.#originOffset >= 0
-        ? this.#originOffset + 1
-        : await findAfter(log, topic, partition, this.#tail!.prefix);
+    // What stands at the hint is read again: only if it is held here does the hint say where to read on.
+    let isHint = isHome && this.#originOffset >= 0;
+    const from = isHint ? this.#originOffset : await findAfter(log, topic, partition, this.#tail!.prefix);
     this.#lastAcceptedMs = clock.monotonicMs();
-    for await (const batch of log.read({ topic, partition, from, signal: either })) {
+    for await (const read of log.read({ topic, partition, from, signal: either })) {
+      const batch = isHint ? { ...read, records: read.records.slice(1) } : read;
+      if (isHint && !this.#holds(read.records[0]!.value)) {
+        logger.warn(
+          { topic, partition, offset: from },
+          `${topic}/${partition}: not at offset ${from}; it is looked for`,
+        );
+        this.#originOffset = -1;
+        return;
+      }
+      isHint = false;
+      if (batch.records.length === 0) continue;
       const ignoredBefore = this.counts.ignored;
       await this.#copyBatch(batch, source);
       this.behindRecords = batch.end - 1 - batch.records.at(-1)!.offset;
@@ -221,6 +231,11 @@ export class Copier {
       this.#originOffset = -1;
       return;
     }
+  }
+
+  /** Whether a record of a source is one that stands in the copy. */
+  #holds(value: Uint8Array): boolean {
+    return accept({ ...this.#tail!.prefix, logId: '', fencedBelow: 0 }, value).kind === 'DUPLICATE';
   }
 
   /** A source that became another topic is told of; its records are checked one by one all the same. */

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -102,7 +103,7 @@ async function setUp() {
       0,
       values.map((value) => ({ value })),
     );
-  return { origin, here, append, ahead, start, copied };
+  return { origin, here, append, ahead, start, copied, folder };
 }
 
 async function until(what: () => boolean): Promise<void> {
@@ -156,6 +157,25 @@ describe('mirror', () => {
       await append(values.slice(end, next));
       await until(() => mirror.copiers[0]!.durable.seq === next - 1);
     }
+    expect(await copied()).toEqual(values);
+  });
+
+  it('believes no checkpoint that says it has copied more than it holds, however quiet the origin is', async () => {
+    const { append, start, copied, folder } = await setUp();
+    const values = sequence(9);
+    await append(values.slice(0, 4));
+    {
+      await using mirror = await start();
+      await until(() => mirror.copiers[0]!.durable.seq === 3);
+      const path = join(folder, 'checkpoints/mirror/travel-paris.json');
+      await until(() => existsSync(path) && readFileSync(path, 'utf8').includes('"originOffset":4'));
+    }
+    const end = await append(values.slice(4));
+    const path = join(folder, 'checkpoints/mirror/travel-paris.json');
+    const reset = readFileSync(path, 'utf8').replace('"originOffset":4', `"originOffset":${end + 4}`);
+    writeFileSync(path, reset);
+    await using mirror = await start();
+    await until(() => mirror.copiers[0]!.durable.seq === 8);
     expect(await copied()).toEqual(values);
   });
 

@@ -3,7 +3,7 @@
  * of them, one after the other on the same stage. Progress goes to standard error; a line of JSON for each row, with
  * its figures, to standard output. Exit 1 when a promise was broken.
  *
- * `--mutant NAME` weakens one rule of production in every site's process. `--mutants` holds each row under each of the
+ * `--mutant NAME` weakens a rule of production in every site's process, `A+B` two of them. `--mutants` holds each row under each of the
  * weakenings that it must notice, and prints a table of what noticed; exit 1 when one was not noticed.
  */
 
@@ -11,18 +11,17 @@ import { parseArgs } from 'node:util';
 import { Reaper } from '@tidemark/dev/reaper';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import { SeededRandom } from '@tidemark/world/random';
-import type { Weakening } from '../sim/mutants/mutant.ts';
 import { BrokenPromise, type FaultRow } from './faults/fault-row.ts';
 import { FaultStage } from './faults/fault-stage.ts';
 import { ROWS, rowNumbered } from './faults/rows.ts';
-import { weakeningNamed } from './faults/weakenings.ts';
+import { weakeningsNamed } from './faults/weakenings.ts';
 
 const USAGE =
   'usage: npm run faults -- [--row N]… [--size N] [--large] [--seed N] [--mutant NAME | --mutants] [--repeat N]';
 const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
 /** One row, held once. */
-type Holding = { readonly row: FaultRow; readonly size: number; readonly weakening: Weakening | null };
+type Holding = { readonly row: FaultRow; readonly size: number; readonly mutant: string | null };
 type Plan = { readonly holdings: readonly Holding[]; readonly seed: number };
 type Outcome = Holding & { readonly isHeld: boolean; readonly why: string; readonly seconds: number };
 
@@ -43,12 +42,11 @@ function planOf(args: readonly string[]): Plan {
     const given = values.size === undefined ? null : wholeOf('--size', values.size);
     const sizeOf = (row: FaultRow, isWeak: boolean): number =>
       given ?? (isWeak ? (row.mutantSize ?? row.small) : values.large ? row.large : row.small);
-    const weakeningsOf = (row: FaultRow): (Weakening | null)[] =>
-      values.mutants
-        ? row.mutants.map(weakeningNamed)
-        : [values.mutant === undefined ? null : weakeningNamed(values.mutant)];
+    if (values.mutant !== undefined) weakeningsNamed(values.mutant);
+    const mutantsOf = (row: FaultRow): readonly (string | null)[] =>
+      values.mutants ? row.mutants : [values.mutant ?? null];
     const once = rows.flatMap((row) =>
-      weakeningsOf(row).map((weakening) => ({ row, weakening, size: sizeOf(row, weakening !== null) })),
+      mutantsOf(row).map((mutant) => ({ row, mutant, size: sizeOf(row, mutant !== null) })),
     );
     const holdings = Array.from({ length: wholeOf('--repeat', values.repeat) }, () => once).flat();
     return { holdings, seed: wholeOf('--seed', values.seed) };
@@ -85,16 +83,17 @@ class Runner {
   }
 
   async hold(holding: Holding): Promise<Outcome> {
-    const { row, size, weakening } = holding;
-    const under = weakening === null ? '' : `, with ${weakening.name} (${weakening.breaks})`;
+    const { row, size, mutant } = holding;
+    const under = mutant === null ? '' : `, with ${mutant}`;
     say(`row ${row.row}, ${size} ${row.sizeIs}: ${row.fault}${under}`);
     const beganMs = performance.now();
     const secondsNow = (): number => Math.round((performance.now() - beganMs) / 1_000);
     const told = { row: row.row, fault: row.fault, promise: row.promise, size, sizeIs: row.sizeIs, seed: this.#seed };
-    const line = weakening === null ? told : { ...told, mutant: weakening.name };
-    // Weakened sites are nobody else's stage, and one that does not even start has shown nothing.
-    if (weakening !== null) await this.stop();
-    this.#stage ??= await FaultStage.open(this.#reaper, say, weakening);
+    const line = mutant === null ? told : { ...told, mutant };
+    // Weakened sites are nobody else's stage, and ones that do not even start have shown nothing.
+    if (mutant !== null || this.#stage?.fits(row) === false) await this.stop();
+    const { sites } = row;
+    this.#stage ??= await FaultStage.open(this.#reaper, { say, mutant, ...(sites === undefined ? {} : { sites }) });
     try {
       const figures = await this.#stage.run(row, size, new SeededRandom(this.#seed));
       process.stdout.write(`${JSON.stringify({ ...line, held: true, ...figures, seconds: secondsNow() })}\n`);
@@ -103,12 +102,12 @@ class Runner {
       const why = `${error instanceof BrokenPromise ? 'BROKEN' : 'NOT HELD'}: ${messageOf(error)}`;
       say(`row ${row.row}: ${why}`);
       process.stdout.write(`${JSON.stringify({ ...line, held: false, why })}\n`);
-      if (weakening === null) process.stderr.write(`${await this.#stage.lastWords()}\n`);
+      if (mutant === null) process.stderr.write(`${await this.#stage.lastWords()}\n`);
       // What it left behind would be the next row's.
       await this.stop();
       return { ...holding, isHeld: false, why, seconds: secondsNow() };
     } finally {
-      if (weakening !== null) await this.stop();
+      if (mutant !== null) await this.stop();
     }
   }
 
@@ -129,12 +128,12 @@ async function runPlan({ holdings, seed }: Plan): Promise<number> {
     else say(`row ${holding.row.row} is NOT SHOWN: ${obstacle}`);
   }
   await runner.stop();
-  for (const { row, weakening, isHeld, why, seconds } of outcomes) {
-    const name = weakening?.name ?? 'as it is';
+  for (const { row, mutant, isHeld, why, seconds } of outcomes) {
+    const name = mutant ?? 'as it is';
     say(`row ${String(row.row).padStart(2)}  ${name.padEnd(28)} ${isHeld ? 'HELD' : why.slice(0, 160)} (${seconds} s)`);
   }
   // A weakening is there to be noticed.
-  return outcomes.every(({ isHeld, weakening }) => isHeld === (weakening === null)) ? EXIT.done : EXIT.failed;
+  return outcomes.every(({ isHeld, mutant }) => isHeld === (mutant === null)) ? EXIT.done : EXIT.failed;
 }
 
 try {

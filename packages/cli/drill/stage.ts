@@ -76,8 +76,9 @@ export class Stage implements AsyncDisposable {
     return this.file.keyspace;
   }
 
+  /** Of the sites that hold data. */
   get urls(): string[] {
-    return this.sites.map((site) => site.url);
+    return this.sites.filter(({ name }) => this.file.sites[name] === 'data').map((site) => site.url);
   }
 
   /** @throws {Fault} `invalid`: there is no such site. */

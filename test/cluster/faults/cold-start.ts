@@ -22,7 +22,7 @@ export const coldStart: FaultRow = {
   sizeIs: 'orders',
   small: 1,
   large: 24,
-  mutants: ['cut-too-low'],
+  mutants: ['cut-far-too-low'],
   run: async (trial) => {
     const { stage, folder, size, random, say } = trial;
     await using load = loadOf(trial);

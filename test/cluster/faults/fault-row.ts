@@ -32,6 +32,8 @@ export type FaultRow = {
   readonly mutantSize?: number;
   /** How the keyspace differs from the usual one: sync(1), automatic failover. */
   readonly keyspace?: Readonly<Record<string, unknown>>;
+  /** The sites it needs, the first one its primary; three with data unless told. */
+  readonly sites?: Readonly<Record<string, 'data' | 'witness'>>;
   /** Why it cannot be shown on this machine; null when it can. */
   readonly obstacle?: () => Promise<string | null>;
   /** @throws {BrokenPromise} what did not hold; anything else: the trial could not be held */

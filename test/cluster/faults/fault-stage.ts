@@ -6,7 +6,6 @@ import { Stage } from '@tidemark/cli/drill/stage';
 import { FLIGHTS_TABLE } from '@tidemark/cli/load/flights';
 import type { Reaper } from '@tidemark/dev/reaper';
 import type { Random } from '@tidemark/world/random';
-import type { Weakening } from '../../sim/mutants/mutant.ts';
 import type { FaultRow, Figures } from './fault-row.ts';
 import { PROBES } from './tied-client.ts';
 import { environmentOf } from './weakenings.ts';
@@ -14,32 +13,44 @@ import { environmentOf } from './weakenings.ts';
 /** One trial follows the other, so that the usual hour between two automatic failovers is too long here. */
 export const ENV = { TIDEMARK_FAILOVER_EVERY_MS_MIN: '0' };
 
+const THREE = { paris: 'data', tokyo: 'data', quito: 'data' } as const;
 const LINES = 8;
+
+export type FaultStageOptions = {
+  readonly say: (line: string) => void;
+  /** Weakenings of production that every site runs with, by name; null: as it is. */
+  readonly mutant?: string | null;
+  /** As the row has it that is to be held. */
+  readonly sites?: FaultRow['sites'];
+};
 
 export class FaultStage {
   readonly #stage: Stage;
   readonly #folder: string;
   readonly #say: (line: string) => void;
+  readonly #sites: FaultRow['sites'];
   readonly #keyspaces = new Map<string, Stage>();
 
-  private constructor(stage: Stage, folder: string, say: (line: string) => void) {
+  private constructor(stage: Stage, folder: string, say: (line: string) => void, sites: FaultRow['sites']) {
     this.#stage = stage;
     this.#folder = folder;
     this.#say = say;
+    this.#sites = sites;
     this.#keyspaces.set(stage.keyspace, stage);
   }
 
-  /** @param weakening one of production that every site runs with; null: as it is */
-  static async open(
-    reaper: Reaper,
-    say: (line: string) => void,
-    weakening: Weakening | null = null,
-  ): Promise<FaultStage> {
+  /** A stage on which the row can be held. */
+  static async open(reaper: Reaper, { say, mutant = null, sites = THREE }: FaultStageOptions): Promise<FaultStage> {
     const folder = await reaper.scratchFolder('faults');
-    const env = weakening === null ? ENV : { ...ENV, ...environmentOf(weakening) };
-    const keyspace = { partitions: 4, tables: { flights: FLIGHTS_TABLE, probes: PROBES } };
+    const env = mutant === null ? ENV : { ...ENV, ...environmentOf(mutant) };
+    const keyspace = { sites, partitions: 4, tables: { flights: FLIGHTS_TABLE, probes: PROBES } };
     const stage = await Stage.open({ engine: 'kafka', folder, reaper, say, links: true, env, keyspace });
-    return new FaultStage(stage, folder, say);
+    return new FaultStage(stage, folder, say, sites);
+  }
+
+  /** True when the row can be held on it. */
+  fits({ sites = THREE }: FaultRow): boolean {
+    return sites === this.#sites;
   }
 
   /**

@@ -21,7 +21,7 @@ describe('on three sites with real Kafka and Redis', () => {
   let stage: FaultStage;
   beforeAll(async () => {
     reaper = Reaper.start();
-    stage = await FaultStage.open(reaper, () => {});
+    stage = await FaultStage.open(reaper, { say: () => {} });
   }, 2 * MINUTE_MS);
   afterAll(async () => {
     await reaper[Symbol.asyncDispose]();

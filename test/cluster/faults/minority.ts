@@ -6,6 +6,7 @@
 import { settle } from '@tidemark/cli/drill/account';
 import { takeBack } from '@tidemark/cli/drill/returned';
 import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX, type Trial } from './fault-row.ts';
+import { tailOf } from './tail-of.ts';
 import { TiedClient } from './tied-client.ts';
 
 const RETURN_WRITES_MS = 1_000;
@@ -39,7 +40,12 @@ async function cutOffPrimary(trial: Trial, round: number): Promise<{ tail: numbe
   for (const one of others)
     promise(String(one) === String(first), 'rows that were not acked are not the same everywhere');
   const lost = tied.unacked.length - first!.length;
-  promise(returned.exported >= 0 && returned.divergentRecords >= 0, 'the return tells what it found');
+  const kept = new Set(first);
+  const tail = await tailOf(minority, stage.keyspace);
+  promise(tail.rows === returned.exported, `${returned.exported} rows were exported, ${tail.rows} are in the files`);
+  // What it took and could not have confirmed is either what counts, or beyond the cut and written out.
+  const gone = tied.unknown.filter((row) => !kept.has(row) && !tail.probes.has(row));
+  promise(gone.length === 0, `taken by ${minority.name}, and neither kept nor exported: ${gone.join(', ')}`);
   say(
     `${minority.name} answered ${tied.answersInWords}; ${lost} unacked rows are nowhere, ${returned.divergentRecords} records were beyond the cut`,
   );

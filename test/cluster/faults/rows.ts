@@ -4,11 +4,14 @@ import { asyncLost } from './async-lost.ts';
 import { clocks } from './clocks.ts';
 import { coldStart } from './cold-start.ts';
 import type { FaultRow } from './fault-row.ts';
+import { foreignRecords } from './foreign-records.ts';
 import { logCut } from './log-cut.ts';
 import { minority } from './minority.ts';
 import { noRedis } from './no-redis.ts';
+import { offsetsReset } from './offsets-reset.ts';
 import { oneWay } from './one-way.ts';
 import { randomCuts } from './random-cuts.ts';
+import { registerLost } from './register-lost.ts';
 import { replicasLost } from './replicas-lost.ts';
 import { siteLost } from './site-lost.ts';
 import { switchover } from './switchover.ts';
@@ -25,9 +28,12 @@ export const ROWS: readonly FaultRow[] = [
   oneWay,
   zombie,
   noRedis,
+  registerLost,
   coldStart,
   logCut,
+  offsetsReset,
   clocks,
+  foreignRecords,
   randomCuts,
   replicasLost,
   switchover,

@@ -12,7 +12,7 @@ export const siteLost: FaultRow = {
   sizeIs: 'times the primary is lost',
   small: 1,
   large: 10,
-  mutants: ['cut-too-low'],
+  mutants: ['cut-far-too-low'],
   run: async ({ stage, folder, size, say }) => {
     const backMs: number[] = [];
     const promotedMs: number[] = [];

@@ -18,7 +18,7 @@ export const switchover: FaultRow = {
   sizeIs: 'switchovers',
   small: 2,
   large: 20,
-  mutants: ['cut-too-low'],
+  mutants: ['cut-far-too-low'],
   run: async (trial) => {
     const { stage, folder, size, random, say } = trial;
     await using load = loadOf(trial);

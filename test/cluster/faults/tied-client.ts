@@ -21,6 +21,8 @@ export class TiedClient {
   readonly acks: TiedAck[] = [];
   /** Rows that were sent and not acked. */
   readonly unacked: string[] = [];
+  /** Those of them of which the site said that they may be stored (504). */
+  readonly unknown: string[] = [];
   /** Status, or what was thrown → how often. */
   readonly answers = new Map<string, number>();
   readonly #site: DevSite;
@@ -65,11 +67,17 @@ export class TiedClient {
     }
     this.answers.set(answer, (this.answers.get(answer) ?? 0) + 1);
     if (answer !== '200') this.unacked.push(row);
+    if (answer === '504') this.unknown.push(row);
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
+  }
+
+  /** Where it writes. */
+  get site(): string {
+    return this.#site.name;
   }
 
   /** `200: 40, 504: 3`. */

@@ -9,6 +9,27 @@ import type { Weakening } from '../../sim/mutants/mutant.ts';
 
 const REAL_ONLY: readonly Weakening[] = [
   {
+    name: 'cut-far-too-low',
+    breaks: 'E7: the cut stands as it was worked out, not some records before it',
+    file: 'packages/control/register-changes.ts',
+    from: '(reign === newest ? { ...reign, cuts: commit.cuts } : reign)',
+    to: '(reign === newest ? { ...reign, cuts: commit.cuts?.map((cut) => ({ ...cut, seq: Math.max(-1, cut.seq - 20) })) ?? null } : reign)',
+  },
+  {
+    name: 'reign-on',
+    breaks: 'rule 9: a writer whose reign is over steps down',
+    file: 'services/writer/candidacy.ts',
+    from: 'if (reigning === null || newest === null || newest.epoch <= reigning.epoch) return;',
+    to: 'if (reigning === null || newest === null || newest.epoch > 0) return;',
+  },
+  {
+    name: 'hint-is-believed',
+    breaks: 'rule 5: an offset is a hint, and the record there says whether it is right',
+    file: 'services/mirror/copier.ts',
+    from: 'if (isHint && !this.#holds(read.records[0]!.value)) {',
+    to: 'if (isHint && read.records.length === 0) {',
+  },
+  {
     name: 'loss-not-estimated',
     breaks: 'E5: the loss is estimated before it is accepted',
     file: 'packages/control/loss.ts',
@@ -69,16 +90,21 @@ const REAL_ONLY: readonly Weakening[] = [
 
 export const WEAKENINGS: readonly Weakening[] = [...MUTANTS, ...REAL_ONLY];
 
-/** @throws {Fault} `invalid`: there is none of this name */
-export function weakeningNamed(name: string): Weakening {
-  const found = WEAKENINGS.find((one) => one.name === name);
-  if (found !== undefined) return found;
-  const expected = WEAKENINGS.map((one) => one.name).join(', ');
-  throw new Fault('invalid', `mutant ${name}, expected one of ${expected}`, { got: name, expected });
+/**
+ * The weakenings of a name, or of several joined by `+`: what two rules guard, one behind the other, fails with both gone.
+ * @throws {Fault} `invalid`: there is none of this name
+ */
+export function weakeningsNamed(names: string): readonly Weakening[] {
+  return names.split('+').map((name) => {
+    const found = WEAKENINGS.find((one) => one.name === name);
+    if (found !== undefined) return found;
+    const expected = WEAKENINGS.map((one) => one.name).join(', ');
+    throw new Fault('invalid', `mutant ${name}, expected one of ${expected}`, { got: name, expected });
+  });
 }
 
-/** The environment of a site's process that runs with it. */
-export function environmentOf({ name }: Weakening): Record<string, string> {
-  const preload = new URL(`weakened.ts?${encodeURIComponent(name)}`, import.meta.url).href;
+/** The environment of a site's process that runs with them. */
+export function environmentOf(names: string): Record<string, string> {
+  const preload = new URL(`weakened.ts?${encodeURIComponent(names)}`, import.meta.url).href;
   return { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${preload}`.trim() };
 }

@@ -18,7 +18,7 @@ export const writerDead: FaultRow = {
   sizeIs: 'times it is killed',
   small: 1,
   large: 10,
-  mutants: ['cut-too-low'],
+  mutants: ['cut-far-too-low'],
   keyspace: { keyspace: 'writerdead', ack: 'local' },
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
