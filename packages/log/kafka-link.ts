@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, messageOf } from '@tidemark/world/fault';
+import { KafkaFrames } from './kafka-frames.ts';
 import { VERSIONS_NEEDED, type WireRequest } from './kafka-wire.ts';
 
 const API_NAMES: Readonly<Record<string, string>> = {
@@ -30,8 +31,6 @@ type Entry = {
 };
 type Connection = {
   readonly socket: Socket;
-  /** Size of the frame that is being received, with its length. */
-  readonly bytesNeeded: number;
   processData(bytes: Buffer): void;
   readonly requestQueue: {
     push(request: { readonly entry: Entry; readonly expectResponse: true; readonly sendRequest: () => void }): void;
@@ -53,9 +52,6 @@ const KafkaPool = load('kafkajs/src/network/connectionPool.js') as new (options:
 const RequestQueue = load('kafkajs/src/network/requestQueue/index.js') as { readonly prototype: Queue };
 const KafkaConnection = load('kafkajs/src/network/connection.js') as { readonly prototype: Connection };
 
-/** The largest answer that is asked for is a tenth of it. */
-const FRAME_BYTES_MAX = 64 * 1024 * 1024;
-
 // kafkajs arms a timer after every answer, with a negative delay, whether or not a request waits for it: on Node 24 that
 // is a warning and up to 3 % of a core per idle client.
 const armTimer = RequestQueue.prototype.scheduleCheckPendingRequests;
@@ -63,16 +59,19 @@ RequestQueue.prototype.scheduleCheckPendingRequests = function (this: Queue): vo
   if (this.pending.length > 0) armTimer.call(this);
 };
 
-// It believes the length that a frame begins with: a wrong one throws out of the socket's own handler, where nobody
-// could catch it, and the process would end because of what somebody else sent.
+// It believes the length that a frame begins with. A wrong one throws out of the socket's own handler, where nobody could
+// catch it, and the process would end because of what somebody else sent; or it is taken for a shorter frame.
+const framesOf = new WeakMap<Socket, KafkaFrames>();
 const takeBytes = KafkaConnection.prototype.processData;
 KafkaConnection.prototype.processData = function (this: Connection, bytes: Buffer): void {
+  const frames = framesOf.get(this.socket) ?? new KafkaFrames();
+  framesOf.set(this.socket, frames);
   try {
+    frames.take(bytes);
     takeBytes.call(this, bytes);
-    if (this.bytesNeeded <= FRAME_BYTES_MAX) return;
-    throw new Error(`a frame of ${this.bytesNeeded} bytes, at most ${FRAME_BYTES_MAX}`);
   } catch (error) {
-    dropConnection(this, new Error(`not a frame of Kafka: ${messageOf(error)}`, { cause: error }));
+    // Whoever waits is told that this connection failed, as with any other.
+    dropConnection(this, new Error(messageOf(error), { cause: error }));
   }
 };
 
