@@ -143,13 +143,14 @@ describe('scan', () => {
     );
   }, 120_000);
 
-  it('goes through all rows once by limits and cursors, by partition and by key', async () => {
+  it('goes through all rows once by limits and cursors, by partition and by key either way', async () => {
     const { partitions, rows } = await filled(new SeededRandom(4), 30);
-    const byKey = [
-      ['origin', 'asc'],
-      ['line', 'asc'],
-    ] as [string, 'asc'][];
-    for (const orderBy of [undefined, byKey]) {
+    const byKey = (direction: 'asc' | 'desc'): NonNullable<Query['orderBy']> => [
+      ['origin', direction],
+      ['line', direction],
+    ];
+    for (const direction of [undefined, 'asc', 'desc'] as const) {
+      const orderBy = direction && byKey(direction);
       for (const limit of [1, 3, 1000]) {
         const all: Plain[] = [];
         let cursor: string | null = null;
@@ -161,8 +162,36 @@ describe('scan', () => {
         } while (cursor !== null);
         // The model's rows are in key order.
         if (orderBy === undefined) expect(sorted(all)).toEqual(sorted(rows));
-        else expect(all.map(text)).toEqual(rows.map(text));
+        else expect(all.map(text)).toEqual((direction === 'asc' ? rows : rows.toReversed()).map(text));
       }
+    }
+  });
+
+  it('goes backwards through a range of one partition key, page by page', async () => {
+    const { partitions, rows } = await filled(new SeededRandom(6), 40);
+    for (const origin of new Set(rows.map((row) => row.origin as string))) {
+      const where: Query['where'] = [
+        ['origin', '=', origin],
+        ['line', '<=', 0],
+      ];
+      const expected = rows.filter((row) => row.origin === origin && (row.line as number) <= 0).reverse();
+      const all: Plain[] = [];
+      let cursor: string | null = null;
+      do {
+        const query: Query = {
+          where,
+          orderBy: [
+            ['origin', 'desc'],
+            ['line', 'desc'],
+          ],
+          limit: 1,
+          ...(cursor && { cursor }),
+        };
+        const { rows: page, scan } = await run(partitions, query);
+        all.push(...page);
+        cursor = scan.end!.cursor;
+      } while (cursor !== null);
+      expect(all.map(text)).toEqual(expected.map(text));
     }
   });
 

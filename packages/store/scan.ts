@@ -12,6 +12,7 @@ import { type Aggregate, makeAggregate } from './aggregate.ts';
 import { compareBytes } from './bytes.ts';
 import { type Chunk, entryBytes, hasValue, rawOfChunk } from './chunk.ts';
 import { Groups } from './groups.ts';
+import { type KeyBounds, type KeyOrder, rangeBehind, stretchesBackwards } from './key-order.ts';
 import { type KeyRange, keyRangeOf, mayBeIn } from './key-range.ts';
 import { firstWhere } from './key-search.ts';
 import { mergeSources } from './merge.ts';
@@ -104,28 +105,28 @@ export class Scan {
 
   #results(snapshots: readonly (Snapshot | null)[], signal?: AbortSignal): AsyncGenerator<ResultRow[]> {
     if (this.#plan.groupBy !== null) return this.#grouped(snapshots, this.#plan.groupBy, signal);
-    const isByKey = isKeyOrder(this.#plan.table, this.#plan.orderBy, this.#plan.outputs);
-    if (this.#plan.orderBy.length > 0 && !isByKey) return this.#ordered(snapshots, signal);
-    return this.#streamed(snapshots, isByKey, signal);
+    const direction = keyOrderOf(this.#plan.table, this.#plan.orderBy, this.#plan.outputs);
+    if (this.#plan.orderBy.length > 0 && direction === null) return this.#ordered(snapshots, signal);
+    return this.#streamed(snapshots, direction, signal);
   }
 
   /** Rows as they come: partition by partition, or, in key order, all partitions merged. */
   async *#streamed(
     snapshots: readonly (Snapshot | null)[],
-    isByKey: boolean,
+    direction: KeyOrder | null,
     signal?: AbortSignal,
   ): AsyncGenerator<ResultRow[]> {
     const cursor = readCursor(this.#plan.cursor);
     const limit = this.#plan.limit ?? Number.POSITIVE_INFINITY;
-    const runs = isByKey ? [snapshots] : snapshots.map((snapshot) => [snapshot]);
+    const runs = direction !== null ? [snapshots] : snapshots.map((snapshot) => [snapshot]);
     let left = limit;
     for (const [number, run] of runs.entries()) {
       if (cursor !== null && number < cursor.run) continue;
       const after = cursor?.run === number ? cursor.key : null;
       // Where it may have to be gone on with, key order is needed; else each part is read as it lies.
       const blocks =
-        isByKey || after !== null || Number.isFinite(limit)
-          ? this.#merged(run, after, signal)
+        direction !== null || after !== null || Number.isFinite(limit)
+          ? this.#merged(run, direction ?? 'ascending', after, signal)
           : this.#inParts(run, signal);
       for await (const block of blocks) {
         const rows = block.rows.subarray(0, left);
@@ -193,7 +194,7 @@ export class Scan {
       if (snapshot === null) continue;
       const { filterColumns, resultColumns } = this.#needs;
       for (const part of await partsOf(snapshot, [...filterColumns.keys(), ...resultColumns.keys()])) {
-        if (part.kind === 'merged') yield* this.#pieces(part.sources, snapshot.blockRows, null, signal);
+        if (part.kind === 'merged') yield* this.#pieces(part.sources, snapshot.blockRows, this.#range, signal);
         else {
           const { segment, live } = part;
           const [from, to] = blocksWithin(segment.blocks, this.#range);
@@ -211,21 +212,30 @@ export class Scan {
     }
   }
 
-  /** Selected rows of some partitions, merged in key order, behind the key `after`. */
-  #merged(
+  /** Selected rows of some partitions, merged in key order or the other way round, behind the key `after`. */
+  async *#merged(
     snapshots: readonly (Snapshot | null)[],
+    direction: KeyOrder,
     after: Uint8Array | null,
     signal?: AbortSignal,
   ): AsyncGenerator<ScanBlock> {
     const sources = snapshots.flatMap((snapshot) => snapshot?.sources ?? []);
     const blockRows = snapshots.find((snapshot) => snapshot !== null)?.blockRows ?? LIMITS.batchRowsMax;
-    return this.#pieces(sources, blockRows, after, signal);
+    const range = rangeBehind(this.#range, direction, after);
+    if (direction === 'ascending') yield* this.#pieces(sources, blockRows, range, signal);
+    else {
+      for (const stretch of stretchesBackwards(sources, range)) {
+        const blocks: ScanBlock[] = [];
+        for await (const block of this.#pieces(sources, blockRows, stretch, signal)) blocks.push(block);
+        for (const block of blocks.reverse()) yield { ...block, rows: block.rows.toReversed() };
+      }
+    }
   }
 
   async *#pieces(
     sources: readonly Source[],
     blockRows: number,
-    after: Uint8Array | null,
+    { from, to }: KeyBounds,
     signal?: AbortSignal,
   ): AsyncGenerator<ScanBlock> {
     const needs = this.#needs;
@@ -233,8 +243,8 @@ export class Scan {
     const pieces = mergeSources(sources, {
       want: { columns, keys: true, stamps: true },
       blockRows,
-      from: startOf(this.#range.from, after),
-      to: this.#range.to,
+      from,
+      to,
       skip: (source, block) => isOutOfReach(needs, source, block),
     });
     const turn = new Turn();
@@ -317,26 +327,21 @@ function groupRow(
   return row;
 }
 
-/** True when the order is that of the row keys, ascending from the first part on: then nothing needs to be held. */
-function isKeyOrder(table: Table, orderBy: readonly Ordering[], outputs: readonly Output[]): boolean {
+/** Which way the order goes through the row keys, from the first part on, so that nothing has to be held; null: it is another. */
+function keyOrderOf(table: Table, orderBy: readonly Ordering[], outputs: readonly Output[]): KeyOrder | null {
   const key = keyColumns(table);
-  if (orderBy.length === 0 || orderBy.length > key.length) return false;
-  return orderBy.every(({ name, column, isDescending }, i) => {
+  const [first] = orderBy;
+  if (first === undefined || orderBy.length > key.length) return null;
+  const isOfKey = orderBy.every(({ name, column, isDescending }, i) => {
     const ordered = column ?? outputs.find((output) => output.name === name)?.column;
-    return !isDescending && ordered?.id === key[i]!.id;
+    return isDescending === first.isDescending && ordered?.id === key[i]!.id;
   });
+  if (!isOfKey) return null;
+  return first.isDescending ? 'descending' : 'ascending';
 }
 
 function* inBlocks(rows: readonly ResultRow[]): Generator<ResultRow[]> {
   for (let from = 0; from < rows.length; from += RESULT_ROWS) yield rows.slice(from, from + RESULT_ROWS);
-}
-
-/** The first key behind `after` that the range allows. */
-function startOf(from: Uint8Array | null, after: Uint8Array | null): Uint8Array | null {
-  if (after === null) return from;
-  // The next byte string there is.
-  const next = Buffer.concat([after, Buffer.from([0])]);
-  return from === null || compareBytes(next, from) > 0 ? next : from;
 }
 
 function formatCursor(run: number, key: Uint8Array): string {
