@@ -13,9 +13,23 @@ import { compareRaw, type RawValue } from './zone.ts';
 /** The groups of some rows: per row a number, or one for all. */
 export type GroupNumbers = Uint32Array | number;
 
+/** Chosen rows of a block, in stretches of neighbours that are of one group; rows between may be not chosen. */
+export type Stretches = {
+  /** Row numbers: from each start up to, not including, its end. */
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+  readonly groups: Uint32Array;
+  /** Rows chosen in each, at least one. */
+  readonly counts: Uint32Array;
+};
+
 export interface Aggregate {
   /** Takes rows, and their groups. No column: none of them has a cell. */
   add(rows: Uint32Array, groups: GroupNumbers, column: Chunk | undefined): void;
+  /** True when it can add such a column's rows by stretches. */
+  takesStretches?(column: Chunk | undefined): boolean;
+  /** Takes the rows that the mask kernels have chosen. */
+  addStretches?(stretches: Stretches, column: Chunk | undefined): void;
   /** The result for a group; null when it had no value (0 for a count). */
   result(group: number): Value | null;
 }
@@ -57,6 +71,18 @@ class Count implements Aggregate {
       if (!isEach && !hasValue(column!, rows[i]!)) continue;
       this.#counts.reserve(groups[i]!);
       this.#counts.values[groups[i]!]!++;
+    }
+  }
+
+  takesStretches(column: Chunk | undefined): boolean {
+    return this.#all || column === undefined || column.presence === null;
+  }
+
+  addStretches({ groups, counts }: Stretches, column: Chunk | undefined): void {
+    if (!this.#all && column === undefined) return;
+    for (let i = 0; i < groups.length; i++) {
+      this.#counts.reserve(groups[i]!);
+      this.#counts.values[groups[i]!]! += counts[i]!;
     }
   }
 

@@ -43,6 +43,15 @@ export type BytesChunk = Common & {
 
 export type Chunk = NumberChunk | LongChunk | BytesChunk;
 
+/** Numbers of few bits: no block of them adds up to what doubles do not hold exactly. */
+export type Narrow = Uint8Array | Uint16Array | Int32Array;
+
+/** The chunk, when its numbers are whole and of few bits. */
+export function narrowOf(chunk: Chunk | undefined): (NumberChunk & { readonly data: Narrow }) | null {
+  if (chunk?.form !== 'numbers' || chunk.kind === 'f64' || chunk.data instanceof Float64Array) return null;
+  return chunk as NumberChunk & { readonly data: Narrow };
+}
+
 export function hasValue(chunk: Chunk, row: number): boolean {
   return chunk.presence === null || chunk.presence[row] === CELL.value;
 }

@@ -3,8 +3,8 @@
 import { physicalOf, type Value } from '@tidemark/schema/column-type';
 import type { Column } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
-import type { GroupNumbers } from './aggregate.ts';
-import { type BytesChunk, type Chunk, entryBytes, hasValue, rawOfChunk } from './chunk.ts';
+import type { GroupNumbers, Stretches } from './aggregate.ts';
+import { type BytesChunk, type Chunk, entryBytes, entryOf, hasValue, rawOfChunk } from './chunk.ts';
 import type { ColumnOf } from './filter.ts';
 import { fromRaw } from './raw-value.ts';
 import type { RawValue } from './zone.ts';
@@ -52,6 +52,21 @@ export class Groups {
     return numbers;
   }
 
+  /**
+   * A block's rows in stretches, where they lie in runs of one group each. `countOf` tells how many rows are chosen of
+   * some; a run without any makes no group. Null when they do not. @throws {Fault} `invalid`: too many groups.
+   */
+  stretches(rowCount: number, columnOf: ColumnOf, countOf: (from: number, to: number) => number): Stretches | null {
+    if (this.#columns.length > 1) return null;
+    const [column] = this.#columns;
+    if (column === undefined) return oneStretch(rowCount, 0, countOf(0, rowCount));
+    const chunk = columnOf(column.column.id);
+    if (chunk?.form !== 'bytes' || chunk.runEnds === null || chunk.presence !== null) return null;
+    const stretches = column.stretches(chunk, chunk.runEnds, countOf);
+    this.#count = column.count;
+    return stretches;
+  }
+
   /** The value of each group column in a group; null where rows have none. */
   valuesOf(group: number): (Value | null)[] {
     const values: (Value | null)[] = [];
@@ -97,6 +112,11 @@ export class Groups {
   }
 }
 
+function oneStretch(rowCount: number, group: number, count: number): Stretches {
+  const [starts, ends] = [Uint32Array.of(0), Uint32Array.of(rowCount)];
+  return { starts, ends, groups: Uint32Array.of(group), counts: Uint32Array.of(count) };
+}
+
 /** Numbers the values of one column in order of appearance. */
 class ColumnNumbers {
   readonly column: Column;
@@ -137,6 +157,30 @@ class ColumnNumbers {
       numbers[i] = lastNumber;
     }
     return numbers;
+  }
+
+  /** One stretch a run. */
+  stretches(chunk: BytesChunk, runEnds: Uint32Array, countOf: (from: number, to: number) => number): Stretches {
+    const starts = new Uint32Array(runEnds.length);
+    const [ends, groups, counts] = [starts.slice(), starts.slice(), starts.slice()];
+    let stretches = 0;
+    for (let run = 0; run < runEnds.length; run++) {
+      const start = run === 0 ? 0 : runEnds[run - 1]!;
+      const count = countOf(start, runEnds[run]!);
+      if (count === 0) continue;
+      const bytes = entryBytes(chunk, entryOf(chunk, start));
+      starts[stretches] = start;
+      ends[stretches] = runEnds[run]!;
+      groups[stretches] = this.#numberOf(keyOf(bytes), bytes);
+      counts[stretches++] = count;
+    }
+    const [from, to] = [0, stretches];
+    return {
+      starts: starts.subarray(from, to),
+      ends: ends.subarray(from, to),
+      groups: groups.subarray(from, to),
+      counts: counts.subarray(from, to),
+    };
   }
 
   /** Each entry of a dictionary is looked up once. */

@@ -8,6 +8,7 @@ import { type Chunk, chunkOfVector } from './chunk.ts';
 import { type ColumnOf, mayHold, select } from './filter.ts';
 import { splitKeys } from './key-split.ts';
 import type { LiveBits } from './live-bits.ts';
+import type { MaskedGroups } from './masked-groups.ts';
 import type { Piece } from './merge.ts';
 import type { Rows } from './rows.ts';
 import type { Segment } from './segment.ts';
@@ -86,20 +87,27 @@ function vectorIn(table: Table, rows: Rows, id: number): ColumnVector | undefine
 
 /**
  * The selected live rows of a segment's block: zones first, then the filter's columns, then, where rows are left, the
- * others. Null when there are none.
+ * others. Null when there are none; `added` when `masked` has taken them.
  */
 export async function openStored(
   needs: ScanNeeds,
   segment: Segment,
   block: number,
   live: LiveBits | null,
-): Promise<ScanBlock | null> {
+  masked: MaskedGroups | null,
+): Promise<ScanBlock | 'added' | null> {
   const { rowCount } = segment.blocks[block]!;
   const first = segment.firstRows[block]!;
   if (!(await mayHaveRows(needs, segment, block))) return null;
   const columns = new Map<number, Chunk>();
+  const takeHeld = (id: number): boolean => {
+    const chunk = segment.heldColumn(block, id);
+    if (chunk !== undefined && chunk !== null) columns.set(id, chunk);
+    return chunk !== undefined;
+  };
   const load = async (ids: Iterable<number>): Promise<void> => {
     for (const id of ids) {
+      if (takeHeld(id)) continue;
       const chunk = await segment.column(block, id);
       if (chunk !== null) columns.set(id, chunk);
     }
@@ -108,6 +116,18 @@ export async function openStored(
   const puts = await segment.puts(block);
   await load(needs.filterColumns.keys());
   const column = (id: number): Chunk | undefined => columns.get(id);
+  const results = [...needs.resultColumns.keys()].filter((id) => !columns.has(id));
+  const whole = { rowCount, column, live: bits, first, puts };
+  const chosen = masked?.choose(whole) ?? null;
+  if (chosen === 0) return null;
+  if (masked !== null && chosen !== null) {
+    if (!results.every(takeHeld)) {
+      await load(results);
+      // Others may have used the mask meanwhile.
+      masked.choose(whole);
+    }
+    if (masked.add(whole)) return 'added';
+  }
   // A filter goes over all rows, which is faster than over a list of some, and few may be left of them.
   const isFiltered = needs.filterColumns.size > 0;
   let selected = isFiltered || bits === null ? rowsBetween(0, rowCount) : bits.rows(first, first + rowCount);
@@ -115,7 +135,7 @@ export async function openStored(
   if (isFiltered && bits !== null) selected = selected.filter((row) => bits.isLive(first + row));
   if (puts !== null) selected = selected.filter((row) => puts[row] === 1);
   if (selected.length === 0) return null;
-  await load([...needs.resultColumns.keys()].filter((id) => !columns.has(id)));
+  await load(results);
   const keyAt = async (row: number): Promise<Uint8Array> => {
     const { keys } = await segment.read(block, { columns: new Map(), keys: true, stamps: false });
     return new Uint8Array(keys.bytesAt(row));

@@ -15,6 +15,7 @@ import { Groups } from './groups.ts';
 import { type KeyBounds, type KeyOrder, rangeBehind, stretchesBackwards } from './key-order.ts';
 import { type KeyRange, keyRangeOf, mayBeIn } from './key-range.ts';
 import { firstWhere } from './key-search.ts';
+import { MaskedGroups } from './masked-groups.ts';
 import { mergeSources } from './merge.ts';
 import { FirstRows } from './order.ts';
 import type { Partition } from './partition.ts';
@@ -168,7 +169,8 @@ export class Scan {
     const { outputs, orderBy, limit } = this.#plan;
     const groups = new Groups(groupBy);
     const aggregates = outputs.map((output) => (output.kind === 'column' ? null : makeAggregate(output)));
-    for await (const block of this.#inParts(snapshots, signal)) {
+    const masked = new MaskedGroups(this.#plan.filter, groups, outputs, aggregates);
+    for await (const block of this.#inParts(snapshots, signal, masked)) {
       const numbers = groups.number(block.rows, block.column);
       aggregates.forEach((aggregate, i) => {
         const column = outputs[i]!.column;
@@ -187,8 +189,15 @@ export class Scan {
     yield* inBlocks(first.take());
   }
 
-  /** Selected rows of some partitions, part by part: no part has a key of another, so nothing is merged. */
-  async *#inParts(snapshots: readonly (Snapshot | null)[], signal?: AbortSignal): AsyncGenerator<ScanBlock> {
+  /**
+   * Selected rows of some partitions, part by part: no part has a key of another, so nothing is merged. Without those that
+   * `masked` takes.
+   */
+  async *#inParts(
+    snapshots: readonly (Snapshot | null)[],
+    signal?: AbortSignal,
+    masked: MaskedGroups | null = null,
+  ): AsyncGenerator<ScanBlock> {
     const turn = new Turn();
     for (const snapshot of snapshots) {
       if (snapshot === null) continue;
@@ -200,11 +209,9 @@ export class Scan {
           const [from, to] = blocksWithin(segment.blocks, this.#range);
           for (let block = from; block < to; block++) {
             signal?.throwIfAborted();
-            const opened = await openStored(this.#needs, segment, block, live);
-            if (opened !== null) {
-              this.#scanned += segment.blocks[block]!.rowCount;
-              yield opened;
-            }
+            const opened = await openStored(this.#needs, segment, block, live, masked);
+            if (opened !== null) this.#scanned += segment.blocks[block]!.rowCount;
+            if (opened !== null && opened !== 'added') yield opened;
             await turn.pass(segment.blocks[block]!.rowCount);
           }
         }

@@ -186,6 +186,14 @@ export class Segment implements Source {
     return stored?.cells ?? null;
   }
 
+  /** As `column`, when it is in memory; else undefined. */
+  heldColumn(block: number, id: number): Chunk | null | undefined {
+    const file = this.#byColumn.get(id);
+    if (file === undefined) return null;
+    const stored = file.held(block);
+    return stored === undefined || stored === null ? stored : stored.cells;
+  }
+
   /** Per row of a block whether it has a put; null when all have. */
   async puts(block: number): Promise<Uint8Array | null> {
     if (!(await this.hasDead(block))) return null;

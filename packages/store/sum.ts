@@ -3,9 +3,10 @@
 import type { Value } from '@tidemark/schema/column-type';
 import { CELL } from '@tidemark/schema/column-vector';
 import type { Output } from '@tidemark/schema/query';
-import type { Aggregate, GroupNumbers } from './aggregate.ts';
-import type { Chunk, LongChunk, NumberChunk } from './chunk.ts';
+import type { Aggregate, GroupNumbers, Stretches } from './aggregate.ts';
+import { type Chunk, type LongChunk, type NumberChunk, narrowOf } from './chunk.ts';
 import { gatherNumbers } from './kernels.ts';
+import { maskKernels } from './mask-kernels.ts';
 import { Numbers } from './numbers.ts';
 
 /** Whole numbers are added in doubles up to here and then moved into a bigint, so that no sum is ever rounded. */
@@ -34,6 +35,31 @@ export class Sum implements Aggregate {
       const theirs = typeof groups === 'number' ? groups : groups.filter((_, i) => isThere(rows[i]!));
       this.#addValues(there, theirs, column);
     } else this.#addValues(rows, groups, column);
+  }
+
+  takesStretches(column: Chunk | undefined): boolean {
+    return column === undefined || (column.presence === null && narrowOf(column) !== null);
+  }
+
+  addStretches({ starts, ends, groups, counts }: Stretches, column: Chunk | undefined): void {
+    if (column === undefined || groups.length === 0) return;
+    const { data, base, unit } = narrowOf(column)!;
+    const isNarrow = unit <= 1 && Math.abs(base) <= NARROW_BASE_MAX;
+    maskKernels.load(data);
+    for (let i = 0; i < groups.length; i++) {
+      const group = groups[i]!;
+      this.#reserve(group);
+      this.#counts.values[group]! += counts[i]!;
+      const sum = maskKernels.sum(starts[i]!, ends[i]!);
+      if (isNarrow) {
+        const total = this.#sums.values[group]! + sum + base * counts[i]!;
+        this.#sums.values[group] = total;
+        if (total > EXACT_MAX || total < -EXACT_MAX) this.#spill(group);
+      } else {
+        const total = BigInt(sum) * BigInt(unit === 0 ? 1 : unit) + BigInt(base) * BigInt(counts[i]!);
+        this.#longs.set(group, (this.#longs.get(group) ?? 0n) + total);
+      }
+    }
   }
 
   /** Every row has a value. */
