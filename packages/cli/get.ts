@@ -4,12 +4,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Database } from '@tidemark/client';
 import { isFault } from '@tidemark/world/fault';
 import { EXIT } from './exit-code.ts';
-import { command, oneOf } from './invocation.ts';
+import { command } from './invocation.ts';
 import { type NamedTable, readTable } from './keyspace-of.ts';
 import { textTable } from './output.ts';
+import { addReadFlags, type ReadFlags } from './read-flags.ts';
 import { keyFromWords } from './row-words.ts';
 
-type Flags = { readonly read: 'local' | 'primary'; readonly allSites?: boolean; readonly atLeast?: string };
+type Flags = ReadFlags & { readonly allSites?: boolean };
 
 /** What one site has of the row. */
 type Found = {
@@ -35,15 +36,8 @@ export const get = command<Flags>('get <table> <key...>', 'read one row', async 
   const found = await readRow(db, path, flags, undefined);
   output.result(found, found.row === null ? `no row ${words.join(' ')}` : rowsInWords([found]));
   return found.row === null ? EXIT.failed : EXIT.done;
-})
-  .option(
-    '--read <from>',
-    'local: what a site has applied; primary: the newest committed',
-    oneOf('local', 'primary'),
-    'local',
-  )
-  .option('--at-least <token>', 'wait until the write of this token is in the answer')
-  .option('--all-sites', 'read at every site and compare; exit 5 when they differ');
+}).option('--all-sites', 'read at every site and compare; exit 5 when they differ');
+addReadFlags(get);
 
 function rowPath({ keyspace, name, table }: NamedTable, words: readonly string[]): string {
   keyFromWords(table, words);

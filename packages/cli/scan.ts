@@ -5,19 +5,16 @@ import { type ScanEnd, scanBlocks } from '@tidemark/client/ndjson';
 import { splitTableName } from '@tidemark/client/table';
 import { arrowBytes } from './arrow-scan.ts';
 import { EXIT } from './exit-code.ts';
-import { collected, command, oneOf, wholeNumber } from './invocation.ts';
+import { command, oneOf } from './invocation.ts';
 import { knownTable } from './keyspace-of.ts';
 import type { Output } from './output.ts';
+import { addQueryFlags, addReadFlags, type ReadFlags, readOptionsOf } from './read-flags.ts';
 import { PRINTERS, TEXT_FORMS, type TextForm } from './scan-print.ts';
 import { queryFromWords, type ScanWords } from './scan-words.ts';
 
 const FORMATS = [...TEXT_FORMS, 'arrow'] as const;
 
-type Flags = ScanWords & {
-  readonly output?: (typeof FORMATS)[number];
-  readonly read: 'local' | 'primary';
-  readonly atLeast?: string;
-};
+type Flags = ScanWords & ReadFlags & { readonly output?: (typeof FORMATS)[number] };
 type Json = Readonly<Record<string, unknown>>;
 
 export const scan = command<Flags>(
@@ -28,9 +25,7 @@ export const scan = command<Flags>(
     await using db = await invocation.open();
     const place = splitTableName(name!);
     const query = JSON.stringify(queryFromWords(await knownTable(db, place), flags));
-    const at = flags.site === undefined ? {} : { at: flags.site };
-    const atLeast = flags.atLeast === undefined ? {} : { atLeast: flags.atLeast };
-    const options = { ...at, ...atLeast, read: flags.read };
+    const options = readOptionsOf(flags);
     const form = flags.output ?? (flags.json === true ? 'json' : 'table');
     if (form === 'arrow') {
       await pass(arrowBytes(db, place, query, options));
@@ -41,20 +36,9 @@ export const scan = command<Flags>(
     await print(blocks, form, output);
     return EXIT.done;
   },
-)
-  .option('--where <condition>', 'like delay>60, origin=SAN or origin in SAN,LAX (may be repeated)', collected)
-  .option('--select <list>', 'like origin,avg(delay) as late,count(*) as n')
-  .option('--group-by <columns>', 'columns with commas between')
-  .option('--order-by <list>', 'like late desc,origin')
-  .option('--limit <rows>', 'rows at most', wholeNumber(1))
-  .option('-o, --output <form>', FORMATS.join(', '), oneOf(...FORMATS))
-  .option(
-    '--read <from>',
-    'local: what a site has applied; primary: the newest committed',
-    oneOf('local', 'primary'),
-    'local',
-  )
-  .option('--at-least <token>', 'wait until the write of this token is in the answer');
+).option('-o, --output <form>', FORMATS.join(', '), oneOf(...FORMATS));
+addQueryFlags(scan);
+addReadFlags(scan);
 
 /** Bytes as they come, no faster than they are taken. */
 async function pass(chunks: AsyncIterable<Uint8Array>): Promise<void> {

@@ -11,10 +11,11 @@ import { EXIT } from './exit-code.ts';
 import { command, oneOf } from './invocation.ts';
 import { readKeyspace } from './keyspace-of.ts';
 import { writeParquet } from './parquet-export.ts';
+import { addReadFlags, type ReadFlags, readOptionsOf } from './read-flags.ts';
 import { PRINTERS, TEXT_FORMS, type TextForm } from './scan-print.ts';
 import { type SqlTable, tablesIn } from './sql-tables.ts';
 
-type Flags = { readonly output?: TextForm; readonly read: 'local' | 'primary'; readonly atLeast?: string };
+type Flags = ReadFlags & { readonly output?: TextForm };
 
 export const sql = command<Flags>(
   'sql <query>',
@@ -27,9 +28,7 @@ export const sql = command<Flags>(
     try {
       for (const [number, table] of (await knownTables(db, tablesIn(query!))).entries()) {
         const path = join(folder, `${number}.parquet`);
-        const at = flags.site === undefined ? {} : { at: flags.site };
-        const atLeast = flags.atLeast === undefined ? {} : { atLeast: flags.atLeast };
-        const batches = arrowBatches(db, table, '{}', { ...at, ...atLeast, read: flags.read });
+        const batches = arrowBatches(db, table, '{}', readOptionsOf(flags));
         const { rows } = await writeParquet(path, batches);
         output.progress(`${rows} rows of ${table.keyspace}.${table.name}`, null);
         await duckdb.nameFile(table, path);
@@ -43,15 +42,8 @@ export const sql = command<Flags>(
       await rm(folder, { recursive: true, force: true });
     }
   },
-)
-  .option('-o, --output <form>', TEXT_FORMS.join(', '), oneOf(...TEXT_FORMS))
-  .option(
-    '--read <from>',
-    'local: what a site has applied; primary: the newest committed',
-    oneOf('local', 'primary'),
-    'local',
-  )
-  .option('--at-least <token>', 'wait until the write of this token is in the answer');
+).option('-o, --output <form>', TEXT_FORMS.join(', '), oneOf(...TEXT_FORMS));
+addReadFlags(sql);
 
 /** Those of the names that sites have; the others may be DuckDB's own. @throws {Fault} `invalid`: none was found. */
 async function knownTables(db: Database, named: readonly SqlTable[]): Promise<SqlTable[]> {
