@@ -7,7 +7,7 @@ import { EXIT, type ExitCode, exitCodeOf } from './exit-code.ts';
 import { Output } from './output.ts';
 
 /** Where a site listens when nothing else is said. */
-export const DEFAULT_URL = 'http://127.0.0.1:7410';
+const DEFAULT_URL = 'http://127.0.0.1:7410';
 
 const TIMEOUT_MS = 30_000;
 

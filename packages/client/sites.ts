@@ -171,7 +171,7 @@ function sitesIn(status: Status | null): [string, string][] {
 }
 
 /** @throws {Fault} `invalid`: not an http(s) address. */
-export function siteAddress(text: string): string {
+function siteAddress(text: string): string {
   const url = URL.parse(text);
   if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) {
     return `${url.origin}${url.pathname}`.replace(/\/+$/, '');

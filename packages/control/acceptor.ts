@@ -173,7 +173,7 @@ export function answerOf(
  * Why a writer's lease is not renewed here (rule 15); null when it is. It goes by what this acceptor accepted, chosen or
  * not: an election that was chosen stands at a majority, and one of any majority asked says no.
  */
-export function leaseRefusal(
+function leaseRefusal(
   { accepted }: Vote,
   { epoch, writerId }: { readonly epoch: number; readonly writerId: string },
 ): string | null {

@@ -6,7 +6,6 @@ import {
   type Catalog,
   controlRecordOf,
   type Definition,
-  definitionNamed,
   definitionOf,
   EMPTY_CATALOG,
   learn,
@@ -58,10 +57,8 @@ describe('catalog', () => {
         definitionOf(keyspaceNamed('a', newer), 11),
       ];
       const catalog = learnAll([second, first]);
-      expect(definitionNamed(catalog, 'a')?.keyspace.partitions).toBe(older);
-      expect(catalog.get('a')).toHaveLength(2);
+      expect(catalog.get('a')!.map(({ keyspace }) => keyspace.partitions)).toEqual([older, newer]);
     }
-    expect(definitionNamed(EMPTY_CATALOG, 'b')).toBeNull();
   });
 
   it('counts a copy in another site’s control log as the same definition', () => {

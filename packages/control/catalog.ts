@@ -45,11 +45,6 @@ function byAge(a: Definition, b: Definition): number {
   return a.stampMs - b.stampMs || (a.json < b.json ? -1 : 1);
 }
 
-/** The definition of that name that holds. */
-export function definitionNamed(catalog: Catalog, name: string): Definition | null {
-  return catalog.get(name)?.[0] ?? null;
-}
-
 /** Where a control log is. */
 export type ControlLogName = { readonly cluster: string; readonly origin: string };
 

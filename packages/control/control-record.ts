@@ -23,7 +23,7 @@ const BALLOT = {
 } as const;
 
 /** The Avro schema of a control record. */
-export const CONTROL_SCHEMA = {
+const CONTROL_SCHEMA = {
   type: 'record',
   name: 'Control',
   namespace: 'tidemark.v1',

@@ -38,7 +38,6 @@ export type DecisionKind = (typeof DECISION_KINDS)[number];
 
 /** `begun`: nominated, and nothing is known yet of how it ended. */
 export const DECISION_OUTCOMES = ['begun', 'refused', 'superseded', 'failed', 'done'] as const;
-export type DecisionOutcome = (typeof DECISION_OUTCOMES)[number];
 
 /** The phase in which a candidate changes the register for the first time: before it, nothing was changed. */
 export const PHASE_NAMED = 'being named in the register';

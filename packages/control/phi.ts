@@ -13,9 +13,6 @@ export type PhiState = {
 
 export const NOT_HEARD: PhiState = { heardMs: null, intervalsMs: [] };
 
-/** From here on a process of the own site is taken for gone. */
-export const PHI_GONE = 8;
-
 const INTERVALS_KEPT = 100;
 /** Fewer say nothing about how regular it is. */
 const INTERVALS_MIN = 3;

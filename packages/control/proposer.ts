@@ -129,7 +129,7 @@ export type Quorum = {
   readonly need: number;
 };
 
-export function quorumOf(base: RegisterValue, replaces: string | null, rules: RegisterRules = RULES): Quorum {
+function quorumOf(base: RegisterValue, replaces: string | null, rules: RegisterRules = RULES): Quorum {
   const all = voters(base);
   const majority = majorityOf(all.length) - (rules.majorities ? 0 : 1);
   if (isUnfounded(base)) {

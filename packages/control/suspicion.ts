@@ -129,7 +129,7 @@ function tick(before: SuspicionState, { nowMs, heldUpMs }: SuspicionEvent & { ki
 /** Silence of each sign in ms; null for one that cannot be measured here. */
 export type Signs = { readonly dataMs: number | null; readonly probeMs: number | null; readonly beatMs: number | null };
 
-export function signsOf(state: SuspicionState, nowMs: number): Signs {
+function signsOf(state: SuspicionState, nowMs: number): Signs {
   const since = (heardMs: number | null): number => Math.max(0, nowMs - Math.max(heardMs ?? 0, state.listeningMs));
   return {
     dataMs: state.hasCopy ? since(state.barrierMs) : null,

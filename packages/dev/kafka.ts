@@ -206,9 +206,3 @@ export async function startKafka(settings: KafkaSettings): Promise<KafkaServer> 
   await server.start();
   return server;
 }
-
-/** `count` ready brokers, each a cluster of its own, started at once in folders `<folder>/kafka-1` and so on. */
-export async function startKafkas(count: number, settings: KafkaSettings): Promise<KafkaServer[]> {
-  const folders = Array.from({ length: count }, (_, index) => join(settings.folder, `kafka-${index + 1}`));
-  return Promise.all(folders.map((folder) => startKafka({ folder, reaper: settings.reaper })));
-}

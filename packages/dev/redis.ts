@@ -43,7 +43,7 @@ export function redisObstacle(): string | null {
  *
  * @throws {Fault} `unavailable`: neither can be had.
  */
-export async function redisProgram(): Promise<string> {
+async function redisProgram(): Promise<string> {
   const installed = findProgram('redis-server');
   if (installed !== null) return installed;
   const obstacle = redisObstacle();

@@ -203,7 +203,7 @@ function splitAddress(address: string): [string, number] {
 }
 
 /** The result of `work`, or an error after `ms`. The work itself goes on. */
-export async function withDeadline<T>(clock: Clock, ms: number, work: () => Promise<T>): Promise<T> {
+async function withDeadline<T>(clock: Clock, ms: number, work: () => Promise<T>): Promise<T> {
   const done = new AbortController();
   const late = clock.sleep(ms, done.signal).then(() => done.signal);
   try {

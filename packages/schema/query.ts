@@ -37,7 +37,7 @@ const conditionShape: z.ZodType<ConditionJson> = z.lazy(() =>
 const DEPTH_MAX = 32;
 
 /** The body of `POST /v1/{keyspace}/{table}/scan`. */
-export const queryShape = z.strictObject({
+const queryShape = z.strictObject({
   /** Columns and aggregates; all columns when left out. */
   select: z
     .array(z.union([z.string(), aggregateShape]))

@@ -71,14 +71,8 @@ export function dateFromText(text: string): number {
 export function parseTimestamp(text: string): number {
   const us = timestampFromText(text);
   if (!Number.isNaN(us)) return us;
-  throw nonsense('timestamp', text, 'RFC 3339 between 1684-07-28 and 2255-06-05, like 2001-01-10T18:20:00Z');
-}
-
-/** @throws {Fault} `invalid`: not `YYYY-MM-DD`, or a day that does not exist. */
-export function parseDate(text: string): number {
-  const days = dateFromText(text);
-  if (!Number.isNaN(days)) return days;
-  throw nonsense('date', text, 'a day that exists, like 2001-01-10');
+  const expected = 'RFC 3339 between 1684-07-28 and 2255-06-05, like 2001-01-10T18:20:00Z';
+  throw new Fault('invalid', `timestamp "${text}", expected ${expected}`, { got: text, expected });
 }
 
 /** RFC 3339 in UTC with as many fraction digits as it takes: none, three or six. */
@@ -143,8 +137,4 @@ function digitAt(text: string, at: number): number {
 
 function padded(value: number, width: number): string {
   return String(value).padStart(width, '0');
-}
-
-function nonsense(what: string, got: string, expected: string): Fault {
-  return new Fault('invalid', `${what} "${got}", expected ${expected}`, { got, expected });
 }

@@ -25,7 +25,7 @@ export type RefillParts = {
 };
 
 /** The oldest closed reign that the copies do not hold whole; null when there is none. Pure. */
-export function nextToFill(value: RegisterValue, { copies }: SiteCopies): Reign | null {
+function nextToFill(value: RegisterValue, { copies }: SiteCopies): Reign | null {
   const missing = value.reigns.find(({ site, epoch, cuts }) => {
     const copy = copies.find(({ origin }) => origin === site);
     return cuts !== null && copy !== undefined && !reachesCuts(epoch, cuts, copy.positions);

@@ -17,7 +17,7 @@ import type { TableStore } from './stores.ts';
 export type JsonRow = Record<string, JsonCell>;
 
 /** Rows a range gives at most, and when it is not said. */
-export const RANGE_ROWS_MAX = 10_000;
+const RANGE_ROWS_MAX = 10_000;
 const RANGE_ROWS = 100;
 
 export function rowToJson(table: Table, row: StoredRow): JsonRow {

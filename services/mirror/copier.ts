@@ -17,7 +17,7 @@ import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
 
 /** The header that says where a record stood at its origin: a hint where to read on. */
-export const ORIGIN_OFFSET_HEADER = 'tidemark-origin-offset';
+const ORIGIN_OFFSET_HEADER = 'tidemark-origin-offset';
 
 const RETRY_MS_MIN = 200;
 const RETRY_MS_MAX = 5_000;

@@ -52,7 +52,7 @@ const RULE_OF_CAUSE = {
   takeover: 'an election that stood unchanged for about 10 s may be taken over by another whole member',
 } as const satisfies Record<Cause, string>;
 
-export function decisionOfElection({ keyspace, site, campaign, outcome, atMs, id }: EndedElection): Decision {
+function decisionOfElection({ keyspace, site, campaign, outcome, atMs, id }: EndedElection): Decision {
   const { cause, reason } = campaign;
   const common = {
     ...NOTHING_ELSE,

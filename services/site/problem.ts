@@ -3,7 +3,7 @@
 import { STATUS_CODES } from 'node:http';
 import { Fault, type FaultKind, isFault, messageOf } from '@tidemark/world/fault';
 
-export const PROBLEM_TYPE = 'application/problem+json';
+const PROBLEM_TYPE = 'application/problem+json';
 
 /** The body of every answer that is not a success. */
 export type Problem = {

@@ -14,7 +14,7 @@ import {
 } from './address.ts';
 
 /** The services a site is made of; any set of them runs in one process. */
-export const ROLES = ['writer', 'mirror', 'applier', 'watchdog'] as const;
+const ROLES = ['writer', 'mirror', 'applier', 'watchdog'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Under which a process stands on the board: `site` when it is all of one. */

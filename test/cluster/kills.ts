@@ -17,7 +17,7 @@ const COUNTERS = table('kills.counters', {
   sortKey: ['id'],
 });
 
-export const KILLS_KEYSPACE = {
+const KILLS_KEYSPACE = {
   keyspace: 'kills',
   mode: 'single',
   primary: 'paris',

@@ -16,7 +16,7 @@ export type CellVerdict = 'there' | 'superseded' | 'lost' | 'conflicting';
 export const CELL_VERDICTS = ['there', 'superseded', 'lost', 'conflicting'] as const;
 
 /** The name under which a row delete is classified; no column has it. */
-export const ROW_DELETE = '$delete';
+const ROW_DELETE = '$delete';
 
 /** Column name → verdict; a row that touches no cell but its key is classified under its last key column. */
 export type RowVerdicts = Readonly<Record<string, CellVerdict>>;

@@ -30,7 +30,7 @@ export type TailSummary = {
   readonly fate: TailFate;
 };
 
-export function tailFolder(keyspace: string): string {
+function tailFolder(keyspace: string): string {
   return `tails/${keyspace}`;
 }
 
