@@ -12,6 +12,7 @@ import { failover } from './failover.ts';
 import { get } from './get.ts';
 import { load } from './load.ts';
 import { put } from './put.ts';
+import { readmit } from './readmit.ts';
 import { replay } from './replay.ts';
 import { returnSite } from './return.ts';
 import { scan } from './scan.ts';
@@ -31,7 +32,7 @@ const program = new Command('tidemark')
   .version(version)
   .showHelpAfterError('(--help says more)');
 const data = [apply, load, put, get, scan, sql, exportTable, store, schema, replay];
-const sites = [status, switchover, failover, returnSite, watchdog, explain, verify, drill];
+const sites = [status, switchover, failover, returnSite, readmit, watchdog, explain, verify, drill];
 for (const one of [dev, serve, ...data, ...sites]) program.addCommand(one);
 for (const one of [program, ...program.commands, ...store.commands]) one.exitOverride();
 

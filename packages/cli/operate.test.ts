@@ -128,6 +128,25 @@ describe('watchdog', () => {
   });
 });
 
+describe('readmit', () => {
+  test.each([
+    ['is done', { outcome: 'done', version: 4 }, 0, /the vote of paris in travel counts again/],
+    ['is refused', { outcome: 'refused', words: 'it counts already', remedy: 'wait' }, 3, /it counts already\n.*wait/],
+  ])('%s, as the site says', async (_what, body, exit, words) => {
+    await using site = await ScriptedSite.start();
+    site.routes.set('POST /v1/watchdog/travel/readmit', { status: 200, body });
+    const { code, out } = await tidemark([site.url], 'readmit', 'paris', '--yes');
+    expect({ code, out }).toMatchObject({ code: exit, out: expect.stringMatching(words) });
+    expect(site.asked).toEqual([{ route: 'POST /v1/watchdog/travel/readmit', body: { site: 'paris' } }]);
+  });
+
+  test('forgets no vote unasked', async () => {
+    await using site = await ScriptedSite.start();
+    expect(await tidemark([site.url], 'readmit', 'paris')).toMatchObject({ code: 2, err: /say --yes/ });
+    expect(site.asked).toEqual([]);
+  });
+});
+
 describe('verify', () => {
   const verdict = (word: string) => ({ partition: 0, column: 'delay', verdict: word });
   test.each([

@@ -87,6 +87,11 @@ function headOf({ keyspace, kind, outcome, site, from, to, epoch }: Decision): s
         what: `resuming the automatic failover of ${ks}`,
         done: `the automatic failover of ${ks} was resumed`,
       });
+    case 'readmission':
+      return ended(outcome, {
+        what: `letting the vote of ${target} in ${ks} count again`,
+        done: `the vote of ${target} in ${ks} counts again`,
+      });
     case 'refusal':
       return `${site} refused to move ${ks} from ${source} to ${target}, and changed nothing`;
   }

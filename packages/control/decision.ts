@@ -18,6 +18,7 @@ import { z } from 'zod';
  * - `recommendation`: what an operator should do, as the rules do not let it be done automatically
  * - `return`: a lost site is a member again; `demotion`: a member lost something and does not count
  * - `tail`: records beyond a cut were written out; `pause`, `resume`: of automatic failover
+ * - `readmission`: the vote of a site that lost its control topic counts again
  * - `refusal`: an operator's or a watchdog's wish that no rule allows
  */
 export const DECISION_KINDS = [
@@ -32,6 +33,7 @@ export const DECISION_KINDS = [
   'tail',
   'pause',
   'resume',
+  'readmission',
   'refusal',
 ] as const;
 export type DecisionKind = (typeof DECISION_KINDS)[number];

@@ -141,6 +141,7 @@ export class VotedRegister implements Register {
    */
   readmit(site: string, signal?: AbortSignal): Promise<Changed> {
     return this.#inTurn(async () => {
+      if (!voters(this.#parts.initial).includes(site)) return { refused: `${site} has no vote in it` };
       const answer = await this.#ask(site, { kind: 'read' });
       if (answer === null) throw this.#unavailable(`the acceptor of ${site} did not answer`);
       return this.#change((value, id) => readmitAcceptor(value, id, site, answer.acceptor), signal, site);

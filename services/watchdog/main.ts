@@ -27,6 +27,7 @@ import { failoversIn, measuredModels } from './measured.ts';
 import { lookAround, type MoveSightParts } from './move-sight.ts';
 import { Moves } from './moves.ts';
 import { registerPauseRoute } from './pause-http.ts';
+import { registerReadmitRoute } from './readmit-http.ts';
 import { registerRegisterRoutes } from './register-http.ts';
 import { RegisterView } from './register-view.ts';
 import { type HeardBarrier, PULSE_ROUTE, Sentry } from './sentry.ts';
@@ -156,7 +157,7 @@ export class WatchdogService implements AsyncDisposable {
     const { site, logger } = this.#parts;
     const [own, counted] = [this.#acceptor?.id, acceptors[site]];
     if (own == null || counted === undefined || counted === own) return;
-    const remedy = `POST /v1/watchdog/${keyspace}/readmit {"site": "${site}"}`;
+    const remedy = `"tidemark readmit ${site} --keyspace ${keyspace}"`;
     const what = `register of ${keyspace}: the vote of ${site} does not count, as it lost its control topic: ${remedy}`;
     logger.error({ keyspace, acceptor: own, counted }, what);
   }
@@ -264,7 +265,12 @@ export class WatchdogService implements AsyncDisposable {
       registerOf: (keyspace) => this.registers.register(keyspace),
       record: (decision) => this.decisions.record(decision),
     });
-    registerRegisterRoutes(app, { site, acceptor: this.#acceptor, registers: this.registers });
+    registerReadmitRoute(app, {
+      ...this.#parts,
+      registerOf: (keyspace) => this.registers.votedRegister(keyspace),
+      record: (decision) => this.decisions.record(decision),
+    });
+    registerRegisterRoutes(app, { site, acceptor: this.#acceptor });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
