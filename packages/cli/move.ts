@@ -33,7 +33,7 @@ export function moveCommand<F extends MoveFlags>(
 type Phase = { readonly name: string; readonly ms: number };
 
 /** What the job says in a sentence, what helps where it was refused, and its phases as a table. */
-function moveInWords(facts: JobFacts): string {
+export function moveInWords(facts: JobFacts): string {
   const { words, remedy, phases, outcome } = facts;
   const parts = [typeof words === 'string' ? words : factsInWords(facts)];
   if (outcome === 'refused') parts[0] = `refused, and nothing was changed: ${parts[0]}`;
