@@ -69,16 +69,16 @@ async function reportFolder(folder: string, verify: boolean, depth = 0): Promise
 }
 
 function partitionText(report: PartitionReport): string {
-  const { folder, table, format, generation, positions, rows, bytes, segments, damage } = report;
+  const { folder, table, format, generation, positions, rows, live, bytes, segments, damage } = report;
   const places = Object.entries(positions).map(([origin, at]) => `${origin} ${formatPosition(at)}`);
   const lines = [
     `${folder}: table ${table ?? '(none)'}, format ${format}, generation ${generation}`,
     `  positions  ${places.length === 0 ? 'none' : places.join(', ')}`,
-    `  ${segments.length} segments, ${rows} rows, ${bytes} bytes${perRow(bytes, rows)}`,
+    `  ${segments.length} segments, ${rows} rows, ${live} of them live, ${bytes} bytes${perRow(bytes, rows)}`,
   ];
   for (const segment of segments) {
     const range = `${JSON.stringify(segment.first)} to ${JSON.stringify(segment.last)}`;
-    lines.push('', `  ${segment.name}: ${segment.rows} rows${perRow(segment.bytes, segment.rows)}, ${range}`);
+    lines.push('', `  ${segment.name}: ${segment.rows} rows, ${segment.live} live${perRow(segment.bytes, segment.rows)}, ${range}`);
     lines.push(fileLines(segment.files, segment.rows).replace(/^/gm, '    '));
   }
   return [...lines, ...damage.map((text) => `  DAMAGED ${text}`)].join('\n');

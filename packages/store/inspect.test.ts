@@ -50,7 +50,9 @@ describe('inspecting a partition', () => {
     expect(report).toMatchObject({ folder: FOLDER, table: 'flights', damage: [] });
     expect(Object.keys(report.positions).sort()).toEqual(['paris', 'tokyo']);
     expect(report.segments).toHaveLength(3);
-    expect(report.rows).toBeGreaterThanOrEqual(live);
+    expect(report.live).toBeGreaterThanOrEqual(live);
+    expect(report.live).toBeLessThan(report.rows);
+    expect(report.segments.reduce((sum, segment) => sum + segment.live, 0)).toBe(report.live);
     for (const { name, bytes, files } of report.segments) {
       expect(files.map(({ file }) => file).sort()).toEqual(
         (await disk.list(`${FOLDER}/${name}`)).filter((file) => !file.startsWith('live-')).sort(),

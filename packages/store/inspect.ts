@@ -44,6 +44,10 @@ export type FileReport = {
 export type SegmentReport = {
   readonly name: string;
   readonly rows: number;
+  /** Rows that no other segment has anew. */
+  readonly live: number;
+  /** What a flush or a compaction found wrong with it; null when nothing was. */
+  readonly setAside: string | null;
   readonly bytes: number;
   /** First and last row key, as values. */
   readonly first: readonly JsonCell[];
@@ -58,6 +62,8 @@ export type PartitionReport = {
   readonly table: string | null;
   readonly positions: Readonly<Record<string, Position>>;
   readonly rows: number;
+  /** Rows of its segments that no other segment has anew: each key once, deleted rows among them. */
+  readonly live: number;
   readonly bytes: number;
   readonly segments: readonly SegmentReport[];
   /** What is wrong: files and blocks with both sums. Empty when nothing was found. */
@@ -83,13 +89,24 @@ export async function inspectPartition(disk: Disk, folder: string, verify: boole
         if (verify) await checkSum(disk, path, file.bytes, file.crc);
         files.push(await inspectFile(disk, path, file.bytes, manifest.table, damage));
       } catch (error) {
-        if (!isFault(error)) throw error;
-        damage.push(messageOf(error));
+        noteDamage(error, damage);
       }
     }
-    const { name, rows, first, last } = summary;
-    const bytes = summary.files.reduce((sum, file) => sum + file.bytes, 0);
-    segments.push({ name, rows, bytes, first: keyOf(manifest.table, first), last: keyOf(manifest.table, last), files });
+    const bits = summary.live;
+    if (verify && bits !== null) {
+      const path = `${folder}/${summary.name}/${bits.name}`;
+      await checkSum(disk, path, bits.bytes, bits.crc).catch((error: unknown) => noteDamage(error, damage));
+    }
+    segments.push({
+      name: summary.name,
+      rows: summary.rows,
+      live: summary.rows - (bits?.dead ?? 0),
+      setAside: summary.damage,
+      bytes: summary.files.reduce((sum, file) => sum + file.bytes, 0),
+      first: keyOf(manifest.table, summary.first),
+      last: keyOf(manifest.table, summary.last),
+      files,
+    });
   }
   return {
     folder,
@@ -98,6 +115,7 @@ export async function inspectPartition(disk: Disk, folder: string, verify: boole
     table: manifest.table?.name ?? null,
     positions: manifest.positions,
     rows: segments.reduce((sum, segment) => sum + segment.rows, 0),
+    live: segments.reduce((sum, segment) => sum + segment.live, 0),
     bytes: segments.reduce((sum, segment) => sum + segment.bytes, 0),
     segments,
     damage,
@@ -118,6 +136,12 @@ async function newestManifest(disk: Disk, folder: string, damage: string[]): Pro
   }
   if (problem !== null) throw problem;
   return null;
+}
+
+/** Faults are what was looked for; anything else goes on. */
+function noteDamage(error: unknown, damage: string[]): void {
+  if (!isFault(error)) throw error;
+  damage.push(messageOf(error));
 }
 
 async function checkSum(disk: Disk, path: string, bytes: number, crc: number): Promise<void> {
