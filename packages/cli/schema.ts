@@ -1,6 +1,6 @@
 /** `tidemark schema`: the schemas that other programs need, as JSON on standard output. */
 
-import { ENVELOPE_SCHEMA } from '@tidemark/schema/envelope';
+import { ENVELOPE_SCHEMA } from '@tidemark/schema/envelope-schema';
 import { ROW_MUTATION_SCHEMA, tableSchema } from '@tidemark/schema/ingest-schema';
 import { KEYSPACE_FILE } from '@tidemark/schema/keyspace-file';
 import { EXIT } from './exit-code.ts';

@@ -12,8 +12,8 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import { z } from 'zod';
-import { decodeColumn, encodeColumn } from './column-codec.ts';
-import { type ColumnType, formatColumnType, LIMITS, parseColumnType, physicalOf, type Value } from './column-type.ts';
+import { decodeColumn } from './column-codec.ts';
+import { type ColumnType, formatColumnType, LIMITS, parseColumnType, physicalOf } from './column-type.ts';
 import { CELL, ColumnVector } from './column-vector.ts';
 import { checkDynamicColumns } from './evolve.ts';
 import { checkKeyLength, writeKeyPartOf } from './key.ts';
@@ -22,15 +22,14 @@ import { ROW, type RowBatch } from './row-batch.ts';
 import { type NewColumn, NewColumns, tooMany, unknownColumn } from './row-writer.ts';
 import { type Column, columnNamed, keyColumns, type Table } from './table.ts';
 import { DATE_DAYS_MAX, DATE_DAYS_MIN, TIMESTAMP_US_MAX } from './time.ts';
-import { setValue } from './value-at.ts';
 
 export const COLUMNAR_CONTENT_TYPE = 'application/vnd.tidemark.columns';
 
 /** A few bytes can stand for many cells and a dictionary's entry for many bytes: bounds on what they unfold to. */
 const CELLS_MAX = 4 * 1024 * 1024;
 const BATCH_BYTES_MAX = 64 * 1024 * 1024;
-const DELETE = '$delete';
-const BOOLEAN: ColumnType = { name: 'boolean' };
+/** Of a column of booleans: the row is deleted. */
+export const DELETE = '$delete';
 /** Types that a column can come into being with. */
 const DYNAMIC_TYPES = new Set(['boolean', 'long', 'double', 'string', 'bytes']);
 
@@ -41,43 +40,6 @@ const HEADER = z.strictObject({
     .min(1)
     .max(LIMITS.rowColumnsMax + 1),
 });
-
-/** A column to send. */
-export type ColumnarColumn = { readonly name: string; readonly type: ColumnType; readonly vector: ColumnVector };
-
-/** Rows 0 … rowCount − 1 of some vectors as bytes to send. */
-export function encodeColumnar(columns: readonly ColumnarColumn[], rowCount: number): Buffer {
-  const parts = columns.map(({ vector }) => {
-    vector.reserveRows(rowCount);
-    return encodeColumn(vector, null, 0, rowCount);
-  });
-  const entries = columns.map(({ name, type }, i) => ({ name, type: formatColumnType(type), bytes: parts[i]!.length }));
-  const header = Buffer.from(JSON.stringify({ rowCount, columns: entries }));
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(header.length);
-  return Buffer.concat([length, header, ...parts]);
-}
-
-/** A row to send: undefined or missing = untouched, null = cell deleted, `$delete` = row deleted. */
-export type ValueRow = { readonly [column: string]: Value | null | undefined };
-
-/** Rows of values as bytes to send. Columns that no row touches are left out. */
-export function encodeColumnarRows(types: ReadonlyMap<string, ColumnType>, rows: readonly ValueRow[]): Buffer {
-  const columns: ColumnarColumn[] = [];
-  for (const [name, type] of [...types, [DELETE, BOOLEAN] as const]) {
-    const vector = new ColumnVector(physicalOf(type));
-    let touched = false;
-    rows.forEach((row, i) => {
-      const value = row[name];
-      if (value === undefined) return;
-      touched = true;
-      if (value === null) vector.setDeleted(i);
-      else setValue(vector, i, value);
-    });
-    if (touched) columns.push({ name, type, vector });
-  }
-  return encodeColumnar(columns, rows.length);
-}
 
 /** A column that came, with the table's column it goes to; null for `$delete`. */
 type Arrived = { readonly column: Column | null; readonly bytes: Buffer };

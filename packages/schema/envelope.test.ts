@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { accept, emptyPrefix, type Prefix } from './accept.ts';
-import { type Body, ENVELOPE_SCHEMA, epochSeed, NO_CHAIN, openRecord, sealRecord, type Unsealed } from './envelope.ts';
+import { type Body, epochSeed, NO_CHAIN, openRecord, sealRecord, type Unsealed } from './envelope.ts';
+import { ENVELOPE_SCHEMA } from './envelope-schema.ts';
 import { canonicalForm, fingerprint, rabin } from './fingerprint.ts';
 
 const NAME = { cluster: 'c1', keyspace: 'travel', origin: 'paris', partition: 3 };

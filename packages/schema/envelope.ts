@@ -11,118 +11,11 @@ import { createHash, hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { Fault } from '@tidemark/world/fault';
 import avro from 'avsc';
+import { CHAIN_BYTES, CHECKSUM_BYTES, ENVELOPE_SCHEMA } from './envelope-schema.ts';
 import { fingerprint } from './fingerprint.ts';
 import { decodeMutateRecord, encodeMutateRecord } from './mutate-wire.ts';
 
-const CHAIN_BYTES = 16;
-const CHECKSUM_BYTES = 4;
 const HEADER_BYTES = 10;
-
-/** The Avro schema of a record; its canonical text is what `tidemark schema envelope` prints. */
-export const ENVELOPE_SCHEMA = {
-  type: 'record',
-  name: 'Record',
-  namespace: 'tidemark.v1',
-  fields: [
-    { name: 'cluster', type: 'string' },
-    { name: 'keyspace', type: 'string' },
-    { name: 'origin', type: 'string' },
-    { name: 'epoch', type: 'long' },
-    { name: 'partition', type: 'int' },
-    { name: 'seq', type: 'long' },
-    { name: 'stampMs', type: 'long' },
-    { name: 'stampCounter', type: 'int' },
-    { name: 'writer', type: 'int' },
-    { name: 'committed', type: 'long' },
-    {
-      name: 'body',
-      type: [
-        { type: 'record', name: 'Genesis', fields: [{ name: 'logId', type: 'string' }] },
-        {
-          type: 'record',
-          name: 'Fence',
-          fields: [
-            { name: 'closes', type: 'long' },
-            { name: 'by', type: 'long' },
-            { name: 'nonce', type: 'string' },
-          ],
-        },
-        {
-          type: 'record',
-          name: 'EpochStart',
-          fields: [
-            { name: 'writerId', type: 'string' },
-            { name: 'previousOrigin', type: 'string' },
-            { name: 'previousEpoch', type: 'long' },
-            { name: 'cutSeq', type: 'long' },
-            { name: 'cutChain', type: { type: 'fixed', name: 'Chain', size: CHAIN_BYTES } },
-          ],
-        },
-        {
-          type: 'record',
-          name: 'Mutate',
-          fields: [
-            { name: 'table', type: 'int' },
-            { name: 'schemaVersion', type: 'int' },
-            { name: 'requestId', type: 'string' },
-            {
-              name: 'source',
-              type: [
-                'null',
-                {
-                  type: 'record',
-                  name: 'IngestSource',
-                  fields: [
-                    { name: 'partition', type: 'int' },
-                    { name: 'first', type: 'long' },
-                    { name: 'last', type: 'long' },
-                  ],
-                },
-              ],
-            },
-            { name: 'rowCount', type: 'int' },
-            { name: 'keys', type: 'bytes' },
-            { name: 'flags', type: 'bytes' },
-            { name: 'stampOffsets', type: 'bytes' },
-            {
-              name: 'columns',
-              type: {
-                type: 'array',
-                items: {
-                  type: 'record',
-                  name: 'Cells',
-                  fields: [
-                    { name: 'column', type: 'int' },
-                    { name: 'cells', type: 'bytes' },
-                  ],
-                },
-              },
-            },
-          ],
-        },
-        {
-          type: 'record',
-          name: 'Schema',
-          fields: [
-            { name: 'version', type: 'int' },
-            { name: 'keyspace', type: 'string' },
-          ],
-        },
-        { type: 'record', name: 'Noop', fields: [] },
-        {
-          type: 'record',
-          name: 'Barrier',
-          fields: [
-            { name: 'heads', type: { type: 'array', items: 'long' } },
-            { name: 'committed', type: { type: 'array', items: 'long' } },
-          ],
-        },
-      ],
-    },
-    { name: 'chain', type: 'Chain' },
-    { name: 'checksum', type: { type: 'fixed', name: 'Checksum', size: CHECKSUM_BYTES } },
-  ],
-} as const;
 
 /** First in every partition of a topic, and appended again before each trim: the topic's identity. Never mirrored. */
 export type GenesisBody = { readonly kind: 'Genesis'; readonly logId: string };

@@ -1,7 +1,8 @@
 import avro from 'avsc';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ENVELOPE_SCHEMA, type MutateBody, type Unsealed } from './envelope.ts';
+import type { MutateBody, Unsealed } from './envelope.ts';
+import { ENVELOPE_SCHEMA } from './envelope-schema.ts';
 import { decodeMutateRecord, encodeMutateRecord } from './mutate-wire.ts';
 
 type MutateRecord = Unsealed & { readonly body: MutateBody };

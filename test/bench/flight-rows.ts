@@ -2,7 +2,7 @@
 
 import { FLIGHTS_TABLE, flights } from '@tidemark/cli/load/flights';
 import { type ColumnType, parseColumnType } from '@tidemark/schema/column-type';
-import { encodeColumnarRows, type ValueRow } from '@tidemark/schema/columnar';
+import { encodeColumnarRows, type ValueRow } from '@tidemark/schema/columnar-write';
 import { evolve } from '@tidemark/schema/evolve';
 import { parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
 import type { Keyspace } from '@tidemark/schema/table';

@@ -3,7 +3,8 @@
 import type { Database, Receipt, WriteOptions } from '@tidemark/client';
 import { valueFromJson } from '@tidemark/schema/cell-value';
 import type { ColumnType } from '@tidemark/schema/column-type';
-import { COLUMNAR_CONTENT_TYPE, encodeColumnarRows, type ValueRow } from '@tidemark/schema/columnar';
+import { COLUMNAR_CONTENT_TYPE } from '@tidemark/schema/columnar';
+import { encodeColumnarRows, type ValueRow } from '@tidemark/schema/columnar-write';
 import { isFault } from '@tidemark/world/fault';
 
 /** `columns` costs this side more and the site less; with the site on another machine that is the faster way. */
