@@ -24,23 +24,24 @@ export function overtaken(random: Random, atMs: number, { data }: Shape): SimFau
     data.filter((name) => name !== site),
   );
   const forMs = integerBetween(random, 1_500, 4_000);
-  const ms = integerBetween(random, 200, 2_500);
-  const late = (of: string): SimFault => ({ kind: 'late', atMs, forMs, site, of: `/v1/internal/${of}`, ms });
-  const pause = {
-    kind: 'pause',
-    site,
-    atMs: integerBetween(random, 0, 100),
-    forMs: integerBetween(random, 300, 3_000),
-  } as const;
+  const late = { kind: 'late', atMs: 0, forMs, site, ms: integerBetween(random, 100, 700) } as const;
+  const pauseMs = { atMs: integerBetween(random, 0, 250), forMs: integerBetween(random, 300, 1_500) };
   const slow = pick<SimFault>(random, [
-    late('fence'),
-    late('copies'),
-    late('fence'),
-    { kind: 'when', atMs, forMs: 3_000, sees: 'named', site, brings: pause },
+    { ...late, of: '/v1/internal/fence' },
+    { ...late, of: '/v1/internal/register' },
+    { kind: 'pause', ...pauseMs, site },
   ]);
-  const brings = nomination(random, integerBetween(random, 0, 400), second);
+  const brings = nomination(random, integerBetween(random, 0, 150), second);
+  // The second one stands still in its turn: whoever comes to the commit first finds the other one named.
+  const rest = {
+    kind: 'pause',
+    site: second,
+    atMs: integerBetween(random, 0, 150),
+    forMs: integerBetween(random, 600, 3_000),
+  } as const;
   return [
-    slow,
+    { kind: 'when', atMs, forMs: 3_000, sees: 'named', site, brings: slow },
+    { kind: 'when', atMs, forMs: 5_000, sees: 'named', site: second, brings: rest },
     { kind: 'nominate', atMs: atMs + 10, forMs: 1, site, cause: 'failover' },
     { kind: 'when', atMs, forMs: 3_000, sees: 'named', site, brings },
   ];
