@@ -78,6 +78,8 @@ export class RegisterView implements AsyncDisposable {
   heard(value: RegisterValue): void {
     const before = this.current(value.keyspace);
     if (before !== null && before.version >= value.version) return;
+    const { keyspace, version, changeId } = value;
+    this.#parts.logger.info({ keyspace, version, changeId }, `register of ${keyspace} is at version ${version}`);
     this.#values.set(value.keyspace, value);
     for (const listener of this.#listeners) listener(value, before);
   }

@@ -10,21 +10,24 @@ import { MUTANTS, type Mutant } from './mutants/all.ts';
 
 export type Caught = { readonly seed: number; readonly rule: string; readonly words: string };
 
+const WORDS_MAX = 110;
 const TRIAL = fileURLToPath(new URL('mutants/trial.ts', import.meta.url));
 
 /** @returns the exit code: 1 when a mutant lived */
 export async function runMutants(seeds: number, only: string | null): Promise<number> {
   const mutants = MUTANTS.filter((mutant) => only === null || mutant.name === only);
   const alive: Mutant[] = [];
+  console.log(`mutant | rule | seed, of ${seeds} | invariant | words | seconds`);
   for (const mutant of mutants) {
     const beganMs = performance.now();
     const caught = await trial(mutant, seeds);
     const seconds = ((performance.now() - beganMs) / 1_000).toFixed(0);
     if (caught === null) alive.push(mutant);
-    const how = caught === null ? 'LIVES' : `seed ${caught.seed}: ${caught.rule}: ${caught.words.slice(0, 110)}`;
-    console.log(`${mutant.name.padEnd(34)} ${how} (${seconds} s)`);
+    const how =
+      caught === null ? 'LIVES' : `seed ${caught.seed} | ${caught.rule} | ${caught.words.slice(0, WORDS_MAX)}`;
+    console.log(`${mutant.name} | ${mutant.breaks} | ${how} | ${seconds} s`);
   }
-  console.log(`${mutants.length - alive.length} of ${mutants.length} mutants caught within ${seeds} seeds`);
+  console.log(`${mutants.length - alive.length} of ${mutants.length} caught`);
   return alive.length === 0 ? 0 : 1;
 }
 

@@ -4,12 +4,14 @@
  * records only of writers the register knows.
  */
 
+import type { RegisterAnswer, RegisterRequest } from '@tidemark/control/acceptor';
 import { type Ballot, formatBallot } from '@tidemark/control/ballot';
 import { decodeControl, isControl } from '@tidemark/control/control-record';
 import { CHANGES_KEPT, majorityOf, type RegisterValue, voters } from '@tidemark/control/register-value';
 import type { Envelope } from '@tidemark/schema/envelope';
 import { topicNames } from '@tidemark/schema/table';
 import type { Copies } from './copies.ts';
+import type { Reply, Request } from './exchange.ts';
 import { Votes } from './votes.ts';
 import type { SimWorld } from './world.ts';
 
@@ -18,6 +20,8 @@ export class Registers {
   newest: RegisterValue | null = null;
   readonly #votes = new Map<string, Votes>();
   readonly #chosen = new Map<number, RegisterValue>();
+  /** Changes that a majority voted for under one ballot. */
+  readonly #voted = new Set<string>();
   readonly #versions = new Map<string, string>();
   /** Epoch → site and writer, and where it ended. */
   readonly #writers = new Map<number, string>();
@@ -50,7 +54,27 @@ export class Registers {
     if (kind === 'Chosen') this.#checkChosen(votes, ballot, proposed, site);
     else this.#proposed(proposed);
     votes.accept(site, acceptor, ballot);
+    if (votes.countOf(ballot, proposed) >= majorityOf(voters(proposed).length)) this.#voted.add(proposed.changeId);
     if (votes.isChosen(ballot, proposed, this.#chosen.get(proposed.version - 1) ?? null)) this.#take(proposed);
+  }
+
+  /** Rule 7: an acceptor says yes only to what its control log has it promise, or vote for. */
+  answered(site: string, { path, body }: Request, reply: Reply): void {
+    const [, keyspace] = /^\/v1\/internal\/register\/(.+)$/.exec(path) ?? [];
+    const asked = body as RegisterRequest | null | undefined;
+    if (keyspace === undefined || (asked?.kind !== 'prepare' && asked?.kind !== 'accept') || reply.status !== 200)
+      return;
+    const { ok, acceptor, promised } = reply.body as RegisterAnswer;
+    if (!ok || this.#votes.get(keyspace)?.mayAnswer(asked.kind, acceptor, asked.ballot) === true) return;
+    const words = `${site} said yes to ${asked.kind} under ${formatBallot(asked.ballot)}, its log has it refuse`;
+    this.#world.fail('I1', `${words}; it says its promise is ${formatBallot(promised)}`);
+  }
+
+  /** Rule 8: what a process takes for chosen is. @param fields of a line in its log, of that or of anything else */
+  heard(site: string, fields: { readonly version?: unknown; readonly changeId?: unknown }): void {
+    const { version, changeId } = fields;
+    if (typeof changeId !== 'string' || version === 0 || this.#voted.has(changeId)) return;
+    this.#world.fail('I1', `${site} takes version ${version} (${changeId}) for chosen, no majority has accepted it`);
   }
 
   #checkChosen(votes: Votes, ballot: Ballot, value: RegisterValue, site: string): void {

@@ -88,8 +88,10 @@ class Run {
     }
     exchange.onReply = (site, request, reply) => {
       trace.note(site, `${request.method} ${request.path} ${reply.status}`);
+      this.#registers.answered(site, request, reply);
       checkAck(this.#world, this.#copies, this.#scenario.shape.degradeTo, request, reply);
     };
+    this.#world.onLog = (site, fields) => this.#registers.heard(site, fields);
     for (const site of this.#world.sites()) site.start();
   }
 

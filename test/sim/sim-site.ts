@@ -123,8 +123,11 @@ export class SimSite {
     const way = (to: string): Way => ({ process, links, from: this.name, to });
     const note =
       (level: string) =>
-      (_fields: object, message: string): void =>
-        process.isDead ? undefined : trace.note(this.name, `${level}: ${message}`);
+      (fields: object, message: string): void => {
+        if (process.isDead) return;
+        trace.note(this.name, `${level}: ${message}`);
+        this.#world.onLog(this.name, fields);
+      };
     const logger: Logger = { info: note('info'), warn: note('warn'), error: note('error') };
     return {
       clock: new ProcessClock(process, scheduler, () => this.wrongMs(scheduler.nowMs)),

@@ -13,8 +13,19 @@ export class Votes {
   /** Ballot → site → identity of the acceptor that voted under it at some time. */
   readonly #votes = new Map<string, Map<string, string>>();
 
+  /** `acceptor ballot` of every PREPARE that is a promise. */
+  readonly #promises = new Set<string>();
+
   prepare(acceptor: string, ballot: Ballot): void {
-    if (compareBallots(ballot, this.#promiseOf(acceptor)) > 0) this.#promised.set(acceptor, ballot);
+    if (compareBallots(ballot, this.#promiseOf(acceptor)) <= 0) return;
+    this.#promised.set(acceptor, ballot);
+    this.#promises.add(`${acceptor} ${keyOf(ballot)}`);
+  }
+
+  /** Whether the acceptor may say yes to it: it has promised it, or voted for it, at some time. */
+  mayAnswer(kind: 'prepare' | 'accept', acceptor: string, ballot: Ballot): boolean {
+    if (kind === 'prepare') return this.#promises.has(`${acceptor} ${keyOf(ballot)}`);
+    return [...(this.#votes.get(keyOf(ballot)) ?? [])].some(([, voter]) => voter === acceptor);
   }
 
   accept(site: string, acceptor: string, ballot: Ballot): void {

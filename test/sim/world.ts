@@ -41,6 +41,8 @@ export class SimWorld {
   /** Sites that hold data; the others are witnesses. */
   readonly dataNames: readonly string[];
   readonly violations: Violation[] = [];
+  /** Told of the fields of every line that a process logs. */
+  onLog: (site: string, fields: object) => void = () => {};
   readonly #sites: ReadonlyMap<string, SimSite>;
   readonly #waiting = new Set<{ readonly sign: Sign; readonly site: string; readonly work: (site: string) => void }>();
 
