@@ -26,8 +26,8 @@ export function scenarioOf(seed: number): Scenario {
     writeRate: 0.3 + 0.4 * random.fraction(),
   }));
   const shape = shapeOf(random, random.fraction() < 0.8 ? 1 : 2);
-  const faults = Array.from({ length: integerBetween(random, 0, 4) }, () => faultOf(random, durationMs));
-  for (let plots = integerBetween(random, 0, 2); plots > 0; plots--)
+  const faults = Array.from({ length: integerBetween(random, 0, 3) }, () => faultOf(random, durationMs));
+  for (let plots = random.fraction() < 0.15 ? 0 : integerBetween(random, 1, 2); plots > 0; plots--)
     faults.push(...pick(random, PLOTS)(random, integerBetween(random, 500, durationMs - 3_000), shape));
   // What is acked at a lowered level may be lost with the end of a log, and nobody can tell.
   const all =

@@ -24,7 +24,7 @@ export const APPLYING: readonly Mutant[] = [
   {
     name: 'epochs-out-of-turn',
     breaks: 'rule 16: strictly epoch by epoch',
-    caughtBy: ['I5', 'linearizable', 'session', 'I11'],
+    caughtBy: ['I5', 'linearizable', 'session', 'I11', 'I3'],
     file: FOLD,
     from: 'return this.#rules.reached(body.previousOrigin, { epoch: body.previousEpoch, seq: body.cutSeq });',
     to: 'return true;',
@@ -50,7 +50,7 @@ export const APPLYING: readonly Mutant[] = [
     breaks: 'rule 16: positions live in the manifest with the data',
     caughtBy: ['I5', 'I20'],
     file: 'packages/store/partition.ts',
-    from: 'this.#freeze(false);\n    const table',
+    from: 'this.#memtables.freeze(false);\n    const table',
     to: 'const table',
   },
 ];

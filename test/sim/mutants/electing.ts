@@ -6,7 +6,7 @@ export const ELECTING: readonly Mutant[] = [
   {
     name: 'fence-not-read-back',
     breaks: 'E3: heads are told only after the FENCE was read back',
-    caughtBy: ['I2', 'I19', 'I17', 'I1', 'linearizable'],
+    caughtBy: ['I2', 'I19', 'I17', 'I1', 'linearizable', 'I11'],
     file: 'services/mirror/mirror.ts',
     from: 'await tail.appendLocal(',
     to: 'void tail.appendLocal(',
@@ -14,7 +14,7 @@ export const ELECTING: readonly Mutant[] = [
   {
     name: 'no-fence',
     breaks: 'E3: a copy that tells its heads is fenced',
-    caughtBy: ['I2', 'I19', 'I17', 'linearizable'],
+    caughtBy: ['I2', 'I19', 'I17', 'linearizable', 'I11'],
     file: 'services/mirror/mirror.ts',
     from: 'if (tail.prefix.fencedBelow >= fence.by) return;',
     to: 'if (fence.by > 0) return;',
@@ -22,7 +22,7 @@ export const ELECTING: readonly Mutant[] = [
   {
     name: 'close-with-one-fewer',
     breaks: 'E4: all data members but k are fenced, or the origin',
-    caughtBy: ['I2', 'I19', 'I17', 'I1', 'linearizable'],
+    caughtBy: ['I2', 'I19', 'I17', 'I1', 'linearizable', 'I11'],
     file: 'packages/control/election.ts',
     from: 'const need = value.members.length - value.ack.k;',
     to: 'const need = value.members.length - value.ack.k - 1;',
@@ -30,7 +30,7 @@ export const ELECTING: readonly Mutant[] = [
   {
     name: 'shortest-head',
     breaks: 'E5: the cut is the longest head among the answers',
-    caughtBy: ['I2', 'I19', 'I17', 'linearizable'],
+    caughtBy: ['I2', 'I19', 'I17', 'linearizable', 'I11'],
     file: 'packages/control/election.ts',
     from: 'if (seq > cuts[partition]!.seq) cuts',
     to: 'if (cuts[partition]!.seq < 0 || seq < cuts[partition]!.seq) cuts',
@@ -38,7 +38,7 @@ export const ELECTING: readonly Mutant[] = [
   {
     name: 'commit-before-held',
     breaks: 'E6: the candidate and k others hold everything before the commit',
-    caughtBy: ['I17', 'I19', 'I20', 'I2'],
+    caughtBy: ['I17', 'I19', 'I20', 'I2', 'I9'],
     file: 'packages/control/election.ts',
     from: 'return leads && new Set(holders.map(({ site }) => site)).size > k;',
     to: 'return leads || k >= 0;',
@@ -46,7 +46,7 @@ export const ELECTING: readonly Mutant[] = [
   {
     name: 'commit-of-another-election',
     breaks: 'E7: only if the register still names this election',
-    caughtBy: ['I1', 'I4', 'assertion'],
+    caughtBy: ['I1', 'I4', 'assertion', 'I9'],
     file: 'packages/control/register-changes.ts',
     from: 'if (election === null || election.epoch !== commit.epoch || election.writerId !== commit.writerId) {',
     to: 'if (election === null) {',
@@ -62,7 +62,7 @@ export const ELECTING: readonly Mutant[] = [
   {
     name: 'cut-too-low',
     breaks: 'E7: the cut stands as it was worked out',
-    caughtBy: ['I19', 'I17', 'linearizable', 'I20'],
+    caughtBy: ['I19', 'I17', 'linearizable', 'I20', 'I11'],
     file: 'packages/control/register-changes.ts',
     from: '(reign === newest ? { ...reign, cuts: commit.cuts } : reign)',
     to: '(reign === newest ? { ...reign, cuts: commit.cuts?.map((cut) => ({ ...cut, seq: cut.seq - 1 })) ?? null } : reign)',
@@ -70,7 +70,7 @@ export const ELECTING: readonly Mutant[] = [
   {
     name: 'write-on-when-fenced',
     breaks: 'rule 11: a writer whose record is not ackable stops acking',
-    caughtBy: ['I2', 'I19'],
+    caughtBy: ['I2', 'I19', 'I11'],
     file: 'services/writer/appender.ts',
     from: 'if (!ackable) {',
     to: 'if (!ackable && taken.length < 0) {',
@@ -78,7 +78,7 @@ export const ELECTING: readonly Mutant[] = [
   {
     name: 'fenced-is-ackable',
     breaks: 'rule 3: a record behind a FENCE above its epoch is not ackable',
-    caughtBy: ['I2', 'I19'],
+    caughtBy: ['I2', 'I19', 'I11'],
     file: 'packages/schema/accept.ts',
     from: 'ackable: prefix.fencedBelow <= epoch,',
     to: 'ackable: prefix.fencedBelow <= epoch || seq >= 0,',
@@ -86,7 +86,7 @@ export const ELECTING: readonly Mutant[] = [
   {
     name: 'fence-forgotten-on-append',
     breaks: 'rule 12: durable is the highest ackable seq',
-    caughtBy: ['I2', 'I19'],
+    caughtBy: ['I2', 'I19', 'I11'],
     file: 'packages/log/tail.ts',
     from: 'if (this.#prefix.fencedBelow <= after.epoch) this.#ackable',
     to: 'if (after.epoch > 0) this.#ackable',
@@ -94,7 +94,7 @@ export const ELECTING: readonly Mutant[] = [
   {
     name: 'promise-without-what-came-before',
     breaks: 'rule 12: a promise only while everything earlier is held too',
-    caughtBy: ['I2', 'I19', 'I17'],
+    caughtBy: ['I2', 'I19', 'I17', 'I9'],
     file: 'services/mirror/gate.ts',
     from: 'return earlier.every((one) => one.cuts !== null && holds(one)) ? durable : NOWHERE;',
     to: 'return earlier.length >= 0 ? durable : NOWHERE;',
@@ -126,7 +126,7 @@ export const ELECTING: readonly Mutant[] = [
   {
     name: 'another-history-follows',
     breaks: 'rule 3: an epoch follows only the cut it names',
-    caughtBy: ['I3', 'I4', 'I17', 'I20', 'I5'],
+    caughtBy: ['I3', 'I4', 'I17', 'I20', 'I5', 'I2', 'I9'],
     file: 'packages/schema/accept.ts',
     from: 'if (continues && body.cutSeq > prefix.seq) {',
     to: 'if (continues && body.cutSeq > prefix.seq + 1_000_000) {',

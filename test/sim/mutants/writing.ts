@@ -22,7 +22,7 @@ export const WRITING: readonly Mutant[] = [
   {
     name: 'ack-before-own',
     breaks: 'rule 13: committed is at most what the own log holds',
-    caughtBy: ['I2', 'I17', 'I19'],
+    caughtBy: ['I2', 'I17', 'I19', 'I11'],
     file: 'services/writer/committed.ts',
     from: 'return Math.min(own, kth);',
     to: 'return kth;',
@@ -38,7 +38,7 @@ export const WRITING: readonly Mutant[] = [
   {
     name: 'cancel-what-has-a-seq',
     breaks: 'rule 10: what has a seq may be stored and is not called refused',
-    caughtBy: ['refused', 'linearizable'],
+    caughtBy: ['refused', 'linearizable', 'once'],
     file: 'services/writer/appender.ts',
     from: 'if (entry.seq >= 0 || entry.cancelled) return entry.cancelled;',
     to: 'if (entry.cancelled) return true;',

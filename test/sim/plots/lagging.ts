@@ -44,6 +44,7 @@ export function unreached(random: Random, atMs: number, shape: Shape): SimFault[
     [],
     [{ ...slow, landed: false }],
     [{ ...slow, landed: true }],
+    [{ ...slow, landed: true }],
     [{ kind: 'appends', atMs, forMs, site: primary, rate: 0.2 + 0.3 * random.fraction() }],
   ]);
   return [
