@@ -6,6 +6,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Table } from '@tidemark/schema/table';
 import { compareRanges } from './bytes.ts';
+import type { KeyFilter } from './key-filter.ts';
 import type { LiveSegment } from './live-segment.ts';
 import type { Memtable } from './memtable.ts';
 import type { MemtableSource } from './memtable-source.ts';
@@ -15,7 +16,7 @@ import { type SelectedBlock, SelectedSource } from './selected-source.ts';
 import type { Source } from './source.ts';
 
 /** Fewer keys than one in so many rows of a block are looked for one by one; more, by reading all its keys. */
-const SPARSE_ROWS = 48;
+const SPARSE_ROWS = 24;
 const KEYS_ONLY: Want = { columns: new Map(), keys: true, stamps: false };
 
 const remembered = new WeakMap<Memtable, WeakMap<Segment, Promise<readonly SelectedBlock[]>>>();
@@ -39,20 +40,22 @@ function locate(memtable: MemtableSource, segment: Segment, table: Table): Promi
 
 async function search(memtable: MemtableSource, segment: Segment, table: Table): Promise<readonly SelectedBlock[]> {
   const keys = new SortedKeys(memtable);
+  const filter = await segment.filter();
   const found: SelectedBlock[] = [];
   let from = 0;
   for (const [block, { first, last, rowCount }] of segment.blocks.entries()) {
     from = keys.firstAtOrAfter(first, from);
     let to = keys.firstAtOrAfter(last, from);
     if (to < keys.count && keys.compare(to, last, 0, last.length) === 0) to++;
-    if (from === to) continue;
+    const places = keys.likely(from, to, filter);
+    from = to;
+    if (places.length === 0) continue;
     const rows =
-      (to - from) * SPARSE_ROWS < rowCount
-        ? await findEach(keys, from, to, segment, block, table)
-        : await joinKeys(keys, from, to, segment, block);
+      places.length * SPARSE_ROWS < rowCount
+        ? await findEach(keys, places, segment, block, table)
+        : await joinKeys(keys, places, segment, block);
     if (rows.length > 0)
       found.push({ block, rows: Uint32Array.from(rows), first: keys.at(rows.first), last: keys.at(rows.last) });
-    from = to;
     await setImmediate();
   }
   return found;
@@ -72,26 +75,27 @@ class Found extends Array<number> {
 
 async function findEach(
   keys: SortedKeys,
-  from: number,
-  to: number,
+  places: Uint32Array,
   segment: Segment,
   block: number,
   table: Table,
 ): Promise<Found> {
   const found = new Found();
-  for (let i = from; i < to; i++) {
-    const row = await segment.find(keyToFind(table, keys.at(i))!);
-    if (row !== -1) found.take(row - segment.firstRows[block]!, i);
+  for (let i = 0; i < places.length; i++) {
+    const row = segment.find(keyToFind(table, keys.at(places[i]!))!);
+    const number = typeof row === 'number' ? row : await row;
+    if (number !== -1) found.take(number - segment.firstRows[block]!, places[i]!);
   }
   return found;
 }
 
-async function joinKeys(keys: SortedKeys, from: number, to: number, segment: Segment, block: number): Promise<Found> {
+async function joinKeys(keys: SortedKeys, places: Uint32Array, segment: Segment, block: number): Promise<Found> {
   const found = new Found();
   const { rowCount, keys: stored } = await segment.read(block, KEYS_ONLY);
   const { arena, starts, lengths } = stored;
   let row = 0;
-  for (let i = from; i < to && row < rowCount; i++) {
+  for (let n = 0; n < places.length && row < rowCount; n++) {
+    const i = places[n]!;
     // Gallops: cheap when the next key is near.
     let step = 1;
     let low = row;
@@ -131,6 +135,16 @@ class SortedKeys {
     const { arena, starts, lengths } = this.#source.memtable.keys;
     const row = this.#source.rowAt(place);
     return compareRanges(arena, starts[row]!, lengths[row]!, bytes, start, length);
+  }
+
+  /** Places `from … to` of keys that a filter lets through; null lets all. */
+  likely(from: number, to: number, filter: KeyFilter | null): Uint32Array {
+    const places = new Uint32Array(to - from);
+    if (filter === null) return places.map((_, i) => from + i);
+    const hashes = this.#source.keyHashes;
+    let count = 0;
+    for (let place = from; place < to; place++) if (filter.mayHave(hashes[place]!)) places[count++] = place;
+    return places.subarray(0, count);
   }
 
   firstAtOrAfter(key: Uint8Array, from: number): number {

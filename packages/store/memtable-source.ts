@@ -2,6 +2,7 @@
 
 import { type Physical, physicalOf } from '@tidemark/schema/column-type';
 import { CELL, ColumnVector } from '@tidemark/schema/column-vector';
+import { xxh32 } from '@tidemark/schema/hash';
 import type { Table } from '@tidemark/schema/table';
 import { gatherFull, gatherRows } from './gather.ts';
 import type { Memtable } from './memtable.ts';
@@ -15,6 +16,7 @@ import type { Zone } from './zone.ts';
 const TOGETHER_ROWS = 64;
 
 const sorted = new WeakMap<Memtable, Promise<Uint32Array>>();
+const hashed = new WeakMap<Memtable, Uint32Array>();
 
 /** Rows of a memtable that no longer changes, in key order; sorted once however often it is asked. */
 function orderOf(memtable: Memtable): Promise<Uint32Array> {
@@ -63,6 +65,20 @@ export class MemtableSource implements Source {
   /** The row of the memtable that is number `i` in key order. */
   rowAt(i: number): number {
     return this.#order[i]!;
+  }
+
+  /** By place in key order, what filters know a key by. */
+  get keyHashes(): Uint32Array {
+    const known = hashed.get(this.#memtable);
+    if (known !== undefined) return known;
+    const { arena, starts, lengths } = this.#memtable.keys;
+    const hashes = new Uint32Array(this.rowCount);
+    for (let i = 0; i < hashes.length; i++) {
+      const start = starts[this.#order[i]!]!;
+      hashes[i] = xxh32(arena, start, start + lengths[this.#order[i]!]!);
+    }
+    hashed.set(this.#memtable, hashes);
+    return hashes;
   }
 
   async zone(): Promise<Zone | null> {

@@ -208,6 +208,12 @@ export class Segment implements Source {
     return this.rowOf(key, lookup) ?? findReading(lookup, () => this.rowOf(key, lookup));
   }
 
+  /** What tells which keys it does not hold; null when it has nothing of the kind. */
+  async filter(): Promise<KeyFilter | null> {
+    if (this.#filter === undefined) await this.#readFilter();
+    return this.#filter ?? null;
+  }
+
   /** As `find`, for a lookup: undefined after a miss. */
   rowOf(key: KeyToFind, lookup: Lookup): number | undefined {
     const { blocks } = this;
