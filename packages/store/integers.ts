@@ -1,10 +1,19 @@
 /** Whole numbers of a block as offsets from the smallest, and the smallest encoding of them that scans fast. */
 
-import { ENCODING } from '@tidemark/schema/column-encoding';
-import { BLOCK_ENCODING } from './block-encoding.ts';
+import { ENCODING, Scratch } from '@tidemark/schema/column-encoding';
+import { BLOCK_ENCODING, BLOCK_ROWS_MAX } from './block-encoding.ts';
 
-/** Value i is `base + offsets[i]`; every offset is a whole number from 0 to `max` ≤ 2^53. */
+/** Value i is `base + offsets[i]`; every offset is a whole number from 0 to `max` ≤ 2^53. Good until others are made. */
 export type Integers = { readonly base: bigint; readonly offsets: Float64Array; readonly max: number };
+
+/** The offsets of the numbers that were looked at last; they are encoded before others are looked at. */
+let offsetScratch = new Float64Array(0);
+const widthScratch = new Scratch();
+
+function offsetRoom(count: number): Float64Array {
+  if (count > offsetScratch.length) offsetScratch = new Float64Array(Math.max(count, BLOCK_ROWS_MAX));
+  return offsetScratch.subarray(0, count);
+}
 
 /** Another encoding than a frame has to be this much smaller, as frames scan fastest. */
 const WORTH = 0.8;
@@ -28,10 +37,11 @@ export function integersOf(values: Int32Array | Float64Array, rows: Uint32Array)
 /** The values of ascending rows, which mostly follow one another, as doubles. */
 function doublesAt(values: Int32Array | Float64Array, rows: Uint32Array): Float64Array {
   const first = rows[0]!;
+  const doubles = offsetRoom(rows.length);
   if (rows[rows.length - 1]! - first === rows.length - 1) {
-    return new Float64Array(values.subarray(first, first + rows.length));
+    doubles.set(values.subarray(first, first + rows.length));
+    return doubles;
   }
-  const doubles = new Float64Array(rows.length);
   for (let i = 0; i < rows.length; i++) doubles[i] = values[rows[i]!]!;
   return doubles;
 }
@@ -50,7 +60,7 @@ export function longsOf(values: BigInt64Array, rows: Uint32Array): Integers | nu
   const halves = new Uint32Array(values.buffer, values.byteOffset, values.length * 2);
   const low = Number(BigInt.asUintN(32, min));
   const high = Number(BigInt.asUintN(32, min >> 32n));
-  const offsets = new Float64Array(rows.length);
+  const offsets = offsetRoom(rows.length);
   for (let i = 0; i < rows.length; i++) {
     const at = rows[i]! * 2;
     const apart = halves[at]! - low;
@@ -150,15 +160,11 @@ function encodeFrame({ base, offsets }: Integers, { unit, width }: Shape): Buffe
 
 function writeUnsigned(out: Buffer, from: number, numbers: Float64Array, unit: number, width: number): void {
   if (width === 0) return;
-  const array =
-    width === 1
-      ? new Uint8Array(numbers.length)
-      : width === 2
-        ? new Uint16Array(numbers.length)
-        : new Uint32Array(numbers.length);
+  const { bytes, u16, u32 } = widthScratch.reserve(numbers.length * width);
+  const array = width === 1 ? bytes : width === 2 ? u16 : u32;
   if (unit === 1) array.set(numbers);
   else for (let i = 0; i < numbers.length; i++) array[i] = numbers[i]! / unit;
-  out.set(new Uint8Array(array.buffer), from);
+  out.set(bytes.subarray(0, numbers.length * width), from);
 }
 
 function encodeRising({ base, offsets }: Integers, unit: number, width: 1 | 2, starts: number): Buffer {
