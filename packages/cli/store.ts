@@ -78,7 +78,10 @@ function partitionText(report: PartitionReport): string {
   ];
   for (const segment of segments) {
     const range = `${JSON.stringify(segment.first)} to ${JSON.stringify(segment.last)}`;
-    lines.push('', `  ${segment.name}: ${segment.rows} rows, ${segment.live} live${perRow(segment.bytes, segment.rows)}, ${range}`);
+    lines.push(
+      '',
+      `  ${segment.name}: ${segment.rows} rows, ${segment.live} live${perRow(segment.bytes, segment.rows)}, ${range}`,
+    );
     lines.push(fileLines(segment.files, segment.rows).replace(/^/gm, '    '));
   }
   return [...lines, ...damage.map((text) => `  DAMAGED ${text}`)].join('\n');
