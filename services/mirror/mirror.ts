@@ -16,12 +16,10 @@ import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
 import { Copier, type CopierCheckpoint, type Source } from './copier.ts';
 import { Signal } from './durable-stream.ts';
+import { fillUpTo } from './fill.ts';
 
 const CHECKPOINT_MS = 2_000;
 const KEEP_ALIVE_MS = 1_000;
-/** A source that gives nothing new for this long is left for the next one. */
-const FILL_QUIET_MS = 1_000;
-const FILL_LOOK_MS = 20;
 
 export type MirrorParts = {
   readonly cluster: string;
@@ -205,46 +203,17 @@ export class Mirror implements AsyncDisposable {
    * @returns whether everything up to the cut is stored here
    */
   async fill(epoch: number, cuts: readonly CutAt[], from: readonly string[], timeoutMs: number): Promise<boolean> {
-    const filling = this.#filling.then(() => this.#fill(epoch, cuts, from, timeoutMs));
-    this.#filling = filling.catch(() => {});
-    return filling;
-  }
-
-  async #fill(epoch: number, cuts: readonly CutAt[], from: readonly string[], timeoutMs: number): Promise<boolean> {
     const sources = from.map((site) => this.#sourceAt(site)).filter((source) => source !== null);
-    const deadlineMs = this.#parts.clock.monotonicMs() + timeoutMs;
-    await Promise.all(
-      cuts.map(async ({ seq }, partition) => {
-        const copier = this.copiers[partition]!;
-        try {
-          for (let i = 0; !this.#isOver(partition, { epoch, seq }, deadlineMs) && sources.length > 0; i++) {
-            copier.readFrom(sources[i % sources.length]!);
-            await this.#whileItMoves(copier, partition, { epoch, seq }, deadlineMs);
-          }
-        } finally {
-          copier.readFrom(null);
-        }
-      }),
-    );
+    const parts = {
+      copiers: this.copiers,
+      clock: this.#parts.clock,
+      holds: (partition: number, at: Position) => this.holdsPartition(partition, at),
+      signal: this.#stop.signal,
+    };
+    const filling = this.#filling.then(() => fillUpTo(parts, epoch, cuts, sources, timeoutMs));
+    this.#filling = filling.catch(() => {});
+    await filling;
     return this.holds(epoch, cuts);
-  }
-
-  #isOver(partition: number, at: Position, deadlineMs: number): boolean {
-    return (
-      this.#stop.signal.aborted || this.holdsPartition(partition, at) || this.#parts.clock.monotonicMs() >= deadlineMs
-    );
-  }
-
-  async #whileItMoves(copier: Copier, partition: number, at: Position, deadlineMs: number): Promise<void> {
-    const { clock } = this.#parts;
-    let copied = copier.counts.copied;
-    let movedMs = clock.monotonicMs();
-    while (!this.#isOver(partition, at, deadlineMs) && clock.monotonicMs() - movedMs < FILL_QUIET_MS) {
-      await clock.sleep(FILL_LOOK_MS, this.#stop.signal);
-      if (copier.counts.copied === copied) continue;
-      copied = copier.counts.copied;
-      movedMs = clock.monotonicMs();
-    }
   }
 
   get #path(): string {
