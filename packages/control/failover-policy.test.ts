@@ -2,30 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { eligible, judgeFailover, POLICY_RULES } from './failover-policy.ts';
 import type { RegisterValue } from './register-value.ts';
+import { REGISTER } from './sample-register.ts';
 
 const NOW = 1_700_000_000_000;
-const SITES = ['paris', 'quito', 'tokyo'];
-const VALUE: RegisterValue = {
-  keyspace: 'travel',
-  version: 7,
-  changeId: 'c',
-  changes: [],
-  acceptors: {},
-  election: null,
-  nextEpoch: 5,
-  ack: { name: 'sync', k: 1 },
-  failover: 'automatic',
-  degradeTo: 1,
-  members: SITES.map((site) => ({ site, state: 'ACTIVE', logIds: {} })),
-  witnesses: [],
-  reigns: [
-    { epoch: 3, site: 'tokyo', writerId: 'v', cuts: [] },
-    { epoch: 4, site: 'paris', writerId: 'w', cuts: null },
-  ],
-  lastFailover: null,
-  paused: false,
-};
-
 const changes = fc.record({
   ack: fc.constantFrom<RegisterValue['ack']>({ name: 'local', k: 0 }, { name: 'sync', k: 1 }, { name: 'sync', k: 2 }),
   failover: fc.constantFrom<RegisterValue['failover']>('automatic', 'manual'),
@@ -42,9 +21,9 @@ describe('failover policy', () => {
     fc.assert(
       fc.property(changes, fc.boolean(), ({ members, ...change }, isHopeless) => {
         const value: RegisterValue = {
-          ...VALUE,
+          ...REGISTER,
           ...change,
-          members: VALUE.members.map((member, i) => ({ ...member, state: members[i]! })),
+          members: REGISTER.members.map((member, i) => ({ ...member, state: members[i]! })),
         };
         const policy = judgeFailover(value, 'paris', isHopeless, NOW, POLICY_RULES);
         const whole = value.members.filter(({ site, state }) => site !== 'paris' && state === 'ACTIVE').length;
@@ -77,27 +56,27 @@ describe('failover policy', () => {
       loss: null,
     } as const;
     for (const [value, lost] of [
-      [{ ...VALUE, election }, 'paris'],
-      [VALUE, 'tokyo'],
-      [{ ...VALUE, reigns: [] }, 'paris'],
+      [{ ...REGISTER, election }, 'paris'],
+      [REGISTER, 'tokyo'],
+      [{ ...REGISTER, reigns: [] }, 'paris'],
     ] as const)
       expect(judgeFailover(value, lost, false, NOW, POLICY_RULES)).toEqual({ kind: 'wait' });
   });
 
   it('does it once an hour at most, and takes a last time that lies ahead for just now', () => {
     const kindAt = (atMs: number) =>
-      judgeFailover({ ...VALUE, lastFailover: { epoch: 4, atMs } }, 'paris', false, NOW, POLICY_RULES).kind;
+      judgeFailover({ ...REGISTER, lastFailover: { epoch: 4, atMs } }, 'paris', false, NOW, POLICY_RULES).kind;
     const { failoverEveryMsMin } = POLICY_RULES;
     const found = [NOW - failoverEveryMsMin, NOW - failoverEveryMsMin + 1, NOW + 5_000].map(kindAt);
     expect(found).toEqual(['go', 'hindered', 'hindered']);
   });
 
   it('a site that was just left by itself is no candidate, unless it is the only one', () => {
-    const failedOver = { ...VALUE, lastFailover: { epoch: 4, atMs: NOW - 60_000 } };
-    expect(eligible(VALUE, 'paris', NOW, POLICY_RULES)).toEqual(['quito', 'tokyo']);
+    const failedOver = { ...REGISTER, lastFailover: { epoch: 4, atMs: NOW - 60_000 } };
+    expect(eligible(REGISTER, 'paris', NOW, POLICY_RULES)).toEqual(['quito', 'tokyo']);
     expect(eligible(failedOver, 'paris', NOW, POLICY_RULES)).toEqual(['quito']);
     expect(eligible(failedOver, 'paris', NOW + POLICY_RULES.holdDownMs, POLICY_RULES)).toEqual(['quito', 'tokyo']);
-    const two = { ...failedOver, members: VALUE.members.filter(({ site }) => site !== 'quito') };
+    const two = { ...failedOver, members: REGISTER.members.filter(({ site }) => site !== 'quito') };
     expect(eligible(two, 'paris', NOW, POLICY_RULES)).toEqual(['tokyo']);
   });
 });

@@ -10,25 +10,15 @@ import {
   TARGET_LAG_MS_MAX,
 } from './move-rules.ts';
 import type { Election, RegisterValue } from './register-value.ts';
+import { REGISTER } from './sample-register.ts';
 
 const DATA = ['paris', 'quito', 'tokyo'];
 const logIdOf = (site: string) => `${site}-of-paris`;
 const VALUE: RegisterValue = {
-  keyspace: 'travel',
-  version: 7,
-  changeId: 'c',
-  changes: ['c'],
-  acceptors: {},
-  election: null,
-  nextEpoch: 5,
-  ack: { name: 'sync', k: 1 },
-  failover: 'automatic',
-  degradeTo: 1,
+  ...REGISTER,
   members: DATA.map((site) => ({ site, state: 'ACTIVE', logIds: { paris: logIdOf(site) } })),
   witnesses: ['vienna'],
   reigns: [{ epoch: 4, site: 'paris', writerId: 'w', cuts: null }],
-  lastFailover: null,
-  paused: false,
 };
 const ELECTION: Election = {
   epoch: 5,

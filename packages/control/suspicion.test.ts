@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AGREEMENT_RULES, agreementOf, mayAct } from './agreement.ts';
 import type { RegisterValue } from './register-value.ts';
+import { REGISTER } from './sample-register.ts';
 import {
   opinionOf,
   SUSPICION_RULES,
@@ -194,21 +195,9 @@ describe('suspicion', () => {
 
 const SITES = ['paris', 'quito', 'tokyo'];
 const VALUE: RegisterValue = {
-  keyspace: 'travel',
-  version: 7,
-  changeId: 'c',
-  changes: [],
-  acceptors: {},
-  election: null,
+  ...REGISTER,
   nextEpoch: 4,
-  ack: { name: 'sync', k: 1 },
-  failover: 'automatic',
-  degradeTo: 1,
-  members: SITES.map((site) => ({ site, state: 'ACTIVE', logIds: {} })),
-  witnesses: [],
   reigns: [{ epoch: 3, site: 'paris', writerId: 'w', cuts: null }],
-  lastFailover: null,
-  paused: false,
 };
 const signs = { dataMs: 4_000, probeMs: 4_000, beatMs: null };
 const opinions = fc.array(
