@@ -5,23 +5,44 @@ import type { Physical } from '@tidemark/schema/column-type';
 import { CELL } from '@tidemark/schema/column-vector';
 import { Fault } from '@tidemark/world/fault';
 import { BLOCK_ENCODING, DIGITS_MAX } from './block-encoding.ts';
-import { compareRanges } from './bytes.ts';
-import type { BytesChunk, Chunk, Numbers } from './chunk.ts';
+import { compareRanges, prefixOf } from './bytes.ts';
+import type { BytesChunk, Chunk, NumberChunk, Numbers } from './chunk.ts';
 
 /** Values 0 … count − 1, one after the other. */
 type Dense =
   | { readonly form: 'numbers'; readonly data: Numbers; readonly base: number; readonly unit: number }
   | { readonly form: 'longs'; readonly data: BigInt64Array }
-  | Pick<BytesChunk, 'form' | 'codes' | 'starts' | 'lengths' | 'arena' | 'entryCount' | 'runEnds'>;
+  | Pick<BytesChunk, 'form' | 'codes' | 'starts' | 'lengths' | 'arena' | 'entryCount' | 'runEnds' | 'runPrefixes'>;
 
 /** @throws {Fault} `corrupt`: lengths do not add up, or the encoding is not one of the kind. */
 export function decodeBlock(section: Uint8Array, rowCount: number, kind: Physical): Chunk {
   const bytes = Buffer.from(section.buffer, section.byteOffset, section.byteLength);
   const { presence, rows, end } = decodePresence(bytes, rowCount);
   const dense = decodeValues(new Reader(bytes, end), rows?.length ?? rowCount, kind);
-  const spread = rows === null ? dense : spreadOver(dense, rows, rowCount);
+  return chunkOf(rows === null ? dense : spreadOver(dense, rows, rowCount), kind, rowCount, presence);
+}
+
+/** Each form is made in one place, so that all of it have one shape: what reads them then is as fast as it can be. */
+function chunkOf(dense: Dense, kind: Physical, rowCount: number, presence: Uint8Array | null): Chunk {
+  if (dense.form === 'bytes') {
+    return {
+      form: 'bytes',
+      kind: 'bytes',
+      rowCount,
+      presence,
+      codes: dense.codes,
+      starts: dense.starts,
+      lengths: dense.lengths,
+      arena: dense.arena,
+      entryCount: dense.entryCount,
+      runEnds: dense.runEnds,
+      runPrefixes: dense.runPrefixes,
+    };
+  }
+  if (dense.form === 'longs') return { form: 'longs', kind: 'i64', rowCount, presence, data: dense.data };
+  const { data, base, unit } = dense;
   // The kind goes with the form, which the type checker cannot see.
-  return { ...spread, kind, rowCount, presence } as Chunk;
+  return { form: 'numbers', kind: kind as NumberChunk['kind'], rowCount, presence, data, base, unit };
 }
 
 /** Takes bytes from the front. */
@@ -249,7 +270,7 @@ function decodeRuns(reader: Reader, count: number, kind: Physical): Dense {
   if (encoding === BLOCK_ENCODING.runs) throw unexpected(kind, encoding);
   const heads = decodeHeads(reader, runs, kind, encoding);
   if (heads.form === 'bytes') {
-    return { ...heads, codes: repeatedCodes(heads, lengths, count), runEnds: endsOf(heads, lengths) };
+    return { ...heads, codes: repeatedCodes(heads, lengths, count), ...runsOf(heads, lengths) };
   }
   if (heads.form === 'longs') return { ...heads, data: repeated(heads.data, new BigInt64Array(count), lengths) };
   const data = heads.data.constructor as new (length: number) => Numbers;
@@ -272,13 +293,14 @@ function repeated<T extends Numbers | BigInt64Array>(heads: T, into: T, lengths:
   return into;
 }
 
-/** Null where a run is empty, or like the one before: no writer of ours makes such. */
-function endsOf(
+/** None where a run is empty, or like the one before: no writer of ours makes such. */
+function runsOf(
   heads: Pick<BytesChunk, 'codes' | 'starts' | 'lengths' | 'arena'>,
   runs: Uint32Array,
-): Uint32Array | null {
+): Pick<BytesChunk, 'runEnds' | 'runPrefixes'> {
   const { codes, starts, lengths, arena } = heads;
-  const ends = new Uint32Array(runs.length);
+  const runEnds = new Uint32Array(runs.length);
+  const runPrefixes = new Float64Array(runs.length);
   let end = 0;
   let before = -1;
   for (let run = 0; run < runs.length; run++) {
@@ -286,12 +308,13 @@ function endsOf(
     const isLike =
       before !== -1 &&
       compareRanges(arena, starts[before]!, lengths[before]!, arena, starts[entry]!, lengths[entry]!) === 0;
-    if (runs[run] === 0 || isLike) return null;
+    if (runs[run] === 0 || isLike) return { runEnds: null, runPrefixes: null };
     end += runs[run]!;
-    ends[run] = end;
+    runEnds[run] = end;
+    runPrefixes[run] = prefixOf(arena, starts[entry]!, lengths[entry]!);
     before = entry;
   }
-  return ends;
+  return { runEnds, runPrefixes };
 }
 
 function repeatedCodes(
@@ -328,7 +351,7 @@ function decodeBytes(reader: Reader, count: number, encoding: number): Dense {
         throw new Fault('corrupt', `dictionary code ${codes[i]} of ${entryCount}`, { got: codes[i]! });
     }
   }
-  return { form: 'bytes', codes, starts, lengths, arena, entryCount, runEnds: null };
+  return { form: 'bytes', codes, starts, lengths, arena, entryCount, runEnds: null, runPrefixes: null };
 }
 
 /** Puts dense values at their rows; what other rows hold means nothing. */
@@ -338,7 +361,7 @@ function spreadOver(dense: Dense, rows: Uint32Array, rowCount: number): Dense {
     if (dense.codes === null && dense.entryCount > 65_536) return spreadEntries(dense, rows, rowCount);
     const codes = wide ? new Uint16Array(rowCount) : new Uint8Array(rowCount);
     for (let i = 0; i < rows.length; i++) codes[rows[i]!] = dense.codes === null ? i : dense.codes[i]!;
-    return { ...dense, codes, runEnds: null };
+    return { ...dense, codes, runEnds: null, runPrefixes: null };
   }
   if (dense.form === 'longs') {
     const data = new BigInt64Array(rowCount);
@@ -357,7 +380,7 @@ function spreadEntries(dense: Extract<Dense, { form: 'bytes' }>, rows: Uint32Arr
     starts[rows[i]!] = dense.starts[i]!;
     lengths[rows[i]!] = dense.lengths[i]!;
   }
-  return { ...dense, starts, lengths, entryCount: rowCount, runEnds: null };
+  return { ...dense, starts, lengths, entryCount: rowCount, runEnds: null, runPrefixes: null };
 }
 
 function unexpected(kind: Physical, encoding: number): Fault {

@@ -39,6 +39,8 @@ export type BytesChunk = Common & {
   readonly entryCount: number;
   /** Where each run of equal rows ends, the last at `rowCount`, no run like its neighbour; null when not written as runs. */
   readonly runEnds: Uint32Array | null;
+  /** Per run the first bytes of its entry as a number (`prefixOf`); null when there are no runs. */
+  readonly runPrefixes: Float64Array | null;
 };
 
 export type Chunk = NumberChunk | LongChunk | BytesChunk;
@@ -89,7 +91,7 @@ export function rawOfChunk(chunk: Chunk, row: number): RawValue {
 export function memoryOf(chunk: Chunk): number {
   const presence = chunk.presence?.byteLength ?? 0;
   if (chunk.form !== 'bytes') return presence + chunk.data.byteLength;
-  const codes = (chunk.codes?.byteLength ?? 0) + (chunk.runEnds?.byteLength ?? 0);
+  const codes = (chunk.codes?.byteLength ?? 0) + (chunk.runEnds?.length ?? 0) * 12;
   return presence + codes + chunk.entryCount * 8 + chunk.arena.length;
 }
 
@@ -109,6 +111,7 @@ export function chunkOfVector(vector: ColumnVector, rowCount: number): Chunk {
       arena,
       entryCount: rowCount,
       runEnds: null,
+      runPrefixes: null,
     };
   }
   if (vector.kind === 'i64') return { form: 'longs', kind: 'i64', rowCount, presence, data: vector.i64 };

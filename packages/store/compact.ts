@@ -8,7 +8,7 @@ import type { Table } from '@tidemark/schema/table';
 import { type LiveBits, withoutRows } from './live-bits.ts';
 import type { LiveSegment } from './live-segment.ts';
 import type { Want } from './rows.ts';
-import { keyToFind, type Segment } from './segment.ts';
+import { KeyToFind, type Segment } from './segment.ts';
 
 const TIER_FACTOR = 4;
 const TIER_SEGMENTS = 4;
@@ -77,7 +77,7 @@ export async function clearedSince(
       const keys = (await segment.read(block, KEYS_ONLY)).keys;
       for (let row = 0; row < rowCount; row++) {
         if (live.isLive(from + row) || then?.isLive(from + row) === false) continue;
-        const found = await merged.find(keyToFind(table, new Uint8Array(keys.bytesAt(row)))!);
+        const found = await merged.find(new KeyToFind(table, new Uint8Array(keys.bytesAt(row))));
         if (found !== -1) rows.push(found);
       }
     }

@@ -9,7 +9,7 @@ import { decodeBlock } from './block-decoder.ts';
 import { encodeBlock } from './block-encoder.ts';
 import type { Chunk } from './chunk.ts';
 
-import { numberPlace, partsOf, rowOfKey } from './key-search.ts';
+import { keyKindsOf, numberPlace, rowOfKey } from './key-search.ts';
 import { splitKeys } from './key-split.ts';
 
 /** A key of every kind of column: what is long, what is beyond 2^53, what has a zero byte. */
@@ -90,7 +90,7 @@ describe('key search', () => {
         const columns = columnsOf(sorted);
         for (const key of [...sorted, ...others]) {
           const expected = sorted.findIndex((one) => one.equals(key));
-          expect(rowOfKey(columns, partsOf(TABLE, key)!, sorted.length)).toBe(expected);
+          expect(rowOfKey(columns, keyKindsOf(TABLE), key, sorted.length)).toBe(expected);
         }
       }),
       { numRuns: 60 },
@@ -101,20 +101,35 @@ describe('key search', () => {
     fc.assert(
       fc.property(keys, fc.nat(), (some, cut) => {
         const key = some[0]!;
-        expect(partsOf(TABLE, key.subarray(0, cut % key.length))).toBe(null);
-        expect(partsOf(TABLE, Buffer.concat([key, Buffer.of(0)]))).toBe(null);
+        const columns = columnsOf([key]);
+        for (const other of [key.subarray(0, cut % key.length), Buffer.concat([key, Buffer.of(0)])]) {
+          expect(rowOfKey(columns, keyKindsOf(TABLE), other, 1)).toBe(-1);
+        }
       }),
     );
   });
 
   it('places a number among ascending ones of every width', () => {
-    const numbers = fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 300 });
+    // Evenly, or mostly at one end.
+    const numbers = fc.oneof(
+      fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 300, size: 'max' }),
+      fc.array(fc.oneof({ weight: 9, arbitrary: fc.constantFrom(0, 1, 2) }, fc.nat(255)), {
+        maxLength: 300,
+        size: 'max',
+      }),
+      fc.array(fc.oneof({ weight: 9, arbitrary: fc.constantFrom(250, 255) }, fc.nat(255)), {
+        maxLength: 300,
+        size: 'max',
+      }),
+    );
     fc.assert(
       fc.property(numbers, fc.double({ min: -1, max: 256, noNaN: true }), (some, wanted) => {
         const sorted = some.toSorted((a, b) => a - b);
-        const expected = sorted.filter((one) => one < wanted).length;
-        for (const kind of [Uint8Array, Uint16Array, Int32Array, Float64Array]) {
-          expect(numberPlace(kind.from(sorted), wanted, 0, sorted.length)).toBe(expected);
+        for (const value of [wanted, sorted[0] ?? 0, sorted[sorted.length >> 1] ?? 0, sorted.at(-1) ?? 0]) {
+          const expected = sorted.filter((one) => one < value).length;
+          for (const kind of [Uint8Array, Uint16Array, Int32Array, Float64Array]) {
+            expect(numberPlace(kind.from(sorted), value, 0, sorted.length)).toBe(expected);
+          }
         }
       }),
     );

@@ -11,7 +11,7 @@ import type { LiveSegment } from './live-segment.ts';
 import type { Memtable } from './memtable.ts';
 import type { MemtableSource } from './memtable-source.ts';
 import type { Want } from './rows.ts';
-import { keyToFind, type Segment } from './segment.ts';
+import { KeyToFind, type Segment } from './segment.ts';
 import { type SelectedBlock, SelectedSource } from './selected-source.ts';
 import type { Source } from './source.ts';
 
@@ -82,7 +82,7 @@ async function findEach(
 ): Promise<Found> {
   const found = new Found();
   for (let i = 0; i < places.length; i++) {
-    const row = segment.find(keyToFind(table, keys.at(places[i]!))!);
+    const row = segment.find(new KeyToFind(table, keys.at(places[i]!)));
     const number = typeof row === 'number' ? row : await row;
     if (number !== -1) found.take(number - segment.firstRows[block]!, places[i]!);
   }

@@ -10,6 +10,9 @@ import type { HeldFile } from './held-file.ts';
 const MISSES_MAX = 100_000;
 
 export class Lookup {
+  /** Where a key was found last: the block of its segment, and the row in the block. */
+  foundBlock = 0;
+  foundRow = 0;
   #miss: (() => Promise<void>) | null = null;
   /** Blocks that were read for it: kept until it has answered, as a cache need not keep any. */
   #kept: Map<HeldFile<Holdable>, Map<number, Holdable | null>> | null = null;

@@ -9,7 +9,7 @@ import type { Memtables } from './memtables.ts';
 import { mergeRow } from './merge.ts';
 import { type RowState, rowState, rowValues, type StoredRow, storedRow } from './row-value.ts';
 import type { Rows, Want } from './rows.ts';
-import { type KeyToFind, keyToFind } from './segment.ts';
+import { KeyToFind } from './segment.ts';
 import type { SegmentSet } from './segment-set.ts';
 
 export class PointReads {
@@ -24,12 +24,11 @@ export class PointReads {
   /** The live row with that key as it is now, newest cell per column; null when there is none. At once when it is in memory. */
   get(table: Table, key: Uint8Array): StoredRow | null | Promise<StoredRow | null> {
     const found = this.#memtables.find(key, table);
-    const { segments } = this.#durable;
+    const segments = this.#durable.bySize;
     if (found.length > 0 || isDamaged(segments)) {
       return this.#lookJoined(found, key, table, (rows) => storedRow(table, rows, 0));
     }
-    const wanted = keyToFind(table, key);
-    if (wanted === null) return null;
+    const wanted = new KeyToFind(table, key);
     const lookup = new Lookup();
     const row = getIn(segments, wanted, table, lookup);
     if (row !== undefined) return row;
@@ -43,16 +42,33 @@ export class PointReads {
     columns: readonly Column[],
   ): (Value | null)[] | null | Promise<(Value | null)[] | null> {
     const found = this.#memtables.find(key, table);
-    const { segments } = this.#durable;
+    const segments = this.#durable.bySize;
     if (found.length > 0 || isDamaged(segments)) {
-      return this.#lookJoined(found, key, table, (rows) => rowValues(table, rows, 0, columns));
+      return this.#valuesJoined(found, key, table, columns);
     }
-    const wanted = keyToFind(table, key);
-    if (wanted === null) return null;
+    const wanted = new KeyToFind(table, key);
     const lookup = new Lookup();
     const values = valuesIn(segments, wanted, columns, lookup);
-    if (values !== undefined) return values;
-    return this.#whilePinned(findReading(lookup, () => valuesIn(segments, wanted, columns, lookup)));
+    return values === undefined ? this.#valuesReading(segments, wanted, columns, lookup) : values;
+  }
+
+  // Apart from `values`, as functions made there would cost every call.
+  #valuesReading(
+    segments: readonly LiveSegment[],
+    key: KeyToFind,
+    columns: readonly Column[],
+    lookup: Lookup,
+  ): Promise<(Value | null)[] | null> {
+    return this.#whilePinned(findReading(lookup, () => valuesIn(segments, key, columns, lookup)));
+  }
+
+  #valuesJoined(
+    found: Rows[],
+    key: Uint8Array,
+    table: Table,
+    columns: readonly Column[],
+  ): Promise<(Value | null)[] | null> {
+    return this.#lookJoined(found, key, table, (rows) => rowValues(table, rows, 0, columns));
   }
 
   async #lookJoined<T>(
@@ -95,9 +111,9 @@ export class PointReads {
   /** What memtables and segments hold of a key, joined; null when it is nothing. */
   async #join(found: Rows[], segments: readonly LiveSegment[], key: Uint8Array, table: Table): Promise<Rows | null> {
     const want: Want = { columns: cellKinds(table), keys: true, stamps: true };
-    const wanted = keyToFind(table, key);
+    const wanted = new KeyToFind(table, key);
     const isWhole = !isDamaged(segments);
-    for (let i = segments.length - 1; i >= 0 && wanted !== null; i--) {
+    for (let i = segments.length - 1; i >= 0; i--) {
       const { segment, live } = segments[i]!;
       const row = await segment.find(wanted);
       if (row === -1 || live?.isLive(row) === false) continue;
@@ -113,16 +129,16 @@ function isDamaged(segments: readonly LiveSegment[]): boolean {
   return false;
 }
 
-/** The live row with that key, which no memtable has; undefined after a miss. */
+/** The live row with that key, which no memtable has; undefined after a miss. Segments are looked into in their order. */
 function getIn(
   segments: readonly LiveSegment[],
   key: KeyToFind,
   table: Table,
   lookup: Lookup,
 ): StoredRow | null | undefined {
-  for (let i = segments.length - 1; i >= 0; i--) {
-    const row = liveRowOf(segments[i]!, key, lookup);
-    if (row !== -1) return row === undefined ? row : segments[i]!.segment.storedRow(row, table, key.bytes, lookup);
+  for (let i = 0; i < segments.length; i++) {
+    const row = liveRowOf(segments[i]!, key, lookup, i === segments.length - 1);
+    if (row !== -1) return row === undefined ? row : segments[i]!.segment.storedRow(table, key.bytes, lookup);
   }
   return null;
 }
@@ -134,15 +150,20 @@ function valuesIn(
   columns: readonly Column[],
   lookup: Lookup,
 ): (Value | null)[] | null | undefined {
-  for (let i = segments.length - 1; i >= 0; i--) {
-    const row = liveRowOf(segments[i]!, key, lookup);
-    if (row !== -1) return row === undefined ? row : segments[i]!.segment.valuesOf(row, columns, lookup);
+  for (let i = 0; i < segments.length; i++) {
+    const row = liveRowOf(segments[i]!, key, lookup, i === segments.length - 1);
+    if (row !== -1) return row === undefined ? row : segments[i]!.segment.valuesOf(columns, lookup);
   }
   return null;
 }
 
 /** −1 when the segment has no such row that is live: then another may have it, whole. */
-function liveRowOf({ segment, live }: LiveSegment, key: KeyToFind, lookup: Lookup): number | undefined {
-  const row = segment.rowOf(key, lookup);
+function liveRowOf(
+  { segment, live }: LiveSegment,
+  key: KeyToFind,
+  lookup: Lookup,
+  isLast: boolean,
+): number | undefined {
+  const row = segment.rowOf(key, lookup, isLast);
   return row !== undefined && row !== -1 && live?.isLive(row) === false ? -1 : row;
 }

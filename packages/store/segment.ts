@@ -9,14 +9,14 @@ import type { Disk } from '@tidemark/world/disk';
 import { Fault } from '@tidemark/world/fault';
 import type { BlockCache } from './block-cache.ts';
 import { decodeBlock } from './block-decoder.ts';
-import { compareBytes } from './bytes.ts';
-import { type Chunk, rawOfChunk, stateOf } from './chunk.ts';
+import { compareBytes, prefixOf } from './bytes.ts';
+import { type BytesChunk, type Chunk, rawOfChunk, stateOf } from './chunk.ts';
 import { vectorOf } from './chunk-vector.ts';
 import { ColumnFile } from './column-file.ts';
 import { HeldFile } from './held-file.ts';
 import { joinKeys } from './key-columns.ts';
 import { KeyFilter } from './key-filter.ts';
-import { type KeyPart, partsOf, rowOfKey } from './key-search.ts';
+import { keyKindsOf, numberPlace, rowOfBytes, rowOfKey } from './key-search.ts';
 import { findReading, Lookup } from './lookup.ts';
 import type { SegmentSummary } from './manifest.ts';
 import { fromRaw, ownRaw, setRaw, valueOfChunk } from './raw-value.ts';
@@ -27,38 +27,24 @@ import { Stamps } from './stamp-codec.ts';
 import { StoredBlock, StoredStamps } from './stored-block.ts';
 import { boundFromHex, type Zone } from './zone.ts';
 
-/** A key as its bytes, its hash and its parts: made once, looked for in several segments. */
+/** A key as it is looked for in several segments. */
 export class KeyToFind {
   readonly bytes: Uint8Array;
   readonly prefix: number;
-  readonly parts: readonly KeyPart[];
+  /** Of the table's key columns. */
+  readonly kinds: readonly Physical[];
   #hash = -1;
 
-  constructor(bytes: Uint8Array, parts: readonly KeyPart[]) {
+  constructor(table: Table, bytes: Uint8Array) {
     this.bytes = bytes;
-    this.parts = parts;
-    this.prefix = prefixOf(bytes);
+    this.prefix = prefixOf(bytes, 0, bytes.length);
+    this.kinds = keyKindsOf(table);
   }
 
   get hash(): number {
     if (this.#hash === -1) this.#hash = xxh32(this.bytes, 0, this.bytes.length);
     return this.#hash;
   }
-}
-
-/** The first six bytes as a number: keys whose numbers differ are ordered as these. */
-function prefixOf(bytes: Uint8Array): number {
-  let high = 0;
-  for (let i = 0; i < 3; i++) high = (high << 8) | (i < bytes.length ? bytes[i]! : 0);
-  let low = 0;
-  for (let i = 3; i < 6; i++) low = (low << 8) | (i < bytes.length ? bytes[i]! : 0);
-  return high * 16_777_216 + low;
-}
-
-/** Null for bytes that are no whole key of the table, and so of no row. */
-export function keyToFind(table: Table, bytes: Uint8Array): KeyToFind | null {
-  const parts = partsOf(table, bytes);
-  return parts === null ? null : new KeyToFind(bytes, parts);
 }
 
 export class Segment implements Source {
@@ -75,6 +61,8 @@ export class Segment implements Source {
   readonly #lastPrefixes: Float64Array;
   readonly #byName: ReadonlyMap<string, HeldFile<StoredBlock>>;
   readonly #byColumn: ReadonlyMap<number, HeldFile<StoredBlock>>;
+  /** In the order of the key. */
+  readonly #keyColumnFiles: readonly (HeldFile<StoredBlock> | undefined)[];
   readonly #keyFile: HeldFile<StoredBlock>;
   readonly #flagsFile: HeldFile<StoredBlock> | undefined;
   readonly #putStamps: HeldFile<StoredStamps> | undefined;
@@ -118,6 +106,7 @@ export class Segment implements Source {
     this.#flagsFile = this.#byName.get('flags.col');
     const columns = files.filter((file) => file.summary.column !== null);
     this.#byColumn = new Map(columns.map((file) => [file.summary.column!, file]));
+    this.#keyColumnFiles = keyColumns.map((id) => this.#byColumn.get(id));
     const stamps = summary.files.find((file) => file.name === 'stamp.col');
     if (stamps !== undefined) {
       const make = (sections: readonly Buffer[], rowCount: number) => new StoredStamps(sections, rowCount);
@@ -134,7 +123,7 @@ export class Segment implements Source {
       rowCount: block.rows,
     }));
     const firstRows: number[] = [];
-    this.#lastPrefixes = Float64Array.from(this.blocks, ({ last }) => prefixOf(last));
+    this.#lastPrefixes = Float64Array.from(this.blocks, ({ last }) => prefixOf(last, 0, last.length));
     let rowCount = 0;
     for (const block of this.blocks) {
       firstRows.push(rowCount);
@@ -205,7 +194,7 @@ export class Segment implements Source {
   /** The number of the row with that key; −1 when there is none. */
   find(key: KeyToFind): number | Promise<number> {
     const lookup = new Lookup();
-    return this.rowOf(key, lookup) ?? findReading(lookup, () => this.rowOf(key, lookup));
+    return this.rowOf(key, lookup, false) ?? findReading(lookup, () => this.rowOf(key, lookup, false));
   }
 
   /** What tells which keys it does not hold; null when it has nothing of the kind. */
@@ -214,32 +203,35 @@ export class Segment implements Source {
     return this.#filter ?? null;
   }
 
-  /** As `find`, for a lookup: undefined after a miss. */
-  rowOf(key: KeyToFind, lookup: Lookup): number | undefined {
+  /**
+   * As `find`, for a lookup: undefined after a miss.
+   * @param isLast true when no other segment is left that may have it: then its filter is asked only to spare the disk
+   */
+  rowOf(key: KeyToFind, lookup: Lookup, isLast: boolean): number | undefined {
     const { blocks } = this;
     const block = this.#blockOf(key);
-    if (block === blocks.length || compareBytes(blocks[block]!.first, key.bytes) > 0) return -1;
-    if (this.#filter === undefined) {
-      lookup.miss(() => this.#readFilter());
-      return undefined;
+    if (block === blocks.length) return -1;
+    if (!isLast || this.heldColumn(block, this.#keyColumns[0]!) === undefined) {
+      if (compareBytes(blocks[block]!.first, key.bytes) > 0) return -1;
+      if (this.#filter === undefined) {
+        lookup.miss(() => this.#readFilter());
+        return undefined;
+      }
+      if (this.#filter?.mayHave(key.hash) === false) return -1;
     }
-    if (this.#filter?.mayHave(key.hash) === false) return -1;
     const row = this.#rowIn(block, key, lookup);
-    return row === undefined || row === -1 ? row : this.firstRows[block]! + row;
+    if (row === undefined || row === -1) return row;
+    lookup.foundBlock = block;
+    lookup.foundRow = row;
+    return this.firstRows[block]! + row;
   }
 
   /** The first block that does not end before the key; mostly told by the first bytes. */
   #blockOf({ bytes, prefix }: KeyToFind): number {
     const { blocks } = this;
-    const prefixes = this.#lastPrefixes;
-    let low = 0;
-    for (let high = blocks.length; low < high; ) {
-      const middle = (low + high) >> 1;
-      const last = prefixes[middle]!;
-      if (last > prefix || (last === prefix && compareBytes(blocks[middle]!.last, bytes) >= 0)) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    let block = numberPlace(this.#lastPrefixes, prefix, 0, blocks.length);
+    while (this.#lastPrefixes[block] === prefix && compareBytes(blocks[block]!.last, bytes) < 0) block++;
+    return block;
   }
 
   #rowIn(block: number, key: KeyToFind, lookup: Lookup): number | undefined {
@@ -248,23 +240,22 @@ export class Segment implements Source {
     if ((file.opened?.block(block)?.raw ?? 0) > 0) {
       const stored = lookup.block(file, block);
       if (stored === undefined) return undefined;
-      const whole = { arena: key.bytes, start: 0, length: key.bytes.length, number: 0 };
-      return rowOfKey([stored!.cells], [whole], rowCount);
+      return rowOfBytes(stored!.cells as BytesChunk, key.bytes);
     }
-    const columns: Chunk[] = [];
-    for (const id of this.#keyColumns) {
-      const column = this.#byColumn.get(id);
-      const stored = column === undefined ? null : lookup.block(column, block);
+    const files = this.#keyColumnFiles;
+    const columns = new Array<Chunk>(files.length);
+    for (let i = 0; i < files.length; i++) {
+      const stored = files[i] === undefined ? null : lookup.block(files[i]!, block);
       if (stored === undefined) return undefined;
-      if (stored === null) throw this.#lacksPart(block, id);
-      columns.push(stored.cells);
+      if (stored === null) throw this.#lacksPart(block, this.#keyColumns[i]!);
+      columns[i] = stored.cells;
     }
-    return rowOfKey(columns, key.parts, rowCount);
+    return rowOfKey(columns, key.kinds, key.bytes, rowCount);
   }
 
-  /** A row by its number in the segment, when nothing else holds the key; null when it is not live. */
-  storedRow(number: number, table: Table, key: Uint8Array, lookup: Lookup): StoredRow | null | undefined {
-    const { block, row } = this.#place(number);
+  /** The row that the lookup found here, when nothing else holds the key; null when it is not live. */
+  storedRow(table: Table, key: Uint8Array, lookup: Lookup): StoredRow | null | undefined {
+    const { foundBlock: block, foundRow: row } = lookup;
     const puts = lookup.block(this.#stamps, block);
     if (puts === undefined) return undefined;
     const stamps = puts?.stamps ?? null;
@@ -287,17 +278,18 @@ export class Segment implements Source {
     return { key: new Uint8Array(key), stamp, cells };
   }
 
-  /** Values of a row by its number in the segment, as `storedRow` has them; null where the row has none. */
-  valuesOf(number: number, columns: readonly Column[], lookup: Lookup): (Value | null)[] | null | undefined {
-    const { block, row } = this.#place(number);
+  /** Values of that row, as `storedRow` has them; null where the row has none. */
+  valuesOf(columns: readonly Column[], lookup: Lookup): (Value | null)[] | null | undefined {
+    const { foundBlock: block, foundRow: row } = lookup;
     const isLive = this.#isLive(block, row, lookup);
     if (isLive !== true) return isLive === undefined ? undefined : null;
-    const values: (Value | null)[] = [];
-    for (const { id, type } of columns) {
+    const values = new Array<Value | null>(columns.length);
+    for (let i = 0; i < columns.length; i++) {
+      const { id, type } = columns[i]!;
       const file = this.#byColumn.get(id);
       const stored = file === undefined ? null : lookup.block(file, block);
       if (stored === undefined) return undefined;
-      values.push(stored === null ? null : valueOfChunk(stored.cells, row, type));
+      values[i] = stored === null ? null : valueOfChunk(stored.cells, row, type);
     }
     return values;
   }
