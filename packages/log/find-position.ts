@@ -7,7 +7,8 @@ import type { Log, LogRecord } from './log.ts';
 
 /**
  * An offset at or before the first record beyond `after`, found by halving: positions rise with offsets, but for repeats
- * and records that do not count, so what is found may lie some records too early, never too late.
+ * and records that do not count. So what is found may lie some records too early; and too late where repeats of old
+ * records stand behind it: who finds something missing reads from the start.
  * Cost: about log2(records) reads of one record.
  * @throws {Fault} as `Log.bounds` and `Log.read`
  */

@@ -46,7 +46,9 @@ export async function openStores(
   if (note?.discarding !== true) {
     const stores = await Stores.open(disk, newest);
     const beyond = beyondCut(stores, successions);
-    if (beyond === null) return { checkpoint, stores, successions, floor };
+    // What lay beyond may have been in memory only; what readers were told of it they were told all the same.
+    if (beyond === null)
+      return { checkpoint, stores, successions, floor: floor ?? (asOf === null ? null : { positions: [], asOf }) };
     logger.error({ keyspace: given.name }, `keyspace ${given.name}: ${beyond}: building it again from the logs`);
     floor ??= floorOf(stores, successions, asOf);
     await stores.close();

@@ -66,6 +66,8 @@ export class Copier {
   barrier: HeardBarrier | null = null;
   /** Offset at the origin of the last record that was copied from there, −1 before the first. */
   #originOffset = -1;
+  /** Found nothing where it read on: behind repeats of old records that place may be too late. */
+  #wasStuck = false;
   #source: Source | null;
   /** By site: identity of the topic that was read there. */
   readonly #sourceIds = new Map<string, string>();
@@ -208,8 +210,11 @@ export class Copier {
     const either = AbortSignal.any([signal, this.#turn.signal]);
     const isHome = source === this.#parts.home;
     // What stands at the hint is read again: only if it is held here does the hint say where to read on.
-    let isHint = isHome && this.#originOffset >= 0;
-    const from = isHint ? this.#originOffset : await findAfter(log, topic, partition, this.#tail!.prefix);
+    let isHint = isHome && this.#originOffset >= 0 && !this.#wasStuck;
+    let from = this.#originOffset;
+    if (this.#wasStuck) from = (await log.bounds(topic, partition)).start;
+    else if (!isHint) from = await findAfter(log, topic, partition, this.#tail!.prefix);
+    this.#wasStuck = false;
     this.#lastAcceptedMs = clock.monotonicMs();
     for await (const read of log.read({ topic, partition, from, signal: either })) {
       const batch = isHint ? { ...read, records: read.records.slice(1) } : read;
@@ -229,6 +234,7 @@ export class Copier {
       const stuck = clock.monotonicMs() - this.#lastAcceptedMs > STUCK_MS;
       if (!stuck || this.counts.ignored === ignoredBefore) continue;
       this.#originOffset = -1;
+      this.#wasStuck = true;
       return;
     }
   }

@@ -12,6 +12,7 @@ import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
 import { type Campaign, Candidate, type CandidateParts, type Outcome } from './candidate.ts';
+import { LEASE_OVER_MS } from './lease.ts';
 import type { Elected } from './writer.ts';
 
 const LOOK_MS = 200;
@@ -129,7 +130,9 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
       this.#unfit = null;
     }
     if (version === this.#seen.version) return;
-    const staleMs = ELECTION_STALE_MS + (random.fraction() * 2 - 1) * STALE_JITTER_MS;
+    // One that may lose what a local writer acked waits for that one's lease first, and does not stand still.
+    const leaseMs = value.ack.k === 0 && value.election?.loss != null ? LEASE_OVER_MS : 0;
+    const staleMs = ELECTION_STALE_MS + leaseMs + (random.fraction() * 2 - 1) * STALE_JITTER_MS;
     this.#seen = { version, atMs: clock.monotonicMs(), staleMs };
   }
 

@@ -25,6 +25,7 @@ import {
 } from '@tidemark/control/register-value';
 import { type AckLevel, formatAck } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
+import { LEASE_OVER_MS } from './lease.ts';
 import { Members, type MembersParts } from './members.ts';
 import type { Elected } from './writer.ts';
 
@@ -81,6 +82,7 @@ export class Candidate {
   readonly #reports = new Map<string, FenceReport>();
   readonly #phases: Phase[] = [];
   #beganMs = 0;
+  #namedMs = 0;
   #markedMs = 0;
 
   constructor(parts: CandidateParts, signal: AbortSignal) {
@@ -104,6 +106,7 @@ export class Candidate {
     const named = await this.#name(campaign);
     if ('refused' in named) return this.#lost(named.refused);
     this.#mark('named');
+    this.#namedMs = this.#markedMs;
     const { value } = named;
     const { election } = value;
     if (election === null) return this.#lost('the election is over already');
@@ -166,6 +169,8 @@ export class Candidate {
     election: Election,
   ): Promise<{ cuts: readonly CutAt[] | null | 'superseded'; how: string }> {
     const { keyspace } = this.#parts;
+    // Nothing stops the writer of a local reign but its lease, and what it acks beyond the cut is lost.
+    const lossyMs = value.ack.k === 0 ? LEASE_OVER_MS : LOSSY_MS;
     for (;;) {
       await this.#members.fenceAll(value, election, this.#reports);
       const reports = [...this.#reports.values()];
@@ -176,8 +181,16 @@ export class Candidate {
       if (closure.kind === 'lossless') {
         if (closure.by !== 'first') return { cuts: cuts.cuts, how: `by the ${closure.by}` };
         if (reports.length === value.members.length || this.#ageMs() > FIRST_MS) return { cuts: null, how: 'first' };
-      } else if (closure.kind === 'lossy' && this.#ageMs() > LOSSY_MS) {
-        const lossy = await this.#parts.lossyCuts(value, cuts.cuts ?? [], election.loss!);
+      } else if (closure.kind === 'lossy' && this.#sinceNamedMs() > lossyMs) {
+        const received = cuts.cuts ?? [];
+        // The cut is read from this site's copy, which may lack what others have.
+        await this.#members.fill(
+          value,
+          received,
+          this.#parts.site,
+          reports.map((report) => report.site),
+        );
+        const lossy = await this.#parts.lossyCuts(value, received, election.loss!);
         return { cuts: lossy, how: `with a loss: ${closure.missing.join(', ')} did not answer` };
       }
       const { have, need, missing } = closure.kind === 'lossless' ? { have: 0, need: 0, missing: [] } : closure;
@@ -185,6 +198,10 @@ export class Candidate {
       const gone = await this.#again(election, message);
       if (gone !== null) return { cuts: 'superseded', how: gone };
     }
+  }
+
+  #sinceNamedMs(): number {
+    return this.#parts.clock.monotonicMs() - this.#namedMs;
   }
 
   #ageMs(): number {

@@ -12,6 +12,8 @@ import type { Elected } from './writer.ts';
 const RENEW_MS = 3_000;
 /** Acceptors grant it for 15 s; the writer stops earlier by more than clocks drift apart in that time. */
 const STOP_MS = 12_000;
+/** So long after the register named an election no lease that was granted before it is used any more. */
+export const LEASE_OVER_MS = 16_000;
 const LOOK_MS = 250;
 /** Wall and monotonic clock may differ so much in what they say has passed. */
 const CLOCKS_APART_MS_MAX = 1_000;
