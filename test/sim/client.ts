@@ -13,6 +13,8 @@ export const KEYSPACE = 'ks';
 export const KEYS = ['a', 'b', 'c'];
 /** Each write sets a row of its own besides the two it shares with all writes of its key. */
 export const MARKS_FROM = 10;
+/** How many rows a write sets to its value. */
+export const ROWS = 3;
 const ASK_MS = 3_000;
 const HEAR_MS = 4_000;
 const GIVE_UP_MS = 12_000;

@@ -20,6 +20,8 @@ export type Known = {
   readonly envelope: Envelope;
   /** Sites whose copy has accepted it at some time. */
   readonly sites: Set<string>;
+  /** Of these, the ones whose copy holds it now. */
+  readonly holders: Set<string>;
 };
 
 /** What one topic partition of one site holds of an origin. */
@@ -89,6 +91,7 @@ export class Copies {
         const name = nameOf(topic, partition);
         if (name === null) return;
         const key = keyOf(site.name, name);
+        this.#forget(site.name, name);
         this.#copies.set(key, new Copy(this.#copies.get(key)));
         for (const { value } of site.store.topic(topic)!.partitions[partition]!.records)
           this.#take(site.name, topic, name, value);
@@ -105,6 +108,14 @@ export class Copies {
 
   at(keyspace: string, epoch: number, partition: number, seq: number): Known | null {
     return this.known.get(`${keyspace}/${epoch}/${partition}/${seq}`) ?? null;
+  }
+
+  /** A copy is taken in again from its start: until then it holds nothing. */
+  #forget(site: string, { keyspace, origin, partition }: CopyName): void {
+    for (const { envelope, holders } of this.known.values()) {
+      const isOf = envelope.keyspace === keyspace && envelope.origin === origin && envelope.partition === partition;
+      if (isOf) holders.delete(site);
+    }
   }
 
   #take(site: string, topic: string, name: CopyName, value: Uint8Array): void {
@@ -145,13 +156,14 @@ export class Copies {
     const known = this.known.get(key);
     if (known !== undefined) {
       known.sites.add(site);
+      known.holders.add(site);
       if (known.envelope.chain !== envelope.chain || known.envelope.origin !== envelope.origin) {
         const words = `${topic} at ${site} holds another record at ${key} than ${[...known.sites].join(', ')}`;
         this.#world.fail('I4', words);
       }
       return;
     }
-    this.known.set(key, { envelope, sites: new Set([site]) });
+    this.known.set(key, { envelope, sites: new Set([site]), holders: new Set([site]) });
     this.#checkStamp(envelope);
     if (body.kind === 'Mutate' && body.requestId !== '') {
       const request = body.requestId.split('/')[0]!;

@@ -41,10 +41,13 @@ export class History {
   readonly writes: WriteEntry[] = [];
   readonly reads: ReadEntry[] = [];
 
-  /** Writes and primary reads of a key, as the linearizability checker wants them. */
-  operations(key: string): Operation[] {
+  /**
+   * Writes and primary reads of a key, as the linearizability checker wants them.
+   * @param counts false: neither the write nor who saw it is part of it
+   */
+  operations(key: string, counts: (id: string) => boolean): Operation[] {
     const writes = this.writes
-      .filter((write) => write.key === key && write.outcome !== 'failed')
+      .filter((write) => write.key === key && write.outcome !== 'failed' && counts(write.id))
       .map(({ client, id, invokedMs, returnedMs, outcome }): Operation => {
         const isDone = outcome === 'acked';
         return {
@@ -57,7 +60,7 @@ export class History {
         };
       });
     const reads = this.reads
-      .filter((read) => read.key === key && read.level === 'primary')
+      .filter((read) => read.key === key && read.level === 'primary' && (read.value === null || counts(read.value)))
       .map(({ client, value, invokedMs, returnedMs }): Operation => {
         return { client, kind: 'read', key, value, invokedMs, returnedMs };
       });

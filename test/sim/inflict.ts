@@ -168,7 +168,7 @@ function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): ()
       };
     }
     case 'nominate':
-      nominate(world, fault.site, fault.cause);
+      void nominate(world, fault);
       return () => {};
     case 'disk-full':
     case 'disk-error': {
@@ -231,14 +231,20 @@ function operate(world: SimWorld, everyMs: number): () => void {
   };
 }
 
-/** As a watchdog or an operator would; who refuses has his reasons. */
-function nominate(world: SimWorld, site: string, cause: string): void {
-  const body = { cause, reason: 'the simulator wants it', version: null, loss: null };
+/** As a watchdog or an operator would. @returns whether the site will try; who refuses has his reasons */
+export async function nominate(
+  world: SimWorld,
+  { site, cause, loss: mode }: SimFault & { readonly kind: 'nominate' },
+): Promise<boolean> {
+  const loss = mode === undefined ? null : { rowsMax: 1_000_000, mode };
+  const body = { cause, reason: 'the simulator wants it', version: null, loss };
   const request = { method: 'POST', path: `/v1/internal/nominate/${KEYSPACE}`, body } as const;
-  world.exchange.request('operator', site, request, 1_000).then(
-    ({ status }) => world.trace.note(site, `nomination: ${status}`),
-    () => world.trace.note(site, 'nomination: no answer'),
+  const status = await world.exchange.request('operator', site, request, 1_000).then(
+    (reply) => reply.status,
+    () => null,
   );
+  world.trace.note(site, `nomination: ${status ?? 'no answer'}`);
+  return status === 202;
 }
 
 /** An operator, who knows that the disks were replaced, lets the site's new vote in; others have to agree. */

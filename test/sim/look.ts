@@ -2,20 +2,28 @@
 
 import { parseAck } from '@tidemark/schema/keyspace-file';
 import { type Position, parseToken } from '@tidemark/schema/position';
-import { KEYSPACE } from './client.ts';
+import { KEYS, KEYSPACE } from './client.ts';
 import type { Copies } from './copies.ts';
 import type { Reply, Request } from './exchange.ts';
 import type { SimProcess } from './process.ts';
+import type { Registers } from './registers.ts';
 import type { SimWorld } from './world.ts';
 
-type Positions = { readonly positions: Readonly<Record<string, readonly string[]>>; readonly asOf: string | null };
+type Positions = { readonly positions: Readonly<Record<string, readonly string[]>> };
 type Digest = { readonly positions: unknown; readonly tables: Readonly<Record<string, { readonly hash: string }>> };
 
 /**
  * I2: of what is acked, the origin and as many others as the answer says, never fewer than `least`, have held the record
  * unfenced; I9: and all that came before it.
  */
-export function checkAck(world: SimWorld, copies: Copies, least: number, request: Request, reply: Reply): void {
+export function checkAck(
+  world: SimWorld,
+  copies: Copies,
+  registers: Registers,
+  least: number,
+  request: Request,
+  reply: Reply,
+): void {
   const { token = null, ack = '' } = (reply.body ?? {}) as { readonly token?: string | null; readonly ack?: string };
   if (request.method !== 'POST' || reply.status !== 200 || token === null) return;
   const { k } = parseAck(ack);
@@ -26,6 +34,9 @@ export function checkAck(world: SimWorld, copies: Copies, least: number, request
       const copy = copies.copy(site, { keyspace, origin, partition });
       return (copy.ackable.get(epoch) ?? -1) >= seq;
     });
+    // Whoever is told so later than it was decided hears it from a second writer.
+    if (registers.isBeyond({ epoch, partition, seq }))
+      world.fail('rule 15', `${token} was acked when it was decided already that it lies beyond the cut`);
     // An earlier epoch's record counts once it is within the cut that a later one names.
     const isClosed = [...copies.effective(keyspace, partition)].some(
       ([e, cut]) => e === epoch && cut < Number.MAX_SAFE_INTEGER && seq <= cut,
@@ -47,6 +58,8 @@ function listed(sites: readonly string[]): string {
 export class Looker {
   /** Why the sites are not equal yet. */
   difference = '';
+  /** What a site said that did not answer. */
+  #refusal = '';
   readonly #world: SimWorld;
   readonly #copies: Copies;
   readonly #k: number;
@@ -72,17 +85,24 @@ export class Looker {
     const process = this.#world.exchange.server(site)?.process;
     const seen = await this.#get<Positions>(site, `/v1/internal/positions/${KEYSPACE}`);
     if (seen === null || process === undefined) return;
-    const before = this.#asOf.get(process);
-    if (seen.asOf !== null) {
-      if (before !== undefined && isEarlier(seen.asOf, before))
-        this.#world.fail('I11', `asOf of ${site} went from ${before} back to ${seen.asOf}`);
-      this.#asOf.set(process, seen.asOf);
-    }
+    await this.#checkAsOf(site, process);
     for (const [origin, partitions] of Object.entries(seen.positions))
       partitions.forEach((text, partition) => {
         this.#checkApplied(site, origin, partition, text);
         this.#checkOrder(site, seen, partition, text);
       });
+  }
+
+  /** I11: what readers are told, which is nothing while a store is being built again. */
+  async #checkAsOf(site: string, process: SimProcess): Promise<void> {
+    const { app } = this.#world.exchange.server(site) ?? {};
+    const response = await app?.inject({ method: 'GET', url: `/v1/${KEYSPACE}/t/rows/${KEYS[0]}` });
+    const asOf = response?.statusCode === 200 ? response.headers['tidemark-as-of'] : undefined;
+    if (typeof asOf !== 'string') return;
+    const before = this.#asOf.get(process);
+    if (before !== undefined && isEarlier(asOf, before))
+      this.#world.fail('I11', `asOf of ${site} went from ${before} back to ${asOf}`);
+    this.#asOf.set(process, asOf);
   }
 
   /** I17: what a store holds is a record that was accepted, by k + 1 sites. */
@@ -116,7 +136,7 @@ export class Looker {
       const hashes = Object.entries(digest?.tables ?? {}).map(([name, { hash }]) => `${name} ${hash.slice(0, 8)}`);
       this.#seen.set(
         site,
-        digest === null ? 'does not answer' : `${hashes.join()} ${JSON.stringify(digest.positions)}`,
+        digest === null ? `does not answer: ${this.#refusal}` : `${hashes.join()} ${JSON.stringify(digest.positions)}`,
       );
       found.push(digest === null ? null : hashes.join());
     }
@@ -128,7 +148,9 @@ export class Looker {
     const server = this.#world.exchange.server(site);
     if (server === null || server.process.isPaused) return null;
     const response = await server.app.inject({ method: 'GET', url: path });
-    return response.statusCode === 200 ? (JSON.parse(response.payload) as T) : null;
+    if (response.statusCode === 200) return JSON.parse(response.payload) as T;
+    this.#refusal = response.payload;
+    return null;
   }
 }
 

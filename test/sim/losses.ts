@@ -1,6 +1,7 @@
 /** Faults after which something is gone for good, never more of it than the ack level promises to survive. */
 
 import { integerBetween, type Random } from '@tidemark/world/random';
+import { pick } from './draw.ts';
 import { type Shape, sitesOf } from './shape.ts';
 import type { SimFault } from './sim-fault.ts';
 
@@ -9,6 +10,7 @@ const WIPED_RATE = 0.2;
 /** The faults given, and in some runs one more: a site whose disks are all replaced by empty ones. */
 export function withLosses(random: Random, shape: Shape, faults: readonly SimFault[], durationMs: number): SimFault[] {
   const { data, witnesses, k } = shape;
+  if (k === 0) return [...faults, ...(random.fraction() < 0.7 ? leftBehind(random, shape, durationMs) : [])];
   if (random.fraction() >= WIPED_RATE) return [...faults];
   const sites = random.fraction() < 0.9 ? data : witnesses;
   const site = sites[integerBetween(random, 0, sites.length - 1)] ?? data[0]!;
@@ -50,6 +52,29 @@ function forgotten(
     ...present.map((site): SimFault => ({ kind: 'isolate', site, atMs: goneMs, forMs: 4_000, clientsToo: false })),
     { kind: 'nominate', ...later, cause: 'failover' },
   ];
+}
+
+/** The primary of a `local` keyspace is out of reach or gone, and somebody would rather lose its last rows than wait. */
+function leftBehind(random: Random, { data }: Shape, durationMs: number): SimFault[] {
+  const site = data[0]!;
+  const when = {
+    atMs: integerBetween(random, 1_000, durationMs - 3_000),
+    forMs: integerBetween(random, 2_000, 30_000),
+  };
+  const gone = pick<SimFault>(random, [
+    { kind: 'isolate', ...when, site, clientsToo: false },
+    { kind: 'isolate', ...when, site, clientsToo: false },
+    { kind: 'isolate', ...when, site, clientsToo: true },
+    { kind: 'kill', ...when, site, power: false },
+    { kind: 'kill', ...when, site, power: true },
+    { kind: 'pause', ...when, site },
+    { kind: 'wipe', ...when, site },
+    { kind: 'lost-end', ...when, site, salt: integerBetween(random, 0, 1_000_000) },
+  ]);
+  const askedMs = when.atMs + integerBetween(random, 200, 5_000);
+  const loss = random.fraction() < 0.5 ? 'consistent' : 'received';
+  const to = pick(random, data.slice(1));
+  return [gone, { kind: 'nominate', site: to, cause: 'failover', loss, atMs: askedMs, forMs: 1 }];
 }
 
 /** What makes it worse: somebody else has to write just before or while the site fills up again. */

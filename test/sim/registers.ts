@@ -26,6 +26,8 @@ export class Registers {
   /** Epoch → site and writer, and where it ended. */
   readonly #writers = new Map<number, string>();
   readonly #cuts = new Map<number, string>();
+  /** Epoch → by partition, the last seq of it that counts. */
+  readonly #ends = new Map<number, readonly number[]>();
   /** Site → identity its control log gave its acceptor last. */
   readonly #acceptors = new Map<string, string>();
   /** Epochs of which an election, or a commit, was voted for. */
@@ -97,8 +99,18 @@ export class Registers {
       if (cuts === null) continue;
       const where = cuts.map(({ seq, chain }) => `${seq} ${chain}`).join();
       this.#one(this.#cuts, epoch, where, `cut of epoch ${epoch}`);
+      this.#ends.set(
+        epoch,
+        cuts.map(({ seq }) => seq),
+      );
     }
     if (this.newest === null || version > this.newest.version) this.newest = value;
+  }
+
+  /** True once it was decided that a record does not count. */
+  isBeyond({ epoch, partition, seq }: { readonly epoch: number; readonly partition: number; readonly seq: number }) {
+    const end = this.#ends.get(epoch)?.[partition];
+    return end !== undefined && seq > end;
   }
 
   /** Of two values that were chosen, the later one is built upon the earlier one. */

@@ -1,11 +1,22 @@
 /** What must hold once all is quiet: what was acked is there, what was refused is not, and every site reads the same. */
 
-import { KEYS, KEYSPACE } from './client.ts';
+import { KEYS, KEYSPACE, ROWS } from './client.ts';
 import type { Copies } from './copies.ts';
+import { type Exported, exportedAt } from './exported.ts';
 import type { History, WriteEntry } from './history.ts';
 import type { SimWorld } from './world.ts';
 
 type At = { readonly epoch: number; readonly seq: number };
+
+/** Whether a write stands among those that count. */
+export function isKept(copies: Copies, id: string): boolean {
+  return placeOf(copies, id) !== null;
+}
+
+/** Where a write stands, among those that count or not; null when it does not. */
+function anyPlaceOf(copies: Copies, id: string): At | null {
+  return placeOf(copies, id) ?? copies.requests.get(id)?.at(-1) ?? null;
+}
 
 /** Where a write stands among those that count; null when it does not. */
 function placeOf(copies: Copies, id: string): At | null {
@@ -25,20 +36,35 @@ export function checkLocalReads(world: SimWorld, history: History, copies: Copie
   for (const read of history.reads) {
     if (read.after === null) continue;
     const wanted = placeOf(copies, read.after.id);
-    const seen = read.value === null ? null : placeOf(copies, read.value);
+    // What a read showed of a `local` keyspace may not count any more.
+    const seen = read.value === null ? null : anyPlaceOf(copies, read.value);
     if (wanted === null || (seen !== null && !isBefore(seen, wanted))) continue;
     world.fail('session', `${read.client} read ${read.value} from ${read.key} at ${read.site} after ${read.after.id}`);
   }
 }
 
-/** I19, I14 and the rows themselves. */
-export async function checkKept(world: SimWorld, history: History, copies: Copies): Promise<boolean> {
+/**
+ * I19, I14 and the rows themselves.
+ * @param k 0: what was acked may be exported instead, or have gone with the last disk that held it
+ * @returns false: a tail may still be on its way into a file
+ */
+export async function checkKept(
+  world: SimWorld,
+  history: History,
+  copies: Copies,
+  k: number,
+  isLast: boolean,
+): Promise<boolean> {
+  const exported = k === 0 ? await exportedAt(world.sites()) : new Map<string, never>();
   const newest = new Map<string, { readonly write: WriteEntry; readonly at: At }>();
   const kept: WriteEntry[] = [];
   for (const write of history.writes) {
     const at = placeOf(copies, write.id);
-    if (at === null && write.outcome === 'acked')
-      world.fail('I19', `${write.id} was acked (${write.token}) and is lost`);
+    if (at === null && write.outcome === 'acked') {
+      const where = k === 0 ? heldBeyond(copies, exported, write) : 'lost';
+      if (where !== null && k === 0 && !isLast) return false;
+      if (where !== null) world.fail('I19', `${write.id} was acked (${write.token}) and is ${where}`);
+    }
     if (at !== null && write.outcome === 'failed') world.fail('refused', `${write.id} was refused and is there`);
     if (at === null) continue;
     kept.push(write);
@@ -59,6 +85,19 @@ export async function checkKept(world: SimWorld, history: History, copies: Copie
   return true;
 }
 
+/** Null: every row of it was exported, or no disk holds it any more. Else where it is, in words. */
+function heldBeyond(copies: Copies, exported: Exported, { id }: WriteEntry): string | null {
+  const records = copies.requests.get(id) ?? [];
+  if (records.length === 0) return 'in no log';
+  for (const { keyspace, epoch, partition, seq } of records) {
+    const { holders } = copies.at(keyspace, epoch, partition, seq)!;
+    const rows = exported.get(id)?.get(`${epoch}/${partition}/${seq}`) ?? 0;
+    if (rows === ROWS || (rows === 0 && holders.size === 0)) continue;
+    return `beyond the cut at ${[...holders].join(', ')}, ${rows} of ${ROWS} rows exported`;
+  }
+  return null;
+}
+
 /** One request, one record: an idempotency key used again finds the first. */
 function checkOnce(world: SimWorld, history: History, copies: Copies): void {
   for (const { id } of history.writes) {
@@ -77,7 +116,7 @@ type Row = { readonly n: number; readonly v: string };
 async function rowsAt(world: SimWorld, site: string, key: string): Promise<readonly Row[] | null> {
   const app = world.exchange.server(site)?.app;
   if (app === undefined) return null;
-  const response = await app.inject({ method: 'GET', url: `/v1/${KEYSPACE}/t/rows/${key}` });
+  const response = await app.inject({ method: 'GET', url: `/v1/${KEYSPACE}/t/rows/${key}?limit=1000` });
   if (response.statusCode !== 200) return null;
   return (JSON.parse(response.payload) as { readonly rows: readonly Row[] }).rows;
 }

@@ -6,7 +6,7 @@ export type Shape = {
   /** The first is the primary to begin with. */
   readonly data: readonly string[];
   readonly witnesses: readonly string[];
-  /** How many other sites hold what is acked. */
+  /** How many other sites hold what is acked; 0: `local`, the primary's log alone. */
   readonly k: number;
   /** What an election may lower that to. */
   readonly degradeTo: number;
@@ -18,6 +18,7 @@ const THREE = ['paris', 'tokyo', 'quito'] as const;
 /** Three data sites mostly; `k` is how many others should hold what is acked, where there are as many. */
 export function shapeOf(random: Random, k: number): Shape {
   const shape = fixedOf(random, k);
+  if (shape.k === 0) return shape;
   const mayLower = random.fraction() < (shape.data.length === 2 ? 0.5 : 0.1);
   return mayLower ? { ...shape, degradeTo: integerBetween(random, 0, shape.k - 1) } : shape;
 }
@@ -25,10 +26,13 @@ export function shapeOf(random: Random, k: number): Shape {
 function fixedOf(random: Random, k: number): Shape {
   const rest = { k, degradeTo: k, partitions: 2 };
   const dice = random.fraction();
-  if (dice < 0.6) return { data: THREE, witnesses: [], ...rest };
-  if (dice < 0.85) return { data: THREE.slice(0, 2), witnesses: THREE.slice(2), ...rest, k: 1, degradeTo: 1 };
+  const local = { ...rest, k: 0, degradeTo: 0 };
+  if (dice < 0.55) return { data: THREE, witnesses: [], ...rest };
+  if (dice < 0.65) return { data: THREE, witnesses: [], ...local };
+  if (dice < 0.7) return { data: THREE.slice(0, 2), witnesses: THREE.slice(2), ...local };
+  if (dice < 0.87) return { data: THREE.slice(0, 2), witnesses: THREE.slice(2), ...rest, k: 1, degradeTo: 1 };
   const four = integerBetween(random, 1, 3);
-  if (dice < 0.93) return { data: [...THREE, 'cairo'], witnesses: [], ...rest, k: four, degradeTo: four };
+  if (dice < 0.94) return { data: [...THREE, 'cairo'], witnesses: [], ...rest, k: four, degradeTo: four };
   return { data: THREE, witnesses: ['cairo', 'lagos'], ...rest };
 }
 
@@ -43,16 +47,20 @@ export function fileOf(keyspace: string, { data, witnesses, k, degradeTo, partit
     keyspace,
     mode: 'single',
     primary: data[0],
-    ack: `sync(${k})`,
-    degradeTo,
+    ack: ackOf(k),
+    ...(k === 0 ? {} : { degradeTo }),
     sites: Object.fromEntries(roles),
     partitions,
     tables: { t: { columns: { k: 'string', n: 'int', v: 'string' }, partitionKey: 'k', sortKey: ['n'] } },
   };
 }
 
+function ackOf(k: number): string {
+  return k === 0 ? 'local' : `sync(${k})`;
+}
+
 /** In words, for a story. */
 export function wordsOfShape({ data, witnesses, k, degradeTo, partitions }: Shape): string {
   const seconds = witnesses.length === 0 ? '' : `, witness ${witnesses.join(' and ')}`;
-  return `data at ${data.join(', ')}${seconds}; sync(${k})${degradeTo < k ? ` or, for want of sites, of ${degradeTo}` : ''}, ${partitions} partitions`;
+  return `data at ${data.join(', ')}${seconds}; ${ackOf(k)}${degradeTo < k ? ` or, for want of sites, of ${degradeTo}` : ''}, ${partitions} partitions`;
 }

@@ -57,7 +57,13 @@ export type SimFault = For &
      */
     | { readonly kind: 'when'; readonly sees: Sign; readonly site: string; readonly brings: SimFault }
     /** Somebody wants the site to be the primary, rightly or not. */
-    | { readonly kind: 'nominate'; readonly site: string; readonly cause: 'suspicion' | 'switchover' | 'failover' }
+    | {
+        readonly kind: 'nominate';
+        readonly site: string;
+        readonly cause: 'suspicion' | 'switchover' | 'failover';
+        /** What was acked may be lost: back to the newest barrier received whole, or all that was received. */
+        readonly loss?: 'consistent' | 'received';
+      }
   );
 
 /** When it is over at the latest. */

@@ -26,6 +26,8 @@ export type Slowness = {
   readonly isOf: (topic: string) => boolean;
   readonly ms: () => number;
 };
+/** How often what is not flushed with each append is: as the pages of an operating system are. */
+const FLUSH_EVERY_MS = 1_500;
 
 export class SimSite {
   readonly name: string;
@@ -61,6 +63,12 @@ export class SimSite {
     });
     this.store.appendMs = (topic) => this.appendMs() + this.#slowMs(topic, false);
     this.store.answerMs = (topic) => this.#slowMs(topic, true);
+    this.#flush();
+  }
+
+  #flush(): void {
+    this.store.flush();
+    this.#world.scheduler.after(FLUSH_EVERY_MS, () => this.#flush());
   }
 
   #slowMs(topic: string, landed: boolean): number {

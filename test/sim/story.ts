@@ -54,7 +54,7 @@ export function wordsOf(fault: SimFault): string {
     case 'disk-error':
       return `the disk of ${fault.site} answers EIO now and then`;
     case 'nominate':
-      return `${fault.site} is asked to become the primary (${fault.cause})`;
+      return `${fault.site} is asked to become the primary (${fault.cause}${fault.loss === undefined ? '' : `, with a loss, ${fault.loss}`})`;
   }
 }
 

@@ -3,6 +3,7 @@
 import { APPLYING } from './applying.ts';
 import { COPYING } from './copying.ts';
 import { ELECTING } from './electing.ts';
+import { LEASING } from './leasing.ts';
 import type { Mutant } from './mutant.ts';
 import { REGISTERING } from './registering.ts';
 import { RETURNING } from './returning.ts';
@@ -17,4 +18,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...ELECTING,
   ...REGISTERING,
   ...RETURNING,
+  ...LEASING,
 ];

@@ -1,0 +1,39 @@
+/** Mutants of what bounds the loss of a `local` keyspace, and of what becomes of what was lost. */
+
+import type { Mutant } from './mutant.ts';
+
+export const LEASING: readonly Mutant[] = [
+  {
+    name: 'lease-not-waited-for',
+    breaks: 'rule 15: an election with a loss waits until no lease before it is used any more',
+    caughtBy: ['rule 15', 'linearizable'],
+    seed: 15,
+    file: 'services/writer/candidate.ts',
+    from: 'const lossyMs = value.ack.k === 0 ? LEASE_OVER_MS : LOSSY_MS;',
+    to: 'const lossyMs = value.ack.k === 0 ? LOSSY_MS : LOSSY_MS;',
+  },
+  {
+    name: 'write-on-past-the-lease',
+    breaks: 'rule 15: a local writer stops when its lease has run out',
+    caughtBy: ['rule 15', 'linearizable'],
+    file: 'services/writer/lease.ts',
+    from: 'if (this.#stop.signal.aborted || leaseHolds(this.#since, this.#now())) continue;',
+    to: 'if (this.#stop.signal.aborted || this.#since.monotonicMs >= 0) continue;',
+  },
+  {
+    name: 'tail-not-exported',
+    breaks: 'rule 20: what lies beyond a cut is written out',
+    caughtBy: ['I19'],
+    file: 'services/applier/applier.ts',
+    from: 'onCutOff: (origin) => this.unwrittenTails.add(origin),',
+    to: 'onCutOff: () => this.unwrittenTails,',
+  },
+  {
+    name: 'beyond-the-cut-not-rewound',
+    breaks: 'rule 21: a store beyond a cut is discarded',
+    caughtBy: ['I5', 'I20', 'I3'],
+    file: 'services/applier/readability.ts',
+    from: 'if (!isBeyond || this.#isBeyond) return;',
+    to: 'if (!isBeyond || !this.#isBeyond) return;',
+  },
+];
