@@ -18,14 +18,21 @@ export type SplitKeys = {
 
 /**
  * Takes rows `from … to` of `keys` apart.
+ * @param vectors of an earlier call for the same table that are no longer needed: they are filled anew
  * @throws {Fault} `corrupt`: a key ends within a part.
  */
-export function splitKeys(table: Table, keys: ColumnVector, from: number, to: number): SplitKeys {
+export function splitKeys(
+  table: Table,
+  keys: ColumnVector,
+  from: number,
+  to: number,
+  vectors = new Map<number, ColumnVector>(),
+): SplitKeys {
   const places = new Places(keys, from, to);
-  const vectors = new Map<number, ColumnVector>();
   let isExact = true;
   for (const { id, type } of keyColumns(table)) {
-    const vector = new ColumnVector(physicalOf(type));
+    const vector = vectors.get(id) ?? new ColumnVector(physicalOf(type));
+    vector.arenaUsed = 0;
     vector.reserveRows(to - from);
     vector.presence.fill(CELL.value, 0, to - from);
     isExact = splitPart(type, keys.arena, places, vector) && isExact;
@@ -33,6 +40,9 @@ export function splitKeys(table: Table, keys: ColumnVector, from: number, to: nu
   }
   return { vectors, isExact: isExact && places.areAtEnds };
 }
+
+/** Used within one call, never kept across it. */
+let scratch = new Uint32Array(0);
 
 /** Where the next part of each row's key begins in the arena, and where its key ends. */
 class Places {
@@ -42,8 +52,10 @@ class Places {
 
   constructor(keys: ColumnVector, from: number, to: number) {
     this.count = to - from;
-    this.next = keys.starts.slice(from, to);
-    this.ends = new Uint32Array(this.count);
+    if (scratch.length < this.count * 2) scratch = new Uint32Array(this.count * 2);
+    this.next = scratch.subarray(0, this.count);
+    this.next.set(keys.starts.subarray(from, to));
+    this.ends = scratch.subarray(this.count, this.count * 2);
     for (let row = 0; row < this.count; row++) this.ends[row] = keys.starts[from + row]! + keys.lengths[from + row]!;
   }
 

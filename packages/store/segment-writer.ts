@@ -133,6 +133,8 @@ class SegmentWriter {
   #isAllLive = false;
   #putBounds: StampBounds = { stampMin: null, stampMax: null };
   readonly #flags = new ColumnVector('i32');
+  /** The key columns of the block being written. */
+  readonly #keyVectors = new Map<number, ColumnVector>();
 
   /** Hashes of the keys so far; null when there is to be no filter. */
   #hashes: Uint32Array | null;
@@ -168,7 +170,7 @@ class SegmentWriter {
   }
 
   async write(rows: Rows, from: number, to: number, pause: () => Promise<void>): Promise<void> {
-    const split = this.#isFirstPass ? splitKeys(this.#table, rows.keys, from, to) : null;
+    const split = this.#isFirstPass ? splitKeys(this.#table, rows.keys, from, to, this.#keyVectors) : null;
     this.#isAllLive = areAllLive(rows, from, to);
     this.#putBounds = stampBounds(
       rows.putMs,
