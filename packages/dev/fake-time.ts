@@ -11,8 +11,13 @@ const PLACES = [
 ] as const;
 
 export type FakeTime =
-  /** `offset` as libfaketime reads it: `+3600`, `-3600`, in seconds. The steady clock stays right. */
-  { readonly environment: (offset: string) => Record<string, string> } | { readonly obstacle: string };
+  | {
+      /** `offset` as libfaketime reads it: `+3600`, `-3600`, in seconds. The steady clock stays right. */
+      readonly environment: (offset: string) => Record<string, string>;
+      /** The offset is read from this file, again and again: whoever writes it moves the clock of a running process. */
+      readonly environmentOf: (file: string) => Record<string, string>;
+    }
+  | { readonly obstacle: string };
 
 export async function fakeTime(): Promise<FakeTime> {
   for (const place of PLACES) {
@@ -21,8 +26,10 @@ export async function fakeTime(): Promise<FakeTime> {
       () => false,
     );
     if (!isThere) continue;
+    const preload = { LD_PRELOAD: place, FAKETIME_DONT_FAKE_MONOTONIC: '1' };
     return {
-      environment: (offset) => ({ LD_PRELOAD: place, FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: '1' }),
+      environment: (offset) => ({ ...preload, FAKETIME: offset }),
+      environmentOf: (file) => ({ ...preload, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1' }),
     };
   }
   return { obstacle: `libfaketime is missing (apt-get install libfaketime); looked at ${PLACES.join(', ')}` };

@@ -57,14 +57,18 @@ export class StampClock {
   #ms = 0;
   #counter = 0;
   readonly #clock: Clock;
+  readonly #isRight: () => boolean;
 
-  constructor(clock: Clock) {
+  /** @param isRight false while the wall clock is not to be followed: ticks go on rising from the last one */
+  constructor(clock: Clock, isRight: () => boolean = () => true) {
     this.#clock = clock;
+    this.#isRight = isRight;
   }
 
   /** Takes `count` consecutive ticks (≥ 1) and returns the first. */
   take(count: number): { ms: number; counter: number } {
-    const nowMs = this.#clock.nowMs();
+    // Once a tick is an hour ahead, all later ones are: a wrong clock would outlive its mending.
+    const nowMs = this.#ms === 0 || this.#isRight() ? this.#clock.nowMs() : this.#ms;
     if (nowMs > this.#ms) {
       this.#ms = nowMs;
       this.#counter = 0;

@@ -40,5 +40,11 @@ it('a site whose clock jumps by an hour refuses writes and says why, and takes t
     expect(((await sites.ask('tokyo', '/v1/status')).body as { site: string }).site).toBe('tokyo');
     clock.wrongMs = 0;
     await untilDone(async () => expect(await write()).toMatchObject({ status: 200 }));
+    // Nor did what it wrote meanwhile without being asked, its barriers, carry the wrong hour into later stamps.
+    await untilDone(async () => {
+      const reply = await fetch(`${sites.running.get('paris')!.url}/v1/travel/t/rows/a?read=primary`);
+      const offMs = Number(reply.headers.get('tidemark-stamp')?.split('.')[0]) - new SystemClock().nowMs();
+      expect(Math.abs(offMs)).toBeLessThan(HOUR_MS / 2);
+    });
   }
 }, 60_000);

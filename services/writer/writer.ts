@@ -98,7 +98,7 @@ export class Writer implements AsyncDisposable {
     this.sources = opened.sources;
     this.epoch = parts.elected.epoch;
     this.writerId = parts.elected.writerId;
-    this.stamps = new StampClock(parts.clock);
+    this.stamps = new StampClock(parts.clock, () => (parts.clockTrouble?.() ?? null) === null);
     this.stamps.liftAbove(opened.stampMs, 0);
     this.appenders = opened.tails.map((tail, partition) => this.#appender(tail, partition));
     this.commits = new Commits({

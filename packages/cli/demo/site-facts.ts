@@ -12,6 +12,7 @@ export type Lag = { readonly count: number; readonly p50: number; readonly p99: 
 
 const DIGEST_WAIT_MS = 60_000;
 const POLL_MS = 250;
+const KEPT_CONNECTIONS_MAX = 8;
 
 /** @throws {Fault} `unavailable`: another status than 2xx, or nobody answers in `msMax`. */
 export async function getJson<T>(url: string, msMax?: number): Promise<T> {
@@ -19,10 +20,23 @@ export async function getJson<T>(url: string, msMax?: number): Promise<T> {
     fetch(url, msMax === undefined ? {} : { signal: AbortSignal.timeout(msMax) }).catch((cause: unknown) => {
       throw new Fault('unavailable', `GET ${url}: ${messageOf(cause)}`, { cause });
     });
-  // A connection that was kept and has just been closed by the other side says nothing of the site.
-  const response = await ask().catch(() => ask());
+  const response = await repeatedly(ask);
   if (response.ok) return (await response.json()) as T;
   throw new Fault('unavailable', `GET ${url}: status ${response.status} ${(await response.text()).slice(0, 300)}`);
+}
+
+/** Connections that were kept and have been closed by the other side say nothing of it; there may be several. */
+async function repeatedly(ask: () => Promise<Response>): Promise<Response> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      const code = (((error as Error).cause as Error | undefined)?.cause as { readonly code?: string } | undefined)
+        ?.code;
+      const wasClosed = code === 'ECONNRESET' || code === 'EPIPE' || code === 'UND_ERR_SOCKET';
+      if (!wasClosed || attempt === KEPT_CONNECTIONS_MAX) throw error;
+    }
+  }
 }
 
 export function digestOf(url: string, keyspace: string): Promise<SiteDigest> {

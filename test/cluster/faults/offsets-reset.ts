@@ -15,9 +15,22 @@ import { foldOf, logAt } from './fold-of.ts';
 import { groupsAt } from './groups-at.ts';
 
 const AWAY_MS = 1_500;
+/** Longer than from one checkpoint to the next, and no longer than what moves nobody. */
+const CHECKPOINT_MS = 2_500;
+const LEVEL_MS_MAX = 30_000;
+const LOOK_MS = 500;
 const RESETS = ['start', 'end'] as const;
 
 type Copied = { readonly tail: object; readonly originOffset: number } | null;
+
+/** While the same reign goes on, as the next election would have everybody filled up by the others. */
+async function untilLevel({ stage }: Trial, site: DevSite, origin: string): Promise<void> {
+  const { accepted } = await foldOf(stage.site(origin), stage.keyspace, origin);
+  for (const untilMs = performance.now() + LEVEL_MS_MAX; performance.now() < untilMs; await sleep(LOOK_MS)) {
+    if ((await foldOf(site, stage.keyspace, origin)).accepted >= accepted) return;
+  }
+  promise(false, `${site.name} skipped records of ${origin}: it has not all ${accepted} after ${LEVEL_MS_MAX} ms`);
+}
 
 /** Everything a site remembers of where it was is gone. */
 async function toStart(site: DevSite): Promise<void> {
@@ -51,7 +64,8 @@ export const offsetsReset: FaultRow = {
   sizeIs: 'resets of a replica, to the start and to the end in turn, and one of the primary',
   small: 2,
   large: 20,
-  mutants: ['hint-is-believed'],
+  // A gap that does not close is looked into after ten seconds: without the check of the hint it would only take longer.
+  mutants: ['hint-is-believed+stuck-for-ever'],
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
     await using load = loadOf(trial);
@@ -61,8 +75,13 @@ export const offsetsReset: FaultRow = {
     for (let n = 0; n <= size; n++) {
       const site = n === size ? stage.site(before.site) : stage.others(before.site)[n % 2]!;
       const reset = n === size ? 'start' : RESETS[n % RESETS.length]!;
+      // Cut off first, so that its checkpoint has all it copied: of what came later its own copy would tell the place.
+      if (n < size) {
+        stage.links!.cutOff(site.name);
+        await sleep(CHECKPOINT_MS);
+      }
       await site.kill();
-      if (n < size) await calm(load, AWAY_MS / 1_000);
+      stage.links!.heal();
       const moved = reset === 'start' ? null : await toEnd(trial, site);
       if (reset === 'start') await toStart(site);
       say(
@@ -71,6 +90,7 @@ export const offsetsReset: FaultRow = {
       promise(moved === null || moved > 0, 'there was something to skip');
       await site.start();
       await calm(load, 1);
+      if (n < size) await untilLevel(trial, site, before.site);
     }
     const groups = (await Promise.all(stage.sites.map(groupsAt))).flat();
     promise(groups.length === 0, `there are consumer groups: ${groups.join(', ')}`);

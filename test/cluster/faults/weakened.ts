@@ -7,5 +7,5 @@ import { weaken } from '../../sim/mutants/weaken.ts';
 import { weakeningsNamed } from './weakenings.ts';
 
 const names = decodeURIComponent(new URL(import.meta.url).search.slice(1));
-for (const weakening of weakeningsNamed(names)) weaken(weakening);
+weaken(weakeningsNamed(names));
 process.stderr.write(`WEAKENED on purpose: ${names}\n`);

@@ -30,6 +30,13 @@ const REAL_ONLY: readonly Weakening[] = [
     to: 'if (isHint && read.records.length === 0) {',
   },
   {
+    name: 'stuck-for-ever',
+    breaks: 'rule 3: no progress while records are ignored, and the place is looked for again',
+    file: 'services/mirror/copier.ts',
+    from: 'if (!stuck || this.counts.ignored === ignoredBefore) continue;',
+    to: 'if (!stuck || this.counts.ignored >= ignoredBefore) continue;',
+  },
+  {
     name: 'loss-not-estimated',
     breaks: 'E5: the loss is estimated before it is accepted',
     file: 'packages/control/loss.ts',

@@ -6,7 +6,7 @@ import { weaken } from './weaken.ts';
 const [name, seeds, from] = process.argv.slice(2);
 const mutant = MUTANTS.find((one) => one.name === name);
 if (mutant === undefined) throw new Error(`no mutant ${name}`);
-weaken(mutant);
+weaken([mutant]);
 
 const { run } = await import('../run.ts');
 const { scenarioOf } = await import('../scenario.ts');
