@@ -7,10 +7,10 @@ export const LEASING: readonly Mutant[] = [
     name: 'lease-not-waited-for',
     breaks: 'rule 15: an election with a loss waits until no lease before it is used any more',
     caughtBy: ['rule 15', 'linearizable'],
-    seed: 15,
+    seed: 213,
     file: 'services/writer/candidate.ts',
     from: 'const lossyMs = value.ack.k === 0 ? LEASE_OVER_MS : LOSSY_MS;',
-    to: 'const lossyMs = value.ack.k === 0 ? LOSSY_MS : LOSSY_MS;',
+    to: 'const lossyMs = Math.min(LOSSY_MS, LEASE_OVER_MS);',
   },
   {
     name: 'write-on-past-the-lease',
@@ -31,7 +31,7 @@ export const LEASING: readonly Mutant[] = [
   {
     name: 'beyond-the-cut-not-rewound',
     breaks: 'rule 21: a store beyond a cut is discarded',
-    caughtBy: ['I5', 'I20', 'I3'],
+    caughtBy: ['I19', 'I5', 'I20', 'I3'],
     file: 'services/applier/readability.ts',
     from: 'if (!isBeyond || this.#isBeyond) return;',
     to: 'if (!isBeyond || !this.#isBeyond) return;',
