@@ -103,6 +103,7 @@ describe('a lost site', () => {
     await writeAcked('tokyo', 200);
     await rename(join(sites.folder, 'away'), join(sites.folder, 'paris'));
     await sites.start('paris');
+    await countsEverywhere(80);
 
     const returned = await job('paris', { kind: 'return', site: 'paris' });
     expect(returned).toMatchObject({ state: 'done', kept: 40, exported: 40, digestsEqual: true });
