@@ -9,6 +9,7 @@ import { type Ballot, formatBallot } from '@tidemark/control/ballot';
 import { decodeControl, isControl } from '@tidemark/control/control-record';
 import { CHANGES_KEPT, majorityOf, type RegisterValue, voters } from '@tidemark/control/register-value';
 import type { Envelope } from '@tidemark/schema/envelope';
+import { isSuccessor } from '@tidemark/schema/log-identity';
 import { topicNames } from '@tidemark/schema/table';
 import type { Copies } from './copies.ts';
 import type { Reply, Request } from './exchange.ts';
@@ -28,8 +29,8 @@ export class Registers {
   readonly #cuts = new Map<number, string>();
   /** Epoch → by partition, the last seq of it that counts. */
   readonly #ends = new Map<number, readonly number[]>();
-  /** Site → identity its control log gave its acceptor last. */
-  readonly #acceptors = new Map<string, string>();
+  /** Site → identity that its control log gives its acceptor, and where that stands. */
+  readonly #acceptors = new Map<string, { readonly id: string; readonly offset: number }>();
   /** Epochs of which an election, or a commit, was voted for. */
   readonly #named = new Set<number>();
   readonly #committed = new Set<number>();
@@ -42,13 +43,16 @@ export class Registers {
   }
 
   /** A record of a control log. */
-  take(site: string, topic: string, value: Uint8Array): void {
-    if (topic !== topicNames.control || !isControl(value)) return;
+  take(site: string, topic: string, offset: number, value: Uint8Array): void {
+    if (topic !== topicNames.control) return;
+    // A topic that begins again: its site was wiped.
+    if (offset === 0) this.#acceptors.delete(site);
+    if (!isControl(value)) return;
     const { keyspace, body } = decodeControl(value);
-    if (body.kind === 'Acceptor') this.#acceptors.set(site, body.id);
+    if (body.kind === 'Acceptor') this.#identify(site, offset, body.id);
     const votes = this.#votes.get(keyspace) ?? new Votes();
     this.#votes.set(keyspace, votes);
-    const acceptor = this.#acceptors.get(site) ?? '';
+    const acceptor = this.#acceptors.get(site)?.id ?? '';
     if (body.kind === 'Prepare') votes.prepare(acceptor, body.ballot);
     if (body.kind !== 'Accept' && body.kind !== 'Chosen') return;
     const { kind, ballot } = body;
@@ -58,6 +62,13 @@ export class Registers {
     votes.accept(site, acceptor, ballot);
     if (votes.countOf(ballot, proposed) >= majorityOf(voters(proposed).length)) this.#voted.add(proposed.changeId);
     if (votes.isChosen(ballot, proposed, this.#chosen.get(proposed.version - 1) ?? null)) this.#take(proposed);
+  }
+
+  /** The first identity counts, and what succeeds it; an append that landed late may have written another one. */
+  #identify(site: string, offset: number, id: string): void {
+    const known = this.#acceptors.get(site);
+    if (known !== undefined && offset > known.offset && !isSuccessor(known.id, id)) return;
+    this.#acceptors.set(site, { id, offset });
   }
 
   /** Rule 7: an acceptor says yes only to what its control log has it promise, or vote for. */
@@ -133,7 +144,7 @@ export class Registers {
     if (newest.election !== null) return `an election of ${newest.election.site} is open`;
     const member = newest.members.find(({ state }) => state !== 'ACTIVE');
     if (member !== undefined) return `${member.site} is in ${member.state}`;
-    const silent = [...this.#acceptors].find(([site, id]) => newest.acceptors[site] !== id);
+    const silent = [...this.#acceptors].find(([site, { id }]) => newest.acceptors[site] !== id);
     return silent === undefined ? null : `the vote of ${silent[0]} is not let in`;
   }
 

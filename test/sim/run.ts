@@ -84,7 +84,7 @@ class Run {
       this.#copies.watch(site, (topic, partition, record) => {
         const tail = Buffer.from(record.value.subarray(-8)).toString('hex');
         trace.note(site.name, `${topic}/${partition}@${record.offset} ${record.value.length} ${tail}`);
-        this.#registers.take(site.name, topic, record.value);
+        this.#registers.take(site.name, topic, record.offset, record.value);
       });
     }
     exchange.onReply = (site, request, reply) => {
