@@ -51,6 +51,7 @@ export function afterRound(progress: ChangeProgress, outcome: Outcome): ChangeEn
     return refused === null ? { kind: 'forgotten' } : { kind: 'refused', refused };
   }
   const { proposed } = outcome;
-  if (proposed === null || !proposed.changes.includes(changeId)) return { kind: 'again', progress };
+  // A later value that has it in its list says nothing of how long it will stay there.
+  if (proposed?.changeId !== changeId) return { kind: 'again', progress };
   return { kind: 'again', progress: { changeId, proposedAs: Math.max(proposedAs ?? 0, proposed.version) } };
 }
