@@ -1,3 +1,4 @@
+import { ackOf } from '@tidemark/schema/table';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { closureOf, type FenceReport, type SiteCopies } from './election.ts';
@@ -119,7 +120,7 @@ describe('move rules', () => {
       fc.property(members, answering, fc.nat(2), fc.boolean(), (states, sites, k, trusted) => {
         const value: RegisterValue = {
           ...VALUE,
-          ack: k === 0 ? { name: 'local', k: 0 } : { name: 'sync', k },
+          ack: ackOf(k),
           members: VALUE.members.map((member, i) => ({ ...member, state: states[i]! })),
         };
         // The origin answers as one of them only with its log.

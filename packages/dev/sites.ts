@@ -59,11 +59,6 @@ export class DevSite {
     return join(this.#options.folder, `${this.name}.json`);
   }
 
-  /** The site's column files. */
-  get storeFolder(): string {
-    return join(this.folder, 'store');
-  }
-
   get pid(): number {
     return this.#process?.pid ?? 0;
   }
@@ -123,15 +118,6 @@ export class DevSite {
 
   get #awayFolder(): string {
     return `${this.folder}.away`;
-  }
-
-  /** Freezes everything it has, and lets it go on. */
-  async pauseAll(): Promise<void> {
-    await Promise.all([this.pause(), this.kafka?.pause(), this.redis?.pause()]);
-  }
-
-  resumeAll(): void {
-    for (const part of [this, this.kafka, this.redis]) part?.resume();
   }
 
   /** Ends the site's process in good order. */

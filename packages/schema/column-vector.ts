@@ -163,11 +163,6 @@ export class ColumnVector {
     this.presence[row] = CELL.absent;
   }
 
-  setAbsent(row: number): void {
-    this.reserveRows(row + 1);
-    this.presence[row] = CELL.absent;
-  }
-
   /** Row `row` becomes what `source` holds at `sourceRow`: value, deleted or absent. Both are of one kind. */
   copyRow(row: number, source: ColumnVector, sourceRow: number): void {
     const state = source.presence[sourceRow]!;

@@ -7,7 +7,7 @@ import { Fault } from '@tidemark/world/fault';
 import { z } from 'zod';
 import { formatColumnType, parseColumnType } from './column-type.ts';
 import { nearestHint } from './nearest.ts';
-import { type AckLevel, type Column, columnById, formatAck, type Keyspace, type Table } from './table.ts';
+import { type AckLevel, ackOf, type Column, columnById, formatAck, type Keyspace, type Table } from './table.ts';
 
 /** How many of each thing a keyspace may have. */
 export const COUNTS = { partitionsMax: 1024, partitionsDefault: 8, sitesMax: 255, columnsMax: 4096 } as const;
@@ -99,10 +99,10 @@ export function parseKeyspaceFile(json: unknown): KeyspaceFile {
 
 /** `local` or `sync(k)` as a level. @throws {Fault} `invalid`: neither. */
 export function parseAck(text: string): AckLevel {
-  if (text === 'local') return { name: 'local', k: 0 };
+  if (text === 'local') return ackOf(0);
   const k = Number(/^sync\(([1-9]\d*)\)$/.exec(text)?.[1]);
   if (Number.isNaN(k)) throw refused('ack', text, 'local or sync(k)');
-  return { name: 'sync', k };
+  return ackOf(k);
 }
 
 function checkSites(file: KeyspaceFile): void {

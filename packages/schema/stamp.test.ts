@@ -68,6 +68,20 @@ describe('stamp clock', () => {
     );
   });
 
+  it('does not follow a wall clock that is wrong, and goes on with it once it is right', () => {
+    const wall = new SimClock();
+    let isRight = true;
+    const stamps = new StampClock(wall, () => isRight);
+    const before = stamps.take(1);
+    isRight = false;
+    wall.skewMs += 3_600_000;
+    const meanwhile = stamps.take(1);
+    expect(meanwhile.ms).toBe(before.ms);
+    expect(tick(meanwhile)).toBeGreaterThan(tick(before));
+    isRight = true;
+    expect(stamps.take(1).ms).toBe(wall.nowMs());
+  });
+
   it('says how far it runs ahead of the wall', () => {
     const wall = new SimClock();
     const clock = new StampClock(wall);

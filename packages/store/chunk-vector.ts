@@ -12,7 +12,7 @@ export function vectorOf(chunk: Chunk): ColumnVector {
 }
 
 /** Rows 0 … n − 1 of a vector of the chunk's kind become the chunk's. */
-export function fillVector(vector: ColumnVector, chunk: Chunk): void {
+function fillVector(vector: ColumnVector, chunk: Chunk): void {
   const { rowCount, presence } = chunk;
   vector.reserveRows(rowCount);
   vector.arenaUsed = 0;

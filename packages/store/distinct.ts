@@ -9,7 +9,7 @@ import { fromRaw, ownRaw } from './raw-value.ts';
 import { compareRaw, type RawValue } from './zone.ts';
 
 /** Different values that one aggregate of a scan may hold, over all groups; more are refused rather than held in memory. */
-export const DISTINCT_MAX = 4_000_000;
+const DISTINCT_MAX = 4_000_000;
 
 type DistinctOutput = Extract<Output, { readonly at: number }>;
 

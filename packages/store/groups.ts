@@ -10,7 +10,7 @@ import { fromRaw } from './raw-value.ts';
 import type { RawValue } from './zone.ts';
 
 /** A scan may make so many groups; more are refused rather than held in memory. */
-export const GROUPS_MAX = 1_000_000;
+const GROUPS_MAX = 1_000_000;
 /** Above every value number, so that two of them make one number without loss. */
 const PAIR = 2 ** 21;
 

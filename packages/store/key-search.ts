@@ -255,6 +255,7 @@ function placeWithin(data: Numbers, wanted: number, from: number, to: number): n
   return place64(data, wanted, from, to);
 }
 
+// One for each kind of array, so that each loop only ever meets one kind.
 function place8(data: Uint8Array, wanted: number, from: number, to: number): number {
   let low = from;
   for (let count = to - from; count > 1; ) {

@@ -208,12 +208,9 @@ export class Copier {
     const { partition } = name;
     await this.#noteSource(source);
     const either = AbortSignal.any([signal, this.#turn.signal]);
-    const isHome = source === this.#parts.home;
-    // What stands at the hint is read again: only if it is held here does the hint say where to read on.
-    let isHint = isHome && this.#originOffset >= 0 && !this.#wasStuck;
-    let from = this.#originOffset;
-    if (this.#wasStuck) from = (await log.bounds(topic, partition)).start;
-    else if (!isHint) from = await findAfter(log, topic, partition, this.#tail!.prefix);
+    const place = await this.#placeIn(source);
+    const { from } = place;
+    let { isHint } = place;
     this.#wasStuck = false;
     this.#lastAcceptedMs = clock.monotonicMs();
     for await (const read of log.read({ topic, partition, from, signal: either })) {
@@ -237,6 +234,15 @@ export class Copier {
       this.#wasStuck = true;
       return;
     }
+  }
+
+  /** Where a source is read on. A hint is where what was copied last stands: only if that is held here does it count. */
+  async #placeIn(source: Source): Promise<{ readonly from: number; readonly isHint: boolean }> {
+    const { log, topic } = source;
+    const { home, name } = this.#parts;
+    if (this.#wasStuck) return { from: (await log.bounds(topic, name.partition)).start, isHint: false };
+    if (source === home && this.#originOffset >= 0) return { from: this.#originOffset, isHint: true };
+    return { from: await findAfter(log, topic, name.partition, this.#tail!.prefix), isHint: false };
   }
 
   /** Whether a record of a source is one that stands in the copy. */

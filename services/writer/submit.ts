@@ -1,7 +1,7 @@
 /** Hands a batch's slices to the writer and follows them to the ack that was asked for. */
 
 import { formatToken, type Position } from '@tidemark/schema/position';
-import { type AckLevel, formatAck } from '@tidemark/schema/table';
+import { type AckLevel, ackOf, formatAck } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault } from '@tidemark/world/fault';
 import type { Slice } from './accept.ts';
@@ -74,8 +74,7 @@ function late(writer: Writer, slices: readonly Slice[], entries: readonly Entry[
  */
 export function ackAskedFor(asked: string | undefined, level: AckLevel): AckLevel {
   if (asked === undefined) return level;
-  const ack: AckLevel | null =
-    asked === 'local' ? { name: 'local', k: 0 } : asked === 'sync' ? { name: 'sync', k: Math.max(1, level.k) } : null;
+  const ack = asked === 'local' ? ackOf(0) : asked === 'sync' ? ackOf(Math.max(1, level.k)) : null;
   if (ack === null) {
     const expected = 'local or sync';
     throw new Fault('invalid', `ack "${asked}", expected ${expected}`, { got: asked, expected });

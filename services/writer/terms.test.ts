@@ -1,10 +1,13 @@
+import type { Register } from '@tidemark/control/register';
 import { setTerms } from '@tidemark/control/register-changes';
 import { initialValue, type RegisterValue } from '@tidemark/control/register-value';
 import { evolve } from '@tidemark/schema/evolve';
 import { ackOf } from '@tidemark/schema/table';
+import { SILENT } from '@tidemark/world/logger';
+import { SystemClock } from '@tidemark/world/system-clock';
 import { describe, expect, it } from 'vitest';
 import { entryOf } from './appender.ts';
-import { wantedTerms } from './terms.ts';
+import { keepTerms, wantedTerms } from './terms.ts';
 import { setUpWriter } from './writer-harness.ts';
 
 const TRAVEL = evolve(null, {
@@ -51,6 +54,27 @@ describe("a reign's terms", () => {
     ];
     for (const refusal of refusals) expect(refusal).toMatchObject({ refused: expect.any(String) });
   });
+});
+
+it('are taken over where nothing is raised, also while nobody else holds anything', async () => {
+  const { start, keyspace } = await setUpWriter('sync(1)');
+  const writer = await start();
+  const { epoch, writerId } = writer;
+  const reign = { epoch, writerId, site: 'paris', cuts: null };
+  let value: RegisterValue = { ...initialValue(keyspace), failover: 'automatic', reigns: [reign] };
+  const register: Pick<Register, 'change'> = {
+    change: async (make) => {
+      const changed = make(value, 'c');
+      if ('value' in changed) value = changed.value;
+      return changed;
+    },
+  };
+  const parts = { writer, clock: new SystemClock(), logger: SILENT, onRaised: async () => {} };
+  const kept = keepTerms({ ...parts, register: register as Register, current: () => value });
+  await expect.poll(() => value.failover, { timeout: 2_500 }).toBe('manual');
+  expect(writer.commits.holdsAcked).toBe(false);
+  await writer[Symbol.asyncDispose]();
+  await kept;
 });
 
 describe('a level that is raised', () => {

@@ -49,20 +49,34 @@ export async function keepTerms(parts: TermsParts): Promise<void> {
   }
 }
 
-async function change({ writer, register, clock, logger, onRaised }: TermsParts, value: RegisterValue, terms: Terms) {
-  const { commits, epoch, writerId, signal } = writer;
-  const { keyspace } = value;
+/**
+ * Whether all that was acked is held by `k` other sites too. From before it is looked until the change is known to be
+ * made, no ack comes by the lower level alone; where it is put off, they do again.
+ */
+async function holdsAt(k: number, { commits, signal }: Writer, clock: Clock): Promise<boolean> {
   const before = commits.k;
-  // From before it is looked whether enough is held until the answer is known, no ack comes by the lower level alone.
-  if (terms.ack.k > before) commits.setK(terms.ack.k);
+  if (k > before) commits.setK(k);
   const untilMs = clock.monotonicMs() + RAISE_MS;
   while (!commits.holdsAcked && clock.monotonicMs() < untilMs && !signal.aborted) await clock.sleep(LOOK_MS, signal);
-  if (!commits.holdsAcked) return commits.setK(before);
+  if (commits.holdsAcked) return true;
+  if (before < k) commits.setK(before);
+  return false;
+}
+
+async function change(
+  { writer, register, clock, logger, onRaised }: TermsParts,
+  value: RegisterValue,
+  terms: Terms,
+): Promise<void> {
+  const { epoch, writerId, signal } = writer;
+  const { keyspace } = value;
+  const isRaised = terms.ack.k > value.ack.k;
+  if (isRaised && !(await holdsAt(terms.ack.k, writer, clock))) return;
   for (let told = false; !signal.aborted; told = true) {
     try {
       const changed = await register.change((now, id) => setTerms(now, id, { epoch, writerId }, terms), signal);
       // Refused: another reign is about to begin. An earlier try may have been chosen, so the higher level stays.
-      if ('refused' in changed || terms.ack.k === value.ack.k) return;
+      if ('refused' in changed || !isRaised) return;
       logger.warn({ keyspace, epoch }, `keyspace ${keyspace}: acks by ${formatAck(terms.ack)} again`);
       writer.level = terms.ack;
       return await onRaised();

@@ -1,6 +1,6 @@
 import { type Envelope, NO_CHAIN, openRecord, sealRecord } from '@tidemark/schema/envelope';
 import { RowBatch } from '@tidemark/schema/row-batch';
-import { tableNamed } from '@tidemark/schema/table';
+import { ackOf, tableNamed } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
 import { SystemClock } from '@tidemark/world/system-clock';
 import fc from 'fast-check';
@@ -30,8 +30,7 @@ function put(
     schemaVersion: writer.keyspace.version,
     requestId: key === '' ? '' : `${key}/0`,
   };
-  const ack = k === 0 ? ({ name: 'local', k } as const) : ({ name: 'sync', k } as const);
-  return submit(writer, slicesOf(head, into, 4), { ack, timeoutMs, clock, site: 'paris' });
+  return submit(writer, slicesOf(head, into, 4), { ack: ackOf(k), timeoutMs, clock, site: 'paris' });
 }
 
 describe('committed', () => {
