@@ -28,10 +28,12 @@ export type TermsParts = {
   readonly onRaised: () => Promise<void>;
 };
 
-/** What is to be changed in the register; null: nothing, or nothing yet. Pure. */
-export function wantedTerms(value: RegisterValue, wanted: Terms, origin: string): Terms | null {
-  const others = value.members.filter(({ site, state }) => state === 'ACTIVE' && site !== origin);
-  const ack = wanted.ack.k > value.ack.k && others.length >= wanted.ack.k ? wanted.ack : value.ack;
+/**
+ * What is to be changed in the register; null: nothing, or nothing yet. Pure.
+ * @param isFollowed sites enough for the wanted level come after what is acked
+ */
+export function wantedTerms(value: RegisterValue, wanted: Terms, isFollowed: boolean): Terms | null {
+  const ack = isFollowed && wanted.ack.k > value.ack.k ? wanted.ack : value.ack;
   const isSame = ack === value.ack && wanted.failover === value.failover && wanted.degradeTo === value.degradeTo;
   return isSame ? null : { failover: wanted.failover, degradeTo: wanted.degradeTo, ack };
 }
@@ -39,12 +41,18 @@ export function wantedTerms(value: RegisterValue, wanted: Terms, origin: string)
 /** Runs until the writer ends. */
 export async function keepTerms(parts: TermsParts): Promise<void> {
   const { writer, current, clock } = parts;
+  const { commits, appenders } = writer;
+  let acked: readonly number[] = [-1];
   while (!writer.signal.aborted) {
     await clock.sleep(AGAIN_MS, writer.signal);
+    const { k } = writer.keyspace.ack;
+    // Acks must not wait for a site that is gone: whoever has by now what was acked a look ago is not.
+    const isFollowed = acked.every((seq, partition) => seq >= 0 && commits.committed(partition, k) >= seq);
+    acked = appenders.map((_, partition) => commits.committed(partition));
     const value = current();
     if (writer.signal.aborted || value === null) continue;
     if (value.election !== null || value.reigns.at(-1)?.writerId !== writer.writerId) continue;
-    const terms = wantedTerms(value, writer.keyspace, writer.site);
+    const terms = wantedTerms(value, writer.keyspace, isFollowed);
     if (terms !== null) await change(parts, value, terms);
   }
 }

@@ -63,7 +63,6 @@ export class Writer implements AsyncDisposable {
   readonly sources: Opened['sources'];
   readonly signal: AbortSignal;
   readonly log: WriterParts['log'];
-  readonly site: string;
   /** What every ack promises at least: the register's level, which elections go by. */
   level: AckLevel;
   /** Stamp of the newest BARRIER sealed, in ms; 0 before the first. */
@@ -88,7 +87,6 @@ export class Writer implements AsyncDisposable {
     this.#stop = stop;
     this.signal = stop.signal;
     this.log = parts.log;
-    this.site = parts.site;
     this.level = parts.elected.value.ack;
     this.#keyspace = opened.keyspace;
     this.#windows = opened.windows;
