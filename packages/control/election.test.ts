@@ -12,6 +12,7 @@ import {
   mayCommit,
   reportedOf,
   type SiteCopies,
+  unfitness,
 } from './election.ts';
 import type { CutAt, Member, RegisterValue, Reign } from './register-value.ts';
 
@@ -121,6 +122,18 @@ describe('closureOf', () => {
     expect(closureOf(value, [reportOf('tokyo', [0])]).kind).toBe('wait');
     expect(closureOf(allowed, [reportOf('tokyo', [0])]).kind).toBe('lossy');
     expect(closureOf(allowed, [reportOf('paris', [0])]).kind).toBe('lossless');
+  });
+});
+
+describe('unfitness', () => {
+  it('is of a candidate whose own copy is not the one that the register lists, once it knows', () => {
+    const value = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 0 });
+    const [own, other] = [value.members[0]!.site, value.members[1]!.site];
+    const renewed = { ...reportOf(own, [0]), logId: 'another' };
+    expect(unfitness(value, own, [renewed])).toMatch(/another .*register lists/);
+    expect(unfitness(value, own, [{ ...renewed, logId: '' }])).toBeNull();
+    expect(unfitness(value, own, [reportOf(own, [0])])).toBeNull();
+    expect(unfitness(value, other, [renewed])).toBeNull();
   });
 });
 

@@ -82,6 +82,18 @@ function isListed(member: Member | null, origin: string, logId: string): boolean
   return member?.state === 'ACTIVE' && logId !== '' && member.logIds[origin] === logId;
 }
 
+/**
+ * Why a candidate can never lead what it runs: its own copy of the closing reign's origin is another topic than the one
+ * the register lists, so E6 never counts it. Null: it may. A copy that cannot tell what it is yet may still be the one.
+ */
+export function unfitness(value: RegisterValue, site: string, reports: readonly FenceReport[]): string | null {
+  const reign = newestReign(value);
+  const own = reports.find((report) => report.site === site);
+  const listed = reign === null ? undefined : memberNamed(value, site)?.logIds[reign.site];
+  if (reign === null || own === undefined || own.logId === '' || own.logId === listed) return null;
+  return `${site} holds log ${own.logId} of ${reign.site}, and the register lists ${listed ?? 'none'}: it lost something`;
+}
+
 export type Cuts =
   /** By partition. Null: there is no reign to close. */
   | { readonly cuts: readonly CutAt[] | null }

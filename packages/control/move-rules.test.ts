@@ -97,6 +97,23 @@ describe('move rules', () => {
     expect(code(VALUE, failover, { ...HEALTHY, primary: { answers: true, writes: false } })).toBe('goes on');
   });
 
+  it('an open election is waited for, but one that may lose nothing gives way to a failover that accepts a loss', () => {
+    const open = (loss: Election['loss'], acceptLoss: number | null) =>
+      code({ ...VALUE, election: { ...ELECTION, loss } }, { ...failover, acceptLoss }, GONE);
+    const lossy = { rowsMax: 9, mode: 'consistent' } as const;
+    expect([open(null, null), open(lossy, 9), open(null, 9)]).toEqual(['election-open', 'election-open', 'goes on']);
+  });
+
+  it('an origin that answers is judged by its own word, and not by whether its log is in reach', () => {
+    const local: RegisterValue = { ...VALUE, ack: { name: 'local', k: 0 } };
+    const sight = (trusted: boolean): MoveSight => ({
+      ...GONE,
+      copies: [copiesAt('paris', 9, trusted), ...GONE.copies],
+    });
+    const closes = (trusted: boolean) => closesWithoutLoss(local, { ...sight(trusted), isLogReachable: true });
+    expect([closes(true), closes(false)]).toEqual([true, false]);
+  });
+
   it('what may be lost is refused unless at least so much was accepted; what cannot be estimated always', () => {
     const local: RegisterValue = { ...VALUE, ack: { name: 'local', k: 0 } };
     fc.assert(

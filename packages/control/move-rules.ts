@@ -6,7 +6,7 @@
 import { formatAck } from '@tidemark/schema/table';
 import type { SiteCopies } from './election.ts';
 import type { LossEstimate } from './loss.ts';
-import { memberNamed, newestReign, type RegisterValue } from './register-value.ts';
+import { type Election, memberNamed, newestReign, type RegisterValue } from './register-value.ts';
 
 /** A target that is further behind than this could not be brought level while writes wait, ms. */
 export const TARGET_LAG_MS_MAX = 5_000;
@@ -60,8 +60,9 @@ export function moveRefusal(value: RegisterValue, move: Move, sight: MoveSight):
   );
 }
 
-function targetRefusal(value: RegisterValue, { to }: Move, { copies }: MoveSight): MoveRefusal | null {
+function targetRefusal(value: RegisterValue, move: Move, { copies }: MoveSight): MoveRefusal | null {
   const { keyspace, election } = value;
+  const { to } = move;
   const data = value.members.map(({ site }) => site).join(', ');
   const reign = newestReign(value);
   const member = memberNamed(value, to);
@@ -77,14 +78,15 @@ function targetRefusal(value: RegisterValue, { to }: Move, { copies }: MoveSight
     const words = `${keyspace} has no primary yet`;
     return { code: 'no-reign', rule: 'only a reign that began can end', words, remedy: 'wait until it is written' };
   }
-  if (election !== null) {
+  if (election !== null && !mayGoBefore(move, election)) {
     const words = `an election of epoch ${election.epoch} by ${election.site} is open: ${election.reason}`;
     const rule = 'one election at a time: the register names it, and everything else waits';
     return {
       code: 'election-open',
       rule,
       words,
-      remedy: 'wait until it is over; one that stands still is taken over within 15 s',
+      remedy:
+        'wait until it is over; one that stands still is taken over within 15 s, and one that cannot end without a loss gives way to a failover that accepts one',
     };
   }
   if (reign.site === to) {
@@ -106,6 +108,11 @@ function targetRefusal(value: RegisterValue, { to }: Move, { copies }: MoveSight
     };
   }
   return null;
+}
+
+/** An election that may lose nothing can stand open for ever; whoever accepts a loss need not wait for it. */
+function mayGoBefore({ kind, acceptLoss }: Move, { loss }: Election): boolean {
+  return kind === 'failover' && acceptLoss !== null && loss === null;
 }
 
 const TARGETS = 'only a data site of the keyspace can be its primary';
@@ -185,11 +192,14 @@ function lossRefusal(value: RegisterValue, { to, acceptLoss }: Move, sight: Move
 /** Whether the answers are enough to close the newest reign with all that was acked (`closureOf`, before fencing). */
 export function closesWithoutLoss(value: RegisterValue, { copies, isLogReachable }: MoveSight): boolean {
   const origin = newestReign(value)?.site;
-  if (origin === undefined || isLogReachable) return true;
+  if (origin === undefined) return true;
   const trusted = value.members.filter(({ site, state, logIds }) => {
     const copy = copies.find((one) => one.site === site)?.copies.find((one) => one.origin === origin);
     return state === 'ACTIVE' && copy?.trusted === true && copy.logId !== '' && copy.logId === logIds[origin];
   });
+  // A site that answers knows whether its log lost its end; of one that does not, the log itself is asked.
+  const isOriginHeard = copies.some(({ site }) => site === origin);
+  if (isOriginHeard ? trusted.some(({ site }) => site === origin) : isLogReachable) return true;
   return value.ack.k > 0 && trusted.length >= value.members.length - value.ack.k;
 }
 

@@ -50,13 +50,14 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
   readonly #stop = new AbortController();
   #reigning: R | null = null;
   #nominated: Campaign | null = null;
-  /** Why this site must not write while the register lists its log under this identity: it lost its end. */
-  #unfit: { readonly reason: string; readonly logId: string | undefined } | null = null;
+  /** Why this site must not write while the register lists its logs under these identities: one lost its end. */
+  #unfit: { readonly reason: string; readonly logIds: string } | null = null;
   /** The register's version when it last changed, when that was seen, and how long an election may stand from then. */
   #seen = { version: -1, atMs: 0, staleMs: 0 };
   #wake: () => void = () => {};
   #running: Promise<void> = Promise.resolve();
-  #campaigning = false;
+  /** The election that is run here, and what for. */
+  #standing: { readonly candidate: Candidate; readonly campaign: Campaign } | null = null;
 
   constructor(parts: CandidacyParts<R>) {
     this.#parts = parts;
@@ -74,11 +75,12 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
   }
 
   get isCampaigning(): boolean {
-    return this.#campaigning;
+    return this.#standing !== null;
   }
 
   /**
-   * Asks this site to become the primary.
+   * Asks this site to become the primary. A wish that accepts a loss goes before an election here that may lose nothing,
+   * which could stand open for ever; it still loses nothing where that one could have been won.
    * @throws {Fault} `invalid` 409: it cannot be, or is already; `unavailable`: it is in an election.
    */
   nominate(campaign: Campaign): void {
@@ -87,7 +89,9 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     const refuse = (message: string): never => {
       throw new Fault('invalid', `keyspace ${keyspace.name}: ${message}`, { status: 409, got: site });
     };
-    if (this.#campaigning || this.#nominated !== null) {
+    const standing = this.#standing;
+    const isWithdrawn = campaign.loss !== null && standing !== null && standing.campaign.loss === null;
+    if (this.#nominated !== null || (standing !== null && !isWithdrawn)) {
       throw new Fault('unavailable', `keyspace ${keyspace.name}: ${site} is in an election`, { retryAfterMs: 1_000 });
     }
     if (this.#reigning !== null) refuse(`${site} is its primary already, in epoch ${this.#reigning.epoch}`);
@@ -95,6 +99,7 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     if (value !== null && newestReign(value) !== null && !isActive(value, site)) {
       refuse(`${site} is being rebuilt; wait until it is level again`);
     }
+    standing?.candidate.withdraw('an operator accepts a loss');
     this.#nominated = campaign;
     this.#wake();
   }
@@ -126,7 +131,7 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
   #note(value: RegisterValue): void {
     const { clock, random, site } = this.#parts;
     const { version } = value;
-    if (this.#unfit !== null && this.#listedLogId(value) !== this.#unfit.logId && isActive(value, site)) {
+    if (this.#unfit !== null && this.#listedLogIds(value) !== this.#unfit.logIds && isActive(value, site)) {
       this.#unfit = null;
     }
     if (version === this.#seen.version) return;
@@ -136,9 +141,8 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     this.#seen = { version, atMs: clock.monotonicMs(), staleMs };
   }
 
-  #listedLogId(value: RegisterValue | null): string | undefined {
-    const { site } = this.#parts;
-    return value === null ? undefined : memberNamed(value, site)?.logIds[site];
+  #listedLogIds(value: RegisterValue | null): string {
+    return JSON.stringify(value === null ? null : memberNamed(value, this.#parts.site)?.logIds);
   }
 
   /** A writer whose reign is not the newest one has nothing left to do. */
@@ -162,7 +166,11 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     const { site, keyspace, clock } = this.#parts;
     const nominated = this.#nominated;
     this.#nominated = null;
-    if (this.#reigning !== null || this.#unfit !== null) return null;
+    if (this.#reigning !== null || this.#unfit !== null) {
+      const reason = this.#unfit?.reason ?? `${site} is the primary already, in epoch ${this.#reigning!.epoch}`;
+      if (nominated !== null) this.#parts.onOutcome(nominated, { kind: 'lost', reason, phases: [] });
+      return null;
+    }
     if (nominated !== null) return nominated;
     const { election, version } = value;
     if (election === null) {
@@ -181,9 +189,10 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
 
   async #campaign(campaign: Campaign): Promise<void> {
     const { clock, logger, keyspace, onOutcome } = this.#parts;
-    this.#campaigning = true;
+    const candidate = new Candidate(this.#parts, this.#stop.signal);
+    this.#standing = { candidate, campaign };
     try {
-      const outcome = await new Candidate(this.#parts, this.#stop.signal).run(campaign);
+      const outcome = await candidate.run(campaign);
       if (outcome.kind === 'won') await this.#reign(outcome.elected);
       onOutcome(campaign, outcome);
       if (outcome.kind === 'lost') {
@@ -198,12 +207,12 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
       if (error.kind === 'corrupt') this.#disable(error.message);
       await clock.sleep(RETRY_MS, this.#stop.signal);
     } finally {
-      this.#campaigning = false;
+      this.#standing = null;
     }
   }
 
   #disable(reason: string): void {
-    this.#unfit = { reason, logId: this.#listedLogId(this.#parts.current()) };
+    this.#unfit = { reason, logIds: this.#listedLogIds(this.#parts.current()) };
   }
 
   /** A primary that must not write asks another member to. */

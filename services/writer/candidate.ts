@@ -12,6 +12,7 @@ import {
   levelFor,
   reportedOf,
   type SiteCopies,
+  unfitness,
 } from '@tidemark/control/election';
 import type { Register } from '@tidemark/control/register';
 import { beginElection, commitElection } from '@tidemark/control/register-changes';
@@ -84,6 +85,7 @@ export class Candidate {
   #beganMs = 0;
   #namedMs = 0;
   #markedMs = 0;
+  #withdrawn: string | null = null;
 
   constructor(parts: CandidateParts, signal: AbortSignal) {
     this.#parts = parts;
@@ -94,7 +96,8 @@ export class Candidate {
 
   /**
    * @throws {Fault} `unavailable`: the register cannot be read, or the reign cannot be closed in time; the election may
-   *   stand open, for this site or another to take over. `corrupt`: two histories under one position.
+   *   stand open, for this site or another to take over. `corrupt`: two histories under one position, or this site's
+   *   copy is not the one the register lists.
    */
   async run(campaign: Campaign): Promise<Outcome> {
     this.#beganMs = this.#markedMs = this.#parts.clock.monotonicMs();
@@ -117,6 +120,11 @@ export class Candidate {
     if (typeof level === 'string') return this.#lost(level);
     this.#mark('filled');
     return this.#commit(value, election, cuts, level, how);
+  }
+
+  /** Ends the election at its next look, for an operator's that may lose what this one may not. It stays open. */
+  withdraw(reason: string): void {
+    this.#withdrawn = reason;
   }
 
   #mark(name: Phase['name']): void {
@@ -174,6 +182,8 @@ export class Candidate {
     for (;;) {
       await this.#members.fenceAll(value, election, this.#reports);
       const reports = [...this.#reports.values()];
+      const unfit = unfitness(value, this.#parts.site, reports);
+      if (unfit !== null) throw new Fault('corrupt', `election of epoch ${election.epoch}: ${unfit}`);
       const closure = closureOf(value, reports);
       const cuts = cutsOf(value, reports, keyspace.partitions);
       if ('conflict' in cuts) throw new Fault('corrupt', `election of epoch ${election.epoch}: ${cuts.conflict}`);
@@ -246,6 +256,7 @@ export class Candidate {
   async #again(election: Election, message: string): Promise<string | null> {
     const { clock, register } = this.#parts;
     if (this.#signal.aborted) throw new Fault('unavailable', `${message}; the site is stopping`);
+    if (this.#withdrawn !== null) return this.#withdrawn;
     if (this.#ageMs() > ELECTION_MS) throw new Fault('unavailable', `${message}, after ${ELECTION_MS} ms`);
     await clock.sleep(AGAIN_MS, this.#signal);
     const now = await register.read();
