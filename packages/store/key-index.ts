@@ -59,12 +59,9 @@ export class KeyIndex {
   #hashChunk(words: DataView, starts: Uint32Array, lengths: Uint32Array, begin: number, end: number): void {
     const slots = this.#slots;
     const mask = slots.length - 1;
+    for (let i = begin; i < end; i++) hashes[i - begin] = hashWords(words, starts[i]!, lengths[i]!);
     let ahead = 0;
-    for (let i = begin; i < end; i++) {
-      const hash = hashWords(words, starts[i]!, lengths[i]!);
-      hashes[i - begin] = hash;
-      ahead ^= slots[hash & mask]!;
-    }
+    for (let i = 0; i < end - begin; i++) ahead ^= slots[hashes[i]! & mask]!;
     this.ahead = ahead;
   }
 
@@ -79,9 +76,7 @@ export class KeyIndex {
   ): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    const known = this.keys.starts;
     let found = 0;
-    let ahead = 0;
     for (let i = begin; i < end; i++) {
       const hash = hashes[i - begin]!;
       let at = hash & mask;
@@ -92,14 +87,19 @@ export class KeyIndex {
       }
       if (slot === 0) rowOf[i] = this.#add(at, hash, words, starts[i]!, lengths[i]!);
       else {
-        const row = (slot & mask) - 1;
-        rowOf[i] = row;
+        rowOf[i] = (slot & mask) - 1;
         likely[found++] = i;
-        ahead ^= known[row]!;
       }
     }
-    this.ahead = ahead;
+    this.#readAhead(found, rowOf);
     return found;
+  }
+
+  #readAhead(found: number, rowOf: Uint32Array): void {
+    const { starts, arena } = this.keys;
+    let ahead = 0;
+    for (let k = 0; k < found; k++) ahead ^= arena[starts[rowOf[likely[k]!]!]!] ?? 0;
+    this.ahead = ahead;
   }
 
   #findOrAdd(hash: number, words: DataView, start: number, length: number): number {

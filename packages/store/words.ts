@@ -35,6 +35,9 @@ export function sameWords(a: DataView, aStart: number, b: DataView, bStart: numb
   for (; at + 4 <= length; at += 4) {
     if (a.getInt32(aStart + at, true) !== b.getInt32(bStart + at, true)) return false;
   }
+  if (at === length) return true;
+  // The last word again, as far as it goes back.
+  if (length >= 4) return a.getInt32(aStart + length - 4, true) === b.getInt32(bStart + length - 4, true);
   for (; at < length; at++) if (a.getUint8(aStart + at) !== b.getUint8(bStart + at)) return false;
   return true;
 }
@@ -51,5 +54,10 @@ export function copyWords(into: DataView, to: number, from: DataView, start: num
   }
   let at = 0;
   for (; at + 4 <= length; at += 4) into.setInt32(to + at, from.getInt32(start + at, true), true);
+  if (at === length) return;
+  if (length >= 4) {
+    into.setInt32(to + length - 4, from.getInt32(start + length - 4, true), true);
+    return;
+  }
   for (; at < length; at++) into.setUint8(to + at, from.getUint8(start + at));
 }
