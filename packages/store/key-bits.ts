@@ -41,27 +41,14 @@ export class KeyBits {
   }
 
   /** Row `begin … end` of `rows` as pairs: the upper bits; the lower ones, above the place in `rows`. */
-  pack(
-    { arena, starts, lengths }: ColumnVector,
-    rows: Uint32Array,
-    begin: number,
-    end: number,
-    placeBits: number,
-    pairs: Uint32Array,
-  ): void {
-    for (let i = begin; i < end; i++) {
-      const row = rows[i]!;
-      const start = starts[row]! + this.#depth;
-      const length = lengths[row]! - this.#depth;
-      pairs[i * 2] = this.#upper.of(arena, start, length);
-      // In parts, as a shift by all 32 bits would be one by none.
-      pairs[i * 2 + 1] = (this.#lower.isNone ? 0 : this.#lower.of(arena, start, length) << placeBits) | i;
-    }
+  pack(keys: ColumnVector, rows: Uint32Array, begin: number, end: number, placeBits: number, pairs: Uint32Array): void {
+    this.#upper.pack(keys, this.#depth, rows, begin, end, pairs, 0, 0);
+    this.#lower.pack(keys, this.#depth, rows, begin, end, pairs, 1, placeBits);
+    for (let i = begin; i < end; i++) pairs[i * 2 + 1]! |= i;
   }
 }
 
 class Pieces {
-  readonly isNone: boolean;
   readonly #count: number;
   readonly #bytes: Uint8Array;
   readonly #shifts: Uint8Array;
@@ -70,7 +57,6 @@ class Pieces {
   readonly #end: number;
 
   constructor(pieces: readonly Piece[]) {
-    this.isNone = pieces.length === 0;
     this.#count = pieces.length;
     this.#bytes = Uint8Array.from(pieces, ({ byte }) => byte);
     this.#shifts = Uint8Array.from(pieces, ({ shift }) => shift);
@@ -79,19 +65,40 @@ class Pieces {
     this.#end = (pieces.at(-1)?.byte ?? -1) + 1;
   }
 
-  of(arena: Uint8Array, start: number, length: number): number {
-    let bits = 0;
-    if (length >= this.#end) {
-      for (let k = 0; k < this.#count; k++) {
-        bits = (bits << this.#widths[k]!) | ((arena[start + this.#bytes[k]!]! >>> this.#shifts[k]!) & this.#masks[k]!);
+  /** One half of the pairs, shifted left by `left`. */
+  pack(
+    { arena, starts, lengths }: ColumnVector,
+    depth: number,
+    rows: Uint32Array,
+    begin: number,
+    end: number,
+    pairs: Uint32Array,
+    half: 0 | 1,
+    left: number,
+  ): void {
+    const count = this.#count;
+    const bytes = this.#bytes;
+    const shifts = this.#shifts;
+    const widths = this.#widths;
+    const masks = this.#masks;
+    const needed = this.#end;
+    for (let i = begin; i < end; i++) {
+      const row = rows[i]!;
+      const start = starts[row]! + depth;
+      const length = lengths[row]! - depth;
+      let bits = 0;
+      if (length >= needed) {
+        for (let k = 0; k < count; k++) {
+          bits = (bits << widths[k]!) | ((arena[start + bytes[k]!]! >>> shifts[k]!) & masks[k]!);
+        }
+      } else {
+        for (let k = 0; k < count; k++) {
+          const byte = bytes[k]! < length ? arena[start + bytes[k]!]! : 0;
+          bits = (bits << widths[k]!) | ((byte >>> shifts[k]!) & masks[k]!);
+        }
       }
-      return bits;
+      pairs[i * 2 + half] = bits << left;
     }
-    for (let k = 0; k < this.#count; k++) {
-      const byte = this.#bytes[k]! < length ? arena[start + this.#bytes[k]!]! : 0;
-      bits = (bits << this.#widths[k]!) | ((byte >>> this.#shifts[k]!) & this.#masks[k]!);
-    }
-    return bits;
   }
 }
 

@@ -53,8 +53,12 @@ class Sorter {
 
   async run(): Promise<void> {
     for (let range = this.#pending.pop(); range !== undefined; range = this.#pending.pop()) {
-      if (range.to - range.from <= SMALL) await this.#paused(this.#insert(range));
-      else await this.#sort(range);
+      const { from, to, depth } = range;
+      if (to - from > SMALL) await this.#sort(range);
+      else {
+        this.#insert(from, to, depth);
+        await this.#paused(to - from);
+      }
     }
   }
 
@@ -130,28 +134,27 @@ class Sorter {
       return;
     }
     const pairs = this.#pairs;
+    /** The first of the neighbours that are the same as far as looked at. */
+    let first = 0;
     await this.#slices(count, (begin, end) => {
-      for (let i = begin; i < end; i++) {
-        if (i > 0 && isSame(pairs, i - 1, i, placeBits)) continue;
-        let to = i + 1;
-        while (to < count && isSame(pairs, i, to, placeBits)) to++;
-        if (to === i + 1) continue;
-        const range = { from: from + i, to: from + to, depth };
-        if (to - i <= SMALL) this.#insert(range);
-        else this.#pending.push(range);
+      for (let i = begin + 1; i <= end; i++) {
+        if (i < count && pairs[i * 2] === pairs[i * 2 - 2]) {
+          if ((pairs[i * 2 + 1]! ^ pairs[i * 2 - 1]!) >>> placeBits === 0) continue;
+        }
+        if (i - first > SMALL) this.#pending.push({ from: from + first, to: from + i, depth });
+        else if (i - first > 1) this.#insert(from + first, from + i, depth);
+        first = i;
       }
     });
   }
 
-  /** @returns the rows it went over */
-  #insert({ from, to, depth }: Range): number {
+  #insert(from: number, to: number, depth: number): void {
     for (let i = from + 1; i < to; i++) {
       const row = this.rows[i]!;
       let at = i;
       for (; at > from && this.#compare(this.rows[at - 1]!, row, depth) > 0; at--) this.rows[at] = this.rows[at - 1]!;
       this.rows[at] = row;
     }
-    return to - from;
   }
 
   /** The rows' first `depth` bytes are the same. */
@@ -181,8 +184,4 @@ class Sorter {
     this.#done = 0;
     return setImmediate();
   }
-}
-
-function isSame(pairs: Uint32Array, a: number, b: number, placeBits: number): boolean {
-  return pairs[a * 2] === pairs[b * 2] && (pairs[a * 2 + 1]! ^ pairs[b * 2 + 1]!) >>> placeBits === 0;
 }
