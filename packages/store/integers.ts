@@ -77,50 +77,57 @@ type Shape = {
   readonly unit: number;
   /** Bytes an offset / unit needs: 0, 1, 2, 4, or 8 for what four do not hold. */
   readonly width: number;
+  /** Infinite once they are too many to be worth it. */
   readonly runs: number;
-  /** Starts that rising steps of 1 or 2 bytes need. */
+  /** Starts that rising steps of 1 or 2 bytes need; infinite as `runs`. */
   readonly starts: readonly [number, number];
 };
 
 /** The encoding and the values; null when 8 bytes each, as they are, do better. */
 export function encodeIntegers(integers: Integers): Buffer | null {
-  const { offsets } = integers;
-  const count = offsets.length;
-  if (integers.max === 0) return encodeFrame(integers, { unit: 1, width: 0, runs: 1, starts: [1, 1] });
-  const shape = shapeOf(integers);
-  const frameBytes = 9 + count * shape.width;
-  const [narrow, wide] = shape.starts.map((starts, i) => 13 + starts * 12 + count * (i + 1)) as [number, number];
-  const runBytes = 14 + shape.runs * (4 + shape.width);
+  if (integers.max === 0) return encodeFrame(integers, 1, 0);
+  const { unit, width, runs, starts } = shapeOf(integers);
+  const count = integers.offsets.length;
+  const runBytes = runBytesOf(runs, width);
+  const [narrow, wide] = [risingBytesOf(starts[0], count, 1), risingBytesOf(starts[1], count, 2)];
   const best = Math.min(runBytes, narrow, wide);
-  if (best < frameBytes * WORTH) {
-    if (best === runBytes && shape.width < 8) return encodeRuns(integers, shape.runs);
-    if (best === runBytes) return null;
-    return encodeRising(
-      integers,
-      shape.unit,
-      narrow <= wide ? 1 : 2,
-      narrow <= wide ? shape.starts[0] : shape.starts[1],
-    );
+  if (best < frameBytesOf(count, width) * WORTH) {
+    if (best === runBytes) return width < 8 ? encodeRuns(integers, runs) : null;
+    return narrow <= wide ? encodeRising(integers, unit, 1, starts[0]) : encodeRising(integers, unit, 2, starts[1]);
   }
-  return shape.width === 8 ? null : encodeFrame(integers, shape);
+  return width === 8 ? null : encodeFrame(integers, unit, width);
 }
+
+const frameBytesOf = (count: number, width: number): number => 9 + count * width;
+const runBytesOf = (runs: number, width: number): number => 14 + runs * (4 + width);
+const risingBytesOf = (starts: number, count: number, width: number): number => 13 + starts * 12 + count * width;
 
 function shapeOf({ offsets, max }: Integers): Shape {
   const unit = unitOf(offsets);
-  let runs = offsets.length === 0 ? 0 : 1;
-  let narrow = runs;
-  let wide = runs;
-  const [narrowMax, wideMax] = [0xff * unit, 0xffff * unit];
-  let before = offsets.length === 0 ? 0 : offsets[0]!;
-  for (let i = 1; i < offsets.length; i++) {
+  const width = widthFor(max / unit);
+  const count = offsets.length;
+  const bytesMax = frameBytesOf(count, width) * WORTH;
+  const runsMax = (bytesMax - runBytesOf(0, width)) / (4 + width);
+  const startsMax = (bytes: number): number => (bytesMax - risingBytesOf(0, count, bytes)) / 12;
+  return {
+    unit,
+    width,
+    runs: countSteps(offsets, 0, runsMax),
+    starts: [countSteps(offsets, 0xff * unit, startsMax(1)), countSteps(offsets, 0xffff * unit, startsMax(2))],
+  };
+}
+
+/** 1 for the first offset and 1 for each that is not 0 to `max` above the one before it; infinite beyond `most`. */
+function countSteps(offsets: Float64Array, max: number, most: number): number {
+  let steps = 1;
+  let before = offsets[0]!;
+  for (let i = 1; i < offsets.length && steps <= most; i++) {
     const offset = offsets[i]!;
     const step = offset - before;
     before = offset;
-    runs += step === 0 ? 0 : 1;
-    narrow += step >= 0 && step <= narrowMax ? 0 : 1;
-    wide += step >= 0 && step <= wideMax ? 0 : 1;
+    steps += step >= 0 && step <= max ? 0 : 1;
   }
-  return { unit, width: widthFor(max / unit), runs, starts: [narrow, wide] };
+  return steps <= most ? steps : Number.POSITIVE_INFINITY;
 }
 
 /** The largest number that divides all; 1 when all are 0. */
@@ -146,7 +153,7 @@ function widthFor(span: number): number {
   return span <= 0xffff_ffff ? 4 : 8;
 }
 
-function encodeFrame({ base, offsets }: Integers, { unit, width }: Shape): Buffer {
+function encodeFrame({ base, offsets }: Integers, unit: number, width: number): Buffer {
   // A unit saves nothing unless it makes the numbers narrower, but it costs nothing either.
   const head = unit === 1 ? 10 : 18;
   const out = Buffer.allocUnsafe(head + offsets.length * width);
@@ -200,10 +207,7 @@ function encodeRuns({ base, offsets, max }: Integers, runs: number): Buffer {
     lengths[run]!++;
   }
   const unit = unitOf(heads);
-  const values = encodeFrame(
-    { base, offsets: heads, max },
-    { unit, width: widthFor(max / unit), runs, starts: [0, 0] },
-  );
+  const values = encodeFrame({ base, offsets: heads, max }, unit, widthFor(max / unit));
   return joinRuns(lengths, values);
 }
 

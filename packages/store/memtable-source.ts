@@ -12,11 +12,12 @@ import { sortKeys } from './sort-keys.ts';
 import type { BlockRange, Source } from './source.ts';
 import type { Zone } from './zone.ts';
 
-/** From so many rows on it pays to look at what all rows have in common. */
+/** From so many rows on it pays to look at what all rows have in common. Only frozen memtables are asked for as many. */
 const TOGETHER_ROWS = 64;
 
 const sorted = new WeakMap<Memtable, Promise<Uint32Array>>();
 const hashed = new WeakMap<Memtable, Uint32Array>();
+const full = new WeakMap<MemtableColumn, boolean>();
 
 /** Rows of a memtable that no longer changes, in key order; sorted once however often it is asked. */
 function orderOf(memtable: Memtable): Promise<Uint32Array> {
@@ -127,7 +128,7 @@ function gatherCells(
     // A cell of every row stands in the row's own slot, and its stamp is the row's.
     column.vector.reserveRows(memtable.rowCount);
     slots.set(rowNumbers);
-    if (rowNumbers.length >= TOGETHER_ROWS && hasAllValues(column.vector, memtable.rowCount)) {
+    if (rowNumbers.length >= TOGETHER_ROWS && hasAllValues(column, memtable.rowCount)) {
       gatherFull(held, column.vector, slots);
       return { ...cells, vector: widened(held, kind, rowNumbers.length, `a column of kind ${column.vector.kind}`) };
     }
@@ -160,9 +161,15 @@ function findSlots(
   }
 }
 
-function hasAllValues({ presence }: ColumnVector, rowCount: number): boolean {
-  const rows = presence.subarray(0, rowCount);
-  return !rows.includes(CELL.absent) && !rows.includes(CELL.deleted);
+/** Whether every row of a frozen memtable has a value in the column; looked at once. */
+function hasAllValues(column: MemtableColumn, rowCount: number): boolean {
+  let isFull = full.get(column);
+  if (isFull === undefined) {
+    const rows = column.vector.presence.subarray(0, rowCount);
+    isFull = !rows.includes(CELL.absent) && !rows.includes(CELL.deleted);
+    full.set(column, isFull);
+  }
+  return isFull;
 }
 
 function gatherStamps(memtable: Memtable, rowNumbers: Uint32Array, rows: Rows): void {
