@@ -1,7 +1,7 @@
 import { SeededRandom } from '@tidemark/world/random';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CLOCK_RULES, type ClockState, clockTrouble, NO_CLOCK, stepClock } from './clock-watch.ts';
+import { CLOCK_RULES, type ClockState, clockDoubt, clockTrouble, NO_CLOCK, stepClock } from './clock-watch.ts';
 
 const HOUR = 3_600_000;
 const START = 1_700_000_000_000;
@@ -87,6 +87,23 @@ describe('clock watch', () => {
     expect(wrong).toBeGreaterThan(tokyo!.length / 2);
     for (const list of Object.values(rest)) expect(list!.filter(Boolean)).toEqual([]);
     expect(troubles(1, { tokyo: strobing }, SITES, 17_500, 25_000).get('tokyo')!.filter(Boolean)).toEqual([]);
+  });
+
+  it('nobody begins to reign by a clock before two others told theirs, unless there are not two or they do not answer', () => {
+    const told = (...sites: string[]) =>
+      sites.reduce(
+        (s, site) => stepClock(s, { kind: 'told', site, timeMs: START, tookMs: 1, nowMs: 0, wallMs: START }),
+        NO_CLOCK,
+      );
+    const doubts = [
+      clockDoubt(NO_CLOCK, 0, 2, 0),
+      clockDoubt(told('tokyo'), 0, 2, CLOCK_RULES.toldMsMax),
+      clockDoubt(told('tokyo'), 0, 2, CLOCK_RULES.toldMsMax + 1),
+      clockDoubt(told('tokyo', 'quito'), 0, 2, 0),
+      clockDoubt(NO_CLOCK, 0, 1, 0),
+    ];
+    const doubt = expect.stringContaining('no two other sites');
+    expect(doubts).toEqual([doubt, doubt, null, null, null]);
   });
 
   it('alone it is told a jump by the monotonic clock, and trusts itself again after running evenly', () => {

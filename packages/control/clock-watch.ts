@@ -14,6 +14,8 @@ export type ClockRules = {
   readonly evenMs: number;
   /** A peer's time counts for so long. */
   readonly sampleMsMax: number;
+  /** After its start a site waits at most so long for two others to tell it the time. */
+  readonly toldMsMax: number;
 };
 
 export const CLOCK_RULES: ClockRules = {
@@ -22,6 +24,7 @@ export const CLOCK_RULES: ClockRules = {
   windowMs: 10_000,
   evenMs: 30_000,
   sampleMsMax: 10_000,
+  toldMsMax: 3_000,
 };
 
 /** A peer's clock minus the own, as far as one answer tells: within half of the time the answer took. */
@@ -91,6 +94,25 @@ export function clockTrouble(state: ClockState, nowMs: number, rules: ClockRules
   if (jump === null || median !== null || nowMs - jump.atMs > rules.evenMs) return null;
   const way = jump.byMs > 0 ? 'forward' : 'back';
   return `its clock jumped ${way} by ${Math.round(Math.abs(jump.byMs))} ms, and no two other sites can be asked for the time`;
+}
+
+/**
+ * Why the clock is not one to begin a reign with, in words; null: it may be. Beside what is wrong with it that is one which
+ * was wrong from the start and seems even: until two of the others told theirs, or did not within `toldMsMax`.
+ *
+ * @param others how many other sites there are
+ * @param upMs how long they have been asked
+ */
+export function clockDoubt(
+  state: ClockState,
+  nowMs: number,
+  others: number,
+  upMs: number,
+  rules: ClockRules = CLOCK_RULES,
+): string | null {
+  const trouble = clockTrouble(state, nowMs, rules);
+  if (trouble !== null || others < 2 || upMs > rules.toldMsMax) return trouble;
+  return medianOf(state, nowMs, rules) === null ? 'no two other sites have told it the time yet' : null;
 }
 
 /** How the own clock stands to the median of all sites'; null while fewer than two others were heard. */

@@ -25,11 +25,18 @@ export class EmbeddedSites implements AsyncDisposable {
     return new EmbeddedSites(await mkdtemp(join(tmpdir(), 'tidemark-sites-')), settings);
   }
 
-  /** No URL is configured: the sites find each other by their heartbeats, whatever ports they get. */
-  async start(name: string, options: Pick<SiteOptions, 'clock'> = {}): Promise<RunningSite> {
+  /**
+   * No URL is configured: the sites find each other by their heartbeats, whatever ports they get.
+   * @param urls of those that this one is told of all the same: with a wrong clock it takes heartbeats for old
+   */
+  async start(
+    name: string,
+    { urls = {}, ...options }: Pick<SiteOptions, 'clock'> & { readonly urls?: Readonly<Record<string, string>> } = {},
+  ): Promise<RunningSite> {
     const { folder } = this;
     const placeOf = (site: string) => {
-      return { log: `sqlite:${folder}/${site}/log.db`, board: `file:${folder}/${site}/board.json` };
+      const url = urls[site] ?? null;
+      return { log: `sqlite:${folder}/${site}/log.db`, board: `file:${folder}/${site}/board.json`, url };
     };
     const settings = {
       ...{ site: name, listen: '127.0.0.1:0', data: `${folder}/${name}` },

@@ -60,6 +60,7 @@ export function makeServices(parts: ServicesParts): Services {
     register: (keyspace) => watchdog().registers.register(keyspace),
     registerValue,
     clockTrouble: () => watchdog().clockTrouble(),
+    clockDoubt: () => watchdog().clockDoubt(),
     onOutcome: (keyspace, campaign, outcome) =>
       outcomes.told({ keyspace, site, campaign, outcome, atMs: clock.nowMs(), id: random.id() }),
     onCommitted: (keyspace, partition, at) => applier?.committed(keyspace, partition, site, at),

@@ -50,3 +50,29 @@ it('a site whose clock jumps by an hour refuses writes and says why, and takes t
     });
   }
 }, 60_000);
+
+it('a site that is started with a wrong clock begins no reign by it: another one writes, with right stamps', async () => {
+  const clock = new WrongClock();
+  await using sites = await EmbeddedSites.make();
+  await sites.startAll();
+  await sites.define(FILE);
+  const write = (site: string) => sites.ask(site, '/v1/travel/t/rows', send('POST', { rows: [{ k: 'a', v: 1 }] }));
+  await untilDone(async () => expect(await write('paris')).toMatchObject({ status: 200 }));
+  await sites.stop('paris');
+  clock.wrongMs = HOUR_MS;
+  const urlOf = (site: string) => [site, sites.running.get(site)!.url] as const;
+  await sites.start('paris', { clock, urls: Object.fromEntries(['tokyo', 'quito'].map(urlOf)) });
+  let primary = '';
+  await untilDone(async () => {
+    for (const site of ['tokyo', 'quito']) if ((await sites.ask(site, '/primary')).status === 200) primary = site;
+    expect(primary).not.toBe('');
+    expect(await write(primary)).toMatchObject({ status: 200 });
+  });
+  const asked = send('POST', { cause: 'failover', reason: 'the test says so' });
+  const refused = await sites.ask('paris', '/v1/internal/nominate/travel', asked);
+  expect(refused).toMatchObject({ status: 409 });
+  expect(JSON.stringify(refused.body)).toMatch(/paris cannot write: its clock is \d+ ms ahead/);
+  const reply = await fetch(`${sites.running.get(primary)!.url}/v1/travel/t/rows/a`);
+  const offMs = Number(reply.headers.get('tidemark-stamp')?.split('.')[0]) - new SystemClock().nowMs();
+  expect(Math.abs(offMs)).toBeLessThan(HOUR_MS / 2);
+}, 60_000);

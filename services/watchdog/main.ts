@@ -181,6 +181,11 @@ export class WatchdogService implements AsyncDisposable {
     return this.#sentry.clockTrouble();
   }
 
+  /** Why no reign should begin by this site's wall clock; null when one may. */
+  clockDoubt(): string | null {
+    return this.#sentry.clockDoubt();
+  }
+
   #own(): SiteFacts {
     return { ...this.#parts.facts(), loopLagMs: this.#loopLagMs };
   }

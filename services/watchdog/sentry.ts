@@ -4,7 +4,7 @@
  * it is in `deliberation.ts`.
  */
 
-import { type ClockState, clockTrouble, NO_CLOCK, stepClock } from '@tidemark/control/clock-watch';
+import { type ClockState, clockDoubt, clockTrouble, NO_CLOCK, stepClock } from '@tidemark/control/clock-watch';
 import { newestReign, type RegisterValue } from '@tidemark/control/register-value';
 import {
   type Opinion,
@@ -71,6 +71,8 @@ export class Sentry {
   readonly #judged = new Map<string, Judged>();
   readonly #underWay = new Map<string, number>();
   #clockState: ClockState = NO_CLOCK;
+  /** When the others began to be asked; null: not yet. */
+  #sinceMs: number | null = null;
 
   constructor(parts: SentryParts) {
     this.#parts = parts;
@@ -82,6 +84,7 @@ export class Sentry {
     // Of its own: the other one is asked, and so emptied, by the heartbeat.
     using loopLag = new LoopLag(clock);
     const others = sites.filter((one) => one !== site);
+    this.#sinceMs = clock.monotonicMs();
     const probing = new Set<Promise<void>>();
     while (!signal.aborted) {
       for (const other of others) {
@@ -183,6 +186,14 @@ export class Sentry {
   /** Why this site's wall clock is not to be trusted with stamps; null when it is. */
   clockTrouble(): string | null {
     return clockTrouble(stepClock(this.#clockState, this.#now()), this.#parts.clock.monotonicMs());
+  }
+
+  /** Why no reign should begin by this site's wall clock: what is wrong with it, or that nobody was asked yet. */
+  clockDoubt(): string | null {
+    const { sites } = this.#parts;
+    const now = this.#now();
+    const upMs = this.#sinceMs === null ? 0 : now.nowMs - this.#sinceMs;
+    return clockDoubt(stepClock(this.#clockState, now), now.nowMs, sites.length - 1, upMs);
   }
 }
 

@@ -35,6 +35,10 @@ export type CandidacyParts<R extends Reigning> = Omit<CandidateParts, 'register'
   readonly logger: Logger;
   /** The newest value known here to be chosen; null before the register was read. */
   readonly current: () => RegisterValue | null;
+  /** Why this site's clock is not to be trusted with stamps; null when it is. */
+  readonly clockTrouble: () => string | null;
+  /** Why no reign should begin by it: the same, or nobody was asked yet whether it is right. */
+  readonly clockDoubt: () => string | null;
   /** Begins to write as elected; `onEnded` is told when it can go on no more. */
   readonly reign: (elected: Elected, onEnded: (error: unknown) => void) => Promise<R>;
   /** Told of each election that was run here, and why one began. */
@@ -96,6 +100,8 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     }
     if (this.#reigning !== null) refuse(`${site} is its primary already, in epoch ${this.#reigning.epoch}`);
     if (this.#unfit !== null) refuse(`${site} cannot write: ${this.#unfit.reason}`);
+    const doubt = this.#parts.clockDoubt();
+    if (doubt !== null) refuse(`${site} cannot write: ${doubt}`);
     if (value !== null && newestReign(value) !== null && !isActive(value, site)) {
       refuse(`${site} is being rebuilt; wait until it is level again`);
     }
@@ -172,6 +178,8 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
       return null;
     }
     if (nominated !== null) return nominated;
+    // What a reign begins with is stamped, and every later stamp is above it.
+    if (this.#parts.clockDoubt() !== null) return null;
     const { election, version } = value;
     if (election === null) {
       if (primaryOf(value, keyspace) !== site) return null;
@@ -218,8 +226,10 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
   /** A primary that must not write asks another member to. */
   async #handOver(value: RegisterValue): Promise<void> {
     const { site, keyspace, network, placeOf, clock } = this.#parts;
-    if (this.#unfit === null || value.election !== null || primaryOf(value, keyspace) !== site) return;
-    const reason = `${site} cannot write: ${this.#unfit.reason}`;
+    const trouble = this.#unfit?.reason ?? this.#parts.clockTrouble();
+    if (trouble === null || this.#reigning !== null || value.election !== null) return;
+    if (newestReign(value) === null || primaryOf(value, keyspace) !== site) return;
+    const reason = `${site} cannot write: ${trouble}`;
     const others = value.members.filter((member) => member.site !== site && member.state === 'ACTIVE');
     for (const other of others) {
       const campaign: Campaign = { cause: 'takeover', reason, loss: null, version: value.version };

@@ -47,6 +47,8 @@ export type WriterServiceParts = {
   readonly applied?: (value: RegisterValue, signal: AbortSignal) => Promise<Keyspace | null>;
   /** Why this site's clock is not to be trusted with stamps; null when it is. */
   readonly clockTrouble: () => string | null;
+  /** Why no reign should begin by it: the same, or nobody was asked yet whether it is right. */
+  readonly clockDoubt: () => string | null;
   readonly onOutcome: (keyspace: string, ...told: Parameters<CandidacyParts<Running>['onOutcome']>) => void;
   readonly onFatal: (error: unknown) => void;
   readonly onCommitted: (keyspace: string, partition: number, position: Position) => void;
