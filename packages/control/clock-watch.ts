@@ -66,7 +66,9 @@ export function stepClock(state: ClockState, event: ClockEvent, rules: ClockRule
 }
 
 function watchDrift(state: ClockState, driftMs: number, nowMs: number, rules: ClockRules): ClockState {
-  const recent = state.drifts.filter(({ atMs }) => nowMs - atMs <= rules.windowMs);
+  const within = state.drifts.filter(({ atMs }) => nowMs - atMs <= rules.windowMs);
+  // A process that stood still for longer has the last one from before.
+  const recent = within.length > 0 ? within : state.drifts.slice(-1);
   const oldest = recent.reduce<number | null>(
     (most, one) => (most === null || Math.abs(driftMs - one.driftMs) > Math.abs(driftMs - most) ? one.driftMs : most),
     null,

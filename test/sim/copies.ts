@@ -72,6 +72,8 @@ export class Copies {
   readonly requests = new Map<string, Envelope[]>();
   /** `keyspace/partition` → EPOCH_STARTs accepted, by epoch. */
   readonly starts = new Map<string, Map<number, Envelope>>();
+  /** Told of every record the first time that a site accepts it. */
+  onKnown: (envelope: Envelope) => void = () => {};
   readonly #copies = new Map<string, Copy>();
   readonly #world: SimWorld;
 
@@ -170,6 +172,7 @@ export class Copies {
       this.requests.set(request, [...(this.requests.get(request) ?? []), envelope]);
     }
     if (body.kind === 'EpochStart') this.#start(envelope, body.writerId);
+    this.onKnown(envelope);
   }
 
   #start(envelope: Envelope, writerId: string): void {

@@ -7,6 +7,7 @@ import { topicNames } from '@tidemark/schema/table';
 import { isFault } from '@tidemark/world/fault';
 import { integerBetween, type Random } from '@tidemark/world/random';
 import { KEYSPACE } from './client.ts';
+import { fileOf } from './shape.ts';
 import type { SimFault } from './sim-fault.ts';
 import type { SimSite } from './sim-site.ts';
 import { wordsOf } from './story.ts';
@@ -15,6 +16,7 @@ import type { SimWorld } from './world.ts';
 const APPEND_MS_MAX = 4;
 const READMIT_EVERY_MS = 1_000;
 const READMITS_MAX = 100;
+const COLUMN_ATTEMPTS = 20;
 
 /** Books every fault and its end. @param clients names on the network, for faults that keep them out */
 export function book(world: SimWorld, faults: readonly SimFault[], clients: readonly string[]): void {
@@ -170,6 +172,9 @@ function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): ()
     case 'nominate':
       void nominate(world, fault);
       return () => {};
+    case 'column':
+      void addColumn(world);
+      return () => {};
     case 'disk-full':
     case 'disk-error': {
       const site = world.site(fault.site);
@@ -245,6 +250,29 @@ export async function nominate(
   );
   world.trace.note(site, `nomination: ${status ?? 'no answer'}`);
   return status === 202;
+}
+
+/** At whoever takes it; clients write the column once it is said to be there. */
+async function addColumn(world: SimWorld): Promise<void> {
+  const column = `c${++world.columns.asked}`;
+  const file = fileOf(KEYSPACE, world.shape);
+  const more = Array.from({ length: world.columns.asked }, (_, i) => [`c${i + 1}`, 'string']);
+  const { t } = file.tables;
+  const body = { ...file, tables: { t: { ...t, columns: { ...t.columns, ...Object.fromEntries(more) } } } };
+  for (let attempt = 0; attempt < COLUMN_ATTEMPTS; attempt++) {
+    const site = world.dataNames[attempt % world.dataNames.length]!;
+    const request = { method: 'PUT', path: `/v1/keyspaces/${KEYSPACE}`, body } as const;
+    const status = await world.exchange.request('operator', site, request, 3_000).then(
+      (reply) => reply.status,
+      () => null,
+    );
+    world.trace.note(site, `column ${column}: ${status ?? 'no answer'}`);
+    if (status !== null && status < 300) {
+      world.columns.there.add(column);
+      return;
+    }
+    await world.scheduler.sleep(500);
+  }
 }
 
 /** An operator, who knows that the disks were replaced, lets the site's new vote in; others have to agree. */

@@ -10,6 +10,9 @@ import type { Registers } from './registers.ts';
 import type { SimWorld } from './world.ts';
 
 type Positions = { readonly positions: Readonly<Record<string, readonly string[]>> };
+type Held = {
+  readonly copies: readonly { readonly origin: string; readonly positions: readonly [number, number, string][] }[];
+};
 type Digest = { readonly positions: unknown; readonly tables: Readonly<Record<string, { readonly hash: string }>> };
 
 /**
@@ -65,6 +68,8 @@ export class Looker {
   readonly #k: number;
   readonly #seen = new Map<string, string>();
   readonly #asOf = new Map<SimProcess, string>();
+  /** Positions → what a site held at them, and which. */
+  readonly #digests = new Map<string, { readonly hashes: string; readonly site: string }>();
 
   constructor(world: SimWorld, copies: Copies, k: number) {
     this.#world = world;
@@ -72,12 +77,13 @@ export class Looker {
     this.#k = k;
   }
 
-  /** Looks every so often for as long as the run goes on. */
-  begin(everyMs: number): void {
+  /** Looks every so often for as long as the run goes on, and has `also` done. */
+  begin(everyMs: number, also: () => void): void {
     const { scheduler } = this.#world;
     scheduler.after(everyMs, () => {
+      also();
       for (const site of this.#world.dataNames) void this.#look(site);
-      this.begin(everyMs);
+      this.begin(everyMs, also);
     });
   }
 
@@ -86,6 +92,8 @@ export class Looker {
     const seen = await this.#get<Positions>(site, `/v1/internal/positions/${KEYSPACE}`);
     if (seen === null || process === undefined) return;
     await this.#checkAsOf(site, process);
+    await this.#checkDigest(site);
+    await this.#checkAccepted(site);
     for (const [origin, partitions] of Object.entries(seen.positions))
       partitions.forEach((text, partition) => {
         this.#checkApplied(site, origin, partition, text);
@@ -103,6 +111,34 @@ export class Looker {
     if (before !== undefined && isEarlier(asOf, before))
       this.#world.fail('I11', `asOf of ${site} went from ${before} back to ${asOf}`);
     this.#asOf.set(process, asOf);
+  }
+
+  /** I7, and so I6: whoever applied the same records, in whatever order and however often, holds the same. */
+  async #checkDigest(site: string): Promise<void> {
+    const digest = await this.#get<Digest>(site, `/v1/internal/digest/${KEYSPACE}`);
+    if (digest === null) return;
+    const at = JSON.stringify(digest.positions);
+    const hashes = hashesOf(digest);
+    const known = this.#digests.get(at) ?? { hashes, site };
+    this.#digests.set(at, known);
+    if (known.hashes !== hashes)
+      this.#world.fail('I7', `${site} holds ${hashes} at ${at}, ${known.site} ${known.hashes}`);
+  }
+
+  /** I14: what a site says it has accepted of an origin is what its log holds, each record once and in its turn. */
+  async #checkAccepted(site: string): Promise<void> {
+    const held = await this.#get<Held>(site, `/v1/internal/copies/${KEYSPACE}`);
+    for (const { origin, positions } of held?.copies ?? [])
+      for (const [partition, [epoch, seq, chain]] of positions.entries()) {
+        if (epoch === 0 || seq < 0) continue;
+        const name = { keyspace: KEYSPACE, origin, partition };
+        const isThere = this.#copies.copy(site, name).hasHeld(epoch, seq);
+        if (isThere && this.#copies.at(KEYSPACE, epoch, partition, seq)?.envelope.chain === chain) continue;
+        this.#world.fail(
+          'I14',
+          `${site} has ${origin}/${partition} up to ${epoch}:${seq}, which its log does not hold`,
+        );
+      }
   }
 
   /** I17: what a store holds is a record that was accepted, by k + 1 sites. */
@@ -133,12 +169,12 @@ export class Looker {
     const found: (string | null)[] = [];
     for (const site of this.#world.dataNames) {
       const digest = await this.#get<Digest>(site, `/v1/internal/digest/${KEYSPACE}`);
-      const hashes = Object.entries(digest?.tables ?? {}).map(([name, { hash }]) => `${name} ${hash.slice(0, 8)}`);
+      const hashes = digest === null ? null : hashesOf(digest);
       this.#seen.set(
         site,
-        digest === null ? `does not answer: ${this.#refusal}` : `${hashes.join()} ${JSON.stringify(digest.positions)}`,
+        digest === null ? `does not answer: ${this.#refusal}` : `${hashes} ${JSON.stringify(digest.positions)}`,
       );
-      found.push(digest === null ? null : hashes.join());
+      found.push(hashes);
     }
     this.difference = [...this.#seen].map(([site, what]) => `${site}: ${what}`).join('; ');
     return found.every((one) => one !== null && one === found[0]);
@@ -152,6 +188,11 @@ export class Looker {
     this.#refusal = response.payload;
     return null;
   }
+}
+
+function hashesOf({ tables }: Digest): string {
+  const hashes = Object.entries(tables).map(([name, { hash }]) => `${name} ${hash.slice(0, 8)}`);
+  return hashes.join();
 }
 
 function positionOf(text: string): Position {

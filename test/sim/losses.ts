@@ -59,7 +59,7 @@ function leftBehind(random: Random, { data }: Shape, durationMs: number): SimFau
   const site = data[0]!;
   const when = {
     atMs: integerBetween(random, 1_000, durationMs - 3_000),
-    forMs: integerBetween(random, 2_000, 30_000),
+    forMs: integerBetween(random, 2_000, 45_000),
   };
   const gone = pick<SimFault>(random, [
     { kind: 'isolate', ...when, site, clientsToo: false },

@@ -1,5 +1,6 @@
 /** One run: a cluster, clients, faults, and every promise looked at as it goes and at the end. */
 
+import type { Envelope } from '@tidemark/schema/envelope';
 import { KEYS, KEYSPACE, SimClient } from './client.ts';
 import { Copies } from './copies.ts';
 import { History } from './history.ts';
@@ -9,9 +10,11 @@ import { checkAck, Looker } from './look.ts';
 import { Operator } from './operator.ts';
 import { Registers } from './registers.ts';
 import type { Scenario } from './scenario.ts';
+import { Schemas } from './schemas.ts';
 import { checkKept, checkLocalReads, isKept } from './settled.ts';
 import { fileOf } from './shape.ts';
 import { endMs } from './sim-fault.ts';
+import { Stamps } from './stamps.ts';
 import { SimWorld, type Violation } from './world.ts';
 
 /** Within this long after the last fault, writes resume, and then all sites are equal. */
@@ -50,12 +53,19 @@ class Run {
   readonly #copies: Copies;
   readonly #looker: Looker;
   readonly #registers: Registers;
+  readonly #stamps: Stamps;
 
   constructor(world: SimWorld, scenario: Scenario) {
     this.#world = world;
     this.#scenario = scenario;
     this.#copies = new Copies(world);
     this.#registers = new Registers(this.#copies, world);
+    this.#stamps = new Stamps(world);
+    const schemas = new Schemas(world, this.#copies);
+    this.#copies.onKnown = (envelope) => {
+      schemas.check(envelope);
+      this.#stamps.check(envelope, this.#askedMs(envelope));
+    };
     this.#looker = new Looker(world, this.#copies, scenario.shape.degradeTo);
   }
 
@@ -96,6 +106,12 @@ class Run {
     for (const site of this.#world.sites()) site.start();
   }
 
+  /** When a client asked for what a record holds; null when it is of none. */
+  #askedMs({ body }: Envelope): number | null {
+    const id = body.kind === 'Mutate' ? body.requestId.split('/')[0] : undefined;
+    return this.#history.writes.findLast((write) => write.id === id)?.invokedMs ?? null;
+  }
+
   async #setUp(): Promise<void> {
     const { shape } = this.#scenario;
     const request = { method: 'PUT', path: `/v1/keyspaces/${KEYSPACE}`, body: fileOf(KEYSPACE, shape) } as const;
@@ -116,7 +132,7 @@ class Run {
       faults.map((fault) => ({ ...fault, atMs: fault.atMs + beganMs })),
       clients.map((client) => client.name),
     );
-    this.#looker.begin(LOOK_MS);
+    this.#looker.begin(LOOK_MS, () => this.#stamps.look());
     const ends = working.map((client) => client.run());
     const overMs = Math.max(durationMs, ...faults.map(endMs));
     await scheduler.run(beganMs + overMs + 1, () => violations.length > 0);

@@ -34,12 +34,14 @@ export function scenarioOf(seed: number): Scenario {
     shape.degradeTo < shape.k
       ? faults.filter(({ kind }) => kind !== 'lost-end')
       : withLosses(random, shape, faults, durationMs);
+  for (let columns = random.fraction() < 0.2 ? 2 : 0; columns > 0; columns--)
+    all.push({ kind: 'column', atMs: integerBetween(random, 100, durationMs - 1_000), forMs: 1 });
   all.sort((a, b) => a.atMs - b.atMs);
   return { seed, shape, durationMs, clients, faults: all };
 }
 
 /** What makes sense alone; the others are drawn with what belongs to them. */
-type Lone = Exclude<SimFault['kind'], 'early' | 'operators' | 'when'>;
+type Lone = Exclude<SimFault['kind'], 'early' | 'operators' | 'when' | 'column'>;
 
 const WEIGHTS: readonly (readonly [Lone, number])[] = [
   ['kill', 5],

@@ -45,6 +45,8 @@ export type SimFault = For &
     | { readonly kind: 'board-away'; readonly site: string }
     | { readonly kind: 'board-late'; readonly site: string }
     | { readonly kind: 'clock'; readonly site: string; readonly wrongMs: number; readonly strobes: boolean }
+    /** An operator gives the table one more column, which clients write from then on. */
+    | { readonly kind: 'column' }
     | { readonly kind: 'disk-full'; readonly site: string }
     | { readonly kind: 'disk-error'; readonly site: string }
     /** The newest EPOCH_START of an origin turns up in a site's copy, perhaps before what stands in front of it. */

@@ -49,6 +49,8 @@ export function wordsOf(fault: SimFault): string {
       return `the board of ${fault.site} stands still and executes later`;
     case 'clock':
       return `the clock of ${fault.site} is wrong by ${fault.wrongMs} ms${fault.strobes ? ', on and off' : ''}`;
+    case 'column':
+      return 'the table gets a column more';
     case 'disk-full':
       return `the disk of ${fault.site} is full`;
     case 'disk-error':

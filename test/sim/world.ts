@@ -40,7 +40,10 @@ export class SimWorld {
   readonly siteNames: readonly string[];
   /** Sites that hold data; the others are witnesses. */
   readonly dataNames: readonly string[];
+  readonly shape: Shape;
   readonly violations: Violation[] = [];
+  /** Columns that the table was to get meanwhile: how many, and those that it has for sure. */
+  readonly columns = { asked: 0, there: new Set<string>() };
   /** Told of the fields of every line that a process logs. */
   onLog: (site: string, fields: object) => void = () => {};
   readonly #sites: ReadonlyMap<string, SimSite>;
@@ -50,6 +53,7 @@ export class SimWorld {
     const siteNames = sitesOf(shape);
     this.random = new Chances(seed);
     this.siteNames = siteNames;
+    this.shape = shape;
     this.dataNames = shape.data;
     this.links = new Links(this.scheduler, this.random.of('links'));
     const twice = this.random.of('twice');

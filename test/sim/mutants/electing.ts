@@ -131,4 +131,12 @@ export const ELECTING: readonly Mutant[] = [
     from: 'if (continues && body.cutSeq > prefix.seq) {',
     to: 'if (continues && body.cutSeq > prefix.seq + 1_000_000) {',
   },
+  {
+    name: 'clock-not-asked',
+    breaks: 'rule 18: a reign begins by a clock that others were asked about',
+    caughtBy: ['I13'],
+    file: 'services/writer/candidacy.ts',
+    from: 'if (this.#parts.clockDoubt() !== null) return null;',
+    to: '',
+  },
 ];

@@ -2,6 +2,8 @@
 
 import type { Mutant } from './mutant.ts';
 
+const WRITER = 'services/writer/writer.ts';
+
 export const WRITING: readonly Mutant[] = [
   {
     name: 'ack-from-fewer',
@@ -55,7 +57,7 @@ export const WRITING: readonly Mutant[] = [
     name: 'forget-requests-under-way',
     breaks: 'rule 19: also while the first is under way',
     caughtBy: ['once'],
-    file: 'services/writer/writer.ts',
+    file: WRITER,
     from: 'if (underWay !== undefined) return',
     to: 'if (underWay !== undefined && underWay.seq >= 0 && underWay.seq < 0) return',
   },
@@ -79,7 +81,7 @@ export const WRITING: readonly Mutant[] = [
     name: 'clock-not-lifted',
     breaks: 'E8: a new writer begins above every stamp in the log',
     caughtBy: ['I12'],
-    file: 'services/writer/writer.ts',
+    file: WRITER,
     from: 'this.stamps.liftAbove(opened.stampMs, 0);',
     to: 'this.stamps.liftAbove(0, 0);',
   },
@@ -87,8 +89,32 @@ export const WRITING: readonly Mutant[] = [
     name: 'barrier-knows-too-much',
     breaks: 'rule 14: a barrier says as committed only what is',
     caughtBy: ['I17'],
-    file: 'services/writer/writer.ts',
+    file: WRITER,
     from: 'committed: this.appenders.map((_, partition) => this.commits.committed(partition)),',
     to: 'committed: this.appenders.map((appender) => appender.head),',
+  },
+  {
+    name: 'wrong-clock-is-followed',
+    breaks: 'rule 18: a clock that is wrong stamps nothing',
+    caughtBy: ['I13'],
+    file: WRITER,
+    from: '() => (parts.clockTrouble?.() ?? null) === null',
+    to: '() => true',
+  },
+  {
+    name: 'writes-by-any-clock',
+    breaks: 'rule 18: a writer whose clock is wrong takes no writes',
+    caughtBy: ['I13'],
+    file: WRITER,
+    from: 'if (trouble === null) return;',
+    to: 'return;',
+  },
+  {
+    name: 'schema-not-said',
+    breaks: 'I16: a schema stands in every partition before its first row',
+    caughtBy: ['I16'],
+    file: WRITER,
+    from: 'const entry = entryOf(this.#schema());\n        appender',
+    to: "const entry = entryOf({ kind: 'Noop' });\n        appender",
   },
 ];
