@@ -10,8 +10,8 @@ const FINISHED_MAX = 100;
 const RUNNING_MAX = 8;
 /** Progress is told to those who follow at most this often. */
 const LINE_MS = 250;
-/** A line is repeated after this long, so that a closed connection is noticed. */
-const SILENCE_MS_MAX = 10_000;
+/** A line is repeated after this long: whoever follows takes 10 s of silence for a site that is gone. */
+const SILENCE_MS_MAX = 3_000;
 
 /** What a job is and how far it is; the fields of its kind beside `id`, `kind` and `state`. */
 export type JobFacts = {

@@ -25,6 +25,7 @@ import { z } from 'zod';
 
 const NOMINATE_MS = 2_000;
 const LOOK_MS = 100;
+const TOLD_EVERY_MS = 1_000;
 /** An election takes 30 s at most, and what follows it a few more. */
 const FOLLOWED_MS = 45_000;
 
@@ -91,7 +92,7 @@ export class Moves {
       if (refusal !== null) return this.#refused(request, value, sight, refusal);
       if (dryRun) return this.#dryRun(request, value, sight);
       tell({ step: 'nominated' });
-      return this.#move(request, value, sight, signal);
+      return this.#move(request, value, sight, tell, signal);
     };
   }
 
@@ -136,7 +137,13 @@ export class Moves {
     return { ...result, outcome: 'done', words };
   }
 
-  async #move(request: Request, value: RegisterValue, sight: MoveSight, signal: AbortSignal): Promise<MoveResult> {
+  async #move(
+    request: Request,
+    value: RegisterValue,
+    sight: MoveSight,
+    tell: (facts: object) => void,
+    signal: AbortSignal,
+  ): Promise<MoveResult> {
     const { kind, to, acceptLoss } = request;
     const made = this.#decision(request, value);
     const words = `an operator asked ${this.#parts.site} for a ${kind} to ${to}`;
@@ -153,16 +160,27 @@ export class Moves {
       });
     }
     this.#parts.record({ ...made, kind, outcome: 'begun', rule: '', words });
-    const ended = await this.#follow(request, value, made.id, signal);
+    const ended = await this.#follow(request, value, made.id, tell, signal);
     return { ...this.#result(request, value, sight), ...ended, decision: made.id };
   }
 
   /** Until the target says how it ended, or the register says that somebody else won. */
-  async #follow(request: Request, value: RegisterValue, id: string, signal: AbortSignal) {
+  async #follow(
+    request: Request,
+    value: RegisterValue,
+    id: string,
+    tell: (facts: object) => void,
+    signal: AbortSignal,
+  ) {
     const { clock, registerOf } = this.#parts;
     const { keyspace, to } = request;
-    const untilMs = clock.monotonicMs() + FOLLOWED_MS;
-    while (clock.monotonicMs() < untilMs && !signal.aborted) {
+    const sinceMs = clock.monotonicMs();
+    for (let toldMs = 0; clock.monotonicMs() - sinceMs < FOLLOWED_MS && !signal.aborted; ) {
+      const waitedMs = Math.round(clock.monotonicMs() - sinceMs);
+      if (waitedMs - toldMs >= TOLD_EVERY_MS) {
+        toldMs = waitedMs;
+        tell({ waitedMs });
+      }
       const told = await this.#told(to, id);
       if (told !== null && told.outcome !== 'begun') return this.#ended(told, value, await registerOf(keyspace).read());
       await clock.sleep(LOOK_MS, signal);

@@ -152,7 +152,8 @@ async function main(asked: Asked): Promise<number> {
 }
 
 try {
-  process.exitCode = await main(askedFor(process.argv.slice(2)));
+  // Not left to end by itself: node was seen to wait for ever for a connection to close.
+  process.exit(await main(askedFor(process.argv.slice(2))));
 } catch (error) {
   say(messageOf(error));
   if (!isFault(error)) throw error;

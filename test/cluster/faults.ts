@@ -137,7 +137,8 @@ async function runPlan({ holdings, seed }: Plan): Promise<number> {
 }
 
 try {
-  process.exitCode = await runPlan(planOf(process.argv.slice(2)));
+  // Not left to end by itself: node was seen to wait for ever for a connection to close.
+  process.exit(await runPlan(planOf(process.argv.slice(2))));
 } catch (error) {
   say(messageOf(error));
   if (!isFault(error, 'invalid')) throw error;
