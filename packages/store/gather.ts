@@ -18,6 +18,22 @@ export function gatherFull(into: ColumnVector, source: ColumnVector, slots: Int3
   gatherValues(into, source, slots);
 }
 
+/** `gatherFull` of byte strings that leaves them where they are: `source` must not change its first rows' bytes any more. */
+export function shareFull(into: ColumnVector, source: ColumnVector, rows: Uint32Array): void {
+  into.reserveRows(rows.length);
+  into.presence.fill(CELL.value, 0, rows.length);
+  const { starts, lengths } = into;
+  const from = source.starts;
+  const spans = source.lengths;
+  for (let i = 0; i < rows.length; i++) {
+    starts[i] = from[rows[i]!]!;
+    lengths[i] = spans[rows[i]!]!;
+  }
+  into.arena = source.arena;
+  // Full: whoever sets another row gets an arena of its own.
+  into.arenaUsed = source.arena.length;
+}
+
 function gatherValues(into: ColumnVector, source: ColumnVector, slots: Int32Array): void {
   const { presence } = into;
   switch (into.kind) {

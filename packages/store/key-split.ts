@@ -28,35 +28,56 @@ export function splitKeys(
   to: number,
   vectors = new Map<number, ColumnVector>(),
 ): SplitKeys {
-  const places = new Places(keys, from, to);
-  let isExact = true;
-  for (const { id, type } of keyColumns(table)) {
+  const parts = keyColumns(table).map(({ id, type }) => {
     const vector = vectors.get(id) ?? new ColumnVector(physicalOf(type));
     vector.arenaUsed = 0;
     vector.reserveRows(to - from);
     vector.presence.fill(CELL.value, 0, to - from);
-    isExact = splitPart(type, keys.arena, places, vector) && isExact;
     vectors.set(id, vector);
+    return { type, vector };
+  });
+  let isExact = true;
+  for (let begin = from; begin < to; begin += CHUNK) {
+    const places = new Places(keys, begin, Math.min(begin + CHUNK, to), begin - from);
+    for (const { type, vector } of parts) isExact = splitPart(type, keys.arena, places, vector) && isExact;
+    isExact &&= places.areAtEnds;
   }
-  return { vectors, isExact: isExact && places.areAtEnds };
+  return { vectors, isExact };
 }
 
-/** Used within one call, never kept across it. */
-let scratch = new Uint32Array(0);
+/** Keys that are taken apart together: keys of a memtable lie apart, and so many stay in the nearest caches. */
+const CHUNK = 1024;
+
+/** Used for one chunk, never kept across it. */
+const scratch = new Uint32Array(CHUNK * 2);
 
 /** Where the next part of each row's key begins in the arena, and where its key ends. */
 class Places {
   readonly count: number;
+  /** The row that the first of them becomes. */
+  readonly first: number;
   readonly next: Uint32Array;
   readonly ends: Uint32Array;
+  /** What was read ahead: kept, so that the reading is not left out. */
+  readonly ahead: number;
 
-  constructor(keys: ColumnVector, from: number, to: number) {
+  constructor({ arena, starts, lengths }: ColumnVector, from: number, to: number, first: number) {
     this.count = to - from;
-    if (scratch.length < this.count * 2) scratch = new Uint32Array(this.count * 2);
-    this.next = scratch.subarray(0, this.count);
-    this.next.set(keys.starts.subarray(from, to));
-    this.ends = scratch.subarray(this.count, this.count * 2);
-    for (let row = 0; row < this.count; row++) this.ends[row] = keys.starts[from + row]! + keys.lengths[from + row]!;
+    this.first = first;
+    const next = scratch.subarray(0, this.count);
+    const ends = scratch.subarray(CHUNK, CHUNK + this.count);
+    let ahead = 0;
+    for (let row = 0; row < next.length; row++) {
+      const start = starts[from + row]!;
+      const end = start + lengths[from + row]!;
+      next[row] = start;
+      ends[row] = end;
+      // The processor waits for many keys at once when nothing else is done.
+      ahead ^= arena[start] ?? 0;
+    }
+    this.next = next;
+    this.ends = ends;
+    this.ahead = ahead;
   }
 
   get areAtEnds(): boolean {
@@ -68,7 +89,7 @@ class Places {
   need(bytes: number): void {
     for (let row = 0; row < this.count; row++) {
       if (this.next[row]! + bytes <= this.ends[row]!) continue;
-      throw new Fault('corrupt', `row ${row}: a key ends within a part of ${bytes} bytes`);
+      throw new Fault('corrupt', `row ${this.first + row}: a key ends within a part of ${bytes} bytes`);
     }
   }
 }
@@ -92,30 +113,31 @@ function splitPart(type: ColumnType, arena: Buffer, places: Places, into: Column
   }
 }
 
-function splitEscaped(arena: Buffer, { next, ends, count }: Places, into: ColumnVector): boolean {
+function splitEscaped(arena: Buffer, { first, next, ends, count }: Places, into: ColumnVector): boolean {
   let isExact = true;
   let room = 0;
   for (let row = 0; row < count; row++) room += ends[row]! - next[row]!;
   into.reserveBytes(room);
   const { arena: out, starts, lengths } = into;
-  let used = 0;
+  let used = into.arenaUsed;
   for (let row = 0; row < count; row++) {
     const start = next[row]!;
     const end = ends[row]!;
     let at = start;
-    starts[row] = used;
+    const begin = used;
     while (at < end && arena[at] !== 0) out[used++] = arena[at++]!;
     if (at + 1 < end && arena[at + 1] === 1) next[row] = at + 2;
     else {
       // It holds a zero byte, or is damaged.
       const part = readKeyPart({ name: 'bytes' }, arena.subarray(start, end), 0);
       const value = part.value as Uint8Array;
-      used = starts[row]! + value.length;
-      out.set(value, starts[row]!);
+      used = begin + value.length;
+      out.set(value, begin);
       next[row] = start + part.next;
       isExact = false;
     }
-    lengths[row] = used - starts[row]!;
+    starts[first + row] = begin;
+    lengths[first + row] = used - begin;
   }
   into.arenaUsed = used;
   return isExact;
@@ -124,9 +146,9 @@ function splitEscaped(arena: Buffer, { next, ends, count }: Places, into: Column
 function splitInts(arena: Buffer, places: Places, into: Int32Array): boolean {
   places.need(4);
   const words = wordsOf(arena);
-  const { next, count } = places;
+  const { first, next, count } = places;
   for (let row = 0; row < count; row++) {
-    into[row] = words.getInt32(next[row]!) ^ 0x8000_0000;
+    into[first + row] = words.getInt32(next[row]!) ^ 0x8000_0000;
     next[row]! += 4;
   }
   return true;
@@ -135,13 +157,13 @@ function splitInts(arena: Buffer, places: Places, into: Int32Array): boolean {
 function splitTimestamps(arena: Buffer, places: Places, into: Float64Array): boolean {
   places.need(8);
   const words = wordsOf(arena);
-  const { next, count } = places;
+  const { first, next, count } = places;
   let isExact = true;
   for (let row = 0; row < count; row++) {
     const at = next[row]!;
     const value = (words.getInt32(at) ^ 0x8000_0000) * HALF + words.getUint32(at + 4);
     if (value > Number.MAX_SAFE_INTEGER || value < -Number.MAX_SAFE_INTEGER) isExact = false;
-    into[row] = value;
+    into[first + row] = value;
     next[row] = at + 8;
   }
   return isExact;
@@ -151,21 +173,21 @@ function splitLongs(arena: Buffer, places: Places, into: BigInt64Array): boolean
   places.need(8);
   const words = wordsOf(arena);
   const halves = new Int32Array(into.buffer, into.byteOffset, into.length * 2);
-  const { next, count } = places;
+  const { first, next, count } = places;
   for (let row = 0; row < count; row++) {
     const at = next[row]!;
-    halves[row * 2] = words.getInt32(at + 4);
-    halves[row * 2 + 1] = words.getInt32(at) ^ 0x8000_0000;
+    halves[(first + row) * 2] = words.getInt32(at + 4);
+    halves[(first + row) * 2 + 1] = words.getInt32(at) ^ 0x8000_0000;
     next[row] = at + 8;
   }
   return true;
 }
 
-function splitOthers(type: ColumnType, arena: Buffer, { next, ends, count }: Places, into: ColumnVector): boolean {
+function splitOthers(type: ColumnType, arena: Buffer, { first, next, ends, count }: Places, into: ColumnVector): boolean {
   for (let row = 0; row < count; row++) {
     const start = next[row]!;
     const part = readKeyPart(type, arena.subarray(start, ends[row]!), 0);
-    into.setNumber(row, Number(part.value));
+    into.setNumber(first + row, Number(part.value));
     next[row] = start + part.next;
   }
   return false;

@@ -4,7 +4,7 @@ import { type Physical, physicalOf } from '@tidemark/schema/column-type';
 import { CELL, ColumnVector } from '@tidemark/schema/column-vector';
 import { xxh32 } from '@tidemark/schema/hash';
 import type { Table } from '@tidemark/schema/table';
-import { gatherFull, gatherRows } from './gather.ts';
+import { gatherFull, gatherRows, shareFull } from './gather.ts';
 import type { Memtable } from './memtable.ts';
 import type { MemtableColumn } from './memtable-column.ts';
 import { type Cells, Rows, type Want, widened } from './rows.ts';
@@ -104,7 +104,8 @@ export class MemtableSource implements Source {
 export function gather(memtable: Memtable, rowNumbers: Uint32Array, want: Want): Rows {
   const rows = new Rows(rowNumbers.length);
   const slots = Int32Array.from(rowNumbers);
-  if (want.keys) gatherFull(rows.keys, memtable.keys, slots);
+  // A memtable only ever adds keys.
+  if (want.keys) shareFull(rows.keys, memtable.keys, rowNumbers);
   gatherStamps(memtable, rowNumbers, rows);
   for (const [id, kind] of want.columns) {
     const column = memtable.columns.get(id);
