@@ -42,63 +42,72 @@ export class KeyBits {
 
   /** Row `begin … end` of `rows` as pairs: the upper bits; the lower ones, above the place in `rows`. */
   pack(keys: ColumnVector, rows: Uint32Array, begin: number, end: number, placeBits: number, pairs: Uint32Array): void {
-    this.#upper.pack(keys, this.#depth, rows, begin, end, pairs, 0, 0);
-    this.#lower.pack(keys, this.#depth, rows, begin, end, pairs, 1, placeBits);
-    for (let i = begin; i < end; i++) pairs[i * 2 + 1]! |= i;
+    for (let from = begin; from < end; from += CHUNK) {
+      const to = Math.min(from + CHUNK, end);
+      chunk.take(keys, rows, from, to, this.#depth);
+      const upper = this.#upper.bitsOf(keys.arena, to - from);
+      for (let i = from; i < to; i++) pairs[i * 2] = upper[i - from]!;
+      const lower = this.#lower.bitsOf(keys.arena, to - from);
+      for (let i = from; i < to; i++) pairs[i * 2 + 1] = (lower[i - from]! << placeBits) | i;
+    }
   }
 }
 
+/** Rows that are looked at together, a byte or a word of all of them at a time, so that they stay in the nearest cache. */
+const CHUNK = 1024;
+
+/** What is left of the keys of some rows from a byte on. Used within one call. */
+class Chunk {
+  readonly starts = new Uint32Array(CHUNK);
+  readonly lengths = new Uint32Array(CHUNK);
+  shortest = 0;
+  longest = 0;
+
+  take({ starts, lengths }: ColumnVector, rows: Uint32Array, from: number, to: number, depth: number): void {
+    let shortest = 0xffff_ffff;
+    let longest = 0;
+    for (let i = from; i < to; i++) {
+      const row = rows[i]!;
+      const length = lengths[row]! - depth;
+      this.starts[i - from] = starts[row]! + depth;
+      this.lengths[i - from] = length;
+      if (length < shortest) shortest = length;
+      if (length > longest) longest = length;
+    }
+    this.shortest = shortest;
+    this.longest = longest;
+  }
+}
+
+const chunk = new Chunk();
+const bits = new Int32Array(CHUNK);
+
 class Pieces {
-  readonly #count: number;
-  readonly #bytes: Uint8Array;
-  readonly #shifts: Uint8Array;
-  readonly #widths: Uint8Array;
-  readonly #masks: Uint8Array;
+  readonly #pieces: readonly Piece[];
   readonly #end: number;
 
   constructor(pieces: readonly Piece[]) {
-    this.#count = pieces.length;
-    this.#bytes = Uint8Array.from(pieces, ({ byte }) => byte);
-    this.#shifts = Uint8Array.from(pieces, ({ shift }) => shift);
-    this.#widths = Uint8Array.from(pieces, ({ width }) => width);
-    this.#masks = Uint8Array.from(pieces, ({ width }) => 2 ** width - 1);
+    this.#pieces = pieces;
     this.#end = (pieces.at(-1)?.byte ?? -1) + 1;
   }
 
-  /** One half of the pairs, shifted left by `left`. */
-  pack(
-    { arena, starts, lengths }: ColumnVector,
-    depth: number,
-    rows: Uint32Array,
-    begin: number,
-    end: number,
-    pairs: Uint32Array,
-    half: 0 | 1,
-    left: number,
-  ): void {
-    const count = this.#count;
-    const bytes = this.#bytes;
-    const shifts = this.#shifts;
-    const widths = this.#widths;
-    const masks = this.#masks;
-    const needed = this.#end;
-    for (let i = begin; i < end; i++) {
-      const row = rows[i]!;
-      const start = starts[row]! + depth;
-      const length = lengths[row]! - depth;
-      let bits = 0;
-      if (length >= needed) {
-        for (let k = 0; k < count; k++) {
-          bits = (bits << widths[k]!) | ((arena[start + bytes[k]!]! >>> shifts[k]!) & masks[k]!);
-        }
-      } else {
-        for (let k = 0; k < count; k++) {
-          const byte = bytes[k]! < length ? arena[start + bytes[k]!]! : 0;
-          bits = (bits << widths[k]!) | ((byte >>> shifts[k]!) & masks[k]!);
-        }
+  /** Of the first `count` keys of the chunk; good until others are asked for. */
+  bitsOf(arena: Uint8Array, count: number): Int32Array {
+    const { starts, lengths } = chunk;
+    bits.fill(0, 0, count);
+    const areLong = chunk.shortest >= this.#end;
+    for (const { byte, shift, width } of this.#pieces) {
+      const mask = 2 ** width - 1;
+      if (areLong) {
+        for (let i = 0; i < count; i++) bits[i] = (bits[i]! << width) | ((arena[starts[i]! + byte]! >>> shift) & mask);
+        continue;
       }
-      pairs[i * 2 + half] = bits << left;
+      for (let i = 0; i < count; i++) {
+        const value = byte < lengths[i]! ? arena[starts[i]! + byte]! : 0;
+        bits[i] = (bits[i]! << width) | ((value >>> shift) & mask);
+      }
     }
+    return bits;
   }
 }
 
@@ -124,36 +133,51 @@ export function surveyKeys(keys: ColumnVector, rows: Uint32Array, depth: number,
 }
 
 function differingBits(
-  { arena, starts, lengths }: ColumnVector,
+  keys: ColumnVector,
   rows: Uint32Array,
   depth: number,
 ): { differing: Uint8Array; longest: number; shortest: number } {
-  const words = wordsOf(arena);
+  const words = wordsOf(keys.arena);
   // Four bytes to a number.
   const all = new Int32Array(BYTES / 4).fill(-1);
   const any = new Int32Array(BYTES / 4);
   let longest = 0;
   let shortest = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i]!;
-    const start = starts[row]! + depth;
-    const length = lengths[row]! - depth;
-    if (length > longest) longest = length;
-    if (length < shortest) shortest = length;
-    const count = length < BYTES ? length : BYTES;
-    let byte = 0;
-    for (; byte + 4 <= count; byte += 4) {
-      const word = words.getInt32(start + byte, true);
-      all[byte >> 2]! &= word;
-      any[byte >> 2]! |= word;
+  for (let from = 0; from < rows.length; from += CHUNK) {
+    const to = Math.min(from + CHUNK, rows.length);
+    chunk.take(keys, rows, from, to, depth);
+    longest = Math.max(longest, chunk.longest);
+    shortest = Math.min(shortest, chunk.shortest);
+    for (let word = 0; word < BYTES / 4; word++) {
+      if (word * 4 < chunk.longest) surveyWord(words, word, to - from, all, any);
+      else all[word] = 0;
     }
-    if (byte === BYTES) continue;
-    // Where a key has ended it counts as zeros.
-    let rest = 0;
-    for (let at = count - 1; at >= byte; at--) rest = (rest << 8) | arena[start + at]!;
-    all[byte >> 2]! &= rest;
-    any[byte >> 2]! |= rest;
   }
-  for (let byte = (shortest >> 2) * 4 + 4; byte < BYTES; byte += 4) all[byte >> 2] = 0;
   return { differing: new Uint8Array(any.map((bits, word) => bits & ~all[word]!).buffer), longest, shortest };
+}
+
+/** Notes the bits that all, and that any, of the chunk's keys have in one of their words. Where a key has ended it counts as zeros. */
+function surveyWord(words: DataView, word: number, count: number, all: Int32Array, any: Int32Array): void {
+  const { starts, lengths } = chunk;
+  const byte = word * 4;
+  let allHave = all[word]!;
+  let anyHas = any[word]!;
+  if (chunk.shortest >= byte + 4) {
+    for (let i = 0; i < count; i++) {
+      const value = words.getInt32(starts[i]! + byte, true);
+      allHave &= value;
+      anyHas |= value;
+    }
+  } else {
+    for (let i = 0; i < count; i++) {
+      const left = lengths[i]! - byte;
+      let value = 0;
+      if (left >= 4) value = words.getInt32(starts[i]! + byte, true);
+      else for (let at = left - 1; at >= 0; at--) value = (value << 8) | words.getUint8(starts[i]! + byte + at);
+      allHave &= value;
+      anyHas |= value;
+    }
+  }
+  all[word] = allHave;
+  any[word] = anyHas;
 }
