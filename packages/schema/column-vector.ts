@@ -13,11 +13,13 @@ const SHORT = 24;
 type Values = Uint8Array | Int32Array | Float64Array | BigInt64Array;
 
 /** Up to here room is doubled, which copies least; beyond, a fifth more at a time, so that little of much memory lies idle. */
-const DOUBLED_MAX = 1_048_576;
+const DOUBLED_ROWS_MAX = 1_048_576;
+/** The same of bytes: rows have several arrays, bytes one. */
+const DOUBLED_BYTES_MAX = 8 * DOUBLED_ROWS_MAX;
 
 /** Room for `count`, when `now` is no longer enough. */
-export function roomFor(count: number, now: number): number {
-  return Math.max(count, now <= DOUBLED_MAX ? now * 2 : Math.ceil(now * 1.2));
+export function roomFor(count: number, now: number, doubledMax = DOUBLED_ROWS_MAX): number {
+  return Math.max(count, now <= doubledMax ? now * 2 : Math.ceil(now * 1.2));
 }
 
 /** Room for `rows` values of a kind. Bytes keep theirs in the arena, so they need none. */
@@ -86,7 +88,7 @@ export class ColumnVector {
   /** Makes room for `bytes` more in the arena. */
   reserveBytes(bytes: number): void {
     if (this.arenaUsed + bytes <= this.arena.length) return;
-    const arena = Buffer.allocUnsafeSlow(roomFor(this.arenaUsed + bytes, this.arena.length));
+    const arena = Buffer.allocUnsafeSlow(roomFor(this.arenaUsed + bytes, this.arena.length, DOUBLED_BYTES_MAX));
     // All of it: a key is written part by part beyond `arenaUsed` before it is taken.
     arena.set(this.arena);
     this.arena = arena;

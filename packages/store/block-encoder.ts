@@ -4,6 +4,7 @@ import { encodeColumn } from '@tidemark/schema/column-codec';
 import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
 import { BLOCK_ENCODING, BLOCK_ROWS_MAX, DIGITS_MAX } from './block-encoding.ts';
 import { encodeIntegers, integersOf, joinRuns, longsOf } from './integers.ts';
+import { areAllValues } from './presence.ts';
 
 /** Runs of doubles and byte strings are worth it when they are at least this long on average. */
 const RUN_ROWS = 16;
@@ -23,9 +24,7 @@ export function encodeBlock(vector: ColumnVector, from: number, to: number): Buf
 const ALL_ROWS = Uint32Array.from({ length: BLOCK_ROWS_MAX }, (_, row) => row);
 
 function rowsWithValues({ presence }: ColumnVector, from: number, to: number): Uint32Array {
-  let first = from;
-  while (first < to && presence[first] === CELL.value) first++;
-  if (first === to && to <= BLOCK_ROWS_MAX) return ALL_ROWS.subarray(from, to);
+  if (to <= BLOCK_ROWS_MAX && areAllValues(presence, from, to)) return ALL_ROWS.subarray(from, to);
   const rows = new Uint32Array(to - from);
   let count = 0;
   for (let row = from; row < to; row++) if (presence[row] === CELL.value) rows[count++] = row;

@@ -66,15 +66,14 @@ class Places {
     this.first = first;
     const next = scratch.subarray(0, this.count);
     const ends = scratch.subarray(CHUNK, CHUNK + this.count);
-    let ahead = 0;
     for (let row = 0; row < next.length; row++) {
       const start = starts[from + row]!;
-      const end = start + lengths[from + row]!;
       next[row] = start;
-      ends[row] = end;
-      // The processor waits for many keys at once when nothing else is done.
-      ahead ^= arena[start] ?? 0;
+      ends[row] = start + lengths[from + row]!;
     }
+    let ahead = 0;
+    // The processor waits for many keys at once while nothing else is done.
+    for (let row = 0; row < next.length; row++) ahead ^= arena[next[row]!] ?? 0;
     this.next = next;
     this.ends = ends;
     this.ahead = ahead;
@@ -115,16 +114,30 @@ function splitPart(type: ColumnType, arena: Buffer, places: Places, into: Column
 
 function splitEscaped(arena: Buffer, { first, next, ends, count }: Places, into: ColumnVector): boolean {
   let isExact = true;
-  let room = 0;
+  // A word is written whole, whatever of it belongs to the part.
+  let room = 4;
   for (let row = 0; row < count; row++) room += ends[row]! - next[row]!;
   into.reserveBytes(room);
   const { arena: out, starts, lengths } = into;
+  const from = wordsOf(arena);
+  const to = wordsOf(out);
   let used = into.arenaUsed;
   for (let row = 0; row < count; row++) {
     const start = next[row]!;
     const end = ends[row]!;
-    let at = start;
     const begin = used;
+    let at = start;
+    for (; at + 4 <= end; at += 4, used += 4) {
+      const word = from.getInt32(at, true);
+      to.setInt32(used, word, true);
+      // The upper bit of the first byte that is zero, and perhaps of some behind it.
+      const zeros = (word - 0x01010101) & ~word & 0x80808080;
+      if (zeros === 0) continue;
+      const length = (31 - Math.clz32(zeros & -zeros)) >>> 3;
+      at += length;
+      used += length;
+      break;
+    }
     while (at < end && arena[at] !== 0) out[used++] = arena[at++]!;
     if (at + 1 < end && arena[at + 1] === 1) next[row] = at + 2;
     else {
@@ -183,7 +196,12 @@ function splitLongs(arena: Buffer, places: Places, into: BigInt64Array): boolean
   return true;
 }
 
-function splitOthers(type: ColumnType, arena: Buffer, { first, next, ends, count }: Places, into: ColumnVector): boolean {
+function splitOthers(
+  type: ColumnType,
+  arena: Buffer,
+  { first, next, ends, count }: Places,
+  into: ColumnVector,
+): boolean {
   for (let row = 0; row < count; row++) {
     const start = next[row]!;
     const part = readKeyPart(type, arena.subarray(start, ends[row]!), 0);

@@ -1,12 +1,12 @@
 /** A frozen memtable, read like a segment: sorted once when first asked for, gathered block by block. */
 
 import { type Physical, physicalOf } from '@tidemark/schema/column-type';
-import { CELL, ColumnVector } from '@tidemark/schema/column-vector';
 import { xxh32 } from '@tidemark/schema/hash';
 import type { Table } from '@tidemark/schema/table';
 import { gatherFull, gatherRows, shareFull } from './gather.ts';
 import type { Memtable } from './memtable.ts';
 import type { MemtableColumn } from './memtable-column.ts';
+import { areAllValues } from './presence.ts';
 import { type Cells, Rows, type Want, widened } from './rows.ts';
 import { sortKeys } from './sort-keys.ts';
 import type { BlockRange, Source } from './source.ts';
@@ -94,47 +94,47 @@ export class MemtableSource implements Source {
     return null;
   }
 
-  async read(block: number, want: Want): Promise<Rows> {
+  async read(block: number, want: Want, spare: Rows | null = null): Promise<Rows> {
     const from = block * this.#blockRows;
-    return gather(this.#memtable, this.#order.subarray(from, from + this.#blockRows), want);
+    return gather(this.#memtable, this.#order.subarray(from, from + this.#blockRows), want, spare);
   }
 }
 
 /** Those rows of a memtable, in that order, canonical. */
-export function gather(memtable: Memtable, rowNumbers: Uint32Array, want: Want): Rows {
-  const rows = new Rows(rowNumbers.length);
-  const slots = Int32Array.from(rowNumbers);
+export function gather(memtable: Memtable, rowNumbers: Uint32Array, want: Want, spare: Rows | null = null): Rows {
+  const rows = spare?.renewed(rowNumbers.length) ?? new Rows(rowNumbers.length);
   // A memtable only ever adds keys.
   if (want.keys) shareFull(rows.keys, memtable.keys, rowNumbers);
   gatherStamps(memtable, rowNumbers, rows);
   for (const [id, kind] of want.columns) {
     const column = memtable.columns.get(id);
-    if (column !== undefined) rows.columns.set(id, gatherCells(memtable, column, rowNumbers, slots, rows, kind));
+    if (column !== undefined) rows.columns.set(id, gatherCells(memtable, id, column, rowNumbers, rows, kind));
   }
   return rows;
 }
 
-/** `slots` is overwritten. */
 function gatherCells(
   memtable: Memtable,
+  id: number,
   column: MemtableColumn,
   rowNumbers: Uint32Array,
-  slots: Int32Array,
   rows: Rows,
   kind: Physical,
 ): Cells {
-  const held = new ColumnVector(column.vector.kind);
+  const held = rows.vectorFor(id, column.vector.kind);
   const cells: Cells = { vector: held, ms: null, low: null };
   if (column.isOfPuts && memtable.hasNoTombs) {
     // A cell of every row stands in the row's own slot, and its stamp is the row's.
     column.vector.reserveRows(memtable.rowCount);
-    slots.set(rowNumbers);
+    const slots = new Int32Array(rowNumbers.buffer, rowNumbers.byteOffset, rowNumbers.length);
     if (rowNumbers.length >= TOGETHER_ROWS && hasAllValues(column, memtable.rowCount)) {
       gatherFull(held, column.vector, slots);
-      return { ...cells, vector: widened(held, kind, rowNumbers.length, `a column of kind ${column.vector.kind}`) };
-    }
-  } else findSlots(memtable, column, rowNumbers, slots, rows, cells);
-  gatherRows(held, column.vector, slots);
+    } else gatherRows(held, column.vector, slots);
+  } else {
+    const slots = new Int32Array(rowNumbers.length);
+    findSlots(memtable, column, rowNumbers, slots, rows, cells);
+    gatherRows(held, column.vector, slots);
+  }
   return { ...cells, vector: widened(held, kind, rowNumbers.length, `a column of kind ${column.vector.kind}`) };
 }
 
@@ -166,8 +166,7 @@ function findSlots(
 function hasAllValues(column: MemtableColumn, rowCount: number): boolean {
   let isFull = full.get(column);
   if (isFull === undefined) {
-    const rows = column.vector.presence.subarray(0, rowCount);
-    isFull = !rows.includes(CELL.absent) && !rows.includes(CELL.deleted);
+    isFull = areAllValues(column.vector.presence, 0, rowCount);
     full.set(column, isFull);
   }
   return isFull;

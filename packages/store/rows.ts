@@ -36,6 +36,8 @@ export class Rows {
   readonly columns = new Map<number, Cells>();
   /** The key's parts as columns, once somebody took the keys apart. */
   keyColumns: ReadonlyMap<number, ColumnVector> | null = null;
+  /** Vectors of rows that were here before. */
+  readonly #spare = new Map<number, ColumnVector>();
 
   constructor(rowCount: number, room = rowCount) {
     this.rowCount = rowCount;
@@ -43,11 +45,30 @@ export class Rows {
     this.putLow = new Float64Array(room);
   }
 
-  /** Bytes of memory it holds. */
-  get memoryBytes(): number {
-    let bytes = this.keys.memoryBytes + this.putMs.byteLength * (this.tombMs === null ? 2 : 4);
-    for (const { vector, ms } of this.columns.values()) bytes += vector.memoryBytes + (ms?.byteLength ?? 0) * 2;
-    return bytes;
+  /**
+   * These rows' memory for other rows, `rowCount` without stamps, cells or keys; other rows when it has no room for so
+   * many. Nobody may hold these any more.
+   */
+  renewed(rowCount: number): Rows {
+    if (rowCount > this.putMs.length) return new Rows(rowCount);
+    this.rowCount = rowCount;
+    this.putMs.fill(NO_STAMP, 0, rowCount);
+    this.putLow.fill(0, 0, rowCount);
+    this.tombMs = null;
+    this.tombLow = null;
+    this.keyColumns = null;
+    for (const [id, { vector }] of this.columns) this.#spare.set(id, vector);
+    this.columns.clear();
+    return this;
+  }
+
+  /** A vector whose rows are all still to be set, for a column that is not here yet: that of the rows before, when it is of the kind. */
+  vectorFor(id: number, kind: Physical): ColumnVector {
+    const vector = this.#spare.get(id);
+    this.#spare.delete(id);
+    if (vector === undefined || vector.kind !== kind) return new ColumnVector(kind);
+    vector.arenaUsed = 0;
+    return vector;
   }
 
   /** The cells of a column, all absent when it is new here. */

@@ -87,8 +87,9 @@ export async function writeSegment(plan: SegmentPlan): Promise<SegmentSummary | 
 async function* reblocked(plan: SegmentPlan, want: Want): AsyncGenerator<[Rows, number, number]> {
   const { blockRows } = plan;
   let open: Rows | null = null;
+  let spare: { readonly source: Source; readonly rows: Rows } | null = null;
   for await (const piece of mergeSources(plan.sources, { want, blockRows })) {
-    const rows = piece.kind === 'rows' ? piece.rows : await piece.source.read(piece.block, want);
+    const rows: Rows = piece.kind === 'rows' ? piece.rows : await readBlock(piece, want, spare);
     const end = piece.kind === 'rows' ? piece.to : rows.rowCount;
     let from = piece.kind === 'rows' ? piece.from : 0;
     while (from < end) {
@@ -106,8 +107,19 @@ async function* reblocked(plan: SegmentPlan, want: Want): AsyncGenerator<[Rows, 
       yield [open, 0, open.rowCount];
       open = null;
     }
+    // What was yielded has been written, or copied.
+    spare = piece.kind === 'block' ? { source: piece.source, rows } : null;
   }
   if (open !== null) yield [open, 0, open.rowCount];
+}
+
+/** In the memory of the block before, when that is of the same source. */
+function readBlock(
+  { source, block }: { readonly source: Source; readonly block: number },
+  want: Want,
+  before: { readonly source: Source; readonly rows: Rows } | null,
+): Promise<Rows> {
+  return source.read(block, want, before?.source === source ? before.rows : null);
 }
 
 type OpenColumn = { readonly id: number; readonly kind: Physical; writer: ColumnFileWriter | null };

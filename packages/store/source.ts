@@ -16,8 +16,11 @@ export interface Source {
   zone(block: number, column: number): Promise<Zone | null>;
   /** False when every row of the block is live. */
   hasDead(block: number): Promise<boolean>;
-  /** @throws {Fault} `corrupt`: stored bytes are wrong; names file, block and both sums. */
-  read(block: number, want: Want): Promise<Rows>;
+  /**
+   * @param spare rows that an earlier call gave and nobody needs any more: their memory may be used again
+   * @throws {Fault} `corrupt`: stored bytes are wrong; names file, block and both sums.
+   */
+  read(block: number, want: Want, spare?: Rows | null): Promise<Rows>;
   /** Key columns of a block by column id, when it has them apart from the keys; else null. */
   readKeyColumns(block: number, columns: ReadonlyMap<number, Physical>): Promise<Rows | null>;
 }

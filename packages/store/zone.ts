@@ -7,6 +7,7 @@ import type { ColumnType, Physical } from '@tidemark/schema/column-type';
 import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
 import { prefixEnd, readKeyPart, writeKeyPart } from '@tidemark/schema/key';
 import { compareRanges } from './bytes.ts';
+import { areAllValues } from './presence.ts';
 
 /** A value as a vector holds it. */
 export type RawValue = number | bigint | Uint8Array;
@@ -31,36 +32,39 @@ const TYPE_OF: Record<Exclude<Physical, 'bytes' | 'u8'>, ColumnType> = {
 
 /** Bounds of rows `from … to` of a vector. */
 export function zoneOf(vector: ColumnVector, from: number, to: number): Zone {
+  const { presence } = vector;
+  const rowCount = to - from;
+  if (rowCount > 0 && areAllValues(presence, from, to)) {
+    return { rowCount, valueCount: rowCount, deletedCount: 0, ...boundsOf(vector, from, to, null) };
+  }
   let valueCount = 0;
   let deletedCount = 0;
   for (let row = from; row < to; row++) {
-    const state = vector.presence[row]!;
+    const state = presence[row]!;
     if (state === CELL.value) valueCount++;
     else if (state === CELL.deleted) deletedCount++;
   }
-  const counts = { rowCount: to - from, valueCount, deletedCount };
+  const counts = { rowCount, valueCount, deletedCount };
   if (valueCount === 0) return { ...counts, min: null, max: null };
-  return { ...counts, ...boundsOf(vector, from, to) };
+  return { ...counts, ...boundsOf(vector, from, to, presence) };
 }
 
-function boundsOf(vector: ColumnVector, from: number, to: number): { min: RawValue; max: RawValue | null } {
-  const { kind, presence } = vector;
+type Bounds = { readonly min: RawValue; readonly max: RawValue | null };
+
+/** `presence` null: each of the rows has a value, and no time is spent on asking. */
+function boundsOf(vector: ColumnVector, from: number, to: number, presence: Uint8Array | null): Bounds {
+  const { kind } = vector;
   if (kind === 'bytes') return byteBounds(vector, from, to);
   if (kind === 'i64') return longBounds(vector, from, to);
   if (kind === 'i32') return intBounds(vector.i32, presence, from, to);
   return kind === 'u8' ? intBounds(vector.u8, presence, from, to) : doubleBounds(vector.f64, presence, from, to);
 }
 
-function intBounds(
-  values: Int32Array | Uint8Array,
-  presence: Uint8Array,
-  from: number,
-  to: number,
-): { min: number; max: number } {
+function intBounds(values: Int32Array | Uint8Array, presence: Uint8Array | null, from: number, to: number): Bounds {
   let min = 2_147_483_647;
   let max = -2_147_483_648;
   for (let row = from; row < to; row++) {
-    if (presence[row] !== CELL.value) continue;
+    if (presence !== null && presence[row] !== CELL.value) continue;
     const value = values[row]!;
     if (value < min) min = value;
     if (value > max) max = value;
@@ -69,18 +73,13 @@ function intBounds(
 }
 
 /** NaN counts as larger than everything, as in the order of keys. */
-function doubleBounds(
-  values: Float64Array,
-  presence: Uint8Array,
-  from: number,
-  to: number,
-): { min: number; max: number } {
+function doubleBounds(values: Float64Array, presence: Uint8Array | null, from: number, to: number): Bounds {
   let min = Number.POSITIVE_INFINITY;
   let max = Number.NEGATIVE_INFINITY;
   let nan = 0;
   let count = 0;
   for (let row = from; row < to; row++) {
-    if (presence[row] !== CELL.value) continue;
+    if (presence !== null && presence[row] !== CELL.value) continue;
     const value = values[row]!;
     count++;
     if (value < min) min = value;
@@ -90,7 +89,7 @@ function doubleBounds(
   return { min: nan === count ? Number.NaN : min, max: nan > 0 ? Number.NaN : max };
 }
 
-function longBounds(vector: ColumnVector, from: number, to: number): { min: bigint; max: bigint } {
+function longBounds(vector: ColumnVector, from: number, to: number): Bounds {
   const values = vector.i64;
   let min = (1n << 63n) - 1n;
   let max = -(1n << 63n);
@@ -103,7 +102,7 @@ function longBounds(vector: ColumnVector, from: number, to: number): { min: bigi
   return { min, max };
 }
 
-function byteBounds(vector: ColumnVector, from: number, to: number): { min: Uint8Array; max: Uint8Array | null } {
+function byteBounds(vector: ColumnVector, from: number, to: number): Bounds {
   const { arena, starts, lengths, presence } = vector;
   let min = -1;
   let max = -1;
@@ -115,6 +114,8 @@ function byteBounds(vector: ColumnVector, from: number, to: number): { min: Uint
     const start = starts[row]!;
     const length = lengths[row]!;
     const prefix = prefixAt(arena, start, length);
+    // As most rows are.
+    if (prefix > minPrefix && prefix < maxPrefix) continue;
     if (min === -1 || isBelow(vector, row, prefix, min, minPrefix)) {
       min = row;
       minPrefix = prefix;
