@@ -100,6 +100,19 @@ describe('a site is lost', () => {
     });
     expect(decision!.saw).toHaveLength(2);
     expect(decision!.explanation).toMatch(/nothing acked was lost/);
+    // The old primary starts again with what it knew before, and an old file names it the primary: neither moves anything.
+    await sites.start('paris');
+    await untilDone(async () => expect((await statusAt('paris')).primary).toBe(primary));
+    await untilDone(async () =>
+      expect(await ask(primary, '/v1/keyspaces/travel', send('PUT', FILE))).toMatchObject({ status: 200 }),
+    );
+    await untilDone(() => writeAt(primary, [{ k: 'c', v: 3 }]));
+    await untilDone(async () => {
+      const refused = await ask('paris', '/v1/travel/t/rows', send('POST', { rows: [{ k: 'd', v: 4 }] }));
+      expect(refused).toMatchObject({ status: 307 });
+    });
+    const { epoch } = await statusAt(primary);
+    expect([epoch, (await statusAt('paris')).epoch, (await statusAt('paris')).primary]).toEqual([2, 2, primary]);
   }, 60_000);
 
   it('while it is paused nothing is moved, what should be done is said, and resumed it happens', async () => {
