@@ -209,12 +209,12 @@ export class WriterService implements AsyncDisposable {
     const running = this.#candidacies.get(keyspace)?.reigning ?? null;
     if (running === null) return null;
     const { writer, ingest } = running;
-    const { epoch, appenders, commits, barrierMs, pendingBytes } = writer;
+    const { epoch, appenders, commits, barriers, pendingBytes } = writer;
     return {
       epoch,
       heads: appenders.map((appender) => formatPosition({ epoch, seq: appender.head })),
       committed: appenders.map((_, partition) => formatPosition({ epoch, seq: commits.committed(partition) })),
-      barrierMs,
+      barrierMs: barriers.stampMs,
       pendingBytes,
       ingest: ingest.counts,
     };

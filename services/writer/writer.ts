@@ -6,14 +6,7 @@
 import { type RegisterValue, reignBefore } from '@tidemark/control/register-value';
 import type { Tail } from '@tidemark/log/tail';
 import type { ColumnType } from '@tidemark/schema/column-type';
-import {
-  type BarrierBody,
-  type Body,
-  type EpochStartBody,
-  type MutateBody,
-  NO_CHAIN,
-  type SchemaBody,
-} from '@tidemark/schema/envelope';
+import { type EpochStartBody, type MutateBody, NO_CHAIN, type SchemaBody } from '@tidemark/schema/envelope';
 import { addDynamicColumn, evolve } from '@tidemark/schema/evolve';
 import type { KeyspaceFile } from '@tidemark/schema/keyspace-file';
 import type { Position } from '@tidemark/schema/position';
@@ -23,15 +16,12 @@ import { Fault } from '@tidemark/world/fault';
 import type { Network } from '@tidemark/world/network';
 import type { Random } from '@tidemark/world/random';
 import { Appender, type Entry, entryOf } from './appender.ts';
+import { Barriers } from './barriers.ts';
 import { Commits } from './commits.ts';
 import { followDurable } from './durable-follower.ts';
 import { type Opened, type OpeningParts, openLog, writePoint } from './opening.ts';
 import type { RequestWindow, Seen } from './request-window.ts';
 
-const BARRIER_BUSY_MS = 100;
-const BARRIER_IDLE_MS = 1_000;
-/** Barriers that follow the last activity, so that what was committed by then becomes known everywhere. */
-const BARRIERS_OWED = 3;
 const CHECKPOINT_MS = 60_000;
 /** Whoever was to take over has not in this time: batches are taken again. */
 const HAND_OVER_MS_MAX = 10_000;
@@ -59,25 +49,19 @@ export class Writer implements AsyncDisposable {
   readonly writerId: string;
   readonly appenders: readonly Appender[];
   readonly commits: Commits;
+  readonly barriers: Barriers;
   readonly stamps: StampClock;
   readonly sources: Opened['sources'];
   readonly signal: AbortSignal;
   readonly log: WriterParts['log'];
   /** What every ack promises at least: the register's level, which elections go by. */
   level: AckLevel;
-  /** Stamp of the newest BARRIER sealed, in ms; 0 before the first. */
-  barrierMs = 0;
   #keyspace: Keyspace;
   #starts: readonly Entry[] = [];
-  #barriersOwed = BARRIERS_OWED;
   #handingOver: { readonly to: string; readonly untilMs: number } | null = null;
-  #lastBarrierMs = 0;
   readonly #windows: readonly RequestWindow[];
   /** By partition: requests in line or on their way to the log. */
   readonly #underWay: readonly Map<string, Entry>[];
-  /** By partition: highest seq that is no barrier, and how far it was announced as committed. */
-  readonly #dataHeads: Float64Array;
-  readonly #announced: Float64Array;
   readonly #stop: AbortController;
   readonly #parts: WriterParts;
   #running: Promise<unknown> = Promise.resolve();
@@ -91,14 +75,18 @@ export class Writer implements AsyncDisposable {
     this.#keyspace = opened.keyspace;
     this.#windows = opened.windows;
     this.#underWay = opened.tails.map(() => new Map());
-    this.#dataHeads = new Float64Array(opened.tails.length).fill(-1);
-    this.#announced = new Float64Array(opened.tails.length).fill(-1);
     this.sources = opened.sources;
     this.epoch = parts.elected.epoch;
     this.writerId = parts.elected.writerId;
     this.stamps = new StampClock(parts.clock, () => (parts.clockTrouble?.() ?? null) === null);
     this.stamps.liftAbove(opened.stampMs, 0);
     this.appenders = opened.tails.map((tail, partition) => this.#appender(tail, partition));
+    this.barriers = new Barriers({
+      clock: parts.clock,
+      appenders: this.appenders,
+      committed: (partition) => this.commits.committed(partition),
+      isHandingOver: () => this.isHandingOver,
+    });
     this.commits = new Commits({
       appenders: this.appenders,
       epoch: this.epoch,
@@ -106,8 +94,7 @@ export class Writer implements AsyncDisposable {
       value: parts.elected.value,
       logger: parts.logger,
       onCommitted: (partition, seq) => {
-        if (this.#dataHeads[partition]! > this.#announced[partition]!) this.#barriersOwed = BARRIERS_OWED;
-        this.#announced[partition] = seq;
+        this.barriers.onCommitted(partition, seq);
         parts.onCommitted(partition, { epoch: this.epoch, seq });
       },
     });
@@ -176,7 +163,7 @@ export class Writer implements AsyncDisposable {
       return this.wait(partition, entry).then(() => entry.seq);
     });
     const heads = await Promise.all(entries);
-    const barrier = this.#appendBarrier();
+    const barrier = this.barriers.append();
     await this.wait(0, barrier);
     return { epoch: this.epoch, heads: heads.map((seq, partition) => (partition === 0 ? barrier.seq : seq)) };
   }
@@ -240,7 +227,7 @@ export class Writer implements AsyncDisposable {
 
   /** Appends a BARRIER now and resolves with its stamp once it is committed. */
   async barrier(): Promise<{ ms: number }> {
-    const entry = this.#appendBarrier();
+    const entry = this.barriers.append();
     await this.wait(0, entry);
     return { ms: entry.stampMs };
   }
@@ -276,7 +263,7 @@ export class Writer implements AsyncDisposable {
       committed: () => this.commits.committed(partition),
       admitted: () => this.commits.admitted(partition),
       onSealed: (entry, bytes) => {
-        if (!entry.barrier) this.#dataHeads[partition] = entry.seq;
+        this.barriers.onSealed(partition, entry);
         this.commits.sealed(partition, entry.seq, bytes);
       },
       onOwn: () => this.commits.progressed(partition),
@@ -297,7 +284,12 @@ export class Writer implements AsyncDisposable {
       ),
     );
     const appending = this.appenders.map((appender) => appender.run());
-    this.#running = Promise.all([...appending, ...following, this.#barriers(), this.#checkpoints()]).catch((error) => {
+    this.#running = Promise.all([
+      ...appending,
+      ...following,
+      this.barriers.run(this.signal),
+      this.#checkpoints(),
+    ]).catch((error) => {
       if (!this.signal.aborted) onEnded(error);
     });
   }
@@ -329,44 +321,6 @@ export class Writer implements AsyncDisposable {
         return this.wait(partition, entry);
       }),
     );
-  }
-
-  /** Rule 14: a barrier every 100 ms after activity, every second when idle. */
-  async #barriers(): Promise<void> {
-    const { clock } = this.#parts;
-    while (!this.signal.aborted) {
-      await clock.sleep(BARRIER_BUSY_MS, this.signal);
-      // Nothing follows the heads that were handed over: it would lie beyond the cut.
-      if (this.isHandingOver) continue;
-      const idleMs = clock.monotonicMs() - this.#lastBarrierMs;
-      if (this.#barriersOwed === 0 && idleMs < BARRIER_IDLE_MS) continue;
-      const owed = Math.max(0, this.#barriersOwed - 1);
-      this.#appendBarrier();
-      this.#barriersOwed = owed;
-    }
-  }
-
-  #appendBarrier(): Entry {
-    this.#lastBarrierMs = this.#parts.clock.monotonicMs();
-    const entry: Entry = entryOf(
-      () => {
-        this.barrierMs = entry.stampMs;
-        return this.#barrierBody();
-      },
-      { barrier: true },
-    );
-    this.appenders[0]!.enqueue(entry);
-    return entry;
-  }
-
-  /** One moment: all heads, while no record can get its stamp in between. */
-  #barrierBody(): Body {
-    const body: BarrierBody = {
-      kind: 'Barrier',
-      heads: this.appenders.map((appender, partition) => (partition === 0 ? appender.head - 1 : appender.head)),
-      committed: this.appenders.map((_, partition) => this.commits.committed(partition)),
-    };
-    return body;
   }
 
   async #checkpoints(): Promise<void> {

@@ -97,9 +97,11 @@ export class SimClient {
       } else if (heard !== 'lost' && status === 400) {
         const words = `${id} refused: ${JSON.stringify(heard.body)}`;
         trace.note(name, words);
-        // What was acked by other sites too is known to every later writer.
+        // What was acked by other sites too is known to every later writer; else a column may be gone as rows may.
         const { k, degradeTo } = this.#world.shape;
-        if (k > 0 && degradeTo === k && /column/.test(words)) this.#world.fail('I16', words);
+        const isOfColumn = /column/.test(words);
+        if (isOfColumn && k > 0 && degradeTo === k) this.#world.fail('I16', words);
+        if (isOfColumn) this.#world.columns.there.clear();
         entry.outcome = maybe ? 'unknown' : 'failed';
       } else {
         maybe ||= status !== 307 && status !== 503 && status !== 404;

@@ -150,8 +150,10 @@ function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): ()
       const site = world.site(fault.site);
       const { wrongMs, strobes } = fault;
       site.wrongMs = (nowMs) => (strobes && Math.floor(nowMs / 700) % 2 === 0 ? 0 : wrongMs);
+      site.isClockWrong = true;
       return () => {
         site.wrongMs = () => 0;
+        site.isClockWrong = false;
       };
     }
     case 'lost-end': {

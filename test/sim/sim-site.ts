@@ -37,6 +37,8 @@ export class SimSite {
   process: SimProcess | null = null;
   /** By how much the site's wall clock is wrong at a moment. */
   wrongMs: (nowMs: number) => number = () => 0;
+  /** Whether it is wrong, be it only now and then. */
+  isClockWrong = false;
   /** How long an append takes when nothing is wrong with it, in ms. */
   appendMs: () => number = () => 0;
   /** What makes appends slow now. */

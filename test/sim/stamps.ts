@@ -1,7 +1,7 @@
 /**
  * I13: the stamp of what a writer took is near the true time, which the simulator knows. A site whose clock was wrong from
  * its start cannot tell unless two others can be asked: its records are judged from when they could be, for as long as
- * its process lives.
+ * its process lives. Nor can any site once half of all clocks were wrong together.
  */
 
 import type { Envelope } from '@tidemark/schema/envelope';
@@ -20,6 +20,7 @@ export class Stamps {
   readonly #world: SimWorld;
   readonly #sinceMs = new Map<SimProcess, number>();
   readonly #told = new Set<SimProcess>();
+  #isHalfWrong = false;
 
   constructor(world: SimWorld) {
     this.#world = world;
@@ -28,6 +29,8 @@ export class Stamps {
   /** Looks which processes can ask two others now. Call it every so often. */
   look(): void {
     const { scheduler } = this.#world;
+    const wrong = this.#world.sites().filter((site) => site.isClockWrong);
+    this.#isHalfWrong ||= 2 * wrong.length >= this.#world.siteNames.length;
     for (const { name, process } of this.#world.sites()) {
       if (process === null) continue;
       if (!this.#canAsk(name)) this.#sinceMs.delete(process);
@@ -50,7 +53,8 @@ export class Stamps {
    */
   check({ origin, epoch, partition, seq, stampMs }: Envelope, askedMs: number | null): void {
     const { process } = this.#world.site(origin);
-    if (process === null || !this.#told.has(process)) return;
+    this.look();
+    if (this.#isHalfWrong || process === null || !this.#told.has(process)) return;
     const nowMs = this.#world.scheduler.nowMs;
     const aheadMs = stampMs - START_MS - nowMs;
     const behindMs = askedMs === null ? 0 : askedMs - (stampMs - START_MS);

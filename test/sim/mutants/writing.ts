@@ -89,9 +89,9 @@ export const WRITING: readonly Mutant[] = [
     name: 'barrier-knows-too-much',
     breaks: 'rule 14: a barrier says as committed only what is',
     caughtBy: ['I17'],
-    file: WRITER,
-    from: 'committed: this.appenders.map((_, partition) => this.commits.committed(partition)),',
-    to: 'committed: this.appenders.map((appender) => appender.head),',
+    file: 'services/writer/barriers.ts',
+    from: 'committed: appenders.map((_, partition) => committed(partition)),',
+    to: 'committed: appenders.map((appender) => appender.head),',
   },
   {
     name: 'wrong-clock-is-followed',
