@@ -96,8 +96,8 @@ export class WatchdogService implements AsyncDisposable {
     this.#parts = parts;
     this.#watch = new Watch({
       ...parts,
-      onFacts: ({ keyspaces }, arrivedMs) => {
-        for (const keyspace of keyspaces) this.#lastWords.hear(keyspace, arrivedMs);
+      onFacts: (site, { keyspaces }, arrivedMs) => {
+        for (const keyspace of keyspaces) this.#lastWords.hear(site, keyspace, arrivedMs);
       },
     });
     this.registers = new RegisterView(parts);

@@ -40,7 +40,7 @@ export type WatchParts = {
   readonly boards: ReadonlyMap<string, Board>;
   readonly clock: Clock;
   /** Told what each process says whenever a board was read, and when its newest beat arrived (monotonic). */
-  readonly onFacts?: (facts: SiteFacts, arrivedMs: number) => void;
+  readonly onFacts?: (site: string, facts: SiteFacts, arrivedMs: number) => void;
 };
 
 export class Watch {
@@ -93,7 +93,7 @@ export class Watch {
     const { onFacts, clock } = this.#parts;
     const nowMs = clock.monotonicMs();
     for (const { facts, heard, ageMs } of this.site(site).processes) {
-      if (facts !== null && heard) onFacts?.(facts, nowMs - ageMs);
+      if (facts !== null && heard) onFacts?.(site, facts, nowMs - ageMs);
     }
   }
 

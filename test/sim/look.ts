@@ -67,6 +67,8 @@ export class Looker {
   readonly #copies: Copies;
   readonly #k: number;
   readonly #seen = new Map<string, string>();
+  /** By site: the positions that everything was looked at. */
+  readonly #lookedAt = new Map<string, string>();
   readonly #asOf = new Map<SimProcess, string>();
   /** Positions → what a site held at them, and which. */
   readonly #digests = new Map<string, { readonly hashes: string; readonly site: string }>();
@@ -92,6 +94,9 @@ export class Looker {
     const seen = await this.#get<Positions>(site, `/v1/internal/positions/${KEYSPACE}`);
     if (seen === null || process === undefined) return;
     await this.#checkAsOf(site, process);
+    const at = JSON.stringify(seen.positions);
+    if (this.#lookedAt.get(site) === at) return;
+    this.#lookedAt.set(site, at);
     await this.#checkDigest(site);
     await this.#checkAccepted(site);
     for (const [origin, partitions] of Object.entries(seen.positions))

@@ -63,6 +63,11 @@ export const asyncLost: FaultRow = {
     promise(missing > 0, 'there was a tail to lose');
     promise(estimated >= missing, `${missing} acked rows are missing, and at most ${estimated} were told before`);
     promise(missing <= RATE * 10, `${missing} rows are missing, more than were written without the others`);
+    // What was exported is written again where it is still wanted, and then nothing is missing.
+    await using home = await connect([lost.url], { timeoutMs: TAKEOVER_MS_MAX });
+    await runJob(home, lost.url, { kind: 'return', keyspace: stage.keyspace, site: lost.name, tail: 'apply' }, SILENT);
+    const whole = (await settle(stage, folder, load, { faultAtMs, untilMs, isLossAccepted: true })).ledger;
+    promise(whole.missing === 0, `${whole.missing} rows are missing after the tail was applied`);
     return { missing, exported: returned.exported, estimated, kept };
   },
 };
