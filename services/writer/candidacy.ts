@@ -56,8 +56,8 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
   #nominated: Campaign | null = null;
   /** Why this site must not write while the register lists its logs under these identities: one lost its end. */
   #unfit: { readonly reason: string; readonly logIds: string } | null = null;
-  /** The register's version when it last changed, when that was seen, and how long an election may stand from then. */
-  #seen = { version: -1, atMs: 0, staleMs: 0 };
+  /** The open election's epoch, 0 for none, when it was first seen, and how long it may stand from then. */
+  #seen = { epoch: 0, atMs: 0, staleMs: 0 };
   #wake: () => void = () => {};
   #running: Promise<void> = Promise.resolve();
   /** The election that is run here, and what for. */
@@ -136,15 +136,16 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
 
   #note(value: RegisterValue): void {
     const { clock, random, site } = this.#parts;
-    const { version } = value;
     if (this.#unfit !== null && this.#listedLogIds(value) !== this.#unfit.logIds && isActive(value, site)) {
       this.#unfit = null;
     }
-    if (version === this.#seen.version) return;
+    // Other changes of the register keep no election alive.
+    const epoch = value.election?.epoch ?? 0;
+    if (epoch === this.#seen.epoch) return;
     // One that may lose what a local writer acked waits for that one's lease first, and does not stand still.
     const leaseMs = value.ack.k === 0 && value.election?.loss != null ? LEASE_OVER_MS : 0;
     const staleMs = ELECTION_STALE_MS + leaseMs + (random.fraction() * 2 - 1) * STALE_JITTER_MS;
-    this.#seen = { version, atMs: clock.monotonicMs(), staleMs };
+    this.#seen = { epoch, atMs: clock.monotonicMs(), staleMs };
   }
 
   #listedLogIds(value: RegisterValue | null): string {

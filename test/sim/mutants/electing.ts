@@ -139,4 +139,13 @@ export const ELECTING: readonly Mutant[] = [
     from: 'if (this.#parts.clockDoubt() !== null) return null;',
     to: '',
   },
+  {
+    name: 'changes-keep-an-election',
+    breaks: 'E2: an election that stands still is taken over, whatever else the register is told',
+    caughtBy: ['I20'],
+    seed: 245,
+    file: 'services/writer/candidacy.ts',
+    from: 'const epoch = value.election?.epoch ?? 0;',
+    to: 'const epoch = value.version;',
+  },
 ];
