@@ -30,7 +30,8 @@ export function integersOf(values: Int32Array | Float64Array, rows: Uint32Array)
     if (value > max) max = value;
   }
   if (max - min > Number.MAX_SAFE_INTEGER) return null;
-  for (let i = 0; i < offsets.length; i++) offsets[i]! -= min;
+  if (min === max) offsets.fill(0);
+  else if (min !== 0) for (let i = 0; i < offsets.length; i++) offsets[i]! -= min;
   return { base: BigInt(min), offsets, max: max - min };
 }
 
@@ -182,19 +183,24 @@ function encodeRising({ base, offsets }: Integers, unit: number, width: 1 | 2, s
   out.writeBigInt64LE(BigInt(unit), 1);
   out[9] = width;
   out.writeUInt32LE(starts, 10);
-  const steps = new Float64Array(offsets.length);
-  const stepMax = width === 1 ? 0xff : 0xffff;
+  const { bytes, u16 } = widthScratch.reserve(offsets.length * width);
+  const steps = width === 1 ? bytes : u16;
+  const stepMax = (width === 1 ? 0xff : 0xffff) * unit;
   let start = 0;
+  let before = Number.POSITIVE_INFINITY;
   for (let i = 0; i < offsets.length; i++) {
-    const step = i === 0 ? -1 : (offsets[i]! - offsets[i - 1]!) / unit;
-    if (step >= 0 && step <= stepMax) steps[i] = step;
+    const offset = offsets[i]!;
+    const step = offset - before;
+    before = offset;
+    if (step >= 0 && step <= stepMax) steps[i] = step / unit;
     else {
+      steps[i] = 0;
       out.writeUInt32LE(i, 14 + start * 4);
-      out.writeBigInt64LE(base + BigInt(offsets[i]!), places + start * 8);
+      out.writeBigInt64LE(base + BigInt(offset), places + start * 8);
       start++;
     }
   }
-  writeUnsigned(out, first, steps, 1, width);
+  out.set(bytes.subarray(0, offsets.length * width), first);
   return out;
 }
 

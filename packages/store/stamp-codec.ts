@@ -40,14 +40,7 @@ export class StampCodec {
 
   #setAll(ms: Float64Array, low: Float64Array, from: number, to: number): number {
     this.#ms.f64.set(ms.subarray(from, to));
-    const { i32: counters } = this.#counter;
-    const { f64: tails } = this.#tail;
-    for (let row = from; row < to; row++) {
-      // A power of two: as exact as a division.
-      const counter = Math.floor(low[row]! * COUNTER_SHARE);
-      counters[row - from] = counter;
-      tails[row - from] = low[row]! - counter * COUNTER_UNIT;
-    }
+    splitLows(low, from, to, this.#counter.i32, this.#tail.f64);
     return to - from;
   }
 
@@ -62,6 +55,17 @@ export class StampCodec {
       this.#tail.setNumber(row - from, low[row]! - counter * COUNTER_UNIT);
     }
     return count;
+  }
+}
+
+/** A loop of its own, as every row that is flushed goes through it. */
+function splitLows(low: Float64Array, from: number, to: number, counters: Int32Array, tails: Float64Array): void {
+  for (let row = from; row < to; row++) {
+    const both = low[row]!;
+    // A power of two: as exact as a division, and of what is not negative the whole part is the floor.
+    const counter = (both * COUNTER_SHARE) | 0;
+    counters[row - from] = counter;
+    tails[row - from] = both - counter * COUNTER_UNIT;
   }
 }
 
@@ -122,13 +126,29 @@ export function stampBounds(
   to: number,
   has: ((row: number) => boolean) | null,
 ): StampBounds {
+  if (has === null) return boundsOfAll(ms, low, from, to);
   let min = -1;
   let max = -1;
   for (let row = from; row < to; row++) {
-    if (has !== null && (ms[row] === NO_STAMP || !has(row))) continue;
+    if (ms[row] === NO_STAMP || !has(row)) continue;
     if (min === -1 || ms[row]! < ms[min]! || (ms[row] === ms[min] && low[row]! < low[min]!)) min = row;
     if (max === -1 || ms[row]! > ms[max]! || (ms[row] === ms[max] && low[row]! > low[max]!)) max = row;
   }
   if (min === -1) return { stampMin: null, stampMax: null };
   return { stampMin: [ms[min]!, low[min]!], stampMax: [ms[max]!, low[max]!] };
+}
+
+/** There is at least one. */
+function boundsOfAll(ms: Float64Array, low: Float64Array, from: number, to: number): StampBounds {
+  let [minMs, minLow] = [ms[from]!, low[from]!];
+  let [maxMs, maxLow] = [minMs, minLow];
+  for (let row = from + 1; row < to; row++) {
+    const own = ms[row]!;
+    // As most are.
+    if (own > minMs && own < maxMs) continue;
+    const ownLow = low[row]!;
+    if (own < minMs || (own === minMs && ownLow < minLow)) [minMs, minLow] = [own, ownLow];
+    if (own > maxMs || (own === maxMs && ownLow > maxLow)) [maxMs, maxLow] = [own, ownLow];
+  }
+  return { stampMin: [minMs, minLow], stampMax: [maxMs, maxLow] };
 }
