@@ -137,10 +137,19 @@ export class KeyIndex {
     return lengths[row] === length && sameWords(this.#words, starts[row]!, words, start, length);
   }
 
+  /** Makes room for so many keys in all, as long as those that are there. */
+  expect(count: number): void {
+    this.#reserveBytes(count - this.count, Math.ceil((this.keys.arenaUsed / this.count) * (count - this.count)));
+  }
+
   /** Makes room for so many keys more. */
   #reserve(count: number, lengths: Uint32Array): void {
     let bytes = 0;
     for (let i = 0; i < count; i++) bytes += lengths[i]!;
+    this.#reserveBytes(count, bytes);
+  }
+
+  #reserveBytes(count: number, bytes: number): void {
     this.keys.reserveRows(this.count + count);
     this.keys.reserveBytes(bytes);
     this.#words = wordsOf(this.keys.arena);

@@ -49,6 +49,11 @@ export class MemtableColumn {
     else if ((this.used + count) * DENSE_SHARE >= rowCount) this.#becomeDense();
   }
 
+  /** Says that the table is about to have so many rows. */
+  expectRows(rowCount: number): void {
+    if (this.#dense) this.vector.reserveRows(rowCount);
+  }
+
   /** Says that from now on cells may be of other writes than their rows' newest upserts, which are these. */
   leavePuts(putOf: Uint32Array): void {
     if (this.#writeOf !== null) return;

@@ -16,6 +16,10 @@ import { sameCell, stampClash, widened } from './rows.ts';
 import { WriteLog } from './write-log.ts';
 
 const FIRST_ROWS = 256;
+/** A memtable of so many rows is likely to be filled to its limit, so it makes room for that at once. */
+const MANY_ROWS = 65_536;
+/** Room made at once, in rows: what is not used of the hash of keys is memory all the same. */
+const EXPECTED_ROWS_MAX = 16 * MANY_ROWS;
 
 export class Memtable {
   readonly writes = new WriteLog();
@@ -27,6 +31,13 @@ export class Memtable {
   #tombOf: Uint32Array | null = null;
   /** Rows of the batch being applied. */
   #rowOf = new Uint32Array(FIRST_ROWS);
+  readonly #bytesMax: number;
+  #isExpecting = false;
+
+  /** `bytesMax`: of about so many bytes of memory it will be flushed. */
+  constructor(bytesMax = 0) {
+    this.#bytesMax = bytesMax;
+  }
 
   get rowCount(): number {
     return this.#index.count;
@@ -55,6 +66,7 @@ export class Memtable {
     if (this.#rowOf.length < rowCount) this.#rowOf = new Uint32Array(rowCount * 2);
     this.#index.findOrAddAll(batch.keys, rowCount, this.#rowOf);
     this.#reserveRows();
+    if (this.rowCount >= MANY_ROWS && !this.#isExpecting) this.#expectMore();
     const isAllNew = this.rowCount - before === rowCount;
     if (isNewest && !hasDelete(batch)) this.#takeNewest(batch, first, isAllNew);
     else this.#takeEach(batch, first);
@@ -218,9 +230,19 @@ export class Memtable {
     return column;
   }
 
-  #reserveRows(): void {
-    if (this.rowCount <= this.#putOf.length) return;
-    const room = roomFor(this.rowCount, this.#putOf.length);
+  /** Once: growing bit by bit would copy all of it several times over. Room that is not used is never touched. */
+  #expectMore(): void {
+    this.#isExpecting = true;
+    const rows = Math.floor(Math.min(EXPECTED_ROWS_MAX, this.rowCount * (this.#bytesMax / this.memoryBytes)));
+    if (rows <= this.rowCount) return;
+    this.#index.expect(rows);
+    this.#reserveRows(rows);
+    for (const column of this.columns.values()) column.expectRows(rows);
+  }
+
+  #reserveRows(rows = this.rowCount): void {
+    if (rows <= this.#putOf.length) return;
+    const room = roomFor(rows, this.#putOf.length);
     this.#putOf = copied(this.#putOf, room);
     if (this.#tombOf !== null) this.#tombOf = copied(this.#tombOf, room);
   }

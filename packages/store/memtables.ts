@@ -11,10 +11,17 @@ import type { Rows } from './rows.ts';
 const ABSORB_ROWS_MAX = 16_384;
 
 export class Memtables {
-  #active = new Memtable();
+  readonly #bytesMax: number;
+  #active: Memtable;
   /** Oldest first; the first `#flushing` of them are being written. */
   readonly #frozen: Memtable[] = [];
   #flushing = 0;
+
+  /** `bytesMax`: a flush is due once they hold so much memory. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+    this.#active = new Memtable(bytesMax);
+  }
 
   /** Oldest first. */
   get frozen(): readonly Memtable[] {
@@ -46,7 +53,7 @@ export class Memtables {
   freeze(absorb = true): void {
     if (this.#active.rowCount === 0) return;
     this.#frozen.push(this.#active);
-    this.#active = new Memtable();
+    this.#active = new Memtable(this.#bytesMax);
     while (absorb && this.#frozen.length - this.#flushing >= 2) {
       const [before, last] = this.#frozen.slice(-2) as [Memtable, Memtable];
       if (before.rowCount > ABSORB_ROWS_MAX || last.rowCount * 2 < before.rowCount) return;

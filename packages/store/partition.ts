@@ -34,7 +34,7 @@ export class Partition {
   readonly #options: Required<StoreOptions>;
   #table: Table | null;
   readonly #positions: Map<string, Position>;
-  readonly #memtables = new Memtables();
+  readonly #memtables: Memtables;
   /** Flushes and changes of the manifest, one at a time. */
   readonly #exclusive = new Exclusive();
   readonly #compactor: Compactor;
@@ -58,6 +58,7 @@ export class Partition {
     this.#options = options;
     this.#table = durable.manifest.table;
     this.#positions = new Map(Object.entries(durable.manifest.positions));
+    this.#memtables = new Memtables(options.memtableBytesMax);
     this.#reads = new PointReads(durable, this.#memtables);
     this.#compactor = new Compactor(durable, this.#exclusive, () => {
       return { table: this.#table, blockRows: blockRowsFor(this.#table, options) };
