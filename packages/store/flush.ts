@@ -47,7 +47,7 @@ async function resolveOnce(
   const segments: LiveSegment[] = [];
   for (const one of known) {
     const { segment, live, damage } = one;
-    const found = damage === null ? await superseded(one, memtables, table) : null;
+    const found = damage === null ? await superseded(one, memtables, table, known.length) : null;
     if (found === null) segments.push(one);
     else {
       sources.push(found.source);

@@ -7,6 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Table } from '@tidemark/schema/table';
 import { compareRanges } from './bytes.ts';
 import type { KeyFilter } from './key-filter.ts';
+import { KeyZones } from './key-zones.ts';
 import type { LiveSegment } from './live-segment.ts';
 import type { Memtable } from './memtable.ts';
 import type { MemtableSource } from './memtable-source.ts';
@@ -19,18 +20,33 @@ import type { Source } from './source.ts';
 const SPARSE_ROWS = 24;
 const KEYS_ONLY: Want = { columns: new Map(), keys: true, stamps: false };
 
-const remembered = new WeakMap<Memtable, WeakMap<Segment, Promise<readonly SelectedBlock[]>>>();
+/** Among so many segments it pays to know the bounds of a memtable's key columns. */
+const ZONED_SEGMENTS = 4;
+
+type Remembered = {
+  readonly bySegment: WeakMap<Segment, Promise<readonly SelectedBlock[]>>;
+  zones: KeyZones | null;
+};
+
+const remembered = new WeakMap<Memtable, Remembered>();
 
 /** Rows of a segment that have their key in the memtable too, dead ones included. */
-function locate(memtable: MemtableSource, segment: Segment, table: Table): Promise<readonly SelectedBlock[]> {
-  let bySegment = remembered.get(memtable.memtable);
-  if (bySegment === undefined) {
-    bySegment = new WeakMap();
-    remembered.set(memtable.memtable, bySegment);
+function locate(
+  memtable: MemtableSource,
+  segment: Segment,
+  table: Table,
+  segmentCount: number,
+): Promise<readonly SelectedBlock[]> {
+  let known = remembered.get(memtable.memtable);
+  if (known === undefined) {
+    known = { bySegment: new WeakMap(), zones: null };
+    remembered.set(memtable.memtable, known);
   }
+  const { bySegment } = known;
   let located = bySegment.get(segment);
   if (located === undefined) {
-    located = search(memtable, segment, table);
+    if (segmentCount >= ZONED_SEGMENTS) known.zones ??= new KeyZones(memtable, table);
+    located = search(memtable, segment, table, known.zones);
     bySegment.set(segment, located);
     // What failed once may work the next time.
     located.catch(() => bySegment.delete(segment));
@@ -38,17 +54,23 @@ function locate(memtable: MemtableSource, segment: Segment, table: Table): Promi
   return located;
 }
 
-async function search(memtable: MemtableSource, segment: Segment, table: Table): Promise<readonly SelectedBlock[]> {
+async function search(
+  memtable: MemtableSource,
+  segment: Segment,
+  table: Table,
+  zones: KeyZones | null,
+): Promise<readonly SelectedBlock[]> {
   const keys = new SortedKeys(memtable);
-  const filter = await segment.filter();
   const found: SelectedBlock[] = [];
   let from = 0;
   for (const [block, { first, last, rowCount }] of segment.blocks.entries()) {
     from = keys.firstAtOrAfter(first, from);
     let to = keys.firstAtOrAfter(last, from);
     if (to < keys.count && keys.compare(to, last, 0, last.length) === 0) to++;
-    const places = keys.likely(from, to, filter);
+    const begin = from;
     from = to;
+    if (begin === to || (zones !== null && !(await zones.mayMeet(segment, block, table)))) continue;
+    const places = keys.likely(begin, to, await segment.filter());
     if (places.length === 0) continue;
     const rows =
       places.length * SPARSE_ROWS < rowCount
@@ -167,14 +189,15 @@ export type Superseded = {
   readonly source: Source;
 };
 
-/** The live rows of a segment that some memtables have too; null when there are none. */
+/** The live rows of one of so many segments that some memtables have too; null when there are none. */
 export async function superseded(
   { segment, live }: LiveSegment,
   memtables: readonly MemtableSource[],
   table: Table,
+  segmentCount: number,
 ): Promise<Superseded | null> {
   const located: SelectedBlock[] = [];
-  for (const memtable of memtables) located.push(...(await locate(memtable, segment, table)));
+  for (const memtable of memtables) located.push(...(await locate(memtable, segment, table, segmentCount)));
   const byBlock = new Map<number, SelectedBlock>();
   for (const one of located) {
     const other = byBlock.get(one.block);

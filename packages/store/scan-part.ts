@@ -33,7 +33,7 @@ export async function partsOf(snapshot: Snapshot, columns: Iterable<number> | nu
   const parts: ScanPart[] = [];
   for (const known of segments) {
     const { segment, live } = known;
-    const found = await superseded(known, memtables, table);
+    const found = await superseded(known, memtables, table, segments.length);
     const left = found === null ? live : withoutRows(live, segment.summary.rows, found.rows);
     if (found !== null && !(isWhole && (await areNewer(memtables, segment)))) merged.push(found.source);
     parts.push({ kind: 'segment', segment, live: left });
