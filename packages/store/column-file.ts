@@ -166,7 +166,8 @@ export class ColumnFile {
   readonly content: FileContent;
   /** In order of their numbers. */
   readonly blocks: readonly Block[];
-  readonly #byNumber: ReadonlyMap<number, Block>;
+  /** By number; without those that are not in the file. */
+  readonly #byNumber: readonly (Block | undefined)[];
   readonly #disk: Disk;
 
   /** @throws {Fault} `corrupt`: not whole, or not one of ours. `invalid`: written by a newer version; names both. */
@@ -196,12 +197,14 @@ export class ColumnFile {
     this.path = path;
     this.content = content;
     this.blocks = blocks;
-    this.#byNumber = new Map(blocks.map((block) => [block.number, block]));
+    const byNumber: (Block | undefined)[] = [];
+    for (const block of blocks) byNumber[block.number] = block;
+    this.#byNumber = byNumber;
   }
 
   /** What the footer tells of a block; undefined when no row of it has a cell. */
   block(number: number): Block | undefined {
-    return this.#byNumber.get(number);
+    return this.#byNumber[number];
   }
 
   /**
@@ -209,7 +212,7 @@ export class ColumnFile {
    * @throws {Fault} `corrupt`: names file, block and both sums.
    */
   async readBlock(number: number): Promise<Buffer[]> {
-    const block = this.#byNumber.get(number);
+    const block = this.#byNumber[number];
     if (block === undefined) return [];
     const stored = await this.#disk.readAt(this.path, block.at, block.stored);
     const where = `${this.path}, block ${number}`;

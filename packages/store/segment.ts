@@ -61,6 +61,11 @@ export class Segment implements Source {
   readonly #lastPrefixes: Float64Array;
   readonly #byName: ReadonlyMap<string, HeldFile<StoredBlock>>;
   readonly #byColumn: ReadonlyMap<number, HeldFile<StoredBlock>>;
+  /** The columns that values were asked of last, and their files. */
+  #asked: {
+    readonly columns: readonly Column[];
+    readonly files: readonly (HeldFile<StoredBlock> | undefined)[];
+  } | null = null;
   /** In the order of the key. */
   readonly #keyColumnFiles: readonly (HeldFile<StoredBlock> | undefined)[];
   readonly #keyFile: HeldFile<StoredBlock>;
@@ -283,15 +288,24 @@ export class Segment implements Source {
     const { foundBlock: block, foundRow: row } = lookup;
     const isLive = this.#isLive(block, row, lookup);
     if (isLive !== true) return isLive === undefined ? undefined : null;
+    const files = this.#filesOf(columns);
     const values = new Array<Value | null>(columns.length);
     for (let i = 0; i < columns.length; i++) {
-      const { id, type } = columns[i]!;
-      const file = this.#byColumn.get(id);
+      const file = files[i];
       const stored = file === undefined ? null : lookup.block(file, block);
       if (stored === undefined) return undefined;
-      values[i] = stored === null ? null : valueOfChunk(stored.cells, row, type);
+      values[i] = stored === null ? null : valueOfChunk(stored.cells, row, columns[i]!.type);
     }
     return values;
+  }
+
+  /** Who asks for many rows asks for the same columns of each. */
+  #filesOf(columns: readonly Column[]): readonly (HeldFile<StoredBlock> | undefined)[] {
+    const asked = this.#asked;
+    if (asked !== null && areSame(asked.columns, columns)) return asked.files;
+    const files = columns.map(({ id }) => this.#byColumn.get(id));
+    this.#asked = { columns: [...columns], files };
+    return files;
   }
 
   /** True when the row has a put. */
@@ -442,4 +456,10 @@ export class Segment implements Source {
     }
     rows.columns.set(id, cells);
   }
+}
+
+function areSame(a: readonly Column[], b: readonly Column[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
