@@ -167,6 +167,7 @@ function order(column: Chunk, row: number, part: KeyParts): number {
   if (column.form === 'longs') return compareRaw(column.data[row]!, part.long ?? part.number);
   const value = numberAt(column, row);
   const wanted = part.number;
+  if (value === wanted) return 0;
   return value < wanted ? -1 : value > wanted ? 1 : compareRaw(value, wanted);
 }
 

@@ -216,7 +216,7 @@ export class Segment implements Source {
     const { blocks } = this;
     const block = this.#blockOf(key);
     if (block === blocks.length) return -1;
-    if (!isLast || this.heldColumn(block, this.#keyColumns[0]!) === undefined) {
+    if (!isLast || this.#keyColumnFiles[0]?.held(block) === undefined) {
       if (compareBytes(blocks[block]!.first, key.bytes) > 0) return -1;
       if (this.#filter === undefined) {
         lookup.miss(() => this.#readFilter());
