@@ -41,11 +41,11 @@ describe('last words of a primary', () => {
       return { ...said(1, seq), origins: [others, { ...counted, origin: 'paris', rows }] };
     };
     const words = new LastWords();
-    // A record a second while it is idle, then 30 of 20 rows in half a second.
-    for (let i = 0; i < 9; i++) words.hear('paris', applied(i, 0), i * 1_000);
-    words.hear('paris', applied(38, 600), 8_500);
+    // A record a second while it is idle, then 120 of 20 rows in two seconds.
+    for (let i = 0; i < 8; i++) words.hear('paris', applied(i, 0), i * 1_000);
+    for (let i = 1; i <= 4; i++) words.hear('paris', applied(7 + i * 30, i * 600), 7_000 + i * 500);
     const { rowsPerSecond, rowsPerRecord } = words.of('travel', 1, 2, 9_000, 60_000)!;
-    expect(rowsPerRecord).toBeCloseTo(600 / 38);
+    expect(rowsPerRecord).toBeCloseTo(2_400 / 127);
     expect(rowsPerSecond).toBe(1_200);
   });
 

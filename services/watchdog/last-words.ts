@@ -9,8 +9,8 @@ import type { KeyspaceFacts } from './facts.ts';
 
 /** The fastest of this long counts, ms: load that began just before would be lost in an average. */
 const RATE_MS = 10_000;
-/** Beats that arrive closer together say nothing of a rate. */
-const APART_MS_MIN = 400;
+/** A rate is taken over at least so long: a burst, or a beat that came late, is none. */
+const APART_MS_MIN = 2_000;
 
 /** Since the reign began; `rows` is null where the process that writes does not apply. */
 type Said = { readonly records: number; readonly rows: number | null; readonly atMs: number };
