@@ -61,7 +61,18 @@ export class Registers {
     else this.#proposed(proposed);
     votes.accept(site, acceptor, ballot);
     if (votes.countOf(ballot, proposed) >= majorityOf(voters(proposed).length)) this.#voted.add(proposed.changeId);
-    if (votes.isChosen(ballot, proposed, this.#chosen.get(proposed.version - 1) ?? null)) this.#take(proposed);
+    if (votes.isChosen(ballot, proposed, this.#before(proposed))) this.#take(proposed);
+  }
+
+  /**
+   * The newest value that is chosen and that this one was built upon. One in between may have been voted for by too few,
+   * and be kept by what was built upon it: it let no acceptor in that both of these do not name, as none comes back.
+   */
+  #before({ version, changes }: RegisterValue): RegisterValue | null {
+    const earlier = [...this.#chosen.values()].filter(
+      (one) => one.version < version && (one.version === 0 || changes.includes(one.changeId)),
+    );
+    return earlier.reduce<RegisterValue | null>((a, b) => (a === null || b.version > a.version ? b : a), null);
   }
 
   /** The first identity counts, and what succeeds it; an append that landed late may have written another one. */
