@@ -53,4 +53,13 @@ describe('sort of keys', () => {
       expect(await sorted(keys)).toEqual(expected(keys));
     }
   });
+
+  it('is right in sorts that are under way together, and in those after them', async () => {
+    const many = (count: number): Buffer[] =>
+      Array.from({ length: count }, (_, i) => Buffer.from(`${(i * 7_919) % count} of ${count}`));
+    for (let round = 0; round < 2; round++) {
+      const lists = [90_000, 40, 70_000, 3].map(many);
+      expect(await Promise.all(lists.map(sorted))).toEqual(lists.map(expected));
+    }
+  });
 });

@@ -25,7 +25,21 @@ type Range = { readonly from: number; readonly to: number; readonly depth: numbe
 export async function sortKeys(keys: ColumnVector, rowCount: number): Promise<Uint32Array> {
   const sorter = new Sorter(keys, rowCount);
   await sorter.run();
+  sorter.giveBack();
   return sorter.rows;
+}
+
+/** Numbers that two arrays kept for the next sort have together at most: 16 MB, which a large memtable needs. */
+const KEPT_MAX = 4_194_304;
+/** Of the last sort that gave them back. New ones cost more than what is done with them: each page is touched first here. */
+let kept: readonly [Uint32Array, Uint32Array] | null = null;
+
+/** Two arrays of at least so many numbers. Nobody else has them. */
+function takePairs(length: number): readonly [Uint32Array, Uint32Array] {
+  const taken = kept;
+  if (taken === null || taken[0].length < length) return [new Uint32Array(length), new Uint32Array(length)];
+  kept = null;
+  return taken;
 }
 
 class Sorter {
@@ -45,10 +59,17 @@ class Sorter {
     this.rows = new Uint32Array(rowCount);
     for (let i = 0; i < rowCount; i++) this.rows[i] = i;
     const isSmall = rowCount <= SMALL;
-    this.#pairs = new Uint32Array(isSmall ? 0 : rowCount * 2);
-    this.#spare = new Uint32Array(isSmall ? 0 : rowCount * 2);
+    const [pairs, spare] = takePairs(isSmall ? 0 : rowCount * 2);
+    this.#pairs = pairs;
+    this.#spare = spare;
     this.#counts = new Uint32Array(isSmall ? 0 : BUCKETS);
     this.#pending.push({ from: 0, to: rowCount, depth: 0 });
+  }
+
+  /** When it has run. */
+  giveBack(): void {
+    const { length } = this.#pairs;
+    if (length * 2 <= KEPT_MAX && length > (kept?.[0].length ?? 0)) kept = [this.#pairs, this.#spare];
   }
 
   async run(): Promise<void> {
