@@ -81,7 +81,8 @@ async function apply(parts: KeyspaceRouteParts, file: KeyspaceFile, stored: Keys
     return created;
   }
   const planned = evolve(stored, file);
-  if (planned.changes.length === 0) return planned;
+  // What a writer here has taken over already may still be on its way to the other sites.
+  if (planned.changes.length === 0 && writer?.keyspace(file.keyspace) == null) return planned;
   if (keyspaces.state(file.keyspace) === 'starting') throw starting(file.keyspace, site);
   if (writer === null) throw new Fault('unavailable', `this process of ${site} has no writer to change a keyspace`);
   return writer.evolve(file);

@@ -1,4 +1,5 @@
 import { type Envelope, NO_CHAIN, openRecord, sealRecord } from '@tidemark/schema/envelope';
+import { formatKeyspaceFile, parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
 import { RowBatch } from '@tidemark/schema/row-batch';
 import { ackOf, tableNamed } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
@@ -239,6 +240,22 @@ describe('writer', () => {
     await expect(async () => put(writer, [{ origin: 'A', line: 1, a: 1, b: 2 }])).rejects.toMatchObject({
       kind: 'invalid',
     });
+  });
+
+  it('a change of the tables that is asked for again is answered when it is committed, and not before', async () => {
+    const { start, network } = await setUp('sync(1)');
+    await using writer = await start();
+    const file = formatKeyspaceFile(writer.keyspace);
+    const { flights } = file.tables;
+    const columns = { ...flights!.columns, gate: 'string' };
+    const grown = parseKeyspaceFile({ ...file, tables: { flights: { ...flights, columns } } });
+    const answered: number[] = [];
+    const asked = [1, 2].map((n) => writer.evolve(grown).then(() => answered.push(n)));
+    await clock.sleep(150);
+    expect(answered).toEqual([]);
+    network.say(100, 'tokyo');
+    await Promise.all(asked);
+    expect(writer.keyspace.version).toBe(2);
   });
 
   it('cuts a batch whose partition is larger than a record, and reads back whole', async () => {

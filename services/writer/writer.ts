@@ -57,6 +57,8 @@ export class Writer implements AsyncDisposable {
   /** What every ack promises at least: the register's level, which elections go by. */
   level: AckLevel;
   #keyspace: Keyspace;
+  /** Resolves when the newest keyspace is committed everywhere it must be. */
+  #adopted: Promise<unknown> = Promise.resolve();
   #starts: readonly Entry[] = [];
   #handingOver: { readonly to: string; readonly untilMs: number } | null = null;
   readonly #windows: readonly RequestWindow[];
@@ -211,10 +213,14 @@ export class Writer implements AsyncDisposable {
     return true;
   }
 
-  /** Changes the tables; resolves with the new version once it is committed everywhere it must be. */
+  /**
+   * Changes the tables; resolves with the new version once it is committed everywhere it must be. Asked again for what
+   * is under way it waits for that: it is not there before.
+   */
   async evolve(file: KeyspaceFile): Promise<{ keyspace: Keyspace; changes: readonly string[] }> {
     const { keyspace, changes } = evolve(this.#keyspace, file);
-    if (changes.length > 0) await this.#adopt(keyspace);
+    if (changes.length > 0) this.#adopt(keyspace);
+    await this.#adopted;
     return { keyspace, changes };
   }
 
@@ -222,7 +228,7 @@ export class Writer implements AsyncDisposable {
   addColumns(table: string, columns: ReadonlyMap<string, ColumnType>): void {
     let keyspace = this.#keyspace;
     for (const [name, type] of columns) keyspace = addDynamicColumn(keyspace, table, name, type);
-    void this.#adopt(keyspace);
+    this.#adopt(keyspace);
   }
 
   /** Appends a BARRIER now and resolves with its stamp once it is committed. */
@@ -312,9 +318,9 @@ export class Writer implements AsyncDisposable {
     return { kind: 'Schema', version: this.#keyspace.version, keyspace: JSON.stringify(this.#keyspace) };
   }
 
-  async #adopt(keyspace: Keyspace): Promise<void> {
+  #adopt(keyspace: Keyspace): void {
     this.#keyspace = keyspace;
-    await Promise.all(
+    this.#adopted = Promise.all(
       this.appenders.map((appender, partition) => {
         const entry = entryOf(this.#schema());
         appender.enqueue(entry);

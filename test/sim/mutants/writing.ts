@@ -117,4 +117,13 @@ export const WRITING: readonly Mutant[] = [
     from: 'const entry = entryOf(this.#schema());\n        appender',
     to: "const entry = entryOf({ kind: 'Noop' });\n        appender",
   },
+  {
+    name: 'schema-said-before-it-is-held',
+    breaks: 'rule 13: also a change of the tables is acked when others hold it',
+    caughtBy: ['I16'],
+    seed: 1065,
+    file: WRITER,
+    from: 'await this.#adopted;',
+    to: '',
+  },
 ];
