@@ -132,14 +132,6 @@ export const ELECTING: readonly Mutant[] = [
     to: 'if (continues && body.cutSeq > prefix.seq + 1_000_000) {',
   },
   {
-    name: 'clock-not-asked',
-    breaks: 'rule 18: a reign begins by a clock that others were asked about',
-    caughtBy: ['I13'],
-    file: 'services/writer/candidacy.ts',
-    from: 'if (this.#parts.clockDoubt() !== null) return null;',
-    to: '',
-  },
-  {
     name: 'changes-keep-an-election',
     breaks: 'E2: an election that stands still is taken over, whatever else the register is told',
     caughtBy: ['I20'],
