@@ -10,10 +10,11 @@
  * All numbers are little-endian. What the sections are depends on the file: see `segment-writer.ts`.
  */
 
-import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { crc32, zstdDecompressSync } from 'node:zlib';
 import type { Disk, DiskFile } from '@tidemark/world/disk';
 import { Fault, messageOf } from '@tidemark/world/fault';
 import { z } from 'zod';
+import { Packer, type Packing } from './packing.ts';
 
 export const FORMAT_VERSION = 2;
 const MAGIC = Buffer.from('TMCF');
@@ -22,11 +23,6 @@ const TRAILER_BYTES = 12;
 /** How much of the file's end is read at first, in the hope that the footer is in it. */
 const TAIL_BYTES = 64 * 1024;
 const WRITE_BYTES = 256 * 1024;
-/** Compressed only where that saves at least a tenth. */
-const COMPRESSED_SHARE_MAX = 0.9;
-const COMPRESS_BYTES_MIN = 256;
-const UNTRIED_BLOCKS = 15;
-const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 const stampShape = z.tuple([z.number(), z.number()]);
 
@@ -80,14 +76,14 @@ export class ColumnFileWriter {
   #waitingBytes = 0;
   #bytes = 0;
   #crc = 0;
-  /** Blocks still to come that are not tried to be compressed. */
-  #untried = 0;
+  readonly #packer: Packer;
 
-  static async create(disk: Disk, path: string, content: FileContent): Promise<ColumnFileWriter> {
-    return new ColumnFileWriter(path, await disk.create(path), content);
+  static async create(disk: Disk, path: string, content: FileContent, packing: Packing): Promise<ColumnFileWriter> {
+    return new ColumnFileWriter(path, await disk.create(path), content, packing);
   }
 
-  private constructor(path: string, file: DiskFile, content: FileContent) {
+  private constructor(path: string, file: DiskFile, content: FileContent, packing: Packing) {
+    this.#packer = new Packer(packing);
     this.path = path;
     this.content = content;
     this.#file = file;
@@ -100,21 +96,13 @@ export class ColumnFileWriter {
   /** Adds a block; numbers rise. */
   async addBlock(number: number, sections: readonly Uint8Array[], notes: BlockNotes): Promise<void> {
     const raw = joinSections(sections);
-    const packed = this.#packed(raw);
+    const packed = this.#packer.pack(raw);
     const zstd = packed !== null;
     const stored = packed ?? raw;
     const at = this.#bytes;
     this.#blocks.push({ number, at, stored: stored.length, raw: raw.length, zstd, crc: crc32(stored), ...notes });
     this.#take(stored);
     if (this.#waitingBytes >= WRITE_BYTES) await this.#write();
-  }
-
-  /** Compressed; null where that saves too little. After a block in which it does, the next few are not tried. */
-  #packed(raw: Buffer): Buffer | null {
-    if (raw.length < COMPRESS_BYTES_MIN || this.#untried-- > 0) return null;
-    const packed = zstdCompressSync(raw, COMPRESSION);
-    this.#untried = packed.length < raw.length * COMPRESSED_SHARE_MAX ? 0 : UNTRIED_BLOCKS;
-    return this.#untried === 0 ? packed : null;
   }
 
   /** Writes the footer and makes the file durable. */
@@ -212,15 +200,18 @@ export class ColumnFile {
    * @throws {Fault} `corrupt`: names file, block and both sums.
    */
   async readBlock(number: number): Promise<Buffer[]> {
-    const block = this.#byNumber[number];
-    if (block === undefined) return [];
+    if (this.#byNumber[number] === undefined) return [];
+    return splitSections(`${this.path}, block ${number}`, await this.readRaw(number));
+  }
+
+  /** A block that is in the file, unpacked. @throws {Fault} as `readBlock`. */
+  async readRaw(number: number): Promise<Buffer> {
+    const block = this.#byNumber[number]!;
     const stored = await this.#disk.readAt(this.path, block.at, block.stored);
     const where = `${this.path}, block ${number}`;
     if (crc32(stored) !== block.crc) throw damaged(where, sum(crc32(stored)), sum(block.crc));
-    const raw = block.zstd
-      ? unpack(where, stored, block.raw)
-      : Buffer.from(stored.buffer, stored.byteOffset, stored.length);
-    return splitSections(where, raw);
+    if (block.zstd) return unpack(where, stored, block.raw);
+    return Buffer.from(stored.buffer, stored.byteOffset, stored.length);
   }
 }
 

@@ -7,11 +7,12 @@ import { clearedSince, pickCompaction, weightOf } from './compact.ts';
 import type { Exclusive } from './exclusive.ts';
 import { markDamaged } from './flush.ts';
 import type { LiveSegment } from './live-segment.ts';
+import { isWorthPacking, packingBy, type ZstdChoice } from './packing.ts';
 import type { SegmentSet } from './segment-set.ts';
 import { SelectedSource } from './selected-source.ts';
 
-/** What a merge writes by: the newest schema, and rows in a block. */
-export type MergeRules = { readonly table: Table | null; readonly blockRows: number };
+/** What a merge writes by: the newest schema, rows in a block, and what is compressed. */
+export type MergeRules = { readonly table: Table | null; readonly blockRows: number; readonly zstd: ZstdChoice };
 
 export class Compactor {
   readonly #durable: SegmentSet;
@@ -26,8 +27,10 @@ export class Compactor {
     this.#now = now;
   }
 
-  /** Waits for the merge that is under way. */
-  async settled(): Promise<void> {
+  /** Merges what is due, then packs what was flushed and not merged since; ends when nothing of either is left. */
+  async settle(): Promise<void> {
+    await this.#compacting;
+    this.#begin(true);
     await this.#compacting;
   }
 
@@ -39,9 +42,12 @@ export class Compactor {
 
   /** Begins when a merge is due and none is under way. */
   start(): void {
+    if (pickCompaction(this.#durable.segments.map(weightOf)).length > 0) this.#begin(false);
+  }
+
+  #begin(packs: boolean): void {
     if (this.#compacting !== null || this.#closed || this.#exclusive.hasFailed) return;
-    if (pickCompaction(this.#durable.segments.map(weightOf)).length === 0) return;
-    this.#compacting = this.#compactAll()
+    this.#compacting = this.#compactAll(packs)
       .catch((error: unknown) => {
         // A full disk is no failure: the segments are as they were, and the next flush starts anew.
         if (!isFault(error, 'unavailable') && error !== GIVEN_UP) this.#exclusive.fail(error);
@@ -51,13 +57,15 @@ export class Compactor {
       });
   }
 
-  async #compactAll(): Promise<void> {
+  async #compactAll(packs: boolean): Promise<void> {
     for (;;) {
       const before = this.#durable.segments;
-      const picked = pickCompaction(before.map(weightOf)).map((i) => before[i]!);
+      const due = pickCompaction(before.map(weightOf)).map((i) => before[i]!);
       const { table } = this.#now();
-      if (picked.length === 0 || table === null) return;
+      if (table === null || (due.length === 0 && !packs)) return;
       try {
+        const picked = due.length > 0 ? due : await this.#unpacked(before, table);
+        if (picked.length === 0) return;
         await this.#compactThese(picked, table);
       } catch (error) {
         if (!isFault(error, 'corrupt') || !(await this.#setAside())) throw error;
@@ -65,15 +73,26 @@ export class Compactor {
     }
   }
 
+  /** Those that are flushed, not merged, and worth it: they become one. */
+  async #unpacked(segments: readonly LiveSegment[], table: Table): Promise<LiveSegment[]> {
+    const packingOf = packingBy(this.#now().zstd, table, true);
+    const found: LiveSegment[] = [];
+    for (const one of segments) {
+      if (one.damage === null && (await isWorthPacking(one.segment, packingOf))) found.push(one);
+    }
+    return found;
+  }
+
   async #compactThese(picked: readonly LiveSegment[], table: Table): Promise<void> {
     const pause = async (): Promise<void> => {
       await setImmediate();
       if (this.#closed) throw GIVEN_UP;
     };
-    const { blockRows } = this.#now();
+    const { blockRows, zstd } = this.#now();
+    const packingOf = packingBy(zstd, table, true);
     const sources = await Promise.all(picked.map((one) => SelectedSource.live(one)));
     const isFiltered = picked.length < this.#durable.segments.length;
-    const merged = await this.#durable.write({ table, sources, blockRows, isFiltered, pause });
+    const merged = await this.#durable.write({ table, sources, blockRows, isFiltered, packingOf, pause });
     await this.#exclusive.run(async () => {
       const now = this.#durable.segments;
       const others = now.filter(({ segment }) => picked.every((one) => one.segment !== segment));

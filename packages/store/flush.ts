@@ -8,8 +8,12 @@ import type { LiveSegment } from './live-segment.ts';
 import { superseded } from './locate.ts';
 import type { Memtable } from './memtable.ts';
 import { MemtableSource } from './memtable-source.ts';
+import type { PackingOf } from './packing.ts';
 import type { SegmentSet } from './segment-set.ts';
 import type { Source } from './source.ts';
+
+/** How a flush writes: rows in a block, and what it compresses. */
+export type FlushRules = { readonly blockRows: number; readonly packingOf: PackingOf };
 
 /**
  * Writes memtables as a segment, each row joined with its older form, whose bit is cleared: a row is live in one segment
@@ -21,13 +25,13 @@ export async function resolve(
   durable: SegmentSet,
   table: Table,
   memtables: readonly Memtable[],
-  blockRows: number,
+  rules: FlushRules,
 ): Promise<readonly LiveSegment[]> {
-  const opened = await Promise.all(memtables.map((memtable) => MemtableSource.open(memtable, blockRows)));
+  const opened = await Promise.all(memtables.map((memtable) => MemtableSource.open(memtable, rules.blockRows)));
   let known = durable.segments;
   for (;;) {
     try {
-      return await resolveOnce(durable, table, opened, known, blockRows);
+      return await resolveOnce(durable, table, opened, known, rules);
     } catch (error) {
       const marked = isFault(error, 'corrupt') ? await markDamaged(known) : null;
       if (marked === null) throw error;
@@ -41,7 +45,7 @@ async function resolveOnce(
   table: Table,
   memtables: readonly MemtableSource[],
   known: readonly LiveSegment[],
-  blockRows: number,
+  { blockRows, packingOf }: FlushRules,
 ): Promise<readonly LiveSegment[]> {
   const sources: Source[] = [...memtables];
   const segments: LiveSegment[] = [];
@@ -56,7 +60,7 @@ async function resolveOnce(
   }
   const isFiltered = segments.length > 0;
   const pause = (): Promise<void> => setImmediate();
-  const written = await durable.write({ table, sources, blockRows, isFiltered, pause });
+  const written = await durable.write({ table, sources, blockRows, isFiltered, packingOf, pause });
   return [...segments, { segment: written!, live: null, damage: null }];
 }
 

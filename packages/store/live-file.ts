@@ -17,7 +17,7 @@ export function liveName(generation: number): string {
 
 /** Durable on return, its name too. @throws {Fault} `unavailable`: disk full; the caller removes what is there. */
 export async function writeLive(disk: Disk, path: string, segment: Segment, live: LiveBits): Promise<LiveFile> {
-  const file = await ColumnFileWriter.create(disk, path, { column: null, kind: 'u8' });
+  const file = await ColumnFileWriter.create(disk, path, { column: null, kind: 'u8' }, 'tried');
   const folder = path.slice(0, path.lastIndexOf('/'));
   const vector = new ColumnVector('u8');
   try {

@@ -15,8 +15,11 @@ import { Compactor } from './compactor.ts';
 import { digestOf, type PartitionDigest } from './digest.ts';
 import { Exclusive } from './exclusive.ts';
 import { resolve } from './flush.ts';
+import type { LiveSegment } from './live-segment.ts';
+import type { Memtable } from './memtable.ts';
 import { MemtableSource } from './memtable-source.ts';
 import { Memtables } from './memtables.ts';
+import { packingBy } from './packing.ts';
 import { PointReads } from './point-read.ts';
 import type { RowState, StoredRow } from './row-value.ts';
 import { SegmentSet } from './segment-set.ts';
@@ -61,7 +64,7 @@ export class Partition {
     this.#memtables = new Memtables(options.memtableBytesMax);
     this.#reads = new PointReads(durable, this.#memtables);
     this.#compactor = new Compactor(durable, this.#exclusive, () => {
-      return { table: this.#table, blockRows: blockRowsFor(this.#table, options) };
+      return { table: this.#table, blockRows: blockRowsFor(this.#table, options), zstd: options.zstd };
     });
   }
 
@@ -202,10 +205,9 @@ export class Partition {
     }
   }
 
-  /** Merges segments until none is due. @throws as `flush`. */
+  /** Merges segments until none is due, then those that zstd would make smaller by a tenth. @throws as `flush`. */
   async compact(): Promise<void> {
-    this.#compactor.start();
-    await this.#compactor.settled();
+    await this.#compactor.settle();
     this.#exclusive.check();
   }
 
@@ -238,10 +240,14 @@ export class Partition {
     if (isNothing && isSame(positions, manifest.positions) && table === manifest.table) return;
     await this.#memtables.flush(async (memtables) => {
       const isSettled = table === null || memtables.length === 0;
-      const blockRows = blockRowsFor(table, this.#options);
-      const segments = isSettled ? this.#durable.segments : await resolve(this.#durable, table, memtables, blockRows);
+      const segments = isSettled ? this.#durable.segments : await this.#resolve(table, memtables);
       await this.#durable.commit({ table, positions, segments });
     });
+  }
+
+  #resolve(table: Table, memtables: readonly Memtable[]): Promise<readonly LiveSegment[]> {
+    const packingOf = packingBy(this.#options.zstd, table, false);
+    return resolve(this.#durable, table, memtables, { blockRows: blockRowsFor(table, this.#options), packingOf });
   }
 }
 

@@ -24,6 +24,7 @@ import { KeyFilter } from './key-filter.ts';
 import { type SplitKeys, splitKeys } from './key-split.ts';
 import type { SegmentFile, SegmentSummary } from './manifest.ts';
 import { mergeSources } from './merge.ts';
+import type { PackingOf } from './packing.ts';
 import { type Cells, NO_STAMP, Rows, type Want } from './rows.ts';
 import type { Source } from './source.ts';
 import { type StampBounds, StampCodec, stampBounds } from './stamp-codec.ts';
@@ -44,6 +45,7 @@ export type SegmentPlan = {
   readonly blockRows: number;
   /** Whether it gets a filter of its keys. */
   readonly isFiltered: boolean;
+  readonly packingOf: PackingOf;
   /** Called between the columns of each block, so that others have their turn; throws to give up. */
   readonly pause: () => Promise<void>;
 };
@@ -61,7 +63,7 @@ export async function writeSegment(plan: SegmentPlan): Promise<SegmentSummary | 
     if (isHeld && !column.dropped && !table.key.includes(column.id)) kinds.set(column.id, physicalOf(column.type));
   }
   await disk.makeFolder(path);
-  const writer = new SegmentWriter(disk, path, table, plan.isFiltered);
+  const writer = new SegmentWriter(plan, path);
   const ids = [...kinds.keys()];
   try {
     for (let first = 0; first === 0 || first < ids.length; first += COLUMNS_PER_PASS) {
@@ -128,6 +130,7 @@ class SegmentWriter {
   readonly #disk: Disk;
   readonly #path: string;
   readonly #table: Table;
+  readonly #packingOf: PackingOf;
   readonly #stamps = new StampCodec();
   readonly #files: SegmentFile[] = [];
   #columns: OpenColumn[] = [];
@@ -151,11 +154,12 @@ class SegmentWriter {
   /** Hashes of the keys so far; null when there is to be no filter. */
   #hashes: Uint32Array | null;
 
-  constructor(disk: Disk, path: string, table: Table, isFiltered: boolean) {
+  constructor({ disk, table, isFiltered, packingOf }: SegmentPlan, path: string) {
     this.#hashes = isFiltered ? new Uint32Array(1024) : null;
     this.#disk = disk;
     this.#path = path;
     this.#table = table;
+    this.#packingOf = packingOf;
   }
 
   /** What the manifest says of it, after the last pass; null when there were no rows. */
@@ -172,13 +176,16 @@ class SegmentWriter {
     all.push(...columns);
     this.#columns = all.map(([id, kind]) => ({ id, kind, writer: null }));
     if (!isFirst) return;
-    const create = (name: string, kind: Physical): Promise<ColumnFileWriter> =>
-      ColumnFileWriter.create(this.#disk, `${this.#path}/${name}`, { column: null, kind });
     this.#heads = [
-      await create('key.col', 'bytes'),
-      await create('stamp.col', 'whole'),
-      await create('flags.col', 'i32'),
+      await this.#create('key.col', null, 'bytes'),
+      await this.#create('stamp.col', null, 'whole'),
+      await this.#create('flags.col', null, 'i32'),
     ];
+  }
+
+  #create(name: string, column: number | null, kind: Physical): Promise<ColumnFileWriter> {
+    const content = { column, kind };
+    return ColumnFileWriter.create(this.#disk, `${this.#path}/${name}`, content, this.#packingOf(column));
   }
 
   async write(rows: Rows, from: number, to: number, pause: () => Promise<void>): Promise<void> {
@@ -264,7 +271,7 @@ class SegmentWriter {
 
   async #writeFilter(hashes: Uint32Array): Promise<void> {
     if (hashes.length === 0) return;
-    const file = await ColumnFileWriter.create(this.#disk, `${this.#path}/filter.col`, { column: null, kind: 'u8' });
+    const file = await this.#create('filter.col', null, 'u8');
     this.#filter = file;
     const notes = { rows: hashes.length, values: hashes.length, deleted: 0, min: null, max: null };
     await file.addBlock(0, [KeyFilter.of(hashes).bytes], { ...notes, stampMin: null, stampMax: null });
@@ -306,8 +313,7 @@ class SegmentWriter {
   ): Promise<void> {
     const zone = zoneOf(vector, from, to);
     if (zone.valueCount + zone.deletedCount === 0) return;
-    const path = `${this.#path}/${fileName(this.#table, column.id)}`;
-    column.writer ??= await ColumnFileWriter.create(this.#disk, path, { column: column.id, kind: column.kind });
+    column.writer ??= await this.#create(fileName(this.#table, column.id), column.id, column.kind);
     const sections: Buffer[] = [encodeBlock(vector, from, to)];
     let bounds: StampBounds = { stampMin: null, stampMax: null };
     if (own !== null) {

@@ -137,6 +137,10 @@ export class Segment implements Source {
     this.firstRows = firstRows;
   }
 
+  get files(): Iterable<HeldFile<StoredBlock>> {
+    return this.#byName.values();
+  }
+
   /** Bytes of all its files. */
   get bytes(): number {
     return this.summary.files.reduce((sum, file) => sum + file.bytes, 0);

@@ -3,6 +3,7 @@
 import type { Table } from '@tidemark/schema/table';
 import { BlockCache } from './block-cache.ts';
 import { BLOCK_ROWS_MAX } from './block-encoding.ts';
+import type { ZstdChoice } from './packing.ts';
 
 /** All may be left out. */
 export type StoreOptions = {
@@ -14,6 +15,8 @@ export type StoreOptions = {
   readonly cache?: BlockCache;
   /** False: segments are merged only by `compact()`. */
   readonly compaction?: boolean;
+  /** Which blocks are compressed with zstd: of all columns, or by their names. */
+  readonly zstd?: ZstdChoice;
 };
 
 /** Memory that blocks read lately may take, of all partitions of a process. */
@@ -25,6 +28,7 @@ export const DEFAULTS = {
   blockRows: BLOCK_ROWS_MAX,
   cache: new BlockCache(CACHE_BYTES_MAX),
   compaction: true,
+  zstd: 'merged',
 } as const;
 /** Cells in a block at most: tables of very many columns have blocks of fewer rows, so that one fits in memory. */
 const BLOCK_CELLS_MAX = 16 * 1024 * 1024;

@@ -1,0 +1,105 @@
+import type { Value } from '@tidemark/schema/column-type';
+import { planQuery } from '@tidemark/schema/query';
+import { SeededRandom } from '@tidemark/world/random';
+import { SimDisk } from '@tidemark/world/sim-disk';
+import { describe, expect, it } from 'vitest';
+import { TABLE } from './arbitraries.ts';
+import { ColumnFile } from './column-file.ts';
+import { batchOf } from './model.ts';
+import type { ZstdChoice } from './packing.ts';
+import { Partition } from './partition.ts';
+import { Scan } from './scan.ts';
+
+const FOLDER = 'travel/flights/0';
+const ROWS = 3_000;
+
+/** The table filled by that many flushes: numbers that zstd halves, and texts that it makes a tenth. */
+async function filled(zstd: ZstdChoice, flushes: number): Promise<{ disk: SimDisk; partition: Partition }> {
+  const random = new SeededRandom(flushes);
+  const disk = new SimDisk();
+  const partition = await Partition.open(disk, FOLDER, { blockRows: 1024, compaction: false, zstd });
+  partition.setTable(TABLE);
+  for (let flush = 0; flush < flushes; flush++) {
+    const rows = Array.from({ length: ROWS }, (_, i) => ({
+      key: [`LAX-${String(i).padStart(6, '0')}`, flush],
+      cells: new Map<number, Value>([
+        [3, Math.floor(1000 * random.fraction() ** 4)],
+        [4, `gate closed at ${i}, the flight to Los Angeles has departed on time`],
+      ]),
+    }));
+    const stamp = { ms: 1_700_000_000_000 + flush, counter: 0, site: 1, writer: 1 };
+    partition.apply(batchOf(TABLE, rows), stamp, 'paris', { epoch: 1, seq: flush });
+    await partition.flush();
+  }
+  return { disk, partition };
+}
+
+/** Of each column's files: blocks that are compressed, and all. */
+async function packed(disk: SimDisk): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  const manifest = (await disk.list(FOLDER)).findLast((name) => name.startsWith('manifest'));
+  const text = Buffer.from(await disk.read(`${FOLDER}/${manifest}`)).toString();
+  for (const segment of JSON.parse(text.split('\n')[0]!).segments) {
+    for (const { name, bytes } of segment.files) {
+      const { blocks } = await ColumnFile.open(disk, `${FOLDER}/${segment.name}/${name}`, bytes);
+      found[name] = `${blocks.filter(({ zstd }) => zstd).length} of ${blocks.length}`;
+    }
+  }
+  return found;
+}
+
+async function text(partition: Partition): Promise<string> {
+  const scan = new Scan([partition], planQuery(TABLE, { select: ['line', 'delay', 'Ziel/Ort'] }));
+  const rows: unknown[] = [];
+  for await (const block of scan.rows()) rows.push(...block);
+  return rows
+    .map((row) => JSON.stringify(row))
+    .sort()
+    .join('\n');
+}
+
+describe('zstd', () => {
+  it('in a flush compresses only what becomes much smaller; a merge, whatever becomes smaller', async () => {
+    const { disk, partition } = await filled('merged', 1);
+    const before = await text(partition);
+    expect(await packed(disk)).toMatchObject({
+      '3-delay.col': '0 of 3',
+      '4-Ziel_Ort.col': '3 of 3',
+    });
+    await partition.compact();
+    expect(await packed(disk)).toMatchObject({
+      '3-delay.col': '3 of 3',
+      '4-Ziel_Ort.col': '3 of 3',
+    });
+    expect(await text(partition)).toBe(before);
+  });
+
+  it('leaves nothing to gain after compact(): as many bytes as if all had been tried at once, and no more work', async () => {
+    for (const flushes of [1, 3, 4]) {
+      const merged = await filled('merged', flushes);
+      await merged.partition.compact();
+      const always = await filled('always', flushes);
+      await always.partition.compact();
+      // Three are too few for a merge to be due, and become one only where that packs them.
+      if (flushes !== 3) expect(merged.partition.segmentBytes).toBe(always.partition.segmentBytes);
+      const manifest = (await merged.disk.list(FOLDER)).at(0);
+      await merged.partition.compact();
+      await merged.partition.close();
+      const disk = merged.disk.restart();
+      const again = await Partition.open(disk, FOLDER, { blockRows: 1024, compaction: false });
+      await again.compact();
+      expect((await disk.list(FOLDER)).at(0)).toBe(manifest);
+    }
+  });
+
+  it('is as its column is set to', async () => {
+    const choice = new Map([
+      ['delay', 'always'],
+      ['Ziel/Ort', 'never'],
+    ] as const);
+    const { disk, partition } = await filled(choice, 1);
+    expect(await packed(disk)).toMatchObject({ '3-delay.col': '3 of 3', '4-Ziel_Ort.col': '0 of 3' });
+    await partition.compact();
+    expect(await packed(disk)).toMatchObject({ '3-delay.col': '3 of 3', '4-Ziel_Ort.col': '0 of 3' });
+  });
+});
