@@ -1,15 +1,14 @@
 /** Merges a partition's segments beside its other work; `compact.ts` says which. */
 
-import { setImmediate } from 'node:timers/promises';
 import type { Table } from '@tidemark/schema/table';
 import { isFault } from '@tidemark/world/fault';
 import { clearedSince, pickCompaction, weightOf } from './compact.ts';
 import type { Exclusive } from './exclusive.ts';
 import { markDamaged } from './flush.ts';
 import type { LiveSegment } from './live-segment.ts';
+import type { Merger } from './merger.ts';
 import { isWorthPacking, packingBy, type ZstdChoice } from './packing.ts';
 import type { SegmentSet } from './segment-set.ts';
-import { SelectedSource } from './selected-source.ts';
 
 /** What a merge writes by: the newest schema, rows in a block, and what is compressed. */
 export type MergeRules = { readonly table: Table | null; readonly blockRows: number; readonly zstd: ZstdChoice };
@@ -17,12 +16,15 @@ export type MergeRules = { readonly table: Table | null; readonly blockRows: num
 export class Compactor {
   readonly #durable: SegmentSet;
   readonly #exclusive: Exclusive;
+  readonly #merger: Merger;
   readonly #now: () => MergeRules;
+  /** Not 0 once it is closed. */
+  readonly #stop = new Int32Array(new SharedArrayBuffer(4));
   #compacting: Promise<void> | null = null;
-  #closed = false;
 
-  constructor(durable: SegmentSet, exclusive: Exclusive, now: () => MergeRules) {
+  constructor(durable: SegmentSet, exclusive: Exclusive, merger: Merger, now: () => MergeRules) {
     this.#durable = durable;
+    this.#merger = merger;
     this.#exclusive = exclusive;
     this.#now = now;
   }
@@ -36,7 +38,7 @@ export class Compactor {
 
   /** Gives up what is under way, which leaves nothing behind that counts, and begins no more. */
   async close(): Promise<void> {
-    this.#closed = true;
+    Atomics.store(this.#stop, 0, 1);
     await this.#compacting;
   }
 
@@ -46,11 +48,11 @@ export class Compactor {
   }
 
   #begin(packs: boolean): void {
-    if (this.#compacting !== null || this.#closed || this.#exclusive.hasFailed) return;
+    if (this.#compacting !== null || this.#stop[0] !== 0 || this.#exclusive.hasFailed) return;
     this.#compacting = this.#compactAll(packs)
       .catch((error: unknown) => {
-        // A full disk is no failure: the segments are as they were, and the next flush starts anew.
-        if (!isFault(error, 'unavailable') && error !== GIVEN_UP) this.#exclusive.fail(error);
+        // Neither a full disk nor a stop is a failure: the segments are as they were, and the next flush starts anew.
+        if (!isFault(error, 'unavailable')) this.#exclusive.fail(error);
       })
       .finally(() => {
         this.#compacting = null;
@@ -84,15 +86,11 @@ export class Compactor {
   }
 
   async #compactThese(picked: readonly LiveSegment[], table: Table): Promise<void> {
-    const pause = async (): Promise<void> => {
-      await setImmediate();
-      if (this.#closed) throw GIVEN_UP;
-    };
     const { blockRows, zstd } = this.#now();
-    const packingOf = packingBy(zstd, table, true);
-    const sources = await Promise.all(picked.map((one) => SelectedSource.live(one)));
+    const inputs = picked.map(({ segment, live }) => ({ summary: segment.summary, live }));
     const isFiltered = picked.length < this.#durable.segments.length;
-    const merged = await this.#durable.write({ table, sources, blockRows, isFiltered, packingOf, pause });
+    const job = { table, inputs, blockRows, isFiltered, zstd, stop: this.#stop };
+    const merged = await this.#durable.merge(this.#merger, job);
     await this.#exclusive.run(async () => {
       const now = this.#durable.segments;
       const others = now.filter(({ segment }) => picked.every((one) => one.segment !== segment));
@@ -113,6 +111,3 @@ export class Compactor {
     });
   }
 }
-
-/** Thrown through a compaction that is given up because the partition closes. */
-const GIVEN_UP = new Error('given up: the partition closes');

@@ -6,7 +6,7 @@
  */
 
 export class LiveBits {
-  /** Bit `row & 7` of byte `row >> 3` is set when the row is live. */
+  /** Bit `row & 7` of byte `row >> 3` is set when the row is live. In memory that threads share. */
   readonly bits: Uint8Array;
   readonly rowCount: number;
   /** Rows that are not live. */
@@ -55,7 +55,7 @@ export class LiveBits {
 /** The same with some more rows not live; null stands for "all are". Rows that are not live already change nothing. */
 export function withoutRows(live: LiveBits | null, rowCount: number, rows: Uint32Array): LiveBits | null {
   if (rows.length === 0) return live;
-  const bits = live === null ? allSet(rowCount) : live.bits.slice();
+  const bits = live === null ? allSet(rowCount) : copyOf(live.bits);
   let dead = live?.deadCount ?? 0;
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i]!;
@@ -67,5 +67,15 @@ export function withoutRows(live: LiveBits | null, rowCount: number, rows: Uint3
 }
 
 export function allSet(rowCount: number): Uint8Array {
-  return new Uint8Array(Math.ceil(rowCount / 8)).fill(0xff);
+  return shared(Math.ceil(rowCount / 8)).fill(0xff);
+}
+
+function copyOf(bits: Uint8Array): Uint8Array {
+  const copy = shared(bits.length);
+  copy.set(bits);
+  return copy;
+}
+
+function shared(bytes: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(bytes));
 }

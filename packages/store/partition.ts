@@ -19,6 +19,7 @@ import type { LiveSegment } from './live-segment.ts';
 import type { Memtable } from './memtable.ts';
 import { MemtableSource } from './memtable-source.ts';
 import { Memtables } from './memtables.ts';
+import { type Merger, OwnThreadMerger } from './merger.ts';
 import { packingBy } from './packing.ts';
 import { PointReads } from './point-read.ts';
 import type { RowState, StoredRow } from './row-value.ts';
@@ -48,14 +49,12 @@ export class Partition {
    * @throws {Fault} `corrupt`: manifests are there and none is whole. `invalid`: a newer version wrote it; untouched.
    */
   static async open(disk: Disk, path: string, options: StoreOptions = {}): Promise<Partition> {
-    return new Partition(
-      path,
-      { ...DEFAULTS, ...options },
-      await SegmentSet.open(disk, path, options.cache ?? DEFAULTS.cache),
-    );
+    const merger = options.merger ?? new OwnThreadMerger(disk);
+    const durable = await SegmentSet.open(disk, path, options.cache ?? DEFAULTS.cache);
+    return new Partition(path, { ...DEFAULTS, ...options }, durable, merger);
   }
 
-  private constructor(path: string, options: Required<StoreOptions>, durable: SegmentSet) {
+  private constructor(path: string, options: Required<StoreOptions>, durable: SegmentSet, merger: Merger) {
     this.path = path;
     this.#durable = durable;
     this.#options = options;
@@ -63,7 +62,7 @@ export class Partition {
     this.#positions = new Map(Object.entries(durable.manifest.positions));
     this.#memtables = new Memtables(options.memtableBytesMax);
     this.#reads = new PointReads(durable, this.#memtables);
-    this.#compactor = new Compactor(durable, this.#exclusive, () => {
+    this.#compactor = new Compactor(durable, this.#exclusive, merger, () => {
       return { table: this.#table, blockRows: blockRowsFor(this.#table, options), zstd: options.zstd };
     });
   }

@@ -13,9 +13,11 @@ import {
   type Manifest,
   manifestName,
   type SegmentEntry,
+  type SegmentSummary,
   segmentName,
   writeManifest,
 } from './manifest.ts';
+import type { MergeJob, Merger } from './merger.ts';
 import { openFiles } from './partition-files.ts';
 import { Segment } from './segment.ts';
 import { type SegmentPlan, writeSegment } from './segment-writer.ts';
@@ -90,11 +92,20 @@ export class SegmentSet {
    * Writes a segment that counts only once a manifest names it; null when the sources have no rows.
    * @throws {Fault} `unavailable`: disk full; nothing stays.
    */
-  async write(plan: Omit<SegmentPlan, 'disk' | 'folder' | 'name'>): Promise<Segment | null> {
+  write(plan: Omit<SegmentPlan, 'disk' | 'folder' | 'name'>): Promise<Segment | null> {
+    return this.#made(plan.table, (name) => writeSegment({ ...plan, disk: this.#disk, folder: this.#folder, name }));
+  }
+
+  /** Has a segment made of some of these, as `write`. @throws {Fault} as `Merger.merge`; nothing stays. */
+  merge(merger: Merger, job: Omit<MergeJob, 'folder' | 'name'>): Promise<Segment | null> {
+    return this.#made(job.table, (name) => merger.merge({ ...job, folder: this.#folder, name }));
+  }
+
+  async #made(table: Table, make: (name: string) => Promise<SegmentSummary | null>): Promise<Segment | null> {
     const name = segmentName(this.#nextSegment++);
     try {
-      const summary = await writeSegment({ ...plan, disk: this.#disk, folder: this.#folder, name });
-      if (summary !== null) return await Segment.open(this.#disk, this.#folder, summary, plan.table.key, this.#cache);
+      const summary = await make(name);
+      if (summary !== null) return await Segment.open(this.#disk, this.#folder, summary, table.key, this.#cache);
       await this.#disk.remove(`${this.#folder}/${name}`);
       return null;
     } catch (error) {

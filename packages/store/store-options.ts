@@ -3,6 +3,7 @@
 import type { Table } from '@tidemark/schema/table';
 import { BlockCache } from './block-cache.ts';
 import { BLOCK_ROWS_MAX } from './block-encoding.ts';
+import type { Merger } from './merger.ts';
 import type { ZstdChoice } from './packing.ts';
 
 /** All may be left out. */
@@ -15,6 +16,8 @@ export type StoreOptions = {
   readonly cache?: BlockCache;
   /** False: segments are merged only by `compact()`. */
   readonly compaction?: boolean;
+  /** Who merges; null: the thread itself, on the store's disk. Partitions share one. */
+  readonly merger?: Merger | null;
   /** Which blocks are compressed with zstd: of all columns, or by their names. */
   readonly zstd?: ZstdChoice;
 };
@@ -28,6 +31,7 @@ export const DEFAULTS = {
   blockRows: BLOCK_ROWS_MAX,
   cache: new BlockCache(CACHE_BYTES_MAX),
   compaction: true,
+  merger: null,
   zstd: 'merged',
 } as const;
 /** Cells in a block at most: tables of very many columns have blocks of fewer rows, so that one fits in memory. */

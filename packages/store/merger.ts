@@ -1,0 +1,77 @@
+/**
+ * Merging some segments of a partition into one. What that takes is files that never change and plain data, and it
+ * changes nothing but the new segment's folder: so it can be done on another thread, and be thrown away at any moment.
+ */
+
+import { setImmediate } from 'node:timers/promises';
+import type { Table } from '@tidemark/schema/table';
+import type { Disk } from '@tidemark/world/disk';
+import { Fault } from '@tidemark/world/fault';
+import { BlockCache } from './block-cache.ts';
+import { LiveBits } from './live-bits.ts';
+import type { SegmentSummary } from './manifest.ts';
+import { packingBy, type ZstdChoice } from './packing.ts';
+import { Segment } from './segment.ts';
+import { writeSegment } from './segment-writer.ts';
+import { SelectedSource } from './selected-source.ts';
+
+/** Plain data: it can be handed to another thread, which then shares the live bits and the stop. */
+export type MergeJob = {
+  /** The partition's folder. */
+  readonly folder: string;
+  /** The new segment's folder in it. */
+  readonly name: string;
+  readonly table: Table;
+  /** With the rows that were live when the merge began; null: all. Their files stay until the result is told. */
+  readonly inputs: readonly { readonly summary: SegmentSummary; readonly live: LiveBits | null }[];
+  readonly blockRows: number;
+  readonly isFiltered: boolean;
+  readonly zstd: ZstdChoice;
+  /** Once its first element is not 0, the merge ends as soon as it has written the column it is at. */
+  readonly stop: Int32Array;
+};
+
+export interface Merger {
+  /**
+   * Writes the live rows of the inputs as a segment; every byte of it and its folder's names are durable on return. Null
+   * when no row is left. What was written so far stays behind when it throws, and nothing is written after that.
+   * @throws {Fault} `unavailable`: stopped, the disk is full, or whoever did it is gone; it may be tried again.
+   *   `corrupt`: an input is damaged, or two different writes have one stamp.
+   */
+  merge(job: MergeJob): Promise<SegmentSummary | null>;
+}
+
+/** Merges beside the other work of the thread it is asked on: that has its turn after every column of a block. */
+export class OwnThreadMerger implements Merger {
+  readonly #disk: Disk;
+
+  constructor(disk: Disk) {
+    this.#disk = disk;
+  }
+
+  merge(job: MergeJob): Promise<SegmentSummary | null> {
+    return mergeSegments(this.#disk, job, () => setImmediate());
+  }
+}
+
+/** What every merger does. @param turn called between the columns of each block @throws as `Merger.merge` */
+export async function mergeSegments(
+  disk: Disk,
+  { inputs, stop, zstd, ...job }: MergeJob,
+  turn: () => Promise<void>,
+): Promise<SegmentSummary | null> {
+  const { folder, table } = job;
+  const sources = await Promise.all(
+    inputs.map(async ({ summary, live }) => {
+      // Merges read each block once and hold none of them.
+      const segment = await Segment.open(disk, folder, summary, table.key, new BlockCache(0));
+      const bits = live === null ? null : new LiveBits(live.bits, live.rowCount, live.deadCount);
+      return SelectedSource.live({ segment, live: bits, damage: null });
+    }),
+  );
+  const pause = async (): Promise<void> => {
+    await turn();
+    if (Atomics.load(stop, 0) !== 0) throw new Fault('unavailable', `${folder}/${job.name}: the merge was stopped`);
+  };
+  return writeSegment({ ...job, disk, sources, packingOf: packingBy(zstd, table, true), pause });
+}
