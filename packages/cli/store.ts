@@ -69,11 +69,12 @@ async function reportFolder(folder: string, verify: boolean, depth = 0): Promise
 }
 
 function partitionText(report: PartitionReport): string {
-  const { folder, table, format, generation, positions, rows, live, bytes, segments, damage } = report;
+  const { folder, table, format, generation, positions, purged, rows, live, bytes, segments, damage } = report;
   const places = Object.entries(positions).map(([origin, at]) => `${origin} ${formatPosition(at)}`);
   const lines = [
     `${folder}: table ${table ?? '(none)'}, format ${format}, generation ${generation}`,
     `  positions  ${places.length === 0 ? 'none' : places.join(', ')}`,
+    ...(purged === null ? [] : [`  forgotten  deletions before ${new Date(purged.ms).toISOString()}`]),
     `  ${segments.length} segments, ${rows} rows, ${live} of them live, ${bytes} bytes${perRow(bytes, rows)}`,
   ];
   for (const segment of segments) {

@@ -14,7 +14,13 @@ function run(
   const random = new SeededRandom(seed);
   let segments: Weight[] = [];
   let [written, flushed] = [0, 0];
-  const segmentOf = (rows: number): Weight => ({ rows, bytes: rows * ROW_BYTES, dead: 0, isDamaged: false });
+  const segmentOf = (rows: number): Weight => ({
+    rows,
+    bytes: rows * ROW_BYTES,
+    dead: 0,
+    forgettable: 0,
+    isDamaged: false,
+  });
   for (let flush = 0; flush < flushes; flush++) {
     const rows = integerBetween(random, 80_000, 120_000);
     const live = segments.reduce((sum, segment) => sum + segment.rows - segment.dead, 0);
@@ -54,7 +60,7 @@ describe('compaction', () => {
   });
 
   it('leaves damaged segments alone', () => {
-    const segment = { rows: 100, bytes: 1600, dead: 0, isDamaged: false };
+    const segment = { rows: 100, bytes: 1600, dead: 0, forgettable: 0, isDamaged: false };
     expect(pickCompaction([segment, segment, segment, { ...segment, isDamaged: true }])).toEqual([]);
     expect(pickCompaction([segment, { ...segment, dead: 100, isDamaged: true }])).toEqual([]);
   });

@@ -5,6 +5,7 @@
  */
 
 import type { Table } from '@tidemark/schema/table';
+import type { Horizon } from './horizon.ts';
 import { type LiveBits, withoutRows } from './live-bits.ts';
 import type { LiveSegment } from './live-segment.ts';
 import type { Want } from './rows.ts';
@@ -21,16 +22,34 @@ export type Weight = {
   readonly rows: number;
   /** Rows that are not live. */
   readonly dead: number;
+  /** Rows that are live, and only tombstones that may be forgotten. */
+  readonly forgettable: number;
   readonly isDamaged: boolean;
 };
 
-export function weightOf({ segment, live, damage }: LiveSegment): Weight {
-  return { bytes: segment.bytes, rows: segment.summary.rows, dead: live?.deadCount ?? 0, isDamaged: damage !== null };
+export function weightOf({ segment, live, damage }: LiveSegment, forgettable = 0): Weight {
+  const { rows } = segment.summary;
+  return { bytes: segment.bytes, rows, dead: live?.deadCount ?? 0, forgettable, isDamaged: damage !== null };
+}
+
+/** At least so many of the live rows are only tombstones below the horizon: told by footers. Null: none may be forgotten. */
+export async function forgettableRows({ segment, live }: LiveSegment, horizon: Horizon | null): Promise<number> {
+  let count = 0;
+  for (const [block, { rowCount }] of segment.blocks.entries()) {
+    const rows = horizon === null ? 0 : await segment.forgettable(block, horizon);
+    if (rows === 0) continue;
+    const from = segment.firstRows[block]!;
+    // Some of them may be among those that are not live.
+    const dead = live === null ? 0 : rowCount - live.rows(from, from + rowCount).length;
+    count += Math.max(0, rows - dead);
+  }
+  return count;
 }
 
 /**
- * Indexes of the segments to merge next: those of the lowest tier that is full; else one that is mostly dead; else the
- * dead-heaviest while dead rows are more than a share of all. Empty when all is well.
+ * Indexes of the segments to merge next: those of the lowest tier that is full; else the dead-heaviest while dead rows
+ * are more than a share of all; else, when dead rows and tombstones that may be forgotten are together, all that hold
+ * any: no dead row is left elsewhere then that a tombstone would have to hide, so all of them go. Empty when all is well.
  */
 export function pickCompaction(segments: readonly Weight[]): number[] {
   const tiers = new Map<number, number[]>();
@@ -51,10 +70,16 @@ function deadHeaviest(segments: readonly Weight[]): number[] {
   const whole = segments.filter(({ isDamaged }) => !isDamaged);
   const rows = whole.reduce((sum, segment) => sum + segment.rows, 0);
   const dead = whole.reduce((sum, segment) => sum + segment.dead, 0);
-  if (dead <= rows * DEAD_SHARE_MAX) return [];
+  if (dead <= rows * DEAD_SHARE_MAX) return forgetful(segments, whole, rows, dead);
   // At least one of them has at least that share, so the write frees at least half of what it writes.
   const worst = whole.reduce((most, one) => (one.dead * most.rows > most.dead * one.rows ? one : most));
   return [segments.indexOf(worst)];
+}
+
+function forgetful(all: readonly Weight[], whole: readonly Weight[], rows: number, dead: number): number[] {
+  const forgettable = whole.reduce((sum, segment) => sum + segment.forgettable, 0);
+  if (forgettable === 0 || dead + forgettable <= rows * DEAD_SHARE_MAX) return [];
+  return whole.filter((one) => one.dead + one.forgettable > 0).map((one) => all.indexOf(one));
 }
 
 /**

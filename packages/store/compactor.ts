@@ -1,17 +1,25 @@
 /** Merges a partition's segments beside its other work; `compact.ts` says which. */
 
 import type { Table } from '@tidemark/schema/table';
-import { isFault } from '@tidemark/world/fault';
-import { clearedSince, pickCompaction, weightOf } from './compact.ts';
+import { Fault, isFault } from '@tidemark/world/fault';
+import { clearedSince, forgettableRows, pickCompaction, weightOf } from './compact.ts';
 import type { Exclusive } from './exclusive.ts';
 import { markDamaged } from './flush.ts';
+import { compareHorizons, type Horizon } from './horizon.ts';
 import type { LiveSegment } from './live-segment.ts';
 import type { Merger } from './merger.ts';
 import { isWorthPacking, packingBy, type ZstdChoice } from './packing.ts';
+import { mayForgetIn } from './purge.ts';
 import type { SegmentSet } from './segment-set.ts';
 
 /** What a merge writes by: the newest schema, rows in a block, and what is compressed. */
-export type MergeRules = { readonly table: Table | null; readonly blockRows: number; readonly zstd: ZstdChoice };
+export type MergeRules = {
+  readonly table: Table | null;
+  readonly blockRows: number;
+  readonly zstd: ZstdChoice;
+  /** Up to where deletions may be forgotten; null: nowhere. */
+  readonly horizon: Horizon | null;
+};
 
 export class Compactor {
   readonly #durable: SegmentSet;
@@ -44,7 +52,10 @@ export class Compactor {
 
   /** Begins when a merge is due and none is under way. */
   start(): void {
-    if (pickCompaction(this.#durable.segments.map(weightOf)).length > 0) this.#begin(false);
+    // What may be forgotten is told by footers, which may have to be read.
+    const mayForget = this.#now().horizon !== null;
+    const weights = this.#durable.segments.map((one) => weightOf(one));
+    if (mayForget || pickCompaction(weights).length > 0) this.#begin(false);
   }
 
   #begin(packs: boolean): void {
@@ -62,13 +73,19 @@ export class Compactor {
   async #compactAll(packs: boolean): Promise<void> {
     for (;;) {
       const before = this.#durable.segments;
-      const due = pickCompaction(before.map(weightOf)).map((i) => before[i]!);
-      const { table } = this.#now();
+      const rules = this.#now();
+      const { table } = rules;
+      const isWhole = before.every(({ damage }) => damage === null);
+      const horizon = isWhole ? rules.horizon : null;
+      const forgettable = await Promise.all(before.map((one) => forgettableRows(one, horizon)));
+      // A flush may have come in between; what is merged is what was looked at.
+      if (before !== this.#durable.segments) continue;
+      const due = pickCompaction(before.map((one, i) => weightOf(one, forgettable[i]))).map((i) => before[i]!);
       if (table === null || (due.length === 0 && !packs)) return;
       try {
         const picked = due.length > 0 ? due : await this.#unpacked(before, table);
         if (picked.length === 0) return;
-        await this.#compactThese(picked, table);
+        await this.#compactThese(picked, { ...rules, table, horizon });
       } catch (error) {
         if (!isFault(error, 'corrupt') || !(await this.#setAside())) throw error;
       }
@@ -85,20 +102,33 @@ export class Compactor {
     return found;
   }
 
-  async #compactThese(picked: readonly LiveSegment[], table: Table): Promise<void> {
-    const { blockRows, zstd } = this.#now();
+  async #compactThese(
+    picked: readonly LiveSegment[],
+    { table, blockRows, zstd, horizon }: MergeRules & { readonly table: Table },
+  ): Promise<void> {
+    const others = this.#durable.segments.filter((one) => !picked.includes(one));
+    const below = horizon !== null && (await mayForgetIn(picked, horizon)) ? horizon : null;
     const inputs = picked.map(({ segment, live }) => ({ summary: segment.summary, live }));
-    const isFiltered = picked.length < this.#durable.segments.length;
-    const job = { table, inputs, blockRows, isFiltered, zstd, stop: this.#stop };
+    // A row that is live in one of them is not live in any other, so that only those with dead rows may hold its older forms.
+    const older = others.filter(({ live }) => live !== null).map(({ segment }) => segment.summary);
+    const forgets = below === null ? null : { horizon: below, others: older };
+    const job = { table, inputs, blockRows, isFiltered: others.length > 0, zstd, forgets, stop: this.#stop };
     const merged = await this.#durable.merge(this.#merger, job);
-    await this.#exclusive.run(async () => {
+    const isDone = await this.#exclusive.run(async () => {
+      // Older rows were applied meanwhile, be it by a replay: what is forgotten might have hidden them.
+      const holds = this.#now().horizon;
+      if (below !== null && (holds === null || compareHorizons(holds, below) < 0)) return false;
       const now = this.#durable.segments;
-      const others = now.filter(({ segment }) => picked.every((one) => one.segment !== segment));
+      const rest = now.filter(({ segment }) => picked.every((one) => one.segment !== segment));
       const live = merged === null ? null : await clearedSince(picked, now, merged, table);
       const added = merged === null ? [] : [{ segment: merged, live, damage: null }];
       const { table: known, positions } = this.#durable.manifest;
-      await this.#durable.commit({ table: known, positions, segments: [...others, ...added] });
+      await this.#durable.commit({ table: known, positions, segments: [...rest, ...added], purged: below });
+      return true;
     });
+    if (isDone) return;
+    if (merged !== null) await this.#durable.discard(merged);
+    throw new Fault('unavailable', 'older rows were applied while a merge forgot deletions');
   }
 
   /** Marks segments in which a block is wrong, so that everything but them goes on. False when there is none. */

@@ -8,12 +8,16 @@
  *   stamp    f64 ms, f64 low (counter × 2^32 + site × 2^24 + writer)
  *
  * A value's bytes: boolean u8, double f64, string and bytes themselves, every other type i64.
+ *
+ * Taken at a horizon, deletions with smaller stamps are not there: neither such tombstones (a row that is nothing else
+ * has no number), nor cells in state 2. So whoever has forgotten them and whoever has not hold the same.
  */
 
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Physical } from '@tidemark/schema/column-type';
 import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
+import { type Horizon, isBelow, laterHorizon } from './horizon.ts';
 import { cellKinds } from './memtable-source.ts';
 import { mergeSources } from './merge.ts';
 import { type Cells, NO_STAMP, type Rows } from './rows.ts';
@@ -28,13 +32,20 @@ export type PartitionDigest = {
   readonly tombstones: number;
   /** SHA-256 in hex. */
   readonly hash: string;
+  /** The horizon it was taken at; null: with all deletions. Others can be compared that were taken at the same. */
+  readonly horizon: Horizon | null;
 };
 
 /** Columns read together: bounds memory when there are thousands. */
 const COLUMNS_PER_PASS = 128;
 
-/** Memory: a block of each source. @throws {Fault} `corrupt`: stored bytes are wrong. */
-export async function digestOf(snapshot: Snapshot): Promise<PartitionDigest> {
+/**
+ * Memory: a block of each source.
+ * @param asked the horizon to take it at; where deletions are missing up to a later one, it is that
+ * @throws {Fault} `corrupt`: stored bytes are wrong.
+ */
+export async function digestOf(snapshot: Snapshot, asked: Horizon | null = null): Promise<PartitionDigest> {
+  const horizon = laterHorizon(asked, snapshot.purged);
   const rowDigest = new RowDigest();
   const columnDigests: ColumnDigest[] = [];
   const kinds = snapshot.table === null ? [] : [...cellKinds(snapshot.table)].sort((a, b) => a[0] - b[0]);
@@ -42,32 +53,58 @@ export async function digestOf(snapshot: Snapshot): Promise<PartitionDigest> {
   for (let first = 0; first === 0 || first < held.length; first += COLUMNS_PER_PASS) {
     const columns = new Map(held.slice(first, first + COLUMNS_PER_PASS));
     const digests = [...columns.keys()].map((id) => new ColumnDigest(id));
-    await readPass(snapshot, columns, (rows, from, to, firstNumber) => {
-      if (first === 0) rowDigest.add(rows, from, to);
-      for (const digest of digests) digest.add(rows, from, to, firstNumber);
+    let number = 0;
+    await readPass(snapshot, columns, (rows, from, to) => {
+      const told = numbered(rows, from, to, number, horizon);
+      number += told.count;
+      if (first === 0) rowDigest.add(rows, told);
+      for (const digest of digests) digest.add(rows, told);
     });
     columnDigests.push(...digests);
   }
-  return finish(rowDigest, columnDigests);
+  return { ...finish(rowDigest, columnDigests), horizon };
+}
+
+/** Rows `from … to` with the number each has; −1 for one that is not there at the horizon. */
+type Numbered = {
+  readonly from: number;
+  readonly numbers: Float64Array;
+  readonly count: number;
+  readonly horizon: Horizon | null;
+};
+
+function numbered(rows: Rows, from: number, to: number, first: number, horizon: Horizon | null): Numbered {
+  const numbers = new Float64Array(to - from);
+  let count = 0;
+  for (let row = from; row < to; row++) {
+    const isThere = rows.isLive(row) || tombMsAt(rows, row, horizon) !== NO_STAMP;
+    numbers[row - from] = isThere ? first + count++ : -1;
+  }
+  return { from, numbers, count, horizon };
+}
+
+/** NO_STAMP when the row has no tombstone, or none at the horizon. */
+function tombMsAt({ tombMs, tombLow }: Rows, row: number, horizon: Horizon | null): number {
+  if (tombMs === null) return NO_STAMP;
+  const isBeneath = horizon !== null && isBelow(tombMs[row]!, tombLow![row]!, horizon);
+  return isBeneath ? NO_STAMP : tombMs[row]!;
 }
 
 async function readPass(
   snapshot: Snapshot,
   columns: ReadonlyMap<number, Physical>,
-  take: (rows: Rows, from: number, to: number, firstNumber: number) => void,
+  take: (rows: Rows, from: number, to: number) => void,
 ): Promise<void> {
   const want = { columns, keys: true, stamps: true };
-  let number = 0;
   for await (const piece of mergeSources(snapshot.sources, { want, blockRows: snapshot.blockRows })) {
     const rows = piece.kind === 'rows' ? piece.rows : await piece.source.read(piece.block, want);
     const [from, to] = piece.kind === 'rows' ? [piece.from, piece.to] : [0, rows.rowCount];
-    take(rows, from, to, number);
-    number += to - from;
+    take(rows, from, to);
     await setImmediate();
   }
 }
 
-function finish(rows: RowDigest, columns: readonly ColumnDigest[]): PartitionDigest {
+function finish(rows: RowDigest, columns: readonly ColumnDigest[]): Omit<PartitionDigest, 'horizon'> {
   const hash = rows.hash;
   for (const column of columns) {
     if (column.cellCount === 0) continue;
@@ -85,16 +122,17 @@ class RowDigest {
   tombstoneCount = 0;
   readonly #writer = new ByteWriter();
 
-  add(rows: Rows, from: number, to: number): void {
+  add(rows: Rows, { from, numbers, horizon }: Numbered): void {
     const writer = this.#writer;
-    for (let row = from; row < to; row++) {
-      const tombMs = rows.tombMs === null ? NO_STAMP : rows.tombMs[row]!;
+    for (let row = from; row < from + numbers.length; row++) {
+      if (numbers[row - from] === -1) continue;
+      const tombMs = tombMsAt(rows, row, horizon);
       if (rows.isLive(row)) this.liveCount++;
       if (tombMs !== NO_STAMP) this.tombstoneCount++;
       writer.reserve(64 + rows.keys.lengths[row]!);
       writer.bytes(rows.keys, row);
       writer.stamp(rows.putMs[row]!, rows.putLow[row]!);
-      writer.stamp(tombMs, rows.tombLow === null ? 0 : rows.tombLow[row]!);
+      writer.stamp(tombMs, tombMs === NO_STAMP ? 0 : rows.tombLow![row]!);
     }
     this.hash.update(writer.take());
   }
@@ -110,12 +148,14 @@ class ColumnDigest {
     this.id = id;
   }
 
-  add(rows: Rows, from: number, to: number, firstNumber: number): void {
+  add(rows: Rows, { from, numbers, horizon }: Numbered): void {
     const cells = rows.columns.get(this.id);
     if (cells === undefined) return;
     const { presence } = cells.vector;
-    for (let row = from; row < to; row++) {
-      if (presence[row] !== CELL.absent) this.#addCell(rows, cells, row, firstNumber + row - from);
+    for (let i = 0; i < numbers.length; i++) {
+      const state = presence[from + i];
+      if (state === CELL.absent || (state === CELL.deleted && isForgotten(rows, cells, from + i, horizon))) continue;
+      this.#addCell(rows, cells, from + i, numbers[i]!);
     }
     this.#hash.update(shared.take());
   }
@@ -134,6 +174,10 @@ class ColumnDigest {
     this.valueCount++;
     writeValue(shared, vector, row);
   }
+}
+
+function isForgotten(rows: Rows, { ms, low }: Cells, row: number, horizon: Horizon | null): boolean {
+  return horizon !== null && isBelow((ms ?? rows.putMs)[row]!, (low ?? rows.putLow)[row]!, horizon);
 }
 
 function writeValue(writer: ByteWriter, vector: ColumnVector, row: number): void {

@@ -9,6 +9,7 @@ import { type Column, keyColumns, type Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import { ColumnFile } from './column-file.ts';
+import type { Horizon } from './horizon.ts';
 import { generationOf, type Manifest, readManifest } from './manifest.ts';
 import { fromRaw } from './raw-value.ts';
 import { boundFromHex, compareRaw, type RawValue } from './zone.ts';
@@ -61,6 +62,8 @@ export type PartitionReport = {
   readonly generation: number;
   readonly table: string | null;
   readonly positions: Readonly<Record<string, Position>>;
+  /** Deletions with smaller stamps may be missing; null: none is. */
+  readonly purged: Horizon | null;
   readonly rows: number;
   /** Rows of its segments that no other segment has anew: each key once, deleted rows among them. */
   readonly live: number;
@@ -114,6 +117,7 @@ export async function inspectPartition(disk: Disk, folder: string, verify: boole
     generation: manifest.generation,
     table: manifest.table?.name ?? null,
     positions: manifest.positions,
+    purged: manifest.purged ?? null,
     rows: segments.reduce((sum, segment) => sum + segment.rows, 0),
     live: segments.reduce((sum, segment) => sum + segment.live, 0),
     bytes: segments.reduce((sum, segment) => sum + segment.bytes, 0),

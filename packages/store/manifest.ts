@@ -53,6 +53,8 @@ const manifestShape = z.object({
   /** Origin site → the last position whose rows are in the segments. */
   positions: z.record(z.string(), z.object({ epoch: z.number().int(), seq: z.number().int() })),
   segments: z.array(segmentShape),
+  /** Deletions with smaller stamps may be missing in the segments (see `purge.ts`); left out while none is. */
+  purged: z.object({ ms: z.number().int(), counter: z.number().int() }).optional(),
 });
 
 export type SegmentFile = z.infer<typeof fileShape>;

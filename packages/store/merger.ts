@@ -8,12 +8,17 @@ import type { Table } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
 import { Fault } from '@tidemark/world/fault';
 import { BlockCache } from './block-cache.ts';
+import type { Horizon } from './horizon.ts';
 import { LiveBits } from './live-bits.ts';
 import type { SegmentSummary } from './manifest.ts';
 import { packingBy, type ZstdChoice } from './packing.ts';
+import { withoutForgotten } from './purge.ts';
 import { Segment } from './segment.ts';
 import { writeSegment } from './segment-writer.ts';
 import { SelectedSource } from './selected-source.ts';
+
+/** Memory for the keys of segments that are only looked into. */
+const OTHERS_BYTES_MAX = 32 * 1024 * 1024;
 
 /** Plain data: it can be handed to another thread, which then shares the live bits and the stop. */
 export type MergeJob = {
@@ -27,6 +32,8 @@ export type MergeJob = {
   readonly blockRows: number;
   readonly isFiltered: boolean;
   readonly zstd: ZstdChoice;
+  /** Deletions below the horizon are left out of rows that no other segment with dead rows holds; null: none is. */
+  readonly forgets: { readonly horizon: Horizon; readonly others: readonly SegmentSummary[] } | null;
   /** Once its first element is not 0, the merge ends as soon as it has written the column it is at. */
   readonly stop: Int32Array;
 };
@@ -57,21 +64,40 @@ export class OwnThreadMerger implements Merger {
 /** What every merger does. @param turn called between the columns of each block @throws as `Merger.merge` */
 export async function mergeSegments(
   disk: Disk,
-  { inputs, stop, zstd, ...job }: MergeJob,
+  { inputs, stop, zstd, forgets, ...job }: MergeJob,
   turn: () => Promise<void>,
 ): Promise<SegmentSummary | null> {
   const { folder, table } = job;
-  const sources = await Promise.all(
+  const picked = await Promise.all(
     inputs.map(async ({ summary, live }) => {
       // Merges read each block once and hold none of them.
       const segment = await Segment.open(disk, folder, summary, table.key, new BlockCache(0));
       const bits = live === null ? null : new LiveBits(live.bits, live.rowCount, live.deadCount);
-      return SelectedSource.live({ segment, live: bits, damage: null });
+      return { segment, live: bits, damage: null };
     }),
   );
   const pause = async (): Promise<void> => {
     await turn();
     if (Atomics.load(stop, 0) !== 0) throw new Fault('unavailable', `${folder}/${job.name}: the merge was stopped`);
   };
+  const sources =
+    forgets === null
+      ? await Promise.all(picked.map((one) => SelectedSource.live(one)))
+      : await withoutForgotten(picked, {
+          table,
+          pause,
+          ...forgets,
+          others: await openOthers(disk, job, forgets.others),
+        });
   return writeSegment({ ...job, disk, sources, packingOf: packingBy(zstd, table, true), pause });
+}
+
+/** Keys are looked for in them one by one, so that their blocks are held for a while. */
+function openOthers(
+  disk: Disk,
+  { folder, table }: Pick<MergeJob, 'folder' | 'table'>,
+  others: readonly SegmentSummary[],
+): Promise<Segment[]> {
+  const cache = new BlockCache(OTHERS_BYTES_MAX);
+  return Promise.all(others.map((summary) => Segment.open(disk, folder, summary, table.key, cache)));
 }

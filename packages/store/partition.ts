@@ -15,6 +15,7 @@ import { Compactor } from './compactor.ts';
 import { digestOf, type PartitionDigest } from './digest.ts';
 import { Exclusive } from './exclusive.ts';
 import { resolve } from './flush.ts';
+import { compareHorizons, type Horizon, laterHorizon } from './horizon.ts';
 import type { LiveSegment } from './live-segment.ts';
 import type { Memtable } from './memtable.ts';
 import { MemtableSource } from './memtable-source.ts';
@@ -26,6 +27,7 @@ import type { RowState, StoredRow } from './row-value.ts';
 import { SegmentSet } from './segment-set.ts';
 import type { Snapshot } from './snapshot.ts';
 import { blockRowsFor, DEFAULTS, type StoreOptions } from './store-options.ts';
+import { Unflushed } from './unflushed.ts';
 
 export type { StoreOptions } from './store-options.ts';
 
@@ -39,6 +41,8 @@ export class Partition {
   #table: Table | null;
   readonly #positions: Map<string, Position>;
   readonly #memtables: Memtables;
+  readonly #unflushed = new Unflushed();
+  #horizon: Horizon | null = null;
   /** Flushes and changes of the manifest, one at a time. */
   readonly #exclusive = new Exclusive();
   readonly #compactor: Compactor;
@@ -63,7 +67,8 @@ export class Partition {
     this.#memtables = new Memtables(options.memtableBytesMax);
     this.#reads = new PointReads(durable, this.#memtables);
     this.#compactor = new Compactor(durable, this.#exclusive, merger, () => {
-      return { table: this.#table, blockRows: blockRowsFor(this.#table, options), zstd: options.zstd };
+      const horizon = this.#unflushed.bounded(this.#horizon);
+      return { table: this.#table, blockRows: blockRowsFor(this.#table, options), zstd: options.zstd, horizon };
     });
   }
 
@@ -122,15 +127,37 @@ export class Partition {
   apply(batch: RowBatch, stamp: Stamp, origin: string, at: Position): boolean {
     if (this.#table === null) throw new Error(`partition ${this.path}: rows before a schema`);
     if (comparePositions(at, this.position(origin)) <= 0) return false;
+    this.#unflushed.note(stamp);
     this.#memtables.apply(batch, stamp);
     this.#positions.set(origin, at);
     return true;
   }
 
-  /** Merges a batch once more whose position has been applied already: a replay. @throws as `apply`. */
-  applyAgain(batch: RowBatch, stamp: Stamp): void {
+  /**
+   * Merges a batch once more whose position has been applied already: a replay. One that deletions may be missing of is
+   * passed over, as it might bring back what they hide.
+   * @returns false when it was passed over
+   * @throws as `apply`
+   */
+  applyAgain(batch: RowBatch, stamp: Stamp): boolean {
     if (this.#table === null) throw new Error(`partition ${this.path}: rows before a schema`);
+    if (this.purged !== null && compareHorizons(stamp, this.purged) < 0) return false;
+    this.#unflushed.note(stamp);
     this.#memtables.apply(batch, stamp);
+    return true;
+  }
+
+  /**
+   * Every member has applied everything with a smaller stamp: deletions below it may be forgotten when segments are
+   * merged. An earlier one than before changes nothing.
+   */
+  forgetBelow(horizon: Horizon): void {
+    this.#horizon = laterHorizon(this.#horizon, horizon);
+  }
+
+  /** Deletions with smaller stamps may be missing in the segments; null: none is. */
+  get purged(): Horizon | null {
+    return this.#durable.purged;
   }
 
   /** Notes a record that has no rows for this table. */
@@ -188,17 +215,19 @@ export class Partition {
     const table = this.#table;
     const positions = new Map(this.#positions);
     const segments = this.#durable.pin();
+    const { purged } = this;
     const blockRows = blockRowsFor(table, this.#options);
     const memtables = await Promise.all(frozen.map((memtable) => MemtableSource.open(memtable, blockRows)));
     const sources = [...segments.map(({ segment }) => segment), ...memtables];
-    return { table, positions, sources, segments, memtables, blockRows, release: () => this.#durable.unpin(segments) };
+    const release = (): void => this.#durable.unpin(segments);
+    return { table, positions, sources, segments, memtables, purged, blockRows, release };
   }
 
-  /** What it holds, in figures and a hash that depend on the content only. */
-  async digest(): Promise<PartitionDigest> {
+  /** What it holds, in figures and a hash that depend on the content only. @param horizon as `digestOf` */
+  async digest(horizon: Horizon | null = null): Promise<PartitionDigest> {
     const snapshot = await this.snapshot();
     try {
-      return await digestOf(snapshot);
+      return await digestOf(snapshot, horizon);
     } finally {
       snapshot.release();
     }
@@ -232,6 +261,17 @@ export class Partition {
 
   async #flush(): Promise<void> {
     this.#memtables.freeze(false);
+    this.#unflushed.begin();
+    let isWritten = false;
+    try {
+      await this.#flushFrozen();
+      isWritten = true;
+    } finally {
+      this.#unflushed.end(isWritten);
+    }
+  }
+
+  async #flushFrozen(): Promise<void> {
     const table = this.#table;
     const positions = Object.fromEntries(this.#positions);
     const { manifest } = this.#durable;

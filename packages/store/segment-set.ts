@@ -6,6 +6,7 @@ import type { Disk } from '@tidemark/world/disk';
 import { isFault } from '@tidemark/world/fault';
 import type { BlockCache } from './block-cache.ts';
 import { FORMAT_VERSION } from './column-file.ts';
+import { type Horizon, laterHorizon } from './horizon.ts';
 import { liveName, writeLive } from './live-file.ts';
 import type { LiveSegment } from './live-segment.ts';
 import {
@@ -27,6 +28,8 @@ export type NextManifest = {
   readonly table: Table | null;
   readonly positions: Record<string, Position>;
   readonly segments: readonly LiveSegment[];
+  /** Where deletions up to a horizon were left out of the segments; null: where they were not left out before. */
+  readonly purged?: Horizon | null;
 };
 
 export class SegmentSet {
@@ -67,6 +70,11 @@ export class SegmentSet {
     return this.#manifest;
   }
 
+  /** Deletions with smaller stamps may be missing in the segments; null: none is. */
+  get purged(): Horizon | null {
+    return this.#manifest.purged ?? null;
+  }
+
   get segments(): readonly LiveSegment[] {
     return this.#segments;
   }
@@ -101,6 +109,11 @@ export class SegmentSet {
     return this.#made(job.table, (name) => merger.merge({ ...job, folder: this.#folder, name }));
   }
 
+  /** Takes back what was written, before a manifest named it. */
+  async discard({ summary }: Segment): Promise<void> {
+    await this.#disk.remove(`${this.#folder}/${summary.name}`);
+  }
+
   async #made(table: Table, make: (name: string) => Promise<SegmentSummary | null>): Promise<Segment | null> {
     const name = segmentName(this.#nextSegment++);
     try {
@@ -121,12 +134,13 @@ export class SegmentSet {
   async commit(next: NextManifest): Promise<void> {
     const generation = ++this.#generation;
     const { table, positions } = next;
+    const purged = laterHorizon(this.purged, next.purged ?? null);
     const head = { format: FORMAT_VERSION, generation, nextSegment: this.#nextSegment, table, positions };
     let manifest: Manifest;
     try {
       const segments: SegmentEntry[] = [];
       for (const entry of next.segments) segments.push(await this.#entryOf(entry, generation));
-      manifest = { ...head, segments };
+      manifest = { ...head, segments, ...(purged === null ? {} : { purged }) };
       await writeManifest(this.#disk, this.#folder, manifest);
     } catch (error) {
       if (isFault(error, 'unavailable')) await this.#takeBack(generation, next.segments);

@@ -12,8 +12,9 @@ import { decodeBlock } from './block-decoder.ts';
 import { compareBytes, prefixOf } from './bytes.ts';
 import { type BytesChunk, type Chunk, rawOfChunk, stateOf } from './chunk.ts';
 import { vectorOf } from './chunk-vector.ts';
-import { ColumnFile } from './column-file.ts';
+import { type Block, ColumnFile } from './column-file.ts';
 import { HeldFile } from './held-file.ts';
+import { type Horizon, isBelow } from './horizon.ts';
 import { joinKeys } from './key-columns.ts';
 import { KeyFilter } from './key-filter.ts';
 import { keyKindsOf, numberPlace, rowOfBytes, rowOfKey } from './key-search.ts';
@@ -368,6 +369,28 @@ export class Segment implements Source {
   /** True when a row of the block has a tombstone. */
   async hasTombs(block: number): Promise<boolean> {
     return ((await this.#flags.open()).block(block)?.stampMin ?? null) !== null;
+  }
+
+  /**
+   * Columns with cells in a block that say only that they were deleted, told by footers; null when neither these nor a
+   * tombstone of the block can be below the horizon.
+   */
+  async deletions(block: number, horizon: Horizon): Promise<number[] | null> {
+    const isOf = (stored: Block | undefined): boolean =>
+      stored !== undefined && stored.stampMin !== null && isBelow(...stored.stampMin, horizon);
+    const columns: number[] = [];
+    for (const id of this.kinds.keys()) {
+      const stored = (await this.#byColumn.get(id)!.open()).block(block);
+      if ((stored?.deleted ?? 0) > 0 && isOf(stored)) columns.push(id);
+    }
+    return columns.length === 0 && !isOf((await this.#flags.open()).block(block)) ? null : columns;
+  }
+
+  /** Rows of a block that are tombstones only, every one of them below the horizon; 0 when one is not. */
+  async forgettable(block: number, horizon: Horizon): Promise<number> {
+    const stored = (await this.#flags.open()).block(block);
+    const max = stored?.stampMax ?? null;
+    return max !== null && isBelow(...max, horizon) ? stored!.deleted : 0;
   }
 
   /** No stamp in it is larger, [ms, low]; null when it has none. Told by the files' footers. */

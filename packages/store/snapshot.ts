@@ -2,6 +2,7 @@
 
 import type { Position } from '@tidemark/schema/position';
 import type { Table } from '@tidemark/schema/table';
+import type { Horizon } from './horizon.ts';
 import type { LiveSegment } from './live-segment.ts';
 import type { MemtableSource } from './memtable-source.ts';
 import type { Source } from './source.ts';
@@ -15,6 +16,8 @@ export type Snapshot = {
   readonly sources: readonly Source[];
   readonly segments: readonly LiveSegment[];
   readonly memtables: readonly MemtableSource[];
+  /** Deletions with smaller stamps may be missing in the segments; null: none is. */
+  readonly purged: Horizon | null;
   /** Rows of a merged piece at most. */
   readonly blockRows: number;
   /** Lets the segments go; once. */
