@@ -82,28 +82,35 @@ function forgetful(all: readonly Weight[], whole: readonly Weight[], rows: numbe
   return whole.filter((one) => one.dead + one.forgettable > 0).map((one) => all.indexOf(one));
 }
 
+/** Keys looked for between two turns of others. */
+const KEYS_PER_TURN = 1_024;
+
 /**
  * The live bits of a merged segment: rows whose bits were cleared in what it was made of since it was begun are not live
- * in it either. Null: all are.
+ * in it either. Null: all are. @param turn called so that others have theirs
  */
 export async function clearedSince(
   inputs: readonly LiveSegment[],
   now: readonly LiveSegment[],
   merged: Segment,
   table: Table,
+  turn: () => Promise<void>,
 ): Promise<LiveBits | null> {
   const rows: number[] = [];
+  let looked = 0;
   for (const { segment, live: then } of inputs) {
     const live = now.find((one) => one.segment === segment)!.live;
     if (live === null || live === then) continue;
     for (const [block, { rowCount }] of segment.blocks.entries()) {
       const from = segment.firstRows[block]!;
-      if (live.allLive(from, from + rowCount)) continue;
+      if (!live.clearedSince(then, from, from + rowCount)) continue;
+      await turn();
       const keys = (await segment.read(block, KEYS_ONLY)).keys;
       for (let row = 0; row < rowCount; row++) {
         if (live.isLive(from + row) || then?.isLive(from + row) === false) continue;
         const found = await merged.find(new KeyToFind(table, new Uint8Array(keys.bytesAt(row))));
         if (found !== -1) rows.push(found);
+        if (++looked % KEYS_PER_TURN === 0) await turn();
       }
     }
   }

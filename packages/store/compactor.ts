@@ -1,5 +1,6 @@
 /** Merges a partition's segments beside its other work; `compact.ts` says which. */
 
+import { setImmediate } from 'node:timers/promises';
 import type { Table } from '@tidemark/schema/table';
 import { Fault, isFault } from '@tidemark/world/fault';
 import { clearedSince, forgettableRows, pickCompaction, weightOf } from './compact.ts';
@@ -120,7 +121,7 @@ export class Compactor {
       if (below !== null && (holds === null || compareHorizons(holds, below) < 0)) return false;
       const now = this.#durable.segments;
       const rest = now.filter(({ segment }) => picked.every((one) => one.segment !== segment));
-      const live = merged === null ? null : await clearedSince(picked, now, merged, table);
+      const live = merged === null ? null : await clearedSince(picked, now, merged, table, () => setImmediate());
       const added = merged === null ? [] : [{ segment: merged, live, damage: null }];
       const { table: known, positions } = this.#durable.manifest;
       await this.#durable.commit({ table: known, positions, segments: [...rest, ...added], purged: below });

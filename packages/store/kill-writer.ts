@@ -1,15 +1,19 @@
 /**
  * What `kills.test.ts` kills: a process that writes a partition as fast as it can and says which positions are durable.
  * Arguments: the folder on disk, a seed, how many records there are in all. It goes on from where it finds the partition.
+ * With an odd seed another thread merges, and what it has under way is killed with it.
  */
 
 import { NodeDisk } from '@tidemark/world/node-disk';
 import { integerBetween, SeededRandom } from '@tidemark/world/random';
 import { applyWrite, randomWrites, TABLE } from './arbitraries.ts';
 import { Partition } from './partition.ts';
+import { ThreadMerger } from './thread-merger.ts';
 
 const [root, seed, count] = process.argv.slice(2);
-const partition = await Partition.open(new NodeDisk(root!), 'kills', { blockRows: 64 });
+const disk = new NodeDisk(root!);
+await using merger = Number(seed) % 2 === 1 ? ThreadMerger.of(disk, 1, 0) : null;
+const partition = await Partition.open(disk, 'kills', { blockRows: 64, merger });
 partition.setTable(TABLE);
 const act = new SeededRandom(process.pid);
 for (const write of randomWrites(new SeededRandom(Number(seed)), Number(count), 40, 400)) {

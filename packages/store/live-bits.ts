@@ -31,6 +31,13 @@ export class LiveBits {
     return true;
   }
 
+  /** False when the bits of rows `from … to` are as in `then`, where null stands for all live. Looks at whole bytes. */
+  clearedSince(then: LiveBits | null, from: number, to: number): boolean {
+    const end = Math.min((to + 7) >> 3, this.bits.length);
+    for (let at = from >> 3; at < end; at++) if (this.bits[at] !== (then?.bits[at] ?? 0xff)) return true;
+    return false;
+  }
+
   /** Those of the rows `from … to` that are live, counted from `from`. */
   rows(from: number, to: number): Uint32Array {
     const rows = new Uint32Array(to - from + 1);

@@ -6,6 +6,7 @@
 import type { Log } from '@tidemark/log/log';
 import type { Position } from '@tidemark/schema/position';
 import type { Keyspace } from '@tidemark/schema/table';
+import type { Merger } from '@tidemark/store/merger';
 import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
 import { isFault } from '@tidemark/world/fault';
@@ -39,6 +40,7 @@ export type KeyspaceApplierParts = {
   readonly site: string;
   readonly log: Log;
   readonly disk: Disk;
+  readonly merger?: Merger | null;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onFatal: (error: unknown) => void;

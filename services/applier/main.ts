@@ -5,6 +5,7 @@ import type { JobKinds } from '@tidemark/jobs/jobs-http';
 import type { Log } from '@tidemark/log/log';
 import { comparePositions, type Position } from '@tidemark/schema/position';
 import type { Keyspace } from '@tidemark/schema/table';
+import type { Merger } from '@tidemark/store/merger';
 import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
 import { Fault } from '@tidemark/world/fault';
@@ -27,6 +28,8 @@ export type ApplierParts = {
   readonly log: Log;
   /** The site's data folder. */
   readonly disk: Disk;
+  /** Merges the segments of column files elsewhere; left out or null, this thread does. */
+  readonly merger?: Merger | null;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Names comparisons; chance from the machine when it is left out. */

@@ -1,6 +1,7 @@
 /** Opens a keyspace's column files; those that hold records beyond a cut, or were being discarded, are begun anew. */
 
 import type { Keyspace } from '@tidemark/schema/table';
+import type { Merger } from '@tidemark/store/merger';
 import type { Disk } from '@tidemark/world/disk';
 import type { Logger } from '@tidemark/world/logger';
 import type { Tick } from './as-of.ts';
@@ -12,6 +13,7 @@ import { type Cut, Succession } from './succession.ts';
 export type OpenParts = {
   readonly cluster: string;
   readonly disk: Disk;
+  readonly merger?: Merger | null;
   readonly logger: Logger;
 };
 
@@ -31,7 +33,7 @@ export type OpenStores = {
  * @throws {Fault} `corrupt`: column files or checkpoint are wrong, or another cluster's. `unavailable`: disk full.
  */
 export async function openStores(
-  { disk, cluster, logger }: OpenParts,
+  { disk, merger = null, cluster, logger }: OpenParts,
   given: Keyspace,
   cuts: readonly (readonly Cut[])[],
   asOf: Tick | null,
@@ -44,7 +46,7 @@ export async function openStores(
   const note = await readNote(disk, given.name);
   let floor = note?.floor ?? null;
   if (note?.discarding !== true) {
-    const stores = await Stores.open(disk, newest);
+    const stores = await Stores.open(disk, newest, merger);
     const beyond = beyondCut(stores, successions);
     // What lay beyond may have been in memory only; what readers were told of it they were told all the same.
     if (beyond === null)
@@ -55,5 +57,5 @@ export async function openStores(
   }
   const known = successions.map((succession) => succession.cuts);
   await discardStores(disk, given, known, floor ?? { positions: [], asOf: null });
-  return { checkpoint: null, stores: await Stores.open(disk, given), successions, floor };
+  return { checkpoint: null, stores: await Stores.open(disk, given, merger), successions, floor };
 }

@@ -40,7 +40,7 @@ export class Scratch implements AsyncDisposable {
   }
 
   async #open(table: Table): Promise<TableStore> {
-    const store = await openTable(this.#disk, this.#folder(table.name), table, this.#stores.keyspace.partitions);
+    const store = await openTable(this.#disk, null, this.#folder(table.name), table, this.#stores.keyspace.partitions);
     this.#tables.set(table.name, store);
     return store;
   }

@@ -5,6 +5,7 @@ import { decodeMutate } from '@tidemark/schema/mutate';
 import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/schema/position';
 import { RowBatch } from '@tidemark/schema/row-batch';
 import { type Keyspace, siteNamed, type Table, tableById } from '@tidemark/schema/table';
+import type { Merger } from '@tidemark/store/merger';
 import { Partition } from '@tidemark/store/partition';
 import type { Disk } from '@tidemark/world/disk';
 import { Fault, messageOf } from '@tidemark/world/fault';
@@ -13,13 +14,19 @@ import { Fault, messageOf } from '@tidemark/world/fault';
 export type TableStore = { readonly table: Table; readonly partitions: readonly Partition[] };
 
 /**
- * Opens, or makes, the partitions of one table in a folder.
+ * Opens, or makes, the partitions of one table in a folder. `merger` merges their segments; null: this thread does.
  * @throws {Fault} `corrupt`: stored bytes are wrong. `unavailable`: disk full.
  */
-export async function openTable(disk: Disk, folder: string, table: Table, count: number): Promise<TableStore> {
+export async function openTable(
+  disk: Disk,
+  merger: Merger | null,
+  folder: string,
+  table: Table,
+  count: number,
+): Promise<TableStore> {
   const partitions: Partition[] = [];
   for (let partition = 0; partition < count; partition++) {
-    const store = await Partition.open(disk, `${folder}/${partition}`);
+    const store = await Partition.open(disk, `${folder}/${partition}`, { merger });
     if (JSON.stringify(store.table) !== JSON.stringify(table)) store.setTable(table);
     partitions.push(store);
   }
@@ -31,6 +38,7 @@ const ADVANCES_MAX = 4_096;
 
 export class Stores {
   readonly #disk: Disk;
+  readonly #merger: Merger | null;
   #keyspace: Keyspace;
   readonly #tables = new Map<number, TableStore>();
   /** Decoding and applying are one synchronous step, so that all readers share one batch. */
@@ -38,22 +46,23 @@ export class Stores {
   /** By partition: whether rows were applied, and how many records without rows, since `unchanged`. */
   readonly #changed: { rows: boolean; advances: number }[];
 
-  private constructor(disk: Disk, keyspace: Keyspace) {
+  private constructor(disk: Disk, keyspace: Keyspace, merger: Merger | null) {
     this.#disk = disk;
+    this.#merger = merger;
     this.#keyspace = keyspace;
     this.#changed = Array.from({ length: keyspace.partitions }, () => ({ rows: false, advances: 0 }));
   }
 
   /** @throws {Fault} `corrupt`: stored bytes are wrong. `unavailable`: disk full. */
-  static async open(disk: Disk, keyspace: Keyspace): Promise<Stores> {
-    const stores = new Stores(disk, keyspace);
+  static async open(disk: Disk, keyspace: Keyspace, merger: Merger | null): Promise<Stores> {
+    const stores = new Stores(disk, keyspace, merger);
     for (const table of keyspace.tables) await stores.#open(table);
     return stores;
   }
 
   async #open(table: Table): Promise<void> {
     const { name, partitions } = this.#keyspace;
-    this.#tables.set(table.id, await openTable(this.#disk, `${name}/${table.name}`, table, partitions));
+    this.#tables.set(table.id, await openTable(this.#disk, this.#merger, `${name}/${table.name}`, table, partitions));
   }
 
   /** A table that came later has seen, without rows, whatever the other tables have seen. */

@@ -1,11 +1,13 @@
 /** The machine's own world, and the one place that knows which engine stands behind an address. */
 
+import { availableParallelism } from 'node:os';
 import type { Board } from '@tidemark/control/board';
 import { FileBoard } from '@tidemark/control/file-board';
 import { RedisBoard } from '@tidemark/control/redis-board';
 import { KafkaLog } from '@tidemark/log/kafka-log';
 import type { Log } from '@tidemark/log/log';
 import { SqliteLog } from '@tidemark/log/sqlite-log';
+import { ThreadMerger } from '@tidemark/store/thread-merger';
 import type { Clock } from '@tidemark/world/clock';
 import { type Logger, SILENT } from '@tidemark/world/logger';
 import { HttpNetwork } from '@tidemark/world/network';
@@ -17,6 +19,9 @@ import type { Config } from './config.ts';
 import { listen } from './http.ts';
 import type { SiteWorld } from './world.ts';
 
+/** Merges under way at a time: each takes a core, and memory for a block of each of its segments. */
+const MERGES_MAX = 2;
+
 export type MachineOptions = { readonly logger?: Logger; readonly clock?: Clock };
 
 export function machineWorld(
@@ -25,17 +30,25 @@ export function machineWorld(
 ): SiteWorld {
   const { cluster, site, sites, appendTimeoutMs } = config;
   const random = new SystemRandom();
+  const disk = new NodeDisk(config.data);
   const parts: EngineParts = { cluster, site, appendTimeoutMs, clock, random, logger };
   return {
     clock,
     random,
     logger,
-    disk: new NodeDisk(config.data),
+    disk,
+    merger: mergerOn(disk),
     network: new HttpNetwork(),
     openLog: (name) => openLog(sites.get(name)!.log, name === site ? 'owner' : 'reader', parts),
     openBoard: (name) => openBoard(sites.get(name)!.board, name, parts),
     serve: (app) => listen(app, config.listen),
   };
+}
+
+/** With a core to spare segments are merged on other threads; without one, that would only cost memory. */
+function mergerOn(disk: NodeDisk): ThreadMerger | null {
+  const spare = availableParallelism() - 1;
+  return spare === 0 ? null : ThreadMerger.of(disk, Math.min(spare, MERGES_MAX));
 }
 
 type EngineParts = {

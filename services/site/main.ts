@@ -83,7 +83,8 @@ class Site {
   /** Puts the parts together; `stack` holds what was opened so far, in order. @returns where HTTP is */
   async open(stack: AsyncDisposableStack): Promise<string> {
     const { cluster, site, sites, roles, data } = this.#config;
-    const { disk, clock, logger } = this.#world;
+    const { disk, merger, clock, logger } = this.#world;
+    stack.use(merger);
     stack.use(await takeDataFolder(disk, data, { cluster, site }));
     const opened = await openEngines(stack, this.#world, site, [...sites.keys()]);
     const loopLag = stack.use(new LoopLag(clock));

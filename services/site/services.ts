@@ -31,7 +31,7 @@ export type Services = {
 
 export type ServicesParts = {
   readonly config: Config;
-  readonly world: Pick<SiteWorld, 'clock' | 'random' | 'logger' | 'disk'>;
+  readonly world: Pick<SiteWorld, 'clock' | 'random' | 'logger' | 'disk' | 'merger'>;
   readonly log: Log;
   readonly remotes: ReadonlyMap<string, Log>;
   /** On which sites are found by name. */
@@ -46,7 +46,7 @@ export type ServicesParts = {
 export function makeServices(parts: ServicesParts): Services {
   const { config, world, log, remotes, network, urlOf, keyspaces, watchdog, onFatal } = parts;
   const { cluster, site, roles, memtableBytesMax, pendingBytesMax, requestTimeoutMs } = config;
-  const { disk, clock, random, logger } = world;
+  const { disk, merger, clock, random, logger } = world;
   const common = { cluster, site, disk, log, clock, random, logger, onFatal };
   const registerValue = (keyspace: string): RegisterValue | null => watchdog().registers.current(keyspace);
   const reigns = (keyspace: string): readonly Reign[] | null => registerValue(keyspace)?.reigns ?? null;
@@ -76,6 +76,7 @@ export function makeServices(parts: ServicesParts): Services {
   };
   const applierParts = {
     ...common,
+    merger,
     primaryOf: (name: string) => keyspaces().primaryOf(name),
     primaryUrl,
     onStuck: (keyspace: string, origin: string, partition: number, at: Position) =>

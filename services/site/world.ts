@@ -2,6 +2,7 @@
 
 import type { Board } from '@tidemark/control/board';
 import type { Log } from '@tidemark/log/log';
+import type { Merger } from '@tidemark/store/merger';
 import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
 import type { Logger } from '@tidemark/world/logger';
@@ -15,6 +16,8 @@ export type SiteWorld = {
   readonly logger: Logger;
   /** The site's data folder. */
   readonly disk: Disk;
+  /** Merges the segments of column files elsewhere; null: the site's own thread does. */
+  readonly merger: (Merger & AsyncDisposable) | null;
   readonly network: Network;
   /** Opens a site's log: this one's own to write, another's to read. One that is not there yet is `unavailable`. */
   openLog(site: string): Promise<Log>;

@@ -1,16 +1,18 @@
-/** `npm run bench [pipeline|store|exports]`: how fast it is, beside what else could be used. The last line printed is JSON. */
+/** `npm run bench [pipeline|store|merging|exports]`: how fast it is, beside what else could be used. The last line printed is JSON. */
 
 import { Reaper } from '@tidemark/dev/reaper';
 import { messageOf } from '@tidemark/world/fault';
 import { checkExports } from './exports.ts';
+import { merging } from './merging.ts';
 import { MEASURES, type Measure, pipeline } from './pipeline.ts';
 import { parseStoreWords, rerunOnOneCore, STORE_USAGE, store } from './store.ts';
 
-const USAGE = `npm run bench -- [pipeline] [--quick] [--only ${MEASURES.join(',')}]\n  or ${STORE_USAGE}\n  or npm run bench exports`;
+const USAGE = `npm run bench -- [pipeline] [--quick] [--only ${MEASURES.join(',')}]\n  or ${STORE_USAGE}\n  or npm run bench merging\n  or npm run bench exports`;
 
 try {
   const words = process.argv.slice(2);
   if (words[0] === 'store') await runStore(words.slice(1));
+  else if (words[0] === 'merging') await runMerging();
   else if (words[0] === 'exports') await runExports();
   else await runPipeline(words);
 } catch (error) {
@@ -27,6 +29,11 @@ async function runStore(words: readonly string[]): Promise<void> {
   }
   await using reaper = Reaper.start();
   process.stdout.write(`${JSON.stringify(await store(options, reaper))}\n`);
+}
+
+async function runMerging(): Promise<void> {
+  await using reaper = Reaper.start();
+  process.stdout.write(`${JSON.stringify(await merging(reaper))}\n`);
 }
 
 async function runExports(): Promise<void> {

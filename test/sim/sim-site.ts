@@ -144,6 +144,7 @@ export class SimSite {
       random: new SeededRandom(random.seedOf(`process ${this.name} ${++this.#starts}`)),
       logger,
       disk: new ProcessDisk(process, disk),
+      merger: null,
       network: new SimNetwork(exchange, process, this.name),
       openLog: async (to) => new ProcessLog(way(to), new SimLog(this.#world.site(to).store, to)),
       openBoard: async (to) => new ProcessBoard(way(to), new SimBoard(this.#world.site(to).board)),

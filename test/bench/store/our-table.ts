@@ -72,12 +72,16 @@ export class OurTable {
   /** Decodes and applies records, with the flushes that become due; nothing else is done between them. */
   async apply(bodies: Iterable<MutateBody>): Promise<void> {
     for (const body of bodies) {
-      decodeMutate(body, this.#table, this.#batch);
-      const seq = this.#seq++;
-      const stamp = { ms: FIRST_MS + seq, counter: 0, site: 1, writer: 1 };
-      this.partition.apply(this.#batch, stamp, ORIGIN, { epoch: 1, seq });
+      this.applyOne(body);
       if (this.partition.needsFlush) await this.partition.flush();
     }
+  }
+
+  applyOne(body: MutateBody): void {
+    decodeMutate(body, this.#table, this.#batch);
+    const seq = this.#seq++;
+    const stamp = { ms: FIRST_MS + seq, counter: 0, site: 1, writer: 1 };
+    this.partition.apply(this.#batch, stamp, ORIGIN, { epoch: 1, seq });
   }
 
   /** The one row of a scan that has one, values with commas between. */

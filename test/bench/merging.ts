@@ -1,0 +1,152 @@
+/**
+ * `npm run bench merging`: what applying feels of a merge beside it, on the applier's own thread and on another. Needs a
+ * second core to say anything. docs/performance.md has what it printed.
+ */
+
+import { rm } from 'node:fs/promises';
+import { availableParallelism, cpus } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import type { Reaper } from '@tidemark/dev/reaper';
+import type { Merger } from '@tidemark/store/merger';
+import { ThreadMerger } from '@tidemark/store/thread-merger';
+import { NodeDisk } from '@tidemark/world/node-disk';
+import { type Figure, figureOf, print } from './measure.ts';
+import { digits } from './store/contest.ts';
+import { Flights, streamWrite } from './store/flights.ts';
+import { bodiesOf, OurTable } from './store/our-table.ts';
+
+/** Rows of the segments that are merged, and how many there are. */
+const ROWS = 1_000_000;
+const SEGMENTS = 4;
+/** Rows that are applied over and over meanwhile, so that memory stays as it is. */
+const APPLIED_ROWS = 16_384 * 16;
+/** Writes of the run with flushes in it, and the memory that makes one due. */
+const STREAM_ROWS = 2_000_000;
+const MEMTABLE_BYTES = 8 * 1024 * 1024;
+const RUNS = 3;
+
+type Mode = 'no merge' | 'own thread' | 'another thread';
+const MODES: readonly Mode[] = ['no merge', 'own thread', 'another thread'];
+
+/** What applying reached: rows a second, and its longest wait between two records, in ms; how long it took in all. */
+type Applied = { readonly rate: number; readonly longestMs: number; readonly ms: number };
+
+export async function merging(reaper: Reaper): Promise<object> {
+  print(`merging beside applying, on ${availableParallelism()} of ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`);
+  const flights = await Flights.load(Math.max(ROWS, STREAM_ROWS));
+  const folder = await reaper.scratchFolder('merging');
+  const one = await compared(
+    `applying during one merge of ${SEGMENTS} segments, ${ROWS.toLocaleString('en')} rows`,
+    (mode) => besideOneMerge(join(folder, 'one'), flights, mode),
+  );
+  const many = await compared(
+    `${STREAM_ROWS.toLocaleString('en')} writes, flushed at ${MEMTABLE_BYTES >> 20} MiB, merged as it comes`,
+    (mode) => besideMany(join(folder, 'many'), flights, mode),
+  );
+  return { bench: 'merging', one, many };
+}
+
+async function compared(what: string, run: (mode: Mode) => Promise<Applied>): Promise<object> {
+  const all = new Map(MODES.map((mode) => [mode, [] as Applied[]]));
+  for (let round = -1; round < RUNS; round++) {
+    for (const mode of MODES) {
+      const applied = await run(mode);
+      if (round >= 0) all.get(mode)!.push(applied);
+    }
+  }
+  print(what);
+  const closing: Record<string, object> = {};
+  for (const [mode, runs] of all) {
+    const of = (pick: (applied: Applied) => number): Figure => figureOf(runs.map(pick));
+    const [rate, longestMs, ms] = [of((a) => a.rate), of((a) => a.longestMs), of((a) => a.ms)];
+    const words = [`${inWords(rate)} rows/s`, `longest wait ${inWords(longestMs)} ms`, `in all ${inWords(ms)} ms`];
+    print(`  ${mode.padEnd(15)} ${words.join(', ')}`);
+    closing[mode] = { rate: Math.round(rate.median), longestMs: longestMs.median, ms: ms.median };
+  }
+  return closing;
+}
+
+function inWords({ median, min, max }: Figure): string {
+  return `${digits(median)} (${digits(min)}–${digits(max)})`;
+}
+
+/** Applies the same rows again and again while segments are merged, or for a second. */
+async function besideOneMerge(folder: string, flights: Flights, mode: Mode): Promise<Applied> {
+  await using merger = mergerOf(folder, mode);
+  const table = await OurTable.open(folder, { compaction: false, merger });
+  const share = ROWS / SEGMENTS;
+  for (let n = 0; n < SEGMENTS; n++) {
+    await table.apply(bodiesOf(flights, share, (at) => ({ row: n + at * SEGMENTS, update: null })));
+    await table.partition.flush();
+  }
+  const bodies = [...bodiesOf(flights, APPLIED_ROWS, (row) => ({ row, update: null }))];
+  await table.apply(bodies);
+  const waits = new Waits();
+  let isOver = false;
+  const end = mode === 'no merge' ? setTimeout(1_000) : table.partition.compact();
+  const ending = end.finally(() => {
+    isOver = true;
+  });
+  let records = 0;
+  for (; !isOver; records++) {
+    table.applyOne(bodies[records % bodies.length]!);
+    await waits.turn();
+  }
+  await ending;
+  const applied = waits.applied((records * APPLIED_ROWS) / bodies.length);
+  if (mode !== 'no merge' && table.partition.segmentCount !== 1) throw new Error('the segments were not merged');
+  await table.close();
+  await rm(folder, { recursive: true });
+  return applied;
+}
+
+/** Applies writes with the flushes that become due beside it, as the applier does. */
+async function besideMany(folder: string, flights: Flights, mode: Mode): Promise<Applied> {
+  await using merger = mergerOf(folder, mode);
+  const compaction = mode !== 'no merge';
+  const table = await OurTable.open(folder, { compaction, merger, memtableBytesMax: MEMTABLE_BYTES });
+  const bodies = [...bodiesOf(flights, STREAM_ROWS, streamWrite)];
+  const waits = new Waits();
+  let flushing = Promise.resolve();
+  let isFlushing = false;
+  for (const body of bodies) {
+    // What comes during a flush belongs to the next, which waits for this one.
+    if (table.partition.memtableBytes > 2 * MEMTABLE_BYTES) await flushing;
+    table.applyOne(body);
+    if (table.partition.needsFlush && !isFlushing) {
+      isFlushing = true;
+      flushing = table.partition.flush().finally(() => {
+        isFlushing = false;
+      });
+    }
+    await waits.turn();
+  }
+  await flushing;
+  await table.partition.flush();
+  const applied = waits.applied(STREAM_ROWS);
+  await table.close();
+  await rm(folder, { recursive: true });
+  return applied;
+}
+
+function mergerOf(folder: string, mode: Mode): (Merger & AsyncDisposable) | null {
+  return mode === 'another thread' ? ThreadMerger.of(new NodeDisk(folder), 1) : null;
+}
+
+/** How long whoever applies waits for his next turn. */
+class Waits {
+  readonly #startMs = performance.now();
+  #longestMs = 0;
+
+  async turn(): Promise<void> {
+    const fromMs = performance.now();
+    await setImmediate();
+    this.#longestMs = Math.max(this.#longestMs, performance.now() - fromMs);
+  }
+
+  applied(rows: number): Applied {
+    const ms = performance.now() - this.#startMs;
+    return { rate: (rows / ms) * 1_000, longestMs: this.#longestMs, ms };
+  }
+}
