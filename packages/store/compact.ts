@@ -4,6 +4,7 @@
  * about once a tier. Merging is a join, so any set of segments may be merged, whatever their age.
  */
 
+import { setImmediate } from 'node:timers/promises';
 import type { Table } from '@tidemark/schema/table';
 import type { Horizon } from './horizon.ts';
 import { type LiveBits, withoutRows } from './live-bits.ts';
@@ -32,17 +33,44 @@ export function weightOf({ segment, live, damage }: LiveSegment, forgettable = 0
   return { bytes: segment.bytes, rows, dead: live?.deadCount ?? 0, forgettable, isDamaged: damage !== null };
 }
 
-/** At least so many of the live rows are only tombstones below the horizon: told by footers. Null: none may be forgotten. */
-export async function forgettableRows({ segment, live }: LiveSegment, horizon: Horizon | null): Promise<number> {
-  let count = 0;
-  for (const [block, { rowCount }] of segment.blocks.entries()) {
-    const rows = horizon === null ? 0 : await segment.forgettable(block, horizon);
-    if (rows === 0) continue;
-    const from = segment.firstRows[block]!;
-    // Some of them may be among those that are not live.
-    const dead = live === null ? 0 : rowCount - live.rows(from, from + rowCount).length;
-    count += Math.max(0, rows - dead);
+/**
+ * By segment, how many of the live rows are only tombstones below the horizon. Footers tell how many there are at most;
+ * where these might make a merge due, they are counted. Null: none may be forgotten.
+ */
+export async function forgettableRows(all: readonly LiveSegment[], horizon: Horizon | null): Promise<number[]> {
+  const none = all.map(() => 0);
+  if (horizon === null) return none;
+  const most = await Promise.all(all.map((one) => sumOfBlocks(one, horizon, (rows) => rows)));
+  const weights = all.map((one, i) => weightOf(one, most[i]));
+  if (!isForgetful(weights)) return none;
+  return Promise.all(
+    all.map((one) => sumOfBlocks(one, horizon, (rows, block) => (one.live === null ? rows : liveTombs(one, block)))),
+  );
+}
+
+/** Over the blocks in which rows are only tombstones below the horizon, all of them. */
+async function sumOfBlocks(
+  { segment }: LiveSegment,
+  horizon: Horizon,
+  countIn: (rows: number, block: number) => number | Promise<number>,
+): Promise<number> {
+  let sum = 0;
+  for (const block of segment.blocks.keys()) {
+    const rows = await segment.forgettable(block, horizon);
+    if (rows > 0) sum += await countIn(rows, block);
   }
+  return sum;
+}
+
+/** Live rows of a block that have no put. */
+async function liveTombs({ segment, live }: LiveSegment, block: number): Promise<number> {
+  const puts = await segment.puts(block);
+  const from = segment.firstRows[block]!;
+  let count = 0;
+  puts?.forEach((put, row) => {
+    if (put === 0 && live!.isLive(from + row)) count++;
+  });
+  await setImmediate();
   return count;
 }
 
@@ -70,15 +98,21 @@ function deadHeaviest(segments: readonly Weight[]): number[] {
   const whole = segments.filter(({ isDamaged }) => !isDamaged);
   const rows = whole.reduce((sum, segment) => sum + segment.rows, 0);
   const dead = whole.reduce((sum, segment) => sum + segment.dead, 0);
-  if (dead <= rows * DEAD_SHARE_MAX) return forgetful(segments, whole, rows, dead);
+  if (dead <= rows * DEAD_SHARE_MAX) return forgetful(segments, whole);
   // At least one of them has at least that share, so the write frees at least half of what it writes.
   const worst = whole.reduce((most, one) => (one.dead * most.rows > most.dead * one.rows ? one : most));
   return [segments.indexOf(worst)];
 }
 
-function forgetful(all: readonly Weight[], whole: readonly Weight[], rows: number, dead: number): number[] {
+function isForgetful(whole: readonly Weight[]): boolean {
   const forgettable = whole.reduce((sum, segment) => sum + segment.forgettable, 0);
-  if (forgettable === 0 || dead + forgettable <= rows * DEAD_SHARE_MAX) return [];
+  const gain = whole.reduce((sum, segment) => sum + segment.dead, forgettable);
+  const rows = whole.reduce((sum, segment) => sum + segment.rows, 0);
+  return forgettable > 0 && gain > rows * DEAD_SHARE_MAX;
+}
+
+function forgetful(all: readonly Weight[], whole: readonly Weight[]): number[] {
+  if (!isForgetful(whole)) return [];
   return whole.filter((one) => one.dead + one.forgettable > 0).map((one) => all.indexOf(one));
 }
 

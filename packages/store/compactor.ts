@@ -78,7 +78,7 @@ export class Compactor {
       const { table } = rules;
       const isWhole = before.every(({ damage }) => damage === null);
       const horizon = isWhole ? rules.horizon : null;
-      const forgettable = await Promise.all(before.map((one) => forgettableRows(one, horizon)));
+      const forgettable = await forgettableRows(before, horizon);
       // A flush may have come in between; what is merged is what was looked at.
       if (before !== this.#durable.segments) continue;
       const due = pickCompaction(before.map((one, i) => weightOf(one, forgettable[i]))).map((i) => before[i]!);

@@ -153,6 +153,8 @@ export class Partition {
    */
   forgetBelow(horizon: Horizon): void {
     this.#horizon = laterHorizon(this.#horizon, horizon);
+    // A table that nobody writes to any more is not flushed either.
+    if (this.#options.compaction) this.#compactor.start();
   }
 
   /** Deletions with smaller stamps may be missing in the segments; null: none is. */

@@ -164,6 +164,14 @@ export class KeyspaceApplier implements AsyncDisposable {
     this.readability.lookBeyond(partition, origin, at);
   }
 
+  /**
+   * Every member has applied everything with a smaller stamp: deletions below it may be forgotten. Not while sites are
+   * compared: they have told each other up to where they have.
+   */
+  forgetBelow(horizon: Tick): void {
+    if (!this.holding.isHeld) this.stores.forgetBelow(horizon);
+  }
+
   async #checkpoint(): Promise<void> {
     const { keyspace } = this.stores;
     const cuts = this.cuts.all;

@@ -96,6 +96,34 @@ describe('a comparison of sites', () => {
     );
   }, 30_000);
 
+  it('finds them equal whatever deletions each has forgotten, or is about to', async () => {
+    await using sites = new Sites();
+    await sites.open();
+    const all = SITES.map((name) => sites.sites.get(name)!.applier);
+    // Four files, so that there is something to merge.
+    for (let seq = 8; seq < 48; seq += 10) {
+      for (const name of SITES) for (const partition of [0, 1]) await sites.send(name, partition, 10);
+      for (const applier of all) {
+        await eventually(() => [0, 1].every((p) => applier.origins.applied('paris', p).seq === seq));
+        if (seq < 38) await applier.flush();
+      }
+    }
+    const [paris, tokyo, quito] = all as [KeyspaceApplier, KeyspaceApplier, KeyspaceApplier];
+    const horizon = { ms: Number.MAX_SAFE_INTEGER, counter: 0 };
+    paris.forgetBelow(horizon);
+    tokyo.forgetBelow({ ms: 1, counter: 0 });
+    await paris.flush();
+    for (const store of paris.stores.partitions(0)) await store.compact();
+    expect(paris.stores.purged).not.toBe(null);
+    expect(quito.stores.purged).toBe(null);
+    expect(await sites.compare()).toEqual(ALIKE);
+    // Nobody goes on while it is held: the others were told how far it had come.
+    const held = await sites.ask('site://tokyo/', { id: 'one', at: null, forMs: 100 });
+    expect(held.body).toMatchObject({ horizon: { ms: 1, counter: 0 } });
+    tokyo.forgetBelow(horizon);
+    expect(tokyo.stores.forgotten).toEqual({ ms: 1, counter: 0 });
+  });
+
   it('names the partition that differs, the site that lags, and the one that is away', async () => {
     await using sites = new Sites();
     await sites.open();

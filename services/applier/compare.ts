@@ -1,5 +1,6 @@
 /** Compares what sites hold of a keyspace, at equal positions, while writes go on. */
 
+import { type Horizon, laterHorizon } from '@tidemark/store/horizon';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import type { Network } from '@tidemark/world/network';
@@ -62,11 +63,13 @@ type Answers = ReadonlyMap<string, HeldAnswer | string>;
 /** Never rejects for what a site does: that is a verdict. */
 export async function compareSites(parts: CompareParts, asked: CompareAsked): Promise<Comparison> {
   const id = parts.random.id();
-  const held = await askAll(parts, asked, asked.sites, { id, at: null, forMs: HOLD_MS }, ASK_MS);
+  const held = await askAll(parts, asked, asked.sites, { id, at: null, horizon: null, forMs: HOLD_MS }, ASK_MS);
   const there = [...held].filter((one): one is [string, HeldAnswer] => typeof one[1] !== 'string');
   const at = furthest(there.map(([, answer]) => answer.positions)) as DigestAsked['at'];
+  // None forgets more while it is held, so that at the latest horizon all leave out the same.
+  const horizon = there.reduce((late: Horizon | null, [, one]) => laterHorizon(late, one.horizon), null);
   const { reachMs = REACH_MS } = asked;
-  const body = { id, at, forMs: reachMs };
+  const body = { id, at, horizon, forMs: reachMs };
   const sites = there.map(([site]) => site);
   const answers = await askAll(parts, asked, sites, body, reachMs + DIGEST_MS);
   return judge(asked, new Map([...held, ...answers]));

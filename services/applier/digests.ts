@@ -1,10 +1,15 @@
-/** Fingerprints of everything a keyspace holds at this site: equal positions must mean equal digests. */
+/**
+ * Fingerprints of everything a keyspace holds at this site: equal positions must mean equal digests, when they are taken
+ * at the same horizon.
+ */
 
 import { createHash } from 'node:crypto';
 import { formatPosition, NOWHERE, type Position } from '@tidemark/schema/position';
 import { digestOf, type PartitionDigest } from '@tidemark/store/digest';
+import { compareHorizons, type Horizon, laterHorizon } from '@tidemark/store/horizon';
 import type { KeyspaceApplier } from './applier.ts';
 import type { TableStore } from './stores.ts';
+import { formatTick } from './tick-text.ts';
 
 export type TableDigest = {
   readonly rows: number;
@@ -17,17 +22,25 @@ export type KeyspaceDigest = {
   readonly site: string;
   /** By origin and partition: what exactly the digests are of, `epoch:seq`. */
   readonly positions: Readonly<Record<string, readonly string[]>>;
+  /** What all of them were taken at, `ms.counter`; null: nothing is left out. */
+  readonly horizon: string | null;
   readonly tables: Readonly<Record<string, TableDigest>>;
   /** Tables that replays have made at this site. */
   readonly scratch: Readonly<Record<string, TableDigest>>;
 };
 
-/** Reads every row once. @throws {Fault} `corrupt`: stored bytes are wrong. */
+/**
+ * Reads every row once; again, where a deletion was forgotten meanwhile.
+ * @param asked the horizon to take them at; where deletions are forgotten up to a later one, it is that
+ * @throws {Fault} `corrupt`: stored bytes are wrong.
+ */
 export async function digestKeyspace(
   site: string,
   applier: KeyspaceApplier,
   scratch: readonly TableStore[],
+  asked: Horizon | null = null,
 ): Promise<KeyspaceDigest> {
+  const horizon = laterHorizon(asked, applier.stores.purged);
   const { keyspace } = applier.stores;
   const stores = keyspace.tables.map((table) => applier.stores.tableStore(table.id)!);
   const positions: ReadonlyMap<string, Position>[] = [];
@@ -37,7 +50,7 @@ export async function digestKeyspace(
     const snapshots = await Promise.all(stores.map((store) => store.partitions[partition]!.snapshot()));
     positions.push(snapshots[0]?.positions ?? new Map());
     try {
-      for (const [i, snapshot] of snapshots.entries()) parts[i]!.push(await digestOf(snapshot));
+      for (const [i, snapshot] of snapshots.entries()) parts[i]!.push(await digestOf(snapshot, horizon));
     } finally {
       for (const snapshot of snapshots) snapshot.release();
     }
@@ -47,18 +60,23 @@ export async function digestKeyspace(
   });
   const digests = stores.map(({ table }, i) => [table.name, combined(parts[i]!)] as const);
   const scratched: [string, TableDigest][] = [];
-  for (const store of scratch) scratched.push([store.table.name, await digestTable(store)]);
+  for (const store of scratch) scratched.push([store.table.name, await digestTable(store, horizon)]);
+  const latest = parts.flat().reduce((late: Horizon | null, one) => laterHorizon(late, one.horizon), horizon);
+  if (latest !== null && (horizon === null || compareHorizons(horizon, latest) < 0)) {
+    return digestKeyspace(site, applier, scratch, latest);
+  }
   return {
     site,
+    horizon: horizon === null ? null : formatTick(horizon),
     positions: Object.fromEntries(origins),
     tables: Object.fromEntries(digests),
     scratch: Object.fromEntries(scratched),
   };
 }
 
-async function digestTable(store: TableStore): Promise<TableDigest> {
+async function digestTable(store: TableStore, horizon: Horizon | null): Promise<TableDigest> {
   const partitions: PartitionDigest[] = [];
-  for (const partition of store.partitions) partitions.push(await partition.digest());
+  for (const partition of store.partitions) partitions.push(await partition.digest(horizon));
   return combined(partitions);
 }
 

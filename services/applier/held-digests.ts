@@ -3,6 +3,7 @@
 import { parsed } from '@tidemark/schema/parsed';
 import { comparePositions, type Position } from '@tidemark/schema/position';
 import { digestOf, type PartitionDigest } from '@tidemark/store/digest';
+import type { Horizon } from '@tidemark/store/horizon';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault } from '@tidemark/world/fault';
 import { z } from 'zod';
@@ -12,11 +13,14 @@ import { Hold, type Positions } from './hold.ts';
 const HOLD_MS_MAX = 60_000;
 
 const position = z.object({ epoch: z.number().int(), seq: z.number().int() });
+const tick = z.object({ ms: z.number().int(), counter: z.number().int() });
 const ASKED = z.strictObject({
   /** Names the comparison. */
   id: z.string().min(1).max(64),
   /** Null: stop here, and say where. */
   at: z.record(z.string(), z.array(position)).nullable(),
+  /** Deletions below are left out, as some site may have forgotten them; null: none is. */
+  horizon: tick.nullable().default(null),
   /** The hold ends by itself after this long; and longest wait until `at` is reached. */
   forMs: z.number().int().min(1).max(HOLD_MS_MAX),
 });
@@ -30,6 +34,8 @@ export type HeldAnswer = {
   /** Version of the keyspace there. */
   readonly version: number;
   readonly positions: Positions;
+  /** Deletions below may be forgotten there, now and until its digests are taken; null: none is. */
+  readonly horizon: Horizon | null;
   readonly digests: Readonly<Record<string, readonly PartitionDigest[]>> | null;
 };
 
@@ -44,9 +50,9 @@ export class HeldDigests {
 
   /** @throws {Fault} `invalid`: not what is asked here. `unavailable`: another comparison is under way, or this is over. */
   async answer(applier: KeyspaceApplier, body: unknown, signal: AbortSignal): Promise<HeldAnswer> {
-    const { id, at, forMs } = parsed(ASKED, body, 'comparison');
+    const { id, at, horizon, forMs } = parsed(ASKED, body, 'comparison');
     if (at === null) return this.#hold(applier, id, forMs);
-    return this.#digest(applier, id, at, forMs, signal);
+    return this.#digest(applier, id, { at, horizon }, forMs, signal);
   }
 
   async #hold(applier: KeyspaceApplier, id: string, forMs: number): Promise<HeldAnswer> {
@@ -67,7 +73,7 @@ export class HeldDigests {
   async #digest(
     applier: KeyspaceApplier,
     id: string,
-    at: Positions,
+    { at, horizon }: { readonly at: Positions; readonly horizon: Horizon | null },
     forMs: number,
     signal: AbortSignal,
   ): Promise<HeldAnswer> {
@@ -92,7 +98,7 @@ export class HeldDigests {
         for (const taken of all[i]!) {
           const snapshot = await taken;
           try {
-            parts.push(await digestOf(snapshot));
+            parts.push(await digestOf(snapshot, horizon));
           } finally {
             snapshot.release();
           }
@@ -110,6 +116,7 @@ export class HeldDigests {
       site: this.#site,
       version: applier.stores.keyspace.version,
       positions: applier.origins.positions,
+      horizon: applier.stores.forgotten,
       digests,
     };
   }

@@ -45,6 +45,10 @@ export class Holding {
     this.#origins = origins;
   }
 
+  get isHeld(): boolean {
+    return this.#hold !== null;
+  }
+
   /** False for what must not be applied yet. */
   allows(origin: string, partition: number, at: Position): boolean {
     return this.#hold === null || this.#hold.allows(origin, partition, at);

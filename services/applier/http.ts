@@ -7,7 +7,6 @@ import { tableNamed } from '@tidemark/schema/table';
 import type { Logger } from '@tidemark/world/logger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { KeyspaceApplier } from './applier.ts';
-import type { Tick } from './as-of.ts';
 import { digestKeyspace } from './digests.ts';
 import { Freshness, type FreshnessParts } from './freshness.ts';
 import { HeldDigests } from './held-digests.ts';
@@ -15,6 +14,7 @@ import type { Replays } from './replays.ts';
 import { readRange, readRow, rowToJson } from './rows.ts';
 import { scanTable } from './scan-http.ts';
 import type { TableStore } from './stores.ts';
+import { formatTick, parseTick } from './tick-text.ts';
 
 export type HttpParts = FreshnessParts & {
   readonly logger: Logger;
@@ -55,15 +55,19 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
   app.post('/v1/:keyspace/:table/scan', async (request: ReadRequest, reply) => {
     const signal = closedSignal(reply);
     const { applier, store } = await opened(request, reply, signal);
-    const asOf = formatTick(applier.asOf.current);
+    const { current } = applier.asOf;
+    const asOf = current === null ? null : formatTick(current);
     const { accept } = request.headers;
     const { type, stream } = await scanTable(store, request.body ?? {}, { ...parts, asOf, accept, signal });
     return reply.type(type).send(stream);
   });
 
-  app.get<{ Params: { keyspace: string } }>('/v1/internal/digest/:keyspace', (request) => {
+  type DigestWish = { Params: { keyspace: string }; Querystring: { horizon?: string } };
+  app.get<DigestWish>('/v1/internal/digest/:keyspace', (request) => {
     const { keyspace } = request.params;
-    return digestKeyspace(parts.site, parts.applierOf(keyspace), parts.replays.tables(keyspace));
+    const { horizon } = request.query;
+    const asked = horizon === undefined ? null : parseTick(horizon);
+    return digestKeyspace(parts.site, parts.applierOf(keyspace), parts.replays.tables(keyspace), asked);
   });
   const held = new HeldDigests(parts.site, parts.clock);
   app.post<{ Params: { keyspace: string } }>('/v1/internal/digest/:keyspace', (request, reply) => {
@@ -78,7 +82,8 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
     return {
       site: parts.site,
       positions: Object.fromEntries(positions),
-      asOf: formatTick(asOf.current),
+      asOf: asOf.current === null ? null : formatTick(asOf.current),
+      asOfEpoch: asOf.epoch,
       lagMs: applier.lag.quantiles(),
     };
   });
@@ -100,12 +105,7 @@ function keySegments({ raw, params }: ReadRequest): string[] {
 }
 
 function setHeaders(reply: FastifyReply, site: string, applier: KeyspaceApplier): void {
-  const asOf = formatTick(applier.asOf.current);
-  if (asOf !== null) void reply.header('Tidemark-As-Of', asOf);
+  const { current } = applier.asOf;
+  if (current !== null) void reply.header('Tidemark-As-Of', formatTick(current));
   void reply.header('Tidemark-Site', site).header('Tidemark-Epoch', applier.origins.epoch);
-}
-
-/** `1700000000000.17`: ms.counter. */
-function formatTick(tick: Tick | null): string | null {
-  return tick === null ? null : `${tick.ms}.${tick.counter}`;
 }

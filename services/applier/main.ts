@@ -54,6 +54,8 @@ export type ApplierParts = {
 export type ApplierOptions = Partial<ApplierRules> & {
   /** Longest wait of a read for what it asks for, when the request names none. */
   readonly readTimeoutMs?: number;
+  /** Deletions are kept for so long at least, however little they are needed. */
+  readonly deletionsKeptMs?: number;
 };
 
 const MEBIBYTE = 1024 * 1024;
@@ -62,6 +64,7 @@ const DEFAULTS = {
   flushEveryMs: 10_000,
   heldBytesMax: 8 * MEBIBYTE,
   readTimeoutMs: 10_000,
+  deletionsKeptMs: 86_400_000,
 } as const;
 
 export class ApplierService implements AsyncDisposable {
@@ -79,7 +82,9 @@ export class ApplierService implements AsyncDisposable {
     this.#replays = new Replays(parts);
     const { membership, random = new SystemRandom() } = parts;
     const running = this.#running;
-    this.#upkeep = membership === undefined ? null : new Upkeep({ ...parts, random, membership, running });
+    const { deletionsKeptMs } = this.#options;
+    const upkeep = { ...parts, random, running, deletionsKeptMs };
+    this.#upkeep = membership === undefined ? null : new Upkeep({ ...upkeep, membership });
   }
 
   /**

@@ -34,9 +34,10 @@ export type ReplayRequest = {
 
 /**
  * What was decided about records: the verdicts of `accept`, but of those accepted only the ones that count and are
- * applied here are ACCEPT, others UNCOMMITTED; RESUMED are in the scratch table already.
+ * applied here are ACCEPT, others UNCOMMITTED; RESUMED are in the scratch table already; FORGOTTEN are older than
+ * deletions that the table itself does not know any more.
  */
-type Word = Verdict['kind'] | 'UNCOMMITTED' | 'RESUMED';
+type Word = Verdict['kind'] | 'UNCOMMITTED' | 'RESUMED' | 'FORGOTTEN';
 
 /** How far it is, and at last how it went. */
 export type ReplayReport = {
@@ -207,6 +208,9 @@ export class Replay {
     if (verdict.kind !== 'ACCEPT') return verdict.kind;
     const { partition, origin } = verdict.envelope;
     if (!this.#applier.origins.readers(origin)[partition]!.counts(verdict.envelope)) return 'UNCOMMITTED';
+    const { body } = verdict.envelope;
+    const isIntoItself = this.#request.into === undefined && body.kind === 'Mutate' && body.table === this.#table.id;
+    if (isIntoItself && this.#applier.stores.isForgotten(verdict.envelope, body)) return 'FORGOTTEN';
     const held = target?.partitions[partition]?.position(origin);
     return held !== undefined && comparePositions(verdict.envelope, held) <= 0 ? 'RESUMED' : 'ACCEPT';
   }

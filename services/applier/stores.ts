@@ -5,6 +5,7 @@ import { decodeMutate } from '@tidemark/schema/mutate';
 import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/schema/position';
 import { RowBatch } from '@tidemark/schema/row-batch';
 import { type Keyspace, siteNamed, type Table, tableById } from '@tidemark/schema/table';
+import { compareHorizons, type Horizon, laterHorizon } from '@tidemark/store/horizon';
 import type { Merger } from '@tidemark/store/merger';
 import { Partition } from '@tidemark/store/partition';
 import type { Disk } from '@tidemark/world/disk';
@@ -41,6 +42,7 @@ export class Stores {
   readonly #merger: Merger | null;
   #keyspace: Keyspace;
   readonly #tables = new Map<number, TableStore>();
+  #horizon: Horizon | null = null;
   /** Decoding and applying are one synchronous step, so that all readers share one batch. */
   readonly #batch = new RowBatch();
   /** By partition: whether rows were applied, and how many records without rows, since `unchanged`. */
@@ -127,7 +129,16 @@ export class Stores {
     return isNew ? this.#batch.rowCount : 0;
   }
 
-  /** Merges the rows of a MUTATE once more that has been applied already: a replay. Throws as `mutate`. */
+  /**
+   * True when deletions from the time of a MUTATE may be forgotten: merged once more, it might bring back what was deleted
+   * after it.
+   */
+  isForgotten({ partition, stampMs, stampCounter }: Envelope, { table }: MutateBody): boolean {
+    const purged = this.#tables.get(table)?.partitions[partition]?.purged ?? null;
+    return purged !== null && compareHorizons({ ms: stampMs, counter: stampCounter }, purged) < 0;
+  }
+
+  /** Merges the rows of a MUTATE once more that has been applied already and is not forgotten: a replay. Throws as `mutate`. */
   mutateAgain(envelope: Envelope, body: MutateBody): void {
     const table = tableById(this.#keyspace, body.table);
     if (table === undefined || body.schemaVersion > this.#keyspace.version) throw this.#unknownSchema(envelope, body);
@@ -135,6 +146,23 @@ export class Stores {
     const store = this.#tables.get(table.id)!.partitions[envelope.partition]!;
     store.applyAgain(this.#batch, stampOf(this.#keyspace, envelope));
     this.#changed[envelope.partition]!.rows = true;
+  }
+
+  /** Deletions with smaller stamps may be forgotten when segments are merged; see `Partition.forgetBelow`. */
+  forgetBelow(horizon: Horizon): void {
+    this.#horizon = laterHorizon(this.#horizon, horizon);
+    for (const { partitions } of this.#tables.values()) for (const store of partitions) store.forgetBelow(horizon);
+  }
+
+  /** Deletions with smaller stamps may be missing in a partition; null: none is. */
+  get purged(): Horizon | null {
+    const all = [...this.#tables.values()].flatMap(({ partitions }) => partitions);
+    return all.reduce((late: Horizon | null, store) => laterHorizon(late, store.purged), null);
+  }
+
+  /** The same, or may come to be as long as nobody calls `forgetBelow`. */
+  get forgotten(): Horizon | null {
+    return laterHorizon(this.#horizon, this.purged);
   }
 
   #unknownSchema(envelope: Envelope, body: MutateBody): Fault {

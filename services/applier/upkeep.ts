@@ -19,6 +19,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { KeyspaceApplier } from './applier.ts';
 import { compareSites } from './compare.ts';
+import { Forgetting } from './forgetting.ts';
 import type { Membership } from './membership.ts';
 import { Readmission } from './readmission.ts';
 import { Refill } from './refill.ts';
@@ -38,6 +39,8 @@ export type UpkeepParts = {
   readonly onFatal: (error: unknown) => void;
   readonly membership: Membership;
   readonly running: ReadonlyMap<string, RunningKeyspace>;
+  /** Deletions are kept for so long at least. */
+  readonly deletionsKeptMs: number;
 };
 
 /** @throws {Fault} `invalid` 404: no such keyspace; `unavailable`: not open yet. */
@@ -65,7 +68,7 @@ export class Upkeep implements AsyncDisposable {
     const applierOf = (keyspace: string): KeyspaceApplier | null => running.get(keyspace)?.applier ?? null;
     const appliers = (): KeyspaceApplier[] => keyspaces().flatMap((keyspace) => applierOf(keyspace) ?? []);
     const parts = { ...this.#parts, keyspaces, applierOf, appliers, tails: this.#tails };
-    const work = [new TailKeeper(parts), new Refill(parts), new Readmission(parts)];
+    const work = [new TailKeeper(parts), new Refill(parts), new Readmission(parts), new Forgetting(parts)];
     this.#running = Promise.all(work.map((one) => one.run(signal))).catch(onFatal);
   }
 

@@ -44,6 +44,8 @@ export type Config = {
   readonly sites: ReadonlyMap<string, SiteAddresses>;
   readonly logLevel: ConfigFile['logLevel'];
   readonly memtableBytesMax: number;
+  readonly flushEveryMs: number;
+  readonly deletionsKeptMs: number;
   readonly pendingBytesMax: number;
   readonly bodyBytesMax: number;
   readonly appendTimeoutMs: number;

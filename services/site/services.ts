@@ -45,7 +45,8 @@ export type ServicesParts = {
 
 export function makeServices(parts: ServicesParts): Services {
   const { config, world, log, remotes, network, urlOf, keyspaces, watchdog, onFatal } = parts;
-  const { cluster, site, roles, memtableBytesMax, pendingBytesMax, requestTimeoutMs } = config;
+  const { cluster, site, roles, memtableBytesMax, flushEveryMs, deletionsKeptMs, pendingBytesMax, requestTimeoutMs } =
+    config;
   const { disk, merger, clock, random, logger } = world;
   const common = { cluster, site, disk, log, clock, random, logger, onFatal };
   const registerValue = (keyspace: string): RegisterValue | null => watchdog().registers.current(keyspace);
@@ -92,7 +93,10 @@ export function makeServices(parts: ServicesParts): Services {
     ...(writer === null ? {} : { requestBarrier: (keyspace: string) => writer.requestBarrier(keyspace) }),
   };
   const applier: ApplierService | null = roles.includes('applier')
-    ? new ApplierService(applierParts, { memtableBytesMax, readTimeoutMs: requestTimeoutMs })
+    ? new ApplierService(applierParts, {
+        ...{ memtableBytesMax, flushEveryMs, deletionsKeptMs },
+        readTimeoutMs: requestTimeoutMs,
+      })
     : null;
   return { writer, mirror, applier };
 }

@@ -79,6 +79,13 @@ export const SETTINGS = {
     'rows of a keyspace kept in memory before they are written',
     64 * MIB,
   ),
+  flushEveryMs: setting(whole(100, 3_600_000), 'integer', 'rows are written to files at least this often', 10_000),
+  deletionsKeptMs: setting(
+    whole(0, 3_600_000_000_000),
+    'integer',
+    'how old a deletion becomes before it may be forgotten, once every site has it',
+    86_400_000,
+  ),
   pendingBytesMax: setting(whole(MIB, 16 * GIB), 'integer', 'bytes of writes waiting for their ack', 64 * MIB),
   bodyBytesMax: setting(whole(1024, GIB), 'integer', 'largest body of a request that is read whole', 32 * MIB),
   appendTimeoutMs: setting(whole(100, 600_000), 'integer', 'longest wait for one append to the log', 5_000),

@@ -2,7 +2,7 @@
 
 import { Fault } from '@tidemark/world/fault';
 import { TABLE } from '../drill/stage.ts';
-import { getJson, type TableDigest } from './site-facts.ts';
+import { digestOf, type EqualDigest } from './site-facts.ts';
 
 export type Replayed = { readonly records: number; readonly rows: number; readonly equal: boolean };
 
@@ -18,7 +18,7 @@ export async function replayAt(
   url: string,
   keyspace: string,
   origins: readonly string[],
-  expected: TableDigest | null,
+  expected: EqualDigest | null,
 ): Promise<Replayed> {
   let records = 0;
   let isDone = true;
@@ -29,7 +29,7 @@ export async function replayAt(
     records += end.records ?? 0;
     isDone &&= end.state === 'done';
   }
-  const { scratch } = await getJson<{ scratch: Record<string, TableDigest> }>(`${url}/v1/internal/digest/${keyspace}`);
+  const { scratch } = await digestOf(url, keyspace, expected?.horizon ?? null);
   const found = scratch[INTO];
   return { records, rows: found?.rows ?? 0, equal: isDone && found !== undefined && found.hash === expected?.hash };
 }

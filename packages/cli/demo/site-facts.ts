@@ -4,9 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault, messageOf } from '@tidemark/world/fault';
 
 export type TableDigest = { readonly rows: number; readonly hash: string };
+/** One that all sites have, and what it was taken at; null: nothing is left out. */
+export type EqualDigest = TableDigest & { readonly horizon: string | null };
 export type SiteDigest = {
+  readonly horizon: string | null;
   readonly positions: Readonly<Record<string, readonly string[]>>;
   readonly tables: Readonly<Record<string, TableDigest>>;
+  readonly scratch: Readonly<Record<string, TableDigest>>;
 };
 export type Lag = { readonly count: number; readonly p50: number; readonly p99: number };
 
@@ -39,8 +43,22 @@ async function repeatedly(ask: () => Promise<Response>): Promise<Response> {
   }
 }
 
-export function digestOf(url: string, keyspace: string): Promise<SiteDigest> {
-  return getJson(`${url}/v1/internal/digest/${keyspace}`);
+/** @param horizon deletions below it are left out: a site may have forgotten them; null: as many as that site has */
+export function digestOf(url: string, keyspace: string, horizon: string | null = null): Promise<SiteDigest> {
+  return getJson(`${url}/v1/internal/digest/${keyspace}${horizon === null ? '' : `?horizon=${horizon}`}`);
+}
+
+/** The digests of all sites, taken at the latest of their horizons. */
+async function digestsOf(urls: readonly string[], keyspace: string): Promise<SiteDigest[]> {
+  const found = await Promise.all(urls.map((url) => digestOf(url, keyspace)));
+  const horizons = [...new Set(found.map(({ horizon }) => horizon))];
+  if (horizons.length === 1) return found;
+  const latest = horizons.filter((one) => one !== null).sort((a, b) => compareNumbers(a.split('.'), b.split('.')));
+  return Promise.all(urls.map((url) => digestOf(url, keyspace, latest.at(-1))));
+}
+
+function compareNumbers(a: readonly string[], b: readonly string[]): number {
+  return Number(a[0]) - Number(b[0]) || Number(a[1]) - Number(b[1]);
 }
 
 /** Waits until the table's digest is the same at all sites, and holds at least `rows`. Null when the time is up. */
@@ -49,13 +67,16 @@ export async function equalDigests(
   keyspace: string,
   table: string,
   rows: number,
-): Promise<TableDigest | null> {
+): Promise<EqualDigest | null> {
   const untilMs = performance.now() + DIGEST_WAIT_MS;
   while (performance.now() < untilMs) {
     if (await arePositionsEqual(urls, keyspace)) {
-      const found = await Promise.all(urls.map(async (url) => (await digestOf(url, keyspace)).tables[table]));
-      const [first] = found;
-      if (first !== undefined && first.rows >= rows && found.every((one) => one?.hash === first.hash)) return first;
+      const found = await digestsOf(urls, keyspace);
+      const { horizon } = found[0]!;
+      const first = found[0]!.tables[table];
+      const isSame = ({ tables, horizon: at }: SiteDigest): boolean =>
+        at === horizon && tables[table]?.hash === first?.hash;
+      if (first !== undefined && first.rows >= rows && found.every(isSame)) return { ...first, horizon };
     }
     await sleep(POLL_MS);
   }

@@ -10,7 +10,8 @@ import type { TailRow } from './tail-rows.ts';
  * - `there`: the store holds the same
  * - `superseded`: a later write stands there; it would have won anyway
  * - `lost`: what stands there is older, and was there before the cut; or nothing stands there
- * - `conflicting`: somebody wrote there after the cut, with an earlier stamp, without having seen this
+ * - `conflicting`: somebody wrote there after the cut, with an earlier stamp, without having seen this; or nothing
+ *   stands there, and it is so old that what deleted it may be forgotten
  */
 export type CellVerdict = 'there' | 'superseded' | 'lost' | 'conflicting';
 export const CELL_VERDICTS = ['there', 'superseded', 'lost', 'conflicting'] as const;
@@ -21,8 +22,20 @@ const ROW_DELETE = '$delete';
 /** Column name → verdict; a row that touches no cell but its key is classified under its last key column. */
 export type RowVerdicts = Readonly<Record<string, CellVerdict>>;
 
-/** @param state the row in the store, null when it was never written */
-export function classifyRow(row: TailRow, state: RowState | null): RowVerdicts {
+/**
+ * @param state the row in the store, null when it was never written
+ * @param isForgotten true when deletions newer than the row may be missing there
+ */
+export function classifyRow(row: TailRow, state: RowState | null, isForgotten = false): RowVerdicts {
+  const verdicts = classifyAgainst(row, state);
+  if (!isForgotten) return verdicts;
+  const known = Object.entries(verdicts).map(([name, verdict]) => {
+    return [name, verdict === 'lost' ? 'conflicting' : verdict] as const;
+  });
+  return Object.fromEntries(known);
+}
+
+function classifyAgainst(row: TailRow, state: RowState | null): RowVerdicts {
   if (row.values.$delete === true) return { [ROW_DELETE]: classifyDelete(row, state) };
   const keys = new Set(keyColumns(row.table).map((column) => column.name));
   const cells = Object.entries(row.values).filter(([name]) => !keys.has(name));

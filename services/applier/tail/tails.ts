@@ -7,6 +7,7 @@
 import type { Log } from '@tidemark/log/log';
 import { type Envelope, openRecord } from '@tidemark/schema/envelope';
 import { topicNames } from '@tidemark/schema/table';
+import { compareHorizons } from '@tidemark/store/horizon';
 import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
@@ -137,7 +138,8 @@ export class Tails {
     for (const row of made) {
       await file.addLine(lineOf(row));
       if (!classify) continue;
-      const verdicts = classifyRow(row, await stateOf(applier, row));
+      const { state, isForgotten } = await stateOf(applier, row);
+      const verdicts = classifyRow(row, state, isForgotten);
       const { epoch, partition, seq } = row;
       await file.addVerdicts({ epoch, partition, seq, row: row.row }, verdicts);
       const lost = fate === 'applied' ? lostOf(row, verdicts) : null;
@@ -200,8 +202,12 @@ export class Tails {
   }
 }
 
-function stateOf(applier: KeyspaceApplier, { table, partition, key }: TailRow) {
-  return applier.stores.tableStore(table.id)?.partitions[partition]?.state(key) ?? null;
+async function stateOf(applier: KeyspaceApplier, { table, partition, key, stamp }: TailRow) {
+  const store = applier.stores.tableStore(table.id)?.partitions[partition];
+  const state = (await store?.state(key)) ?? null;
+  // Looked at after the state: what is forgotten by then is missing in it, or not yet.
+  const purged = store?.purged ?? null;
+  return { state, isForgotten: purged !== null && compareHorizons(stamp, purged) < 0 };
 }
 
 function note(holders: Map<number, Set<string>>, epoch: number, site: string): void {
