@@ -29,8 +29,16 @@ const RUNS = 3;
 type Mode = 'no merge' | 'own thread' | 'another thread';
 const MODES: readonly Mode[] = ['no merge', 'own thread', 'another thread'];
 
-/** What applying reached: rows a second, and its longest wait between two records, in ms; how long it took in all. */
-type Applied = { readonly rate: number; readonly longestMs: number; readonly ms: number };
+/** What applying reached: rows a second, and its longest wait between two records; each also by its thread's work alone. */
+type Applied = {
+  readonly rate: number;
+  readonly busyRate: number;
+  readonly longestMs: number;
+  readonly longestBusyMs: number;
+  readonly ms: number;
+};
+
+const FIGURES = ['rate', 'busyRate', 'longestMs', 'longestBusyMs', 'ms'] as const;
 
 export async function merging(reaper: Reaper): Promise<object> {
   print(`merging beside applying, on ${availableParallelism()} of ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`);
@@ -58,11 +66,11 @@ async function compared(what: string, run: (mode: Mode) => Promise<Applied>): Pr
   print(what);
   const closing: Record<string, object> = {};
   for (const [mode, runs] of all) {
-    const of = (pick: (applied: Applied) => number): Figure => figureOf(runs.map(pick));
-    const [rate, longestMs, ms] = [of((a) => a.rate), of((a) => a.longestMs), of((a) => a.ms)];
-    const words = [`${inWords(rate)} rows/s`, `longest wait ${inWords(longestMs)} ms`, `in all ${inWords(ms)} ms`];
-    print(`  ${mode.padEnd(15)} ${words.join(', ')}`);
-    closing[mode] = { rate: Math.round(rate.median), longestMs: longestMs.median, ms: ms.median };
+    const of = (name: keyof Applied): Figure => figureOf(runs.map((applied) => applied[name]));
+    print(`  ${mode.padEnd(15)} ${inWords(of('rate'))} rows/s; of the thread's time ${inWords(of('busyRate'))}`);
+    print(`  ${''.padEnd(15)} longest wait ${inWords(of('longestMs'))} ms; at work ${inWords(of('longestBusyMs'))}`);
+    print(`  ${''.padEnd(15)} in all ${inWords(of('ms'))} ms`);
+    closing[mode] = Object.fromEntries(FIGURES.map((name) => [name, Number(of(name).median.toPrecision(4))]));
   }
   return closing;
 }
@@ -134,19 +142,32 @@ function mergerOf(folder: string, mode: Mode): (Merger & AsyncDisposable) | null
   return mode === 'another thread' ? ThreadMerger.of(new NodeDisk(folder), 1) : null;
 }
 
-/** How long whoever applies waits for his next turn. */
+/**
+ * How long whoever applies waits for his next turn: by the clock, and how much of it his thread was at work, which leaves
+ * out what other programs take of the core.
+ */
 class Waits {
   readonly #startMs = performance.now();
+  readonly #start = process.threadCpuUsage();
   #longestMs = 0;
+  #longestBusyMs = 0;
 
   async turn(): Promise<void> {
     const fromMs = performance.now();
+    const from = process.threadCpuUsage();
     await setImmediate();
     this.#longestMs = Math.max(this.#longestMs, performance.now() - fromMs);
+    this.#longestBusyMs = Math.max(this.#longestBusyMs, busyMs(from));
   }
 
   applied(rows: number): Applied {
     const ms = performance.now() - this.#startMs;
-    return { rate: (rows / ms) * 1_000, longestMs: this.#longestMs, ms };
+    const [rate, busyRate] = [ms, busyMs(this.#start)].map((spentMs) => (rows / spentMs) * 1_000);
+    return { rate: rate!, busyRate: busyRate!, longestMs: this.#longestMs, longestBusyMs: this.#longestBusyMs, ms };
   }
+}
+
+function busyMs(since: { readonly user: number; readonly system: number }): number {
+  const { user, system } = process.threadCpuUsage(since as NodeJS.CpuUsage);
+  return (user + system) / 1_000;
 }
