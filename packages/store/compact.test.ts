@@ -1,16 +1,25 @@
 import { integerBetween, SeededRandom } from '@tidemark/world/random';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { pickCompaction, tierOf, type Weight } from './compact.ts';
+import { pickCompaction, TIER_BYTES_MIN, tierOf, type Weight } from './compact.ts';
 
 const ROW_BYTES = 16;
 
-/** Flushes of which so many rows are new forms of rows there are already, with every compaction that becomes due. */
-function run(
-  seed: number,
-  flushes: number,
-  updateShare: number,
-): { written: number; flushed: number; segments: Weight[] } {
+type Load = {
+  readonly seed: number;
+  readonly flushes: number;
+  /** Of a flush, a fifth more or less. */
+  readonly flushRows: number;
+  /** Of which so many are new forms of rows there are already. */
+  readonly updateShare: number;
+};
+
+/** Flushes, with every compaction that becomes due. */
+function run({ seed, flushes, flushRows, updateShare }: Load): {
+  written: number;
+  flushed: number;
+  segments: Weight[];
+} {
   const random = new SeededRandom(seed);
   let segments: Weight[] = [];
   let [written, flushed] = [0, 0];
@@ -22,7 +31,7 @@ function run(
     isDamaged: false,
   });
   for (let flush = 0; flush < flushes; flush++) {
-    const rows = integerBetween(random, 80_000, 120_000);
+    const rows = integerBetween(random, Math.ceil(flushRows * 0.8), Math.floor(flushRows * 1.2));
     const live = segments.reduce((sum, segment) => sum + segment.rows - segment.dead, 0);
     const updates = Math.min(live, Math.floor(rows * updateShare));
     // Spread over the live rows there are.
@@ -44,18 +53,26 @@ function run(
 }
 
 describe('compaction', () => {
-  it('writes a row at most once a tier, and twice more for updates; what is stored is at most 1.5 times what is live', () => {
+  it('writes a row at most once a tier, and three times more; what is stored is at most 1.5 times what is live', () => {
+    const load = fc.record({
+      seed: fc.nat(),
+      flushes: fc.integer({ min: 100, max: 400 }),
+      flushRows: fc.constantFrom(20, 1_000, 10_000, 100_000),
+      updateShare: fc.constantFrom(0, 0.25, 0.5, 0.9, 1),
+    });
     fc.assert(
-      fc.property(fc.nat(), fc.constantFrom(0, 0.25, 0.5, 0.9, 1), (seed, updateShare) => {
-        const { written, flushed, segments } = run(seed, 400, updateShare);
+      fc.property(load, (given) => {
+        const { written, flushed, segments } = run(given);
         const tiers = Math.max(...segments.map(({ bytes }) => tierOf(bytes)));
-        expect(written / flushed).toBeLessThanOrEqual(1 + tiers + 2);
+        // Beyond that the first tier is written again at every third flush.
+        const firstTier = (TIER_BYTES_MIN / ROW_BYTES) * (given.flushes / 3);
+        expect(written).toBeLessThanOrEqual(flushed * (tiers + 3) + (given.flushRows < 20_000 ? firstTier : 0));
         const rows = segments.reduce((sum, segment) => sum + segment.rows, 0);
         const dead = segments.reduce((sum, segment) => sum + segment.dead, 0);
         expect(rows).toBeLessThanOrEqual((rows - dead) * 1.5);
         expect(segments.length).toBeLessThanOrEqual(3 * (tiers + 1));
       }),
-      { numRuns: 60 },
+      { numRuns: 100 },
     );
   });
 

@@ -14,8 +14,8 @@ import { KeyToFind, type Segment } from './segment.ts';
 
 const TIER_FACTOR = 4;
 const TIER_SEGMENTS = 4;
-/** Everything below counts as the lowest tier. */
-const TIER_BYTES_MIN = 1024 * 1024;
+/** Everything below counts as the lowest tier: of smaller flushes it is written again at every third. */
+export const TIER_BYTES_MIN = 256 * 1024;
 
 /** What matters of a segment. */
 export type Weight = {

@@ -62,6 +62,7 @@ export class Compactor {
   #begin(packs: boolean): void {
     if (this.#compacting !== null || this.#stop[0] !== 0 || this.#exclusive.hasFailed) return;
     this.#compacting = this.#compactAll(packs)
+      .then(() => this.#letGo())
       .catch((error: unknown) => {
         // Neither a full disk nor a stop is a failure: the segments are as they were, and the next flush starts anew.
         if (!isFault(error, 'unavailable')) this.#exclusive.fail(error);
@@ -91,6 +92,18 @@ export class Compactor {
         if (!isFault(error, 'corrupt') || !(await this.#setAside())) throw error;
       }
     }
+  }
+
+  /**
+   * What was merged away is still named by the manifest before, so that at rest it would take as much room again: one more
+   * manifest says the same.
+   */
+  async #letGo(): Promise<void> {
+    if (this.#stop[0] !== 0 || !this.#durable.hasRetired) return;
+    await this.#exclusive.run(async () => {
+      const { table, positions } = this.#durable.manifest;
+      if (this.#durable.hasRetired) await this.#durable.commit({ table, positions, segments: this.#durable.segments });
+    });
   }
 
   /** Those that are flushed, not merged, and worth it: they become one. */

@@ -70,6 +70,12 @@ export class SegmentSet {
     return this.#manifest;
   }
 
+  /** True when segments that no longer count still have files, be it since a process before this one. */
+  get hasRetired(): boolean {
+    const names = new Set(this.#manifest.segments.map(({ name }) => name));
+    return this.#retired.length > 0 || this.#previous?.segments.some(({ name }) => !names.has(name)) === true;
+  }
+
   /** Deletions with smaller stamps may be missing in the segments; null: none is. */
   get purged(): Horizon | null {
     return this.#manifest.purged ?? null;
@@ -187,7 +193,11 @@ export class SegmentSet {
     const names = new Set(kept.flatMap(({ segments }) => segments.map(({ name }) => name)));
     const free = this.#retired.filter((segment) => segment.pins === 0 && !names.has(segment.summary.name));
     this.#retired = this.#retired.filter((segment) => !free.includes(segment));
-    for (const segment of free) await this.#disk.remove(`${this.#folder}/${segment.summary.name}`);
+    const waiting = new Set(this.#retired.map((segment) => segment.summary.name));
+    // Those that a process before this one merged away stand in its manifest only.
+    const known = (unnamed?.segments ?? []).map(({ name }) => name).filter((name) => !names.has(name));
+    const gone = new Set([...free.map((segment) => segment.summary.name), ...known]);
+    for (const name of gone) if (!waiting.has(name)) await this.#disk.remove(`${this.#folder}/${name}`);
     const bits = new Set(kept.flatMap((manifest) => liveFilesOf(manifest)));
     for (const path of unnamed === null ? [] : liveFilesOf(unnamed)) {
       if (!bits.has(path)) await this.#disk.remove(`${this.#folder}/${path}`);
