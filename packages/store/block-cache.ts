@@ -37,14 +37,15 @@ export class BlockCache {
     slot.reading = read();
     try {
       const block = await slot.reading;
-      this.#hold(slot, block);
+      this.hold(slot, block);
       return block;
     } finally {
       slot.reading = null;
     }
   }
 
-  #hold<T extends Holdable>(slot: CacheSlot<T>, block: T): void {
+  /** Holds what was made for a slot that holds nothing, as long as there is room. */
+  hold<T extends Holdable>(slot: CacheSlot<T>, block: T): void {
     if (block.memoryBytes > this.#bytesMax) return;
     slot.block = block;
     slot.isUsed = false;

@@ -248,6 +248,11 @@ export function numberPlace(data: Numbers, wanted: number, from: number, to: num
   return placeWithin(data, wanted, Math.max(from, high - step), high);
 }
 
+/** The first of the ascending prefixes that is not below `wanted`; their number when all are. */
+export function prefixPlace(prefixes: Float64Array, wanted: number): number {
+  return prefixes.length === 0 ? 0 : place64(prefixes, wanted, 0, prefixes.length);
+}
+
 function placeWithin(data: Numbers, wanted: number, from: number, to: number): number {
   if (from === to) return to;
   if (data instanceof Int32Array) return place32(data, wanted, from, to);

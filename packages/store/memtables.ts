@@ -38,10 +38,15 @@ export class Memtables {
     this.#active.apply(batch, stamp);
   }
 
+  /** True when there is no row in memory that is not in segments. */
+  get isEmpty(): boolean {
+    return this.#active.rowCount === 0 && this.#frozen.length === 0;
+  }
+
   /** What they hold of a key, one row each. */
   find(key: Uint8Array, table: Table): Rows[] {
     const found: Rows[] = [];
-    if (this.#active.rowCount === 0 && this.#frozen.length === 0) return found;
+    if (this.isEmpty) return found;
     for (const memtable of [this.#active, ...this.#frozen]) {
       const rows = rowOf(memtable, key, table);
       if (rows !== null) found.push(rows);

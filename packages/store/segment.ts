@@ -17,7 +17,9 @@ import { HeldFile } from './held-file.ts';
 import { type Horizon, isBelow } from './horizon.ts';
 import { joinKeys } from './key-columns.ts';
 import { KeyFilter } from './key-filter.ts';
-import { keyKindsOf, numberPlace, rowOfBytes, rowOfKey } from './key-search.ts';
+import { hashOfKey } from './key-hash.ts';
+import { keyKindsOf, prefixPlace, rowOfBytes, rowOfKey } from './key-search.ts';
+import { KeyTables } from './key-tables.ts';
 import { findReading, Lookup } from './lookup.ts';
 import type { SegmentSummary } from './manifest.ts';
 import { fromRaw, ownRaw, setRaw, valueOfChunk } from './raw-value.ts';
@@ -31,20 +33,34 @@ import { boundFromHex, type Zone } from './zone.ts';
 /** A key as it is looked for in several segments. */
 export class KeyToFind {
   readonly bytes: Uint8Array;
-  readonly prefix: number;
-  /** Of the table's key columns. */
-  readonly kinds: readonly Physical[];
-  #hash = -1;
+  readonly #table: Table;
+  #filterHash = -1;
+  #tableHash = 0;
+  #hasTableHash = false;
 
   constructor(table: Table, bytes: Uint8Array) {
+    this.#table = table;
     this.bytes = bytes;
-    this.prefix = prefixOf(bytes, 0, bytes.length);
-    this.kinds = keyKindsOf(table);
   }
 
-  get hash(): number {
-    if (this.#hash === -1) this.#hash = xxh32(this.bytes, 0, this.bytes.length);
-    return this.#hash;
+  /** Of the table's key columns. */
+  get kinds(): readonly Physical[] {
+    return keyKindsOf(this.#table);
+  }
+
+  /** That filters know it by. */
+  get filterHash(): number {
+    if (this.#filterHash === -1) this.#filterHash = xxh32(this.bytes, 0, this.bytes.length);
+    return this.#filterHash;
+  }
+
+  /** That key tables know it by. */
+  get tableHash(): number {
+    if (!this.#hasTableHash) {
+      this.#tableHash = hashOfKey(this.bytes);
+      this.#hasTableHash = true;
+    }
+    return this.#tableHash;
   }
 }
 
@@ -70,6 +86,9 @@ export class Segment implements Source {
   /** In the order of the key. */
   readonly #keyColumnFiles: readonly (HeldFile<StoredBlock> | undefined)[];
   readonly #keyFile: HeldFile<StoredBlock>;
+  /** Of each block whether `key.col` has its keys whole. */
+  readonly #hasWholeKeys: readonly boolean[];
+  readonly #keyTables: KeyTables;
   readonly #flagsFile: HeldFile<StoredBlock> | undefined;
   readonly #putStamps: HeldFile<StoredStamps> | undefined;
   /** Undefined until it was read; null when there is none. */
@@ -136,6 +155,8 @@ export class Segment implements Source {
       rowCount += block.rowCount;
     }
     this.firstRows = firstRows;
+    this.#hasWholeKeys = this.blocks.map((_, block) => (keys.block(block)?.raw ?? 0) > 0);
+    this.#keyTables = new KeyTables(cache, this.blocks.length);
   }
 
   get files(): Iterable<HeldFile<StoredBlock>> {
@@ -221,15 +242,16 @@ export class Segment implements Source {
     const { blocks } = this;
     const block = this.#blockOf(key);
     if (block === blocks.length) return -1;
-    if (!isLast || this.#keyColumnFiles[0]?.held(block) === undefined) {
+    const table = this.#keyTables.held(block);
+    if (table === null && (!isLast || this.#keyColumnFiles[0]?.held(block) === undefined)) {
       if (compareBytes(blocks[block]!.first, key.bytes) > 0) return -1;
       if (this.#filter === undefined) {
         lookup.miss(() => this.#readFilter());
         return undefined;
       }
-      if (this.#filter?.mayHave(key.hash) === false) return -1;
+      if (this.#filter?.mayHave(key.filterHash) === false) return -1;
     }
-    const row = this.#rowIn(block, key, lookup);
+    const row = table === null ? this.#search(block, key, lookup) : table.rowOf(key.bytes, key.tableHash);
     if (row === undefined || row === -1) return row;
     lookup.foundBlock = block;
     lookup.foundRow = row;
@@ -237,18 +259,18 @@ export class Segment implements Source {
   }
 
   /** The first block that does not end before the key; mostly told by the first bytes. */
-  #blockOf({ bytes, prefix }: KeyToFind): number {
+  #blockOf({ bytes }: KeyToFind): number {
     const { blocks } = this;
-    let block = numberPlace(this.#lastPrefixes, prefix, 0, blocks.length);
-    while (this.#lastPrefixes[block] === prefix && compareBytes(blocks[block]!.last, bytes) < 0) block++;
+    const prefixes = this.#lastPrefixes;
+    const prefix = prefixOf(bytes, 0, bytes.length);
+    let block = prefixPlace(prefixes, prefix);
+    while (prefixes[block] === prefix && compareBytes(blocks[block]!.last, bytes) < 0) block++;
     return block;
   }
 
-  #rowIn(block: number, key: KeyToFind, lookup: Lookup): number | undefined {
-    const { rowCount } = this.blocks[block]!;
-    const file = this.#keyFile;
-    if ((file.opened?.block(block)?.raw ?? 0) > 0) {
-      const stored = lookup.block(file, block);
+  #search(block: number, key: KeyToFind, lookup: Lookup): number | undefined {
+    if (this.#hasWholeKeys[block]!) {
+      const stored = lookup.block(this.#keyFile, block);
       if (stored === undefined) return undefined;
       return rowOfBytes(stored!.cells as BytesChunk, key.bytes);
     }
@@ -260,6 +282,8 @@ export class Segment implements Source {
       if (stored === null) throw this.#lacksPart(block, this.#keyColumns[i]!);
       columns[i] = stored.cells;
     }
+    const { rowCount } = this.blocks[block]!;
+    this.#keyTables.noteSearch(block, columns, rowCount);
     return rowOfKey(columns, key.kinds, key.bytes, rowCount);
   }
 
