@@ -13,7 +13,7 @@ import { compareTicks, type Tick } from './as-of.ts';
 import type { Membership } from './membership.ts';
 import { parseTick } from './tick-text.ts';
 
-const ASK_MS = 5_000;
+const ASK_MS = 1_500;
 /** Looked at ten times while a deletion grows old enough, but neither more often than this nor less. */
 const LOOK_MS_MIN = 500;
 const LOOK_MS_MAX = 60_000;

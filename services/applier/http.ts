@@ -76,6 +76,7 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
   app.get<{ Params: { keyspace: string } }>('/v1/internal/positions/:keyspace', async (request) => {
     const applier = parts.anyApplierOf(request.params.keyspace);
     const { asOf } = applier;
+    const { forgotten } = applier.stores;
     const positions = applier.origins.names.map((origin) => {
       return [origin, applier.origins.readers(origin).map((reader) => formatPosition(reader.applied))] as const;
     });
@@ -84,6 +85,7 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
       positions: Object.fromEntries(positions),
       asOf: asOf.current === null ? null : formatTick(asOf.current),
       asOfEpoch: asOf.epoch,
+      forgotten: forgotten === null ? null : formatTick(forgotten),
       lagMs: applier.lag.quantiles(),
     };
   });

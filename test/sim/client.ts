@@ -13,7 +13,7 @@ export const KEYSPACE = 'ks';
 export const KEYS = ['a', 'b', 'c'];
 /** Each write sets a row of its own besides the two it shares with all writes of its key. */
 export const MARKS_FROM = 10;
-/** How many rows a write sets to its value. */
+/** How many rows a write sets to its value; it may delete one more. */
 export const ROWS = 3;
 const ASK_MS = 3_000;
 const HEAR_MS = 4_000;
@@ -38,6 +38,7 @@ export class SimClient {
   readonly #rules: ClientRules;
   readonly #history: History;
   readonly #random: Random;
+  readonly #deletes: Random;
   /** Key → the newest write of its own that was acked. */
   readonly #own = new Map<string, WriteEntry>();
   #primary: string;
@@ -48,6 +49,7 @@ export class SimClient {
     this.#rules = rules;
     this.#history = history;
     this.#random = world.random.of(`client ${rules.name}`);
+    this.#deletes = world.random.of(`deletes of ${rules.name}`);
     this.#primary = world.siteNames[0]!;
   }
 
@@ -74,6 +76,7 @@ export class SimClient {
       client: name,
       key,
       mark: MARKS_FROM + this.#history.writes.length,
+      deletes: this.#markToDelete(key),
       invokedMs: scheduler.nowMs,
       outcome: 'under way',
       returnedMs: Number.POSITIVE_INFINITY,
@@ -82,7 +85,8 @@ export class SimClient {
     this.#history.writes.push(entry);
     let maybe = false;
     const more = Object.fromEntries([...this.#world.columns.there].map((column) => [column, id]));
-    const rows = [1, 2, entry.mark].map((n) => ({ k: key, n, v: id, ...more }));
+    const rows: object[] = [1, 2, entry.mark].map((n) => ({ k: key, n, v: id, ...more }));
+    if (entry.deletes !== null) rows.push({ k: key, n: entry.deletes, $delete: true });
     const path = `/v1/${KEYSPACE}/t/rows?timeoutMs=${ASK_MS}`;
     const request: Request = { method: 'POST', path, headers: { 'idempotency-key': id }, body: { rows } };
     const untilMs = scheduler.nowMs + GIVE_UP_MS;
@@ -113,6 +117,15 @@ export class SimClient {
     }
     trace.note(name, `write ${id} to ${key}: ${entry.outcome} ${entry.token ?? ''}`);
     return entry;
+  }
+
+  /** The row of an own write that was acked; of many, mostly one of the first that are left. */
+  #markToDelete(key: string): number | null {
+    if (this.#world.shape.forgetsAfterMs === null || this.#deletes.fraction() < 0.3) return null;
+    const own = this.#history.writes.filter((write) => write.client === this.#rules.name && write.key === key);
+    const gone = new Set(own.map(({ deletes }) => deletes));
+    const left = own.filter(({ mark, outcome }) => outcome === 'acked' && !gone.has(mark));
+    return left[integerBetween(this.#deletes, 0, Math.max(0, left.length - 1))]?.mark ?? null;
   }
 
   /** Reads at the primary; one that was not answered is no part of the history. */

@@ -16,6 +16,8 @@ export type WriteEntry = {
   readonly id: string;
   /** The sort key of a row that no other write sets. */
   readonly mark: number;
+  /** The mark of an earlier write that this one deletes; null for none. */
+  readonly deletes: number | null;
   readonly client: string;
   readonly key: string;
   readonly invokedMs: number;

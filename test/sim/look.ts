@@ -5,15 +5,27 @@ import { type Position, parseToken } from '@tidemark/schema/position';
 import { KEYS, KEYSPACE } from './client.ts';
 import type { Copies } from './copies.ts';
 import type { Reply, Request } from './exchange.ts';
+import { Forgetting } from './forgetting.ts';
 import type { SimProcess } from './process.ts';
 import type { Registers } from './registers.ts';
 import type { SimWorld } from './world.ts';
 
-type Positions = { readonly positions: Readonly<Record<string, readonly string[]>> };
+type Positions = {
+  readonly positions: Readonly<Record<string, readonly string[]>>;
+  /** What deletes may be forgotten below, `ms.counter`. */
+  readonly forgotten: string | null;
+};
 type Held = {
   readonly copies: readonly { readonly origin: string; readonly positions: readonly [number, number, string][] }[];
 };
-type Digest = { readonly positions: unknown; readonly tables: Readonly<Record<string, { readonly hash: string }>> };
+type Digest = {
+  readonly positions: unknown;
+  readonly horizon: string | null;
+  readonly tables: Readonly<Record<string, { readonly hash: string }>>;
+};
+
+/** Later than every stamp: at it digests are of what is not deleted, whatever was forgotten. */
+const EVERYTHING = '999999999999999.0';
 
 /**
  * I2: of what is acked, the origin and as many others as the answer says, never fewer than `least`, have held the record
@@ -66,6 +78,7 @@ export class Looker {
   readonly #world: SimWorld;
   readonly #copies: Copies;
   readonly #k: number;
+  readonly #forgetting: Forgetting;
   readonly #seen = new Map<string, string>();
   /** By site: the positions that everything was looked at. */
   readonly #lookedAt = new Map<string, string>();
@@ -73,9 +86,10 @@ export class Looker {
   /** Positions → what a site held at them, and which. */
   readonly #digests = new Map<string, { readonly hashes: string; readonly site: string }>();
 
-  constructor(world: SimWorld, copies: Copies, k: number) {
+  constructor(world: SimWorld, copies: Copies, registers: Registers, k: number) {
     this.#world = world;
     this.#copies = copies;
+    this.#forgetting = new Forgetting(world, copies, registers);
     this.#k = k;
   }
 
@@ -93,6 +107,7 @@ export class Looker {
     const process = this.#world.exchange.server(site)?.process;
     const seen = await this.#get<Positions>(site, `/v1/internal/positions/${KEYSPACE}`);
     if (seen === null || process === undefined) return;
+    this.#forgetting.check(site, seen.forgotten);
     await this.#checkAsOf(site, process);
     const at = JSON.stringify(seen.positions);
     if (this.#lookedAt.get(site) === at) return;
@@ -120,7 +135,8 @@ export class Looker {
 
   /** I7, and so I6: whoever applied the same records, in whatever order and however often, holds the same. */
   async #checkDigest(site: string): Promise<void> {
-    const digest = await this.#get<Digest>(site, `/v1/internal/digest/${KEYSPACE}`);
+    const isForgetful = this.#world.shape.forgetsAfterMs !== null;
+    const digest = await this.#digest(site, isForgetful ? EVERYTHING : null);
     if (digest === null) return;
     const at = JSON.stringify(digest.positions);
     const hashes = hashesOf(digest);
@@ -169,11 +185,27 @@ export class Looker {
     this.#world.fail('I3', `${site} applied partition ${partition} to ${text}, without ${wanted} before it`);
   }
 
+  #digest(site: string, horizon: string | null): Promise<Digest | null> {
+    const at = horizon === null ? '' : `?horizon=${horizon}`;
+    return this.#get<Digest>(site, `/v1/internal/digest/${KEYSPACE}${at}`);
+  }
+
+  /** The latest horizon that a site has forgotten deletes below. */
+  async #horizon(): Promise<string | null> {
+    let latest: string | null = null;
+    for (const site of this.#world.dataNames) {
+      const horizon = (await this.#digest(site, null))?.horizon ?? null;
+      if (horizon !== null && (latest === null || isEarlier(latest, horizon))) latest = horizon;
+    }
+    return latest;
+  }
+
   /** I20: every site holds the same. */
   async areEqual(): Promise<boolean> {
     const found: (string | null)[] = [];
+    const horizon = await this.#horizon();
     for (const site of this.#world.dataNames) {
-      const digest = await this.#get<Digest>(site, `/v1/internal/digest/${KEYSPACE}`);
+      const digest = await this.#digest(site, horizon);
       const hashes = digest === null ? null : hashesOf(digest);
       this.#seen.set(
         site,

@@ -66,7 +66,7 @@ class Run {
       schemas.check(envelope);
       this.#stamps.check(envelope, this.#askedMs(envelope));
     };
-    this.#looker = new Looker(world, this.#copies, scenario.shape.degradeTo);
+    this.#looker = new Looker(world, this.#copies, this.#registers, scenario.shape.degradeTo);
   }
 
   async go(): Promise<Outcome> {

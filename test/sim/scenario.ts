@@ -17,6 +17,10 @@ export type Scenario = {
   readonly faults: readonly SimFault[];
 };
 
+/** In one of so many runs deletes are forgotten, soon. */
+const FORGETFUL_EVERY = 3;
+const FORGETS_MS_MAX = 1_500;
+
 export function scenarioOf(seed: number): Scenario {
   const random = new SeededRandom(Math.imul(seed, 0x9e3779b1));
   const durationMs = integerBetween(random, 6_000, 16_000);
@@ -25,7 +29,9 @@ export function scenarioOf(seed: number): Scenario {
     thinkMs: integerBetween(random, 60, 600),
     writeRate: 0.3 + 0.4 * random.fraction(),
   }));
-  const shape = shapeOf(random, random.fraction() < 0.8 ? 1 : 2);
+  // Drawn apart from all else, so that what other seeds do stays as it was.
+  const forgetsAfterMs = seed % FORGETFUL_EVERY === 0 ? (seed * 37) % FORGETS_MS_MAX : null;
+  const shape = { ...shapeOf(random, random.fraction() < 0.8 ? 1 : 2), forgetsAfterMs };
   const faults = Array.from({ length: integerBetween(random, 0, 3) }, () => faultOf(random, durationMs));
   for (let plots = random.fraction() < 0.15 ? 0 : integerBetween(random, 1, 2); plots > 0; plots--)
     faults.push(...pick(random, PLOTS)(random, integerBetween(random, 500, durationMs - 3_000), shape));

@@ -81,21 +81,28 @@ export async function checkKept(
       const got = rows === null ? 'not to be had' : (rows[0]?.v ?? null);
       if (got !== expected) world.fail('I5', `${key} is ${got} at ${site}, the log says ${expected}`);
       const marks = new Set(rows?.map(({ n }) => n));
-      for (const write of kept.filter((one) => one.key === key && !marks.has(one.mark)))
-        world.fail('I5', `${key} at ${site} lacks the row ${write.mark} that ${write.id} wrote`);
+      const deleted = new Map(kept.map((write) => [write.deletes, write.id]));
+      for (const { mark, id } of kept.filter((one) => one.key === key)) {
+        const by = deleted.get(mark);
+        if (by === undefined && !marks.has(mark))
+          world.fail('I5', `${key} at ${site} lacks the row ${mark} that ${id} wrote`);
+        if (by !== undefined && marks.has(mark))
+          world.fail('I8', `${key} at ${site} has the row ${mark} of ${id} again, which ${by} deleted`);
+      }
     }
   return true;
 }
 
 /** Null: every row of it was exported, or no disk holds it any more. Else where it is, in words. */
-function heldBeyond(copies: Copies, exported: Exported, { id }: WriteEntry): string | null {
+function heldBeyond(copies: Copies, exported: Exported, { id, deletes }: WriteEntry): string | null {
+  const wanted = deletes === null ? ROWS : ROWS + 1;
   const records = copies.requests.get(id) ?? [];
   if (records.length === 0) return 'in no log';
   for (const { keyspace, epoch, partition, seq } of records) {
     const { holders } = copies.at(keyspace, epoch, partition, seq)!;
     const rows = exported.get(id)?.get(`${epoch}/${partition}/${seq}`) ?? 0;
-    if (rows === ROWS || (rows === 0 && holders.size === 0)) continue;
-    return `beyond the cut at ${[...holders].join(', ')}, ${rows} of ${ROWS} rows exported`;
+    if (rows === wanted || (rows === 0 && holders.size === 0)) continue;
+    return `beyond the cut at ${[...holders].join(', ')}, ${rows} of ${wanted} rows exported`;
   }
   return null;
 }

@@ -12,6 +12,7 @@ import { type SimAnswer, SimDisk, SimPlatter, type SimStep } from '@tidemark/wor
 import { SimNetwork } from './exchange.ts';
 import { SimProcess } from './process.ts';
 import { ProcessBoard, ProcessClock, ProcessDisk, ProcessLog, START_MS, type Way } from './process-ports.ts';
+import type { Shape } from './shape.ts';
 import type { SimWorld } from './world.ts';
 
 /** A process that ended itself is started again after this long, as any supervisor does. */
@@ -19,6 +20,9 @@ const RESTART_MS = 1_000;
 
 /** Half as often as in production: most of what happens in a run would be signs of life. */
 const PROBE_EVERY_MS = 500;
+
+/** Where deletes are forgotten, files are written often, so that there is something to merge. */
+const FORGETFUL_FLUSH_MS = 500;
 
 /** Appends to some topics take longer, until they land or until they are answered. */
 export type Slowness = {
@@ -93,7 +97,7 @@ export class SimSite {
     disk.hook = ({ kind }) => this.diskFate(kind);
     this.#world.trace.note(this.name, 'starts');
     const end = (error: unknown): void => this.#endItself(process, error);
-    openSite(configOf(this.#world.siteNames, this.name), this.#worldOf(process, disk), end).then(
+    openSite(configOf(this.#world.siteNames, this.name, this.#world.shape), this.#worldOf(process, disk), end).then(
       () => this.#world.trace.note(this.name, 'listens'),
       end,
     );
@@ -157,7 +161,7 @@ export class SimSite {
   }
 }
 
-function configOf(sites: readonly string[], site: string) {
+function configOf(sites: readonly string[], site: string, { forgetsAfterMs }: Shape) {
   const addresses = sites.map((name) => [
     name,
     { log: `sqlite:/sim/${name}/log.db`, board: `file:/sim/${name}/board.json`, url: `http://${name}` },
@@ -168,6 +172,7 @@ function configOf(sites: readonly string[], site: string) {
     data: `/sim/${site}`,
     sites: Object.fromEntries(addresses),
     probeEveryMs: PROBE_EVERY_MS,
+    ...(forgetsAfterMs === null ? {} : { deletionsKeptMs: forgetsAfterMs, flushEveryMs: FORGETFUL_FLUSH_MS }),
   };
   return readConfig({ file: { path: '/sim/tidemark.json', text: JSON.stringify(settings) } });
 }

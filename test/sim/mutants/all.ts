@@ -3,6 +3,7 @@
 import { APPLYING } from './applying.ts';
 import { COPYING } from './copying.ts';
 import { ELECTING } from './electing.ts';
+import { FORGETTING_MUTANTS } from './forgetting.ts';
 import { LEASING } from './leasing.ts';
 import type { Mutant } from './mutant.ts';
 import { REGISTERING } from './registering.ts';
@@ -19,4 +20,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...REGISTERING,
   ...RETURNING,
   ...LEASING,
+  ...FORGETTING_MUTANTS,
 ];

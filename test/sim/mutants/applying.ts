@@ -50,7 +50,7 @@ export const APPLYING: readonly Mutant[] = [
     breaks: 'rule 16: positions live in the manifest with the data',
     caughtBy: ['I5', 'I20'],
     file: 'packages/store/partition.ts',
-    from: 'this.#memtables.freeze(false);\n    const table',
-    to: 'const table',
+    from: 'this.#memtables.freeze(false);\n    this.#unflushed.begin();',
+    to: 'this.#unflushed.begin();',
   },
 ];
