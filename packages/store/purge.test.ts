@@ -123,7 +123,7 @@ describe('a purge', () => {
     let forgotten = 0;
     for (let seed = 1; seed <= 40; seed++) {
       const random = new SeededRandom(seed);
-      const writes = randomWrites(random, 20, 6, 6);
+      const writes = randomWrites(random, 24, 2, 1);
       let disk = new SimDisk(new SimPlatter());
       for (let life = 0; life < 4; life++) {
         const last = life === 3 ? Number.POSITIVE_INFINITY : disk.platter.stepCount + integerBetween(random, 1, 400);

@@ -42,6 +42,10 @@ async function someJob(disk: NodeDisk, seed: number): Promise<Omit<MergeJob, 'na
     .map(({ segment, live }) => ({ summary: segment.summary, live }));
   const stop = new Int32Array(new SharedArrayBuffer(4));
   const zstd = random.fraction() < 0.5 ? 'merged' : 'never';
+  const inputNames = inputs.map(({ summary }) => summary.name);
+  const others = segments.filter(({ segment, live }) => live !== null && !inputNames.includes(segment.summary.name));
+  const horizon = { ms: 1_700_000_000_000 + integerBetween(random, 0, 12), counter: 0 };
+  const forgets = random.fraction() < 0.5 ? null : { horizon, others: others.map(({ segment }) => segment.summary) };
   return {
     folder,
     table: TABLE,
@@ -49,7 +53,7 @@ async function someJob(disk: NodeDisk, seed: number): Promise<Omit<MergeJob, 'na
     blockRows: 64,
     isFiltered: random.fraction() < 0.5,
     zstd,
-    forgets: null,
+    forgets,
     stop,
   };
 }
