@@ -7,11 +7,11 @@
 import { writeKeyPart } from '@tidemark/schema/key';
 import { type BytesChunk, type Chunk, type NumberChunk, numberAt } from './chunk.ts';
 
-/** The polynomial's base, and its powers. */
-const BASE = 0x9e3779b1 | 0;
-const BASE_2 = Math.imul(BASE, BASE);
-const BASE_3 = Math.imul(BASE_2, BASE);
-const BASE_4 = Math.imul(BASE_3, BASE);
+/** The polynomial's base, a prime, and its powers: a byte times the third is a number that doubles hold exactly. */
+const BASE = 32_749;
+const BASE_2 = BASE * BASE;
+const BASE_3 = BASE_2 * BASE;
+const BASE_4 = Math.imul(BASE_2, BASE_2);
 const BASE_8 = Math.imul(BASE_4, BASE_4);
 
 const SIGN = 0x8000_0000;
@@ -35,25 +35,23 @@ export function hashesOfColumns(columns: readonly Chunk[], rowCount: number): In
   return sums;
 }
 
-/** Four bytes at a step, as each step waits for the one before. */
+/**
+ * Four bytes at a step, as each step waits for the one before. Plain products wherever they are exact: code that is not yet
+ * fully compiled calls out for `Math.imul`.
+ */
 function sumOf(bytes: Uint8Array, from: number, to: number): number {
   let sum = 0;
   let at = from;
   for (; at + 4 <= to; at += 4) {
-    const four =
-      Math.imul(bytes[at]!, BASE_3) +
-      Math.imul(bytes[at + 1]!, BASE_2) +
-      Math.imul(bytes[at + 2]!, BASE) +
-      bytes[at + 3]!;
+    const four = bytes[at]! * BASE_3 + bytes[at + 1]! * BASE_2 + bytes[at + 2]! * BASE + bytes[at + 3]!;
     sum = (Math.imul(sum, BASE_4) + four) | 0;
   }
-  for (; at < to; at++) sum = (Math.imul(sum, BASE) + bytes[at]!) | 0;
+  for (; at < to; at++) sum = (sum * BASE + bytes[at]!) | 0;
   return sum;
 }
 
 function sumOfWord(word: number): number {
-  const upper = Math.imul(word >>> 24, BASE_3) + Math.imul((word >>> 16) & 0xff, BASE_2);
-  return (upper + Math.imul((word >>> 8) & 0xff, BASE) + (word & 0xff)) | 0;
+  return ((word >>> 24) * BASE_3 + ((word >>> 16) & 0xff) * BASE_2 + ((word >>> 8) & 0xff) * BASE + (word & 0xff)) | 0;
 }
 
 function mixed(sum: number): number {

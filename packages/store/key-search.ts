@@ -250,7 +250,14 @@ export function numberPlace(data: Numbers, wanted: number, from: number, to: num
 
 /** The first of the ascending prefixes that is not below `wanted`; their number when all are. */
 export function prefixPlace(prefixes: Float64Array, wanted: number): number {
-  return prefixes.length === 0 ? 0 : place64(prefixes, wanted, 0, prefixes.length);
+  let low = 0;
+  let high = prefixes.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (prefixes[middle]! < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function placeWithin(data: Numbers, wanted: number, from: number, to: number): number {

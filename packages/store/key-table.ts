@@ -26,6 +26,7 @@ export class KeyTable implements Holdable {
   readonly #forms: readonly number[];
   /** 0 is empty: the part of a hash is odd. */
   readonly #slots: Int32Array;
+  readonly #slotCount: number;
   readonly #slotsPerHash: number;
 
   /**
@@ -45,6 +46,7 @@ export class KeyTable implements Holdable {
     this.#columns = columns;
     this.#forms = columns.map(formOf);
     this.#slots = new Int32Array(count);
+    this.#slotCount = count;
     this.#slotsPerHash = count / HALF;
     this.memoryBytes = columns.reduce((sum, column) => sum + memoryOf(column), 256 + count * 4);
   }
@@ -54,7 +56,7 @@ export class KeyTable implements Holdable {
     let slot = Math.floor((hash >>> 0) * this.#slotsPerHash);
     for (let steps = 0; slots[slot] !== 0; steps++) {
       if (steps === STEPS_MAX) return false;
-      if (++slot === slots.length) slot = 0;
+      if (++slot === this.#slotCount) slot = 0;
     }
     slots[slot] = ((hash | 1) << 16) | row;
     return true;
@@ -71,7 +73,7 @@ export class KeyTable implements Holdable {
       if (held === 0) return -1;
       if ((held ^ wanted) >>> 16 === 0 && isKeyOfRow(this.#columns, this.#forms, held & 0xffff, key))
         return held & 0xffff;
-      if (++slot === slots.length) slot = 0;
+      if (++slot === this.#slotCount) slot = 0;
     }
   }
 }

@@ -9,40 +9,42 @@ import type { HeldFile } from './held-file.ts';
 /** Blocks of one key in one partition; more misses than this are a bug. */
 const MISSES_MAX = 100_000;
 
+/** One is made for every get: nothing of it is private, as setting that up costs more than the rest of it. */
 export class Lookup {
   /** Where a key was found last: the block of its segment, and the row in the block. */
   foundBlock = 0;
   foundRow = 0;
-  #miss: (() => Promise<void>) | null = null;
+  /** Reads what was missing. */
+  missing: (() => Promise<void>) | null = null;
   /** Blocks that were read for it: kept until it has answered, as a cache need not keep any. */
-  #kept: Map<HeldFile<Holdable>, Map<number, Holdable | null>> | null = null;
+  kept: Map<HeldFile<Holdable>, Map<number, Holdable | null>> | null = null;
 
   /** A block; null when no row of it has a cell; undefined when it has to be read first. */
   block<T extends Holdable>(file: HeldFile<T>, block: number): T | null | undefined {
     const held = file.held(block);
     if (held !== undefined) return held;
-    const kept = this.#kept?.get(file)?.get(block) as T | null | undefined;
-    if (kept === undefined) this.miss(async () => this.#keep(file, block, await file.block(block)));
+    const kept = this.kept?.get(file)?.get(block) as T | null | undefined;
+    if (kept === undefined) this.miss(async () => keep(this, file, block, await file.block(block)));
     return kept;
   }
 
   /** Says what has to be read before looking again; what looks then returns undefined. */
   miss(read: () => Promise<void>): void {
-    this.#miss = read;
+    this.missing = read;
   }
 
   /** Reads what was missing. */
   async read(): Promise<void> {
-    const miss = this.#miss;
-    this.#miss = null;
+    const miss = this.missing;
+    this.missing = null;
     await miss!();
   }
+}
 
-  #keep(file: HeldFile<Holdable>, block: number, read: Holdable | null): void {
-    this.#kept ??= new Map();
-    const blocks = this.#kept.get(file) ?? new Map<number, Holdable | null>();
-    this.#kept.set(file, blocks.set(block, read));
-  }
+function keep(lookup: Lookup, file: HeldFile<Holdable>, block: number, read: Holdable | null): void {
+  lookup.kept ??= new Map();
+  const blocks = lookup.kept.get(file) ?? new Map<number, Holdable | null>();
+  lookup.kept.set(file, blocks.set(block, read));
 }
 
 /**

@@ -125,7 +125,7 @@ export class PointReads {
 }
 
 function isDamaged(segments: readonly LiveSegment[]): boolean {
-  for (const { damage } of segments) if (damage !== null) return true;
+  for (let i = 0; i < segments.length; i++) if (segments[i]!.damage !== null) return true;
   return false;
 }
 

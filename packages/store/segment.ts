@@ -30,37 +30,34 @@ import { Stamps } from './stamp-codec.ts';
 import { StoredBlock, StoredStamps } from './stored-block.ts';
 import { boundFromHex, type Zone } from './zone.ts';
 
-/** A key as it is looked for in several segments. */
+/** A key as it is looked for in several segments. One is made for every get: as `Lookup`, without private fields. */
 export class KeyToFind {
   readonly bytes: Uint8Array;
-  readonly #table: Table;
-  #filterHash = -1;
-  #tableHash = 0;
-  #hasTableHash = false;
+  readonly table: Table;
+  /** The hashes, once they were asked for. */
+  madeFilterHash: number | null = null;
+  madeTableHash: number | null = null;
 
   constructor(table: Table, bytes: Uint8Array) {
-    this.#table = table;
     this.bytes = bytes;
+    this.table = table;
   }
 
   /** Of the table's key columns. */
   get kinds(): readonly Physical[] {
-    return keyKindsOf(this.#table);
+    return keyKindsOf(this.table);
   }
 
   /** That filters know it by. */
   get filterHash(): number {
-    if (this.#filterHash === -1) this.#filterHash = xxh32(this.bytes, 0, this.bytes.length);
-    return this.#filterHash;
+    this.madeFilterHash ??= xxh32(this.bytes, 0, this.bytes.length);
+    return this.madeFilterHash;
   }
 
   /** That key tables know it by. */
   get tableHash(): number {
-    if (!this.#hasTableHash) {
-      this.#tableHash = hashOfKey(this.bytes);
-      this.#hasTableHash = true;
-    }
-    return this.#tableHash;
+    this.madeTableHash ??= hashOfKey(this.bytes);
+    return this.madeTableHash;
   }
 }
 
@@ -89,6 +86,8 @@ export class Segment implements Source {
   /** Of each block whether `key.col` has its keys whole. */
   readonly #hasWholeKeys: readonly boolean[];
   readonly #keyTables: KeyTables;
+  /** Of each block whether all of its rows have a put; null until the file of flags was opened. */
+  #allLive: readonly boolean[] | null = null;
   readonly #flagsFile: HeldFile<StoredBlock> | undefined;
   readonly #putStamps: HeldFile<StoredStamps> | undefined;
   /** Undefined until it was read; null when there is none. */
@@ -339,14 +338,21 @@ export class Segment implements Source {
 
   /** True when the row has a put. */
   #isLive(block: number, row: number, lookup: Lookup): boolean | undefined {
-    const flags = this.#flags;
-    if (flags.opened === null) {
-      lookup.miss(async () => void (await flags.open()));
-      return undefined;
-    }
-    if ((flags.opened.block(block)?.deleted ?? 0) === 0) return true;
-    const stored = lookup.block(flags, block);
+    const allLive = this.#allLive ?? this.#readAllLive(lookup);
+    if (allLive === null) return undefined;
+    if (allLive[block]!) return true;
+    const stored = lookup.block(this.#flags, block);
     return stored === undefined ? undefined : (Number(rawOfChunk(stored!.cells, row)) & 1) === 1;
+  }
+
+  #readAllLive(lookup: Lookup): readonly boolean[] | null {
+    const { opened } = this.#flags;
+    if (opened === null) {
+      lookup.miss(async () => void (await this.#flags.open()));
+      return null;
+    }
+    this.#allLive = this.blocks.map((_, block) => (opened.block(block)?.deleted ?? 0) === 0);
+    return this.#allLive;
   }
 
   #place(number: number): { readonly block: number; readonly row: number } {
