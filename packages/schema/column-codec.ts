@@ -235,6 +235,10 @@ type Codes = {
   readonly firsts: Uint32Array | null;
 };
 
+const PLACES = 1024;
+/** By place: bytes + 1 of the text that was last found there, where it begins, and its code. Used within one call. */
+const known = new Uint32Array(PLACES * 3);
+
 function codesOf({ arena, starts, lengths }: ColumnVector, picked: Uint32Array, entriesMax: number): Codes {
   const codes = new Uint16Array(picked.length);
   const firsts = new Uint32Array(entriesMax);
@@ -243,10 +247,17 @@ function codesOf({ arena, starts, lengths }: ColumnVector, picked: Uint32Array, 
   const slotCount = 2 ** Math.ceil(Math.log2(entriesMax * 2 + 2));
   const slots = slotScratch.reserve(slotCount * 4).u32.fill(0, 0, slotCount);
   const mask = slotCount - 1;
+  // Texts that are kept once stand in the same place: what was found there needs no second look.
+  known.fill(0);
   for (let i = 0; i < picked.length; i++) {
     const row = picked[i]!;
     const start = starts[row]!;
     const length = lengths[row]!;
+    const place = (start & (PLACES - 1)) * 3;
+    if (known[place] === length + 1 && known[place + 1] === start) {
+      codes[i] = known[place + 2]!;
+      continue;
+    }
     let slot = hashBytes(arena, start, length) & mask;
     while (slots[slot] !== 0) {
       const first = firsts[slots[slot]! - 1]!;
@@ -258,7 +269,11 @@ function codesOf({ arena, starts, lengths }: ColumnVector, picked: Uint32Array, 
       firsts[entries++] = row;
       slots[slot] = entries;
     }
-    codes[i] = slots[slot]! - 1;
+    const code = slots[slot]! - 1;
+    codes[i] = code;
+    known[place] = length + 1;
+    known[place + 1] = start;
+    known[place + 2] = code;
     if (i === DICTIONARY_SAMPLE && entries > DICTIONARY_SAMPLE * DICTIONARY_SAMPLE_SHARE_MAX)
       return { codes, firsts: null };
   }

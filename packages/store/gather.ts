@@ -18,16 +18,23 @@ export function gatherFull(into: ColumnVector, source: ColumnVector, slots: Int3
   gatherValues(into, source, slots);
 }
 
-/** `gatherFull` of byte strings that leaves them where they are: `source` must not change its first rows' bytes any more. */
-export function shareFull(into: ColumnVector, source: ColumnVector, rows: Uint32Array): void {
+/**
+ * Rows of `source` that share its bytes: its first `rowCount` rows have values that follow one another in its arena, and
+ * do not change any more.
+ */
+export function shareFull(into: ColumnVector, source: ColumnVector, rowCount: number, rows: Uint32Array): void {
   into.reserveRows(rows.length);
   into.presence.fill(CELL.value, 0, rows.length);
   const { starts, lengths } = into;
   const from = source.starts;
-  const spans = source.lengths;
+  const last = rowCount - 1;
+  const end = from[last]! + source.lengths[last]!;
+  // Where the next one begins stands beside where this one does; its length would be one more place to go to.
   for (let i = 0; i < rows.length; i++) {
-    starts[i] = from[rows[i]!]!;
-    lengths[i] = spans[rows[i]!]!;
+    const row = rows[i]!;
+    const start = from[row]!;
+    starts[i] = start;
+    lengths[i] = (row === last ? end : from[row + 1]!) - start;
   }
   into.arena = source.arena;
   // Full: whoever sets another row gets an arena of its own.

@@ -21,6 +21,7 @@ const WORTH = 0.8;
 /** Numbers of an i32 or whole column; null when they lie further apart than a double tells exactly. */
 export function integersOf(values: Int32Array | Float64Array, rows: Uint32Array): Integers | null {
   if (rows.length === 0) return { base: 0n, offsets: new Float64Array(0), max: 0 };
+  if (values instanceof Int32Array && areNeighbours(rows)) return neighbouringInts(values, rows[0]!, rows.length);
   const offsets = doublesAt(values, rows);
   let min = offsets[0]!;
   let max = min;
@@ -35,11 +36,31 @@ export function integersOf(values: Int32Array | Float64Array, rows: Uint32Array)
   return { base: BigInt(min), offsets, max: max - min };
 }
 
+/** As most blocks of whole numbers are: a loop that meets one kind of array, and reads half the bytes. */
+function neighbouringInts(values: Int32Array, first: number, count: number): Integers {
+  let min = values[first]!;
+  let max = min;
+  for (let row = first + 1; row < first + count; row++) {
+    const value = values[row]!;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  const offsets = offsetRoom(count);
+  if (min === max) offsets.fill(0);
+  else for (let i = 0; i < count; i++) offsets[i] = values[first + i]! - min;
+  return { base: BigInt(min), offsets, max: max - min };
+}
+
+/** Of ascending rows. */
+function areNeighbours(rows: Uint32Array): boolean {
+  return rows[rows.length - 1]! - rows[0]! === rows.length - 1;
+}
+
 /** The values of ascending rows, which mostly follow one another, as doubles. */
 function doublesAt(values: Int32Array | Float64Array, rows: Uint32Array): Float64Array {
   const first = rows[0]!;
   const doubles = offsetRoom(rows.length);
-  if (rows[rows.length - 1]! - first === rows.length - 1) {
+  if (areNeighbours(rows)) {
     doubles.set(values.subarray(first, first + rows.length));
     return doubles;
   }

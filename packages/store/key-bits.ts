@@ -40,15 +40,25 @@ export class KeyBits {
     this.#lower = new Pieces(lower);
   }
 
-  /** Row `begin … end` of `rows` as pairs: the upper bits; the lower ones, above the place in `rows`. */
-  pack(keys: ColumnVector, rows: Uint32Array, begin: number, end: number, placeBits: number, pairs: Uint32Array): void {
+  /** Rows `begin … end` of `rows`: pairs of the upper 32 bits and the place in `rows`; the lower bits apart. */
+  pack(
+    keys: ColumnVector,
+    rows: Uint32Array,
+    begin: number,
+    end: number,
+    pairs: Uint32Array,
+    lowers: Uint32Array,
+  ): void {
     for (let from = begin; from < end; from += CHUNK) {
       const to = Math.min(from + CHUNK, end);
       chunk.take(keys, rows, from, to, this.#depth);
       const upper = this.#upper.bitsOf(keys.arena, to - from);
-      for (let i = from; i < to; i++) pairs[i * 2] = upper[i - from]!;
+      for (let i = from; i < to; i++) {
+        pairs[i * 2] = upper[i - from]!;
+        pairs[i * 2 + 1] = i;
+      }
       const lower = this.#lower.bitsOf(keys.arena, to - from);
-      for (let i = from; i < to; i++) pairs[i * 2 + 1] = (lower[i - from]! << placeBits) | i;
+      for (let i = from; i < to; i++) lowers[i] = lower[i - from]!;
     }
   }
 }

@@ -4,7 +4,7 @@
  * batch is looked for at a time, in steps that each go over some keys, so that the processor waits for many at once.
  */
 
-import { ColumnVector } from '@tidemark/schema/column-vector';
+import { CELL, ColumnVector } from '@tidemark/schema/column-vector';
 import { copyWords, hashWords, sameWords, wordsOf } from './words.ts';
 
 const FIRST_SLOTS = 512;
@@ -16,8 +16,9 @@ const GROWTH = 4;
 const CHUNK = 256;
 
 const hashes = new Int32Array(CHUNK);
-/** Keys of a chunk that a slot's part of the hash says are known. */
+/** Keys of a chunk that a slot's part of the hash says are known, and those that are new. */
 const likely = new Uint32Array(CHUNK);
+const fresh = new Uint32Array(CHUNK);
 
 export class KeyIndex {
   /** Row i has key i. */
@@ -76,6 +77,8 @@ export class KeyIndex {
   ): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
+    const first = this.count;
+    let added = 0;
     let found = 0;
     for (let i = begin; i < end; i++) {
       const hash = hashes[i - begin]!;
@@ -85,14 +88,38 @@ export class KeyIndex {
         at = (at + 1) & mask;
         slot = slots[at]!;
       }
-      if (slot === 0) rowOf[i] = this.#add(at, hash, words, starts[i]!, lengths[i]!);
-      else {
+      if (slot === 0) {
+        const row = first + added;
+        slots[at] = (hash & ~mask) | (row + 1);
+        rowOf[i] = row;
+        fresh[added++] = i;
+      } else {
         rowOf[i] = (slot & mask) - 1;
         likely[found++] = i;
       }
     }
+    this.#takeFresh(words, starts, lengths, added);
     this.#readAhead(found, rowOf);
     return found;
+  }
+
+  /** Keeps the keys that have got the next rows. There is room for them. */
+  #takeFresh(words: DataView, starts: Uint32Array, lengths: Uint32Array, count: number): void {
+    const { keys } = this;
+    const into = this.#words;
+    const first = this.count;
+    let used = keys.arenaUsed;
+    for (let k = 0; k < count; k++) {
+      const i = fresh[k]!;
+      const length = lengths[i]!;
+      copyWords(into, used, words, starts[i]!, length);
+      keys.starts[first + k] = used;
+      keys.lengths[first + k] = length;
+      used += length;
+    }
+    keys.presence.fill(CELL.value, first, first + count);
+    keys.arenaUsed = used;
+    this.count = first + count;
   }
 
   #readAhead(found: number, rowOf: Uint32Array): void {

@@ -103,8 +103,8 @@ export class MemtableSource implements Source {
 /** Those rows of a memtable, in that order, canonical. */
 export function gather(memtable: Memtable, rowNumbers: Uint32Array, want: Want, spare: Rows | null = null): Rows {
   const rows = spare?.renewed(rowNumbers.length) ?? new Rows(rowNumbers.length);
-  // A memtable only ever adds keys.
-  if (want.keys) shareFull(rows.keys, memtable.keys, rowNumbers);
+  // A memtable only ever adds keys, one behind the other.
+  if (want.keys) shareFull(rows.keys, memtable.keys, memtable.rowCount, rowNumbers);
   gatherStamps(memtable, rowNumbers, rows);
   for (const [id, kind] of want.columns) {
     const column = memtable.columns.get(id);
@@ -175,7 +175,7 @@ function hasAllValues(column: MemtableColumn, rowCount: number): boolean {
 function gatherStamps(memtable: Memtable, rowNumbers: Uint32Array, rows: Rows): void {
   const { writes } = memtable;
   if (memtable.hasNoTombs && rowNumbers.length >= TOGETHER_ROWS) {
-    writes.stampsOf(memtable.putsOf(rowNumbers), rows.putMs, rows.putLow);
+    memtable.putStampsOf(rowNumbers, rows.putMs, rows.putLow);
     return;
   }
   for (let i = 0; i < rowNumbers.length; i++) {

@@ -116,12 +116,9 @@ export class Memtable {
     return this.#tombOf === null ? 0 : this.#tombOf[row]!;
   }
 
-  /** `putOf` of each of these rows. */
-  putsOf(rows: Uint32Array): Uint32Array {
-    const putOf = this.#putOf;
-    const puts = new Uint32Array(rows.length);
-    for (let i = 0; i < rows.length; i++) puts[i] = putOf[rows[i]!]!;
-    return puts;
+  /** The put stamps of some rows, into `ms` and `low`; a row without a put is left out. Nothing is applied after that. */
+  putStampsOf(rows: Uint32Array, ms: Float64Array, low: Float64Array): void {
+    this.writes.stampsOf(this.#putOf, rows, ms, low);
   }
 
   /** True when no row has a delete. */

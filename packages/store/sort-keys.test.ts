@@ -54,6 +54,17 @@ describe('sort of keys', () => {
     }
   });
 
+  it('is that of keys of which many share the bits that are looked at first', async () => {
+    // 3 × 32 bits that differ: keys equal in the first, thousands of them or ten, and keys equal in the first two.
+    const word = (n: number): number[] => [0, 8, 16, 24].map((shift) => ((n * 0x9e3779b1) >>> shift) & 0xff);
+    for (const first of [3, 3_000]) {
+      const keys = Array.from({ length: 30_000 }, (_, i) =>
+        Uint8Array.from([...word(i % first), ...word(i % 1_001), ...word(i % 7_919)]),
+      );
+      expect(await sorted(keys)).toEqual(expected(keys));
+    }
+  });
+
   it('is right in sorts that are under way together, and in those after them', async () => {
     const many = (count: number): Buffer[] =>
       Array.from({ length: count }, (_, i) => Buffer.from(`${(i * 7_919) % count} of ${count}`));

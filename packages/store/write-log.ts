@@ -90,21 +90,28 @@ export class WriteLog {
     return shift;
   }
 
-  /** The stamps of some writes, into `ms` and `low`; write 0 changes nothing. No more writes are added after that. */
-  stampsOf(writes: Uint32Array, ms: Float64Array, low: Float64Array): void {
+  /**
+   * The stamps of the writes that `writeOf` names for some rows, into `ms` and `low`; write 0 changes nothing. No more
+   * writes are added after that.
+   */
+  stampsOf(writeOf: Uint32Array, rows: Uint32Array, ms: Float64Array, low: Float64Array): void {
     if (this.#pages.length === 0) this.#fillPages();
+    const pages = this.#pages;
     const firsts = this.#firsts;
+    const counters = this.#counters;
+    const millis = this.#ms;
+    const tails = this.#tails;
     const end = this.#records;
     const isTicked = this.#ticks.size > 0;
-    for (let i = 0; i < writes.length; i++) {
-      const write = writes[i]!;
+    for (let i = 0; i < rows.length; i++) {
+      const write = writeOf[rows[i]!]!;
       if (write === 0) continue;
-      let record = this.#pages[write >>> PAGE_BITS]!;
+      let record = pages[write >>> PAGE_BITS]!;
       while (record + 1 < end && firsts[record + 1]! <= write) record++;
-      const ticks = isTicked ? this.#counterAt(write) : this.#counters[record]! + (write - firsts[record]!);
+      const ticks = isTicked ? this.#counterAt(write) : counters[record]! + (write - firsts[record]!);
       const over = ticks < COUNTER_SPAN ? 0 : Math.floor(ticks / COUNTER_SPAN);
-      ms[i] = this.#ms[record]! + over;
-      low[i] = (ticks - over * COUNTER_SPAN) * COUNTER_UNIT + this.#tails[record]!;
+      ms[i] = millis[record]! + over;
+      low[i] = (ticks - over * COUNTER_SPAN) * COUNTER_UNIT + tails[record]!;
     }
   }
 

@@ -102,6 +102,10 @@ function longBounds(vector: ColumnVector, from: number, to: number): Bounds {
   return { min, max };
 }
 
+const PLACES = 1024;
+/** By place: bytes + 1 of the text that was last looked at there, and where it begins. Used within one call. */
+const seen = new Uint32Array(PLACES * 2);
+
 function byteBounds(vector: ColumnVector, from: number, to: number): Bounds {
   const { arena, starts, lengths, presence } = vector;
   let min = -1;
@@ -109,10 +113,16 @@ function byteBounds(vector: ColumnVector, from: number, to: number): Bounds {
   // What the first bytes of the bounds say, which settles most rows.
   let minPrefix = 0;
   let maxPrefix = 0;
+  // Texts that are kept once stand in the same place.
+  seen.fill(0);
   for (let row = from; row < to; row++) {
     if (presence[row] !== CELL.value) continue;
     const start = starts[row]!;
     const length = lengths[row]!;
+    const place = (start & (PLACES - 1)) * 2;
+    if (seen[place] === length + 1 && seen[place + 1] === start) continue;
+    seen[place] = length + 1;
+    seen[place + 1] = start;
     const prefix = prefixAt(arena, start, length);
     // As most rows are.
     if (prefix > minPrefix && prefix < maxPrefix) continue;
