@@ -12,7 +12,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
     file: FORGETTING,
     from: '[own, least, old].reduce(',
     to: '[own, old].reduce(',
-    seed: 63,
+    seed: 19,
   },
   {
     name: 'forget-without-who-is-silent',
@@ -21,7 +21,6 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
     file: FORGETTING,
     from: 'if (reached === undefined) return null;',
     to: 'if (reached === undefined) continue;',
-    seed: 60,
   },
   {
     name: 'digest-of-what-is-forgotten',
@@ -38,5 +37,6 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
     file: 'packages/store/purge.ts',
     from: '!== -1) return true',
     to: '!== -1) return false',
+    seed: 64,
   },
 ];
