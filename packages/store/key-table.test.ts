@@ -5,10 +5,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TABLE } from './arbitraries.ts';
 import { BlockCache } from './block-cache.ts';
+import { memoryOf } from './chunk.ts';
 import { columnsOf, KEY_TABLE, keys, keysInRuns } from './key-harness.ts';
 import { hashesOfColumns, hashOfKey } from './key-hash.ts';
 import { keyKindsOf, rowOfKey } from './key-search.ts';
 import { KeyTable } from './key-table.ts';
+import { KeyTables } from './key-tables.ts';
 import { batchOf, Model, type ModelMutation } from './model.ts';
 import { Partition } from './partition.ts';
 
@@ -42,6 +44,13 @@ describe('a key table', () => {
           const expected = rowOfKey(columns, keyKindsOf(KEY_TABLE), key, sorted.length);
           expect(table.rowOf(key, hashOfKey(key) & mask)).toBe(expected);
         }
+        // Not even keys, most of them: only what is the same byte for byte is found.
+        for (let at = 0; at < sorted[0]!.length; at++) {
+          const other = Buffer.from(sorted[0]!);
+          other[at]! ^= 1;
+          const expected = sorted.findIndex((key) => key.equals(other));
+          expect(table.rowOf(other, hashOfKey(other) & mask)).toBe(expected);
+        }
       }),
       { numRuns: 200 },
     );
@@ -52,6 +61,27 @@ describe('a key table', () => {
     const columns = columnsOf(sorted);
     expect(KeyTable.of(columns, new Int32Array(2_000).fill(7))).toBe(null);
     expect(KeyTable.of(columns, hashesOfColumns(columns, 2_000))).not.toBe(null);
+  });
+});
+
+describe('key tables', () => {
+  it('are held where the cache has room for them, and count there', () => {
+    const sorted = Array.from({ length: 64 }, (_, line) => encodeKey(KEY_TABLE, ['a', 0, Buffer.of(), line, 0n, 0]));
+    const columns = columnsOf(sorted);
+    const looksOf = (cache: BlockCache): KeyTables => {
+      const tables = new KeyTables(cache, 1);
+      expect(tables.held(0)).toBe(null);
+      for (let n = 0; n < 64; n++) if (tables.held(0) === null) tables.noteSearch(0, columns, 64);
+      return tables;
+    };
+    const small = new BlockCache(400);
+    expect(looksOf(small).held(0)).toBe(null);
+    const large = new BlockCache(100_000);
+    const table = looksOf(large).held(0)!;
+    expect(table.rowOf(sorted[7]!, hashOfKey(sorted[7]!))).toBe(7);
+    expect(large.memoryBytes).toBe(table.memoryBytes);
+    // Slots, and the columns that it holds on to.
+    expect(table.memoryBytes).toBeGreaterThan(columns.reduce((sum, column) => sum + memoryOf(column), 64 * 6));
   });
 });
 
