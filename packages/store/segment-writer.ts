@@ -85,17 +85,17 @@ export async function writeSegment(plan: SegmentPlan): Promise<SegmentSummary | 
   return { name, ...writer.summary };
 }
 
-/** The merged rows in full blocks: pieces as they come while they are large, else put together. */
+/** The merged rows in full blocks: pieces as they come while they are large, or the last, else put together. */
 async function* reblocked(plan: SegmentPlan, want: Want): AsyncGenerator<[Rows, number, number]> {
   const { blockRows } = plan;
   let open: Rows | null = null;
   let spare: { readonly source: Source; readonly rows: Rows } | null = null;
-  for await (const piece of mergeSources(plan.sources, { want, blockRows })) {
+  for await (const [piece, isLast] of withLast(mergeSources(plan.sources, { want, blockRows }))) {
     const rows: Rows = piece.kind === 'rows' ? piece.rows : await readBlock(piece, want, spare);
     const end = piece.kind === 'rows' ? piece.to : rows.rowCount;
     let from = piece.kind === 'rows' ? piece.from : 0;
     while (from < end) {
-      if (open === null && end - from >= blockRows / 2) {
+      if (open === null && (isLast || end - from >= blockRows / 2)) {
         const to = Math.min(end, from + blockRows);
         yield [rows, from, to];
         from = to;
@@ -113,6 +113,16 @@ async function* reblocked(plan: SegmentPlan, want: Want): AsyncGenerator<[Rows, 
     spare = piece.kind === 'block' ? { source: piece.source, rows } : null;
   }
   if (open !== null) yield [open, 0, open.rowCount];
+}
+
+/** Each with whether it is the last: so one more is asked for before it is given. */
+async function* withLast<T>(all: AsyncIterable<T>): AsyncGenerator<[T, boolean]> {
+  let before: { readonly one: T } | null = null;
+  for await (const one of all) {
+    if (before !== null) yield [before.one, false];
+    before = { one };
+  }
+  if (before !== null) yield [before.one, true];
 }
 
 /** In the memory of the block before, when that is of the same source. */
@@ -210,26 +220,34 @@ class SegmentWriter {
   }
 
   async endPass(): Promise<void> {
-    for (const head of this.#heads ?? []) await this.#finish(head);
-    this.#heads = null;
     if (this.#hashes !== null) await this.#writeFilter(this.#hashes.subarray(0, this.#rowCount));
     this.#hashes = null;
-    for (const column of this.#columns) {
-      if (column.writer !== null) await this.#finish(column.writer);
-      column.writer = null;
+    await this.#finishAll();
+    this.#heads = null;
+    this.#filter = null;
+    for (const column of this.#columns) column.writer = null;
+  }
+
+  /** Files that are being written, in the order in which the manifest names them. */
+  get #open(): ColumnFileWriter[] {
+    const all = [...(this.#heads ?? []), this.#filter, ...this.#columns.map((column) => column.writer)];
+    return all.filter((writer) => writer !== null);
+  }
+
+  /** At once, as a disk makes several files durable in little more time than one. Nothing is under way any more when it throws. */
+  async #finishAll(): Promise<void> {
+    const open = this.#open;
+    const ends = await Promise.allSettled(open.map((writer) => writer.finish()));
+    for (const [i, end] of ends.entries()) {
+      if (end.status === 'rejected') throw end.reason;
+      const { path, content } = open[i]!;
+      this.#files.push({ name: path.slice(this.#path.length + 1), ...content, ...end.value });
     }
   }
 
   /** Closes what is open. */
   async abandon(): Promise<void> {
-    for (const writer of [this.#filter, ...(this.#heads ?? []), ...this.#columns.map((column) => column.writer)]) {
-      await writer?.abandon().catch(() => undefined);
-    }
-  }
-
-  async #finish(writer: ColumnFileWriter): Promise<void> {
-    const name = writer.path.slice(this.#path.length + 1);
-    this.#files.push({ name, ...writer.content, ...(await writer.finish()) });
+    for (const writer of this.#open) await writer.abandon().catch(() => undefined);
   }
 
   async #writeHeads(rows: Rows, from: number, to: number, split: SplitKeys): Promise<void> {
@@ -275,8 +293,6 @@ class SegmentWriter {
     this.#filter = file;
     const notes = { rows: hashes.length, values: hashes.length, deleted: 0, min: null, max: null };
     await file.addBlock(0, [KeyFilter.of(hashes).bytes], { ...notes, stampMin: null, stampMax: null });
-    await this.#finish(file);
-    this.#filter = null;
   }
 
   /** `values` in its notes counts the live rows, `deleted` the others. */
