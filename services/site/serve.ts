@@ -2,6 +2,7 @@
 
 import { basename, dirname, resolve } from 'node:path';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
+import { letHeapGrow } from '@tidemark/world/heap-growth';
 import type { Logger } from '@tidemark/world/logger';
 import { NodeDisk } from '@tidemark/world/node-disk';
 import { SystemClock } from '@tidemark/world/system-clock';
@@ -35,6 +36,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     process.stdout.write(`${JSON.stringify(describeConfig(config), null, 2)}\n`);
     return 0;
   }
+  letHeapGrow();
   const logger = loggerOf(config);
   const fatal = (error: unknown): never => {
     logger.fatal({ err: error }, `ends: ${messageOf(error)}`);

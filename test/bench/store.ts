@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import type { Reaper } from '@tidemark/dev/reaper';
+import { letHeapGrow } from '@tidemark/world/heap-growth';
 import { print } from './measure.ts';
 import { Click } from './store/click.ts';
 import { markdownTable, type Row, shortRow } from './store/contest.ts';
@@ -55,6 +56,7 @@ export function rerunOnOneCore({ core }: StoreOptions): number | null {
 /** Prints each row of the table as it is known. @returns all of it, for the closing line */
 export async function store(options: StoreOptions, reaper: Reaper): Promise<object> {
   const startMs = performance.now();
+  letHeapGrow();
   const peers = loadPeers();
   chooseClock(options.clock);
   const bound = process.env[BOUND];

@@ -36,14 +36,17 @@ export type Measure = {
   readonly peers: readonly (Contestant & { readonly goal?: Goal })[];
 };
 
+/** Rounds before those that count. */
+const WARM_UPS = 4;
+
 /**
- * A first round warms up and does not count; the order turns round from run to run.
+ * The first rounds warm up and do not count: ours is compiled in the course of them. The order turns round from run to run.
  * @throws {Error} when an answer differs from ours: names both.
  */
 export async function contest({ ours, peers, ...measure }: Measure): Promise<Row> {
   const all = [ours, ...peers];
   const values = all.map((): number[] => []);
-  for (let run = -1; run < measure.runs; run++) {
+  for (let run = -WARM_UPS; run < measure.runs; run++) {
     const answers: string[] = [];
     const order = run % 2 === 0 ? all.keys() : [...all.keys()].reverse();
     for (const i of order) {

@@ -37,8 +37,8 @@ export async function measureGets(sides: Sides, peers: Peers, table: OurTable, g
     peers: [{ name: 'LMDB', run: timing('LMDB', (key) => lmdbGet(lmdb, key)), goal: { atLeast: 1, aim: 3 } }],
   });
   await lmdb.close();
-  // The first of each was the round that warms up.
-  const [ours, theirs] = [figureOf(slowest.ours!.slice(1)), figureOf(slowest.LMDB!.slice(1))];
+  // The first of each were rounds that warm up.
+  const [ours, theirs] = [figureOf(slowest.ours!.slice(-runs)), figureOf(slowest.LMDB!.slice(-runs))];
   const ratio = theirs.median / ours.median;
   const p99 = {
     ...p50,

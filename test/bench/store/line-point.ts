@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { MutateBody } from '@tidemark/schema/envelope';
 import { encodeKey } from '@tidemark/schema/key';
 import type { Query } from '@tidemark/schema/query';
+import { letHeapGrow } from '@tidemark/world/heap-growth';
 import { percentile } from '../measure.ts';
 import { Flights, TABLE, updateOf } from './flights.ts';
 import { generatedBodies, generatedNumber, generatedTable } from './generated.ts';
@@ -25,6 +26,7 @@ type Load = {
   readonly group: Query;
 };
 
+letHeapGrow();
 const point = JSON.parse(process.argv[2]!) as Point;
 const table = point.columns === 6 ? TABLE : generatedTable(point.columns);
 const load = point.columns === 6 ? await flightsLoad(point.rows) : generatedLoad(point.rows);
