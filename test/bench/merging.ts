@@ -13,8 +13,9 @@ import { ThreadMerger } from '@tidemark/store/thread-merger';
 import { NodeDisk } from '@tidemark/world/node-disk';
 import { type Figure, figureOf, print } from './measure.ts';
 import { digits } from './store/contest.ts';
-import { Flights, streamWrite } from './store/flights.ts';
+import { Flights } from './store/flights.ts';
 import { bodiesOf, OurTable } from './store/our-table.ts';
+import { streamWrite } from './store/writes.ts';
 
 /** Rows of the segments that are merged, and how many there are. */
 const ROWS = 1_000_000;

@@ -10,6 +10,7 @@ import { letHeapGrow } from '@tidemark/world/heap-growth';
 import { print } from './measure.ts';
 import { Click } from './store/click.ts';
 import { markdownTable, type Row, shortRow } from './store/contest.ts';
+import type { Dataset } from './store/dataset.ts';
 import { Duck } from './store/duck.ts';
 import { Flights } from './store/flights.ts';
 import { measureGets } from './store/gets.ts';
@@ -19,14 +20,24 @@ import { measureSettled, measureUpdated, openSettled } from './store/scans.ts';
 import { measureDiskBytes, measureMemoryBytes } from './store/sizes.ts';
 import { CLOCKS, type ClockName, chooseClock } from './store/stopwatch.ts';
 import { measureUpserts, type Sides } from './store/upserts.ts';
+import { Ycsb } from './store/ycsb.ts';
 
-const MEASURES = ['p3', 'p5', 'p7', 'p8', 'p13', 'p14', 'p16'] as const;
+/** Those beside peers, of either table, and those of the flights alone. */
+const BESIDE = ['p3', 'p5', 'p7', 'p8', 'p13'] as const;
+const MEASURES = [...BESIDE, 'p14', 'p16'] as const;
 type Measure = (typeof MEASURES)[number];
 
-export const STORE_USAGE = `npm run bench store -- [--rows 1m] [--upserts 1m] [--runs 5] [--gets 5k] [--keys 1m]
-  [--sizes 300k,1m,3m] [--only ${MEASURES.join(',')}] [--core 1] [--clock cpu|wall] [--markdown]   (p5 is P5 and P6)`;
+const TABLES: Readonly<Record<string, (rowCount: number) => Promise<Dataset>>> = {
+  flights: (rowCount) => Flights.load(rowCount),
+  ycsb: async (rowCount) => new Ycsb(rowCount),
+};
+
+export const STORE_USAGE = `npm run bench store -- [--table flights|ycsb] [--rows 1m] [--upserts 1m] [--runs 5]
+  [--gets 5k] [--keys 1m] [--sizes 300k,1m,3m] [--only ${MEASURES.join(',')}]
+  [--core 1] [--clock cpu|wall] [--markdown]   (p5 is P5 and P6; p14 and p16 are of the flights)`;
 
 export type StoreOptions = {
+  readonly table: string;
   readonly rows: number;
   readonly upserts: number;
   readonly runs: number;
@@ -61,21 +72,23 @@ export async function store(options: StoreOptions, reaper: Reaper): Promise<obje
   chooseClock(options.clock);
   const bound = process.env[BOUND];
   const where = bound === undefined ? 'on all of' : `on core ${bound} of`;
-  print(`${options.rows.toLocaleString('en')} flights ${where} ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`);
+  print(
+    `${options.rows.toLocaleString('en')} rows of ${options.table} ${where} ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`,
+  );
   print(
     `times are ${options.clock === 'cpu' ? 'processor time of all threads' : 'wall time'}; those of gets are wall time`,
   );
   const folder = await reaper.scratchFolder('store');
   const { only, rows: rowCount } = options;
   const rows: Row[] = [];
-  if (only.some((measure) => ['p3', 'p5', 'p7', 'p8', 'p13'].includes(measure))) {
-    const flights = await Flights.load(Math.max(rowCount, options.upserts));
+  if (BESIDE.some((measure) => only.includes(measure))) {
+    const data = await TABLES[options.table]!(Math.max(rowCount, options.upserts));
     const duck = await Duck.open(peers, folder);
-    await duck.prepare(options);
-    const click = Click.open(peers, folder);
+    await duck.prepare(data, options);
+    const click = Click.open(peers, folder, data);
     click.prepare();
     print(`prepared in ${Math.round((performance.now() - startMs) / 1_000)} s\n`);
-    rows.push(...(await measureBeside({ folder, flights, duck, click, runs: options.runs }, options, peers)));
+    rows.push(...(await measureBeside({ folder, data, duck, click, runs: options.runs }, options, peers)));
     click.close();
     duck.close();
   }
@@ -84,8 +97,9 @@ export async function store(options: StoreOptions, reaper: Reaper): Promise<obje
   if (options.markdown) print(`\n${markdownTable(rows)}`);
   return {
     bench: 'store',
+    table: options.table,
     rows: rowCount,
-    table: rows.map(shortRow),
+    figures: rows.map(shortRow),
     lines,
     durationMs: Math.round(performance.now() - startMs),
   };
@@ -93,12 +107,12 @@ export async function store(options: StoreOptions, reaper: Reaper): Promise<obje
 
 async function measureBeside(
   sides: Sides,
-  { only, rows: rowCount, upserts, gets }: StoreOptions,
+  { table, only, rows: rowCount, upserts, gets }: StoreOptions,
   peers: ReturnType<typeof loadPeers>,
 ): Promise<Row[]> {
   const rows: Row[] = [];
   if (only.includes('p3')) rows.push(await measureUpserts(sides, upserts));
-  const scanned = { ...sides, flights: await Flights.load(rowCount) };
+  const scanned = { ...sides, data: await TABLES[table]!(rowCount) };
   if (only.some((measure) => ['p5', 'p8', 'p13'].includes(measure))) {
     const settled = await openSettled(scanned);
     if (only.includes('p5')) rows.push(...(await measureSettled(scanned, settled)));
@@ -120,12 +134,16 @@ export function parseStoreWords(words: readonly string[]): StoreOptions {
     else throw new Error(`got ${words[i]}, expected ${STORE_USAGE}`);
   }
   const text = (name: string): string => values.get(name) ?? DEFAULTS.get(name)!;
-  const only = text('only').split(',');
+  const table = text('table');
+  if (TABLES[table] === undefined) throw new Error(`got --table ${table}, expected ${STORE_USAGE}`);
+  const allowed: readonly string[] = table === 'flights' ? MEASURES : BESIDE;
+  const only = values.get('only')?.split(',') ?? [...allowed];
   const clock = CLOCKS.find((name) => name === text('clock'));
   if (clock === undefined) throw new Error(`got --clock ${text('clock')}, expected ${STORE_USAGE}`);
-  const unknown = only.find((name) => !MEASURES.some((measure) => measure === name));
-  if (unknown !== undefined) throw new Error(`got --only ${unknown}, expected ${STORE_USAGE}`);
+  const unknown = only.find((name) => !allowed.includes(name));
+  if (unknown !== undefined) throw new Error(`got --only ${unknown} of ${table}, expected ${STORE_USAGE}`);
   return {
+    table,
     rows: countOf(text('rows')),
     upserts: countOf(text('upserts')),
     runs: countOf(text('runs')),
@@ -140,13 +158,14 @@ export function parseStoreWords(words: readonly string[]): StoreOptions {
 }
 
 const DEFAULTS: ReadonlyMap<string, string> = new Map([
+  ['table', 'flights'],
   ['rows', '1m'],
   ['upserts', '1m'],
   ['runs', '5'],
   ['gets', '5k'],
   ['keys', '1m'],
   ['sizes', '300k,1m,3m'],
-  ['only', MEASURES.join(',')],
+  ['only', ''],
   ['core', String(cpus().length - 1)],
   ['clock', 'cpu'],
 ]);

@@ -1,14 +1,11 @@
 /** ClickHouse's side, within this process (chdb): tables in the order of our keys, one thread. */
 
 import { join } from 'node:path';
+import { clickColumns, columnList, type Dataset, keyList } from './dataset.ts';
 import { text } from './our-table.ts';
 import type { ClickHouse, Peers } from './peers.ts';
 import { startWatch } from './stopwatch.ts';
 
-const COLUMNS = 'origin, date, destination, line, delay, distance';
-const TYPES = `origin LowCardinality(String), date DateTime64(6, 'UTC'), destination LowCardinality(String), line Int32,
-  delay Int32, distance Int32`;
-const KEY = 'origin, date, destination, line';
 /** One thread, and parts that are on the disk once an insert has returned. */
 const SETTINGS = 'max_threads = 1, max_insert_threads = 1';
 const DURABLE = 'fsync_after_insert = 1, fsync_part_directory = 1';
@@ -16,14 +13,16 @@ const DURABLE = 'fsync_after_insert = 1, fsync_part_directory = 1';
 export class Click {
   readonly #session: ClickHouse;
   readonly #folder: string;
+  readonly #data: Dataset;
 
-  static open(peers: Peers, folder: string): Click {
-    return new Click(new peers.chdb.Session(join(folder, 'chdb')), folder);
+  static open(peers: Peers, folder: string, data: Dataset): Click {
+    return new Click(new peers.chdb.Session(join(folder, 'chdb')), folder, data);
   }
 
-  private constructor(session: ClickHouse, folder: string) {
+  private constructor(session: ClickHouse, folder: string, data: Dataset) {
     this.#session = session;
     this.#folder = folder;
+    this.#data = data;
   }
 
   run(sql: string): string {
@@ -40,33 +39,36 @@ export class Click {
 
   /** From the Parquet files: the settled table, the one with updates on top, and the stream in ClickHouse's own form. */
   prepare(): void {
+    const [columns, types, key] = this.#lists();
     this.run('create database if not exists bench');
-    this.run(`create table bench.flights (${TYPES}) engine = MergeTree order by (${KEY})`);
-    this.run(`insert into bench.flights select ${COLUMNS} from ${this.#file('flights.parquet')}`);
-    this.run('optimize table bench.flights final');
+    this.run(`create table bench.settled (${types}) engine = MergeTree order by (${key})`);
+    this.run(`insert into bench.settled select ${columns} from ${this.#file('rows.parquet')}`);
+    this.run('optimize table bench.settled final');
     this.run(
-      `create table bench.updated (${TYPES}, stamp UInt64) engine = ReplacingMergeTree(stamp) order by (${KEY})`,
+      `create table bench.updated (${types}, stamp UInt64) engine = ReplacingMergeTree(stamp) order by (${key})`,
     );
-    this.run(`insert into bench.updated select ${COLUMNS}, 0 from bench.flights`);
+    this.run(`insert into bench.updated select ${columns}, 0 from bench.settled`);
     this.run('optimize table bench.updated final');
     this.run('system stop merges bench.updated');
-    this.run(`insert into bench.updated select ${COLUMNS}, 1 from ${this.#file('updates.parquet')}`);
-    const stream = `'${join(this.#folder, 'stream.native')}', Native, '${TYPES.replaceAll("'", "\\'")}, s UInt64'`;
+    this.run(`insert into bench.updated select ${columns}, 1 from ${this.#file('updates.parquet')}`);
+    const stream = `'${join(this.#folder, 'stream.native')}', Native, '${types.replaceAll("'", "\\'")}, s UInt64'`;
     this.run(
-      `insert into function file(${stream}) select ${COLUMNS}, s from ${this.#file('stream.parquet')} order by s`,
+      `insert into function file(${stream}) select ${columns}, s from ${this.#file('stream.parquet')} order by s`,
     );
   }
 
   /** Writes the stream into a new table where the newer write of a key stays. */
   upsertStream(): { readonly ms: number; readonly answer: string } {
+    const [columns, types, key] = this.#lists();
     this.run('drop table if exists bench.upserts sync');
-    this.run(`create table bench.upserts (${TYPES}, stamp UInt64) engine = ReplacingMergeTree(stamp) order by (${KEY})
+    this.run(`create table bench.upserts (${types}, stamp UInt64) engine = ReplacingMergeTree(stamp) order by (${key})
       settings ${DURABLE}`);
     const elapsedMs = startWatch();
     const native = `file('${join(this.#folder, 'stream.native')}', Native)`;
-    this.run(`insert into bench.upserts select ${COLUMNS}, s from ${native} settings ${SETTINGS}`);
+    this.run(`insert into bench.upserts select ${columns}, s from ${native} settings ${SETTINGS}`);
     const ms = elapsedMs();
-    return { ms, answer: this.answer('select count(), sum(delay), sum(distance) from bench.upserts final') };
+    const { updated, summed } = this.#data.roles;
+    return { ms, answer: this.answer(`select count(), sum(${updated}), sum(${summed}) from bench.upserts final`) };
   }
 
   /** Bytes of a table's parts. */
@@ -80,6 +82,12 @@ export class Click {
 
   close(): void {
     this.#session.cleanup();
+  }
+
+  /** Columns, columns with types, and the key, as SQL has them. */
+  #lists(): readonly [columns: string, types: string, key: string] {
+    const { table } = this.#data;
+    return [columnList(table), clickColumns(this.#data), keyList(table)];
   }
 
   #file(name: string): string {

@@ -3,13 +3,11 @@
 import { statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BATCH_ROWS, flightsSql, streamSql, updatesSql } from './flights.ts';
+import { columnList, type Dataset, duckColumns, keyList } from './dataset.ts';
 import { text } from './our-table.ts';
 import type { DuckConnection, Peers } from './peers.ts';
 import { startWatch } from './stopwatch.ts';
-
-const COLUMNS = 'origin, date, destination, line, delay, distance';
-const KEY = 'origin, date, destination, line';
+import { BATCH_ROWS, streamSql, updatesSql } from './writes.ts';
 
 /** What there is to prepare. */
 export type Sizes = { readonly rows: number; readonly upserts: number };
@@ -45,17 +43,21 @@ export class Duck {
       .join('\n');
   }
 
-  /** The flights as a table, and as Parquet files for the others: `flights` in key order, `updates`, `stream`. */
-  async prepare({ rows, upserts }: Sizes): Promise<void> {
-    await this.run(`create table flights as ${flightsSql(Math.max(rows, upserts))}`);
+  /**
+   * The rows as a table, `source`, and as Parquet files for the others: `rows` in key order, `updates`, `stream`.
+   * @param data with all the rows that are asked for
+   */
+  async prepare(data: Dataset, { rows, upserts }: Sizes): Promise<void> {
+    await this.run(`create table source as ${data.rowsSql(this.folder)}`);
     const copy = (query: string, name: string): Promise<void> =>
       this.run(`copy (${query}) to '${this.path(name)}' (format parquet, compression zstd)`);
-    await copy(`select ${COLUMNS} from flights where i < ${rows} order by ${KEY}`, 'flights.parquet');
-    await copy(updatesSql(rows), 'updates.parquet');
-    await this.run(`create table stream as ${streamSql(upserts)}`);
+    const { table } = data;
+    await copy(`select ${columnList(table)} from source where i < ${rows} order by ${keyList(table)}`, 'rows.parquet');
+    await copy(updatesSql(data, rows), 'updates.parquet');
+    await this.run(`create table stream as ${streamSql(data, upserts)}`);
     await copy('select * from stream order by s', 'stream.parquet');
     await this.run(`attach '${this.path('table.duckdb')}' as t`);
-    await this.run(`create table t.flights as select * from read_parquet('${this.path('flights.parquet')}')`);
+    await this.run(`create table t.settled as select * from read_parquet('${this.path('rows.parquet')}')`);
     await this.run('checkpoint t');
   }
 
@@ -68,19 +70,25 @@ export class Duck {
   }
 
   /** Writes the stream into a new table where the newer write of a key stays; a transaction a batch. */
-  async upsertStream(upserts: number): Promise<{ readonly ms: number; readonly answer: string }> {
+  async upsertStream(
+    { table, roles }: Dataset,
+    upserts: number,
+  ): Promise<{ readonly ms: number; readonly answer: string }> {
     const name = `u${this.#tables++}`;
     await this.run(`attach '${this.path(`${name}.duckdb`)}' as ${name}`);
-    await this.run(`create table ${name}.flights (origin varchar, date timestamp, destination varchar, line int,
-      delay int, distance int, stamp bigint, primary key (${KEY}))`);
+    await this.run(
+      `create table ${name}.upserts (${duckColumns(table)}, stamp bigint, primary key (${keyList(table)}))`,
+    );
+    const cells = table.columns.filter(({ id }) => !table.key.includes(id)).map((column) => column.name);
+    const set = [...cells, 'stamp'].map((cell) => `${cell} = excluded.${cell}`).join(', ');
     const elapsedMs = startWatch();
     for (let batch = 0; batch * BATCH_ROWS < upserts; batch++) {
-      await this.run(`insert into ${name}.flights select ${COLUMNS}, s from stream where batch = ${batch}
-        on conflict (${KEY}) do update set delay = excluded.delay, distance = excluded.distance, stamp = excluded.stamp
-        where excluded.stamp > flights.stamp`);
+      await this.run(`insert into ${name}.upserts select ${columnList(table)}, s from stream where batch = ${batch}
+        on conflict (${keyList(table)}) do update set ${set} where excluded.stamp > upserts.stamp`);
     }
     const ms = elapsedMs();
-    const answer = await this.answer(`select count(*), sum(delay)::bigint, sum(distance)::bigint from ${name}.flights`);
+    const sums = `sum(${roles.updated})::bigint, sum(${roles.summed})::bigint`;
+    const answer = await this.answer(`select count(*), ${sums} from ${name}.upserts`);
     await this.run(`detach ${name}`);
     await rm(this.path(`${name}.duckdb`), { force: true });
     await rm(this.path(`${name}.duckdb.wal`), { force: true });

@@ -6,16 +6,17 @@
 import { FLIGHTS_TABLE, flightsPath } from '@tidemark/cli/load/flights';
 import { microsOf, ParquetFile } from '@tidemark/cli/load/parquet';
 import { evolve } from '@tidemark/schema/evolve';
+import { encodeKey } from '@tidemark/schema/key';
 import { parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
+import type { RowBatch } from '@tidemark/schema/row-batch';
 import { type Table, tableNamed } from '@tidemark/schema/table';
+import { columnNamed, type Dataset } from './dataset.ts';
 
 /** Rows of the file. */
 const FILE_ROWS = 3_000_000;
 /** A copy's dates are so many days after those of the copy before; the file has half a year. */
 const COPY_DAYS = 366;
 const DAY_MICROS = 86_400_000_000;
-/** A prime: (n × STEP) mod m, for n = 0, 1, … visits the numbers below m as if by chance, and none twice. */
-const STEP = 1_000_003;
 
 /** `flights` as a keyspace file defines it. */
 export const TABLE: Table = tableNamed(
@@ -35,8 +36,27 @@ export const TABLE: Table = tableNamed(
   'flights',
 );
 
+const [DELAY, DISTANCE] = ['delay', 'distance'].map((name) => columnNamed(TABLE, name).id);
+/** Of the two cells in LMDB. */
+const PACKED_BYTES = 8;
+
 /** Some first rows of the file, by column. */
-export class Flights {
+export class Flights implements Dataset {
+  readonly table = TABLE;
+  readonly roles = {
+    updated: 'delay',
+    above: 30,
+    summed: 'distance',
+    grouped: 'origin',
+    fewValued: ['origin', 'destination'],
+  };
+  readonly gets = [
+    {
+      what: 'two numbers',
+      columns: ['delay', 'distance'],
+      unpack: (bytes: Buffer) => [bytes.readInt32LE(0), bytes.readInt32LE(4)],
+    },
+  ];
   /** Rows asked for; beyond those of the file they are copies. */
   readonly rowCount: number;
   readonly airports: string[] = [];
@@ -85,6 +105,33 @@ export class Flights {
     return this.#distances[row % this.#baseRows]!;
   }
 
+  keyOf(row: number): Buffer {
+    return encodeKey(TABLE, [this.origin(row), this.date(row), this.destination(row), this.line(row)]);
+  }
+
+  putCells(batch: RowBatch, at: number, row: number): void {
+    batch.column(TABLE, DELAY!).setNumber(at, this.delay(row));
+    batch.column(TABLE, DISTANCE!).setNumber(at, this.distance(row));
+  }
+
+  packed(row: number): Buffer {
+    const bytes = Buffer.alloc(PACKED_BYTES);
+    bytes.writeInt32LE(this.delay(row), 0);
+    bytes.writeInt32LE(this.distance(row), 4);
+    return bytes;
+  }
+
+  rowsSql(): string {
+    const baseRows = this.#baseRows;
+    const copies = Math.ceil(this.rowCount / baseRows);
+    return `select * from (select b.i + c.range * ${baseRows} as i, origin, date + to_days((c.range * ${COPY_DAYS})::int) as date,
+        destination, line, delay, distance
+      from (select file_row_number as i, origin, date, destination, delay::int as delay, distance::int as distance,
+          (row_number() over (partition by date, origin, destination order by file_row_number) - 1)::int as line
+        from read_parquet('${flightsPath()}', file_row_number = true) where file_row_number < ${baseRows}) b,
+        range(${copies}) c) where i < ${this.rowCount}`;
+  }
+
   async #read(): Promise<void> {
     const file = await ParquetFile.open(flightsPath());
     const numbers = new Map<string, number>();
@@ -122,68 +169,4 @@ export class Flights {
 
 function ordered(columns: ReadonlyMap<string, ArrayLike<unknown>>): (ArrayLike<unknown> | undefined)[] {
   return ['origin', 'date', 'destination', 'delay', 'distance'].map((name) => columns.get(name));
-}
-
-/** The flights as a query of DuckDB: `i`, then the columns. */
-export function flightsSql(rowCount: number): string {
-  const baseRows = Math.min(rowCount, FILE_ROWS);
-  const copies = Math.ceil(rowCount / baseRows);
-  return `select * from (select b.i + c.range * ${baseRows} as i, origin, date + to_days((c.range * ${COPY_DAYS})::int) as date,
-      destination, line, delay, distance
-    from (select file_row_number as i, origin, date, destination, delay::int as delay, distance::int as distance,
-        (row_number() over (partition by date, origin, destination order by file_row_number) - 1)::int as line
-      from read_parquet('${flightsPath()}', file_row_number = true) where file_row_number < ${baseRows}) b,
-      range(${copies}) c) where i < ${rowCount}`;
-}
-
-/** A write of a stream: row `row` of the flights as new, or with the delay of its n-th update. */
-export type Write = { readonly row: number; readonly update: number | null };
-
-/** Rows of one batch of a stream; a batch names no row twice. */
-export const BATCH_ROWS = 65_536;
-const QUARTER = BATCH_ROWS / 4;
-
-/** Write number `at` of a stream: 25 % are updates of rows of earlier batches, in an order as if by chance. */
-export function streamWrite(at: number): Write {
-  const batch = Math.floor(at / BATCH_ROWS);
-  const place = at % BATCH_ROWS;
-  if (batch === 0) return { row: place, update: null };
-  const before = BATCH_ROWS + (batch - 1) * 3 * QUARTER;
-  if (place % 4 !== 3) return { row: before + place - Math.floor(place / 4), update: null };
-  const update = (batch - 1) * QUARTER + Math.floor(place / 4);
-  return { row: (update * STEP) % before, update };
-}
-
-/**
- * The stream as a query of DuckDB over `flights`: `s`, `batch`, then the columns, delays as they are written. There `//`
- * binds less than `+`.
- */
-export function streamSql(writes: number): string {
-  return `select s, batch, origin, date, destination, line, ${updatedDelaySql('u')} as delay, distance from
-    (select s, batch, u, case when batch = 0 then place when u is null then before + place - (place // 4)
-        else (u * ${STEP}) % before end as i from
-      (select *, case when batch > 0 and place % 4 = 3 then (batch - 1) * ${QUARTER} + (place // 4) end as u,
-          case when batch = 0 then 0 else ${BATCH_ROWS} + (batch - 1) * ${3 * QUARTER} end as before from
-        (select range as s, range // ${BATCH_ROWS} as batch, range % ${BATCH_ROWS} as place from range(${writes}))))
-    join flights using (i) order by s`;
-}
-
-/** Update number n of a quarter of all rows, as if by chance and none twice. */
-export function updateOf(n: number, rowCount: number): Write {
-  return { row: (n * STEP) % rowCount, update: n };
-}
-
-/** Those updates as a query of DuckDB over `flights`. */
-export function updatesSql(rowCount: number): string {
-  return `select origin, date, destination, line, ${updatedDelaySql('u')} as delay, distance from
-    (select range as u, (range * ${STEP}) % ${rowCount} as i from range(${Math.floor(rowCount / 4)})) join flights using (i)`;
-}
-
-/** The delay that an update writes. */
-export function updatedDelay(update: number): number {
-  return ((update * 31) % 500) - 60;
-}
-
-function updatedDelaySql(update: string): string {
-  return `coalesce((${update} * 31) % 500 - 60, delay)::int`;
 }

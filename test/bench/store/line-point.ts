@@ -8,11 +8,12 @@ import { encodeKey } from '@tidemark/schema/key';
 import type { Query } from '@tidemark/schema/query';
 import { letHeapGrow } from '@tidemark/world/heap-growth';
 import { percentile } from '../measure.ts';
-import { Flights, TABLE, updateOf } from './flights.ts';
+import { Flights, TABLE } from './flights.ts';
 import { generatedBodies, generatedNumber, generatedTable } from './generated.ts';
 import type { Point, PointFigures } from './lines.ts';
-import { bodiesOf, flightKey, OurTable } from './our-table.ts';
+import { bodiesOf, OurTable } from './our-table.ts';
 import { timed } from './stopwatch.ts';
+import { updateOf } from './writes.ts';
 
 const SCANS = 5;
 const GETS = 2_000;
@@ -98,7 +99,7 @@ async function flightsLoad(rows: number): Promise<Load> {
   for (let row = 0; row < rows; row++) if (flights.delay(row) > 30) expected += flights.distance(row);
   return {
     bodies: (from, count) => bodiesOf(flights, count, (n) => ({ row: from + n, update: null })),
-    keyOf: (row) => flightKey(flights, row),
+    keyOf: (row) => flights.keyOf(row),
     sum: { select: [{ sum: 'distance' }], where: [['delay', '>', 30]] },
     expected: String(expected),
     group: { select: ['origin', { avg: 'delay' }], groupBy: ['origin'] },

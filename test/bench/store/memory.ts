@@ -3,8 +3,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Flights, type Write } from './flights.ts';
+import { Flights } from './flights.ts';
 import { bodiesOf, OurTable } from './our-table.ts';
+import type { Write } from './writes.ts';
 
 const [what, keys] = [process.argv[2], Number(process.argv[3])];
 const flights = await Flights.load(keys);

@@ -2,7 +2,6 @@
 
 import type { Value } from '@tidemark/schema/column-type';
 import type { MutateBody } from '@tidemark/schema/envelope';
-import { encodeKey } from '@tidemark/schema/key';
 import { decodeMutate, encodeMutate } from '@tidemark/schema/mutate';
 import { planQuery, type Query } from '@tidemark/schema/query';
 import { ROW, RowBatch } from '@tidemark/schema/row-batch';
@@ -10,25 +9,22 @@ import type { Table } from '@tidemark/schema/table';
 import { Partition, type StoreOptions } from '@tidemark/store/partition';
 import { Scan } from '@tidemark/store/scan';
 import { NodeDisk } from '@tidemark/world/node-disk';
-import { type Flights, TABLE, updatedDelay, type Write } from './flights.ts';
+import { columnNamed, type Dataset } from './dataset.ts';
+import { TABLE } from './flights.ts';
+import { updatedNumber, type Write } from './writes.ts';
 
 /** Rows of a record. */
 const RECORD_ROWS = 16_384;
 const ORIGIN = 'paris';
-const PATH = 'travel/flights/0';
+const PATH = 'bench/rows/0';
 const FIRST_MS = 1_000_000_000_000;
-const [DELAY, DISTANCE] = ['delay', 'distance'].map((name) => TABLE.columns.find((c) => c.name === name)!.id);
 
 /** Which cells a write has; an update of one column leaves the others alone. */
-export type Cells = 'all' | 'delay';
-
-export function flightKey(flights: Flights, row: number): Buffer {
-  return encodeKey(TABLE, [flights.origin(row), flights.date(row), flights.destination(row), flights.line(row)]);
-}
+export type Cells = 'all' | 'updated';
 
 /** Writes 0 … count − 1 as the bodies of MUTATE records. */
 export function* bodiesOf(
-  flights: Flights,
+  data: Dataset,
   count: number,
   writeOf: (at: number) => Write,
   cells: Cells = 'all',
@@ -38,17 +34,19 @@ export function* bodiesOf(
   for (let from = 0; from < count; from += RECORD_ROWS) {
     batch.clear();
     const to = Math.min(from + RECORD_ROWS, count);
-    for (let at = from; at < to; at++) addWrite(batch, flights, writeOf(at), cells);
+    for (let at = from; at < to; at++) addWrite(batch, data, writeOf(at), cells);
     batch.seal();
     yield encodeMutate({ table: 1, schemaVersion: 1, requestId: '', source: null }, batch, rows, 0, to - from);
   }
 }
 
-function addWrite(batch: RowBatch, flights: Flights, { row, update }: Write, cells: Cells): void {
+function addWrite(batch: RowBatch, data: Dataset, { row, update }: Write, cells: Cells): void {
+  const { table, roles } = data;
   const at = batch.addRow(ROW.upsert);
-  batch.keys.setBytes(at, flightKey(flights, row));
-  batch.column(TABLE, DELAY!).setNumber(at, update === null ? flights.delay(row) : updatedDelay(update));
-  if (cells === 'all') batch.column(TABLE, DISTANCE!).setNumber(at, flights.distance(row));
+  batch.keys.setBytes(at, data.keyOf(row));
+  if (cells === 'all') data.putCells(batch, at, row);
+  if (update === null) return;
+  batch.column(table, columnNamed(table, roles.updated).id).setNumber(at, updatedNumber(update));
 }
 
 /** A partition in a folder, and the number of the next record. */

@@ -3,25 +3,42 @@
 import { join } from 'node:path';
 import type { Query } from '@tidemark/schema/query';
 import { type Contestant, contest, type Goal, type Row } from './contest.ts';
-import { updateOf } from './flights.ts';
+import type { Dataset } from './dataset.ts';
 import { bodiesOf, type Cells, OurTable } from './our-table.ts';
 import { timed } from './stopwatch.ts';
 import type { Sides } from './upserts.ts';
+import { updateOf } from './writes.ts';
 
-const FILTERED: Query = { select: [{ sum: 'distance' }], where: [['delay', '>', 30]] };
-const FILTERED_SQL = (table: string): string => `select sum(distance)::bigint from ${table} where delay > 30`;
-const GROUPED: Query = {
-  select: ['origin', { avg: 'delay', as: 'late' }],
-  groupBy: ['origin'],
-  orderBy: [['origin', 'asc']],
-};
-const GROUPED_SQL = (table: string): string =>
-  `select origin, avg(delay) as late from ${table} group by origin order by origin`;
+/** A question to ours and the same to the peers, of a table of theirs. */
+type Question = { readonly words: string; readonly query: Query; readonly sql: (table: string) => string };
+
+/** The filtered sum, and the mean by group. */
+function questionsOf({ roles }: Dataset): readonly [sum: Question, mean: Question] {
+  const { updated, above, summed, grouped } = roles;
+  const mean: Query = {
+    select: [grouped, { avg: updated, as: 'mean' }],
+    groupBy: [grouped],
+    orderBy: [[grouped, 'asc']],
+  };
+  return [
+    {
+      words: `sum(${summed}) where ${updated} > ${above}`,
+      query: { select: [{ sum: summed }], where: [[updated, '>', above]] },
+      sql: (table) => `select sum(${summed})::bigint from ${table} where ${updated} > ${above}`,
+    },
+    {
+      words: `avg(${updated}) group by ${grouped}`,
+      query: mean,
+      sql: (table) =>
+        `select ${grouped}, avg(${updated}) as mean from ${table} group by ${grouped} order by ${grouped}`,
+    },
+  ];
+}
 
 /** All rows, settled: one segment. */
-export async function openSettled(sides: Sides): Promise<OurTable> {
-  const table = await OurTable.open(join(sides.folder, 'settled'), { compaction: false });
-  await table.apply(bodiesOf(sides.flights, sides.flights.rowCount, (row) => ({ row, update: null })));
+export async function openSettled({ folder, data }: Sides, name = 'settled'): Promise<OurTable> {
+  const table = await OurTable.open(join(folder, name), { compaction: false }, data.table);
+  await table.apply(bodiesOf(data, data.rowCount, (row) => ({ row, update: null })));
   await table.partition.flush();
   await table.partition.compact();
   return table;
@@ -29,8 +46,9 @@ export async function openSettled(sides: Sides): Promise<OurTable> {
 
 /** P5 and P6. */
 export async function measureSettled(sides: Sides, table: OurTable): Promise<Row[]> {
-  const { duck, click, runs } = sides;
-  const parquet = `read_parquet('${duck.path('flights.parquet')}')`;
+  const { data, duck, click, runs } = sides;
+  const [sum, mean] = questionsOf(data);
+  const parquet = `read_parquet('${duck.path('rows.parquet')}')`;
   const duckdb = (name: string, sql: string, goal: Goal) => ({
     ...contestant(name, () => duck.answer(sql)),
     goal,
@@ -44,22 +62,22 @@ export async function measureSettled(sides: Sides, table: OurTable): Promise<Row
     await contest({
       ...common,
       id: 'P5',
-      measure: 'sum(distance) where delay > 30',
-      ours: contestant('ours', () => table.answer(FILTERED)),
+      measure: sum.words,
+      ours: contestant('ours', () => table.answer(sum.query)),
       peers: [
-        duckdb('DuckDB file', FILTERED_SQL('t.flights'), { atLeast: 1.2, aim: 3 }),
-        duckdb('DuckDB on zstd Parquet', FILTERED_SQL(parquet), { atLeast: 4, aim: 12 }),
-        clickhouse(FILTERED_SQL('bench.flights'), { atLeast: 3, aim: 8 }),
+        duckdb('DuckDB file', sum.sql('t.settled'), { atLeast: 1.2, aim: 3 }),
+        duckdb('DuckDB on zstd Parquet', sum.sql(parquet), { atLeast: 4, aim: 12 }),
+        clickhouse(sum.sql('bench.settled'), { atLeast: 3, aim: 8 }),
       ],
     }),
     await contest({
       ...common,
       id: 'P6',
-      measure: 'avg(delay) group by origin',
-      ours: contestant('ours', () => table.answer(GROUPED)),
+      measure: mean.words,
+      ours: contestant('ours', () => table.answer(mean.query)),
       peers: [
-        duckdb('DuckDB file', GROUPED_SQL('t.flights'), { atLeast: 2, aim: 8 }),
-        clickhouse(GROUPED_SQL('bench.flights'), { atLeast: 1.5, aim: 4 }),
+        duckdb('DuckDB file', mean.sql('t.settled'), { atLeast: 2, aim: 8 }),
+        clickhouse(mean.sql('bench.settled'), { atLeast: 1.5, aim: 4 }),
       ],
     }),
   ];
@@ -68,24 +86,22 @@ export async function measureSettled(sides: Sides, table: OurTable): Promise<Row
 /** P7: both scans after updates, before compaction; ClickHouse has to write rows whole either way. */
 export async function measureUpdated(sides: Sides): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const cells of ['all', 'delay'] as const) {
+  const [sum, mean] = questionsOf(sides.data);
+  for (const cells of ['all', 'updated'] as const) {
     const table = await openUpdated(sides, cells);
-    const what = cells === 'all' ? '25 % of rows rewritten' : '25 % of rows got another delay';
-    rows.push(await measureFinal(sides, table, `sum where, ${what}`, FILTERED, FILTERED_SQL));
-    rows.push(await measureFinal(sides, table, `avg group by, ${what}`, GROUPED, GROUPED_SQL));
+    const what = cells === 'all' ? '25 % of rows rewritten' : `25 % of rows got another ${sides.data.roles.updated}`;
+    rows.push(await measureFinal(sides, table, `sum where, ${what}`, sum));
+    rows.push(await measureFinal(sides, table, `avg group by, ${what}`, mean));
     await table.close();
   }
   return rows;
 }
 
 async function openUpdated(sides: Sides, cells: Cells): Promise<OurTable> {
-  const { flights } = sides;
-  const table = await OurTable.open(join(sides.folder, `updated-${cells}`), { compaction: false });
-  await table.apply(bodiesOf(flights, flights.rowCount, (row) => ({ row, update: null })));
-  await table.partition.flush();
-  await table.partition.compact();
-  const updates = Math.floor(flights.rowCount / 4);
-  await table.apply(bodiesOf(flights, updates, (n) => updateOf(n, flights.rowCount), cells));
+  const { data } = sides;
+  const table = await openSettled(sides, `updated-${cells}`);
+  const updates = Math.floor(data.rowCount / 4);
+  await table.apply(bodiesOf(data, updates, (n) => updateOf(n, data.rowCount), cells));
   await table.partition.flush();
   return table;
 }
@@ -94,8 +110,7 @@ async function measureFinal(
   { click, runs }: Sides,
   table: OurTable,
   measure: string,
-  query: Query,
-  sql: (table: string) => string,
+  { query, sql }: Question,
 ): Promise<Row> {
   return await contest({
     id: 'P7',

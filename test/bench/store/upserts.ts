@@ -5,29 +5,28 @@ import { join } from 'node:path';
 import type { MutateBody } from '@tidemark/schema/envelope';
 import type { Click } from './click.ts';
 import { contest, type Row, type Run } from './contest.ts';
+import type { Dataset } from './dataset.ts';
 import type { Duck } from './duck.ts';
-import { type Flights, streamWrite } from './flights.ts';
 import { bodiesOf, OurTable } from './our-table.ts';
 import { startWatch } from './stopwatch.ts';
+import { streamWrite } from './writes.ts';
 
 export type Sides = {
   readonly folder: string;
-  readonly flights: Flights;
+  readonly data: Dataset;
   readonly duck: Duck;
   readonly click: Click;
   readonly runs: number;
 };
 
-const TOTALS = { select: [{ count: '*' }, { sum: 'delay' }, { sum: 'distance' }] };
-
 /** The time ends when every write is on the disk and synced. */
 export async function measureUpserts(sides: Sides, upserts: number): Promise<Row> {
-  const { duck, click, flights, runs } = sides;
-  const bodies = [...bodiesOf(flights, upserts, streamWrite)];
+  const { duck, click, data, runs } = sides;
+  const bodies = [...bodiesOf(data, upserts, streamWrite)];
   let number = 0;
   const ours = async (): Promise<Run> => {
     const folder = join(sides.folder, `upserts-${number++}`);
-    const run = await upsertOurs(folder, bodies);
+    const run = await upsertOurs(folder, data, bodies);
     await rm(folder, { recursive: true });
     return { value: (upserts / run.ms) * 1_000, answer: run.answer };
   };
@@ -47,7 +46,7 @@ export async function measureUpserts(sides: Sides, upserts: number): Promise<Row
       },
       {
         name: 'DuckDB on conflict',
-        run: async () => rate(await duck.upsertStream(upserts)),
+        run: async () => rate(await duck.upsertStream(data, upserts)),
         goal: { atLeast: 5, aim: 15 },
       },
     ],
@@ -57,14 +56,15 @@ export async function measureUpserts(sides: Sides, upserts: number): Promise<Row
 /** With compaction as it comes, like the others'. */
 export async function upsertOurs(
   folder: string,
+  { table: definition, roles }: Dataset,
   bodies: readonly MutateBody[],
 ): Promise<{ ms: number; answer: string }> {
-  const table = await OurTable.open(folder);
+  const table = await OurTable.open(folder, {}, definition);
   const elapsedMs = startWatch();
   await table.apply(bodies);
   await table.partition.flush();
   const ms = elapsedMs();
-  const answer = await table.answer(TOTALS);
+  const answer = await table.answer({ select: [{ count: '*' }, { sum: roles.updated }, { sum: roles.summed }] });
   await table.close();
   return { ms, answer };
 }
