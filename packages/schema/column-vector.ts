@@ -22,12 +22,17 @@ export function roomFor(count: number, now: number, doubledMax = DOUBLED_ROWS_MA
   return Math.max(count, now <= doubledMax ? now * 2 : Math.ceil(now * 1.2));
 }
 
+/** Where a vector's memory comes from: so many bytes at least, zeros where they have to be. */
+export type Room = (bytes: number, isZeroed: boolean) => ArrayBuffer;
+
+const newRoom: Room = (bytes) => new ArrayBuffer(bytes);
+
 /** Room for `rows` values of a kind. Bytes keep theirs in the arena, so they need none. */
-function allocate(kind: Physical, rows: number): Values {
-  if (kind === 'u8') return new Uint8Array(rows);
-  if (kind === 'i32') return new Int32Array(rows);
-  if (kind === 'i64') return new BigInt64Array(rows);
-  return kind === 'bytes' ? new Uint8Array(0) : new Float64Array(rows);
+function allocate(kind: Physical, rows: number, room: Room): Values {
+  if (kind === 'u8') return new Uint8Array(room(rows, false), 0, rows);
+  if (kind === 'i32') return new Int32Array(room(rows * 4, false), 0, rows);
+  if (kind === 'i64') return new BigInt64Array(room(rows * 8, false), 0, rows);
+  return kind === 'bytes' ? new Uint8Array(0) : new Float64Array(room(rows * 8, false), 0, rows);
 }
 
 /**
@@ -48,7 +53,7 @@ export class ColumnVector {
 
   constructor(kind: Physical) {
     this.kind = kind;
-    this.#values = allocate(kind, FIRST_ROWS);
+    this.#values = allocate(kind, FIRST_ROWS, newRoom);
     if (kind === 'bytes') {
       this.starts = new Uint32Array(FIRST_ROWS);
       this.lengths = new Uint32Array(FIRST_ROWS);
@@ -70,25 +75,26 @@ export class ColumnVector {
   }
 
   /** Makes room for rows 0 … rows − 1, keeping what is there. New rows are absent. */
-  reserveRows(rows: number): void {
+  reserveRows(rows: number, room: Room = newRoom): void {
     if (rows <= this.presence.length) return;
-    const room = roomFor(rows, this.presence.length);
-    this.presence = grown(this.presence, new Uint8Array(room));
+    const count = roomFor(rows, this.presence.length);
+    this.presence = grown(this.presence, new Uint8Array(room(count, true), 0, count));
     if (this.kind === 'bytes') {
-      this.starts = grown(this.starts, new Uint32Array(room));
-      this.lengths = grown(this.lengths, new Uint32Array(room));
+      this.starts = grown(this.starts, new Uint32Array(room(count * 4, false), 0, count));
+      this.lengths = grown(this.lengths, new Uint32Array(room(count * 4, false), 0, count));
       return;
     }
-    const values = allocate(this.kind, room);
+    const values = allocate(this.kind, count, room);
     // Both are of the kind's own array type, which the type checker cannot see.
     (values as Float64Array).set(this.#values as Float64Array);
     this.#values = values;
   }
 
   /** Makes room for `bytes` more in the arena. */
-  reserveBytes(bytes: number): void {
+  reserveBytes(bytes: number, room: Room | null = null): void {
     if (this.arenaUsed + bytes <= this.arena.length) return;
-    const arena = Buffer.allocUnsafeSlow(roomFor(this.arenaUsed + bytes, this.arena.length, DOUBLED_BYTES_MAX));
+    const length = roomFor(this.arenaUsed + bytes, this.arena.length, DOUBLED_BYTES_MAX);
+    const arena = room === null ? Buffer.allocUnsafeSlow(length) : Buffer.from(room(length, false), 0, length);
     // All of it: a key is written part by part beyond `arenaUsed` before it is taken.
     arena.set(this.arena);
     this.arena = arena;
@@ -193,6 +199,11 @@ export class ColumnVector {
   stringAt(row: number): string {
     const start = this.starts[row]!;
     return this.arena.toString('utf8', start, start + this.lengths[row]!);
+  }
+
+  /** The memory behind it, to be used for something else: nobody may touch the vector after that. */
+  get buffers(): ArrayBufferLike[] {
+    return [this.presence, this.#values, this.starts, this.lengths, this.arena].map(({ buffer }) => buffer);
   }
 
   /** Bytes of memory it holds. */

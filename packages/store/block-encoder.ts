@@ -3,7 +3,7 @@
 import { encodeColumn } from '@tidemark/schema/column-codec';
 import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
 import { BLOCK_ENCODING, BLOCK_ROWS_MAX, DIGITS_MAX } from './block-encoding.ts';
-import { encodeIntegers, integersOf, joinRuns, longsOf } from './integers.ts';
+import { encodeIntegers, integersOf, joinRuns, longsOf, type Span } from './integers.ts';
 import { areAllValues } from './presence.ts';
 
 /** Runs of doubles and byte strings are worth it when they are at least this long on average. */
@@ -12,10 +12,10 @@ const RUN_ROWS = 16;
 const SAMPLE = 64;
 const POWERS = Array.from({ length: DIGITS_MAX + 1 }, (_, digits) => 10 ** digits);
 
-/** Rows `from … to` of a vector. */
-export function encodeBlock(vector: ColumnVector, from: number, to: number): Buffer {
+/** Rows `from … to` of a vector. `span`: the smallest and the largest of their numbers, where these are known. */
+export function encodeBlock(vector: ColumnVector, from: number, to: number, span: Span | null = null): Buffer {
   const rows = rowsWithValues(vector, from, to);
-  const values = encodeValues(vector, rows);
+  const values = encodeValues(vector, rows, span);
   if (rows.length === to - from) return Buffer.concat([Buffer.of(0), values]);
   return Buffer.concat([presenceOf(vector, from, to), values]);
 }
@@ -39,7 +39,7 @@ function presenceOf({ presence }: ColumnVector, from: number, to: number): Buffe
 }
 
 /** The encoding, and the values. */
-function encodeValues(vector: ColumnVector, rows: Uint32Array): Buffer {
+function encodeValues(vector: ColumnVector, rows: Uint32Array, span: Span | null): Buffer {
   switch (vector.kind) {
     case 'u8':
       return encodeBits(vector.u8, rows) ?? plain(vector, rows);
@@ -52,7 +52,7 @@ function encodeValues(vector: ColumnVector, rows: Uint32Array): Buffer {
       return (integers && encodeIntegers(integers)) ?? plain(vector, rows);
     }
     default: {
-      const integers = integersOf(vector.kind === 'i32' ? vector.i32 : vector.f64, rows);
+      const integers = integersOf(vector.kind === 'i32' ? vector.i32 : vector.f64, rows, span);
       return (integers && encodeIntegers(integers)) ?? plain(vector, rows);
     }
   }
@@ -119,7 +119,7 @@ function encodeDecimals(values: Float64Array, rows: Uint32Array): Buffer | null 
     wholes[i] = Math.round(value * power);
     places[i] = i;
   }
-  const integers = integersOf(wholes, places);
+  const integers = integersOf(wholes, places, null);
   const encoded = integers === null ? null : encodeIntegers(integers);
   return encoded === null ? null : Buffer.concat([Buffer.of(BLOCK_ENCODING.decimals, digits), encoded]);
 }

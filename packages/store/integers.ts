@@ -18,10 +18,17 @@ function offsetRoom(count: number): Float64Array {
 /** Another encoding than a frame has to be this much smaller, as frames scan fastest. */
 const WORTH = 0.8;
 
-/** Numbers of an i32 or whole column; null when they lie further apart than a double tells exactly. */
-export function integersOf(values: Int32Array | Float64Array, rows: Uint32Array): Integers | null {
+export type Span = { readonly min: number; readonly max: number };
+
+/**
+ * Numbers of an i32 or whole column; null when they lie further apart than a double tells exactly.
+ * @param span of these values, where it is known
+ */
+export function integersOf(values: Int32Array | Float64Array, rows: Uint32Array, span: Span | null): Integers | null {
   if (rows.length === 0) return { base: 0n, offsets: new Float64Array(0), max: 0 };
-  if (values instanceof Int32Array && areNeighbours(rows)) return neighbouringInts(values, rows[0]!, rows.length);
+  if (values instanceof Int32Array && areNeighbours(rows)) {
+    return neighbouringInts(values, rows[0]!, rows.length, span ?? spanOf(values, rows[0]!, rows.length));
+  }
   const offsets = doublesAt(values, rows);
   let min = offsets[0]!;
   let max = min;
@@ -36,8 +43,15 @@ export function integersOf(values: Int32Array | Float64Array, rows: Uint32Array)
   return { base: BigInt(min), offsets, max: max - min };
 }
 
-/** As most blocks of whole numbers are: a loop that meets one kind of array, and reads half the bytes. */
-function neighbouringInts(values: Int32Array, first: number, count: number): Integers {
+/** As most blocks of whole numbers are: loops that meet one kind of array. */
+function neighbouringInts(values: Int32Array, first: number, count: number, { min, max }: Span): Integers {
+  const offsets = offsetRoom(count);
+  if (min === max) offsets.fill(0);
+  else for (let i = 0; i < count; i++) offsets[i] = values[first + i]! - min;
+  return { base: BigInt(min), offsets, max: max - min };
+}
+
+function spanOf(values: Int32Array, first: number, count: number): Span {
   let min = values[first]!;
   let max = min;
   for (let row = first + 1; row < first + count; row++) {
@@ -45,10 +59,7 @@ function neighbouringInts(values: Int32Array, first: number, count: number): Int
     if (value < min) min = value;
     if (value > max) max = value;
   }
-  const offsets = offsetRoom(count);
-  if (min === max) offsets.fill(0);
-  else for (let i = 0; i < count; i++) offsets[i] = values[first + i]! - min;
-  return { base: BigInt(min), offsets, max: max - min };
+  return { min, max };
 }
 
 /** Of ascending rows. */
@@ -131,25 +142,45 @@ function shapeOf({ offsets, max }: Integers): Shape {
   const bytesMax = frameBytesOf(count, width) * WORTH;
   const runsMax = (bytesMax - runBytesOf(0, width)) / (4 + width);
   const startsMax = (bytes: number): number => (bytesMax - risingBytesOf(0, count, bytes)) / 12;
+  const narrow = countSteps(offsets, 0xff * unit, startsMax(1));
+  // Two bytes a value are more than one and its starts.
+  const isNarrow = narrow * 12 <= count;
   return {
     unit,
     width,
     runs: countSteps(offsets, 0, runsMax),
-    starts: [countSteps(offsets, 0xff * unit, startsMax(1)), countSteps(offsets, 0xffff * unit, startsMax(2))],
+    starts: [narrow, isNarrow ? Number.POSITIVE_INFINITY : countSteps(offsets, 0xffff * unit, startsMax(2))],
   };
 }
 
-/** 1 for the first offset and 1 for each that is not 0 to `max` above the one before it; infinite beyond `most`. */
+/** Values at the start of a block that say whether to look at the rest. */
+const SAMPLE = 1024;
+
+/**
+ * 1 for the first offset and 1 for each that is not 0 to `max` above the one before it; infinite beyond `most`, or when
+ * there are twice as many among the first as that would have.
+ */
 function countSteps(offsets: Float64Array, max: number, most: number): number {
-  let steps = 1;
-  let before = offsets[0]!;
-  for (let i = 1; i < offsets.length && steps <= most; i++) {
+  const count = offsets.length;
+  const mostFirst = Math.min(most, (2 * most * SAMPLE) / count + 16);
+  const first = Math.min(SAMPLE, count);
+  let steps = stepsIn(offsets, 1, first, max, 1, mostFirst);
+  if (steps > mostFirst) return Number.POSITIVE_INFINITY;
+  steps = stepsIn(offsets, first, count, max, steps, most);
+  return steps <= most ? steps : Number.POSITIVE_INFINITY;
+}
+
+/** `steps` and those at offsets `from … to`; it may stop beyond `most`. */
+function stepsIn(offsets: Float64Array, from: number, to: number, max: number, steps: number, most: number): number {
+  let found = steps;
+  let before = offsets[from - 1]!;
+  for (let i = from; i < to && found <= most; i++) {
     const offset = offsets[i]!;
     const step = offset - before;
     before = offset;
-    steps += step >= 0 && step <= max ? 0 : 1;
+    found += step >= 0 && step <= max ? 0 : 1;
   }
-  return steps <= most ? steps : Number.POSITIVE_INFINITY;
+  return found;
 }
 
 /** The largest number that divides all; 1 when all are 0. */

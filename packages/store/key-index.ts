@@ -4,7 +4,7 @@
  * batch is looked for at a time, in steps that each go over some keys, so that the processor waits for many at once.
  */
 
-import { CELL, ColumnVector } from '@tidemark/schema/column-vector';
+import { CELL, ColumnVector, type Room } from '@tidemark/schema/column-vector';
 import { copyWords, hashWords, sameWords, wordsOf } from './words.ts';
 
 const FIRST_SLOTS = 512;
@@ -165,8 +165,14 @@ export class KeyIndex {
   }
 
   /** Makes room for so many keys in all, as long as those that are there. */
-  expect(count: number): void {
-    this.#reserveBytes(count - this.count, Math.ceil((this.keys.arenaUsed / this.count) * (count - this.count)));
+  expect(count: number, room: Room): void {
+    const more = count - this.count;
+    this.#reserveBytes(more, Math.ceil((this.keys.arenaUsed / this.count) * more), room);
+  }
+
+  /** The memory behind it, to be used for something else: nobody may touch it after that. */
+  get buffers(): ArrayBufferLike[] {
+    return [this.#slots.buffer, ...this.keys.buffers];
   }
 
   /** Makes room for so many keys more. */
@@ -176,18 +182,19 @@ export class KeyIndex {
     this.#reserveBytes(count, bytes);
   }
 
-  #reserveBytes(count: number, bytes: number): void {
-    this.keys.reserveRows(this.count + count);
-    this.keys.reserveBytes(bytes);
+  #reserveBytes(count: number, bytes: number, room?: Room): void {
+    this.keys.reserveRows(this.count + count, room);
+    this.keys.reserveBytes(bytes, room);
     this.#words = wordsOf(this.keys.arena);
-    let room = this.#slots.length;
-    while ((this.count + count) / room > FULL_MAX) room *= GROWTH;
-    if (room > this.#slots.length) this.#rehash(room);
+    let slots = this.#slots.length;
+    while ((this.count + count) / slots > FULL_MAX) slots *= GROWTH;
+    if (slots === this.#slots.length) return;
+    this.#rehash(room === undefined ? new Int32Array(slots) : new Int32Array(room(slots * 4, true), 0, slots));
   }
 
-  #rehash(room: number): void {
-    const slots = new Int32Array(room);
-    const mask = room - 1;
+  /** `slots`: all free. */
+  #rehash(slots: Int32Array<ArrayBuffer>): void {
+    const mask = slots.length - 1;
     const { starts, lengths } = this.keys;
     for (let row = 0; row < this.count; row++) {
       const hash = hashWords(this.#words, starts[row]!, lengths[row]!);

@@ -4,7 +4,7 @@
  */
 
 import type { Physical } from '@tidemark/schema/column-type';
-import { CELL, ColumnVector, roomFor } from '@tidemark/schema/column-vector';
+import { CELL, ColumnVector, type Room, roomFor } from '@tidemark/schema/column-vector';
 import { scatterRows } from './scatter.ts';
 
 /** Dense once at least one row in so many has a cell. */
@@ -50,8 +50,8 @@ export class MemtableColumn {
   }
 
   /** Says that the table is about to have so many rows. */
-  expectRows(rowCount: number): void {
-    if (this.#dense) this.vector.reserveRows(rowCount);
+  expectRows(rowCount: number, room: Room): void {
+    if (this.#dense) this.vector.reserveRows(rowCount, room);
   }
 
   /** Says that from now on cells may be of other writes than their rows' newest upserts, which are these. */

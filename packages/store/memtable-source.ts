@@ -104,7 +104,10 @@ export class MemtableSource implements Source {
 export function gather(memtable: Memtable, rowNumbers: Uint32Array, want: Want, spare: Rows | null = null): Rows {
   const rows = spare?.renewed(rowNumbers.length) ?? new Rows(rowNumbers.length);
   // A memtable only ever adds keys, one behind the other.
-  if (want.keys) shareFull(rows.keys, memtable.keys, memtable.rowCount, rowNumbers);
+  if (want.keys) {
+    if (rowNumbers.length >= TOGETHER_ROWS) shareFull(rows.keys, memtable.keys, memtable.rowCount, rowNumbers);
+    else gatherFull(rows.keys, memtable.keys, new Int32Array(rowNumbers));
+  }
   gatherStamps(memtable, rowNumbers, rows);
   for (const [id, kind] of want.columns) {
     const column = memtable.columns.get(id);

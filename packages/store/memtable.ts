@@ -6,13 +6,14 @@
  */
 
 import type { Physical } from '@tidemark/schema/column-type';
-import { CELL, type ColumnVector, roomFor } from '@tidemark/schema/column-vector';
+import { CELL, type ColumnVector, type Room, roomFor } from '@tidemark/schema/column-vector';
 import { ROW, type RowBatch } from '@tidemark/schema/row-batch';
 import type { Stamp } from '@tidemark/schema/stamp';
 import type { Fault } from '@tidemark/world/fault';
 import { KeyIndex } from './key-index.ts';
 import { MemtableColumn } from './memtable-column.ts';
 import { sameCell, stampClash, widened } from './rows.ts';
+import { spareRoom } from './spare-room.ts';
 import { WriteLog } from './write-log.ts';
 
 const FIRST_ROWS = 256;
@@ -32,6 +33,8 @@ export class Memtable {
   /** Rows of the batch being applied. */
   #rowOf = new Uint32Array(FIRST_ROWS);
   readonly #bytesMax: number;
+  /** Set once a reader may hold on to it for longer than it is among a partition's memtables. */
+  isLent = false;
   #isExpecting = false;
 
   /** `bytesMax`: of about so many bytes of memory it will be flushed. */
@@ -75,6 +78,13 @@ export class Memtable {
   /** The row with that key, or −1. */
   find(key: Uint8Array): number {
     return this.#index.find(key);
+  }
+
+  /** Its memory is for the next memtable from now on: it is flushed, and nobody else has had it. */
+  giveBack(): void {
+    spareRoom.give(this.#index.buffers);
+    spareRoom.give([this.#putOf.buffer]);
+    for (const { vector } of this.columns.values()) spareRoom.give(vector.buffers);
   }
 
   /** True when columns both have are of the same kind: a schema change in between may have widened one. */
@@ -232,16 +242,17 @@ export class Memtable {
     this.#isExpecting = true;
     const rows = Math.floor(Math.min(EXPECTED_ROWS_MAX, this.rowCount * (this.#bytesMax / this.memoryBytes)));
     if (rows <= this.rowCount) return;
-    this.#index.expect(rows);
-    this.#reserveRows(rows);
-    for (const column of this.columns.values()) column.expectRows(rows);
+    const room: Room = (bytes, isZeroed) => spareRoom.take(bytes, isZeroed);
+    this.#index.expect(rows, room);
+    this.#reserveRows(rows, room);
+    for (const column of this.columns.values()) column.expectRows(rows, room);
   }
 
-  #reserveRows(rows = this.rowCount): void {
+  #reserveRows(rows = this.rowCount, room: Room = (bytes) => new ArrayBuffer(bytes)): void {
     if (rows <= this.#putOf.length) return;
-    const room = roomFor(rows, this.#putOf.length);
-    this.#putOf = copied(this.#putOf, room);
-    if (this.#tombOf !== null) this.#tombOf = copied(this.#tombOf, room);
+    const count = roomFor(rows, this.#putOf.length);
+    this.#putOf = copied(this.#putOf, new Uint32Array(room(count * 4, true), 0, count));
+    if (this.#tombOf !== null) this.#tombOf = copied(this.#tombOf, new Uint32Array(room(count * 4, true), 0, count));
   }
 }
 
@@ -257,8 +268,7 @@ function presentCount({ presence }: ColumnVector, rowCount: number): number {
   return count;
 }
 
-function copied(old: Uint32Array, room: number): Uint32Array<ArrayBuffer> {
-  const larger = new Uint32Array(room);
+function copied(old: Uint32Array, larger: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
   larger.set(old);
   return larger;
 }

@@ -28,6 +28,12 @@ export class Memtables {
     return [...this.#frozen];
   }
 
+  /** `frozen`, for a reader that may keep them for as long as it likes. */
+  lend(): readonly Memtable[] {
+    for (const memtable of this.#frozen) memtable.isLent = true;
+    return this.frozen;
+  }
+
   /** Memory held by what is not in segments yet. */
   get memoryBytes(): number {
     return this.#frozen.reduce((sum, memtable) => sum + memtable.memoryBytes, this.#active.memoryBytes);
@@ -77,6 +83,7 @@ export class Memtables {
     try {
       await write(memtables);
       this.#frozen.splice(0, memtables.length);
+      for (const memtable of memtables) if (!memtable.isLent) memtable.giveBack();
     } finally {
       this.#flushing = 0;
     }

@@ -213,7 +213,7 @@ export class Partition {
   /** The partition as it is now, to read at leisure. The caller releases it. */
   async snapshot(): Promise<Snapshot> {
     this.#memtables.freeze();
-    const { frozen } = this.#memtables;
+    const frozen = this.#memtables.lend();
     const table = this.#table;
     const positions = new Map(this.#positions);
     const segments = this.#durable.pin();

@@ -330,7 +330,8 @@ class SegmentWriter {
     const zone = zoneOf(vector, from, to);
     if (zone.valueCount + zone.deletedCount === 0) return;
     column.writer ??= await this.#create(fileName(this.#table, column.id), column.id, column.kind);
-    const sections: Buffer[] = [encodeBlock(vector, from, to)];
+    const span = vector.kind === 'i32' && zone.min !== null ? { min: Number(zone.min), max: Number(zone.max) } : null;
+    const sections: Buffer[] = [encodeBlock(vector, from, to, span)];
     let bounds: StampBounds = { stampMin: null, stampMax: null };
     if (own !== null) {
       const { rows, cells } = own;
