@@ -6,7 +6,7 @@ import { Fault, isFault } from '@tidemark/world/fault';
 import { clearedSince, forgettableRows, pickCompaction, weightOf } from './compact.ts';
 import type { Exclusive } from './exclusive.ts';
 import { markDamaged } from './flush.ts';
-import { compareHorizons, type Horizon } from './horizon.ts';
+import { compareHorizons, type Horizon, laterHorizon } from './horizon.ts';
 import type { LiveSegment } from './live-segment.ts';
 import type { Merger } from './merger.ts';
 import { isWorthPacking, packingBy, type ZstdChoice } from './packing.ts';
@@ -30,6 +30,7 @@ export class Compactor {
   /** Not 0 once it is closed. */
   readonly #stop = new Int32Array(new SharedArrayBuffer(4));
   #compacting: Promise<void> | null = null;
+  #forgetting: Horizon | null = null;
 
   constructor(durable: SegmentSet, exclusive: Exclusive, merger: Merger, now: () => MergeRules) {
     this.#durable = durable;
@@ -106,6 +107,11 @@ export class Compactor {
     });
   }
 
+  /** Deletions with smaller stamps are missing in the segments, or will be when what is being committed is. */
+  get forgetting(): Horizon | null {
+    return this.#forgetting;
+  }
+
   /** Those that are flushed, not merged, and worth it: they become one. */
   async #unpacked(segments: readonly LiveSegment[], table: Table): Promise<LiveSegment[]> {
     const packingOf = packingBy(this.#now().zstd, table, true);
@@ -132,6 +138,8 @@ export class Compactor {
       // Older rows were applied meanwhile, be it by a replay: what is forgotten might have hidden them.
       const holds = this.#now().horizon;
       if (below !== null && (holds === null || compareHorizons(holds, below) < 0)) return false;
+      // From here on what is older may not be applied again, also while the commit is under way.
+      this.#forgetting = laterHorizon(this.#forgetting, below);
       const now = this.#durable.segments;
       const rest = now.filter(({ segment }) => picked.every((one) => one.segment !== segment));
       const live = merged === null ? null : await clearedSince(picked, now, merged, table, () => setImmediate());

@@ -159,7 +159,7 @@ export class Partition {
 
   /** Deletions with smaller stamps may be missing in the segments; null: none is. */
   get purged(): Horizon | null {
-    return this.#durable.purged;
+    return laterHorizon(this.#durable.purged, this.#compactor.forgetting);
   }
 
   /** Notes a record that has no rows for this table. */

@@ -223,6 +223,30 @@ describe('a purge', () => {
     expect(await partition.digest()).toMatchObject({ rows: 1, tombstones: 0 });
   });
 
+  it('refuses older rows that are applied once more while it is being committed', async () => {
+    const disk = new SimDisk();
+    const merger = new OwnThreadMerger(disk);
+    const again: boolean[] = [];
+    const merge = async (job: MergeJob): ReturnType<Merger['merge']> => {
+      const merged = await merger.merge(job);
+      disk.hook = ({ path }) => {
+        const stamp = { ms: 100, counter: 0, site: 1, writer: 1 };
+        if (job.forgets !== null && path.includes('manifest')) again.push(partition.applyAgain(batchOf(TABLE, [mutation('a', [[3, 1]])]), stamp));
+        return 'ok';
+      };
+      return merged;
+    };
+    const partition = await Partition.open(disk, FOLDER, { ...OPTIONS, merger: { merge } });
+    partition.setTable(TABLE);
+    apply(partition, 1, 100, [mutation('a', [[3, 1]]), mutation('b', [[3, 1]])]);
+    apply(partition, 2, 200, [mutation('a', 'delete')]);
+    await partition.flush();
+    partition.forgetBelow({ ms: 300, counter: 0 });
+    await partition.compact();
+    expect(new Set(again)).toEqual(new Set([false]));
+    expect(await partition.get(encodeKey(TABLE, ['a', 0]))).toBe(null);
+  });
+
   it('leaves nothing of a table whose rows are all deleted', async () => {
     const partition = await opened();
     const keys = Array.from({ length: 30 }, (_, i) => `k${i}`);
