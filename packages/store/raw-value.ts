@@ -2,7 +2,7 @@
 
 import { type ColumnType, physicalOf, type Value } from '@tidemark/schema/column-type';
 import type { ColumnVector } from '@tidemark/schema/column-vector';
-import { type Chunk, hasValue, numberAt, rawOfChunk } from './chunk.ts';
+import { type Chunk, entryOf, hasValue, numberAt, rawOfChunk } from './chunk.ts';
 import type { RawValue } from './zone.ts';
 
 /** A value as a vector of its column holds it. */
@@ -15,7 +15,10 @@ export function rawOf(type: ColumnType, value: Value): RawValue {
 /** The inverse of `rawOf`. */
 export function fromRaw(type: ColumnType, raw: RawValue): Value {
   if (type.name === 'boolean') return raw === 1;
-  if (type.name === 'string') return Buffer.from(raw as Uint8Array).toString('utf8');
+  if (type.name === 'string') {
+    const { buffer, byteOffset, length } = raw as Uint8Array;
+    return Buffer.from(buffer, byteOffset, length).toString('utf8');
+  }
   return raw;
 }
 
@@ -52,8 +55,12 @@ export function ownRaw({ name }: ColumnType, raw: RawValue): RawValue {
 export function valueOfChunk(chunk: Chunk, row: number, type: ColumnType): Value | null {
   if (!hasValue(chunk, row)) return null;
   // What most cells are, without going through what the others need.
-  if (chunk.form === 'numbers' && (chunk.kind === 'i32' || chunk.kind === 'whole')) {
+  if (chunk.form === 'numbers' && chunk.kind !== 'u8' && chunk.kind !== 'i64') {
     if (type.name !== 'long' && type.name !== 'decimal') return numberAt(chunk, row);
+  } else if (chunk.form === 'bytes' && type.name === 'string') {
+    const entry = entryOf(chunk, row);
+    const start = chunk.starts[entry]!;
+    return chunk.arena.toString('utf8', start, start + chunk.lengths[entry]!);
   }
   return fromRaw(type, ownRaw(type, rawOfChunk(chunk, row)));
 }
