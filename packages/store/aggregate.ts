@@ -23,13 +23,23 @@ export type Stretches = {
   readonly counts: Uint32Array;
 };
 
+/** Chosen rows of a block that has a code for each, and a group for each code. */
+export type Coded = {
+  readonly codes: Uint8Array | Uint16Array;
+  /** Per code. A code of which no row is chosen may have any group. */
+  readonly groups: Uint32Array;
+  /** Rows chosen per code. */
+  readonly counts: Uint32Array;
+};
+
 export interface Aggregate {
   /** Takes rows, and their groups. No column: none of them has a cell. */
   add(rows: Uint32Array, groups: GroupNumbers, column: Chunk | undefined): void;
-  /** True when it can add such a column's rows by stretches. */
+  /** True when it can add such a column's rows by stretches and by codes. */
   takesStretches?(column: Chunk | undefined): boolean;
   /** Takes the rows that the mask kernels have chosen. */
   addStretches?(stretches: Stretches, column: Chunk | undefined): void;
+  addCoded?(coded: Coded, column: Chunk | undefined): void;
   /** The result for a group; null when it had no value (0 for a count). */
   result(group: number): Value | null;
 }
@@ -83,6 +93,15 @@ class Count implements Aggregate {
     for (let i = 0; i < groups.length; i++) {
       this.#counts.reserve(groups[i]!);
       this.#counts.values[groups[i]!]! += counts[i]!;
+    }
+  }
+
+  addCoded({ groups, counts }: Coded, column: Chunk | undefined): void {
+    if (!this.#all && column === undefined) return;
+    for (let code = 0; code < counts.length; code++) {
+      if (counts[code] === 0) continue;
+      this.#counts.reserve(groups[code]!);
+      this.#counts.values[groups[code]!]! += counts[code]!;
     }
   }
 

@@ -3,7 +3,7 @@
 import { physicalOf, type Value } from '@tidemark/schema/column-type';
 import type { Column } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
-import type { GroupNumbers, Stretches } from './aggregate.ts';
+import type { Coded, GroupNumbers, Stretches } from './aggregate.ts';
 import { type BytesChunk, type Chunk, entryBytes, entryOf, hasValue, rawOfChunk } from './chunk.ts';
 import type { ColumnOf } from './filter.ts';
 import { fromRaw } from './raw-value.ts';
@@ -13,6 +13,8 @@ import type { RawValue } from './zone.ts';
 const GROUPS_MAX = 1_000_000;
 /** Above every value number, so that two of them make one number without loss. */
 const PAIR = 2 ** 21;
+
+type Codes = Uint8Array | Uint16Array;
 
 export class Groups {
   readonly #columns: readonly ColumnNumbers[];
@@ -65,6 +67,23 @@ export class Groups {
     const stretches = column.stretches(chunk, chunk.runEnds, countOf);
     this.#count = column.count;
     return stretches;
+  }
+
+  /**
+   * A block's chosen rows by code, where one column makes the groups and each of its values has a code; `countInto` counts
+   * the chosen rows of each. A code without any makes no group. Null where there are no codes. @throws {Fault} `invalid`:
+   * too many groups.
+   */
+  coded(columnOf: ColumnOf, countInto: (codes: Codes, counts: Uint32Array) => void): Coded | null {
+    const [column] = this.#columns;
+    if (column === undefined || this.#columns.length > 1) return null;
+    const chunk = columnOf(column.column.id);
+    if (chunk?.form !== 'bytes' || chunk.codes === null || chunk.presence !== null) return null;
+    const counts = new Uint32Array(chunk.entryCount);
+    countInto(chunk.codes, counts);
+    const groups = column.groupsOf(chunk, counts);
+    this.#count = column.count;
+    return { codes: chunk.codes, groups, counts };
   }
 
   /** The value of each group column in a group; null where rows have none. */
@@ -181,6 +200,15 @@ class ColumnNumbers {
       groups: groups.subarray(from, to),
       counts: counts.subarray(from, to),
     };
+  }
+
+  /** The group of each entry of a dictionary that has a count. */
+  groupsOf(chunk: BytesChunk, counts: Uint32Array): Uint32Array {
+    return counts.map((count, entry) => {
+      if (count === 0) return 0;
+      const bytes = entryBytes(chunk, entry);
+      return this.#numberOf(keyOf(bytes), bytes);
+    });
   }
 
   /** Each entry of a dictionary is looked up once. */

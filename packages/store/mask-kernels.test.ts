@@ -63,6 +63,15 @@ describe('mask kernels', () => {
           kernels.within(low, high);
           expect(kernels.count(0, data.length)).toBe(chosen.length);
           expect(kernels.sum(0, data.length)).toBe(chosen.reduce((sum, value) => sum + value, 0));
+          const codes = Uint8Array.from(data, (_, row) => (row * 7) % 3);
+          const [counts, sums] = [new Uint32Array(3), new Float64Array(3)];
+          kernels.countByCode(codes, counts);
+          kernels.sumByCode(codes, data, sums);
+          for (const code of [0, 1, 2]) {
+            const own = Array.from(data).filter((value, row) => codes[row] === code && value >= low && value <= high);
+            expect(counts[code]).toBe(own.length);
+            expect(sums[code]).toBe(own.reduce((sum, value) => sum + value, 0));
+          }
         }
       }),
     );
@@ -79,6 +88,9 @@ describe('mask kernels', () => {
         kernels.begin(BLOCK_ROWS_MAX);
         kernels.load(new kind(BLOCK_ROWS_MAX).fill(value));
         expect(kernels.sum(0, BLOCK_ROWS_MAX)).toBe(value * BLOCK_ROWS_MAX);
+        const sums = new Float64Array(2);
+        kernels.sumByCode(new Uint16Array(BLOCK_ROWS_MAX).fill(1), new kind(BLOCK_ROWS_MAX).fill(value), sums);
+        expect([...sums]).toEqual([0, value * BLOCK_ROWS_MAX]);
         expect(kernels.count(3, BLOCK_ROWS_MAX)).toBe(BLOCK_ROWS_MAX - 3);
       }
     }

@@ -22,7 +22,13 @@ export interface MaskKernels {
   count(from: number, to: number): number;
   /** The sum of the numbers of those, exact. */
   sum(from: number, to: number): number;
+  /** Adds to each code's count its rows that are chosen. */
+  countByCode(codes: Codes, counts: Uint32Array): void;
+  /** Adds to each code's sum the numbers of its rows that are chosen; of a block such a sum is exact. */
+  sumByCode(codes: Codes, data: Narrow, sums: Float64Array): void;
 }
+
+type Codes = Uint8Array | Uint16Array;
 
 /** Smallest and largest number of an array of that kind. */
 function boundsOf(data: Narrow): readonly [number, number] {
@@ -71,6 +77,23 @@ export class PlainKernels implements MaskKernels {
     for (let row = from; row < to; row++) sum += mask[row]! * data[row]!;
     return sum;
   }
+
+  countByCode(codes: Codes, counts: Uint32Array): void {
+    countByCode(this.#mask, this.#count, codes, counts);
+  }
+
+  sumByCode(codes: Codes, data: Narrow, sums: Float64Array): void {
+    sumByCode(this.#mask, this.#count, codes, data, sums);
+  }
+}
+
+// Vectors have nothing for these: both kinds of kernels do them so. A mask's byte is odd where the row is chosen.
+function countByCode(mask: Uint8Array, count: number, codes: Codes, counts: Uint32Array): void {
+  for (let row = 0; row < count; row++) counts[codes[row]!]! += mask[row]! & 1;
+}
+
+function sumByCode(mask: Uint8Array, count: number, codes: Codes, data: Narrow, sums: Float64Array): void {
+  for (let row = 0; row < count; row++) sums[codes[row]!]! += data[row]! & -(mask[row]! & 1);
 }
 
 type Exports = {
@@ -167,6 +190,14 @@ export class VectorKernels implements MaskKernels {
     const { sum8, sum16, sum32 } = this.#exports;
     const sum = width === 1 ? sum8 : width === 2 ? sum16 : sum32;
     return sum(DATA + from * width, MASK + from, MASK + to);
+  }
+
+  countByCode(codes: Codes, counts: Uint32Array): void {
+    countByCode(this.#mask, this.#count, codes, counts);
+  }
+
+  sumByCode(codes: Codes, data: Narrow, sums: Float64Array): void {
+    sumByCode(this.#mask, this.#count, codes, data, sums);
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * Counts and adds a block's rows without making a list of them: a mask says which are chosen (`mask-kernels.ts`), and
- * stretches of neighbours that are of one group are added up at once. Where the filter, the groups or an aggregate ask for
+ * stretches of neighbours that are of one group are added up at once, and rows in no such order by the codes of their
+ * groups. Where the filter, the groups or an aggregate ask for
  * more than that, the block's rows are listed and taken one by one (`scan-block.ts`), in the same groups and sums.
  */
 
@@ -64,8 +65,13 @@ export class MaskedGroups {
       if (aggregate !== null && aggregate.takesStretches?.(columnOf(i)) !== true) return false;
     }
     const stretches = this.#groups.stretches(rowCount, column, (from, to) => maskKernels.count(from, to));
-    if (stretches === null) return false;
-    for (const [i, aggregate] of this.#aggregates.entries()) aggregate?.addStretches?.(stretches, columnOf(i));
+    if (stretches !== null) {
+      for (const [i, aggregate] of this.#aggregates.entries()) aggregate?.addStretches?.(stretches, columnOf(i));
+      return true;
+    }
+    const coded = this.#groups.coded(column, (codes, counts) => maskKernels.countByCode(codes, counts));
+    if (coded === null) return false;
+    for (const [i, aggregate] of this.#aggregates.entries()) aggregate?.addCoded?.(coded, columnOf(i));
     return true;
   }
 }

@@ -3,7 +3,7 @@
 import type { Value } from '@tidemark/schema/column-type';
 import { CELL } from '@tidemark/schema/column-vector';
 import type { Output } from '@tidemark/schema/query';
-import type { Aggregate, GroupNumbers, Stretches } from './aggregate.ts';
+import type { Aggregate, Coded, GroupNumbers, Stretches } from './aggregate.ts';
 import { type Chunk, type LongChunk, type NumberChunk, narrowOf } from './chunk.ts';
 import { gatherNumbers } from './kernels.ts';
 import { maskKernels } from './mask-kernels.ts';
@@ -43,22 +43,34 @@ export class Sum implements Aggregate {
 
   addStretches({ starts, ends, groups, counts }: Stretches, column: Chunk | undefined): void {
     if (column === undefined || groups.length === 0) return;
-    const { data, base, unit } = narrowOf(column)!;
-    const isNarrow = unit <= 1 && Math.abs(base) <= NARROW_BASE_MAX;
-    maskKernels.load(data);
+    const chunk = narrowOf(column)!;
+    maskKernels.load(chunk.data);
     for (let i = 0; i < groups.length; i++) {
-      const group = groups[i]!;
-      this.#reserve(group);
-      this.#counts.values[group]! += counts[i]!;
-      const sum = maskKernels.sum(starts[i]!, ends[i]!);
-      if (isNarrow) {
-        const total = this.#sums.values[group]! + sum + base * counts[i]!;
-        this.#sums.values[group] = total;
-        if (total > EXACT_MAX || total < -EXACT_MAX) this.#spill(group);
-      } else {
-        const total = BigInt(sum) * BigInt(unit === 0 ? 1 : unit) + BigInt(base) * BigInt(counts[i]!);
-        this.#longs.set(group, (this.#longs.get(group) ?? 0n) + total);
-      }
+      this.#addSum(groups[i]!, maskKernels.sum(starts[i]!, ends[i]!), counts[i]!, chunk);
+    }
+  }
+
+  addCoded({ codes, groups, counts }: Coded, column: Chunk | undefined): void {
+    if (column === undefined) return;
+    const chunk = narrowOf(column)!;
+    const sums = new Float64Array(counts.length);
+    maskKernels.sumByCode(codes, chunk.data, sums);
+    for (let code = 0; code < counts.length; code++) {
+      if (counts[code]! > 0) this.#addSum(groups[code]!, sums[code]!, counts[code]!, chunk);
+    }
+  }
+
+  /** Adds what `count` rows of a block hold together. */
+  #addSum(group: number, sum: number, count: number, { base, unit }: NumberChunk): void {
+    this.#reserve(group);
+    this.#counts.values[group]! += count;
+    if (unit <= 1 && Math.abs(base) <= NARROW_BASE_MAX) {
+      const total = this.#sums.values[group]! + sum + base * count;
+      this.#sums.values[group] = total;
+      if (total > EXACT_MAX || total < -EXACT_MAX) this.#spill(group);
+    } else {
+      const total = BigInt(sum) * BigInt(unit === 0 ? 1 : unit) + BigInt(base) * BigInt(count);
+      this.#longs.set(group, (this.#longs.get(group) ?? 0n) + total);
     }
   }
 
