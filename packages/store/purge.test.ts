@@ -231,7 +231,8 @@ describe('a purge', () => {
       const merged = await merger.merge(job);
       disk.hook = ({ path }) => {
         const stamp = { ms: 100, counter: 0, site: 1, writer: 1 };
-        if (job.forgets !== null && path.includes('manifest')) again.push(partition.applyAgain(batchOf(TABLE, [mutation('a', [[3, 1]])]), stamp));
+        if (job.forgets !== null && path.includes('manifest'))
+          again.push(partition.applyAgain(batchOf(TABLE, [mutation('a', [[3, 1]])]), stamp));
         return 'ok';
       };
       return merged;
