@@ -71,12 +71,15 @@ export class SimClient {
     const { scheduler, trace } = this.#world;
     const { name } = this.#rules;
     const id = `${name}-${++this.#count}`;
+    const more = Object.fromEntries([...this.#world.columns.there].map((column) => [column, id]));
+    // A row that deletes has no columns: it would be taken where a loss took one, and the others are refused.
+    const isPlain = Object.keys(more).length === 0;
     const entry: WriteEntry = {
       id,
       client: name,
       key,
       mark: MARKS_FROM + this.#history.writes.length,
-      deletes: this.#markToDelete(key),
+      deletes: isPlain ? this.#markToDelete(key) : null,
       invokedMs: scheduler.nowMs,
       outcome: 'under way',
       returnedMs: Number.POSITIVE_INFINITY,
@@ -84,7 +87,6 @@ export class SimClient {
     };
     this.#history.writes.push(entry);
     let maybe = false;
-    const more = Object.fromEntries([...this.#world.columns.there].map((column) => [column, id]));
     const rows: object[] = [1, 2, entry.mark].map((n) => ({ k: key, n, v: id, ...more }));
     if (entry.deletes !== null) rows.push({ k: key, n: entry.deletes, $delete: true });
     const path = `/v1/${KEYSPACE}/t/rows?timeoutMs=${ASK_MS}`;
