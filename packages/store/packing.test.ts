@@ -13,8 +13,15 @@ import { Scan } from './scan.ts';
 const FOLDER = 'travel/flights/0';
 const ROWS = 3_000;
 
-/** The table filled by that many flushes: numbers that zstd halves, and texts that it makes a tenth. */
-async function filled(zstd: ZstdChoice, flushes: number): Promise<{ disk: SimDisk; partition: Partition }> {
+/**
+ * The table filled by that many flushes: numbers that zstd halves, but for the first `regular` ones of which nearly
+ * nothing is left; and texts that it makes a tenth, or one text where the numbers are to count.
+ */
+async function filled(
+  zstd: ZstdChoice,
+  flushes: number,
+  regular = 0,
+): Promise<{ disk: SimDisk; partition: Partition }> {
   const random = new SeededRandom(flushes);
   const disk = new SimDisk();
   const partition = await Partition.open(disk, FOLDER, { blockRows: 1024, compaction: false, zstd });
@@ -23,8 +30,8 @@ async function filled(zstd: ZstdChoice, flushes: number): Promise<{ disk: SimDis
     const rows = Array.from({ length: ROWS }, (_, i) => ({
       key: [`LAX-${String(i).padStart(6, '0')}`, flush],
       cells: new Map<number, Value>([
-        [3, Math.floor(1000 * random.fraction() ** 4)],
-        [4, `gate closed at ${i}, the flight to Los Angeles has departed on time`],
+        [3, i < regular ? (i % 7) * 31 : Math.floor(1000 * random.fraction() ** 4)],
+        [4, regular > 0 ? 'gate' : `gate closed at ${i}, the flight to Los Angeles has departed on time`],
       ]),
     }));
     const stamp = { ms: 1_700_000_000_000 + flush, counter: 0, site: 1, writer: 1 };
@@ -90,6 +97,15 @@ describe('zstd', () => {
       await again.compact();
       expect((await disk.list(FOLDER)).at(0)).toBe(manifest);
     }
+  });
+
+  it('is not left out by compact() where a flush compressed a column at its beginning only', async () => {
+    const { disk, partition } = await filled('merged', 1, 1024);
+    expect(await packed(disk)).toMatchObject({ '3-delay.col': '1 of 3' });
+    const before = await text(partition);
+    await partition.compact();
+    expect(await packed(disk)).toMatchObject({ '3-delay.col': '3 of 3' });
+    expect(await text(partition)).toBe(before);
   });
 
   it('is as its column is set to', async () => {

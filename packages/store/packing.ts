@@ -71,19 +71,21 @@ function middleOf(raw: Uint8Array): Uint8Array {
 }
 
 /**
- * True when writing the segment anew as a merge does would save a tenth of it, as the first block of each file tells.
- * Never of what a merge wrote by the same choice: there those blocks are compressed, or were tried in vain.
+ * True when writing the segment anew as a merge does would save a tenth of it, as the first block of each file that is not
+ * compressed tells. Never of what a merge wrote by the same choice: there those blocks were tried in vain.
  * @throws {Fault} `corrupt`: such a block is damaged.
  */
 export async function isWorthPacking(segment: Segment, packingOf: PackingOf): Promise<boolean> {
   let saved = 0;
   for (const held of segment.files) {
     const file = await held.open();
-    const [first] = file.blocks;
-    if (first === undefined || first.zstd) continue;
+    const plain = file.blocks.filter(({ zstd }) => !zstd);
+    const [first] = plain;
+    if (first === undefined) continue;
     const raw = await file.readRaw(first.number);
     const packed = new Packer(packingOf(file.content.column)).pack(raw);
-    if (packed !== null) saved += held.summary.bytes * (1 - packed.length / raw.length);
+    const bytes = plain.reduce((sum, { stored }) => sum + stored, 0);
+    if (packed !== null) saved += bytes * (1 - packed.length / raw.length);
   }
   return saved > segment.bytes * (1 - SHARE_MAX);
 }

@@ -74,6 +74,17 @@ class Arrival {
   }
 }
 
+/** Of rows a and b the first is deleted, which may be forgotten. */
+async function oneDeleted(disk: SimDisk, merger: Merger): Promise<Partition> {
+  const partition = await Partition.open(disk, FOLDER, { ...OPTIONS, merger });
+  partition.setTable(TABLE);
+  apply(partition, 1, 100, [mutation('a', [[3, 1]]), mutation('b', [[3, 1]])]);
+  apply(partition, 2, 200, [mutation('a', 'delete')]);
+  await partition.flush();
+  partition.forgetBelow({ ms: 300, counter: 0 });
+  return partition;
+}
+
 describe('a purge', () => {
   it('changes no row, whatever arrives afterwards in whatever order and however often, and no digest at the horizon', async () => {
     let forgotten = 0;
@@ -206,12 +217,7 @@ describe('a purge', () => {
       if (again.length === 0) again.push(partition.applyAgain(batchOf(TABLE, [mutation('a', [[3, 1]])]), stamp));
       return merged;
     };
-    const partition = await Partition.open(disk, FOLDER, { ...OPTIONS, merger: { merge } });
-    partition.setTable(TABLE);
-    apply(partition, 1, 100, [mutation('a', [[3, 1]]), mutation('b', [[3, 1]])]);
-    apply(partition, 2, 200, [mutation('a', 'delete')]);
-    await partition.flush();
-    partition.forgetBelow({ ms: 300, counter: 0 });
+    const partition = await oneDeleted(disk, { merge });
     await partition.compact();
     expect(again).toEqual([true]);
     expect(partition.purged).toBe(null);
@@ -237,12 +243,7 @@ describe('a purge', () => {
       };
       return merged;
     };
-    const partition = await Partition.open(disk, FOLDER, { ...OPTIONS, merger: { merge } });
-    partition.setTable(TABLE);
-    apply(partition, 1, 100, [mutation('a', [[3, 1]]), mutation('b', [[3, 1]])]);
-    apply(partition, 2, 200, [mutation('a', 'delete')]);
-    await partition.flush();
-    partition.forgetBelow({ ms: 300, counter: 0 });
+    const partition = await oneDeleted(disk, { merge });
     await partition.compact();
     expect(new Set(again)).toEqual(new Set([false]));
     expect(await partition.get(encodeKey(TABLE, ['a', 0]))).toBe(null);
