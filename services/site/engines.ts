@@ -14,6 +14,7 @@ import { HttpNetwork } from '@tidemark/world/network';
 import { NodeDisk } from '@tidemark/world/node-disk';
 import { type Random, SystemRandom } from '@tidemark/world/random';
 import { SystemClock } from '@tidemark/world/system-clock';
+import { TIMING } from '@tidemark/world/timing';
 import type { BoardAddress, LogAddress } from './address.ts';
 import type { Config } from './config.ts';
 import { listen } from './http.ts';
@@ -35,6 +36,7 @@ export function machineWorld(
   return {
     clock,
     random,
+    timing: TIMING,
     logger,
     disk,
     merger: mergerOn(disk),

@@ -31,7 +31,7 @@ export type Services = {
 
 export type ServicesParts = {
   readonly config: Config;
-  readonly world: Pick<SiteWorld, 'clock' | 'random' | 'logger' | 'disk' | 'merger'>;
+  readonly world: Pick<SiteWorld, 'clock' | 'random' | 'timing' | 'logger' | 'disk' | 'merger'>;
   readonly log: Log;
   readonly remotes: ReadonlyMap<string, Log>;
   /** On which sites are found by name. */
@@ -47,7 +47,7 @@ export function makeServices(parts: ServicesParts): Services {
   const { config, world, log, remotes, network, urlOf, keyspaces, watchdog, onFatal } = parts;
   const { cluster, site, roles, memtableBytesMax, flushEveryMs, deletionsKeptMs, pendingBytesMax, requestTimeoutMs } =
     config;
-  const { disk, merger, clock, random, logger } = world;
+  const { disk, merger, clock, random, timing, logger } = world;
   const common = { cluster, site, disk, log, clock, random, logger, onFatal };
   const registerValue = (keyspace: string): RegisterValue | null => watchdog().registers.current(keyspace);
   const reigns = (keyspace: string): readonly Reign[] | null => registerValue(keyspace)?.reigns ?? null;
@@ -55,6 +55,7 @@ export function makeServices(parts: ServicesParts): Services {
   const outcomes = new Outcomes((decision) => watchdog().decisions.record(decision));
   const writerParts: WriterServiceParts = {
     ...common,
+    timing,
     remotes,
     network,
     placeOf,

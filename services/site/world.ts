@@ -8,11 +8,13 @@ import type { Disk } from '@tidemark/world/disk';
 import type { Logger } from '@tidemark/world/logger';
 import type { Network } from '@tidemark/world/network';
 import type { Random } from '@tidemark/world/random';
+import type { Timing } from '@tidemark/world/timing';
 import type { FastifyInstance } from 'fastify';
 
 export type SiteWorld = {
   readonly clock: Clock;
   readonly random: Random;
+  readonly timing: Timing;
   readonly logger: Logger;
   /** The site's data folder. */
   readonly disk: Disk;

@@ -7,14 +7,13 @@ import type { Log } from '@tidemark/log/log';
 import { chainFollows, type Envelope, type OpenedRecord, openRecord } from '@tidemark/schema/envelope';
 import { Fault, isFault } from '@tidemark/world/fault';
 
-/** Barriers come at least every second, and every 100 ms with traffic: among so many records there is one. */
-const LOOKED_AT_MAX = 20_000;
-
 export type LossyPlace = {
   readonly log: Log;
   /** This site's copy of the reign's origin, whole up to `received`. */
   readonly topic: string;
   readonly reign: Reign;
+  /** How many records of partition 0 are searched for a barrier: they come every second, every 100 ms with traffic. */
+  readonly lookedAtMax: number;
 };
 
 /** @throws {Fault} as `Log.read`; `unavailable`: this site's copy lacks something of what was received elsewhere */
@@ -25,7 +24,7 @@ export async function lossyCuts(
 ): Promise<readonly CutAt[]> {
   if (mode === 'received' || received.length === 0) return received;
   const first = received[0]!;
-  const newest = await readBack(place, 0, first, Math.max(0, first.seq - LOOKED_AT_MAX));
+  const newest = await readBack(place, 0, first, Math.max(0, first.seq - place.lookedAtMax));
   const barriers: ReceivedBarrier[] = newest.flatMap(({ seq, body }) =>
     body.kind === 'Barrier' ? [{ seq, heads: body.heads }] : [],
   );

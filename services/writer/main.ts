@@ -12,6 +12,7 @@ import { Fault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Network } from '@tidemark/world/network';
 import type { Random } from '@tidemark/world/random';
+import type { Timing } from '@tidemark/world/timing';
 import type { FastifyInstance } from 'fastify';
 import { Candidacy, type CandidacyParts } from './candidacy.ts';
 import { registerCandidacyRoutes } from './candidacy-http.ts';
@@ -35,6 +36,7 @@ export type WriterServiceParts = {
   readonly remotes: ReadonlyMap<string, Log>;
   readonly disk: Disk;
   readonly clock: Clock;
+  readonly timing: Timing;
   readonly random: Random;
   readonly network: Network;
   readonly logger: Logger;
@@ -133,7 +135,8 @@ export class WriterService implements AsyncDisposable {
       lossyCuts: (value, received, { mode }) => {
         const reign = value.reigns.at(-1)!;
         const topic = reign.site === site ? topicNames.log(name, site) : topicNames.mirror(name, reign.site);
-        return lossyCuts({ log: this.#parts.log, topic, reign }, received, mode);
+        const { log, timing } = this.#parts;
+        return lossyCuts({ log, topic, reign, lookedAtMax: timing.lossLookedAtMax }, received, mode);
       },
       onOutcome: (...told) => this.#parts.onOutcome(name, ...told),
     });

@@ -13,9 +13,10 @@ import type { Clock } from '@tidemark/world/clock';
 import { type Disk, replaceFile } from '@tidemark/world/disk';
 import { messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
+import type { Timing } from '@tidemark/world/timing';
 import { IngestSources } from './ingest-sources.ts';
 import { readRecent } from './recent.ts';
-import { RequestWindow, type Seen, WINDOW_MS } from './request-window.ts';
+import { RequestWindow, type Seen } from './request-window.ts';
 
 export type OpeningParts = {
   readonly cluster: string;
@@ -24,6 +25,7 @@ export type OpeningParts = {
   readonly log: Log;
   readonly disk: Disk;
   readonly clock: Clock;
+  readonly timing: Timing;
   readonly logger: Logger;
   readonly signal: AbortSignal;
   /** The reigns before this one, closed, oldest first. */
@@ -57,7 +59,7 @@ export async function openLog(parts: OpeningParts): Promise<Opened> {
   let keyspace = point?.keyspace ?? parts.keyspace;
   let stampMs = 0;
   const sources = IngestSources.fromJson(point?.sources ?? []);
-  const windows = Array.from({ length: parts.keyspace.partitions }, () => new RequestWindow());
+  const windows = Array.from({ length: parts.keyspace.partitions }, () => new RequestWindow(parts.timing));
   const requests: Request[][] = windows.map(() => []);
   let isOpened = false;
   const take = (partition: number, envelope: Envelope): void => {
@@ -87,7 +89,7 @@ export async function openLog(parts: OpeningParts): Promise<Opened> {
   for (const origin of others) {
     const reading = windows.map((_, partition) => {
       const name = { cluster, keyspace: parts.keyspace.name, origin, partition };
-      return readRecent(log, name, WINDOW_MS, signal, (envelope) => take(partition, envelope));
+      return readRecent(log, name, parts.timing.requestWindowMs, signal, (envelope) => take(partition, envelope));
     });
     await Promise.all(reading);
   }
@@ -112,9 +114,9 @@ function counts(reigns: readonly Reign[], partition: number, { epoch, seq, origi
 const pathOf = (keyspace: string): string => `checkpoints/writer/${keyspace}.json`;
 
 /** The newest point that is a whole window old; null when there is none, and then the log is read from its start. */
-async function readPoint({ disk, keyspace, clock, logger }: OpeningParts): Promise<CheckpointPoint | null> {
+async function readPoint({ disk, keyspace, clock, timing, logger }: OpeningParts): Promise<CheckpointPoint | null> {
   const points = await readPoints(disk, keyspace.name, logger);
-  return points.findLast((point) => point.atMs <= clock.nowMs() - WINDOW_MS) ?? null;
+  return points.findLast((point) => point.atMs <= clock.nowMs() - timing.requestWindowMs) ?? null;
 }
 
 async function readPoints(disk: Disk, keyspace: string, logger: Logger): Promise<CheckpointPoint[]> {
@@ -130,12 +132,12 @@ async function readPoints(disk: Disk, keyspace: string, logger: Logger): Promise
 
 /** Adds a point, and drops those that no restart will want. */
 export async function writePoint(
-  { disk, logger }: Pick<OpeningParts, 'disk' | 'logger'>,
+  { disk, timing, logger }: Pick<OpeningParts, 'disk' | 'timing' | 'logger'>,
   point: CheckpointPoint,
 ): Promise<void> {
   const { name } = point.keyspace;
   const points = await readPoints(disk, name, logger);
-  const wanted = points.findLastIndex((p) => p.atMs <= point.atMs - WINDOW_MS);
+  const wanted = points.findLastIndex((p) => p.atMs <= point.atMs - timing.requestWindowMs);
   const kept = [...points.slice(Math.max(0, wanted)), point];
   await disk.makeFolder('checkpoints/writer');
   await replaceFile(disk, pathOf(name), Buffer.from(JSON.stringify(kept)));

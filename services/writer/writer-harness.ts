@@ -17,6 +17,7 @@ import type { Network } from '@tidemark/world/network';
 import { NodeDisk } from '@tidemark/world/node-disk';
 import { SeededRandom } from '@tidemark/world/random';
 import { SystemClock } from '@tidemark/world/system-clock';
+import { TIMING } from '@tidemark/world/timing';
 import { afterAll, expect } from 'vitest';
 import { Writer } from './writer.ts';
 
@@ -88,7 +89,10 @@ function elect(value: RegisterValue, cuts: readonly CutAt[]): RegisterValue {
 }
 
 /** @param connect gives each writer its handle on the log; a simulated one by default */
-export async function setUpWriter(ack: string, { dynamic = 0, connect = null as (() => Promise<Log>) | null } = {}) {
+export async function setUpWriter(
+  ack: string,
+  { dynamic = 0, timing = TIMING, connect = null as (() => Promise<Log>) | null } = {},
+) {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-writer-'));
   folders.push(folder);
   const store = new SimLogStore(clock);
@@ -114,7 +118,7 @@ export async function setUpWriter(ack: string, { dynamic = 0, connect = null as 
     value = elect(value, await cuts());
     const { epoch, writerId } = value.reigns.at(-1)!;
     return Writer.start({
-      ...{ cluster: 'c', site: 'paris', keyspace, log: await openLog(), disk: new NodeDisk(folder), clock },
+      ...{ cluster: 'c', site: 'paris', keyspace, log: await openLog(), disk: new NodeDisk(folder), clock, timing },
       ...{ logger: SILENT, random: new SeededRandom(7), network },
       peers: new Map([
         ['tokyo', 'http://tokyo'],

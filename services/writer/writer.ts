@@ -22,7 +22,6 @@ import { followDurable } from './durable-follower.ts';
 import { type Opened, type OpeningParts, openLog, writePoint } from './opening.ts';
 import type { RequestWindow, Seen } from './request-window.ts';
 
-const CHECKPOINT_MS = 60_000;
 /** Whoever was to take over has not in this time: batches are taken again. */
 const HAND_OVER_MS_MAX = 10_000;
 
@@ -330,9 +329,9 @@ export class Writer implements AsyncDisposable {
   }
 
   async #checkpoints(): Promise<void> {
-    const { clock } = this.#parts;
+    const { clock, timing } = this.#parts;
     while (!this.signal.aborted) {
-      await clock.sleep(CHECKPOINT_MS, this.signal);
+      await clock.sleep(timing.writerCheckpointMs, this.signal);
       if (this.signal.aborted) return;
       const tails = this.appenders.map((appender) => appender.checkpoint);
       const point = { atMs: clock.nowMs(), keyspace: this.#keyspace, sources: this.sources.toJson(), tails };

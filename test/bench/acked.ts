@@ -10,6 +10,7 @@ import { SILENT } from '@tidemark/world/logger';
 import { NodeDisk } from '@tidemark/world/node-disk';
 import { SystemRandom } from '@tidemark/world/random';
 import { SystemClock } from '@tidemark/world/system-clock';
+import { TIMING } from '@tidemark/world/timing';
 import { slicesOf } from '@tidemark/writer/accept';
 import { submit } from '@tidemark/writer/submit';
 import { Writer } from '@tidemark/writer/writer';
@@ -69,7 +70,7 @@ async function startWriter(log: KafkaLog, keyspace: Keyspace, folder: string): P
   const value = { ...initialValue(keyspace), reigns: [{ epoch: 1, site: SITE, writerId, cuts: null }] };
   return Writer.start({
     elected: { value, epoch: 1, writerId },
-    ...{ cluster, site: SITE, keyspace, log, clock, logger: SILENT },
+    ...{ cluster, site: SITE, keyspace, log, clock, timing: TIMING, logger: SILENT },
     disk: new NodeDisk(folder),
     random: new SystemRandom(),
     network: { async *lines() {}, ask: () => Promise.reject(new Error('nobody answers')) },

@@ -9,6 +9,7 @@ import { messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import { SeededRandom } from '@tidemark/world/random';
 import { type SimAnswer, SimDisk, SimPlatter, type SimStep } from '@tidemark/world/sim-disk';
+import { TIMING } from '@tidemark/world/timing';
 import { SimNetwork } from './exchange.ts';
 import { SimProcess } from './process.ts';
 import { ProcessBoard, ProcessClock, ProcessDisk, ProcessLog, START_MS, type Way } from './process-ports.ts';
@@ -146,6 +147,7 @@ export class SimSite {
     return {
       clock: new ProcessClock(process, scheduler, () => this.wrongMs(scheduler.nowMs)),
       random: new SeededRandom(random.seedOf(`process ${this.name} ${++this.#starts}`)),
+      timing: TIMING,
       logger,
       disk: new ProcessDisk(process, disk),
       merger: null,
