@@ -100,6 +100,7 @@ export const ENVELOPE_SCHEMA = {
           name: 'Barrier',
           fields: [
             { name: 'heads', type: { type: 'array', items: 'long' } },
+            { name: 'rows', type: { type: 'array', items: 'long' } },
             { name: 'committed', type: { type: 'array', items: 'long' } },
           ],
         },

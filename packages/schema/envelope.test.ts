@@ -54,7 +54,7 @@ describe('envelope', () => {
       { kind: 'Fence', closes: 1, by: 2, nonce: 'n' },
       { kind: 'Schema', version: 2, keyspace: '{}' },
       { kind: 'Noop' },
-      { kind: 'Barrier', heads: [1, 2, -1], committed: [0, 0, -1] },
+      { kind: 'Barrier', heads: [1, 2, -1], rows: [7, 0, 0], committed: [0, 0, -1] },
     ];
     for (const body of bodies) {
       const { bytes, chain } = sealRecord(record(2, 5, body), NO_CHAIN);

@@ -65,6 +65,8 @@ export type NoopBody = { readonly kind: 'Noop' };
 export type BarrierBody = {
   readonly kind: 'Barrier';
   readonly heads: readonly number[];
+  /** By partition: how many rows the epoch's MUTATEs up to its head have: what would be lost is counted by them. */
+  readonly rows: readonly number[];
   readonly committed: readonly number[];
 };
 export type Body = GenesisBody | FenceBody | EpochStartBody | MutateBody | SchemaBody | NoopBody | BarrierBody;

@@ -115,7 +115,7 @@ export class PartitionMaker {
   }
 
   barrier(heads: readonly number[], committed: readonly number[] = heads.map(() => -1)): Buffer {
-    return this.record({ kind: 'Barrier', heads, committed });
+    return this.record({ kind: 'Barrier', heads, rows: heads.map(() => 0), committed });
   }
 
   record(body: Body): Buffer {

@@ -31,6 +31,8 @@ export type CopyFacts = {
 export type ReignFacts = {
   readonly epoch: number;
   readonly heads: readonly string[] | null;
+  /** By partition: rows written in the epoch up to the head. */
+  readonly rows: readonly number[] | null;
   readonly committed: readonly string[] | null;
   readonly barrierMs: number;
   readonly pendingBytes: number;
@@ -59,7 +61,7 @@ export type SiteFacts = {
 export function withoutPositions(facts: SiteFacts): SiteFacts {
   const keyspaces = facts.keyspaces.map((keyspace) => ({
     ...keyspace,
-    writer: keyspace.writer === null ? null : { ...keyspace.writer, heads: null, committed: null },
+    writer: keyspace.writer === null ? null : { ...keyspace.writer, heads: null, rows: null, committed: null },
     origins: keyspace.origins.map((origin) => ({ ...origin, applied: null })),
     copies: keyspace.copies.map((copy) => ({ ...copy, durable: null })),
   }));

@@ -5,7 +5,14 @@ import type { KeyspaceFacts } from './facts.ts';
 import { LastWords } from './last-words.ts';
 
 function said(epoch: number, ...heads: number[]): KeyspaceFacts {
-  const writer = { epoch, heads: heads.map((seq) => `${epoch}:${seq}`), committed: [], barrierMs: 0, pendingBytes: 0 };
+  const writer = {
+    epoch,
+    heads: heads.map((seq) => `${epoch}:${seq}`),
+    rows: heads.map(() => 0),
+    committed: [],
+    barrierMs: 0,
+    pendingBytes: 0,
+  };
   return { keyspace: 'travel', version: 1, state: 'running', writer, asOfMs: null, origins: [], copies: [] };
 }
 

@@ -27,7 +27,10 @@ function factsOf(site: string, lag: Lag | null): SiteFacts {
     keyspace: 'travel',
     version: 1,
     state: 'running',
-    writer: site === 'paris' ? { epoch: 3, heads: ['3:8'], committed: ['3:7'], barrierMs: 1, pendingBytes: 0 } : null,
+    writer:
+      site === 'paris'
+        ? { epoch: 3, heads: ['3:8'], rows: [5], committed: ['3:7'], barrierMs: 1, pendingBytes: 0 }
+        : null,
     asOfMs: 1_700_000_000_000,
     origins: lag === null ? [] : [{ origin: 'paris', applied: ['3:7'], lag, ...counts }],
     copies: [{ origin: 'paris', durable: ['3:8'], behindRecords: 4, ignored: 5, stopped: [] }],

@@ -70,6 +70,8 @@ export class Appender {
   own = -1;
   /** Highest seq given. */
   head = -1;
+  /** Rows of all MUTATEs up to `head`. */
+  rows = 0;
   queuedBytes = 0;
   /** Where the log can be read on from, in step with the entries' `onStored`. */
   checkpoint: TailCheckpoint | null;
@@ -173,6 +175,7 @@ export class Appender {
       committed: committed(),
       body: entry.body(),
     };
+    if (record.body.kind === 'Mutate') this.rows += record.body.rowCount;
     const starts = record.body.kind === 'EpochStart';
     const previous = starts ? epochSeed(record as Unsealed & { body: EpochStartBody }) : this.#prefix.chain;
     const { bytes, chain } = sealRecord(record, previous);

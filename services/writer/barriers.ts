@@ -82,6 +82,7 @@ export class Barriers {
     return {
       kind: 'Barrier',
       heads: appenders.map((appender, partition) => (partition === 0 ? appender.head - 1 : appender.head)),
+      rows: appenders.map((appender) => appender.rows),
       committed: appenders.map((_, partition) => committed(partition)),
     };
   }

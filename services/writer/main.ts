@@ -69,6 +69,8 @@ export type WriterFacts = {
   readonly epoch: number;
   /** By partition, `epoch:seq`. */
   readonly heads: readonly string[];
+  /** By partition: rows written in the epoch. */
+  readonly rows: readonly number[];
   readonly committed: readonly string[];
   readonly barrierMs: number;
   readonly pendingBytes: number;
@@ -216,6 +218,7 @@ export class WriterService implements AsyncDisposable {
     return {
       epoch,
       heads: appenders.map((appender) => formatPosition({ epoch, seq: appender.head })),
+      rows: appenders.map((appender) => appender.rows),
       committed: appenders.map((_, partition) => formatPosition({ epoch, seq: commits.committed(partition) })),
       barrierMs: barriers.stampMs,
       pendingBytes,

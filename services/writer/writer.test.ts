@@ -210,7 +210,7 @@ describe('writer', () => {
     expect(ended).toMatchObject([{ kind: 'corrupt' }]);
   });
 
-  it('a barrier names the heads of all partitions: nothing with a smaller stamp follows them', async () => {
+  it('a barrier names the heads and the rows of all partitions: nothing with a smaller stamp follows them', async () => {
     const { start, accepted } = await setUp('local');
     await using writer = await start();
     for (let i = 0; i < 10; i++) {
@@ -226,6 +226,9 @@ describe('writer', () => {
         const isSmaller = (e: Envelope): boolean =>
           e.stampMs < stampMs || (e.stampMs === stampMs && e.stampCounter < stampCounter);
         for (const e of envelopes) expect(isSmaller(e)).toBe(e.seq <= body.heads[partition]!);
+        const below = envelopes.filter(({ seq }) => seq <= body.heads[partition]!);
+        const written = below.reduce((sum, e) => sum + (e.body.kind === 'Mutate' ? e.body.rowCount : 0), 0);
+        expect(body.rows[partition]).toBe(written);
       });
     }
   });
