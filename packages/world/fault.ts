@@ -16,6 +16,8 @@ export type FaultKind = 'invalid' | 'fenced' | 'unavailable' | 'unknown' | 'corr
 export type FaultDetails = {
   readonly table?: string;
   readonly column?: string;
+  /** The file that is wrong, relative to the data folder. */
+  readonly path?: string;
   readonly got?: unknown;
   readonly expected?: unknown;
   readonly retryAfterMs?: number;

@@ -4,6 +4,7 @@
  */
 
 import type { SimDisk } from '@tidemark/world/sim-disk';
+import { asWritten, readState, writeState } from '@tidemark/world/state-file';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Checkpoint } from './checkpoint.ts';
@@ -12,10 +13,7 @@ import { digest, LOCAL, LOG, reaches, row, sampleLog, TestSite } from './test-si
 const PATH = 'checkpoints/applier/ks.json';
 
 async function change(disk: SimDisk, to: (checkpoint: Checkpoint) => unknown): Promise<void> {
-  const before = JSON.parse(Buffer.from(await disk.read(PATH)).toString('utf8')) as Checkpoint;
-  const file = await disk.create(PATH);
-  await file.append(Buffer.from(JSON.stringify(to(before))));
-  await file.close();
+  await writeState(disk, PATH, to((await readState(disk, PATH, asWritten<Checkpoint>()))!));
 }
 
 describe('a checkpoint', () => {

@@ -6,11 +6,13 @@
 
 import type { Prefix } from '@tidemark/schema/accept';
 import type { Keyspace } from '@tidemark/schema/table';
-import { type Disk, replaceFile } from '@tidemark/world/disk';
-import { Fault, isFault } from '@tidemark/world/fault';
+import type { Disk } from '@tidemark/world/disk';
+import { Fault } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import { asWritten, readDerived, writeState } from '@tidemark/world/state-file';
 import type { Cut } from './succession.ts';
 
-const FORMAT = 2;
+const FORMAT = 3;
 const FOLDER = 'checkpoints/applier';
 
 /** A record that was applied: the offset after it, and what had been accepted with it. */
@@ -35,11 +37,16 @@ function pathOf(keyspace: string): string {
 }
 
 /**
- * Null when there is none, or one that this version cannot read.
+ * Null when there is none, one that this version cannot read, or a damaged one, which is set aside.
  * @throws {Fault} `corrupt`: it is another cluster's or keyspace's; names both.
  */
-export async function readCheckpoint(disk: Disk, cluster: string, keyspace: string): Promise<Checkpoint | null> {
-  const checkpoint = await parsed(disk, pathOf(keyspace));
+export async function readCheckpoint(
+  disk: Disk,
+  cluster: string,
+  keyspace: string,
+  logger: Logger,
+): Promise<Checkpoint | null> {
+  const checkpoint = await readDerived(disk, pathOf(keyspace), asWritten<Checkpoint>(), logger);
   if (checkpoint === null || checkpoint.format !== FORMAT) return null;
   for (const { prefix } of checkpoint.places) {
     if (prefix.cluster === cluster && prefix.keyspace === keyspace) continue;
@@ -50,18 +57,8 @@ export async function readCheckpoint(disk: Disk, cluster: string, keyspace: stri
   return checkpoint;
 }
 
-async function parsed(disk: Disk, path: string): Promise<Checkpoint | null> {
-  try {
-    return JSON.parse(Buffer.from(await disk.read(path)).toString('utf8')) as Checkpoint;
-  } catch (error) {
-    if (error instanceof SyntaxError || (isFault(error, 'invalid') && error.details.status === 404)) return null;
-    throw error;
-  }
-}
-
 /** Replaces the keyspace's checkpoint. */
 export async function writeCheckpoint(disk: Disk, checkpoint: Omit<Checkpoint, 'format'>): Promise<void> {
   await disk.makeFolder(FOLDER);
-  const text = JSON.stringify({ format: FORMAT, ...checkpoint });
-  await replaceFile(disk, pathOf(checkpoint.keyspace.name), Buffer.from(text));
+  await writeState(disk, pathOf(checkpoint.keyspace.name), { format: FORMAT, ...checkpoint });
 }

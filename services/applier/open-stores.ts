@@ -38,7 +38,7 @@ export async function openStores(
   cuts: readonly (readonly Cut[])[],
   asOf: Tick | null,
 ): Promise<OpenStores> {
-  const checkpoint = await readCheckpoint(disk, cluster, given.name);
+  const checkpoint = await readCheckpoint(disk, cluster, given.name, logger);
   const stored = checkpoint?.keyspace;
   const newest = stored !== undefined && stored.version > given.version ? stored : given;
   const cutsOf = (p: number): Cut[] => [...(cuts[p] ?? []), ...(checkpoint?.cuts[p] ?? [])];

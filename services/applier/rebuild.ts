@@ -13,8 +13,8 @@
 
 import { comparePositions, formatPosition, type Position } from '@tidemark/schema/position';
 import type { Keyspace } from '@tidemark/schema/table';
-import { type Disk, replaceFile } from '@tidemark/world/disk';
-import { isFault } from '@tidemark/world/fault';
+import type { Disk } from '@tidemark/world/disk';
+import { asWritten, readState, writeState } from '@tidemark/world/state-file';
 import { compareTicks, type Tick } from './as-of.ts';
 import { writeCheckpoint } from './checkpoint.ts';
 import type { Stores } from './stores.ts';
@@ -33,21 +33,16 @@ export type RebuildNote = { readonly discarding: boolean; readonly floor: Floor 
 
 const pathOf = (keyspace: string): string => `${FOLDER}/${keyspace}.rebuild.json`;
 
-/** Null when no rebuild is under way. */
-export async function readNote(disk: Disk, keyspace: string): Promise<RebuildNote | null> {
-  try {
-    return JSON.parse(Buffer.from(await disk.read(pathOf(keyspace))).toString('utf8')) as RebuildNote;
-  } catch (error) {
-    if (isFault(error, 'invalid') && error.details.status === 404) return null;
-    throw error;
-  }
+/** Null when no rebuild is under way. @throws {Fault} `corrupt`: it is not what was written */
+export function readNote(disk: Disk, keyspace: string): Promise<RebuildNote | null> {
+  return readState(disk, pathOf(keyspace), asWritten<RebuildNote>());
 }
 
 async function writeNote(disk: Disk, keyspace: string, note: RebuildNote): Promise<void> {
   await disk.makeFolder(FOLDER);
   // Files are removed on the strength of it, so that the folders it is in must outlive a power loss too.
   for (const folder of ['.', 'checkpoints']) await disk.syncFolder(folder);
-  await replaceFile(disk, pathOf(keyspace), Buffer.from(JSON.stringify(note)));
+  await writeState(disk, pathOf(keyspace), note);
 }
 
 /** The stores are past where they were. */

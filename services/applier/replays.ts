@@ -4,6 +4,7 @@ import type { JobWork } from '@tidemark/jobs/jobs';
 import { tableNamed } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
 import { Fault } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
 import type { KeyspaceApplier } from './applier.ts';
 import { Replay, type ReplayParts, type ReplayRequest } from './replay.ts';
 import { Scratch } from './scratch.ts';
@@ -12,17 +13,20 @@ import type { TableStore } from './stores.ts';
 const TEXTS = ['keyspace', 'table', 'from', 'to', 'into', 'origin'] as const;
 const FLAGS = ['dryRun', 'resume'] as const;
 
+export type ReplaysParts = ReplayParts & { readonly disk: Disk; readonly logger: Logger };
+
 export class Replays implements AsyncDisposable {
-  readonly #parts: ReplayParts & { readonly disk: Disk };
+  readonly #parts: ReplaysParts;
   readonly #scratch = new Map<string, Scratch>();
 
-  constructor(parts: ReplayParts & { readonly disk: Disk }) {
+  constructor(parts: ReplaysParts) {
     this.#parts = parts;
   }
 
   /** Opens the scratch tables a keyspace has here. */
   async open(applier: KeyspaceApplier): Promise<void> {
-    this.#scratch.set(applier.stores.keyspace.name, await Scratch.open(this.#parts.disk, applier.stores));
+    const { disk, logger } = this.#parts;
+    this.#scratch.set(applier.stores.keyspace.name, await Scratch.open(disk, applier.stores, logger));
   }
 
   /** Closes the scratch tables of a keyspace that is built again. */

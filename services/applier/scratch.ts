@@ -2,8 +2,10 @@
 
 import { isName } from '@tidemark/schema/keyspace-file';
 import type { Table } from '@tidemark/schema/table';
-import { type Disk, replaceFile } from '@tidemark/world/disk';
-import { Fault, isFault } from '@tidemark/world/fault';
+import type { Disk } from '@tidemark/world/disk';
+import { Fault } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
+import { asWritten, readDerived, writeState } from '@tidemark/world/state-file';
 import { openTable, type Stores, type TableStore } from './stores.ts';
 
 const FOLDER = 'checkpoints/applier';
@@ -20,23 +22,15 @@ export class Scratch implements AsyncDisposable {
   }
 
   /** Opens those that are there. @throws {Fault} `corrupt`: stored bytes are wrong. */
-  static async open(disk: Disk, stores: Stores): Promise<Scratch> {
+  static async open(disk: Disk, stores: Stores, logger: Logger): Promise<Scratch> {
     const scratch = new Scratch(disk, stores);
-    for (const table of await scratch.#stored()) await scratch.#open(table);
+    const tables = await readDerived(disk, scratch.#path, asWritten<Table[]>(), logger);
+    for (const table of tables ?? []) await scratch.#open(table);
     return scratch;
   }
 
   get #path(): string {
     return `${FOLDER}/${this.#stores.keyspace.name}.scratch.json`;
-  }
-
-  async #stored(): Promise<Table[]> {
-    try {
-      return JSON.parse(Buffer.from(await this.#disk.read(this.#path)).toString('utf8')) as Table[];
-    } catch (error) {
-      if (error instanceof SyntaxError || (isFault(error, 'invalid') && error.details.status === 404)) return [];
-      throw error;
-    }
   }
 
   async #open(table: Table): Promise<TableStore> {
@@ -88,7 +82,7 @@ export class Scratch implements AsyncDisposable {
     const store = await this.#open({ ...source, name });
     await this.#disk.makeFolder(FOLDER);
     const tables = [...this.#tables.values()].map(({ table }) => table);
-    await replaceFile(this.#disk, this.#path, Buffer.from(JSON.stringify(tables)));
+    await writeState(this.#disk, this.#path, tables);
     return store;
   }
 

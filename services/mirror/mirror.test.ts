@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +8,11 @@ import { type Keyspace, topicNames } from '@tidemark/schema/table';
 import { SILENT } from '@tidemark/world/logger';
 import { NodeDisk } from '@tidemark/world/node-disk';
 import { SeededRandom } from '@tidemark/world/random';
+import { asWritten, readState, writeState } from '@tidemark/world/state-file';
 import { SystemClock } from '@tidemark/world/system-clock';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { CopierCheckpoint } from './copier.ts';
 import { Mirror } from './mirror.ts';
 
 const KEYSPACE: Keyspace = {
@@ -30,6 +32,7 @@ const KEYSPACE: Keyspace = {
 };
 const LOG = topicNames.log('travel', 'paris');
 const MIRROR = topicNames.mirror('travel', 'paris');
+const PATH = 'checkpoints/mirror/travel-paris.json';
 const clock = new SystemClock();
 const folders: string[] = [];
 afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
@@ -167,13 +170,13 @@ describe('mirror', () => {
     {
       await using mirror = await start();
       await until(() => mirror.copiers[0]!.durable.seq === 3);
-      const path = join(folder, 'checkpoints/mirror/travel-paris.json');
+      const path = join(folder, PATH);
       await until(() => existsSync(path) && readFileSync(path, 'utf8').includes('"originOffset":4'));
     }
     const end = await append(values.slice(4));
-    const path = join(folder, 'checkpoints/mirror/travel-paris.json');
-    const reset = readFileSync(path, 'utf8').replace('"originOffset":4', `"originOffset":${end + 4}`);
-    writeFileSync(path, reset);
+    const disk = new NodeDisk(folder);
+    const [checkpoint] = (await readState(disk, PATH, asWritten<CopierCheckpoint[]>()))!;
+    await writeState(disk, PATH, [{ ...checkpoint, originOffset: end + 4 }]);
     await using mirror = await start();
     await until(() => mirror.copiers[0]!.durable.seq === 8);
     expect(await copied()).toEqual(values);

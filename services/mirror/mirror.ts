@@ -10,10 +10,11 @@ import { isSuccessor, successorOf } from '@tidemark/schema/log-identity';
 import { comparePositions, type Position } from '@tidemark/schema/position';
 import { type Keyspace, topicNames } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
-import { type Disk, replaceFile } from '@tidemark/world/disk';
+import type { Disk } from '@tidemark/world/disk';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
+import { asWritten, readDerived, writeState } from '@tidemark/world/state-file';
 import { Copier, type CopierCheckpoint, type Source } from './copier.ts';
 import { Signal } from './durable-stream.ts';
 import { fillUpTo } from './fill.ts';
@@ -223,13 +224,7 @@ export class Mirror implements AsyncDisposable {
   /** A checkpoint saves time, and tells what was there: one that cannot be read is as good as none. */
   async #readCheckpoints(): Promise<(CopierCheckpoint | null)[]> {
     const { disk, logger } = this.#parts;
-    if (!(await disk.exists(this.#path))) return [];
-    try {
-      return JSON.parse(Buffer.from(await disk.read(this.#path)).toString('utf8'));
-    } catch (error) {
-      logger.warn({ path: this.#path, error: messageOf(error) }, 'mirror checkpoint not readable, reading all again');
-      return [];
-    }
+    return (await readDerived(disk, this.#path, asWritten<(CopierCheckpoint | null)[]>(), logger)) ?? [];
   }
 
   /** So that who follows `durable` knows the link is alive though nothing is written. */
@@ -272,9 +267,10 @@ export class Mirror implements AsyncDisposable {
 
   #written = '';
   async #writeCheckpoints(): Promise<void> {
-    const text = JSON.stringify(this.copiers.map((copier) => copier.checkpoint()));
+    const checkpoints = this.copiers.map((copier) => copier.checkpoint());
+    const text = JSON.stringify(checkpoints);
     if (text === this.#written) return;
     this.#written = text;
-    await replaceFile(this.#parts.disk, this.#path, Buffer.from(text));
+    await writeState(this.#parts.disk, this.#path, checkpoints);
   }
 }

@@ -85,7 +85,7 @@ class Site {
     const { cluster, site, sites, roles, data } = this.#config;
     const { disk, merger, clock, logger } = this.#world;
     stack.use(merger);
-    stack.use(await takeDataFolder(disk, data, { cluster, site }));
+    stack.use(await takeDataFolder(disk, data, { cluster, site }, logger));
     const opened = await openEngines(stack, this.#world, site, [...sites.keys()]);
     const loopLag = stack.use(new LoopLag(clock));
     const { app, jobs, catalog, watchdog, services, keyspaces, urls } = this.#wire(opened, loopLag);

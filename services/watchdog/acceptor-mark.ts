@@ -3,7 +3,9 @@
  * and its acceptor is not the one it was. The file only helps to notice: without it nothing is known to be lost.
  */
 
-import { type Disk, replaceFile } from '@tidemark/world/disk';
+import type { Disk } from '@tidemark/world/disk';
+import type { Logger } from '@tidemark/world/logger';
+import { readDerived, writeState } from '@tidemark/world/state-file';
 import { z } from 'zod';
 
 const PATH = 'checkpoints/acceptor.json';
@@ -12,17 +14,11 @@ const MARK = z.object({ acceptor: z.string(), end: z.int() });
 export type AcceptorMark = Readonly<z.infer<typeof MARK>>;
 
 /** Null when there is none, or none that can be read. */
-export async function readMark(disk: Disk): Promise<AcceptorMark | null> {
-  if (!(await disk.exists(PATH))) return null;
-  const text = Buffer.from(await disk.read(PATH)).toString('utf8');
-  try {
-    return MARK.safeParse(JSON.parse(text)).data ?? null;
-  } catch {
-    return null;
-  }
+export function readMark(disk: Disk, logger: Logger): Promise<AcceptorMark | null> {
+  return readDerived(disk, PATH, MARK, logger);
 }
 
 export async function writeMark(disk: Disk, mark: AcceptorMark): Promise<void> {
   await disk.makeFolder('checkpoints');
-  await replaceFile(disk, PATH, Buffer.from(JSON.stringify(mark)));
+  await writeState(disk, PATH, mark);
 }

@@ -129,7 +129,7 @@ export class Acceptor implements AsyncDisposable {
     const { random, disk, logger } = this.#parts;
     const { id } = this.#state;
     if (id === null) return random.id();
-    const mark = await readMark(disk);
+    const mark = await readMark(disk, logger);
     if (mark === null || rootOf(mark.acceptor) !== rootOf(id)) return null;
     const succeeded = isSuccessor(id, mark.acceptor);
     if (!succeeded && !this.#isShort(this.#next, mark.end)) return null;

@@ -10,9 +10,9 @@ import { Tail, type TailCheckpoint } from '@tidemark/log/tail';
 import type { Envelope } from '@tidemark/schema/envelope';
 import { type Keyspace, topicNames } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
-import { type Disk, replaceFile } from '@tidemark/world/disk';
-import { messageOf } from '@tidemark/world/fault';
+import type { Disk } from '@tidemark/world/disk';
 import type { Logger } from '@tidemark/world/logger';
+import { asWritten, readDerived, writeState } from '@tidemark/world/state-file';
 import type { Timing } from '@tidemark/world/timing';
 import { IngestSources } from './ingest-sources.ts';
 import { readRecent } from './recent.ts';
@@ -120,14 +120,7 @@ async function readPoint({ disk, keyspace, clock, timing, logger }: OpeningParts
 }
 
 async function readPoints(disk: Disk, keyspace: string, logger: Logger): Promise<CheckpointPoint[]> {
-  const path = pathOf(keyspace);
-  if (!(await disk.exists(path))) return [];
-  try {
-    return JSON.parse(Buffer.from(await disk.read(path)).toString('utf8'));
-  } catch (error) {
-    logger.warn({ path, error: messageOf(error) }, 'writer checkpoint not readable, reading the whole log');
-    return [];
-  }
+  return (await readDerived(disk, pathOf(keyspace), asWritten<CheckpointPoint[]>(), logger)) ?? [];
 }
 
 /** Adds a point, and drops those that no restart will want. */
@@ -140,5 +133,5 @@ export async function writePoint(
   const wanted = points.findLastIndex((p) => p.atMs <= point.atMs - timing.requestWindowMs);
   const kept = [...points.slice(Math.max(0, wanted)), point];
   await disk.makeFolder('checkpoints/writer');
-  await replaceFile(disk, pathOf(name), Buffer.from(JSON.stringify(kept)));
+  await writeState(disk, pathOf(name), kept);
 }

@@ -4,8 +4,9 @@
  */
 
 import { createHash } from 'node:crypto';
-import { type Disk, type DiskFile, replaceFile } from '@tidemark/world/disk';
+import type { Disk, DiskFile } from '@tidemark/world/disk';
 import { isFault } from '@tidemark/world/fault';
+import { asWritten, readState, writeState } from '@tidemark/world/state-file';
 import { CELL_VERDICTS, type CellVerdict, type RowVerdicts } from './classify.ts';
 
 const WRITE_BYTES = 256 * 1024;
@@ -41,15 +42,18 @@ function pathOf(keyspace: string, origin: string, epoch: number): string {
 /** Every tail that is known here. */
 export async function readSummaries(disk: Disk, keyspace: string): Promise<TailSummary[]> {
   const names = (await disk.list(tailFolder(keyspace))).filter((name) => name.endsWith('.json'));
-  const texts = await Promise.all(names.map((name) => disk.read(`${tailFolder(keyspace)}/${name}`)));
-  return texts.map((text) => JSON.parse(Buffer.from(text).toString('utf8')) as TailSummary);
+  const summaries = await Promise.all(
+    names.map((name) => readSummary(disk, `${tailFolder(keyspace)}/${name.slice(0, -'.json'.length)}`)),
+  );
+  return summaries.filter((summary) => summary !== null);
 }
 
+/** A damaged one is as good as none: the tail is written out anew from the log. */
 async function readSummary(disk: Disk, path: string): Promise<TailSummary | null> {
   try {
-    return JSON.parse(Buffer.from(await disk.read(`${path}.json`)).toString('utf8')) as TailSummary;
+    return await readState(disk, `${path}.json`, asWritten<TailSummary>());
   } catch (error) {
-    if (isFault(error, 'invalid') && error.details.status === 404) return null;
+    if (isFault(error, 'corrupt')) return null;
     throw error;
   }
 }
@@ -164,9 +168,8 @@ export class TailFile {
     if (this.#verdicts !== null) {
       await this.#disk.rename(`${this.#path}.verdicts.ndjson.tmp`, `${this.#path}.verdicts.ndjson`);
     }
-    const text = Buffer.from(`${JSON.stringify(summary, null, 2)}\n`);
     for (const folder of ['.', 'tails']) await this.#disk.syncFolder(folder);
-    await replaceFile(this.#disk, `${this.#path}.json`, text);
+    await writeState(this.#disk, `${this.#path}.json`, summary);
     if (fate === 'discarded') {
       for (const kind of ['ndjson', 'verdicts.ndjson']) await this.#disk.remove(`${this.#path}.${kind}`);
     }
