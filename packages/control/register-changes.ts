@@ -8,10 +8,10 @@ import {
   CHANGES_KEPT,
   type CutAt,
   type Election,
+  keptReigns,
   type Member,
   memberNamed,
   newestReign,
-  REIGNS_MAX,
   type RegisterValue,
   voters,
 } from './register-value.ts';
@@ -72,7 +72,7 @@ export function commitElection(value: RegisterValue, changeId: string, commit: C
   const moved = election.cause === 'suspicion' && newest?.site !== site;
   return next(value, changeId, {
     election: null,
-    reigns: [...closed, { epoch, site, writerId, cuts: null }].slice(-REIGNS_MAX),
+    reigns: keptReigns([...closed, { epoch, site, writerId, cuts: null }]),
     members,
     ack: commit.ack,
     lastFailover: moved ? { epoch, atMs: commit.nowMs } : value.lastFailover,

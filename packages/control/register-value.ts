@@ -83,7 +83,7 @@ export type RegisterValue = {
   readonly degradeTo: number;
   readonly members: readonly Member[];
   readonly witnesses: readonly string[];
-  /** Oldest first; the last is the newest, whether its writer lives or not. At most `REIGNS_MAX` are kept. */
+  /** Oldest first; the last is the newest, whether its writer lives or not. The newest `REIGNS_MAX`, and see there. */
   readonly reigns: readonly Reign[];
   /** The newest election that suspicion won: for the hold-down. Wall time of its candidate. */
   readonly lastFailover: { readonly epoch: number; readonly atMs: number } | null;
@@ -91,7 +91,10 @@ export type RegisterValue = {
   readonly paused: boolean;
 };
 
-/** Older reigns are forgotten: whoever is further behind learns their cuts from the EPOCH_STARTs in the logs. */
+/**
+ * Older reigns are forgotten: whoever is further behind learns their cuts from the EPOCH_STARTs in the logs. Only each
+ * site's last one that left something in a partition is kept, as its next epoch there has to name that end.
+ */
 export const REIGNS_MAX = 64;
 
 /** A change that was built upon more often than this before its proposer could ask cannot be told from one not made. */
@@ -142,7 +145,28 @@ export function memberNamed(value: RegisterValue, site: string): Member | null {
   return value.members.find((member) => member.site === site) ?? null;
 }
 
-/** The newest reign before `epoch` that left a record in the partition; null for none. Its cut is what follows from. */
-export function reignBefore(value: RegisterValue, epoch: number, partition: number): Reign | null {
-  return value.reigns.findLast((r) => r.epoch < epoch && (r.cuts?.[partition]?.seq ?? -1) >= 0) ?? null;
+/**
+ * The newest reign before `epoch` that left a record in the partition; null for none. Its cut is what follows from.
+ * @param site of this site alone; any when nothing is said
+ */
+export function reignBefore(value: RegisterValue, epoch: number, partition: number, site?: string): Reign | null {
+  const isOf = (reign: Reign): boolean => reign.epoch < epoch && (site === undefined || reign.site === site);
+  return value.reigns.findLast((reign) => isOf(reign) && leftSomething(reign, partition)) ?? null;
+}
+
+function leftSomething({ cuts }: Reign, partition: number): boolean {
+  return (cuts?.[partition]?.seq ?? -1) >= 0;
+}
+
+/** The reigns without those that nobody has to know any more. */
+export function keptReigns(reigns: readonly Reign[]): Reign[] {
+  const wanted = new Set(reigns.slice(-REIGNS_MAX));
+  const ends = new Set<string>();
+  for (const reign of reigns.toReversed()) {
+    const places = (reign.cuts ?? []).map((_, partition) => partition).filter((p) => leftSomething(reign, p));
+    const isEnd = places.some((partition) => !ends.has(`${partition} ${reign.site}`));
+    if (isEnd) wanted.add(reign);
+    for (const partition of places) ends.add(`${partition} ${reign.site}`);
+  }
+  return reigns.filter((reign) => wanted.has(reign));
 }

@@ -16,7 +16,7 @@ import {
   type Unsealed,
 } from './envelope.ts';
 import { isSuccessor } from './log-identity.ts';
-import { formatPosition } from './position.ts';
+import { comparePositions, formatPosition } from './position.ts';
 
 /** Chains of how many records before the head are remembered, to tell a repeat from a forgery. */
 const REMEMBERED_MAX = 32;
@@ -143,7 +143,11 @@ function followsIn(prefix: Prefix, envelope: Envelope, follows: Follows): boolea
   return before !== undefined && follows(before);
 }
 
-/** A later epoch begins with its EPOCH_START, and only where the epoch before it has ended here. */
+/**
+ * A later epoch begins with its EPOCH_START, and only where the last epoch of its origin that left a record has ended as
+ * that says: over a hole it would be a promise of what is missing, and what fills the hole a repeat for ever. An epoch in
+ * between left nothing that counts, and what stands here of it began behind that same end.
+ */
 function newEpoch(prefix: Prefix, envelope: Envelope, follows: Follows): Verdict {
   if (envelope.body.kind !== 'EpochStart' || envelope.seq !== 0) {
     return ignore(prefix, `gap: ${formatPosition(envelope)} before the start of its epoch`, false);
@@ -151,16 +155,17 @@ function newEpoch(prefix: Prefix, envelope: Envelope, follows: Follows): Verdict
   if (!follows(null)) {
     return ignore(prefix, `chain of ${formatPosition(envelope)} does not follow its cut`, true);
   }
-  const { body } = startOf(envelope);
-  const continues = body.previousOrigin === prefix.origin && body.previousEpoch === prefix.epoch;
-  if (body.previousOrigin === prefix.origin && body.previousEpoch > prefix.epoch) {
-    return ignore(prefix, `gap: epoch ${envelope.epoch} follows ${body.previousEpoch}, at ${prefix.epoch}`, false);
+  const { ownEpoch, ownCutSeq, ownCutChain } = startOf(envelope).body;
+  const end = { epoch: ownEpoch, seq: ownCutSeq };
+  if (ownEpoch > 0 && comparePositions(prefix, end) < 0) {
+    const reason = `gap: epoch ${envelope.epoch} follows the cut ${formatPosition(end)}, at ${formatPosition(prefix)}`;
+    return ignore(prefix, reason, false);
   }
-  if (continues && body.cutSeq > prefix.seq) {
-    return ignore(prefix, `gap: epoch ${envelope.epoch} follows a cut at ${body.cutSeq}, at ${prefix.seq}`, false);
-  }
-  if (continues && body.cutSeq === prefix.seq && Buffer.from(body.cutChain).toString('hex') !== prefix.chain) {
-    return { kind: 'HALT', reason: `cut of epoch ${prefix.epoch} has another chain than its record here`, prefix };
+  if (ownEpoch === prefix.epoch && ownEpoch > 0) {
+    const known = prefix.remembered.at(ownCutSeq - prefix.seq - 1);
+    if (known !== undefined && known !== Buffer.from(ownCutChain).toString('hex')) {
+      return { kind: 'HALT', reason: `cut of epoch ${prefix.epoch} has another chain than its record here`, prefix };
+    }
   }
   return accepted(prefix, envelope, [envelope.chain]);
 }

@@ -42,6 +42,9 @@ export const ENVELOPE_SCHEMA = {
             { name: 'previousEpoch', type: 'long' },
             { name: 'cutSeq', type: 'long' },
             { name: 'cutChain', type: { type: 'fixed', name: 'Chain', size: CHAIN_BYTES } },
+            { name: 'ownEpoch', type: 'long' },
+            { name: 'ownCutSeq', type: 'long' },
+            { name: 'ownCutChain', type: 'Chain' },
           ],
         },
         {

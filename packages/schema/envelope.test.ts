@@ -15,6 +15,9 @@ const start = (epoch: number, previousEpoch: number, cutSeq: number, cutChain: s
     previousEpoch,
     cutSeq,
     cutChain: Buffer.from(cutChain, 'hex'),
+    ownEpoch: previousEpoch,
+    ownCutSeq: cutSeq,
+    ownCutChain: Buffer.from(cutChain, 'hex'),
   });
 const seed = (r: Unsealed): string => epochSeed(r as Parameters<typeof epochSeed>[0]);
 const mutate: Body = {
@@ -156,6 +159,30 @@ describe('accept', () => {
     expect(accept(fold(values.slice(0, 2)), value)).toMatchObject({ kind: 'IGNORE', alarm: false });
     expect(accept(whole, value)).toMatchObject({ kind: 'ACCEPT', prefix: { epoch: 2, seq: 0 } });
     const wrong = start(2, 1, whole.seq, 'cd'.repeat(16));
+    expect(accept(whole, sealRecord(wrong, seed(wrong)).bytes).kind).toBe('HALT');
+  });
+
+  it('takes an epoch over no hole where another site reigned in between', () => {
+    const values = sequence(2);
+    const whole = fold(values);
+    const next = start(3, 1, whole.seq, whole.chain);
+    const body = { ...next.body, previousOrigin: 'tokyo', previousEpoch: 2, cutSeq: 0, cutChain: Buffer.alloc(16, 7) };
+    const third = { ...next, body } as Unsealed;
+    const value = sealRecord(third, seed(third)).bytes;
+    for (const held of [[], values.slice(0, 1)]) {
+      expect(accept(fold(held), value)).toMatchObject({ kind: 'IGNORE', alarm: false });
+    }
+    expect(accept(whole, value)).toMatchObject({ kind: 'ACCEPT', prefix: { epoch: 3, seq: 0 } });
+    // Beyond the cut, and in an epoch of which nothing counts: both hold what the start names.
+    const beyond = fold([...values, sealRecord(record(1, 2, { kind: 'Noop' }), whole.chain).bytes]);
+    const second = start(2, 1, whole.seq, whole.chain);
+    const cutOff = fold([...values, sealRecord(second, seed(second)).bytes]);
+    for (const prefix of [beyond, cutOff]) expect(accept(prefix, value).kind).toBe('ACCEPT');
+  });
+
+  it('halts on an epoch that follows another history of its own origin, also behind records that do not count', () => {
+    const whole = fold(sequence(5));
+    const wrong = start(2, 1, 2, 'cd'.repeat(16));
     expect(accept(whole, sealRecord(wrong, seed(wrong)).bytes).kind).toBe('HALT');
   });
 

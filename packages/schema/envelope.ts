@@ -26,7 +26,11 @@ export type FenceBody = {
   readonly by: number;
   readonly nonce: string;
 };
-/** Opens an epoch (seq 0), naming where the one before it ended in this partition. */
+/**
+ * Opens an epoch (seq 0), naming where the one before it ended in this partition, whichever site's that was, and where
+ * the last one of the same site did: only a copy in which that one has ended so may take it, or records would be missing
+ * in the middle for ever.
+ */
 export type EpochStartBody = {
   readonly kind: 'EpochStart';
   /** The process that owns the epoch. */
@@ -37,6 +41,10 @@ export type EpochStartBody = {
   /** Last seq of the epoch before that counts, −1 for none. */
   readonly cutSeq: number;
   readonly cutChain: Buffer;
+  /** The last epoch of this record's own origin that left a record in the partition; 0 for none. */
+  readonly ownEpoch: number;
+  readonly ownCutSeq: number;
+  readonly ownCutChain: Buffer;
 };
 /** Rows of one table and one partition, by column; see `mutate.ts`. */
 export type MutateBody = {
@@ -97,6 +105,17 @@ export type Envelope = Unsealed & {
 /** What a chain starts from when nothing came before. */
 export const NO_CHAIN = '0'.repeat(CHAIN_BYTES * 2);
 
+/** What the start of an epoch names when nothing came before it in the partition. */
+export const NOTHING_BEFORE = {
+  previousOrigin: '',
+  previousEpoch: 0,
+  cutSeq: -1,
+  cutChain: Buffer.from(NO_CHAIN, 'hex'),
+  ownEpoch: 0,
+  ownCutSeq: -1,
+  ownCutChain: Buffer.from(NO_CHAIN, 'hex'),
+} as const;
+
 const type = avro.Type.forSchema(ENVELOPE_SCHEMA as unknown as avro.Schema, { wrapUnions: true });
 const HEADER = Buffer.concat([Buffer.from([0xc3, 0x01]), fingerprint(ENVELOPE_SCHEMA)]);
 
@@ -149,7 +168,7 @@ function chainOf(previousChain: string, bytes: Uint8Array): string {
   return hash('sha256', hashed.subarray(0, CHAIN_BYTES + bytes.length), 'hex').slice(0, PREVIOUS_HEX);
 }
 
-/** Where an epoch's chain starts in a partition: it binds the epoch to its keyspace and to the cut it follows. */
+/** Where an epoch's chain starts in a partition: it binds the epoch to its keyspace and to the cuts it follows. */
 export function epochSeed(record: Unsealed & { readonly body: EpochStartBody }): string {
   const { body } = record;
   const text = [
@@ -162,6 +181,9 @@ export function epochSeed(record: Unsealed & { readonly body: EpochStartBody }):
     body.previousEpoch,
     body.cutSeq,
     Buffer.from(body.cutChain).toString('hex'),
+    body.ownEpoch,
+    body.ownCutSeq,
+    Buffer.from(body.ownCutChain).toString('hex'),
   ].join('\0');
   return createHash('sha256').update(text).digest().toString('hex', 0, CHAIN_BYTES);
 }

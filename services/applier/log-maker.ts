@@ -48,6 +48,16 @@ export function sampleKeyspace(change: Partial<Keyspace> = {}): Keyspace {
   };
 }
 
+/** Where an epoch ended in a partition. */
+export type EpochEnd = {
+  readonly origin: string;
+  readonly epoch: number;
+  readonly cutSeq: number;
+  readonly chain: string;
+};
+
+export const NOTHING_YET: EpochEnd = { origin: '', epoch: 0, cutSeq: -1, chain: NO_CHAIN };
+
 /** The records of one origin's partition, one after the other. */
 export class PartitionMaker {
   readonly origin: string;
@@ -80,13 +90,16 @@ export class PartitionMaker {
     return sealRecord({ ...this.#unsealed(body), epoch: 0, seq: -1 }, NO_CHAIN).bytes;
   }
 
-  /** Opens an epoch behind `previous`: by default behind the last record made here. */
-  start(epoch: number, previous?: { origin: string; epoch: number; cutSeq: number; chain: string }): Buffer {
-    const before =
-      previous ??
-      (this.#epoch === 0
-        ? { origin: '', epoch: 0, cutSeq: -1, chain: NO_CHAIN }
-        : { origin: this.origin, epoch: this.#epoch, cutSeq: this.#seq, chain: this.#chain });
+  /**
+   * Opens an epoch behind `previous`, and behind `own` of this origin: by default behind the last record made here.
+   */
+  start(epoch: number, previous?: EpochEnd, ownEnd?: EpochEnd): Buffer {
+    const last =
+      this.#epoch === 0
+        ? NOTHING_YET
+        : { origin: this.origin, epoch: this.#epoch, cutSeq: this.#seq, chain: this.#chain };
+    const before = previous ?? last;
+    const own = ownEnd ?? (before.origin === this.origin ? before : last);
     this.#epoch = epoch;
     this.#seq = -1;
     this.committed = -1;
@@ -97,6 +110,9 @@ export class PartitionMaker {
       previousEpoch: before.epoch,
       cutSeq: before.cutSeq,
       cutChain: Buffer.from(before.chain, 'hex'),
+      ownEpoch: own.epoch,
+      ownCutSeq: own.cutSeq,
+      ownCutChain: Buffer.from(own.chain, 'hex'),
     };
     this.#seq = 0;
     const record = { ...this.#unsealed(body), body };

@@ -1,9 +1,8 @@
 /** For tests: what several sites have written, one after the other, each reign with a cut and records beyond it. */
 
-import { NO_CHAIN } from '@tidemark/schema/envelope';
 import type { Position } from '@tidemark/schema/position';
 import type { Keyspace } from '@tidemark/schema/table';
-import { PartitionMaker } from './log-maker.ts';
+import { type EpochEnd, NOTHING_YET, PartitionMaker } from './log-maker.ts';
 import type { Cut } from './succession.ts';
 import { row } from './test-site.ts';
 
@@ -22,10 +21,6 @@ export type Turns = {
   readonly ends: readonly ({ readonly origin: string; readonly at: Position } | null)[];
 };
 
-type End = { readonly origin: string; readonly epoch: number; readonly cutSeq: number; readonly chain: string };
-
-const NOTHING: End = { origin: '', epoch: 0, cutSeq: -1, chain: NO_CHAIN };
-
 /** Epochs are counted from 1; the last turn goes on, so that nothing of it may lie beyond. */
 export function makeTurns(keyspace: Keyspace, turns: readonly Turn[]): Turns {
   const makers = new Map<string, PartitionMaker[]>();
@@ -39,19 +34,23 @@ export function makeTurns(keyspace: Keyspace, turns: readonly Turn[]): Turns {
     );
   }
   const cuts: Cut[][] = Array.from({ length: keyspace.partitions }, () => []);
-  const ends: End[] = cuts.map(() => NOTHING);
+  const ends: EpochEnd[] = cuts.map(() => NOTHING_YET);
+  /** By site and partition: where its own last epoch ended. */
+  const owns = new Map<string, EpochEnd>();
   turns.forEach(({ site, kept, beyond }, turn) => {
     const epoch = turn + 1;
     for (let partition = 0; partition < keyspace.partitions; partition++) {
       const maker = makers.get(site)![partition]!;
       const log = logs.get(site)![partition]!;
       const before = ends[partition]!;
+      const own = owns.get(`${site}/${partition}`) ?? NOTHING_YET;
       const count = kept[partition]!;
       for (let i = 0; i < count + beyond[partition]!; i++) {
-        const value = i === 0 ? maker.start(epoch, before) : maker.rows([row(i % 3, epoch * 100 + i)]);
+        const value = i === 0 ? maker.start(epoch, before, own) : maker.rows([row(i % 3, epoch * 100 + i)]);
         log.push({ value, counts: i < count, epoch });
         if (i === count - 1) ends[partition] = { origin: site, epoch, cutSeq: i, chain: maker.chain };
       }
+      if (count > 0) owns.set(`${site}/${partition}`, ends[partition]!);
       if (turn < turns.length - 1) cuts[partition]!.push({ origin: site, epoch, seq: count - 1 });
     }
   });

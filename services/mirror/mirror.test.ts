@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
-import { type Body, epochSeed, NO_CHAIN, sealRecord, type Unsealed } from '@tidemark/schema/envelope';
+import { type Body, epochSeed, NO_CHAIN, NOTHING_BEFORE, sealRecord, type Unsealed } from '@tidemark/schema/envelope';
 import { type Keyspace, topicNames } from '@tidemark/schema/table';
 import { SILENT } from '@tidemark/world/logger';
 import { NodeDisk } from '@tidemark/world/node-disk';
@@ -45,15 +45,7 @@ const genesis = (logId: string): Buffer => sealRecord(unsealed(0, -1, { kind: 'G
 
 /** EPOCH_START and NOOPs. */
 function sequence(count: number, writerId = 'w'): Buffer[] {
-  const cutChain = Buffer.from(NO_CHAIN, 'hex');
-  const body = {
-    kind: 'EpochStart',
-    writerId,
-    previousOrigin: '',
-    previousEpoch: 0,
-    cutSeq: -1,
-    cutChain,
-  } as const;
+  const body = { kind: 'EpochStart', writerId, ...NOTHING_BEFORE } as const;
   const start = { ...unsealed(1, 0, body), body };
   const records = [sealRecord(start, epochSeed(start))];
   for (let seq = 1; seq < count; seq++)

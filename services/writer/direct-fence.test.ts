@@ -1,6 +1,6 @@
 import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
 import { accept, emptyPrefix } from '@tidemark/schema/accept';
-import { type Body, epochSeed, NO_CHAIN, sealRecord, type Unsealed } from '@tidemark/schema/envelope';
+import { type Body, epochSeed, NO_CHAIN, NOTHING_BEFORE, sealRecord, type Unsealed } from '@tidemark/schema/envelope';
 import { topicNames } from '@tidemark/schema/table';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { describe, expect, it } from 'vitest';
@@ -14,9 +14,7 @@ const unsealed = (epoch: number, seq: number, body: Body): Unsealed => ({
 
 /** EPOCH_START and NOOPs of epoch 1, with the chain after each. */
 function sequence(count: number): { bytes: Buffer; chain: string }[] {
-  const cutChain = Buffer.from(NO_CHAIN, 'hex');
-  const before = { previousOrigin: '', previousEpoch: 0, cutSeq: -1, cutChain };
-  const body = { kind: 'EpochStart', writerId: 'w', ...before } as const;
+  const body = { kind: 'EpochStart', writerId: 'w', ...NOTHING_BEFORE } as const;
   const start = { ...unsealed(1, 0, body), body };
   const records = [sealRecord(start, epochSeed(start))];
   for (let seq = 1; seq < count; seq++) {

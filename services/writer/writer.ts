@@ -299,10 +299,12 @@ export class Writer implements AsyncDisposable {
     });
   }
 
-  /** What came before in the partition: the newest earlier reign that left something there, up to its cut. */
+  /** What came before in the partition: the newest earlier reign that left something there, and this site's own newest. */
   #epochStart(partition: number): EpochStartBody {
-    const before = reignBefore(this.#parts.elected.value, this.epoch, partition);
-    const cut = before?.cuts?.[partition];
+    const { elected, site } = this.#parts;
+    const before = reignBefore(elected.value, this.epoch, partition);
+    const own = reignBefore(elected.value, this.epoch, partition, site);
+    const [cut, ownCut] = [before?.cuts?.[partition], own?.cuts?.[partition]];
     return {
       kind: 'EpochStart',
       writerId: this.writerId,
@@ -310,6 +312,9 @@ export class Writer implements AsyncDisposable {
       previousEpoch: before?.epoch ?? 0,
       cutSeq: cut?.seq ?? -1,
       cutChain: Buffer.from(cut?.chain ?? NO_CHAIN, 'hex'),
+      ownEpoch: own?.epoch ?? 0,
+      ownCutSeq: ownCut?.seq ?? -1,
+      ownCutChain: Buffer.from(ownCut?.chain ?? NO_CHAIN, 'hex'),
     };
   }
 

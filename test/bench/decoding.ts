@@ -3,7 +3,7 @@
 import { accept, emptyPrefix, type Prefix } from '@tidemark/schema/accept';
 import { addColumnar } from '@tidemark/schema/columnar';
 import type { EpochStartBody } from '@tidemark/schema/envelope';
-import { epochSeed, sealRecord, type Unsealed } from '@tidemark/schema/envelope';
+import { epochSeed, NOTHING_BEFORE, sealRecord, type Unsealed } from '@tidemark/schema/envelope';
 import { ROW_MUTATION_SCHEMA } from '@tidemark/schema/ingest-schema';
 import { decodeMutate } from '@tidemark/schema/mutate';
 import { decodeMutateRecord } from '@tidemark/schema/mutate-wire';
@@ -127,14 +127,7 @@ class StreamWriter implements Stream {
 
   constructor(partition: number) {
     this.before = emptyPrefix({ ...NAME, partition });
-    this.add({
-      kind: 'EpochStart',
-      writerId: 'bench',
-      previousOrigin: '',
-      previousEpoch: 0,
-      cutSeq: -1,
-      cutChain: Buffer.alloc(16),
-    });
+    this.add({ kind: 'EpochStart', writerId: 'bench', ...NOTHING_BEFORE });
   }
 
   add(body: Unsealed['body']): void {

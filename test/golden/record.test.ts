@@ -3,7 +3,7 @@ import { accept, emptyPrefix } from '@tidemark/schema/accept';
 import {
   type EpochStartBody,
   epochSeed,
-  NO_CHAIN,
+  NOTHING_BEFORE,
   openRecord,
   sealRecord,
   type Unsealed,
@@ -43,14 +43,7 @@ function unsealed(seq: number, body: Unsealed['body']): Unsealed {
 }
 
 function records(): Buffer[] {
-  const start: EpochStartBody = {
-    kind: 'EpochStart',
-    writerId: 'w1',
-    previousOrigin: '',
-    previousEpoch: 0,
-    cutSeq: -1,
-    cutChain: Buffer.from(NO_CHAIN, 'hex'),
-  };
+  const start: EpochStartBody = { kind: 'EpochStart', writerId: 'w1', ...NOTHING_BEFORE };
   const batch = new RowBatch();
   for (const row of ROWS) addJsonRow(TABLE, row, batch);
   batch.seal();

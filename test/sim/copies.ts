@@ -137,19 +137,18 @@ export class Copies {
       this.#world.sign('fenced', site);
       return;
     }
-    if (!this.#follows(copy, name, opened)) return;
+    if (!this.#follows(copy, opened)) return;
     copy.take(envelope);
     this.#know(site, topic, envelope);
   }
 
-  #follows(copy: Copy, name: CopyName, opened: OpenedRecord): boolean {
+  #follows(copy: Copy, opened: OpenedRecord): boolean {
     const { envelope } = opened;
     if (envelope.epoch === copy.epoch) return envelope.seq === copy.seq + 1 && chainFollows(opened, copy.chain);
     if (envelope.epoch < copy.epoch || envelope.body.kind !== 'EpochStart' || envelope.seq !== 0) return false;
-    const { previousOrigin, previousEpoch, cutSeq } = envelope.body;
+    const { ownEpoch, ownCutSeq } = envelope.body;
     if (!chainFollows(opened, epochSeed({ ...envelope, body: envelope.body }))) return false;
-    if (previousOrigin !== name.origin) return true;
-    return previousEpoch < copy.epoch || (previousEpoch === copy.epoch && cutSeq <= copy.seq);
+    return ownEpoch < copy.epoch || (ownEpoch === copy.epoch && ownCutSeq <= copy.seq);
   }
 
   #know(site: string, topic: string, envelope: Envelope): void {

@@ -125,11 +125,11 @@ export const ELECTING: readonly Mutant[] = [
   },
   {
     name: 'another-history-follows',
-    breaks: 'rule 3: an epoch follows only the cut it names',
+    breaks: 'rule 3: an epoch follows only the cut of its own origin that it names',
     caughtBy: ['I3', 'I4', 'I17', 'I20', 'I5', 'I2', 'I9'],
     file: 'packages/schema/accept.ts',
-    from: 'if (continues && body.cutSeq > prefix.seq) {',
-    to: 'if (continues && body.cutSeq > prefix.seq + 1_000_000) {',
+    from: 'if (ownEpoch > 0 && comparePositions(prefix, end) < 0) {',
+    to: 'if (ownEpoch > 1_000_000 && comparePositions(prefix, end) < 0) {',
   },
   {
     name: 'changes-keep-an-election',

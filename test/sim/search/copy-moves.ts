@@ -36,9 +36,9 @@ function copyInto(world: World, s: State, moves: Move[], site: number, origin: n
   for (const source of world.sites) {
     if (source === site) continue;
     const from = s.topics[world.topicAt(source, origin, partition)]!;
-    const character = world.records.nextOf(s.topics[topic]!, from);
-    if (character === '' || found.has(character)) continue;
-    found.add(character);
+    for (const character of world.records.nextOf(s.topics[topic]!, from)) found.add(character);
+  }
+  for (const character of found) {
     const words = `${SITES[site]} copies ${world.records.wordsOf(character)} into ${world.nameOf(topic)}`;
     moves.push({ words, next: settled(world, world.appended(s, topic, character)) });
     if (s.flying.length < world.scope.flying && !s.flying.some((one) => one.endsWith(character))) {

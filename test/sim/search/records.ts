@@ -14,6 +14,11 @@ export const KEYSPACE = 'travel';
 /** Below are separators of the text a state is. */
 const FIRST_TOKEN = 0x30;
 
+/** Where an epoch ended in a partition. */
+export type End = { readonly site: string; readonly epoch: number; readonly seq: number; readonly chain: string };
+
+export const NOTHING: End = { site: '', epoch: 0, seq: -1, chain: NO_CHAIN };
+
 export type Place = { readonly origin: number; readonly partition: number };
 
 /** `seq` −1: a FENCE. */
@@ -55,7 +60,7 @@ export class Records {
   readonly #extensions: Map<string, number>[] = [];
   readonly #afters = new Remembered<string, string>();
   readonly #fences = new Remembered<number, string>();
-  readonly #nexts = new Map<number, string>();
+  readonly #nexts = new Map<number, readonly string[]>();
 
   constructor(rules: Rules) {
     this.#rules = rules;
@@ -72,10 +77,23 @@ export class Records {
     });
   }
 
-  start(place: Place, epoch: number, previous: { site: string; epoch: number; seq: number; chain: string }): string {
-    const { site, epoch: previousEpoch, seq: cutSeq, chain } = previous;
-    const cutChain = Buffer.from(chain, 'hex');
-    const body = { kind: 'EpochStart' as const, writerId: '', previousOrigin: site, previousEpoch, cutSeq, cutChain };
+  /**
+   * @param own the last epoch of the same origin that left something; rule `hole` taken away: named only where it is
+   *   also the last of all
+   */
+  start(place: Place, epoch: number, previous: End, own: End): string {
+    const end = this.#rules.hole || own.epoch === previous.epoch ? own : NOTHING;
+    const body = {
+      kind: 'EpochStart' as const,
+      writerId: '',
+      previousOrigin: previous.site,
+      previousEpoch: previous.epoch,
+      cutSeq: previous.seq,
+      cutChain: Buffer.from(previous.chain, 'hex'),
+      ownEpoch: end.epoch,
+      ownCutSeq: end.seq,
+      ownCutChain: Buffer.from(end.chain, 'hex'),
+    };
     return this.#make(place, epoch, 0, null, body, 0);
   }
 
@@ -179,8 +197,11 @@ export class Records {
     }
   }
 
-  /** The first record in `source` that comes next in `copy`; empty for none. The fences of either do not matter. */
-  nextOf(copy: number, source: number): string {
+  /**
+   * The records in `source` that come next in `copy`, wherever in it reading begins: where a copy reads on is a guess,
+   * and what stands before that may be damaged or gone. The fences of either do not matter.
+   */
+  nextOf(copy: number, source: number): readonly string[] {
     const key = copy * 0x100000 + source;
     let next = this.#nexts.get(key);
     if (next === undefined) {
@@ -190,15 +211,13 @@ export class Records {
     return next;
   }
 
-  #findNext({ prefix, halted, dead }: Copy, source: string): string {
-    if (halted !== null || dead) return '';
-    for (const character of source) {
+  #findNext({ prefix, halted, dead }: Copy, source: string): string[] {
+    if (halted !== null || dead) return [];
+    return [...source].filter((character) => {
       const { envelope, seq, follows } = this.token(character);
-      if (seq < 0) continue;
-      const verdict = decide({ ...prefix, fencedBelow: 0 }, envelope, (previous) => previous === follows);
-      if (verdict.kind === 'ACCEPT') return character;
-    }
-    return '';
+      if (seq < 0) return false;
+      return decide({ ...prefix, fencedBelow: 0 }, envelope, (previous) => previous === follows).kind === 'ACCEPT';
+    });
   }
 
   /** `1:2` or `fence 2`: for people. */

@@ -12,6 +12,7 @@ export const RULES = {
   gap: 'a record beyond a gap is ignored, and the topic goes on',
   inc: "`durable` counts only from topics of the identities that the writer's register lists",
   forget: 'with its new identity, all that a readmitted site had confirmed is forgotten',
+  hole: "the start of an epoch also names the end of its own origin's last one, and is taken only there",
   late: 'records of a fenced epoch are still copied and accepted',
   pull: 'the candidate holds everything up to the cut before the commit',
   hold: 'k other trusted members do too',

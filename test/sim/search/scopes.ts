@@ -67,6 +67,11 @@ export const SHOWN_BY: readonly { readonly rule: RuleName; readonly scope: Scope
     scope: scopeOf({ epochs: 2, writes: 1, flying: 0, wipes: 1 }),
     broken: /acked and is not in the cut/,
   },
+  {
+    rule: 'hole',
+    scope: scopeOf({ flying: 0, writes: 1 }),
+    broken: /skipped the end of epoch 1|no site holds the cut/,
+  },
   { rule: 'late', scope: scopeOf({ flying: 0 }), broken: /can never finish epoch 1/ },
   { rule: 'hold', scope: scopeOf({ epochs: 2, writes: 1, flying: 0, wipes: 1 }), broken: /no site holds the cut/ },
   {

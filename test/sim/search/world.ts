@@ -3,10 +3,9 @@
 import type { CopyHead, FenceReport, SiteCopies } from '@tidemark/control/election';
 import { type RegisterValue, type Reign, reignBefore } from '@tidemark/control/register-value';
 import { promisable } from '@tidemark/mirror/gate';
-import { NO_CHAIN } from '@tidemark/schema/envelope';
 import { comparePositions } from '@tidemark/schema/position';
 import { Interned, Remembered } from './intern.ts';
-import { type Copy, KEYSPACE, Records, SITES } from './records.ts';
+import { type Copy, type End, KEYSPACE, NOTHING, Records, SITES } from './records.ts';
 import type { Rules } from './rules.ts';
 import type { Scope } from './scope.ts';
 import { NOT_BEGUN, STOPPED, type State, type View, type WriterState } from './state.ts';
@@ -43,9 +42,7 @@ export class World {
   initial(): State {
     const { sites, partitions, scope } = this;
     const starts = partitions.map((partition) =>
-      scope.first
-        ? ''
-        : this.records.start({ origin: 0, partition }, 1, { site: '', epoch: 0, seq: -1, chain: NO_CHAIN }),
+      scope.first ? '' : this.records.start({ origin: 0, partition }, 1, NOTHING, NOTHING),
     );
     const identities = this.sites.flatMap(() => sites.map(() => 0));
     const value: RegisterValue = {
@@ -199,13 +196,14 @@ export class World {
 
   #startOf(s: State, epoch: number, partition: number): string {
     const value = this.registers.at(s.register);
-    const previous = reignBefore(value, epoch, partition);
-    const cut = previous?.cuts?.[partition];
-    const follows =
-      previous === null || cut === undefined
-        ? { site: '', epoch: 0, seq: -1, chain: NO_CHAIN }
-        : { site: previous.site, epoch: previous.epoch, seq: cut.seq, chain: cut.chain };
-    return this.records.start({ origin: this.originOf(s, epoch), partition }, epoch, follows);
+    const origin = this.originOf(s, epoch);
+    const endOf = (reign: Reign | null): End => {
+      const cut = reign?.cuts?.[partition];
+      return reign === null || cut === undefined ? NOTHING : { site: reign.site, epoch: reign.epoch, ...cut };
+    };
+    const previous = endOf(reignBefore(value, epoch, partition));
+    const own = endOf(reignBefore(value, epoch, partition, SITES[origin]!));
+    return this.records.start({ origin, partition }, epoch, previous, own);
   }
 
   nameOf(topic: number): string {
