@@ -79,7 +79,7 @@ describe('cell value', () => {
     ['bytes', ['AA==', { $bytes: 'A' }, { $bytes: '****' }, { $bytes: 1 }, { $bytes: 'AA==', x: 1 }, {}]],
     ['timestamp', [979_150_800, '2001-02-30T00:00Z', '2001-01-10']],
     ['date', [11_332, '2001-02-30', '2001-01-10T00:00Z']],
-    ['decimal(5,2)', ['1234', '1.234', '1e2', '', '.5', 1000, 0.001, 1e21, '1.', '+1']],
+    ['decimal(5,2)', ['1234', '1.234', '1e3', '1e-3', '', '.5', 1000, 0.001, 1e21, '1.', '+1']],
     ['decimal(18,2)', [1_234_567_890_123_456]],
   ] as [string, unknown[]][])('%s takes none of %j, and says what it got and expects', (type, raws) => {
     for (const raw of raws) {

@@ -2,6 +2,7 @@
 
 import { Fault } from '@tidemark/world/fault';
 import { type ColumnType, formatColumnType, type Value } from './column-type.ts';
+import { decimalOf, ExactNumber } from './exact-json.ts';
 import type { Column } from './table.ts';
 import { dateFromText, formatDate, formatTimestamp, timestampFromText } from './time.ts';
 
@@ -15,6 +16,8 @@ const INT_MAX = 2_147_483_647;
 const LONG_MAX = (1n << 63n) - 1n;
 /** Digits of a decimal number that a double carries unchanged. */
 const EXACT_DIGITS = 15;
+/** A longer text is no decimal, however many of its digits are zeros. */
+const DECIMAL_LENGTH_MAX = 96;
 const NOT_FINITE = new Map([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY].map((n) => [String(n), n]));
 
 /** What a column of each type takes, for messages. */
@@ -40,12 +43,14 @@ export function valueFromJson(type: ColumnType, json: unknown): Value | undefine
     case 'boolean':
       return typeof json === 'boolean' ? json : undefined;
     case 'int':
-      return typeof json === 'number' && (json | 0) === json ? json : undefined;
+      return typeof json === 'number' && (json | 0) === json ? json + 0 : undefined;
     case 'long':
       if (typeof json === 'number') return Number.isSafeInteger(json) ? BigInt(json) : undefined;
       return typeof json === 'string' ? longFromText(json) : undefined;
     case 'double':
       if (typeof json === 'number') return Number.isFinite(json) ? json : undefined;
+      // Rounding is what a double is for.
+      if (json instanceof ExactNumber) return doubleFromText(json.digits);
       return typeof json === 'string' ? NOT_FINITE.get(json) : undefined;
     case 'string':
       return typeof json === 'string' ? json : undefined;
@@ -118,22 +123,38 @@ function bytesFromBase64(text: string): Uint8Array | undefined {
   return bytes.toString('base64url') === bare ? bytes : undefined;
 }
 
+/** A number says which decimal was meant as long as it has no more digits than every double holds. */
 function decimalFromJson(precision: number, scale: number, json: unknown): bigint | undefined {
   if (typeof json === 'string') return decimalFromText(precision, scale, json);
   if (typeof json !== 'number') return undefined;
   const text = String(json);
-  return text.replace(/\D/g, '').length <= EXACT_DIGITS ? decimalFromText(precision, scale, text) : undefined;
+  const digits = decimalOf(text)?.digits.replace('-', '').length ?? Number.POSITIVE_INFINITY;
+  return digits <= EXACT_DIGITS ? decimalFromText(precision, scale, text) : undefined;
 }
 
 /** Digits beyond the scale must be zeros; the value × 10^scale has at most `precision` digits. */
 function decimalFromText(precision: number, scale: number, text: string): bigint | undefined {
-  const match = /^(-?)(\d{1,40})(?:\.(\d{1,40}))?$/.exec(text);
-  if (match === null) return undefined;
-  const fraction = (match[3] ?? '').replace(/0+$/, '');
-  if (fraction.length > scale) return undefined;
-  const value = BigInt(match[2]! + fraction.padEnd(scale, '0'));
-  if (value >= 10n ** BigInt(precision)) return undefined;
-  return match[1] === '-' ? -value : value;
+  if (text.length > DECIMAL_LENGTH_MAX || !/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text)) return undefined;
+  const decimal = decimalOf(text);
+  if (decimal === null) return undefined;
+  const { digits, power } = decimal;
+  if (digits === '') return 0n;
+  const isNegative = digits.startsWith('-');
+  const bare = isNegative ? digits.slice(1) : digits;
+  // Digits that the value × 10^scale has; those that it would have behind the point are lost.
+  const length = power + scale;
+  if (bare.length > length || length > precision) return undefined;
+  const value = BigInt(bare.padEnd(length, '0'));
+  return isNegative ? -value : value;
+}
+
+/** The value of a decimal column that an unscaled whole number of another scale stands for; undefined when it has no room. */
+export function decimalOfScale(
+  type: ColumnType & { name: 'decimal' },
+  unscaled: bigint,
+  scale: number,
+): bigint | undefined {
+  return decimalFromText(type.precision, type.scale, `${unscaled}e${-scale}`);
 }
 
 /** A cell as JSON. The inverse of `valueFromJson`. */
@@ -206,6 +227,7 @@ const SHOWN_LENGTH_MAX = 80;
 export function shown(raw: unknown): string {
   if (typeof raw === 'bigint') return String(raw);
   if (raw instanceof Uint8Array) return `${raw.length} bytes`;
+  if (raw instanceof ExactNumber) return raw.digits;
   const text = typeof raw === 'string' ? JSON.stringify(raw.slice(0, SHOWN_LENGTH_MAX + 1)) : JSON.stringify(raw);
   if (text === undefined) return 'nothing';
   return text.length <= SHOWN_LENGTH_MAX ? text : `${text.slice(0, SHOWN_LENGTH_MAX)}…`;

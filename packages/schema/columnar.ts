@@ -22,6 +22,7 @@ import { ROW, type RowBatch } from './row-batch.ts';
 import { type NewColumn, NewColumns, tooMany, unknownColumn } from './row-writer.ts';
 import { type Column, columnNamed, keyColumns, type Table } from './table.ts';
 import { DATE_DAYS_MAX, DATE_DAYS_MIN, TIMESTAMP_US_MAX } from './time.ts';
+import { textOfUtf8 } from './utf8.ts';
 
 export const COLUMNAR_CONTENT_TYPE = 'application/vnd.tidemark.columns';
 
@@ -67,7 +68,10 @@ export function addColumnar(table: Table, bytes: Uint8Array, into: RowBatch): vo
 function readHeader(table: Table, bytes: Buffer): { rowCount: number; arrived: Arrived[] } {
   const headerEnd = bytes.length < 4 ? Number.POSITIVE_INFINITY : 4 + bytes.readUInt32LE(0);
   if (headerEnd > bytes.length) throw malformed(table, 'header ends beyond the body', bytes.length, headerEnd);
-  const { rowCount, columns } = parseHeader(table, bytes.toString('utf8', 4, headerEnd));
+  const { rowCount, columns } = parseHeader(
+    table,
+    textOfUtf8(bytes.subarray(4, headerEnd), `table ${table.name}: header`),
+  );
   const cells = rowCount * columns.length;
   if (cells > CELLS_MAX) throw tooMany(table, 'cells in a columnar batch', cells, CELLS_MAX);
   const end = columns.reduce((sum, column) => sum + column.bytes, headerEnd);
@@ -147,6 +151,10 @@ class ColumnarReader {
       const vector = isKey ? new ColumnVector(physicalOf(column.type)) : this.#into.column(this.#table, column.id);
       const toRow = isKey ? 0 : this.#start;
       this.#decode(column.name, bytes, vector, toRow);
+      // As `row-writer.ts` does: there is no −0 in cells.
+      if (column.type.name === 'double') {
+        for (let row = toRow; row < toRow + this.#rowCount; row++) vector.f64[row]! += 0;
+      }
       this.#check(column, vector, toRow, isKey, bytes[0] === 0);
       if (isKey) parts.set(column.id, vector);
     }

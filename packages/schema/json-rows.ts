@@ -4,6 +4,7 @@ import { Fault } from '@tidemark/world/fault';
 import { cellToJson, type JsonCell, parseText, shown, valueFromJson, wrongType } from './cell-value.ts';
 import type { ColumnType } from './column-type.ts';
 import { CELL } from './column-vector.ts';
+import { ExactNumber } from './exact-json.ts';
 import { checkKeyLength, decodeKey, encodeKey } from './key.ts';
 import { ROW, type RowBatch } from './row-batch.ts';
 import { addRow, type RowFormat } from './row-writer.ts';
@@ -39,7 +40,7 @@ export function addJsonRow(table: Table, row: unknown, into: RowBatch): void {
 /** The type of the column that a JSON value makes by being written. */
 function inferFromJson(json: unknown): ColumnType | null {
   if (typeof json === 'boolean') return { name: 'boolean' };
-  if (typeof json === 'number') return { name: 'double' };
+  if (typeof json === 'number' || json instanceof ExactNumber) return { name: 'double' };
   if (typeof json === 'string') return { name: 'string' };
   return typeof json === 'object' && json !== null && '$bytes' in json ? { name: 'bytes' } : null;
 }

@@ -186,7 +186,8 @@ function writeCell(
       return 4;
     case 'f64':
     case 'whole':
-      vector.setNumber(row, value as number);
+      // Adding 0 makes −0 into 0, so that a cell is the same in JSON, which has no −0 in many hands, and elsewhere.
+      vector.setNumber(row, (value as number) + 0);
       return 8;
     case 'i64':
       vector.setBigint(row, value as bigint);

@@ -51,6 +51,15 @@ describe('http', () => {
     expect([elsewhere.statusCode, elsewhere.headers.location]).toEqual([307, 'http://127.0.0.1:1/elsewhere?x=1']);
   });
 
+  it('refuses a JSON body that is not UTF-8 by the byte, and one whose numbers it would round by their digits', async () => {
+    const { app } = site();
+    const post = (payload: Buffer | string) =>
+      app.inject({ method: 'POST', url: '/echo', payload, headers: JSON_TYPE });
+    const bad = await post(Buffer.concat([Buffer.from('{"k":\n"a'), Buffer.of(0xc3), Buffer.from('"}')]));
+    expect([bad.statusCode, bad.json().detail]).toEqual([400, 'body, line 2, byte 3: 0xc3 is not UTF-8']);
+    expect((await post('{"k":"é","v":1.0000000000000000001}')).json()).toEqual({ k: 'é', v: '1.0000000000000000001' });
+  });
+
   it('names the request in the problem and in the answer, by the id the caller chose if it is one', async () => {
     const { app } = site();
     const chosen = await app.inject({ url: '/nowhere', headers: { 'x-request-id': 'load-17' } });

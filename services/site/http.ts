@@ -1,5 +1,7 @@
 /** The HTTP server of a site: what holds for every route. Problems, request ids, probes for load balancers. */
 
+import { parseExactJson } from '@tidemark/schema/exact-json';
+import { textOfUtf8 } from '@tidemark/schema/utf8';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
@@ -52,8 +54,8 @@ export function createHttp(parts: HttpParts): FastifyInstance {
     fail(new Fault('invalid', message, { status: 404, got: request.url }), request, reply);
   });
   app.removeContentTypeParser('application/json');
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: FastifyRequest, text: string) =>
-    parseJson(text),
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) =>
+    parseJson(textOfUtf8(body, 'body')),
   );
   app.addHook('onRequest', async (request, reply) => {
     reply.header(REQUEST_ID_HEADER, request.id);
@@ -73,7 +75,7 @@ const PROTO =
 /** @throws {Fault} `invalid`: says where the text stops being JSON, or that it names `__proto__`. */
 function parseJson(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseExactJson(text);
     if (PROTO.test(text)) throw new SyntaxError('a property named __proto__');
     return value;
   } catch (error) {

@@ -1,6 +1,7 @@
 /** A site as a process of its own: reads its configuration, says when it is ready, ends as it is told to. */
 
 import { basename, dirname, resolve } from 'node:path';
+import { textOfUtf8 } from '@tidemark/schema/utf8';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import { letHeapGrow } from '@tidemark/world/heap-growth';
 import type { Logger } from '@tidemark/world/logger';
@@ -66,7 +67,7 @@ async function readConfigFile(name: string, named: boolean): Promise<Pick<Config
   const path = resolve(name);
   try {
     const bytes = await new NodeDisk(dirname(path)).read(basename(path));
-    return { file: { path, text: Buffer.from(bytes).toString('utf8') } };
+    return { file: { path, text: textOfUtf8(bytes, path) } };
   } catch (error) {
     if (isFault(error, 'invalid') && !named) return {};
     throw new Fault('invalid', `configuration file ${path}: ${messageOf(error)}`, { got: path, cause: error });

@@ -3,8 +3,11 @@
  * when it is acked and in order. The lines around a broken one are kept.
  */
 
+import { isUtf8 } from 'node:buffer';
+import { parseExactJson } from '@tidemark/schema/exact-json';
 import { RowBatch } from '@tidemark/schema/row-batch';
 import { tableNamed } from '@tidemark/schema/table';
+import { textOfUtf8, withoutBom } from '@tidemark/schema/utf8';
 import { Fault, isFault } from '@tidemark/world/fault';
 import { addRow, checkRoom, slicesOf } from './accept.ts';
 import { problemOf } from './problem-line.ts';
@@ -16,6 +19,7 @@ const ROOM_POLL_MS = 5;
 /** Lines kept back at most while nothing was accepted. */
 const HELD_LINES_MAX = 1_000;
 const LINE_BYTES_MAX = 4 * 1024 * 1024;
+const LF = 10;
 
 export type NdjsonOptions = SubmitOptions & {
   readonly table: string;
@@ -63,13 +67,15 @@ async function roomFor(writer: Writer, { clock, timeoutMs, pendingBytesMax }: Nd
   }
 }
 
-type Lines = { readonly batch: number; readonly first: number; readonly texts: readonly string[] };
+/** What cannot be a line's text is a Fault in its place. */
+type Text = string | Fault;
+type Lines = { readonly batch: number; readonly first: number; readonly texts: readonly Text[] };
 
 /** Lines of a stream in groups of `count`; empty lines count but hold no row. */
 async function* batchesOfLines(body: AsyncIterable<Buffer | string>, count: number): AsyncGenerator<Lines> {
-  const decoder = new TextDecoder();
-  let rest = '';
-  let texts: string[] = [];
+  let waiting: Buffer[] = [];
+  let waitingBytes = 0;
+  let texts: Text[] = [];
   let first = 1;
   let batch = 0;
   const take = (): Lines => {
@@ -79,16 +85,52 @@ async function* batchesOfLines(body: AsyncIterable<Buffer | string>, count: numb
     return lines;
   };
   for await (const chunk of body) {
-    const parts = (rest + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))).split('\n');
-    rest = parts.pop()!;
-    if (rest.length > LINE_BYTES_MAX) throw lineTooLong(first + texts.length + parts.length, rest.length);
-    for (const part of parts) {
-      texts.push(part);
-      if (texts.length === count) yield take();
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    const end = bytes.lastIndexOf(LF);
+    if (end >= 0) {
+      const whole = Buffer.concat([...waiting, bytes.subarray(0, end)]);
+      waiting = [];
+      waitingBytes = 0;
+      for (const text of textsOf(whole, first + texts.length)) {
+        texts.push(text);
+        if (texts.length === count) yield take();
+      }
     }
+    const rest = bytes.subarray(end + 1);
+    waiting.push(rest);
+    waitingBytes += rest.length;
+    if (waitingBytes > LINE_BYTES_MAX) throw lineTooLong(first + texts.length, waitingBytes);
   }
-  if (rest.trim() !== '') texts.push(rest);
+  const [last] = textsOf(Buffer.concat(waiting), first + texts.length);
+  if (last instanceof Fault || last!.trim() !== '') texts.push(last!);
   if (texts.length > 0) yield take();
+}
+
+/** The lines of a piece, the first of which has the number `first`. One that is not UTF-8 spoils only itself. */
+function textsOf(piece: Buffer, first: number): Text[] {
+  const texts: Text[] = isUtf8(piece) ? piece.toString('utf8').split('\n') : textsOneByOne(piece, first);
+  if (first === 1 && typeof texts[0] === 'string') texts[0] = withoutBom(texts[0]);
+  return texts;
+}
+
+function textsOneByOne(piece: Buffer, first: number): Text[] {
+  const texts: Text[] = [];
+  for (let from = 0; from <= piece.length; ) {
+    const end = piece.indexOf(LF, from);
+    const line = piece.subarray(from, end < 0 ? piece.length : end);
+    texts.push(textOrFault(line, first + texts.length));
+    from = end < 0 ? piece.length + 1 : end + 1;
+  }
+  return texts;
+}
+
+function textOrFault(line: Buffer, number: number): Text {
+  try {
+    return textOfUtf8(line, 'body', number);
+  } catch (error) {
+    if (isFault(error, 'invalid')) return error;
+    throw error;
+  }
 }
 
 function lineTooLong(line: number, got: number): Fault {
@@ -104,8 +146,9 @@ function submitLines(writer: Writer, lines: Lines, options: NdjsonOptions): Batc
   const into = new RowBatch();
   const bad: BadLine[] = [];
   lines.texts.forEach((text, i) => {
-    if (text.trim() === '') return;
+    if (typeof text === 'string' && text.trim() === '') return;
     try {
+      if (typeof text !== 'string') throw text;
       addRow(writer, options.table, parseLine(text), into);
     } catch (error) {
       if (!isFault(error, 'invalid')) throw error;
@@ -132,7 +175,7 @@ async function write(writer: Writer, batch: number, rows: RowBatch, options: Ndj
 
 function parseLine(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExactJson(text);
   } catch (error) {
     const got = text.length > 80 ? `${text.slice(0, 80)}…` : text;
     throw new Fault('invalid', `not JSON: ${(error as Error).message}`, { got, expected: 'one JSON object' });

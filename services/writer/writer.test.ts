@@ -275,8 +275,8 @@ describe('writer', () => {
 });
 
 describe('ndjson', () => {
-  async function post(writer: Writer, text: string, chunkBytes = 7): Promise<object[]> {
-    const bytes = Buffer.from(text);
+  async function post(writer: Writer, body: string | Buffer, chunkBytes = 7): Promise<object[]> {
+    const bytes = Buffer.from(body as Buffer);
     async function* chunks() {
       for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
     }
@@ -310,6 +310,22 @@ describe('ndjson', () => {
     ]);
     expect(reply.at(-1)).toEqual({ done: true, accepted: 23, rejected: 2 });
     expect(await rowsIn()).toBe(23);
+  });
+
+  it('refuses the line that is not UTF-8 by its byte, and keeps the others', async () => {
+    const { start, rowsIn } = await setUp('local');
+    await using writer = await start();
+    const lines = rows(5).map((row) => Buffer.from(`${JSON.stringify(row)}\n`));
+    lines.splice(2, 0, Buffer.from('{"origin":"?","line":1}\n'), Buffer.from('{"origin":"é","line":2}\n'));
+    lines[2]![11] = 0xff;
+    for (const chunkBytes of [1, 7, 10_000]) {
+      const reply = await post(writer, Buffer.concat([Buffer.from('\uFEFF'), ...lines]), chunkBytes);
+      expect(reply.filter((line) => 'line' in line)).toMatchObject([
+        { line: 3, error: { detail: 'body, line 3, byte 12: 0xff is not UTF-8' } },
+      ]);
+      expect(reply.at(-1)).toEqual({ done: true, accepted: 6, rejected: 1 });
+    }
+    expect(await rowsIn()).toBe(6);
   });
 
   it('a request of which nothing is accepted is refused as a whole', async () => {

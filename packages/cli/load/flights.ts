@@ -2,7 +2,8 @@
 
 import { fileURLToPath } from 'node:url';
 import { formatTimestamp } from '@tidemark/schema/time';
-import { microsOf, ParquetFile } from './parquet.ts';
+import { ParquetFile } from './parquet.ts';
+import { microsOf } from './parquet-cell.ts';
 import type { RowSource } from './row-source.ts';
 
 const COLUMNS = ['origin', 'date', 'destination', 'delay', 'distance'] as const;

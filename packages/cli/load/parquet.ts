@@ -1,13 +1,19 @@
 /** Parquet files as blocks of columns and as rows. */
 
 import { zstdDecompressSync } from 'node:zlib';
-import { cellToJson, valueFromJson } from '@tidemark/schema/cell-value';
 import type { ColumnType } from '@tidemark/schema/column-type';
-import { nearestHint } from '@tidemark/schema/nearest';
-import { formatDate, formatTimestamp } from '@tidemark/schema/time';
-import { Fault } from '@tidemark/world/fault';
-import { type AsyncBuffer, asyncBufferFromFile, type FileMetaData, parquetMetadataAsync, parquetRead } from 'hyparquet';
+import { Fault, messageOf } from '@tidemark/world/fault';
+import {
+  type AsyncBuffer,
+  asyncBufferFromFile,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetRead,
+  type SchemaElement,
+} from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
+import { checkFileColumns } from './file-columns.ts';
+import { type CellPlace, cellJson, parsers } from './parquet-cell.ts';
 import type { RowSource } from './row-source.ts';
 
 /** Consecutive rows by column; a cell without a value is null or undefined. */
@@ -17,48 +23,39 @@ export type ColumnBlock = {
   readonly columns: ReadonlyMap<string, ArrayLike<unknown>>;
 };
 
-/** A timestamp as it stands in a file, in µs: a class of its own, so that it is not taken for a number. */
-class Micros {
-  readonly micros: number;
-  constructor(micros: number) {
-    this.micros = micros;
-  }
-}
-
-const lastMicros = { raw: 0n, made: new Micros(0) };
-
-/** Neighbouring rows often share a moment. */
-function microsOfBigint(raw: bigint): Micros {
-  if (lastMicros.raw !== raw) {
-    lastMicros.raw = raw;
-    lastMicros.made = new Micros(Number(raw));
-  }
-  return lastMicros.made;
-}
-
-const parsers = {
-  timestampFromMilliseconds: (ms: bigint) => microsOfBigint(ms * 1000n),
-  timestampFromMicroseconds: microsOfBigint,
-  // Cells have µs; what is finer is cut off towards the past.
-  timestampFromNanoseconds: (ns: bigint) => microsOfBigint((ns - (((ns % 1000n) + 1000n) % 1000n)) / 1000n),
-  dateFromDays: (days: number) => formatDate(days),
-};
 const zstd = (bytes: Uint8Array): Uint8Array => zstdDecompressSync(bytes);
+
+/** A column of a file on its first level. */
+export type FileColumn = {
+  readonly name: string;
+  /** Why no column of a table takes it; null when one may. */
+  readonly nested: string | null;
+  /** Of a decimal: digits behind the point. */
+  readonly scale: number | null;
+};
 
 export class ParquetFile {
   readonly #file: AsyncBuffer;
+  readonly #path: string;
   readonly #metadata: FileMetaData;
+  readonly columns: readonly FileColumn[];
 
-  private constructor(file: AsyncBuffer, metadata: FileMetaData) {
+  private constructor(path: string, file: AsyncBuffer, metadata: FileMetaData) {
+    this.#path = path;
     this.#file = file;
-    this.#metadata = metadata;
+    this.columns = topLevel(metadata).map(columnOf);
+    // A decimal's whole numbers are wanted as they are: the reader would make doubles of them.
+    this.#metadata = {
+      ...metadata,
+      schema: metadata.schema.map((one) => (isDecimal(one) ? withoutMeaning(one) : one)),
+    };
   }
 
   /** @throws {Fault} `invalid`: no such file, or not Parquet. */
   static async open(path: string): Promise<ParquetFile> {
     try {
       const file = await asyncBufferFromFile(path);
-      return new ParquetFile(file, await parquetMetadataAsync(file, { parsers }));
+      return new ParquetFile(path, file, await parquetMetadataAsync(file, { parsers }));
     } catch (cause) {
       throw new Fault('invalid', `cannot read ${path} as Parquet: ${String(cause)}`, { got: path, cause });
     }
@@ -66,11 +63,6 @@ export class ParquetFile {
 
   get rowCount(): number {
     return Number(this.#metadata.num_rows);
-  }
-
-  /** Names of the columns on the first level. */
-  get columnNames(): string[] {
-    return this.#metadata.schema[0] === undefined ? [] : topLevelNames(this.#metadata);
   }
 
   /**
@@ -93,44 +85,75 @@ export class ParquetFile {
     }
   }
 
+  /** @throws {Fault} `invalid`: the file is damaged, or written as nobody here reads it; names the rows. */
   async #readGroup(columns: readonly string[], rowStart: number, rowEnd: number): Promise<ColumnBlock> {
     const found = new Map<string, ArrayLike<unknown>>();
-    await parquetRead({
-      file: this.#file,
-      metadata: this.#metadata,
-      columns: [...columns],
-      rowStart,
-      rowEnd,
-      parsers,
-      compressors: { ...compressors, ZSTD: zstd },
-      onChunk: ({ columnName, columnData }) => {
-        const before = found.get(columnName);
-        found.set(columnName, before === undefined ? columnData : [...Array.from(before), ...Array.from(columnData)]);
-      },
-    });
+    const rows = `${this.#path}: rows ${rowStart + 1} to ${rowEnd}`;
+    try {
+      await parquetRead({
+        file: this.#file,
+        metadata: this.#metadata,
+        columns: [...columns],
+        rowStart,
+        rowEnd,
+        parsers,
+        utf8: false,
+        compressors: { ...compressors, ZSTD: zstd },
+        onChunk: ({ columnName, columnData }) => {
+          const before = found.get(columnName);
+          found.set(columnName, before === undefined ? columnData : [...Array.from(before), ...Array.from(columnData)]);
+        },
+      });
+    } catch (cause) {
+      throw new Fault('invalid', `${rows} cannot be read, the file may be damaged: ${messageOf(cause)}`, { cause });
+    }
+    for (const name of columns) {
+      const got = found.get(name)?.length ?? 0;
+      const expected = rowEnd - rowStart;
+      if (got >= expected) continue;
+      throw new Fault('invalid', `${rows}: column "${name}" has ${got} of ${expected} cells, the file is damaged`, {
+        column: name,
+        got,
+        expected,
+      });
+    }
     return { firstRow: rowStart, rowCount: rowEnd - rowStart, columns: found };
   }
 }
 
-function topLevelNames(metadata: FileMetaData): string[] {
-  const names: string[] = [];
-  for (let i = 1, left = metadata.schema[0]!.num_children ?? 0; left > 0; left--) {
-    names.push(metadata.schema[i]!.name);
-    i = afterElement(metadata, i);
+function topLevel({ schema }: FileMetaData): SchemaElement[] {
+  const found: SchemaElement[] = [];
+  for (let i = 1, left = schema[0]?.num_children ?? 0; left > 0 && i < schema.length; left--) {
+    found.push(schema[i]!);
+    i = afterElement(schema, i);
   }
-  return names;
+  return found;
+}
+
+function columnOf(element: SchemaElement): FileColumn {
+  const { name, num_children: children = 0, repetition_type: repetition, converted_type: meaning } = element;
+  const isList = repetition === 'REPEATED' || meaning === 'LIST' || element.logical_type?.type === 'LIST';
+  const isMap = meaning === 'MAP' || meaning === 'MAP_KEY_VALUE' || element.logical_type?.type === 'MAP';
+  const nested = isList ? 'a list' : isMap ? 'a map' : children > 0 ? 'a struct' : null;
+  const logical = element.logical_type?.type === 'DECIMAL' ? element.logical_type.scale : 0;
+  return { name, nested, scale: isDecimal(element) ? (element.scale ?? logical) : null };
+}
+
+function isDecimal({ converted_type: meaning, logical_type: logical }: SchemaElement): boolean {
+  return meaning === 'DECIMAL' || logical?.type === 'DECIMAL';
+}
+
+function withoutMeaning({ converted_type: _, logical_type: __, ...element }: SchemaElement): SchemaElement {
+  return element;
 }
 
 /** The schema is a tree written depth first: the index after an element and all below it. */
-function afterElement(metadata: FileMetaData, index: number): number {
+function afterElement(schema: readonly SchemaElement[], index: number): number {
   let next = index + 1;
-  for (let left = metadata.schema[index]!.num_children ?? 0; left > 0; left--) next = afterElement(metadata, next);
+  for (let left = schema[index]?.num_children ?? 0; left > 0 && next < schema.length; left--) {
+    next = afterElement(schema, next);
+  }
   return next;
-}
-
-/** µs of a moment read from the file. */
-export function microsOf(cell: unknown): number {
-  return (cell as Micros).micros;
 }
 
 const ROWS_A_BLOCK = 4096;
@@ -138,56 +161,45 @@ const ROWS_A_BLOCK = 4096;
 /**
  * The rows of a file, columns by name. What is no value of its column's type is sent as it is, so that the site
  * refuses it by name.
- * @throws {Fault} `invalid`: a column of the file is not in the table.
+ * @throws {Fault} `invalid`: a column of the file is not in the table, comes twice, or is a list, a map or a struct.
  */
 export function parquetSource(name: string, file: ParquetFile, types: ReadonlyMap<string, ColumnType>): RowSource {
-  const columns = file.columnNames;
-  for (const column of columns) {
-    if (types.has(column)) continue;
-    const expected = [...types.keys()].join(', ');
-    const message = `${name}: column "${column}"${nearestHint(column, types.keys())} is not in the table, which has ${expected}`;
-    throw new Fault('invalid', message, { column, got: column, expected });
+  const columns = file.columns.map((column) => column.name);
+  checkFileColumns(name, columns, types);
+  for (const { name: column, nested } of file.columns) {
+    if (nested === null) continue;
+    const message = `${name}: column "${column}" is ${nested}; a cell holds one value: take it apart, or leave it out`;
+    throw new Fault('invalid', message, { column, got: nested, expected: 'one value' });
   }
+  const scales = new Map(file.columns.map((column) => [column.name, column.scale]));
+  const placeOf = (column: string): CellPlace => {
+    return { file: name, name: column, type: types.get(column)!, scale: scales.get(column) ?? null };
+  };
   return {
     name,
     async *lines(skipRows) {
       for await (const block of file.blocks(columns, skipRows)) {
         for (let row = Math.max(0, skipRows - block.firstRow); row < block.rowCount; row += ROWS_A_BLOCK) {
-          yield blockLines(block, types, row, Math.min(row + ROWS_A_BLOCK, block.rowCount));
+          yield blockLines(block, placeOf, row, Math.min(row + ROWS_A_BLOCK, block.rowCount));
         }
       }
     },
   };
 }
 
-function blockLines(block: ColumnBlock, types: ReadonlyMap<string, ColumnType>, from: number, to: number): string[] {
+function blockLines(block: ColumnBlock, placeOf: (column: string) => CellPlace, from: number, to: number): string[] {
   const columns = [...block.columns].map(([name, cells]) => {
-    return { prefix: `${JSON.stringify(name)}:`, cells, type: types.get(name)! };
+    return { prefix: `${JSON.stringify(name)}:`, cells, place: placeOf(name) };
   });
   const lines: string[] = [];
   for (let row = from; row < to; row++) {
     const cells: string[] = [];
     for (const column of columns) {
       const cell = column.cells[row];
-      if (cell !== null && cell !== undefined) cells.push(column.prefix + jsonText(column.type, cell));
+      if (cell === null || cell === undefined) continue;
+      cells.push(column.prefix + cellJson(column.place, cell, block.firstRow + row + 1));
     }
     lines.push(`{${cells.join(',')}}`);
   }
   return lines;
-}
-
-/** A cell as JSON text, in the form the column takes where there is one. */
-function jsonText(type: ColumnType, cell: unknown): string {
-  if (cell instanceof Micros) return `"${formatTimestamp(cell.micros)}"`;
-  const json = plainJson(cell);
-  const value = type.name === 'string' ? undefined : valueFromJson(type, json);
-  return JSON.stringify(value === undefined ? json : cellToJson(type, value));
-}
-
-function plainJson(cell: unknown): unknown {
-  if (typeof cell === 'bigint') return Number.isSafeInteger(Number(cell)) ? Number(cell) : String(cell);
-  if (cell instanceof Uint8Array) {
-    return { $bytes: Buffer.from(cell.buffer, cell.byteOffset, cell.byteLength).toString('base64') };
-  }
-  return typeof cell === 'number' && !Number.isFinite(cell) ? String(cell) : cell;
 }

@@ -77,7 +77,7 @@ describe('CSV', () => {
   test('with a column the table does not have, or a record of another width, is refused by name', async () => {
     const columns = types({ key: 'string', delay: 'int' });
     await expect(linesOf(csvSource('f.csv', () => pieces('key,dealy\n', []), columns))).rejects.toThrow(
-      /f.csv: header names column "dealy" \(nearest: delay\); the table has key, delay/,
+      /f.csv: column "dealy" \(nearest: delay\) is not in the table, which has key, delay/,
     );
     await expect(linesOf(csvSource('f.csv', () => pieces('key,delay\na,1\nb\n', []), columns))).rejects.toThrow(
       /f.csv: record 3 has 1 fields, the header has 2/,

@@ -5,26 +5,27 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { cellToJson, valueFromText } from '@tidemark/schema/cell-value';
 import type { ColumnType } from '@tidemark/schema/column-type';
-import { nearestHint } from '@tidemark/schema/nearest';
-import { Fault } from '@tidemark/world/fault';
+import { Utf8Reader, withoutBom } from '@tidemark/schema/utf8';
+import { Fault, isFault } from '@tidemark/world/fault';
 import { CsvReader } from './csv.ts';
+import { checkFileColumns } from './file-columns.ts';
 import type { RowSource } from './row-source.ts';
 
 const READ_BYTES = 256 * 1024;
 /** A row takes at most 512 KiB; escaped and with its names it stays below this. */
 const LINE_CHARACTERS_MAX = 4 * 1024 * 1024;
 
-/** Text in pieces; `-` is standard input. @throws {Fault} `invalid`: no such file. */
+/** Text in pieces; `-` is standard input. @throws {Fault} `invalid`: no such file, or not UTF-8, by line and byte. */
 export async function* textOf(path: string): AsyncGenerator<string> {
-  const stream = path === '-' ? process.stdin.setEncoding('utf8') : createReadStream(path, textOptions);
+  const stream = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: READ_BYTES });
+  const reader = new Utf8Reader(path === '-' ? 'standard input' : path);
   try {
-    for await (const chunk of stream) yield String(chunk);
+    for await (const chunk of stream) yield reader.read(chunk as Buffer);
+    yield reader.end();
   } catch (error) {
-    throw unreadable(path, error);
+    throw isFault(error) ? error : unreadable(path, error);
   }
 }
-
-const textOptions = { encoding: 'utf8', highWaterMark: READ_BYTES } as const;
 
 /** A file's name and size, by which a ledger knows it again; `-` is standard input. */
 export async function nameOfFile(path: string): Promise<string> {
@@ -102,8 +103,11 @@ async function* csvLines(
 ): AsyncGenerator<string[]> {
   const reader = new CsvReader(name);
   let header: Field[] | null = null;
+  let isFirst = true;
   for await (const piece of text) {
-    const records = reader.read(piece);
+    // Ahead of a quote it would make the quote a part of the name.
+    const records = reader.read(isFirst ? withoutBom(piece) : piece);
+    isFirst &&= piece === '';
     if (header === null && records.length > 0) header = headerOf(records.shift()!, name, columns);
     if (header !== null)
       yield records.map((record, i) => csvLine(record, header!, name, reader.records - records.length + i + 1));
@@ -118,14 +122,9 @@ async function* csvLines(
 type Field = { readonly prefix: string; readonly type: ColumnType };
 
 function headerOf(names: readonly (string | null)[], file: string, columns: ReadonlyMap<string, ColumnType>): Field[] {
-  return names.map((text, i) => {
-    const name = (i === 0 ? text?.replace(/^\uFEFF/, '') : text) ?? '';
-    const type = columns.get(name);
-    if (type !== undefined) return { prefix: `${JSON.stringify(name)}:`, type };
-    const expected = [...columns.keys()].join(', ');
-    const message = `${file}: header names column "${name}"${nearestHint(name, columns.keys())}; the table has ${expected}`;
-    throw new Fault('invalid', message, { column: name, got: name, expected });
-  });
+  const known = names.map((name) => name ?? '');
+  checkFileColumns(file, known, columns);
+  return known.map((name) => ({ prefix: `${JSON.stringify(name)}:`, type: columns.get(name)! }));
 }
 
 function csvLine(record: readonly (string | null)[], fields: readonly Field[], file: string, line: number): string {

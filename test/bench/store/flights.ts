@@ -4,7 +4,8 @@
  */
 
 import { FLIGHTS_TABLE, flightsPath } from '@tidemark/cli/load/flights';
-import { microsOf, ParquetFile } from '@tidemark/cli/load/parquet';
+import { ParquetFile } from '@tidemark/cli/load/parquet';
+import { microsOf } from '@tidemark/cli/load/parquet-cell';
 import { evolve } from '@tidemark/schema/evolve';
 import { encodeKey } from '@tidemark/schema/key';
 import { parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
