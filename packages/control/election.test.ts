@@ -13,6 +13,7 @@ import {
   reportedOf,
   type SiteCopies,
   unfitness,
+  unfitnessToStand,
 } from './election.ts';
 import type { CutAt, Member, RegisterValue, Reign } from './register-value.ts';
 
@@ -134,6 +135,29 @@ describe('unfitness', () => {
     expect(unfitness(value, own, [{ ...renewed, logId: '' }])).toBeNull();
     expect(unfitness(value, own, [reportOf(own, [0])])).toBeNull();
     expect(unfitness(value, other, [renewed])).toBeNull();
+  });
+});
+
+describe('unfitnessToStand', () => {
+  it('is of a site with a copy of any reign that is another topic than the register lists', () => {
+    const value = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 0 });
+    const { site, logIds } = value.members[0]!;
+    const copiesOf = (logId: string) => {
+      const copies = Object.keys(logIds).map((origin) => ({
+        origin,
+        logId: logIds[origin]!,
+        trusted: true,
+        positions: [],
+      }));
+      return {
+        site,
+        copies: copies.map((copy) => (copy.origin === value.reigns[0]!.site ? { ...copy, logId } : copy)),
+      };
+    };
+    expect(unfitnessToStand(value, copiesOf('another'))).toMatch(/another .*register lists/);
+    expect(unfitnessToStand(value, copiesOf(''))).toBeNull();
+    expect(unfitnessToStand(value, copiesOf(logIds[value.reigns[0]!.site]!))).toBeNull();
+    expect(unfitnessToStand({ ...value, reigns: [] }, copiesOf('another'))).toBeNull();
   });
 });
 

@@ -94,6 +94,20 @@ export function unfitness(value: RegisterValue, site: string, reports: readonly 
   return `${site} holds log ${own.logId} of ${reign.site}, and the register lists ${listed ?? 'none'}: it lost something`;
 }
 
+/**
+ * The same before it is even named: a copy of any reign that E6 asks for is another topic than the register lists. Nobody
+ * else would write while it stood.
+ */
+export function unfitnessToStand(value: RegisterValue, own: SiteCopies): string | null {
+  const listed = memberNamed(value, own.site)?.logIds ?? {};
+  const asked = value.reigns.filter(({ cuts }) => cuts === null || cuts.some(({ seq }) => seq >= 0));
+  const other = own.copies.find(
+    ({ origin, logId }) => logId !== '' && logId !== listed[origin] && asked.some(({ site }) => site === origin),
+  );
+  if (other === undefined) return null;
+  return `${own.site} holds log ${other.logId} of ${other.origin}, and the register lists ${listed[other.origin] ?? 'none'}: it lost something`;
+}
+
 export type Cuts =
   /** By partition. Null: there is no reign to close. */
   | { readonly cuts: readonly CutAt[] | null }

@@ -81,9 +81,10 @@ export class Readmission {
       const reason = `its copy of ${other.origin} is ${other.logId}, the register lists ${logIds[other.origin] ?? 'none'}`;
       logger.warn({ keyspace, site, reason }, `keyspace ${keyspace}: ${site} does not count any more: ${reason}`);
       try {
-        await membership
+        const changed = await membership
           .register(keyspace)
           .change((current, id) => demoteMember(current, id, reign.owner, site), signal);
+        if ('refused' in changed) continue;
         this.#record(keyspace, site, {
           kind: 'demotion',
           rule: 'what a topic of another identity says does not count',

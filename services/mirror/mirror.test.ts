@@ -315,4 +315,14 @@ describe('mirror', () => {
     await append(values.slice(5));
     await until(() => mirror.logId === 'b~1' && mirror.copiers[0]!.tail?.prefix.seq === 5);
   });
+
+  it('gives a topic an identity that has none, as what began it is gone', async () => {
+    const { append, start, here } = await setUp();
+    await append(sequence(3));
+    here.loseEnd(MIRROR, 0, 0);
+    await using mirror = await start();
+    expect(mirror.logId).toBe('');
+    await until(() => mirror.logId !== '' && mirror.copiers[0]!.tail?.prefix.seq === 2);
+    expect(['', 'a', 'b', 'c']).not.toContain(mirror.logId);
+  });
 });

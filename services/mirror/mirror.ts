@@ -5,6 +5,7 @@
 
 import type { CutAt } from '@tidemark/control/register-value';
 import type { Log } from '@tidemark/log/log';
+import type { Tail } from '@tidemark/log/tail';
 import { NO_CHAIN, sealRecord } from '@tidemark/schema/envelope';
 import { isSuccessor, successorOf } from '@tidemark/schema/log-identity';
 import { comparePositions, type Position } from '@tidemark/schema/position';
@@ -99,11 +100,11 @@ export class Mirror implements AsyncDisposable {
   }
 
   /**
-   * Identity of the topic; empty while it is not sure: a partition has not been read yet, or lost its end and has not
-   * got its next identity.
+   * Identity of the topic; empty while it is not sure: a partition has not been read yet, or lost its end, or even its
+   * beginning, and has not got its next identity.
    */
   get logId(): string {
-    const whole = this.copiers.every(({ tail }) => tail !== null && !tail.lostEnd);
+    const whole = this.copiers.every(({ tail }) => tail !== null && !hasLost(tail));
     return whole ? this.#newestLogId() : '';
   }
 
@@ -241,12 +242,16 @@ export class Mirror implements AsyncDisposable {
     }
   }
 
-  /** What lost its end gets its next identity, above all that any partition is known to have had. */
+  /** What lost something gets its next identity, above all that any partition is known to have had, or its first. */
   async #renew(): Promise<void> {
-    const lost = this.copiers.filter(({ tail }) => tail?.lostEnd === true);
+    const lost = this.copiers.filter(({ tail }) => tail !== null && hasLost(tail));
     if (lost.length === 0 || this.copiers.some(({ tail }) => tail === null)) return;
-    const logId = successorOf(this.#newestLogId());
-    this.#parts.logger.error({ topic: this.#topic, logId }, `${this.#topic} lost its end: it is ${logId} from now on`);
+    const newest = this.#newestLogId();
+    const logId = newest === '' ? this.#parts.random.id() : successorOf(newest);
+    this.#parts.logger.error(
+      { topic: this.#topic, logId },
+      `${this.#topic} lost something: it is ${logId} from now on`,
+    );
     for (const copier of lost) {
       const genesis = this.#localRecord(this.copiers.indexOf(copier), { kind: 'Genesis', logId });
       await copier.tail?.renew(genesis);
@@ -273,4 +278,9 @@ export class Mirror implements AsyncDisposable {
     this.#written = text;
     await writeState(this.#parts.disk, this.#path, checkpoints);
   }
+}
+
+/** Whether a partition is not what it was: its end is gone, or all of it and so the GENESIS that it began with. */
+function hasLost({ lostEnd, prefix }: Tail): boolean {
+  return lostEnd || prefix.logId === '';
 }

@@ -57,6 +57,11 @@ async function put(parts: KeyspaceRouteParts, request: Put, reply: FastifyReply)
   const file = parseKeyspaceFile(request.body);
   checkName(parts, request.params.keyspace, file);
   if (!parts.catalog.opened) throw parts.keyspaces.unknown(file.keyspace);
+  if (parts.keyspaces.current(file.keyspace) === null) {
+    checkSites(parts, file);
+    // A site whose disks were lost knows nothing of what the others have.
+    if (file.primary === parts.site) await parts.catalog.complete(Object.keys(file.sites), parts.requestTimeoutMs);
+  }
   const stored = parts.keyspaces.current(file.keyspace);
   const primary = stored === null ? file.primary : parts.keyspaces.primaryOf(stored.name)!;
   if (primary !== parts.site) {
@@ -64,7 +69,6 @@ async function put(parts: KeyspaceRouteParts, request: Put, reply: FastifyReply)
     throw redirectTo(message, primary, parts.urlOf(primary));
   }
   checkVersion(file.keyspace, request.headers['if-match'], stored);
-  if (stored === null) checkSites(parts, file);
   const dryRun = request.query.dryRun !== undefined && request.query.dryRun !== 'false';
   const { keyspace, changes } = await (dryRun ? evolve(stored, file) : apply(parts, file, stored));
   const status = stored === null && !dryRun ? 201 : 200;
@@ -80,9 +84,7 @@ async function apply(parts: KeyspaceRouteParts, file: KeyspaceFile, stored: Keys
     await keyspaces.started(file.keyspace, requestTimeoutMs);
     return created;
   }
-  const planned = evolve(stored, file);
-  // What a writer here has taken over already may still be on its way to the other sites.
-  if (planned.changes.length === 0 && writer?.keyspace(file.keyspace) == null) return planned;
+  // Also that nothing is new only the one who writes it can say: what is stored here may be old.
   if (keyspaces.state(file.keyspace) === 'starting') throw starting(file.keyspace, site);
   if (writer === null) throw new Fault('unavailable', `this process of ${site} has no writer to change a keyspace`);
   return writer.evolve(file);

@@ -72,6 +72,32 @@ describe('site catalogue', () => {
     expect(again.told).toEqual([travel()]);
   });
 
+  it('a site that lost its disks says what there is only once it has heard the sites it is asked about', async () => {
+    await using w = world();
+    const paris = w.start('paris');
+    const tokyo = w.start('tokyo');
+    await w.clock.advance(1_000);
+    await paris.catalog.create(travel(), 5_000);
+    await w.clock.advance(2_000);
+    for (const one of [paris, tokyo]) await one.catalog[Symbol.asyncDispose]();
+    w.stores.get('paris')!.wipe();
+    w.stores.get('tokyo')!.reachable = false;
+    const { catalog } = w.start('paris');
+    await w.clock.advance(1_000);
+    expect(catalog.keyspaces()).toEqual([]);
+    const refused = catalog.complete(SITES, 2_000).catch((error: unknown) => error);
+    await w.clock.advance(3_000);
+    expect(await refused).toSatisfy(
+      (error) => isFault(error, 'unavailable') && /of tokyo could not/.test(error.message),
+    );
+    await catalog.complete(['paris', 'quito'], 2_000);
+    w.stores.get('tokyo')!.reachable = true;
+    const heard = catalog.complete(SITES, 2_000);
+    await w.clock.advance(3_000);
+    await heard;
+    expect(catalog.keyspaces()).toEqual([travel()]);
+  });
+
   it('waits for its own log and for a site that is away, for as long as it takes', async () => {
     await using w = world();
     for (const site of ['paris', 'tokyo']) w.stores.get(site)!.reachable = false;

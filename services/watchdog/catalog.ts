@@ -49,10 +49,13 @@ export class SiteCatalog implements AsyncDisposable {
   #queue: Promise<unknown> = Promise.resolve();
   #running: Promise<unknown> = Promise.resolve();
   #opened = false;
+  /** By other site: done once its control log was read to its end, or found not to have been made yet. */
+  readonly #heard: ReadonlyMap<string, PromiseWithResolvers<void>>;
   #conflicts = 0;
 
   constructor(parts: SiteCatalogParts) {
     this.#parts = parts;
+    this.#heard = new Map([...parts.remotes.keys()].map((site) => [site, Promise.withResolvers<void>()]));
   }
 
   /** True once the own control log has been read to its end: before, a keyspace not known here may exist. */
@@ -85,8 +88,30 @@ export class SiteCatalog implements AsyncDisposable {
     await this.#persist('making the control topic', this.#parts.ensureTopic);
     const next = await this.#follow(site, log, 0, true);
     this.#opened = true;
-    const followed = writes ? [...remotes] : [[site, log] as const, ...remotes];
-    await Promise.all(followed.map(([name, remote]) => this.#follow(name, remote, name === site ? next : 0, false)));
+    const others = [...remotes].map(([name, remote]) => this.#hear(name, remote));
+    await Promise.all(writes ? others : [this.#follow(site, log, next, false), ...others]);
+  }
+
+  async #hear(origin: string, log: Log): Promise<void> {
+    const next = await this.#follow(origin, log, 0, true);
+    this.#heard.get(origin)!.resolve();
+    await this.#follow(origin, log, next, false);
+  }
+
+  /**
+   * Waits until it is known whether any of the sites knows a keyspace that this one does not: one that lost its disks
+   * knows nothing, and must not define anew what the others have.
+   * @throws {Fault} `unavailable`: after `timeoutMs` some could not be asked
+   */
+  async complete(sites: readonly string[], timeoutMs: number): Promise<void> {
+    const left = new Set(sites.filter((site) => this.#heard.has(site)));
+    const heard = [...left].map((site) => this.#heard.get(site)!.promise.then(() => left.delete(site)));
+    const done = new AbortController();
+    const late = this.#parts.clock.sleep(timeoutMs, AbortSignal.any([done.signal, this.#stop.signal]));
+    await Promise.race([Promise.all(heard), late]).finally(() => done.abort());
+    if (left.size === 0) return;
+    const message = `the control log of ${[...left].join(', ')} could not be read: a keyspace is defined only once every site of it can be asked whether it is there already`;
+    throw new Fault('unavailable', message, { retryAfterMs: 1_000 });
   }
 
   /** Tries until it works; says so once. A Fault that waiting does not mend is thrown. */
@@ -116,6 +141,7 @@ export class SiteCatalog implements AsyncDisposable {
       } catch (error) {
         if (!isFault(error)) throw error;
         if (origin === this.#parts.site) throw error;
+        if (untilEnd && error.details.status === 404) return next;
         next = await this.#afterFault(origin, log, next, error);
       }
       await this.#parts.clock.sleep(RETRY_MS, signal);

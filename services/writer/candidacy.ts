@@ -33,8 +33,6 @@ export type CandidacyParts<R extends Reigning> = Omit<CandidateParts, 'register'
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** The newest value known here to be chosen; null before the register was read. */
-  readonly current: () => RegisterValue | null;
   /** Why this site's clock is not to be trusted with stamps; null when it is. */
   readonly clockTrouble: () => string | null;
   /** Why no reign should begin by it: the same, or nobody was asked yet whether it is right. */

@@ -13,6 +13,7 @@ import {
   reportedOf,
   type SiteCopies,
   unfitness,
+  unfitnessToStand,
 } from '@tidemark/control/election';
 import type { Register } from '@tidemark/control/register';
 import { beginElection, commitElection } from '@tidemark/control/register-changes';
@@ -45,6 +46,8 @@ const LOSSY_MS = 5_000;
 
 export type CandidateParts = MembersParts & {
   readonly register: Register;
+  /** The newest value known here to be chosen; null before the register was read. */
+  readonly current: () => RegisterValue | null;
   /** Where a reign is cut when records of it are lost for good. */
   readonly lossyCuts: (value: RegisterValue, received: readonly CutAt[], loss: LossRule) => Promise<readonly CutAt[]>;
 };
@@ -101,6 +104,7 @@ export class Candidate {
    */
   async run(campaign: Campaign): Promise<Outcome> {
     this.#beganMs = this.#markedMs = this.#parts.clock.monotonicMs();
+    await this.#checkFitness();
     if (campaign.cause === 'switchover') {
       const refusal = await this.#drain();
       if (refusal !== null) return this.#lost(refusal);
@@ -120,6 +124,15 @@ export class Candidate {
     if (typeof level === 'string') return this.#lost(level);
     this.#mark('filled');
     return this.#commit(value, election, cuts, level, how);
+  }
+
+  /** @throws {Fault} `corrupt`: it could never hold what E6 asks for, so it does not begin. */
+  async #checkFitness(): Promise<void> {
+    const { current, site, keyspace } = this.#parts;
+    const own = await this.#members.copies(site);
+    const value = current();
+    const unfit = own === null || value === null ? null : unfitnessToStand(value, own);
+    if (unfit !== null) throw new Fault('corrupt', `no election of ${keyspace.name}: ${unfit}`);
   }
 
   /** Ends the election at its next look, for an operator's that may lose what this one may not. It stays open. */

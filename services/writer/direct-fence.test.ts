@@ -25,7 +25,8 @@ function sequence(count: number): { bytes: Buffer; chain: string }[] {
 
 /** A log of `count` records, and a copy elsewhere that holds the first `copied` of them. */
 async function setUp(count: number, copied: number) {
-  const log = new SimLog(new SimLogStore(new SystemClock()));
+  const store = new SimLogStore(new SystemClock());
+  const log = new SimLog(store);
   const genesis = (): Buffer => sealRecord(unsealed(0, -1, { kind: 'Genesis', logId: 'a' }), NO_CHAIN).bytes;
   await log.ensureTopic({ name: TOPIC, partitions: 1, flushed: true, genesis });
   const records = sequence(Math.max(count, copied));
@@ -43,7 +44,7 @@ async function setUp(count: number, copied: number) {
       reign: { epoch: 1, site: 'paris', writerId: 'w', cuts: null },
       own: { site: 'tokyo', copies: [copy] },
     });
-  return { log, records, fence };
+  return { log, store, records, fence };
 }
 
 describe('direct fence', () => {
@@ -67,6 +68,13 @@ describe('direct fence', () => {
       }
       expect(last).toBe(false);
     }
+  });
+
+  it('writes nothing into a log that lost all of it: its first record has to be its GENESIS', async () => {
+    const { log, store, fence } = await setUp(7, 3);
+    store.loseEnd(TOPIC, 0, 0);
+    expect(await fence()).toMatchObject({ trusted: false, partitions: [{ epoch: 0, seq: -1 }] });
+    expect(await log.bounds(TOPIC, 0)).toEqual({ start: 0, end: 0 });
   });
 
   it('does not trust a log that holds less than the copy, or is another one than is listed, nor where others hold what was acked', async () => {

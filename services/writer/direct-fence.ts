@@ -65,7 +65,9 @@ async function fencePartition(
   const name: PartitionName = { cluster, keyspace, origin: reign.site, partition };
   const local = { epoch: 0, seq: -1, stampMs: nowMs, stampCounter: 0, writer: 0, committed: -1 };
   const body = { kind: 'Fence', closes: reign.epoch, by, nonce } as const;
-  const { start } = await log.bounds(topic, partition);
+  const { start, end } = await log.bounds(topic, partition);
+  // Nothing is to be fenced in what is gone, and the first record of a partition has to be its GENESIS.
+  if (start === end) return { prefix: emptyPrefix(name), logId: '', holdsCopy: false };
   const offset = await log.append(topic, partition, [
     { value: sealRecord({ ...name, ...local, body }, NO_CHAIN).bytes },
   ]);

@@ -101,8 +101,8 @@ export class Exchange {
     await links.carrySurely(from, site, signal);
     const server = this.server(site);
     if (server === null || signal.aborted) throw new Error(`GET ${site}${path}: connection refused`);
-    await new Promise<void>((resolve) => server.process.deliver(resolve));
     const ended = AbortSignal.any([signal, server.process.killed]);
+    await atItsGate(server.process, ended);
     // Not `ended` itself: what is destroyed before anyone listens throws its error at the whole program.
     const hangUp = new AbortController();
     const response = await server.app.inject({
@@ -129,6 +129,15 @@ export class Exchange {
       end();
     }
   }
+}
+
+/** Waits until the process goes on; no longer than until `ended`, as one that is paused may be killed before it does. */
+function atItsGate(process: SimProcess, ended: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (ended.aborted) return resolve();
+    ended.addEventListener('abort', () => resolve(), { once: true });
+    process.deliver(resolve);
+  });
 }
 
 /** A process's way to the other sites. */

@@ -2,10 +2,12 @@
  * `npm run sim -- --seed 42` runs one seed and tells how it went; `--trace` prints all that happened.
  * `npm run sim -- --seeds 2000 [--from 1] [--twice]` runs many. A failing one is made smaller and told, and the exit code
  * is 1. With `--twice` each must leave the same trace again.
+ * `npm run sim -- --case NAME` runs one of the kept cases, `--case all` every one.
  * `npm run sim -- --mutants [--only NAME] [--seeds 500]` weakens one rule at a time and looks which seed notices.
  */
 
 import { parseArgs } from 'node:util';
+import { CASES, runCase } from './cases/all.ts';
 import { runMutants } from './mutate.ts';
 import { type Outcome, run } from './run.ts';
 import { scenarioOf } from './scenario.ts';
@@ -23,10 +25,12 @@ const { values } = parseArgs({
     twice: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
     only: { type: 'string' },
+    case: { type: 'string' },
   },
 });
 
 if (values.mutants) process.exitCode = await runMutants(Number(values.seeds ?? 500), values.only ?? null);
+else if (values.case !== undefined) process.exitCode = await runCases(values.case);
 else if (values.seed !== undefined) process.exitCode = await runOne(Number(values.seed), values.trace);
 else process.exitCode = await runMany(Number(values.from), Number(values.seeds ?? 100), values.twice);
 
@@ -68,4 +72,16 @@ async function tell(seed: number, failed: Outcome): Promise<number> {
   const { scenario, outcome } = await shrink(scenarioOf(seed), failed);
   console.log(storyOf(scenario, outcome.violation!, outcome.lines.slice(-STORY_LINES)));
   return 1;
+}
+
+async function runCases(name: string): Promise<number> {
+  const wanted = CASES.filter((one) => name === 'all' || one.name === name);
+  if (wanted.length === 0) console.log(`no case "${name}"; there are: ${CASES.map((one) => one.name).join(', ')}`);
+  let wrong = 0;
+  for (const one of wanted) {
+    const words = await runCase(one);
+    console.log(`${one.name}: ${words ?? 'all promises kept'}`);
+    if (words !== null) wrong++;
+  }
+  return wanted.length > 0 && wrong === 0 ? 0 : 1;
 }

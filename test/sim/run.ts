@@ -15,6 +15,7 @@ import { checkKept, checkLocalReads, isKept } from './settled.ts';
 import { fileOf } from './shape.ts';
 import { endMs } from './sim-fault.ts';
 import { Stamps } from './stamps.ts';
+import { Turns } from './turns.ts';
 import { SimWorld, type Violation } from './world.ts';
 
 /** Within this long after the last fault, writes resume, and then all sites are equal. */
@@ -161,6 +162,16 @@ class Run {
     }
     if (!(await this.#until(async () => this.#registers.allCount() === null, MEND_MS))) {
       this.#world.fail('I20', `not all count again: ${this.#registers.allCount()}`);
+      return;
+    }
+    if (violations.length > 0) return;
+    const turns = new Turns(this.#world, last, (holds, forMs) => this.#until(holds, forMs));
+    if (!(await turns.run(this.#registers.newest!.reigns.at(-1)!.site))) {
+      this.#world.fail('I20', `not every site leads in turn: ${turns.difference}`);
+      return;
+    }
+    if (!(await this.#until(() => this.#looker.areEqual(), MEND_MS))) {
+      this.#world.fail('I20', `the sites do not come to hold the same in turn: ${this.#looker.difference}`);
       return;
     }
     if (violations.length > 0) return;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CASES, runCase } from './cases/all.ts';
 import type { Operation } from './history.ts';
 import { unexplained } from './linearizable.ts';
 import { MUTANTS } from './mutants/all.ts';
@@ -22,6 +23,14 @@ describe('sim', () => {
       expect.fail(storyOf(smaller.scenario, violation!, lines.slice(-25)));
     }
   }, 600_000);
+
+  it.each(CASES)(
+    '$name does not happen again',
+    async (one) => {
+      expect(await runCase(one)).toBe(null);
+    },
+    60_000,
+  );
 
   it('a seed gives the same trace whenever it is run', async () => {
     for (const seed of [3, 7]) {

@@ -1,0 +1,55 @@
+/** Scenarios that seeds drew once, as they were drawn then. */
+
+import type { SimFault } from '../sim-fault.ts';
+import type { Case } from './case.ts';
+
+const TWO = { data: ['paris', 'tokyo'], witnesses: ['quito'], partitions: 2, forgetsAfterMs: null } as const;
+
+function clientsOf(...rules: readonly (readonly [thinkMs: number, writeRate: number])[]) {
+  return rules.map(([thinkMs, writeRate], i) => ({ name: `client${i + 1}`, thinkMs, writeRate }));
+}
+
+const LOST_BEGINNING: readonly SimFault[] = [
+  { kind: 'kill', atMs: 1_103, forMs: 34_382, site: 'paris', power: true },
+  { kind: 'nominate', site: 'tokyo', cause: 'failover', loss: 'consistent', atMs: 3_263, forMs: 1 },
+];
+
+const DEFINED_TWICE: readonly SimFault[] = [
+  { kind: 'isolate', site: 'quito', atMs: 2_078, forMs: 1_093, clientsToo: false },
+  { kind: 'nominate', site: 'paris', atMs: 2_178, forMs: 1, cause: 'failover' },
+  { kind: 'nominate', atMs: 2_701, forMs: 6_382, site: 'tokyo', cause: 'switchover' },
+  { kind: 'wipe', site: 'paris', atMs: 3_171, forMs: 245 },
+  { kind: 'isolate', site: 'tokyo', atMs: 3_171, forMs: 4_000, clientsToo: false },
+  { kind: 'column', atMs: 3_420, forMs: 1 },
+  { kind: 'nominate', atMs: 4_323, forMs: 1, site: 'quito', cause: 'failover' },
+  { kind: 'column', atMs: 5_367, forMs: 1 },
+  { kind: 'log-away', atMs: 5_840, forMs: 191, site: 'paris' },
+  { kind: 'kill', site: 'tokyo', atMs: 11_122, forMs: 200, power: false },
+];
+
+export const DRAWN: readonly Case[] = [
+  {
+    name: 'fence-before-the-beginning',
+    tells:
+      'a log that lost all of it got a fence as its first record, never an identity, and its site never counted again',
+    scenario: {
+      seed: 39_237,
+      shape: { ...TWO, k: 0, degradeTo: 0 },
+      durationMs: 11_923,
+      clients: clientsOf([284, 0.53], [258, 0.68], [244, 0.55], [559, 0.61]),
+      faults: LOST_BEGINNING,
+    },
+  },
+  {
+    name: 'defined-twice',
+    tells:
+      'a site whose disks were lost took a PUT of a keyspace for a new one, and answered 200 for a column that nobody has',
+    scenario: {
+      seed: 39_803,
+      shape: { ...TWO, k: 1, degradeTo: 1 },
+      durationMs: 9_543,
+      clients: clientsOf([316, 0.49], [395, 0.66], [192, 0.41]),
+      faults: DEFINED_TWICE,
+    },
+  },
+];
