@@ -153,8 +153,10 @@ export class Candidate {
   /** E9: the old primary takes no more, and everything it has is here. @returns why that did not come about, or null */
   async #drain(): Promise<string | null> {
     const { register, site, clock } = this.#parts;
-    const reign = newestReign(await register.read());
-    if (reign === null || reign.site === site) return null;
+    const value = await register.read();
+    const reign = newestReign(value);
+    // Who is named already, or goes before who is, need not wait for a primary that may be gone: it is fenced anyway.
+    if (reign === null || reign.site === site || value.election !== null) return null;
     type Heads = { readonly epoch: number; readonly heads: readonly number[] };
     const left = await this.#members.ask<Heads>(reign.site, 'abdicate', { to: site });
     const refuse = async (reason: string): Promise<string> => {
