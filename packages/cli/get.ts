@@ -2,6 +2,8 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Database } from '@tidemark/client';
+import { keySegment } from '@tidemark/schema/key-path';
+import { own } from '@tidemark/schema/own';
 import { isFault } from '@tidemark/world/fault';
 import { EXIT } from './exit-code.ts';
 import { command } from './invocation.ts';
@@ -41,7 +43,7 @@ addReadFlags(get);
 
 function rowPath({ keyspace, name, table }: NamedTable, words: readonly string[]): string {
   keyFromWords(table, words);
-  return `/v1/${[keyspace, name, 'rows', ...words].map(encodeURIComponent).join('/')}`;
+  return `/v1/${[keyspace, name].map(encodeURIComponent).join('/')}/rows/${words.map(keySegment).join('/')}`;
 }
 
 async function readRow(db: Database, path: string, flags: Flags, at: string | undefined): Promise<Found> {
@@ -63,6 +65,6 @@ function rowsInWords(found: readonly Found[]): string {
   const columns = [...new Set(found.flatMap(({ row }) => Object.keys(row ?? {})))];
   return textTable(
     ['site', ...columns],
-    found.map(({ site, row }) => [site, ...columns.map((column) => row?.[column] ?? null)]),
+    found.map(({ site, row }) => [site, ...columns.map((column) => own(row, column) ?? null)]),
   );
 }

@@ -1,6 +1,7 @@
 /** Rows as a person types them: key parts in order, then column=value. */
 
 import { cellToJson, type JsonCell, parseText } from '@tidemark/schema/cell-value';
+import { checkColumnName } from '@tidemark/schema/keyspace-file';
 import { columnNamed, keyColumns, type Table } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
 
@@ -36,6 +37,7 @@ export function rowFromWords(table: Table, words: readonly string[]): JsonRow {
       throw new Fault('invalid', `got "${word}", expected column=value`, { got: word, expected: 'column=value' });
     }
     const name = word.slice(0, at);
+    checkColumnName(table.name, name);
     const text = word.slice(at + 1);
     const column = columnNamed(table, name);
     row[name] = column === undefined ? text : cellToJson(column.type, parseText(column, text));

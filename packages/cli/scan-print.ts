@@ -1,6 +1,7 @@
 /** Rows of an answer as a person or a program wants them: a table, JSON, lines of JSON, CSV. */
 
 import type { ScanEnd } from '@tidemark/client/ndjson';
+import { own } from '@tidemark/schema/own';
 import { type Output, textTable } from './output.ts';
 
 export const TEXT_FORMS = ['table', 'json', 'ndjson', 'csv'] as const;
@@ -37,7 +38,7 @@ export const PRINTERS: Record<TextForm, (output: Output) => Printer> = {
       rows(block) {
         const header = columns === null;
         columns ??= Object.keys(block[0]!);
-        const records = block.map((row) => csvRecord(columns!.map((column) => row[column])));
+        const records = block.map((row) => csvRecord(columns!.map((column) => own(row, column))));
         output.raw((header ? csvRecord(columns) : '') + records.join(''));
       },
       end: () => undefined,
@@ -52,7 +53,7 @@ export const PRINTERS: Record<TextForm, (output: Output) => Printer> = {
       columns ??= [...new Set(held.flatMap((row) => Object.keys(row)))];
       const lines = textTable(
         columns,
-        held.map((row) => columns!.map((column) => row[column] ?? null)),
+        held.map((row) => columns!.map((column) => own(row, column) ?? null)),
       );
       output.raw(`${isFirst ? lines : lines.split('\n').slice(2).join('\n')}\n`);
       held = [];

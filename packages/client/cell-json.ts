@@ -1,5 +1,6 @@
 /** Between a program's values and what stands in the JSON of a request or an answer. */
 
+import { own } from '@tidemark/schema/own';
 import { formatTimestamp } from '@tidemark/schema/time';
 import { Fault } from '@tidemark/world/fault';
 import type { ClientTable, ColumnTypeName } from './table.ts';
@@ -36,7 +37,8 @@ export function toJson(column: string, value: unknown): JsonValue {
 
 /** A row to write as a line of JSON. Undefined cells are left out. @throws {Fault} `invalid`: see `toJson`. */
 export function rowToJson(row: Readonly<Record<string, unknown>>): string {
-  const plain: Record<string, JsonValue> = {};
+  // Without a prototype: `__proto__` is then a property like any other, for the site to refuse by name.
+  const plain = Object.create(null) as Record<string, JsonValue>;
   for (const [column, value] of Object.entries(row)) {
     if (value !== undefined) plain[column] = toJson(column, value);
   }
@@ -86,6 +88,6 @@ export function fromJson(column: string, type: ColumnTypeName, json: unknown): u
 export function rowFromJson(table: ClientTable, json: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const row: Record<string, unknown> = { ...json };
   for (const [column, type] of Object.entries(table.definition.columns))
-    row[column] = fromJson(column, type, json[column]);
+    row[column] = fromJson(column, type, own(json, column));
   return row;
 }

@@ -1,5 +1,7 @@
 /** A connection to a keyspace's sites: what a program reads and writes through. */
 
+import { keySegment } from '@tidemark/schema/key-path';
+import { own } from '@tidemark/schema/own';
 import { Fault, isFault } from '@tidemark/world/fault';
 import { inGroups, inOrder } from './batches.ts';
 import { rowFromJson, rowToJson, toJson } from './cell-json.ts';
@@ -241,7 +243,7 @@ function withQuery(path: string, query: string): string {
 
 /** The leading key columns that the object has, as the text of path segments. */
 function keyParts(table: ClientTable, key: Readonly<Record<string, unknown>>): string[] {
-  const present = table.key.findIndex((column) => key[column] === undefined);
+  const present = table.key.findIndex((column) => own(key, column) === undefined);
   const columns = present < 0 ? table.key : table.key.slice(0, present);
   return columns.map((column) => {
     const json = toJson(column, key[column]);
@@ -250,8 +252,8 @@ function keyParts(table: ClientTable, key: Readonly<Record<string, unknown>>): s
 }
 
 function rowsPath(table: ClientTable, parts: readonly string[]): string {
-  const place = [table.keyspace, table.name, 'rows', ...parts].map(encodeURIComponent);
-  return `/v1/${place.join('/')}`;
+  const place = [table.keyspace, table.name].map(encodeURIComponent);
+  return `/v1/${[...place, 'rows', ...parts.map(keySegment)].join('/')}`;
 }
 
 function missingKeyPart(table: ClientTable, given: number): Fault {

@@ -1,5 +1,6 @@
 /** A scan as a program asks for it, the type of its rows, and the rows as they arrive. */
 
+import { own } from '@tidemark/schema/own';
 import { fromJson, rowFromJson, toJson } from './cell-json.ts';
 import type { Reply } from './exchange.ts';
 import { type ScanEnd, scanBlocks } from './ndjson.ts';
@@ -105,11 +106,11 @@ export function rowReader<D extends TableDefinition>(
 ): (json: Record<string, unknown>) => Record<string, unknown> {
   if (select === undefined) return (json) => rowFromJson(table, json);
   const columns = select.map((item): readonly [string, ColumnTypeName] => selectedType(table, item));
-  return (json) => Object.fromEntries(columns.map(([name, type]) => [name, fromJson(name, type, json[name])]));
+  return (json) => Object.fromEntries(columns.map(([name, type]) => [name, fromJson(name, type, own(json, name))]));
 }
 
 function selectedType(table: ClientTable, item: SelectItem<TableDefinition>): readonly [string, ColumnTypeName] {
-  const typeOf = (column: string): ColumnTypeName => table.definition.columns[column]!;
+  const typeOf = (column: string): ColumnTypeName => own(table.definition.columns, column)!;
   if (typeof item === 'string') return [item, typeOf(item)];
   if ('count' in item || 'avg' in item) return [item.as, 'double'];
   if ('sum' in item) return [item.as, typeOf(item.sum) === 'int' ? 'long' : typeOf(item.sum)];

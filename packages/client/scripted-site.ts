@@ -2,6 +2,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { keyParts, segmentsOfRow } from '@tidemark/schema/key-path';
 
 /**
  * What happens to a write:
@@ -191,7 +192,7 @@ export class ScriptedSite implements AsyncDisposable {
   }
 
   #get(url: URL, response: ServerResponse): void {
-    const parts = url.pathname.split('/').slice(5).map(decodeURIComponent);
+    const parts = keyParts(segmentsOfRow(url.pathname));
     const row = this.rows.get(JSON.stringify(parts));
     if (row === undefined) reply(response, 404, { kind: 'invalid', detail: `no row ${parts.join(', ')}` });
     else reply(response, 200, row);

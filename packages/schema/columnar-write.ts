@@ -4,6 +4,7 @@ import { encodeColumn } from './column-codec.ts';
 import { type ColumnType, formatColumnType, physicalOf, type Value } from './column-type.ts';
 import { ColumnVector } from './column-vector.ts';
 import { DELETE } from './columnar.ts';
+import { own } from './own.ts';
 import { setValue } from './value-at.ts';
 
 const BOOLEAN: ColumnType = { name: 'boolean' };
@@ -34,7 +35,7 @@ export function encodeColumnarRows(types: ReadonlyMap<string, ColumnType>, rows:
     const vector = new ColumnVector(physicalOf(type));
     let touched = false;
     rows.forEach((row, i) => {
-      const value = row[name];
+      const value = own(row, name);
       if (value === undefined) return;
       touched = true;
       if (value === null) vector.setDeleted(i);

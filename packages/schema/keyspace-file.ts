@@ -17,7 +17,8 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)$/i;
 const NAME_EXPECTED = 'letters, digits, _ and -, beginning with a letter or digit, at most 64';
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u;
-const COLUMN_NAME_EXPECTED = `printable text of at most ${COLUMN_NAME_LENGTH_MAX} characters that does not begin with $`;
+/** What is said of a name that is none. */
+export const COLUMN_NAME_EXPECTED = `printable text of at most ${COLUMN_NAME_LENGTH_MAX} characters that does not begin with $ and is not __proto__`;
 
 /** Names of keyspaces, tables and sites become parts of topic names and folders. */
 export function isName(text: string): boolean {

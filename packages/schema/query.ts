@@ -4,6 +4,7 @@ import { Fault } from '@tidemark/world/fault';
 import { z } from 'zod';
 import { parseJsonValue, shown } from './cell-value.ts';
 import { type ColumnType, formatColumnType, type Value } from './column-type.ts';
+import { COLUMN_NAME_EXPECTED, isColumnName } from './keyspace-file.ts';
 import { nearestHint } from './nearest.ts';
 import { type Column, cellColumns, columnNamed, keyColumns, type Table } from './table.ts';
 
@@ -162,6 +163,7 @@ function columnOutput(table: Table, name: string): Output {
 function aggregate(table: Table, item: Exclude<NonNullable<Query['select']>[number], string>): Output {
   const { as, at, ...named } = item as { as?: string; at?: number } & Readonly<Record<string, string>>;
   const [kind, name] = Object.entries(named)[0] as [AggregateName, string];
+  if (as !== undefined && !isColumnName(as)) throw wrong(table, `as ${shown(as)}`, COLUMN_NAME_EXPECTED);
   const shownName = as ?? (at === undefined ? `${kind}(${name})` : `${kind}(${name}, ${at})`);
   if (name === '*') {
     if (kind !== 'count') throw wrong(table, `${kind}(*)`, `count(*), or ${kind} of a column`);
@@ -184,6 +186,8 @@ function aggregateType(table: Table, kind: AggregateName, column: Column): Colum
     throw wrong(table, `${kind}(${column.name}) of type ${formatColumnType(type)}`, 'a column of numbers', column.name);
   }
   if (kind === 'avg') return { name: 'double' };
+  // A sum may have more digits than what is summed.
+  if (type.name === 'decimal') return { ...type, precision: 18 };
   return type.name === 'int' ? { name: 'long' } : type;
 }
 

@@ -1,6 +1,7 @@
 /** Reads over HTTP: rows by key and range, scans, digests and positions. */
 
 import { closedSignal } from '@tidemark/jobs/request';
+import { keyParts, segmentsOfRow } from '@tidemark/schema/key-path';
 import { formatPosition } from '@tidemark/schema/position';
 import { formatStamp } from '@tidemark/schema/stamp';
 import { tableNamed } from '@tidemark/schema/table';
@@ -45,7 +46,7 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
 
   app.get('/v1/:keyspace/:table/rows/*', async (request: ReadRequest, reply) => {
     const { store } = await opened(request, reply, closedSignal(reply));
-    const segments = keySegments(request);
+    const segments = keyParts(segmentsOfRow(request.raw.url ?? ''));
     if (segments.length < store.table.key.length) return readRange(store, segments, request.query);
     const row = await readRow(store, segments);
     void reply.header('Tidemark-Stamp', formatStamp(row.stamp));
@@ -97,13 +98,6 @@ function tableOf(parts: HttpParts, applier: KeyspaceApplier, name: string): Tabl
   const known = keyspace.tables.some((table) => table.name === name);
   const scratch = known ? undefined : parts.replays.table(keyspace.name, name);
   return scratch ?? applier.stores.tableStore(tableNamed(keyspace, name).id)!;
-}
-
-/** The key parts in the path; a `/` within one is written `%2F`, so that the path as sent is what counts. */
-function keySegments({ raw, params }: ReadRequest): string[] {
-  if (params['*'] === '') return [];
-  const path = (raw.url ?? '').split('?')[0]!;
-  return path.split('/').slice(5).map(decodeURIComponent);
 }
 
 function setHeaders(reply: FastifyReply, site: string, applier: KeyspaceApplier): void {

@@ -5,7 +5,8 @@
 
 import { Readable } from 'node:stream';
 import { ARROW_END, ARROW_MEDIA_TYPE, ArrowWriter } from '@tidemark/schema/arrow-write';
-import { cellToJson } from '@tidemark/schema/cell-value';
+import { cellToJson, cellToText } from '@tidemark/schema/cell-value';
+import type { ColumnType, Value } from '@tidemark/schema/column-type';
 import { parseQuery, planQuery } from '@tidemark/schema/query';
 import { type ResultRow, Scan } from '@tidemark/store/scan';
 import type { Clock } from '@tidemark/world/clock';
@@ -24,6 +25,9 @@ export type ScanParts = {
   readonly signal: AbortSignal;
 };
 
+/** Of the 18 digits that a decimal has at most. */
+const DECIMAL_END = 10n ** 18n;
+
 export type ScanAnswer = { readonly type: string; readonly stream: Readable };
 
 /**
@@ -33,15 +37,41 @@ export type ScanAnswer = { readonly type: string; readonly stream: Readable };
  */
 export async function scanTable(store: TableStore, body: unknown, parts: ScanParts): Promise<ScanAnswer> {
   const beganMs = parts.clock.monotonicMs();
-  const scan = new Scan(store.partitions, planQuery(store.table, parseQuery(body)));
-  const blocks = scan.rows(parts.signal);
+  const plan = planQuery(store.table, parseQuery(body));
+  const scan = new Scan(store.partitions, plan);
+  const isArrow = parts.accept?.toLowerCase().includes(ARROW_MEDIA_TYPE) === true;
+  const rows = scan.rows(parts.signal);
+  const blocks = isArrow && plan.outputs.some(({ kind }) => kind === 'sum') ? roomChecked(scan, rows) : rows;
   const first = await blocks.next();
-  const isArrow = parts.accept?.includes(ARROW_MEDIA_TYPE) === true;
   const chunks = isArrow
     ? batchesOf(scan, blocks, first, parts)
     : linesOf(scan, blocks, first, () => Math.round(parts.clock.monotonicMs() - beganMs), parts);
   const stream = Readable.from(chunks, { objectMode: false, highWaterMark: 64 * 1024 });
   return { type: isArrow ? ARROW_MEDIA_TYPE : 'application/x-ndjson', stream };
+}
+
+/**
+ * Groups, of which all are known before the first is given: a sum that Arrow has no room for is then still a refusal.
+ * @throws {Fault} `invalid`: names the column and the sum
+ */
+async function* roomChecked(scan: Scan, rows: AsyncGenerator<ResultRow[]>): AsyncGenerator<ResultRow[]> {
+  const blocks: ResultRow[][] = [];
+  for await (const block of rows) {
+    for (const { name, type } of scan.columns) for (const row of block) checkRoom(name, type, row[name] ?? null);
+    blocks.push(block);
+  }
+  yield* blocks;
+}
+
+function checkRoom(name: string, type: ColumnType, value: Value | null): void {
+  if (typeof value !== 'bigint') return;
+  const isDecimal = type.name === 'decimal';
+  const fits = isDecimal ? value < DECIMAL_END && value > -DECIMAL_END : BigInt.asIntN(64, value) === value;
+  if (fits) return;
+  const got = isDecimal ? cellToText(type, value) : String(value);
+  const expected = isDecimal ? 'at most 18 digits' : 'at most 64 bits';
+  const message = `${name} is ${got}, and Arrow has room for ${expected} here; ask for JSON, which has it exactly`;
+  throw new Fault('invalid', message, { column: name, got, expected });
 }
 
 async function* batchesOf(

@@ -28,7 +28,7 @@ function site(options: { refusal?: string; missing?: string[] } = {}) {
   app.get('/fault', async () => {
     throw new Fault('unavailable', 'log is away', { retryAfterMs: 2_500 });
   });
-  app.get('/elsewhere', async () => {
+  app.get('/v1/history', async () => {
     throw new Fault('invalid', 'tokyo writes', { status: 307, location: 'http://127.0.0.1:1' });
   });
   app.get('/bug', async () => {
@@ -47,8 +47,8 @@ describe('http', () => {
     expect(away.statusCode).toBe(503);
     expect(away.headers).toMatchObject({ 'content-type': 'application/problem+json', 'retry-after': '3' });
     expect(away.json()).toMatchObject({ kind: 'unavailable', detail: 'log is away', retryAfterMs: 2_500 });
-    const elsewhere = await app.inject('/elsewhere?x=1');
-    expect([elsewhere.statusCode, elsewhere.headers.location]).toEqual([307, 'http://127.0.0.1:1/elsewhere?x=1']);
+    const elsewhere = await app.inject('/v1/history?all=1');
+    expect([elsewhere.statusCode, elsewhere.headers.location]).toEqual([307, 'http://127.0.0.1:1/v1/history?all=1']);
   });
 
   it('refuses a JSON body that is not UTF-8 by the byte, and one whose numbers it would round by their digits', async () => {

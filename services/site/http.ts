@@ -8,6 +8,7 @@ import type { Random } from '@tidemark/world/random';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { ListenAddress } from './address.ts';
 import { problemHeaders, problemOf } from './problem.ts';
+import { checkParameters } from './query-parameters.ts';
 
 /** Four key parts of 1 KiB fit, each byte percent-encoded. */
 const PARAMETER_LENGTH_MAX = 4 * 3 * 1024;
@@ -61,6 +62,10 @@ export function createHttp(parts: HttpParts): FastifyInstance {
     reply.header(REQUEST_ID_HEADER, request.id);
     const refusal = isProbe(request) ? null : parts.refusal();
     if (refusal !== null) throw new Fault('unavailable', refusal, { retryAfterMs: 1_000 });
+  });
+  app.addHook('onRequest', async ({ method, routeOptions, query }) => {
+    if (routeOptions.url === undefined) return;
+    checkParameters(method, routeOptions.url, query as Readonly<Record<string, unknown>>);
   });
   app.addHook('onResponse', async (request, reply) => {
     parts.onAnswered(request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime);

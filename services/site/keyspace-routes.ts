@@ -69,11 +69,17 @@ async function put(parts: KeyspaceRouteParts, request: Put, reply: FastifyReply)
     throw redirectTo(message, primary, parts.urlOf(primary));
   }
   checkVersion(file.keyspace, request.headers['if-match'], stored);
-  const dryRun = request.query.dryRun !== undefined && request.query.dryRun !== 'false';
+  const dryRun = isDryRun(request.query.dryRun);
   const { keyspace, changes } = await (dryRun ? evolve(stored, file) : apply(parts, file, stored));
   const status = stored === null && !dryRun ? 201 : 200;
   void reply.code(status).header('etag', etagOf(keyspace));
   return { keyspace: keyspace.name, version: keyspace.version, changes };
+}
+
+function isDryRun(text: string | undefined): boolean {
+  if (text === undefined || text === 'false') return false;
+  if (text === 'true' || text === '') return true;
+  throw new Fault('invalid', `dryRun "${text}", expected true or false`, { got: text, expected: 'true or false' });
 }
 
 async function apply(parts: KeyspaceRouteParts, file: KeyspaceFile, stored: Keyspace | null) {

@@ -1,10 +1,14 @@
 /** HTTP in: request to rows, faults to the site's error handler. */
 
 import { Readable } from 'node:stream';
-import { parseText } from '@tidemark/schema/cell-value';
+import { isDeepStrictEqual } from 'node:util';
+import { cellToJson, type JsonCell, parseText, shown, valueFromJson } from '@tidemark/schema/cell-value';
 import { LIMITS } from '@tidemark/schema/column-type';
 import { addColumnar } from '@tidemark/schema/columnar';
+import { keyParts, segmentsOfRow } from '@tidemark/schema/key-path';
+import { mediaTypeOf } from '@tidemark/schema/media-type';
 import { RowBatch } from '@tidemark/schema/row-batch';
+import type { Fields } from '@tidemark/schema/row-writer';
 import { keyColumns, tableNamed } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault } from '@tidemark/world/fault';
@@ -36,13 +40,15 @@ export function registerWriterRoutes(app: FastifyInstance, parts: HttpParts): vo
   app.addContentTypeParser(COLUMNS_TYPE, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
   app.post('/v1/:keyspace/:table/rows', (request: Request, reply: FastifyReply) => {
-    const type = (request.headers['content-type'] ?? '').split(';')[0];
+    const type = mediaTypeOf(request.headers['content-type']);
     if (type === NDJSON_TYPE) return postNdjson(parts, request, reply);
     return type === COLUMNS_TYPE ? postColumns(parts, request) : postJson(parts, request);
   });
   app.patch('/v1/:keyspace/:table/rows/*', (request: Request) => {
     const cells = objectOf(request.body, 'an object of columns');
-    return writeOne(parts, request, { ...cells, ...keyOf(parts, request) });
+    const key = keyOf(parts, request);
+    refuseOtherKey(parts, request, cells, key);
+    return writeOne(parts, request, { ...cells, ...key });
   });
   app.delete('/v1/:keyspace/:table/rows/*', (request: Request) =>
     writeOne(parts, request, { ...keyOf(parts, request), $delete: true }),
@@ -124,11 +130,11 @@ async function writeOne(parts: HttpParts, request: Request, row: object): Promis
   return writeBatch(parts, writer, request, into);
 }
 
-/** The key parts that the path names. @throws {Fault} `invalid`: not all of them. */
-function keyOf(parts: HttpParts, request: Request): object {
+/** The key's columns as the path names them. @throws {Fault} `invalid`: not all of them, or no values of them. */
+function keyOf(parts: HttpParts, request: Request): Record<string, JsonCell> {
   const table = tableNamed(parts.writerOf(request.params.keyspace).keyspace, request.params.table);
   const columns = keyColumns(table);
-  const segments = request.params['*'].split('/').map(decodeURIComponent);
+  const segments = keyParts(segmentsOfRow(request.raw.url ?? ''));
   if (segments.length !== columns.length) {
     const expected = columns.map((column) => column.name).join('/');
     throw new Fault('invalid', `table ${table.name}: ${segments.length} key parts in the path, expected ${expected}`, {
@@ -138,13 +144,22 @@ function keyOf(parts: HttpParts, request: Request): object {
     });
   }
   return Object.fromEntries(
-    columns.map((column, i) => [column.name, jsonText(parseText(column, segments[i]!), segments[i]!)]),
+    columns.map((column, i) => [column.name, cellToJson(column.type, parseText(column, segments[i]!))]),
   );
 }
 
-/** Key parts travel as text; what JSON has its own form for is turned into that. */
-function jsonText(value: unknown, text: string): unknown {
-  return typeof value === 'boolean' || (typeof value === 'number' && String(value) === text) ? value : text;
+/** @throws {Fault} `invalid`: the body names another row than the path. */
+function refuseOtherKey(parts: HttpParts, request: Request, cells: Fields, key: Record<string, JsonCell>): void {
+  const table = tableNamed(parts.writerOf(request.params.keyspace).keyspace, request.params.table);
+  for (const column of keyColumns(table)) {
+    if (!Object.hasOwn(cells, column.name)) continue;
+    const [got, expected] = [cells[column.name], key[column.name]!];
+    const value = valueFromJson(column.type, got);
+    if (value !== undefined && isDeepStrictEqual(cellToJson(column.type, value), expected)) continue;
+    const message = `table ${table.name}, column ${column.name}: the body says ${shown(got)}, the path ${shown(expected)}`;
+    const details = { table: table.name, column: column.name, got: shown(got), expected: shown(expected) };
+    throw new Fault('invalid', message, details);
+  }
 }
 
 function submitOptions(parts: HttpParts, writer: Writer, request: Request): SubmitOptions {

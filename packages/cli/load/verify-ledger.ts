@@ -5,6 +5,7 @@ import { parseLine, scanLines } from '@tidemark/client/ndjson';
 import { splitTableName } from '@tidemark/client/table';
 import { valueFromJson } from '@tidemark/schema/cell-value';
 import { type ColumnType, parseColumnType } from '@tidemark/schema/column-type';
+import { own } from '@tidemark/schema/own';
 import type { Ledger, LedgerEntry } from './ledger.ts';
 import { type RowSource, sourceBatches } from './row-source.ts';
 
@@ -167,7 +168,7 @@ class Rows {
 
   keyOf(row: Json): string {
     let key = '';
-    for (const column of this.#key) key += `${this.#canonical(column, row[column])}\0`;
+    for (const column of this.#key) key += `${this.#canonical(column, own(row, column))}\0`;
     return key;
   }
 
@@ -175,7 +176,7 @@ class Rows {
   holds(wanted: Json, found: Json): boolean {
     for (const column in wanted) {
       const want = wanted[column] ?? null;
-      const got = found[column] ?? null;
+      const got = own(found, column) ?? null;
       if (want !== got && this.#canonical(column, want) !== this.#canonical(column, got)) return false;
     }
     return true;
