@@ -10,13 +10,20 @@ export function checkAppend(topic: string, partition: number, entries: readonly 
   const place = `${topic}/${partition}`;
   let valueBytes = 0;
   let headerBytes = 0;
-  for (const { value, headers } of entries) {
+  for (const { value, key, headers } of entries) {
     valueBytes += value.length;
-    for (const name in headers) headerBytes += Buffer.byteLength(name) + Buffer.byteLength(headers[name]!);
+    headerBytes += (key?.length ?? 0) + headerBytesOf(headers);
   }
   refuseAbove(valueBytes, RECORD_BYTES_MAX, `${place}: append of`, 'value bytes');
-  refuseAbove(headerBytes, HEADER_BYTES_MAX, `${place}: append of`, 'header bytes');
+  refuseAbove(headerBytes, HEADER_BYTES_MAX, `${place}: append of`, 'key and header bytes');
   refuseAbove(entries.length, BATCH_RECORDS_MAX, `${place}: append of`, 'records');
+}
+
+/** Names and values. */
+export function headerBytesOf(headers: LogEntry['headers']): number {
+  let bytes = 0;
+  for (const name in headers) bytes += Buffer.byteLength(name) + Buffer.byteLength(headers[name]!);
+  return bytes;
 }
 
 function refuseAbove(got: number, limit: number, what: string, unit: string): void {

@@ -23,6 +23,10 @@ export class AppendTurns implements Log {
     return this.#log.partitionCount(topic);
   }
 
+  topicId(topic: string): Promise<string | null> {
+    return this.#log.topicId(topic);
+  }
+
   topics(): Promise<string[]> {
     return this.#log.topics();
   }

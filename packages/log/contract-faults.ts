@@ -61,6 +61,29 @@ export function describeOutside(harness: () => LogHarness): void {
     await expect(stopped.failure).rejects.toMatchObject({ kind: 'corrupt', message: expect.stringContaining('t/0') });
   });
 
+  it('a topic made again has another identity, and a reader of the old one is told', async () => {
+    const { log } = harness();
+    await log.ensureTopic(topic('t'));
+    const first = (await log.topicId('t'))!;
+    await log.append('t', 0, [{ value: bytes('a') }]);
+    const read = async (topicId: string): Promise<string[]> => {
+      const found: string[] = [];
+      const signal = new AbortController().signal;
+      for await (const { records } of log.read({ topic: 't', partition: 0, from: 0, signal, topicId, untilEnd: true }))
+        found.push(...texts(records));
+      return found;
+    };
+    expect(await read(first)).toEqual(['a']);
+    await harness().deleteTopic('t');
+    await using other = await harness().another();
+    await remake(other, topic('t'));
+    await other.append('t', 0, [{ value: bytes('b') }]);
+    const second = (await other.topicId('t'))!;
+    expect(second).not.toBe(first);
+    await expect(read(first)).rejects.toMatchObject({ kind: 'corrupt' });
+    expect(await read(second)).toEqual(['b']);
+  });
+
   it('an append to a topic made again is corrupt', async () => {
     const { log } = harness();
     await log.ensureTopic(topic('t', { genesis: () => bytes('g1') }));

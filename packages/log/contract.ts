@@ -92,6 +92,7 @@ function describeTopics(log: () => Log): void {
     await log().ensureTopic(topic('a'));
     expect(await log().topics()).toEqual(['a', 'b']);
     expect(await log().partitionCount('c')).toBeNull();
+    expect(await log().topicId('c')).toBeNull();
   });
 
   it('a topic or partition that is not there is invalid with status 404', async () => {
@@ -110,10 +111,13 @@ function describeAppend(log: () => Log): void {
   it('reads back the same bytes and headers, in order', async () => {
     await log().ensureTopic(topic('t'));
     const value = Uint8Array.from({ length: 256 }, (_, i) => i);
-    await log().append('t', 0, [{ value, headers: { source: '17', ключ: 'значение' } }, { value: new Uint8Array(0) }]);
+    const raw = Buffer.from([0xff, 0xfe]);
+    const headers = { source: '17', ключ: 'значение', raw };
+    await log().append('t', 0, [{ value, key: bytes('k'), headers }, { value: new Uint8Array(0) }]);
     const records = await readAll(log(), 't', 0);
+    expect(records.map(({ key }) => key && Buffer.from(key).toString())).toEqual(['k', null]);
     expect(records.map((r) => [...r.value])).toEqual([[...value], []]);
-    expect(records.map((r) => ({ ...r.headers }))).toEqual([{ source: '17', ключ: 'значение' }, {}]);
+    expect(records.map((r) => ({ ...r.headers }))).toEqual([headers, {}]);
   });
 
   it('a buffer used again after its append does not change what was stored', async () => {

@@ -149,14 +149,20 @@ export class KafkaCluster {
   }
 
   /** First offset left and the offset after the last record. @throws {Fault} `unavailable` */
-  async bounds(view: TopicMetadata, partition: number): Promise<{ readonly start: number; readonly end: number }> {
-    const [start, end] = await Promise.all([EARLIEST, LATEST].map((time) => this.offsetAt(view, partition, time)));
+  async bounds(
+    view: TopicMetadata,
+    partition: number,
+    committedOnly = false,
+  ): Promise<{ readonly start: number; readonly end: number }> {
+    const places = [EARLIEST, LATEST].map((time) => this.offsetAt(view, partition, time, committedOnly));
+    const [start, end] = await Promise.all(places);
     return { start: start!, end: end! };
   }
 
   /** Offset at a time in ms, `EARLIEST` or `LATEST`; -1 when no record is that young. @throws {Fault} `unavailable` */
-  async offsetAt(view: TopicMetadata, partition: number, timeMs: number): Promise<number> {
-    const { error, offset } = await this.askLeader(view, partition, listOffsetsRequest(view.name, partition, timeMs));
+  async offsetAt(view: TopicMetadata, partition: number, timeMs: number, committedOnly = false): Promise<number> {
+    const request = listOffsetsRequest(view.name, partition, timeMs, committedOnly);
+    const { error, offset } = await this.askLeader(view, partition, request);
     if (error === 0) return offset;
     this.#topics.delete(view.name);
     throw new Fault(

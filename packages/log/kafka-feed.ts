@@ -3,7 +3,7 @@
 import { Fault, messageOf } from '@tidemark/world/fault';
 import { Bell } from './bell.ts';
 import { decodeRecords } from './kafka-records.ts';
-import type { FetchPart } from './kafka-wire.ts';
+import type { Fetched, FetchPart } from './kafka-wire.ts';
 import type { LogBatch, LogRecord } from './log.ts';
 import { countFitting } from './read-rules.ts';
 
@@ -18,6 +18,7 @@ export class KafkaFeed {
   readonly topicId: string;
   readonly partition: number;
   readonly place: string;
+  readonly committedOnly: boolean;
   readonly bell = new Bell();
   /** Node that leads the partition; null while that has to be found out. */
   leader: number | null;
@@ -39,11 +40,13 @@ export class KafkaFeed {
     readonly from: number;
     readonly end: number;
     readonly leader: number;
+    readonly committedOnly: boolean;
   }) {
     this.topic = parts.topic;
     this.topicId = parts.topicId;
     this.partition = parts.partition;
     this.place = parts.place;
+    this.committedOnly = parts.committedOnly;
     this.#next = parts.from;
     this.#end = parts.end;
     this.leader = parts.leader;
@@ -74,12 +77,15 @@ export class KafkaFeed {
     return { topicId, partition, from: this.#next, leaderEpoch: this.#leaderEpoch, bytesMax: ANSWER_BYTES_MAX };
   }
 
-  /** Takes in the leader's answer. Bytes that cannot be read are the reader's failure, behind what was read before. */
-  bring(bytes: Buffer, end: number): void {
+  /**
+   * Takes in the leader's answer. Bytes that cannot be read are the reader's failure, behind what was read before.
+   * @returns where a damaged batch begins
+   */
+  bring({ records: bytes, end, aborted }: Fetched): readonly LogRecord[] {
     this.#end = end;
-    if (bytes.length === 0) return;
+    if (bytes.length === 0) return [];
     try {
-      const { records, next, leaderEpoch } = decodeRecords(bytes, this.#next);
+      const { records, next, leaderEpoch } = decodeRecords(bytes, this.#next, { end, aborted });
       // Brokers give whole batches, or nothing, since Kafka 0.10: this one names a wrong length.
       if (next === null)
         throw new Error(`offset ${this.#next}: a record batch longer than its answer of ${bytes.length} bytes`);
@@ -90,8 +96,10 @@ export class KafkaFeed {
         this.#waitingBytes += record.value.length;
       }
       this.bell.ring();
+      return records.filter(({ damage, value }) => damage !== null && value.length > 0);
     } catch (error) {
       this.fail(new Fault('corrupt', `${this.place}: ${messageOf(error)}`, { cause: error }));
+      return [];
     }
   }
 
@@ -117,7 +125,10 @@ export class KafkaFeed {
       this.#waiting = [];
       this.#waitingFrom = 0;
     }
-    return { records, end: Math.max(this.#end, records.at(-1)!.offset + 1) };
+    const next = records.at(-1)!.offset + 1;
+    // What lies behind is nothing for a reader: the ends of transactions, and aborted ones.
+    const isLast = this.#waiting.length === 0 && this.#next >= this.#end;
+    return { records, end: isLast ? next : Math.max(this.#end, next) };
   }
 }
 

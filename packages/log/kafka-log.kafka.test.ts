@@ -49,6 +49,7 @@ function prefixed(log: Log, prefix: string): Log {
     address: log.address,
     ensureTopic: (spec) => log.ensureTopic({ ...spec, name: prefix + spec.name }),
     partitionCount: (name) => log.partitionCount(prefix + name),
+    topicId: (name) => log.topicId(prefix + name),
     topics: async () =>
       (await log.topics()).filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)),
     append: (name, partition, entries) => log.append(prefix + name, partition, entries),

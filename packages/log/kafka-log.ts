@@ -72,7 +72,8 @@ export class KafkaLog implements Log {
     this.#cluster = new KafkaCluster({ address: this.address, brokers, clock, clientId });
     this.#voice = new Reachability(this.address, logger);
     this.#appender = new KafkaAppender(this.#cluster, options.appendTimeoutMs ?? APPEND_TIMEOUT_MS);
-    this.#reader = new KafkaReader({ cluster: this.#cluster, voice: this.#voice, signal: this.#stop.signal });
+    const reading = { cluster: this.#cluster, voice: this.#voice, logger, signal: this.#stop.signal };
+    this.#reader = new KafkaReader(reading);
   }
 
   /** Needs no broker yet: operations are `unavailable` until one answers, and readers wait. @param brokers `host:port` */
@@ -155,6 +156,11 @@ export class KafkaLog implements Log {
     return topics[0]?.leaders.length ?? null;
   }
 
+  async topicId(topic: string): Promise<string | null> {
+    const { topics } = await this.#cluster.metadata([topic]);
+    return topics[0]?.id ?? null;
+  }
+
   async topics(): Promise<string[]> {
     const { topics } = await this.#cluster.metadata(null);
     return topics
@@ -208,12 +214,12 @@ export class KafkaLog implements Log {
   }
 
   async *read(options: ReadOptions): AsyncIterable<LogBatch> {
-    const { topic, partition, from, batchBytesMax = RECORD_BYTES_MAX } = options;
+    const { batchBytesMax = RECORD_BYTES_MAX } = options;
     const stopped = AbortSignal.any([options.signal, this.#stop.signal]);
-    const feed = await this.#openFeed(topic, partition, from, stopped);
+    const feed = await this.#openFeed(options, stopped);
     if (feed === null) return;
     const stopAt = options.untilEnd === true ? feed.end : null;
-    if (stopAt === from) return;
+    if (stopAt !== null && stopAt <= options.from) return;
     using _following = this.#reader.follow(feed);
     while (!stopped.aborted) {
       const rings = feed.bell.rings;
@@ -230,17 +236,20 @@ export class KafkaLog implements Log {
   }
 
   /** Where reading begins, tried until a broker answers; null when that is not wanted any more. */
-  async #openFeed(topic: string, partition: number, from: number, stopped: AbortSignal): Promise<KafkaFeed | null> {
+  async #openFeed(options: ReadOptions, stopped: AbortSignal): Promise<KafkaFeed | null> {
+    const { topic, partition, from, topicId, committedOnly = false } = options;
     const place = `${this.address}: ${topic}/${partition}`;
     while (!stopped.aborted) {
       try {
-        const view = await this.#cluster.settledTopic(topic);
+        let view = await this.#cluster.settledTopic(topic);
+        if (topicId !== undefined && view?.id !== topicId) view = await this.#cluster.sameTopic(topic, topicId, place);
         if (view?.leaders[partition] === undefined) throw noTopic(this.address, topic, partition);
         const { start, end } = await this.#cluster.bounds(view, partition);
         this.#voice.up();
         checkPlace(place, from, start, end);
+        const stable = committedOnly ? (await this.#cluster.bounds(view, partition, true)).end : end;
         const leader = view.leaders[partition]!;
-        return new KafkaFeed({ topic, topicId: view.id, partition, place, from, end, leader });
+        return new KafkaFeed({ topic, topicId: view.id, partition, place, from, end: stable, leader, committedOnly });
       } catch (error) {
         if (!isFault(error, 'unavailable')) throw error;
         if (!stopped.aborted) this.#voice.down(messageOf(error));

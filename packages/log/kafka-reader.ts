@@ -5,6 +5,7 @@
  */
 
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
+import type { Logger } from '@tidemark/world/logger';
 import { type KafkaCluster, SURE_MS } from './kafka-cluster.ts';
 import type { KafkaFeed } from './kafka-feed.ts';
 import { type Fetched, fetchRequest, type TopicMetadata } from './kafka-wire.ts';
@@ -27,6 +28,7 @@ const OFFSET_OUT_OF_RANGE = 1;
 export type ReaderParts = {
   readonly cluster: KafkaCluster;
   readonly voice: Reachability;
+  readonly logger: Logger;
   readonly signal: AbortSignal;
 };
 
@@ -61,7 +63,8 @@ export class KafkaReader {
   /** One request for each leader that has a lane free; false when nobody could be asked for any more. */
   #askSome(): boolean {
     let hasAsked = false;
-    const byLeader = new Map<number, Map<string, KafkaFeed>>();
+    /** By leader and terms: transactions count for a whole request. */
+    const requests = new Map<string, { readonly leader: number; readonly feeds: Map<string, KafkaFeed> }>();
     let isLeaderless = false;
     for (const feed of this.#feeds) {
       if (!feed.wantsMore) continue;
@@ -69,12 +72,13 @@ export class KafkaReader {
         isLeaderless = true;
         continue;
       }
-      const feeds = byLeader.get(feed.leader) ?? new Map<string, KafkaFeed>();
-      byLeader.set(feed.leader, feeds);
+      const terms = `${feed.leader} ${feed.committedOnly}`;
+      const { feeds } = requests.get(terms) ?? { feeds: new Map<string, KafkaFeed>() };
+      requests.set(terms, { leader: feed.leader, feeds });
       // A request names a partition once; a second reader of it goes on another lane.
       if (!feeds.has(feed.key)) feeds.set(feed.key, feed);
     }
-    for (const [leader, feeds] of byLeader) {
+    for (const { leader, feeds } of requests.values()) {
       const lanes = this.#freeLanes.get(leader) ?? Array.from({ length: LANES }, (_, lane) => lane);
       this.#freeLanes.set(leader, lanes);
       const lane = lanes.pop();
@@ -98,11 +102,9 @@ export class KafkaReader {
     try {
       const link = await cluster.nodeLink(leader, `read ${lane}`);
       const waitMs = waitFor(cluster.clock.monotonicMs());
-      const request = fetchRequest(
-        feeds.map((feed) => feed.ask),
-        waitMs,
-        ANSWER_BYTES_MAX,
-      );
+      const { committedOnly } = feeds[0]!;
+      const parts = feeds.map((feed) => feed.ask);
+      const request = fetchRequest(parts, { waitMs, bytesMax: ANSWER_BYTES_MAX, committedOnly });
       const answers = await link.send(request, waitMs + ANSWER_MS_MAX);
       voice.up();
       isQuiet = !answers.some(({ records }) => records.length > 0);
@@ -129,9 +131,10 @@ export class KafkaReader {
   }
 
   /** An answer is filled in the order of the request, so who got something is asked for last next time. */
-  #bring(feed: KafkaFeed, { records, end }: Fetched): void {
-    if (records.length > 0 && this.#feeds.delete(feed)) this.#feeds.add(feed);
-    feed.bring(records, end);
+  #bring(feed: KafkaFeed, answer: Fetched): void {
+    if (answer.records.length > 0 && this.#feeds.delete(feed)) this.#feeds.add(feed);
+    for (const { offset, damage } of feed.bring(answer))
+      this.#parts.logger.error({ place: feed.place, offset, damage }, 'a batch of the log is damaged');
   }
 
   /** The broker has no such offset: the reader's end, unless the broker says otherwise when asked again. */

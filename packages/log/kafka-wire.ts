@@ -147,20 +147,33 @@ export type FetchPart = {
   readonly bytesMax: number;
 };
 
+/** Up to the producer's next end mark. */
+export type AbortedFrom = { readonly producerId: number; readonly first: number };
+
 export type Fetched = {
   readonly topicId: string;
   readonly partition: number;
   readonly error: number;
-  /** Offset after the last record that all in-sync replicas hold. */
+  /** Offset after the last record that all in-sync replicas hold; with `committedOnly`, of those before an open transaction. */
   readonly end: number;
+  /** With `committedOnly`: which producers' records, from which offset on, belong to transactions that were aborted. */
+  readonly aborted: readonly AbortedFrom[];
   /** Where the broker's log parts from what the reader has seen; null while it does not. */
   readonly divergesAt: number | null;
   readonly records: Buffer;
 };
 
-export function fetchRequest(parts: readonly FetchPart[], waitMs: number, bytesMax: number): WireRequest<Fetched[]> {
+export type FetchTerms = { readonly waitMs: number; readonly bytesMax: number; readonly committedOnly: boolean };
+
+export function fetchRequest(parts: readonly FetchPart[], terms: FetchTerms): WireRequest<Fetched[]> {
+  const { waitMs, bytesMax, committedOnly } = terms;
   const out = new WireWriter(parts.length * 80 + 64);
-  out.int32(-1).int32(waitMs).int32(1).int32(bytesMax).byte(0);
+  out
+    .int32(-1)
+    .int32(waitMs)
+    .int32(1)
+    .int32(bytesMax)
+    .byte(committedOnly ? 1 : 0);
   out.int32(0).int32(-1);
   out.array(parts, ({ topicId, partition, from, leaderEpoch, bytesMax: partBytesMax }) => {
     out.id(topicId);
@@ -173,10 +186,16 @@ export function fetchRequest(parts: readonly FetchPart[], waitMs: number, bytesM
     .array([], () => {})
     .text('')
     .tags();
-  return { apiKey: 1, apiName: 'Fetch', apiVersion: 13, body: out.parts, decode: decodeFetched };
+  return {
+    apiKey: 1,
+    apiName: 'Fetch',
+    apiVersion: 13,
+    body: out.parts,
+    decode: (answer) => decodeFetched(answer, committedOnly),
+  };
 }
 
-function decodeFetched(answer: Buffer): Fetched[] {
+function decodeFetched(answer: Buffer, committedOnly: boolean): Fetched[] {
   const from = new WireReader(answer);
   from.int32();
   const error = from.int16();
@@ -188,13 +207,15 @@ function decodeFetched(answer: Buffer): Fetched[] {
       const parts = from.array(() => {
         const partition = from.int32();
         const partError = from.int16();
-        const end = from.int64();
+        const highWatermark = from.int64();
+        const lastStable = from.int64();
+        const end = committedOnly && lastStable >= 0 ? lastStable : highWatermark;
         from.int64();
-        from.int64();
-        from.array(() => {
-          from.int64();
-          from.int64();
+        const aborted = from.array((): AbortedFrom => {
+          const producerId = from.int64();
+          const first = from.int64();
           from.tags();
+          return { producerId, first };
         });
         from.int32();
         const records = from.blob();
@@ -204,7 +225,7 @@ function decodeFetched(answer: Buffer): Fetched[] {
           field.int32();
           divergesAt = field.int64();
         });
-        return { topicId, partition, error: partError, end, divergesAt, records };
+        return { topicId, partition, error: partError, end, aborted, divergesAt, records };
       });
       from.tags();
       return parts;
@@ -218,9 +239,14 @@ export const LATEST = -1;
 export type Listed = { readonly error: number; readonly offset: number };
 
 /** Offset of a partition at a time in ms, or at `EARLIEST` or `LATEST`; -1 when no record is that young. */
-export function listOffsetsRequest(topic: string, partition: number, timeMs: number): WireRequest<Listed> {
+export function listOffsetsRequest(
+  topic: string,
+  partition: number,
+  timeMs: number,
+  committedOnly = false,
+): WireRequest<Listed> {
   const out = new WireWriter();
-  out.int32(-1).byte(0);
+  out.int32(-1).byte(committedOnly ? 1 : 0);
   out.array([topic], () => {
     out.text(topic);
     out.array([partition], () => out.int32(partition).int32(-1).int64(timeMs).tags()).tags();

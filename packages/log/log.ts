@@ -16,9 +16,14 @@ export type TopicSpec = {
   readonly flushed: boolean;
 };
 
+/** Text, or bytes where another program put what is no UTF-8. */
+export type HeaderValue = string | Uint8Array;
+export type Headers = Readonly<Record<string, HeaderValue>>;
+
 export type LogEntry = {
   readonly value: Uint8Array;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly key?: Uint8Array | null;
+  readonly headers?: Headers;
 };
 
 export type LogRecord = {
@@ -26,7 +31,14 @@ export type LogRecord = {
   /** When the log took it, in ms since 1970, by the log's own clock. */
   readonly timeMs: number;
   readonly value: Uint8Array;
-  readonly headers: Readonly<Record<string, string>>;
+  /** What another program put there; ours put none. */
+  readonly key: Uint8Array | null;
+  readonly headers: Headers;
+  /**
+   * Why the log's own checks do not vouch for what is stored from this offset on (its checksum, its codec); null when they
+   * do. `value` is then those bytes as they were found, one record's or many's: they are shown, and never taken for data.
+   */
+  readonly damage: string | null;
 };
 
 export type LogBatch = {
@@ -42,6 +54,13 @@ export type ReadOptions = {
   /** First offset wanted. */
   readonly from: number;
   readonly signal: AbortSignal;
+  /** Only of the topic that had this identity (`topicId`): `corrupt` when it is another one by now. */
+  readonly topicId?: string;
+  /**
+   * For topics that other programs write: nothing of a transaction that was aborted, and nothing from the first one on
+   * that is still open. Our own topics are read without: nobody's open transaction may hold up a copy. Default false.
+   */
+  readonly committedOnly?: boolean;
   /** Upper bound of one batch's value bytes; a single larger record is still delivered. Default RECORD_BYTES_MAX. */
   readonly batchBytesMax?: number;
   /** Stop at the end known when reading began instead of waiting for more. */
@@ -60,6 +79,9 @@ export interface Log extends AsyncDisposable {
 
   /** Number of partitions, or null when there is no such topic. @throws {Fault} `unavailable` */
   partitionCount(topic: string): Promise<number | null>;
+
+  /** Tells this topic from every other one that had its name before, or will; null when there is none. @throws {Fault} `unavailable` */
+  topicId(topic: string): Promise<string | null>;
 
   /** Names of the topics there are, sorted. @throws {Fault} `unavailable` */
   topics(): Promise<string[]>;
@@ -105,5 +127,5 @@ export const RECORD_BYTES_MAX = 4 * 1024 * 1024;
 /** Most entries in one append, and most records in one batch. */
 export const BATCH_RECORDS_MAX = 8_192;
 
-/** Most header bytes (names and values) in one append. */
+/** Most bytes of keys and headers (names and values) in one append. */
 export const HEADER_BYTES_MAX = 512 * 1024;

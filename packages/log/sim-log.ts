@@ -85,6 +85,23 @@ export class SimLogStore {
     return topic;
   }
 
+  /** As an operator's tool would. */
+  addPartitions(name: string, count: number): void {
+    const topic = this.#topics.get(name);
+    if (topic === undefined) throw noTopic('sim', name);
+    for (let number = topic.partitions.length; number < count; number++)
+      topic.partitions.push({ number, start: 0, flushedEnd: 0, records: [] });
+    this.ring();
+  }
+
+  /** The record's bytes changed on the disk, and the log's checksum tells. */
+  damage(name: string, partition: number, offset: number): void {
+    const found = this.#topics.get(name)?.partitions[partition];
+    const index = offset - (found?.start ?? 0);
+    if (found?.records[index] === undefined) throw noTopic('sim', name, partition);
+    found.records[index] = { ...found.records[index], damage: `offset ${offset}: checksum wrong` };
+  }
+
   /** As an operator's tool would, behind everybody's back. */
   deleteTopic(name: string): void {
     this.#topics.delete(name);
@@ -132,8 +149,9 @@ export class SimLogStore {
     // An append that was under way when its topic went has nowhere to arrive.
     if (this.#topics.get(topic.name) !== topic) return first;
     const timeMs = Math.max(this.clock.nowMs(), partition.records.at(-1)?.timeMs ?? 0);
-    entries.forEach(({ value, headers }, index) => {
-      const record = { offset: first + index, timeMs, value: new Uint8Array(value), headers: { ...headers } };
+    entries.forEach(({ value, key = null, headers }, index) => {
+      const bytes = new Uint8Array(value);
+      const record = { offset: first + index, timeMs, value: bytes, key, headers: { ...headers }, damage: null };
       partition.records.push(record);
       this.watch.landed(topic.name, partition.number, record);
     });
@@ -196,6 +214,12 @@ export class SimLog implements Log {
     return this.#store.topic(topic)?.partitions.length ?? null;
   }
 
+  async topicId(topic: string): Promise<string | null> {
+    this.#checkReachable();
+    const found = this.#store.topic(topic);
+    return found === undefined ? null : String(found.identity);
+  }
+
   async topics(): Promise<string[]> {
     this.#checkReachable();
     return this.#store.topicNames();
@@ -222,7 +246,7 @@ export class SimLog implements Log {
     if (fate.answer === 'refused') throw new Fault('unavailable', `${place}: append refused`);
     if (fate.lands === 'now') store.land(found!, target, entries);
     else if (fate.lands !== 'never') {
-      const kept = entries.map(({ value, headers = {} }) => ({ value: new Uint8Array(value), headers }));
+      const kept = entries.map((entry) => ({ ...entry, value: new Uint8Array(entry.value) }));
       void store.clock.sleep(fate.lands.afterMs).then(() => store.land(found!, target, kept));
     }
     throw new Fault('unknown', `${place}: no answer to the append`);
@@ -246,7 +270,7 @@ export class SimLog implements Log {
     using _listening = this.#store.listen(bell);
     let next = options.from;
     let stopAt: number | null = null;
-    let identity: number | null = null;
+    let identity: string | null = options.topicId ?? null;
     while (!stopped.aborted) {
       const rings = bell.rings;
       if (!this.#isReachable()) {
@@ -254,11 +278,11 @@ export class SimLog implements Log {
         continue;
       }
       const found = this.#store.topic(topic);
-      if (identity !== null && identity !== found?.identity)
-        throw notTheSame(place, String(found?.identity ?? 'none'), String(identity));
+      const foundId = found === undefined ? 'none' : String(found.identity);
+      if (identity !== null && identity !== foundId) throw notTheSame(place, foundId, identity);
       const source = found?.partitions[partition];
       if (source === undefined) throw noTopic(this.address, topic, partition);
-      identity = found!.identity;
+      identity = foundId;
       const end = endOf(source);
       checkPlace(place, next, source.start, end);
       if (options.untilEnd === true) stopAt ??= end;

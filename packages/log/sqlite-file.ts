@@ -10,11 +10,11 @@ import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { Fault, messageOf } from '@tidemark/world/fault';
-import type { LogEntry, LogRecord, TopicSpec } from './log.ts';
+import type { Headers, HeaderValue, LogEntry, LogRecord, TopicSpec } from './log.ts';
 import { countFitting } from './read-rules.ts';
 
 const OFFSETS = 2 ** 37;
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** Waiting for another process's lock blocks this one, so it is short; in WAL mode only two writers ever meet. */
 const BUSY_MS_MAX = 5_000;
@@ -24,12 +24,12 @@ const TABLES = `
   CREATE TABLE partition (
     slot INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, number INTEGER NOT NULL,
     start INTEGER NOT NULL DEFAULT 0, UNIQUE (topic, number));
-  CREATE TABLE record (id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, headers TEXT, value BLOB NOT NULL);
+  CREATE TABLE record (id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, key BLOB, headers TEXT, value BLOB NOT NULL);
 `;
 
-type Row = { id: number; time_ms: number; headers: string | null; value: Uint8Array };
+type Row = { id: number; time_ms: number; key: Uint8Array | null; headers: string | null; value: Uint8Array };
 
-const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+const NO_HEADERS: Headers = Object.freeze({});
 
 /** A partition as the file knows it; `slot` is its identity: deleted and made again it has another one. */
 export type Slot = { readonly slot: number; readonly start: number; readonly end: number };
@@ -155,11 +155,11 @@ export class SqliteFile {
 
   /** Inside `write`: adds at the end and returns the first offset. A record's time never lies before the previous one's. */
   append(slot: Slot, entries: readonly LogEntry[], nowMs: number): number {
-    const insert = this.#statement('INSERT INTO record (id, time_ms, headers, value) VALUES (?, ?, ?, ?)');
+    const insert = this.#statement('INSERT INTO record (id, time_ms, key, headers, value) VALUES (?, ?, ?, ?, ?)');
     const timeMs = slot.end > slot.start ? Math.max(nowMs, this.#timeMs(slot, slot.end - 1)) : nowMs;
     let id = slot.slot * OFFSETS + slot.end;
-    for (const { value, headers } of entries)
-      insert.run(id++, timeMs, headers === undefined ? null : JSON.stringify(headers), value);
+    for (const { value, key = null, headers } of entries)
+      insert.run(id++, timeMs, key, headers === undefined ? null : headersToText(headers), value);
     return slot.end;
   }
 
@@ -177,11 +177,13 @@ export class SqliteFile {
       base + from,
       base + from + count,
     ) as Row[];
-    return rows.map(({ id, time_ms, headers, value }) => ({
+    return rows.map(({ id, time_ms, key, headers, value }) => ({
       offset: id - base,
       timeMs: time_ms,
       value,
-      headers: headers === null ? NO_HEADERS : JSON.parse(headers),
+      key,
+      headers: headers === null ? NO_HEADERS : headersFromText(headers),
+      damage: null,
     }));
   }
 
@@ -227,6 +229,20 @@ export class SqliteFile {
   close(): void {
     this.#database.close();
   }
+}
+
+/** JSON; bytes that are no text as `{"$bytes": base64}`. */
+function headersToText(headers: Headers): string {
+  const plain = (value: HeaderValue): string | { readonly $bytes: string } =>
+    typeof value === 'string' ? value : { $bytes: Buffer.from(value).toString('base64') };
+  return JSON.stringify(Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, plain(value)])));
+}
+
+function headersFromText(text: string): Headers {
+  const found = JSON.parse(text) as Record<string, string | { readonly $bytes: string }>;
+  const plain = (value: string | { readonly $bytes: string }): HeaderValue =>
+    typeof value === 'string' ? value : Buffer.from(value.$bytes, 'base64');
+  return Object.fromEntries(Object.entries(found).map(([name, value]) => [name, plain(value)]));
 }
 
 const SQLITE_BUSY = 5;

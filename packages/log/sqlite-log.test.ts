@@ -227,7 +227,7 @@ describe('sqlite log', () => {
     await expect(SqliteLog.open(wrong, { clock, mode: 'owner' })).rejects.toMatchObject({ kind: 'corrupt' });
     const later = join(root, 'later.db');
     behindItsBack(later, 'PRAGMA user_version = 9');
-    const refusal = { kind: 'invalid', details: { got: 9, expected: 1 } };
+    const refusal = { kind: 'invalid', details: { got: 9, expected: 2 } };
     await expect(SqliteLog.open(later, { clock, mode: 'owner' })).rejects.toMatchObject(refusal);
   });
 });

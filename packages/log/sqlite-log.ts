@@ -112,6 +112,11 @@ export class SqliteLog implements Log {
     return this.#opened().partitionCount(topic) || null;
   }
 
+  async topicId(topic: string): Promise<string | null> {
+    const file = this.#opened();
+    return file.view(() => topicIdOf(file, topic));
+  }
+
   async topics(): Promise<string[]> {
     return this.#opened().topics();
   }
@@ -178,6 +183,7 @@ export class SqliteLog implements Log {
         const rings = reader.bell.rings;
         const batch = this.#attempt((file) => {
           const slot = file.slotOf(topic, partition);
+          if (options.topicId !== undefined) checkTopicId(file, topic, place, options.topicId);
           if (slot === null && identity === null) throw noTopic(this.address, topic, partition);
           const found = identityOf(file, slot);
           identity ??= found;
@@ -296,6 +302,17 @@ export class SqliteLog implements Log {
     this.#release();
     if (this.#bellFile !== null) closeSync(this.#bellFile);
   }
+}
+
+/** A topic's partitions are made together: the first one's slot stands for all. */
+function topicIdOf(file: SqliteFile, topic: string): string | null {
+  const first = file.slotOf(topic, 0);
+  return first === null ? null : identityOf(file, first);
+}
+
+function checkTopicId(file: SqliteFile, topic: string, place: string, expected: string): void {
+  const found = topicIdOf(file, topic) ?? 'none';
+  if (found !== expected) throw notTheSame(place, found, expected);
 }
 
 function identityOf(file: SqliteFile, slot: Slot | null): string {

@@ -62,6 +62,7 @@ export const ENVELOPE_SCHEMA = {
                   type: 'record',
                   name: 'IngestSource',
                   fields: [
+                    { name: 'topic', type: 'string' },
                     { name: 'partition', type: 'int' },
                     { name: 'first', type: 'long' },
                     { name: 'last', type: 'long' },

@@ -25,7 +25,7 @@ const mutate: Body = {
   table: 1,
   schemaVersion: 1,
   requestId: 'key-1/0',
-  source: { partition: 0, first: 10, last: 20 },
+  source: { topic: 't1', partition: 0, first: 10, last: 20 },
   rowCount: 2,
   keys: Buffer.from([0, 4, 1, 2, 3]),
   flags: Buffer.alloc(0),

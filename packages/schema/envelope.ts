@@ -65,7 +65,13 @@ export type MutateBody = {
   readonly stampOffsets: Uint8Array;
   readonly columns: readonly { readonly column: number; readonly cells: Uint8Array }[];
 };
-export type IngestSource = { readonly partition: number; readonly first: number; readonly last: number };
+export type IngestSource = {
+  /** Identity of the ingest topic: one made again has another, and its offsets begin anew. */
+  readonly topic: string;
+  readonly partition: number;
+  readonly first: number;
+  readonly last: number;
+};
 /** The whole keyspace as it is from here on, as JSON; ahead of the first record that needs it. */
 export type SchemaBody = { readonly kind: 'Schema'; readonly version: number; readonly keyspace: string };
 export type NoopBody = { readonly kind: 'Noop' };

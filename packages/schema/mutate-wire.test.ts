@@ -18,7 +18,7 @@ const text = fc.string({ unit: 'binary', maxLength: 20 });
 const body: fc.Arbitrary<MutateBody> = fc.record({
   kind: fc.constant('Mutate' as const),
   ...{ table: int, schemaVersion: int, requestId: text },
-  source: fc.option(fc.record({ partition: int, first: long, last: long })),
+  source: fc.option(fc.record({ topic: fc.string(), partition: int, first: long, last: long })),
   ...{ rowCount: int, keys: bytes, flags: bytes, stampOffsets: bytes },
   columns: fc.array(fc.record({ column: int, cells: bytes }), { maxLength: 5 }),
 });

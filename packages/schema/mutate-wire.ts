@@ -16,7 +16,7 @@ const MUTATE = 3;
  */
 export function encodeMutateRecord(record: MutateRecord, headBytes: number, tailBytes: number): Buffer {
   const { body } = record;
-  const texts = [record.cluster, record.keyspace, record.origin, body.requestId];
+  const texts = [record.cluster, record.keyspace, record.origin, body.requestId, body.source?.topic ?? ''];
   let room = headBytes + tailBytes + FIXED_BYTES_MAX;
   for (const text of texts) room += text.length * 3;
   for (const bytes of [body.keys, body.flags, body.stampOffsets]) room += bytes.length;
@@ -36,7 +36,7 @@ export function encodeMutateRecord(record: MutateRecord, headBytes: number, tail
 
 function writeSource(out: AvroWriter, source: IngestSource | null): void {
   if (source === null) out.long(0);
-  else out.long(1).long(source.partition).long(source.first).long(source.last);
+  else out.long(1).text(source.topic).long(source.partition).long(source.first).long(source.last);
 }
 
 /**
@@ -67,7 +67,7 @@ function readMutate(input: AvroReader): MutateBody {
   const requestId = input.text();
   const branch = input.long();
   if (branch !== 0 && branch !== 1) throw new Error(`source is branch ${branch}, expected 0 or 1`);
-  const source = branch === 0 ? null : { partition: input.long(), first: input.long(), last: input.long() };
+  const source = branch === 0 ? null : readSource(input);
   const rowCount = input.long();
   const keys = input.bytes();
   const flags = input.bytes();
@@ -84,10 +84,14 @@ function readMutate(input: AvroReader): MutateBody {
   };
 }
 
+function readSource(input: AvroReader): IngestSource {
+  return { topic: input.text(), partition: input.long(), first: input.long(), last: input.long() };
+}
+
 const LONG_MIN = -(2 ** 52);
 const LONG_BYTES_MAX = 10;
-/** Numbers and lengths of a record: 24 of them with a source. */
-const FIXED_BYTES_MAX = 24 * LONG_BYTES_MAX;
+/** Numbers and lengths of a record: 25 of them with a source. */
+const FIXED_BYTES_MAX = 25 * LONG_BYTES_MAX;
 
 class AvroWriter {
   readonly buffer: Buffer;

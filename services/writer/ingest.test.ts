@@ -1,3 +1,4 @@
+import { type Headers, type LogEntry, type LogRecord, RECORD_BYTES_MAX } from '@tidemark/log/log';
 import { fingerprint } from '@tidemark/schema/fingerprint';
 import { ROW_MUTATION_SCHEMA } from '@tidemark/schema/ingest-schema';
 import { rowToJson } from '@tidemark/schema/json-rows';
@@ -30,14 +31,17 @@ function record(line: number, { confluent = false, table = 'flights' } = {}): Bu
   return Buffer.concat([header, payload]);
 }
 
-async function setUp() {
+async function setUp({ partitions = 2, rejectedPartitions = 2 } = {}) {
   const harness = await setUpWriter('local');
   const { log } = harness;
   const ingest = topicNames.ingest('travel');
   const rejected = topicNames.ingestRejected('travel');
-  for (const name of [ingest, rejected]) await log.ensureTopic({ name, partitions: 2, genesis: null, flushed: true });
-  const produce = async (partition: number, values: readonly Buffer[]) => {
-    for (const value of values) await log.append(ingest, partition, [{ value }]);
+  const makeIngest = (count = partitions): Promise<void> =>
+    log.ensureTopic({ name: ingest, partitions: count, genesis: null, flushed: true });
+  await makeIngest();
+  await log.ensureTopic({ name: rejected, partitions: rejectedPartitions, genesis: null, flushed: true });
+  const produce = async (partition: number, values: readonly Buffer[], more: Partial<LogEntry> = {}) => {
+    for (const value of values) await log.append(ingest, partition, [{ value, ...more }]);
   };
   const run = async (): Promise<AsyncDisposable & { readonly counts: Ingest['counts'] }> => {
     const writer = await harness.start();
@@ -67,17 +71,17 @@ async function setUp() {
       return Array.from({ length: into.rowCount }, (_, row) => Number(rowToJson(table, into, row).line));
     });
   };
-  const rejects = async (): Promise<Record<string, string>[]> => {
-    const found: Record<string, string>[] = [];
-    for (const partition of [0, 1]) {
+  const rejectedRecords = async (): Promise<LogRecord[]> => {
+    const found: LogRecord[] = [];
+    for (let partition = 0; partition < ((await log.partitionCount(rejected)) ?? 0); partition++) {
       const signal = new AbortController().signal;
-      for await (const batch of log.read({ topic: rejected, partition, from: 0, signal, untilEnd: true })) {
-        for (const { headers } of batch.records) found.push(headers);
-      }
+      for await (const batch of log.read({ topic: rejected, partition, from: 0, signal, untilEnd: true }))
+        found.push(...batch.records);
     }
     return found;
   };
-  return { ...harness, produce, run, lines, rejects };
+  const rejects = async (): Promise<Headers[]> => (await rejectedRecords()).map(({ headers }) => headers);
+  return { ...harness, produce, run, lines, rejects, rejectedRecords, makeIngest, ingest, rejected };
 }
 
 const sorted = (list: readonly number[]): number[] => [...list].sort((a, b) => a - b);
@@ -130,5 +134,143 @@ describe('ingest', () => {
       ),
       { numRuns: 10 },
     );
+  });
+
+  it('a topic made again is another one: its records are read from its first one on, each once, and so are rejects', async () => {
+    const { produce, run, lines, rejects, store, ingest, makeIngest } = await setUp();
+    await produce(0, [...range(0, 10).map((line) => record(line)), Buffer.from('bad')]);
+    {
+      await using _ = await run();
+      await until(async () => (await lines()).length === 10 && (await rejects()).length === 1);
+    }
+    // While nobody reads: fewer records than the old one had, and then more.
+    store.deleteTopic(ingest);
+    await makeIngest();
+    await produce(0, [Buffer.from('bad'), ...range(100, 105).map((line) => record(line))]);
+    {
+      await using _ = await run();
+      await until(async () => (await lines()).length === 15);
+      await produce(
+        0,
+        range(105, 120).map((line) => record(line)),
+      );
+      await until(async () => (await lines()).length === 30);
+      // And under the reader, with more partitions.
+      store.deleteTopic(ingest);
+      await makeIngest(3);
+      await produce(0, [record(200), Buffer.from('bad')]);
+      await produce(2, [record(201)]);
+      await until(async () => (await lines()).length === 32);
+    }
+    await using _ = await run();
+    await until(async () => (await rejects()).length === 3);
+    expect(sorted(await lines())).toEqual([...range(0, 10), ...range(100, 120), 200, 201]);
+  });
+
+  it('a topic that lost its end goes on with the records that took the place of the lost ones', async () => {
+    const { produce, run, lines, store, ingest } = await setUp();
+    const send = (from: number, to: number): Promise<void> =>
+      produce(
+        0,
+        range(from, to).map((line) => record(line)),
+      );
+    await send(0, 10);
+    {
+      await using _ = await run();
+      await until(async () => (await lines()).length === 10);
+    }
+    store.loseEnd(ingest, 0, 4);
+    await send(100, 103);
+    {
+      await using _ = await run();
+      await until(async () => (await lines()).length === 10);
+      await send(103, 110);
+      await until(async () => (await lines()).length === 17);
+    }
+    await using _ = await run();
+    await send(110, 111);
+    await until(async () => (await lines()).length === 18);
+    // What came between the loss and the reader's look cannot be told from what was lost.
+    expect(sorted(await lines())).toEqual([...range(0, 10), ...range(103, 111)]);
+  });
+
+  it('whatever number of partitions the topics have, every one is read, and those that are added', async () => {
+    const { produce, run, lines, rejects, store, ingest } = await setUp({ partitions: 6, rejectedPartitions: 1 });
+    for (const partition of range(0, 6)) await produce(partition, [record(partition), Buffer.from('bad')]);
+    await using _ = await run();
+    await until(async () => (await lines()).length === 6 && (await rejects()).length === 6);
+    store.addPartitions(ingest, 8);
+    await produce(7, [record(7), Buffer.from('bad')]);
+    await until(async () => (await lines()).length === 7 && (await rejects()).length === 7);
+    expect(sorted(await lines())).toEqual([...range(0, 6), 7]);
+  });
+
+  it('records trimmed unread are counted, and what is left is read', async () => {
+    const { produce, run, lines, log, ingest } = await setUp();
+    await produce(
+      0,
+      range(0, 10).map((line) => record(line)),
+    );
+    {
+      await using _ = await run();
+      await until(async () => (await lines()).length === 10);
+    }
+    await produce(
+      0,
+      range(10, 20).map((line) => record(line)),
+    );
+    await log.trim(ingest, 0, 15);
+    await using running = await run();
+    await until(async () => (await lines()).length === 15);
+    expect(running.counts.told).toMatchObject({ missed: 5, rejected: 0 });
+    expect(sorted(await lines())).toEqual([...range(0, 10), ...range(15, 20)]);
+  });
+
+  it('a damaged batch of the log is set aside with its reason; what stands behind it is read', async () => {
+    const { produce, run, lines, rejects, store, ingest } = await setUp();
+    await produce(0, [record(0), record(1), record(2)]);
+    store.damage(ingest, 0, 1);
+    await using running = await run();
+    await until(async () => (await lines()).length === 2);
+    expect(sorted(await lines())).toEqual([0, 2]);
+    expect((await rejects())[0]).toMatchObject({
+      [REJECTED_HEADERS.reason]: 'offset 1: checksum wrong',
+      [REJECTED_HEADERS.offset]: '1',
+    });
+    expect(running.counts.told).toEqual({ read: 3, rows: 2, rejected: 1, missed: 0, lagRecords: 0 });
+  });
+
+  it('a record too large to be set aside is cut, keeps its key and headers, and holds nobody up', async () => {
+    const { produce, run, lines, rejectedRecords, store, ingest, log, rejected } = await setUp();
+    const own = { trace: 'abc', raw: Buffer.from([0xff, 0xfe]) };
+    await produce(0, [record(0)]);
+    // Producers of a topic with larger limits than ours.
+    const huge = { offset: 1, timeMs: 0, value: Buffer.alloc(RECORD_BYTES_MAX + 5, 'x') };
+    store.topic(ingest)!.partitions[0]!.records.push({ ...huge, key: Buffer.from('k'), headers: own, damage: null });
+    await produce(0, [Buffer.from('bad'), record(3)], { headers: { ...own, large: 'y'.repeat(500_000) } });
+    // An append that does not come through the first time counts once.
+    let tries = 0;
+    store.fate = (topic) =>
+      topic === rejected && tries++ === 0 ? { answer: 'unknown', lands: 'never' } : { answer: 'stored' };
+    await using running = await run();
+    await until(async () => (await lines()).length === 2 && (await rejectedRecords()).length === 2);
+    const [first, second] = await rejectedRecords();
+    expect(first!.value.length).toBe(RECORD_BYTES_MAX);
+    expect(String(first!.key)).toBe('k');
+    expect(first!.headers).toMatchObject({ ...own, [REJECTED_HEADERS.bytes]: String(RECORD_BYTES_MAX + 5) });
+    expect(first!.headers[REJECTED_HEADERS.reason]).toMatch(/^ingest record of 4194309 bytes begins 7878/);
+    expect(second!.headers).toMatchObject({ ...own, [REJECTED_HEADERS.leftOut]: 'large' });
+    expect(running.counts.told).toMatchObject({ rejected: 2, rows: 2, read: 4 });
+    expect(await log.partitionCount(rejected)).toBe(2);
+  });
+
+  it('a rejected topic that somebody deleted is made again', async () => {
+    const { produce, run, rejects, store, rejected } = await setUp();
+    await using _ = await run();
+    await produce(0, [Buffer.from('bad')]);
+    await until(async () => (await rejects()).length === 1);
+    store.deleteTopic(rejected);
+    await produce(0, [Buffer.from('worse')]);
+    await until(async () => (await rejects()).length === 1);
   });
 });

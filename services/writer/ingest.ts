@@ -1,9 +1,11 @@
 /**
  * The ingest topic: rows as plain Avro from any producer, each written once however often this process dies. A partition
- * is taken in steps; a step is in the log everywhere before the next begins (see `ingest-sources.ts`).
+ * is taken in steps; a step is in the log everywhere before the next begins (see `ingest-sources.ts`). Whoever makes the
+ * topic says how many partitions it has; it may get more, be made again, be trimmed, and lose its end.
  */
 
-import type { LogRecord } from '@tidemark/log/log';
+import { AppendTurns } from '@tidemark/log/append-turns';
+import type { Log, LogBatch, LogRecord, ReadOptions } from '@tidemark/log/log';
 import type { IngestSource } from '@tidemark/schema/envelope';
 import { partitionOf } from '@tidemark/schema/hash';
 import { type Ingested, IngestReader } from '@tidemark/schema/ingest';
@@ -13,6 +15,8 @@ import type { Clock } from '@tidemark/world/clock';
 import { isFault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import { slicesOf } from './accept.ts';
+import { IngestCounts } from './ingest-counts.ts';
+import { afterLostEnd, type IngestPlace } from './ingest-sources.ts';
 import { Rejected } from './rejected.ts';
 import type { Writer } from './writer.ts';
 
@@ -20,6 +24,8 @@ const STEP_RECORDS_MAX = 5_000;
 const STEP_BYTES_MAX = 512 * 1024;
 const RETRY_MS = 500;
 const ROOM_POLL_MS = 5;
+/** How soon a partition that was added, or a topic that was made, is noticed. */
+const LOOK_MS = 2_000;
 
 export type IngestParts = {
   readonly writer: Writer;
@@ -30,14 +36,19 @@ export type IngestParts = {
 };
 
 export class Ingest implements AsyncDisposable {
-  readonly counts = { rows: 0, rejected: 0 };
+  readonly counts = new IngestCounts();
   readonly #parts: IngestParts;
+  readonly #topic: string;
+  readonly #log: Log;
   readonly #stop = new AbortController();
   readonly #aborted: Promise<void>;
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(parts: IngestParts) {
     this.#parts = parts;
+    this.#topic = topicNames.ingest(parts.writer.keyspace.name);
+    // Partitions that share one of the rejected topic take turns.
+    this.#log = new AppendTurns(parts.writer.log);
     this.#aborted = aborted(AbortSignal.any([this.#stop.signal, parts.writer.signal]));
   }
 
@@ -57,52 +68,115 @@ export class Ingest implements AsyncDisposable {
     return this.#stop.signal;
   }
 
+  /** Every partition there is, those that are added later too. */
   async #followAll(): Promise<void> {
-    const { writer, clock } = this.#parts;
-    const topic = topicNames.ingest(writer.keyspace.name);
-    let partitions: number | null = null;
-    while (partitions === null) {
-      if (this.#signal.aborted) return;
-      partitions = await writer.log.partitionCount(topic).catch(() => null);
-      if (partitions === null) await clock.sleep(RETRY_MS, this.#signal);
+    const { clock, onFatal } = this.#parts;
+    const followed = new Map<number, Promise<void>>();
+    while (!this.#signal.aborted) {
+      const partitions = (await this.#log.partitionCount(this.#topic).catch(() => null)) ?? 0;
+      for (let partition = 0; partition < partitions; partition++) {
+        if (followed.has(partition)) continue;
+        const following = this.#follow(partition)
+          .catch((error) => {
+            if (!this.#signal.aborted) onFatal(error);
+          })
+          .finally(() => followed.delete(partition));
+        followed.set(partition, following);
+      }
+      await clock.sleep(partitions === 0 ? RETRY_MS : LOOK_MS, this.#signal);
+      await this.counts.look((partition) => this.#log.bounds(this.#topic, partition));
     }
-    await Promise.all(Array.from({ length: partitions }, (_, partition) => this.#follow(topic, partition)));
+    await Promise.all(followed.values());
   }
 
-  /** Follows one partition; whatever interrupts it, it goes on from what the log says. */
-  async #follow(topic: string, partition: number): Promise<void> {
+  /** Follows one partition for as long as there is one; whatever interrupts it, it goes on from what the log says. */
+  async #follow(partition: number): Promise<void> {
     const { writer, clock, logger } = this.#parts;
-    const rejected = new Rejected({
-      log: writer.log,
-      keyspace: writer.keyspace.name,
-      partition,
-      clock,
-      signal: this.#signal,
-    });
+    const topic = this.#topic;
+    const { signal } = this.#stop;
+    const rejected = new Rejected({ log: this.#log, keyspace: writer.keyspace.name, partition, clock, signal });
     // One for all steps: it goes on knowing the schemas that producers had before a table changed.
     const reader = new IngestReader(writer.keyspace);
-    for (let told = false; !this.#signal.aborted; told = true) {
+    let lostFrom: number | null = null;
+    for (let told = false; !signal.aborted; told = true) {
       try {
-        await rejected.open();
-        const { start } = await writer.log.bounds(topic, partition);
-        const wanted = writer.sources.resumeAt(partition);
-        if (wanted < start) logger.error({ topic, partition, wanted, start }, 'ingest records were trimmed unread');
-        const from = Math.max(wanted, start);
-        for await (const batch of writer.log.read({ topic, partition, from, signal: this.#signal })) {
-          for (const step of stepsOf(batch.records)) await this.#step(partition, step, reader, rejected);
+        const topicId = await this.#log.topicId(topic);
+        const count = await this.#log.partitionCount(topic);
+        if (topicId === null || count === null || partition >= count) return;
+        const place = await this.#place(topicId, partition, rejected, lostFrom);
+        lostFrom = null;
+        const from = { topic, partition, from: place.first, signal, topicId, committedOnly: true };
+        const batches = this.#read(from, (offset) => {
+          lostFrom = offset;
+        });
+        for await (const batch of batches) {
+          for (const step of stepsOf(batch.records)) {
+            this.counts.heard(partition, batch.end, step[0]!.offset);
+            const source = { topic: place.topic, partition, first: step[0]!.offset, last: step.at(-1)!.offset };
+            await this.#step(source, step, reader, rejected);
+            this.counts.heard(partition, batch.end, source.last + 1);
+          }
         }
       } catch (error) {
         if (!isFault(error) || error.kind === 'fenced') throw error;
         if (!told || error.kind === 'corrupt')
           logger.warn({ topic, partition, error: error.message }, 'ingest interrupted');
-        await clock.sleep(RETRY_MS, this.#signal);
+        await clock.sleep(RETRY_MS, signal);
+      } finally {
+        this.counts.forget(partition);
       }
     }
   }
 
+  /** Tells from which offset on the topic holds something else than was read. */
+  async *#read(options: ReadOptions, onLostEnd: (offset: number) => void): AsyncIterable<LogBatch> {
+    try {
+      yield* this.#log.read(options);
+    } catch (error) {
+      if (isFault(error, 'corrupt') && typeof error.details.expected === 'number') onLostEnd(error.details.expected);
+      throw error;
+    }
+  }
+
+  /**
+   * Where to go on, said where something is missing.
+   * @param lostFrom the offset from which on a reader found the topic to hold something else; null when none did
+   */
+  async #place(topicId: string, partition: number, rejected: Rejected, lostFrom: number | null): Promise<IngestPlace> {
+    const { writer, logger } = this.#parts;
+    const topic = this.#topic;
+    const place = writer.sources.place(topicId, partition);
+    await rejected.open(place.topic);
+    const { start, end } = await this.#log.bounds(topic, partition);
+    const last = Math.max(place.last, rejected.upTo);
+    const lost = Math.min(end, lostFrom ?? end);
+    if (lost <= last) {
+      logger.error(
+        { topic, partition, end: lost, taken: last + 1 },
+        'the ingest topic lost its end: from there on its records are new ones',
+      );
+      const after = afterLostEnd(place, lost);
+      await rejected.open(after.topic);
+      return after;
+    }
+    if (start > last + 1) {
+      this.counts.missed += start - last - 1;
+      logger.error(
+        { topic, partition, from: last + 1, to: start - 1, records: start - last - 1 },
+        'ingest records were trimmed unread',
+      );
+    } else if (start > place.first && place.last >= 0)
+      logger.warn(
+        { topic, partition, from: place.first, to: start - 1 },
+        'ingest records were trimmed; the writer before may have left some of them',
+      );
+    if (last + 1 >= end) this.counts.heard(partition, end, end);
+    return { ...place, first: Math.max(place.first, start) };
+  }
+
   /** Writes the rows of some source records that are not in the log yet, and waits until they are. */
   async #step(
-    ingestPartition: number,
+    span: IngestSource,
     records: readonly LogRecord[],
     reader: IngestReader,
     rejected: Rejected,
@@ -115,23 +189,28 @@ export class Ingest implements AsyncDisposable {
     /** Table id → source offset of each of its rows. */
     const offsets = new Map<number, number[]>();
     for (const record of records) {
+      if (record.damage !== null) {
+        rejected.add(record, record.damage);
+        continue;
+      }
       try {
         const { table, batch, row } = this.#add(reader, record.value);
         const key = batch.keys.bytesAt(row).subarray(0, batch.partitionKeyLengths[row]);
         const partition = partitionOf(key, writer.keyspace.partitions);
         const known = offsets.get(table.id) ?? [];
         offsets.set(table.id, known);
-        if (record.offset <= writer.sources.stored(ingestPartition, partition, table.id)) batch.dropLastRow();
+        if (record.offset <= writer.sources.stored(span, partition, table.id)) batch.dropLastRow();
         else known.push(record.offset);
       } catch (error) {
         if (!isFault(error, 'invalid')) throw error;
-        if (rejected.add(record, error)) this.counts.rejected++;
+        rejected.add(record, error.message);
       }
     }
-    await rejected.flush();
-    const span = { partition: ingestPartition, first: records[0]!.offset, last: records.at(-1)!.offset };
+    this.counts.rejected += await rejected.flush();
     const stored = [...offsets].flatMap(([table, rowOffsets]) => this.#write(reader, table, rowOffsets, span));
     await Promise.race([Promise.all(stored), this.#aborted]);
+    if (this.#signal.aborted || writer.signal.aborted) return;
+    this.counts.read += records.length;
     for (const rowOffsets of offsets.values()) this.counts.rows += rowOffsets.length;
   }
 

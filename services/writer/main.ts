@@ -18,6 +18,7 @@ import { Candidacy, type CandidacyParts } from './candidacy.ts';
 import { registerCandidacyRoutes } from './candidacy-http.ts';
 import { registerWriterRoutes } from './http.ts';
 import { Ingest } from './ingest.ts';
+import type { IngestCounts } from './ingest-counts.ts';
 import { Lease } from './lease.ts';
 import { lossyCuts } from './lossy-cuts.ts';
 import { keepTerms } from './terms.ts';
@@ -74,7 +75,7 @@ export type WriterFacts = {
   readonly committed: readonly string[];
   readonly barrierMs: number;
   readonly pendingBytes: number;
-  readonly ingest: { readonly rows: number; readonly rejected: number };
+  readonly ingest: Pick<IngestCounts, 'read' | 'rows' | 'rejected' | 'missed' | 'lagRecords'>;
 };
 
 /** A writer, and what runs beside it for as long as it reigns. */
@@ -222,7 +223,7 @@ export class WriterService implements AsyncDisposable {
       committed: appenders.map((_, partition) => formatPosition({ epoch, seq: commits.committed(partition) })),
       barrierMs: barriers.stampMs,
       pendingBytes,
-      ingest: ingest.counts,
+      ingest: ingest.counts.told,
     };
   }
 

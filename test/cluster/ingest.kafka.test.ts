@@ -13,6 +13,7 @@ import { javaProgram, producerJars } from '@tidemark/dev/kafka-jars';
 import { Reaper } from '@tidemark/dev/reaper';
 import { type DevSite, startSites } from '@tidemark/dev/sites';
 import { KafkaLog } from '@tidemark/log/kafka-log';
+import type { Headers } from '@tidemark/log/log';
 import { ROW_MUTATION_SCHEMA } from '@tidemark/schema/ingest-schema';
 import { topicNames } from '@tidemark/schema/table';
 import { SystemClock } from '@tidemark/world/system-clock';
@@ -57,11 +58,11 @@ describe('ingest on Kafka', () => {
     await promisify(execFile)(javaProgram(), args, { timeout: 100_000 });
   };
 
-  const rejected = async (): Promise<Record<string, string>[]> => {
+  const rejected = async (): Promise<Headers[]> => {
     const clock = new SystemClock();
     await using log = await KafkaLog.connect([sites[0]!.kafka!.address], { clock, clientId: 'test' });
     const topic = topicNames.ingestRejected('travel');
-    const found: Record<string, string>[] = [];
+    const found: Headers[] = [];
     for (let partition = 0; partition < (await log.partitionCount(topic))!; partition++) {
       const signal = new AbortController().signal;
       for await (const batch of log.read({ topic, partition, from: 0, signal, untilEnd: true })) {
@@ -96,7 +97,7 @@ describe('ingest on Kafka', () => {
         expect([origin, delay, distance]).toEqual([`J${i % 50}`, (i % 300) - 20, i]);
       }
     }
-    const reasons = (await rejected()).map((record) => record['tidemark-reason']!);
+    const reasons = (await rejected()).map((record) => String(record['tidemark-reason']));
     expect(reasons).toHaveLength(BROKEN);
     expect(reasons.filter((reason) => reason.includes('trains'))).toHaveLength(BROKEN / 4);
     for (const reason of reasons) expect(reason).toMatch(/^ingest record of \d+ bytes/);

@@ -125,6 +125,10 @@ export class ProcessLog implements Log {
     return this.#ask(() => this.#log.partitionCount(topic));
   }
 
+  topicId(topic: string): Promise<string | null> {
+    return this.#ask(() => this.#log.topicId(topic));
+  }
+
   topics(): Promise<string[]> {
     return this.#ask(() => this.#log.topics());
   }
