@@ -12,7 +12,7 @@
 
 import { crc32, zstdDecompressSync } from 'node:zlib';
 import type { Disk, DiskFile } from '@tidemark/world/disk';
-import { Fault, messageOf } from '@tidemark/world/fault';
+import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import { z } from 'zod';
 import { Packer, type Packing } from './packing.ts';
 
@@ -158,23 +158,24 @@ export class ColumnFile {
   readonly #byNumber: readonly (Block | undefined)[];
   readonly #disk: Disk;
 
-  /** @throws {Fault} `corrupt`: not whole, or not one of ours. `invalid`: written by a newer version; names both. */
+  /** @throws {Fault} `corrupt`: not whole, not one of ours, or of another format version; names both. */
   static async open(disk: Disk, path: string, bytes: number): Promise<ColumnFile> {
     const start = Math.max(0, bytes - TAIL_BYTES);
-    let tail = Buffer.from(await disk.readAt(path, start, bytes - start));
+    let tail = await readAt(disk, path, start, bytes - start);
     if (start + tail.length !== bytes || bytes < HEADER_BYTES + TRAILER_BYTES) {
-      throw damaged(path, `${start + tail.length} bytes`, `${bytes} bytes`);
+      throw damaged(path, path, `${start + tail.length} bytes`, `${bytes} bytes`);
     }
     const trailer = tail.subarray(tail.length - TRAILER_BYTES);
-    if (!trailer.subarray(8).equals(MAGIC)) throw damaged(path, trailer.toString('hex', 8), MAGIC.toString('hex'));
+    if (!trailer.subarray(8).equals(MAGIC))
+      throw damaged(path, path, trailer.toString('hex', 8), MAGIC.toString('hex'));
     const footerBytes = trailer.readUInt32LE(0);
     const footerAt = bytes - TRAILER_BYTES - footerBytes;
-    if (footerAt < HEADER_BYTES) throw damaged(path, `a footer of ${footerBytes} bytes`, `a file of ${bytes}`);
-    if (footerAt < start) tail = Buffer.from(await disk.readAt(path, footerAt, bytes - footerAt));
+    if (footerAt < HEADER_BYTES) throw damaged(path, path, `a footer of ${footerBytes} bytes`, `a file of ${bytes}`);
+    if (footerAt < start) tail = await readAt(disk, path, footerAt, bytes - footerAt);
     const from = tail.length - TRAILER_BYTES - footerBytes;
     const footer = tail.subarray(from, from + footerBytes);
     if (crc32(footer) !== trailer.readUInt32LE(4)) {
-      throw damaged(`${path}, footer`, sum(crc32(footer)), sum(trailer.readUInt32LE(4)));
+      throw damaged(path, `${path}, footer`, sum(crc32(footer)), sum(trailer.readUInt32LE(4)));
     }
     await checkHeader(disk, path);
     return new ColumnFile(disk, path, parseFooter(path, footer));
@@ -201,30 +202,31 @@ export class ColumnFile {
    */
   async readBlock(number: number): Promise<Buffer[]> {
     if (this.#byNumber[number] === undefined) return [];
-    return splitSections(`${this.path}, block ${number}`, await this.readRaw(number));
+    return splitSections(this.path, `${this.path}, block ${number}`, await this.readRaw(number));
   }
 
   /** A block that is in the file, unpacked. @throws {Fault} as `readBlock`. */
   async readRaw(number: number): Promise<Buffer> {
     const block = this.#byNumber[number]!;
-    const stored = await this.#disk.readAt(this.path, block.at, block.stored);
+    const stored = await readAt(this.#disk, this.path, block.at, block.stored);
     const where = `${this.path}, block ${number}`;
-    if (crc32(stored) !== block.crc) throw damaged(where, sum(crc32(stored)), sum(block.crc));
-    if (block.zstd) return unpack(where, stored, block.raw);
-    return Buffer.from(stored.buffer, stored.byteOffset, stored.length);
+    if (crc32(stored) !== block.crc) throw damaged(this.path, where, sum(crc32(stored)), sum(block.crc));
+    return block.zstd ? unpack(this.path, where, stored, block.raw) : stored;
   }
 }
 
 async function checkHeader(disk: Disk, path: string): Promise<void> {
-  const header = Buffer.from(await disk.readAt(path, 0, HEADER_BYTES));
+  const header = await readAt(disk, path, 0, HEADER_BYTES);
   if (header.length < HEADER_BYTES || !header.subarray(0, 4).equals(MAGIC)) {
-    throw damaged(path, header.toString('hex', 0, 4), MAGIC.toString('hex'));
+    throw damaged(path, path, header.toString('hex', 0, 4), MAGIC.toString('hex'));
   }
   const version = header.readUInt16LE(4);
   if (version === FORMAT_VERSION) return;
-  throw new Fault('invalid', `${path} has format version ${version}; this program reads version ${FORMAT_VERSION}`, {
+  // A newer program's files are named by manifests of its format, which are refused before any file is looked at.
+  throw new Fault('corrupt', `${path} has format version ${version}; this program reads version ${FORMAT_VERSION}`, {
     got: version,
     expected: FORMAT_VERSION,
+    path,
   });
 }
 
@@ -232,34 +234,47 @@ function parseFooter(path: string, footer: Buffer): Footer {
   try {
     return footerShape.parse(JSON.parse(footer.toString('utf8')));
   } catch (error) {
-    throw new Fault('corrupt', `${path}: the footer cannot be read: ${messageOf(error)}`, { cause: error });
+    throw new Fault('corrupt', `${path}: the footer cannot be read: ${messageOf(error)}`, { cause: error, path });
   }
 }
 
-function unpack(where: string, stored: Uint8Array, rawBytes: number): Buffer {
+function unpack(path: string, where: string, stored: Uint8Array, rawBytes: number): Buffer {
   try {
     const raw = zstdDecompressSync(stored, { maxOutputLength: Math.max(1, rawBytes) });
-    if (raw.length !== rawBytes) throw damaged(where, `${raw.length} bytes`, `${rawBytes} bytes`);
+    if (raw.length !== rawBytes) throw damaged(path, where, `${raw.length} bytes`, `${rawBytes} bytes`);
     return raw;
   } catch (error) {
     if (error instanceof Fault) throw error;
-    throw new Fault('corrupt', `${where}: does not decompress: ${messageOf(error)}`, { cause: error });
+    throw new Fault('corrupt', `${where}: does not decompress: ${messageOf(error)}`, { cause: error, path });
   }
 }
 
-function splitSections(where: string, raw: Buffer): Buffer[] {
+function splitSections(path: string, where: string, raw: Buffer): Buffer[] {
   const sections: Buffer[] = [];
   for (let at = 0; at < raw.length; ) {
     const length = at + 4 <= raw.length ? raw.readUInt32LE(at) : Number.POSITIVE_INFINITY;
-    if (at + 4 + length > raw.length) throw damaged(where, `a section of ${length} bytes at ${at}`, `${raw.length}`);
+    if (at + 4 + length > raw.length)
+      throw damaged(path, where, `a section of ${length} bytes at ${at}`, `${raw.length}`);
     sections.push(raw.subarray(at + 4, at + 4 + length));
     at += 4 + length;
   }
   return sections;
 }
 
-function damaged(where: string, got: string, expected: string): Fault {
-  return new Fault('corrupt', `${where}: found ${got}, expected ${expected}`, { got, expected });
+function damaged(path: string, where: string, got: string, expected: string): Fault {
+  return new Fault('corrupt', `${where}: found ${got}, expected ${expected}`, { got, expected, path });
+}
+
+/** A file that the manifest names and that is not there is as wrong as one with other bytes. */
+async function readAt(disk: Disk, path: string, offset: number, length: number): Promise<Buffer> {
+  try {
+    const bytes = await disk.readAt(path, offset, length);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  } catch (error) {
+    if (isFault(error, 'invalid') && error.details.status === 404)
+      throw damaged(path, path, 'no file', 'one of that name');
+    throw error;
+  }
 }
 
 /** A checksum as people compare it. */

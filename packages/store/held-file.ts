@@ -76,6 +76,7 @@ export class HeldFile<T extends Holdable> {
       throw new Fault('corrupt', `${file.path}, block ${block}: ${got} rows, key.col has ${expected}`, {
         got,
         expected,
+        path: file.path,
       });
     }
     return file.readBlock(block);
@@ -88,7 +89,8 @@ export class HeldFile<T extends Holdable> {
       const { column, kind } = opened.content;
       if (column !== summary.column || kind !== summary.kind) {
         const [got, expected] = [`column ${column}, ${kind}`, `column ${summary.column}, ${summary.kind}`];
-        throw new Fault('corrupt', `${opened.path} holds ${got}; the manifest says ${expected}`, { got, expected });
+        const message = `${opened.path} holds ${got}; the manifest says ${expected}`;
+        throw new Fault('corrupt', message, { got, expected, path: this.path });
       }
       this.#opened = opened;
       return opened;

@@ -53,6 +53,7 @@ export async function readLive(disk: Disk, folder: string, segment: Segment, nam
     if (block === undefined || section === undefined) {
       throw new Fault('corrupt', `${file.path}, block ${number}: the segment has ${segment.blocks.length}`, {
         got: number,
+        path: file.path,
       });
     }
     const chunk = decodeBlock(section, block.rowCount, 'u8');
@@ -66,5 +67,5 @@ export async function readLive(disk: Disk, folder: string, segment: Segment, nam
   }
   if (dead === named.dead) return new LiveBits(bits, segment.summary.rows, dead);
   const message = `${file.path}: ${dead} rows are not live, the manifest says ${named.dead}`;
-  throw new Fault('corrupt', message, { got: dead, expected: named.dead });
+  throw new Fault('corrupt', message, { got: dead, expected: named.dead, path: file.path });
 }

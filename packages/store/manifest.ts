@@ -50,6 +50,8 @@ const manifestShape = z.object({
   /** Number of the next segment's folder. */
   nextSegment: z.number().int().positive(),
   table: tableShape.nullable(),
+  /** The keyspace's version that the table is of; left out where nobody said. */
+  schema: z.number().int().optional(),
   /** Origin site → the last position whose rows are in the segments. */
   positions: z.record(z.string(), z.object({ epoch: z.number().int(), seq: z.number().int() })),
   segments: z.array(segmentShape),

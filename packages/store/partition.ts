@@ -39,6 +39,7 @@ export class Partition {
   readonly #durable: SegmentSet;
   readonly #options: Required<StoreOptions>;
   #table: Table | null;
+  #schemaVersion: number | undefined;
   readonly #positions: Map<string, Position>;
   readonly #memtables: Memtables;
   readonly #unflushed = new Unflushed();
@@ -63,6 +64,7 @@ export class Partition {
     this.#durable = durable;
     this.#options = options;
     this.#table = durable.manifest.table;
+    this.#schemaVersion = durable.manifest.schema;
     this.#positions = new Map(Object.entries(durable.manifest.positions));
     this.#memtables = new Memtables(options.memtableBytesMax);
     this.#reads = new PointReads(durable, this.#memtables);
@@ -77,13 +79,25 @@ export class Partition {
     return this.#durable.openNotes;
   }
 
+  /** The keyspace's version that the table is of; 0 when nobody said. */
+  get schemaVersion(): number {
+    return this.#schemaVersion ?? 0;
+  }
+
   /** The newest schema it was given; kept in the manifest. */
   get table(): Table | null {
     return this.#table;
   }
 
-  /** A SCHEMA record: new columns, int → long, renames, drops. Never a change of the key or a narrowing. */
-  setTable(table: Table): void {
+  /**
+   * A SCHEMA record: new columns, int → long, renames, drops. Never a change of the key or a narrowing.
+   * @param version the keyspace's; one that is older than the manifest's changes nothing, as rows of the newer are there
+   */
+  setTable(table: Table, version?: number): void {
+    if (version !== undefined) {
+      if (version < this.schemaVersion) return;
+      this.#schemaVersion = version;
+    }
     this.#table = table;
     // Its vectors may be of a kind that is too narrow now.
     this.#memtables.freeze();
@@ -275,6 +289,7 @@ export class Partition {
 
   async #flushFrozen(): Promise<void> {
     const table = this.#table;
+    const schema = this.#schemaVersion;
     const positions = Object.fromEntries(this.#positions);
     const { manifest } = this.#durable;
     const isNothing = this.#memtables.frozen.length === 0;
@@ -282,7 +297,7 @@ export class Partition {
     await this.#memtables.flush(async (memtables) => {
       const isSettled = table === null || memtables.length === 0;
       const segments = isSettled ? this.#durable.segments : await this.#resolve(table, memtables);
-      await this.#durable.commit({ table, positions, segments });
+      await this.#durable.commit({ table, schema, positions, segments });
     });
   }
 

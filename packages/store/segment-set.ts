@@ -26,6 +26,8 @@ import { type SegmentPlan, writeSegment } from './segment-writer.ts';
 /** What a new manifest is to say. */
 export type NextManifest = {
   readonly table: Table | null;
+  /** The keyspace's version that the table is of; left out, the one before. */
+  readonly schema?: number | undefined;
   readonly positions: Record<string, Position>;
   readonly segments: readonly LiveSegment[];
   /** Where deletions up to a horizon were left out of the segments; null: where they were not left out before. */
@@ -140,13 +142,15 @@ export class SegmentSet {
   async commit(next: NextManifest): Promise<void> {
     const generation = ++this.#generation;
     const { table, positions } = next;
+    const schema = next.schema ?? this.#manifest.schema;
     const purged = laterHorizon(this.purged, next.purged ?? null);
     const head = { format: FORMAT_VERSION, generation, nextSegment: this.#nextSegment, table, positions };
     let manifest: Manifest;
     try {
       const segments: SegmentEntry[] = [];
       for (const entry of next.segments) segments.push(await this.#entryOf(entry, generation));
-      manifest = { ...head, segments, ...(purged === null ? {} : { purged }) };
+      const rest = { ...(schema === undefined ? {} : { schema }), ...(purged === null ? {} : { purged }) };
+      manifest = { ...head, segments, ...rest };
       await writeManifest(this.#disk, this.#folder, manifest);
     } catch (error) {
       if (isFault(error, 'unavailable')) await this.#takeBack(generation, next.segments);

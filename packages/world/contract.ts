@@ -55,6 +55,18 @@ export function describeDisk(name: string, open: () => Promise<Disk>): void {
       ]);
     });
 
+    it('renames a folder with all that is in it', async () => {
+      const disk = await open();
+      await disk.makeFolder('x/y/z');
+      await write(disk, 'x/y/z/a', 'deep');
+      expect(text(await disk.readAt('x/y/z/a', 0, 4))).toBe('deep');
+      await disk.rename('x/y', 'x/w');
+      await disk.syncFolder('x');
+      expect(await disk.list('x')).toEqual(['w']);
+      expect(text(await disk.readAt('x/w/z/a', 0, 4))).toBe('deep');
+      expect(await disk.exists('x/y/z/a')).toBe(false);
+    });
+
     it('names the file that is not there', async () => {
       const disk = await open();
       for (const ask of [() => disk.read('none'), () => disk.readAt('none', 0, 1)]) {

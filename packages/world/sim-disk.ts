@@ -165,9 +165,11 @@ export class SimDisk implements Disk {
 
   async rename(from: string, to: string): Promise<void> {
     await this.#step('rename', to);
-    const inode = this.#inode(from);
     const source = split(from);
     const target = split(to);
+    const isFolder = this.platter.folders.has(normal(from));
+    const inode = isFolder ? 'folder' : this.#inode(from);
+    if (isFolder) this.#moveFolder(normal(from), normal(to));
     if (source.folder !== target.folder) throw new Error(`rename from ${source.folder} to ${target.folder}`);
     const names = this.#folderOf(to);
     const replaced = names.get(target.name);
@@ -180,8 +182,19 @@ export class SimDisk implements Disk {
         if (replaced === undefined) names.delete(target.name);
         else names.set(target.name, replaced);
         names.set(source.name, inode);
+        if (isFolder) this.#moveFolder(normal(to), normal(from));
       },
     });
+  }
+
+  /** A folder is kept under its whole path, and so is all below it. */
+  #moveFolder(from: string, to: string): void {
+    const { folders } = this.platter;
+    for (const path of [...folders.keys()]) {
+      if (path !== from && !path.startsWith(`${from}/`)) continue;
+      folders.set(to + path.slice(from.length), folders.get(path)!);
+      folders.delete(path);
+    }
   }
 
   async syncFolder(path: string): Promise<void> {

@@ -21,7 +21,7 @@ import { Flusher, type FlushRules } from './flusher.ts';
 import { Holding } from './hold.ts';
 import { KnownCuts } from './known-cuts.ts';
 import { Lag } from './lag.ts';
-import { type OpenStores, openStores } from './open-stores.ts';
+import { type Damage, damageOf, type OpenStores, openStores } from './open-stores.ts';
 import type { Closed } from './origin-fold.ts';
 import { Origins } from './origins.ts';
 import { Readability } from './readability.ts';
@@ -56,6 +56,10 @@ export type Known = {
   readonly asOf?: Tick | null;
   /** Told once when the stores turn out to hold records beyond a cut: it is to be stopped and started again. */
   readonly onBeyond?: () => void;
+  /** Partitions in which stored bytes turned out to be wrong: they are set aside and built again. */
+  readonly damaged?: readonly Damage[];
+  /** Told when a flush or a merge finds such a partition: it is to be stopped and started again. */
+  readonly onDamage?: (damage: Damage) => void;
 };
 
 export class KeyspaceApplier implements AsyncDisposable {
@@ -74,10 +78,17 @@ export class KeyspaceApplier implements AsyncDisposable {
   readonly #parts: KeyspaceApplierParts;
   readonly #places: FlushedPlaces;
   readonly #flusher: Flusher;
+  readonly #onDamage: (damage: Damage) => void;
   readonly #stop = new AbortController();
   readonly #running: Promise<unknown>;
 
-  private constructor(parts: KeyspaceApplierParts, rules: ApplierRules, opened: OpenStores, onBeyond: () => void) {
+  private constructor(
+    parts: KeyspaceApplierParts,
+    rules: ApplierRules,
+    opened: OpenStores,
+    { onBeyond, onDamage }: Required<Pick<Known, 'onBeyond' | 'onDamage'>>,
+  ) {
+    this.#onDamage = onDamage;
     const { clock, logger } = parts;
     const { stores, checkpoint, successions, floor } = opened;
     const { name } = stores.keyspace;
@@ -117,6 +128,7 @@ export class KeyspaceApplier implements AsyncDisposable {
         stores,
         before: (partition) => this.#places.flushing(this.origins.places(partition)),
         checkpoint: () => this.#checkpoint(),
+        onDamage: (error) => this.noteDamage(error),
       },
       rules,
     );
@@ -131,9 +143,10 @@ export class KeyspaceApplier implements AsyncDisposable {
     parts: KeyspaceApplierParts,
     given: Keyspace,
     rules: ApplierRules,
-    { cuts = [], asOf = null, onBeyond = () => {} }: Known = {},
+    { cuts = [], asOf = null, onBeyond = () => {}, damaged = [], onDamage = () => {} }: Known = {},
   ): Promise<KeyspaceApplier> {
-    return new KeyspaceApplier(parts, rules, await openStores(parts, given, cuts, asOf), onBeyond);
+    const opened = await openStores(parts, given, cuts, asOf, damaged);
+    return new KeyspaceApplier(parts, rules, opened, { onBeyond, onDamage });
   }
 
   #onApplied(origin: string, partition: number): void {
@@ -188,6 +201,8 @@ export class KeyspaceApplier implements AsyncDisposable {
       await this.#parts.clock.sleep(TICK_MS, signal);
       this.origins.tick();
       await this.readability.tick();
+      const { damage } = this.stores;
+      if (damage !== null) this.#onDamage(damage);
     }
   }
 
@@ -201,6 +216,13 @@ export class KeyspaceApplier implements AsyncDisposable {
     return this.#flusher.flushAll();
   }
 
+  /** Told of anything thrown while column files were used. @returns true when some are wrong, and will be built again */
+  noteDamage(error: unknown): boolean {
+    const damage = damageOf(error);
+    if (damage !== null) this.#onDamage(damage);
+    return damage !== null;
+  }
+
   /** Stops reading, flushes what it can, and closes the stores. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
@@ -208,7 +230,7 @@ export class KeyspaceApplier implements AsyncDisposable {
     try {
       await this.#flusher.flushAll();
     } catch (error) {
-      if (!isFault(error, 'unavailable')) this.#parts.onFatal(error);
+      if (!isFault(error, 'unavailable') && damageOf(error) === null) this.#parts.onFatal(error);
     }
     await this.stores.close();
   }

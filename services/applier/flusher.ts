@@ -28,6 +28,8 @@ export type FlusherParts = {
   readonly before: (partition: number) => () => void;
   /** Writes down what was flushed. */
   readonly checkpoint: () => Promise<void>;
+  /** Told of an error; true when it says which column files are wrong, and they will be built again. */
+  readonly onDamage: (error: unknown) => boolean;
   readonly onFatal: (error: unknown) => void;
 };
 
@@ -84,6 +86,7 @@ export class Flusher {
         await this.#exclusively(() => this.#flushDue());
         this.#setFull(null);
       } catch (error) {
+        if (this.#parts.onDamage(error)) return;
         if (!isFault(error, 'unavailable')) return this.#parts.onFatal(error);
         this.#setFull(messageOf(error));
       }

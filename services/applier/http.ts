@@ -5,6 +5,7 @@ import { keyParts, segmentsOfRow } from '@tidemark/schema/key-path';
 import { formatPosition } from '@tidemark/schema/position';
 import { formatStamp } from '@tidemark/schema/stamp';
 import { tableNamed } from '@tidemark/schema/table';
+import { Fault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { KeyspaceApplier } from './applier.ts';
@@ -45,10 +46,11 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
   };
 
   app.get('/v1/:keyspace/:table/rows/*', async (request: ReadRequest, reply) => {
-    const { store } = await opened(request, reply, closedSignal(reply));
+    const { applier, store } = await opened(request, reply, closedSignal(reply));
     const segments = keyParts(segmentsOfRow(request.raw.url ?? ''));
-    if (segments.length < store.table.key.length) return readRange(store, segments, request.query);
-    const row = await readRow(store, segments);
+    if (segments.length < store.table.key.length)
+      return unlessDamaged(applier, () => readRange(store, segments, request.query));
+    const row = await unlessDamaged(applier, () => readRow(store, segments));
     void reply.header('Tidemark-Stamp', formatStamp(row.stamp));
     return rowToJson(store.table, row);
   });
@@ -59,7 +61,9 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
     const { current } = applier.asOf;
     const asOf = current === null ? null : formatTick(current);
     const { accept } = request.headers;
-    const { type, stream } = await scanTable(store, request.body ?? {}, { ...parts, asOf, accept, signal });
+    const noteDamage = (error: unknown): boolean => applier.noteDamage(error);
+    const scanParts = { ...parts, asOf, accept, signal, noteDamage };
+    const { type, stream } = await unlessDamaged(applier, () => scanTable(store, request.body ?? {}, scanParts));
     return reply.type(type).send(stream);
   });
 
@@ -68,11 +72,13 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
     const { keyspace } = request.params;
     const { horizon } = request.query;
     const asked = horizon === undefined ? null : parseTick(horizon);
-    return digestKeyspace(parts.site, parts.applierOf(keyspace), parts.replays.tables(keyspace), asked);
+    const applier = parts.applierOf(keyspace);
+    return unlessDamaged(applier, () => digestKeyspace(parts.site, applier, parts.replays.tables(keyspace), asked));
   });
   const held = new HeldDigests(parts.site, parts.clock);
   app.post<{ Params: { keyspace: string } }>('/v1/internal/digest/:keyspace', (request, reply) => {
-    return held.answer(parts.anyApplierOf(request.params.keyspace), request.body, closedSignal(reply));
+    const applier = parts.anyApplierOf(request.params.keyspace);
+    return unlessDamaged(applier, () => held.answer(applier, request.body, closedSignal(reply)));
   });
   app.get<{ Params: { keyspace: string } }>('/v1/internal/positions/:keyspace', async (request) => {
     const applier = parts.anyApplierOf(request.params.keyspace);
@@ -90,6 +96,20 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
       lagMs: applier.lag.quantiles(),
     };
   });
+}
+
+/**
+ * What a read gives. One that meets wrong bytes in column files has them built again.
+ * @throws {Fault} `unavailable`: it did; names the file and both sums.
+ */
+async function unlessDamaged<T>(applier: KeyspaceApplier, read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!applier.noteDamage(error)) throw error;
+    const message = `${messageOf(error)}; it is built again from the logs, read it at another site`;
+    throw new Fault('unavailable', message, { retryAfterMs: 1_000, cause: error });
+  }
 }
 
 /** @throws {Fault} `invalid` 404: neither a table nor a scratch table. */

@@ -69,9 +69,12 @@ export class PartitionMaker {
   #ms = 1_700_000_000_000;
   /** What each record says of commits. */
   committed = -1;
+  /** What each MUTATE says of the tables. */
+  schemaVersion: number;
 
   constructor(keyspace: Keyspace, origin: string, partition: number) {
     this.#keyspace = keyspace;
+    this.schemaVersion = keyspace.version;
     this.origin = origin;
     this.partition = partition;
   }
@@ -126,7 +129,7 @@ export class PartitionMaker {
     for (const row of rows) addJsonRow(target, row, batch);
     batch.seal();
     const all = Uint32Array.from(rows.keys());
-    const head = { table: target.id, schemaVersion: this.#keyspace.version, requestId: '', source: null };
+    const head = { table: target.id, schemaVersion: this.schemaVersion, requestId: '', source: null };
     return this.record(encodeMutate(head, batch, all, 0, rows.length));
   }
 

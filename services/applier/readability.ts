@@ -40,6 +40,8 @@ export class Readability {
     const { stores, origins, cuts, asOf } = this.#parts;
     const { name } = stores.keyspace;
     if (this.#isBeyond) return `keyspace ${name} holds records beyond a cut here and is being built again`;
+    const { schemaMissing } = stores;
+    if (schemaMissing !== null) return `keyspace ${name} is read again here: ${schemaMissing}`;
     if (this.#floor === null) return null;
     const cutOf = (origin: string, partition: number, epoch: number): number | null =>
       cuts.cutOf(origin, partition, epoch);

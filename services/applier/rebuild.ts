@@ -14,9 +14,9 @@
 import { comparePositions, formatPosition, type Position } from '@tidemark/schema/position';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Disk } from '@tidemark/world/disk';
-import { asWritten, readState, writeState } from '@tidemark/world/state-file';
+import { asWritten, readState, setAside, writeState } from '@tidemark/world/state-file';
 import { compareTicks, type Tick } from './as-of.ts';
-import { writeCheckpoint } from './checkpoint.ts';
+import { type FlushedPlace, writeCheckpoint } from './checkpoint.ts';
 import type { Stores } from './stores.ts';
 import type { Cut, Succession } from './succession.ts';
 
@@ -38,7 +38,13 @@ export function readNote(disk: Disk, keyspace: string): Promise<RebuildNote | nu
   return readState(disk, pathOf(keyspace), asWritten<RebuildNote>());
 }
 
-async function writeNote(disk: Disk, keyspace: string, note: RebuildNote): Promise<void> {
+/** A damaged note is kept under another name. */
+export function setNoteAside(disk: Disk, keyspace: string): Promise<void> {
+  return setAside(disk, pathOf(keyspace));
+}
+
+/** Written before anything is taken away on the strength of it. */
+export async function writeNote(disk: Disk, keyspace: string, note: RebuildNote): Promise<void> {
   await disk.makeFolder(FOLDER);
   // Files are removed on the strength of it, so that the folders it is in must outlive a power loss too.
   for (const folder of ['.', 'checkpoints']) await disk.syncFolder(folder);
@@ -79,6 +85,31 @@ export function beyondCut(stores: Stores, successions: readonly Succession[]): s
     }
   }
   return null;
+}
+
+/** How far a checkpoint says that flushes went: column files that hold less have been lost or set aside. */
+export function floorOfPlaces(partitions: number, places: readonly FlushedPlace[]): Floor {
+  const positions = Array.from({ length: partitions }, (): Record<string, Position> => ({}));
+  for (const { prefix, tables } of places) {
+    const { partition, origin, epoch, seq } = prefix;
+    if (tables.length > 0 && seq >= 0 && partition < partitions) positions[partition]![origin] = { epoch, seq };
+  }
+  return { positions, asOf: null };
+}
+
+/** The further of the two in each place. */
+export function higherFloor(a: Floor | null, b: Floor | null): Floor | null {
+  if (a === null || b === null) return a ?? b;
+  const positions = Array.from({ length: Math.max(a.positions.length, b.positions.length) }, (_, partition) => {
+    const both: Record<string, Position> = { ...a.positions[partition] };
+    for (const [origin, at] of Object.entries(b.positions[partition] ?? {})) {
+      const other = both[origin];
+      if (other === undefined || comparePositions(at, other) > 0) both[origin] = at;
+    }
+    return both;
+  });
+  const isLater = b.asOf !== null && (a.asOf === null || compareTicks(b.asOf, a.asOf) > 0);
+  return { positions, asOf: isLater ? b.asOf : a.asOf };
 }
 
 /** How far the stores are, as far as it counts. */

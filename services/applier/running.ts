@@ -7,6 +7,7 @@ import type { Keyspace } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
 import { type ApplierRules, KeyspaceApplier, type KeyspaceApplierParts } from './applier.ts';
 import type { Tick } from './as-of.ts';
+import type { Damage } from './open-stores.ts';
 import type { Replays } from './replays.ts';
 import type { Cut } from './succession.ts';
 
@@ -52,14 +53,20 @@ export class RunningKeyspace implements AsyncDisposable {
 
   /** Throws as `KeyspaceApplier.start`. */
   start(): Promise<void> {
-    return this.#inTurn(() => this.#start([], null));
+    return this.#inTurn(() => this.#start([], null, []));
   }
 
-  async #start(cuts: readonly (readonly Cut[])[], asOf: Tick | null): Promise<void> {
+  async #start(cuts: readonly (readonly Cut[])[], asOf: Tick | null, damaged: readonly Damage[]): Promise<void> {
     const told = this.#parts.cuts();
     const { partitions } = this.#keyspace;
     const both = Array.from({ length: partitions }, (_, p) => [...(cuts[p] ?? []), ...(told[p] ?? [])]);
-    const known = { cuts: both, asOf, onBeyond: () => this.#startAgain() };
+    const known = {
+      cuts: both,
+      asOf,
+      damaged,
+      onBeyond: () => this.#startAgain(null),
+      onDamage: (damage: Damage) => this.#startAgain(damage),
+    };
     const applier = await KeyspaceApplier.start(this.#parts, this.#keyspace, this.#rules, known);
     await this.#parts.replays.open(applier);
     this.#applier = applier;
@@ -69,14 +76,17 @@ export class RunningKeyspace implements AsyncDisposable {
     });
   }
 
-  #startAgain(): void {
+  /** @param damage what is set aside before; null for nothing */
+  #startAgain(damage: Damage | null): void {
+    const told = this.#applier;
     const again = async (): Promise<void> => {
       const before = this.#applier;
-      if (before === null || this.#isStopping) return;
+      // Many readers may meet the same damage before the first of them has it mended.
+      if (before === null || (told !== null && before !== told) || this.#isStopping) return;
       this.#applier = null;
       await this.#parts.replays.close(this.#keyspace.name);
       await before[Symbol.asyncDispose]();
-      await this.#start(before.cuts.all, before.readability.asOf);
+      await this.#start(before.cuts.all, before.readability.asOf, damage === null ? [] : [damage]);
     };
     this.#inTurn(again).catch((error: unknown) => this.#parts.onFatal(error));
   }

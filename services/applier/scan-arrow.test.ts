@@ -25,7 +25,13 @@ async function answers(body: object): Promise<{ readonly lines: object[]; readon
   for (const value of [maker.genesis(), maker.start(1), maker.rows(ROWS)]) await site.log.append(LOG, 0, [{ value }]);
   await using applier = await site.start(KEYSPACE);
   await reaches(applier, '1:1', 0);
-  const parts = { clock: new SystemClock(), logger: SILENT, asOf: null, signal: new AbortController().signal };
+  const parts = {
+    clock: new SystemClock(),
+    logger: SILENT,
+    asOf: null,
+    signal: new AbortController().signal,
+    noteDamage: () => false,
+  };
   const store = applier.stores.tableStore(1)!;
   const plain = await scanTable(store, body, parts);
   expect(plain.type).toBe('application/x-ndjson');

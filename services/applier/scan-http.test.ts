@@ -35,7 +35,13 @@ describe('scan as a stream', () => {
       for (let turn = 0; turn < 100; turn++) await setImmediate();
     };
     const closed = new AbortController();
-    const parts = { clock: new SystemClock(), logger: SILENT, asOf: null, signal: closed.signal };
+    const parts = {
+      clock: new SystemClock(),
+      logger: SILENT,
+      asOf: null,
+      signal: closed.signal,
+      noteDamage: () => false,
+    };
     const { stream } = await scanTable(applier.stores.tableStore(1)!, {}, parts);
     await settle();
     expect(read.size).toBe(1);

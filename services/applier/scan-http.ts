@@ -23,6 +23,8 @@ export type ScanParts = {
   readonly accept?: string | undefined;
   /** Aborts when nobody listens any more. */
   readonly signal: AbortSignal;
+  /** Told of what breaks a scan off: column files may have to be built again. */
+  readonly noteDamage: (error: unknown) => boolean;
 };
 
 /** Of the 18 digits that a decimal has at most. */
@@ -78,7 +80,7 @@ async function* batchesOf(
   scan: Scan,
   blocks: AsyncGenerator<ResultRow[]>,
   first: IteratorResult<ResultRow[]>,
-  { logger, signal }: ScanParts,
+  { logger, signal, noteDamage }: ScanParts,
 ): AsyncGenerator<Uint8Array> {
   try {
     const writer = new ArrowWriter(scan.columns);
@@ -86,6 +88,7 @@ async function* batchesOf(
     for (let block = first; block.done !== true; block = await blocks.next()) yield writer.batch(block.value);
     yield ARROW_END;
   } catch (error) {
+    noteDamage(error);
     if (signal.aborted) return;
     logger.error({ err: error }, `scan broke off: ${messageOf(error)}`);
     throw error;
@@ -99,13 +102,14 @@ async function* linesOf(
   blocks: AsyncGenerator<ResultRow[]>,
   first: IteratorResult<ResultRow[]>,
   elapsedMs: () => number,
-  { logger, asOf, signal }: ScanParts,
+  { logger, asOf, signal, noteDamage }: ScanParts,
 ): AsyncGenerator<string> {
   try {
     for (let block = first; block.done !== true; block = await blocks.next()) yield textOf(scan, block.value);
     const { rows, scanned, cursor } = scan.end!;
     yield `${JSON.stringify({ $end: { rows, scanned, ms: elapsedMs(), asOf, cursor } })}\n`;
   } catch (error) {
+    noteDamage(error);
     if (signal.aborted) return;
     logger.error({ err: error }, `scan broke off: ${messageOf(error)}`);
     yield `${JSON.stringify({ $error: problemOf(error) })}\n`;

@@ -34,7 +34,8 @@ export class Scratch implements AsyncDisposable {
   }
 
   async #open(table: Table): Promise<TableStore> {
-    const store = await openTable(this.#disk, null, this.#folder(table.name), table, this.#stores.keyspace.partitions);
+    const { partitions } = this.#stores.keyspace;
+    const store = await openTable(this.#disk, null, this.#folder(table.name), table, { partitions });
     this.#tables.set(table.name, store);
     return store;
   }

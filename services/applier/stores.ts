@@ -9,10 +9,13 @@ import { compareHorizons, type Horizon, laterHorizon } from '@tidemark/store/hor
 import type { Merger } from '@tidemark/store/merger';
 import { Partition } from '@tidemark/store/partition';
 import type { Disk } from '@tidemark/world/disk';
-import { Fault, messageOf } from '@tidemark/world/fault';
+import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 
 /** A table and its partitions, by number. */
 export type TableStore = { readonly table: Table; readonly partitions: readonly Partition[] };
+
+/** Told of a partition's folder in which stored bytes are wrong, before it is opened once more: it is to be moved away. */
+export type OnDamage = (folder: string, reason: string) => Promise<void>;
 
 /**
  * Opens, or makes, the partitions of one table in a folder. `merger` merges their segments; null: this thread does.
@@ -23,12 +26,19 @@ export async function openTable(
   merger: Merger | null,
   folder: string,
   table: Table,
-  count: number,
+  { partitions: count, version }: { readonly partitions: number; readonly version?: number },
+  onDamage: OnDamage | null = null,
 ): Promise<TableStore> {
   const partitions: Partition[] = [];
   for (let partition = 0; partition < count; partition++) {
-    const store = await Partition.open(disk, `${folder}/${partition}`, { merger });
-    if (JSON.stringify(store.table) !== JSON.stringify(table)) store.setTable(table);
+    const path = `${folder}/${partition}`;
+    const open = (): Promise<Partition> => Partition.open(disk, path, { merger });
+    const store = await open().catch(async (error: unknown) => {
+      if (onDamage === null || !isFault(error, 'corrupt')) throw error;
+      await onDamage(path, error.message);
+      return open();
+    });
+    if (JSON.stringify(store.table) !== JSON.stringify(table)) store.setTable(table, version);
     partitions.push(store);
   }
   return { table, partitions };
@@ -40,31 +50,45 @@ const ADVANCES_MAX = 4_096;
 export class Stores {
   readonly #disk: Disk;
   readonly #merger: Merger | null;
+  readonly #onDamage: OnDamage | null;
   #keyspace: Keyspace;
   readonly #tables = new Map<number, TableStore>();
   #horizon: Horizon | null = null;
+  /** The newest version that column files were written under. */
+  #versionBefore = 0;
   /** Decoding and applying are one synchronous step, so that all readers share one batch. */
   readonly #batch = new RowBatch();
   /** By partition: whether rows were applied, and how many records without rows, since `unchanged`. */
   readonly #changed: { rows: boolean; advances: number }[];
 
-  private constructor(disk: Disk, keyspace: Keyspace, merger: Merger | null) {
+  private constructor(disk: Disk, keyspace: Keyspace, merger: Merger | null, onDamage: OnDamage | null) {
+    this.#onDamage = onDamage;
     this.#disk = disk;
     this.#merger = merger;
     this.#keyspace = keyspace;
     this.#changed = Array.from({ length: keyspace.partitions }, () => ({ rows: false, advances: 0 }));
   }
 
-  /** @throws {Fault} `corrupt`: stored bytes are wrong. `unavailable`: disk full. */
-  static async open(disk: Disk, keyspace: Keyspace, merger: Merger | null): Promise<Stores> {
-    const stores = new Stores(disk, keyspace, merger);
+  /** @throws {Fault} `corrupt`: stored bytes are wrong, and nobody is told. `unavailable`: disk full. */
+  static async open(
+    disk: Disk,
+    keyspace: Keyspace,
+    merger: Merger | null,
+    onDamage: OnDamage | null = null,
+  ): Promise<Stores> {
+    const stores = new Stores(disk, keyspace, merger, onDamage);
     for (const table of keyspace.tables) await stores.#open(table);
+    for (const { partitions } of stores.#tables.values()) {
+      for (const store of partitions) stores.#versionBefore = Math.max(stores.#versionBefore, store.schemaVersion);
+    }
     return stores;
   }
 
   async #open(table: Table): Promise<void> {
-    const { name, partitions } = this.#keyspace;
-    this.#tables.set(table.id, await openTable(this.#disk, this.#merger, `${name}/${table.name}`, table, partitions));
+    const { name } = this.#keyspace;
+    const folder = `${name}/${table.name}`;
+    const store = await openTable(this.#disk, this.#merger, folder, table, this.#keyspace, this.#onDamage);
+    this.#tables.set(table.id, store);
   }
 
   /** A table that came later has seen, without rows, whatever the other tables have seen. */
@@ -94,6 +118,14 @@ export class Stores {
     return this.#tables.get(id);
   }
 
+  /** Why the tables are not those that the column files were written under, until the log told of them again; else null. */
+  get schemaMissing(): string | null {
+    const { version } = this.#keyspace;
+    return version >= this.#versionBefore
+      ? null
+      : `its tables are as of version ${version}, they were at version ${this.#versionBefore}`;
+  }
+
   /** Takes over a newer version of the keyspace; an older or equal one changes nothing. */
   async evolve(keyspace: Keyspace): Promise<void> {
     if (keyspace.version <= this.#keyspace.version) return;
@@ -101,7 +133,7 @@ export class Stores {
       const existing = this.#tables.get(table.id);
       if (existing === undefined) await this.#openLater(table);
       else {
-        for (const partition of existing.partitions) partition.setTable(table);
+        for (const partition of existing.partitions) partition.setTable(table, keyspace.version);
         this.#tables.set(table.id, { ...existing, table });
       }
     }
@@ -121,7 +153,8 @@ export class Stores {
     const store = this.#tables.get(table.id)!.partitions[partition]!;
     const isNew = comparePositions(store.position(origin), at) < 0;
     if (isNew) {
-      decode(envelope, body, table, this.#batch);
+      // A checkpoint may know older tables than the column files.
+      decode(envelope, body, store.table ?? table, this.#batch);
       store.apply(this.#batch, stampOf(this.#keyspace, envelope), origin, at);
       this.#changed[partition]!.rows = true;
     }
@@ -211,6 +244,14 @@ export class Stores {
   /** A flush of the partition begins (false), or failed (true). */
   setChanged(partition: number, changed: boolean): void {
     this.#changed[partition] = { rows: changed, advances: 0 };
+  }
+
+  /** The folder of the first partition in which a flush or a merge found wrong bytes, and what; null when none did. */
+  get damage(): { readonly folder: string; readonly reason: string } | null {
+    for (const { partitions } of this.#tables.values()) {
+      for (const { path, damage } of partitions) if (damage.length > 0) return { folder: path, reason: damage[0]! };
+    }
+    return null;
   }
 
   /** Bytes of memory the memtables of that number hold. */
