@@ -152,9 +152,9 @@ function balanceOf({ kept, lost }: Decision): string | null {
     kept === null ? null : `${amountOf(kept)} of the epoch that ended were kept`,
     lost === null
       ? 'how much was lost is not known'
-      : lost.records === 0
+      : lost.records === 0 && !lost.rows
         ? 'nothing acked was lost'
-        : `${amountOf(lost)} were lost`,
+        : `${amountOf(lost)} at most were lost`,
   ];
   return parts.filter((part) => part !== null).join(', and ');
 }

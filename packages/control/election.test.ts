@@ -119,7 +119,10 @@ describe('closureOf', () => {
 
   it('goes on with a loss only when an operator said so', () => {
     const value = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 0 });
-    const allowed = { ...value, election: { ...election, loss: { rowsMax: 5, mode: 'received' as const } } };
+    const allowed = {
+      ...value,
+      election: { ...election, loss: { rowsMax: 5, mode: 'received' as const, heard: null } },
+    };
     expect(closureOf(value, [reportOf('tokyo', [0])]).kind).toBe('wait');
     expect(closureOf(allowed, [reportOf('tokyo', [0])]).kind).toBe('lossy');
     expect(closureOf(allowed, [reportOf('paris', [0])]).kind).toBe('lossless');

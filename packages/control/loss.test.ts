@@ -1,38 +1,64 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { estimateLoss, lossySeqs } from './loss.ts';
+import { chosenLoss, farthest, isWhole, type LossChoices, lossOf, type Mark, markOf } from './loss.ts';
 
-const cuts = (...seqs: number[]) => seqs.map((seq) => ({ seq, chain: seq < 0 ? '' : `1.${seq}` }));
+const mark = (heads: number[], rows: number[]): Mark => ({ heads, rows });
+const choices = (received: number, consistent: number | null): LossChoices => ({
+  received: { records: 1, rows: received },
+  consistent: consistent === null ? null : { records: 2, rows: consistent },
+});
 
-describe('lossySeqs', () => {
-  it('keeps all that was received, or goes back to the newest barrier received whole', () => {
-    const barriers = [
-      { seq: 1, heads: [0, 2] },
-      { seq: 4, heads: [3, 3] },
-      { seq: 6, heads: [5, 9] },
-    ];
-    expect(lossySeqs('received', cuts(7, 5), barriers)).toEqual([7, 5]);
-    expect(lossySeqs('consistent', cuts(7, 5), barriers)).toEqual([4, 3]);
-    expect(lossySeqs('consistent', cuts(3, 2), barriers)).toEqual([1, 2]);
-    expect(lossySeqs('consistent', cuts(0, 5), barriers)).toEqual([-1, -1]);
+describe('what a cut loses', () => {
+  it('is what is known to have been written and is not kept, in each partition by itself, and what may be unheard', () => {
+    expect(lossOf(mark([6, 4], [60, 40]), mark([9, 4], [75, 40]), 150)).toEqual({ records: 3, rows: 165 });
+    // What one partition has beyond what was heard makes up for nothing in another.
+    expect(lossOf(mark([20, 0], [200, 0]), mark([9, 4], [75, 40]), 0)).toEqual({ records: 4, rows: 40 });
+    expect(lossOf(mark([-1, -1], [0, 0]), mark([0, 2], [0, 7]), 0)).toEqual({ records: 4, rows: 7 });
   });
 
-  it('never cuts beyond what was received', () => {
-    const heads = fc.tuple(fc.integer({ min: -1, max: 5 }), fc.integer({ min: -1, max: 5 }));
-    const barrier = fc.record({ seq: fc.integer({ min: 0, max: 5 }), heads });
-    fc.assert(
-      fc.property(heads, fc.array(barrier, { maxLength: 4 }), (received, barriers) => {
-        const seqs = lossySeqs('consistent', cuts(...received), barriers);
-        for (const [partition, seq] of seqs.entries()) expect(seq).toBeLessThanOrEqual(received[partition]!);
-      }),
-    );
+  it('is counted from the most that anybody knows', () => {
+    expect(farthest([mark([3, 9], [30, 90]), mark([5], [51]), mark([], [])])).toEqual(mark([5, 9], [51, 90]));
+  });
+
+  it('a barrier is whole where everything it speaks of was received, itself included', () => {
+    const cuts = (...seqs: number[]) => seqs.map((seq) => ({ seq, chain: '' }));
+    const barrier = { seq: 4, ...mark([3, 3], [9, 9]) };
+    expect([isWhole(barrier, cuts(4, 3)), isWhole(barrier, cuts(3, 3)), isWhole(barrier, cuts(4, 2))]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(markOf(barrier).heads).toEqual([4, 3]);
   });
 });
 
-describe('estimateLoss', () => {
-  it('counts what is known to be missing, and apart from it what may have been written unheard', () => {
-    const heard = { heads: [9, 4], rowsPerRecord: 2.5, rowsPerSecond: 100, unheardMs: 1_500 };
-    expect(estimateLoss([6, 4], heard)).toEqual({ records: 3, rows: 8, unheardRows: 150 });
-    expect(estimateLoss([9, 7], { ...heard, unheardMs: 0 })).toEqual({ records: 0, rows: 0, unheardRows: 0 });
+describe('which cut is taken', () => {
+  const modeFor = (all: LossChoices, rowsMax: number, mode: 'consistent' | 'received' = 'consistent') =>
+    chosenLoss(all, { rowsMax, mode })?.mode ?? 'refused';
+
+  it('back to one moment where that was accepted, else all that was received, else none', () => {
+    expect([98, 97, 8, 7].map((rowsMax) => modeFor(choices(8, 98), rowsMax))).toEqual([
+      'consistent',
+      'received',
+      'received',
+      'refused',
+    ]);
+    expect([modeFor(choices(8, null), 8), modeFor(choices(8, null), 7), modeFor(choices(0, 0), 0)]).toEqual([
+      'received',
+      'refused',
+      'consistent',
+    ]);
+    expect(modeFor(choices(8, 9), 100, 'received')).toBe('received');
+  });
+
+  it('never loses more than was accepted', () => {
+    const rows = fc.nat(100);
+    fc.assert(
+      fc.property(rows, fc.option(rows), rows, (received, consistent, rowsMax) => {
+        const chosen = chosenLoss(choices(received, consistent), { rowsMax, mode: 'consistent' });
+        if (chosen !== null) expect(chosen.loss.rows).toBeLessThanOrEqual(rowsMax);
+        else expect(received).toBeGreaterThan(rowsMax);
+      }),
+    );
   });
 });

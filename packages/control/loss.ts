@@ -1,59 +1,84 @@
 /**
- * Where a reign ends when an operator accepts a loss, and how large the loss may be (protocol E5, E11). Pure.
+ * Where a reign may end when an operator accepts a loss, and how large the loss is (protocol E5, E11). Pure. What cannot
+ * be known is counted as lost: who is asked to accept a loss is never told less than it may be.
  */
 
 import type { CutAt, LossRule } from './register-value.ts';
 
-/** A BARRIER of the closing reign that was received, in partition 0. */
-export type ReceivedBarrier = {
-  readonly seq: number;
-  /** By partition: what had been written when it was; in partition 0 the record before it. */
-  readonly heads: readonly number[];
+/** A moment of a reign, by partition: the seq that had been written, −1 for none, and the rows up to it. */
+export type Mark = { readonly heads: readonly number[]; readonly rows: readonly number[] };
+
+/** What was last heard of a lost primary from its heartbeats. */
+export type Heard = Mark & {
+  /** Rows that it may have written since, at its fastest, until it was fenced, its lease ran out, or now. */
+  readonly unheardRows: number;
 };
+
+/** A BARRIER of the closing reign that was received, in partition 0; its head there is that of the record before it. */
+export type ReceivedBarrier = Mark & { readonly seq: number };
+
+/** Records that are known to have been written and are not kept, and rows that may be lost, at most. */
+export type Loss = { readonly records: number; readonly rows: number };
+
+/** What each cut would cost. `consistent` is null where no barrier was received whole. */
+export type LossChoices = { readonly received: Loss; readonly consistent: Loss | null };
+
+/** The moment a cut at the barrier keeps. */
+export function markOf({ seq, heads, rows }: ReceivedBarrier): Mark {
+  return { heads: heads.map((head, partition) => (partition === 0 ? seq : head)), rows };
+}
+
+/** Whether everything the barrier speaks of was received, so that no partition holds what another's missing record came before. */
+export function isWhole(barrier: ReceivedBarrier, received: readonly CutAt[]): boolean {
+  return markOf(barrier).heads.every((head, partition) => head <= (received[partition]?.seq ?? -1));
+}
+
+/** By partition the most that is known of all: what one of them lacks another may have seen. */
+export function farthest(marks: readonly Mark[]): Mark {
+  const heads = new Array<number>(Math.max(0, ...marks.map((mark) => mark.heads.length))).fill(-1);
+  const rows = heads.map(() => 0);
+  for (const mark of marks) {
+    for (const [partition, head] of mark.heads.entries()) {
+      heads[partition] = Math.max(heads[partition]!, head);
+      rows[partition] = Math.max(rows[partition]!, mark.rows[partition] ?? 0);
+    }
+  }
+  return { heads, rows };
+}
+
+/** What is lost when a reign that was written up to `written` is cut at `kept`. */
+export function lossOf(kept: Mark, written: Mark, unheardRows: number): Loss {
+  const missing = (all: readonly number[], some: readonly number[], none: number): number =>
+    all.reduce((sum, one, partition) => sum + Math.max(0, one - (some[partition] ?? none)), 0);
+  return {
+    records: missing(written.heads, kept.heads, -1),
+    rows: missing(written.rows, kept.rows, 0) + unheardRows,
+  };
+}
 
 /**
- * The seqs a reign is cut at with a loss. `received`: all that was received. `consistent`: back to the newest barrier
- * of which everything was received, so that no partition holds what another's missing record came before; −1
- * everywhere when there is none. Whoever asks reads the chains at these seqs.
- *
- * @param received by partition, the longest head among the answers
+ * The cut that is taken: back to the newest barrier received whole where that loses no more than was accepted, else all
+ * that was received, which keeps more and is no one moment. Null: each loses more than was accepted.
  */
-export function lossySeqs(
-  mode: LossRule['mode'],
-  received: readonly CutAt[],
-  barriers: readonly ReceivedBarrier[],
-): readonly number[] {
-  const seqs = received.map((cut) => cut.seq);
-  if (mode === 'received') return seqs;
-  const whole = barriers.filter(({ seq, heads }) => seqsOf(seq, heads).every((s, p) => s <= (seqs[p] ?? -1)));
-  const newest = whole.reduce<ReceivedBarrier | null>((a, b) => (a === null || b.seq > a.seq ? b : a), null);
-  return newest === null ? seqs.map(() => -1) : seqsOf(newest.seq, newest.heads);
+export function chosenLoss(
+  { received, consistent }: LossChoices,
+  { rowsMax, mode }: Pick<LossRule, 'rowsMax' | 'mode'>,
+): { readonly mode: LossRule['mode']; readonly loss: Loss } | null {
+  if (mode === 'consistent' && consistent !== null && consistent.rows <= rowsMax) return { mode, loss: consistent };
+  return received.rows <= rowsMax ? { mode: 'received', loss: received } : null;
 }
 
-function seqsOf(seq: number, heads: readonly number[]): readonly number[] {
-  return heads.map((head, partition) => (partition === 0 ? seq : head));
+export const LOSS_RULE = 'what was acked may be lost only up to what an operator accepts';
+
+/** What an operator is told is at stake, in words. */
+export function lossInWords({ received, consistent }: LossChoices): string {
+  const least = `up to ${received.rows} rows may be lost`;
+  if (consistent === null || consistent.rows <= received.rows) return least;
+  return `${least} by keeping all that was received, ${consistent.rows} by going back to the newest moment that was received whole`;
 }
 
-/** What was last heard of the lost primary, from its barriers and heartbeats. */
-export type LastHeard = {
-  /** By partition: the highest seq it was known to have written; −1 for none. */
-  readonly heads: readonly number[];
-  readonly rowsPerRecord: number;
-  /** Its rate when it was last heard. */
-  readonly rowsPerSecond: number;
-  /** How long it may have gone on unheard: until it was fenced, its lease ran out, or now. */
-  readonly unheardMs: number;
-};
-
-/** Records and rows that are known to exist and are not in the cut, and rows that may exist beside them. */
-export type LossEstimate = { readonly records: number; readonly rows: number; readonly unheardRows: number };
-
-/** E5: the loss as estimated before it is accepted; the total to hold against `rowsMax` is `rows + unheardRows`. */
-export function estimateLoss(seqs: readonly number[], heard: LastHeard): LossEstimate {
-  const records = heard.heads.reduce((sum, head, partition) => sum + Math.max(0, head - (seqs[partition] ?? -1)), 0);
-  return {
-    records,
-    rows: Math.ceil(records * heard.rowsPerRecord),
-    unheardRows: Math.ceil((heard.rowsPerSecond * heard.unheardMs) / 1_000),
-  };
+/** The way out of a refusal: the least that has to be accepted. */
+export function lossRemedy(from: string, to: string, { received }: LossChoices): string {
+  const accept = `"tidemark failover --to ${to} --accept-loss ${received.rows}"`;
+  return `bring ${from} back and lose nothing, or accept it: ${accept}`;
 }

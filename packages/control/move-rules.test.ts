@@ -8,6 +8,7 @@ import {
   type MoveSight,
   moveRefusal,
   receivedSeqs,
+  TARGET_BEHIND_MAX,
   TARGET_LAG_MS_MAX,
 } from './move-rules.ts';
 import type { Election, RegisterValue } from './register-value.ts';
@@ -49,15 +50,16 @@ function copiesAt(site: string, seq = 9, trusted = true): SiteCopies {
 }
 
 const HEALTHY: MoveSight = {
-  primary: { answers: true, writes: true },
+  primary: { answers: true, writes: true, clockTrouble: null },
   isLogReachable: true,
   copies: DATA.map((site) => copiesAt(site)),
   targetLagMs: 40,
-  estimate: { records: 0, rows: 0, unheardRows: 0 },
+  targetBehind: 0,
+  loss: null,
 };
 const GONE: MoveSight = {
   ...HEALTHY,
-  primary: { answers: false, writes: false },
+  primary: { answers: false, writes: false, clockTrouble: null },
   isLogReachable: false,
   copies: ['quito', 'tokyo'].map((site) => copiesAt(site)),
 };
@@ -89,18 +91,29 @@ describe('move rules', () => {
   });
 
   it('a target may be so far behind and no further, and one of which nobody knows is too far', () => {
-    const at = (targetLagMs: number | null) => code(VALUE, switchover, { ...HEALTHY, targetLagMs });
+    const at = (targetLagMs: number | null, targetBehind: number | null = null) =>
+      code(VALUE, switchover, { ...HEALTHY, targetLagMs, targetBehind });
     expect([at(TARGET_LAG_MS_MAX), at(TARGET_LAG_MS_MAX + 1), at(null)]).toEqual(['goes on', 'lagging', 'lagging']);
+    // With a clock that is wrong nobody knows the lag, and the records say how near it is.
+    expect([at(null, TARGET_BEHIND_MAX), at(null, TARGET_BEHIND_MAX + 1)]).toEqual(['goes on', 'lagging']);
   });
 
-  it('a primary whose process answers and whose log is silent may be left', () => {
-    expect(code(VALUE, failover, { ...HEALTHY, primary: { answers: true, writes: false } })).toBe('goes on');
+  it('a primary whose process answers and whose log is silent, or that may not stamp, may be left either way', () => {
+    const primary = { answers: true, writes: false, clockTrouble: 'its clock is 60 s behind' };
+    const sight = { ...HEALTHY, primary, targetLagMs: null };
+    expect([code(VALUE, failover, sight), code(VALUE, switchover, sight)]).toEqual(['goes on', 'goes on']);
+  });
+
+  it('sends nobody in a circle: a move that is refused for another one names that only where it is granted', () => {
+    const far = { ...HEALTHY, targetLagMs: null, targetBehind: null };
+    expect(moveRefusal(VALUE, failover, HEALTHY)!.remedy).toMatch(/switchover --to tokyo/);
+    expect(moveRefusal(VALUE, failover, far)!.remedy).toBe(moveRefusal(VALUE, switchover, far)!.remedy);
   });
 
   it('an open election is waited for, but one that may lose nothing gives way to a failover that accepts a loss', () => {
     const open = (loss: Election['loss'], acceptLoss: number | null) =>
       code({ ...VALUE, election: { ...ELECTION, loss } }, { ...failover, acceptLoss }, GONE);
-    const lossy = { rowsMax: 9, mode: 'consistent' } as const;
+    const lossy = { rowsMax: 9, mode: 'consistent', heard: null } as const;
     expect([open(null, null), open(lossy, 9), open(null, 9)]).toEqual(['election-open', 'election-open', 'goes on']);
   });
 
@@ -114,14 +127,15 @@ describe('move rules', () => {
     expect([closes(true), closes(false)]).toEqual([true, false]);
   });
 
-  it('what may be lost is refused unless at least so much was accepted; what cannot be estimated always', () => {
+  it('what may be lost is refused unless at least so much was accepted; what was not counted always', () => {
     const local: RegisterValue = { ...VALUE, ack: { name: 'local', k: 0 } };
     fc.assert(
-      fc.property(fc.nat(50), fc.nat(50), fc.option(fc.nat(120)), fc.boolean(), (rows, unheardRows, accept, known) => {
-        const estimate = known ? { records: rows, rows, unheardRows } : null;
-        const got = code(local, { ...failover, acceptLoss: accept }, { ...GONE, estimate });
-        if (accept === null) expect(got).toBe('loss');
-        else expect(got).toBe(known && rows + unheardRows <= accept ? 'goes on' : 'loss-above-limit');
+      fc.property(fc.nat(50), fc.nat(50), fc.option(fc.nat(120)), fc.boolean(), (rows, more, accept, known) => {
+        const received = { records: rows, rows };
+        const loss = known ? { received, consistent: { records: rows, rows: rows + more } } : null;
+        const got = code(local, { ...failover, acceptLoss: accept }, { ...GONE, loss });
+        if (accept === null || !known) expect(got).toBe('loss');
+        else expect(got).toBe(rows <= accept ? 'goes on' : 'loss-above-limit');
       }),
     );
     expect(code(local, failover, { ...GONE, isLogReachable: true })).toBe('goes on');
@@ -160,24 +174,20 @@ describe('move rules', () => {
   });
 
   it('every refusal has its rule, its words and its remedy', () => {
+    const loss = { received: { records: 1, rows: 5 }, consistent: { records: 90, rows: 98 } };
     const local: RegisterValue = { ...VALUE, ack: { name: 'local', k: 0 } };
     for (const refusal of [
       moveRefusal(VALUE, failover, HEALTHY),
       moveRefusal(VALUE, switchover, GONE),
       moveRefusal(local, failover, GONE),
-      moveRefusal(
-        local,
-        { ...failover, acceptLoss: 0 },
-        { ...GONE, estimate: { records: 1, rows: 2, unheardRows: 3 } },
-      ),
+      moveRefusal(local, { ...failover, acceptLoss: 0 }, { ...GONE, loss }),
     ]) {
       for (const text of [refusal!.rule, refusal!.words, refusal!.remedy]) expect(text).toMatch(/\w.{10,}/);
     }
-    const above = moveRefusal(
-      local,
-      { ...failover, acceptLoss: 4 },
-      { ...GONE, estimate: { records: 1, rows: 2, unheardRows: 3 } },
+    const above = moveRefusal(local, { ...failover, acceptLoss: 4 }, { ...GONE, loss })!;
+    expect(above.words).toMatch(
+      /^up to 5 rows may be lost by keeping all .*, 98 by going back .*, and 4 were accepted$/,
     );
-    expect(above!.words).toBe('an estimated 5 rows may be lost, and 4 were accepted');
+    expect(above.remedy).toMatch(/"tidemark failover --to tokyo --accept-loss 5"/);
   });
 });

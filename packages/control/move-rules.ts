@@ -5,11 +5,13 @@
 
 import { formatAck } from '@tidemark/schema/table';
 import type { SiteCopies } from './election.ts';
-import type { LossEstimate } from './loss.ts';
+import { chosenLoss, LOSS_RULE, type LossChoices, lossInWords, lossRemedy } from './loss.ts';
 import { type Election, memberNamed, newestReign, type RegisterValue } from './register-value.ts';
 
 /** A target that is further behind than this could not be brought level while writes wait, ms. */
 export const TARGET_LAG_MS_MAX = 5_000;
+/** One that lacks no more records than that is near, whatever the clocks say. */
+export const TARGET_BEHIND_MAX = 1_000;
 
 export type Move = {
   readonly kind: 'switchover' | 'failover';
@@ -20,16 +22,18 @@ export type Move = {
 
 /** What the sites answered. */
 export type MoveSight = {
-  /** Whether the primary's process answers, and whether barriers still come from it. */
-  readonly primary: { readonly answers: boolean; readonly writes: boolean };
+  /** Whether the primary's process answers, and whether it writes; what is wrong with its clock, as it says itself. */
+  readonly primary: { readonly answers: boolean; readonly writes: boolean; readonly clockTrouble: string | null };
   /** Whether the primary's own log can be reached, with or without its process. */
   readonly isLogReachable: boolean;
   /** Of every member that answered what its copies hold. */
   readonly copies: readonly SiteCopies[];
   /** How far the target is behind the primary; null: not known. */
   readonly targetLagMs: number | null;
-  /** What a move now would lose at most; null: it cannot be estimated. */
-  readonly estimate: LossEstimate | null;
+  /** Records of the newest reign that the primary has and the target has not; null: one of them does not say. */
+  readonly targetBehind: number | null;
+  /** What a failover now would lose at most, as the target counted; null: it did not, or nothing can be lost. */
+  readonly loss: LossChoices | null;
 };
 
 export type MoveRefusal = {
@@ -117,7 +121,8 @@ function mayGoBefore({ kind, acceptLoss }: Move, { loss }: Election): boolean {
 
 const TARGETS = 'only a data site of the keyspace can be its primary';
 
-function planned(value: RegisterValue, { to }: Move, { primary, targetLagMs }: MoveSight): MoveRefusal | null {
+function planned(value: RegisterValue, { to }: Move, sight: MoveSight): MoveRefusal | null {
+  const { primary, targetLagMs, targetBehind } = sight;
   const from = newestReign(value)!.site;
   if (!primary.answers) {
     return {
@@ -127,7 +132,9 @@ function planned(value: RegisterValue, { to }: Move, { primary, targetLagMs }: M
       remedy: `bring it back, or use "tidemark failover --to ${to}"`,
     };
   }
-  if (targetLagMs === null || targetLagMs > TARGET_LAG_MS_MAX) {
+  // A lag is told by stamps: with a clock that is wrong it says nothing, and the records do.
+  const isNear = targetBehind !== null && targetBehind <= TARGET_BEHIND_MAX;
+  if (!isNear && (targetLagMs === null || targetLagMs > TARGET_LAG_MS_MAX)) {
     const behind = targetLagMs === null ? 'behind by nobody knows how much' : `${seconds(targetLagMs)} behind ${from}`;
     return {
       code: 'lagging',
@@ -143,11 +150,12 @@ function forced(value: RegisterValue, move: Move, sight: MoveSight): MoveRefusal
   const { to } = move;
   const from = newestReign(value)!.site;
   if (sight.primary.answers && sight.primary.writes) {
+    const hindrance = planned(value, move, sight);
     return {
       code: 'primary-alive',
       rule: 'a primary that answers and writes is moved as planned',
-      words: `${from} is alive, and its barriers arrive`,
-      remedy: `"tidemark switchover --to ${to}" loses nothing and refuses nothing`,
+      words: `${from} is alive, and its barriers arrive${hindrance === null ? '' : `; ${hindrance.words}`}`,
+      remedy: hindrance?.remedy ?? `"tidemark switchover --to ${to}" loses nothing`,
     };
   }
   return tooFew(value, sight) ?? lossRefusal(value, move, sight);
@@ -171,26 +179,27 @@ function tooFew(value: RegisterValue, { copies }: MoveSight): MoveRefusal | null
 /** E4: without the origin's log, or enough fenced members, acked records may be missing. */
 function lossRefusal(value: RegisterValue, { to, acceptLoss }: Move, sight: MoveSight): MoveRefusal | null {
   if (closesWithoutLoss(value, sight)) return null;
-  const { estimate } = sight;
-  const rows = estimate === null ? null : estimate.rows + estimate.unheardRows;
-  const stake = rows === null ? 'how many rows cannot be estimated' : `an estimated ${rows} rows`;
-  const rule = 'what was acked may be lost only up to what an operator accepts';
+  const { loss } = sight;
   const from = newestReign(value)!.site;
+  if (loss === null) {
+    const words = `without ${from} the epoch cannot be closed with everything acked, and ${to} did not count what may be lost`;
+    return { code: 'loss', rule: LOSS_RULE, words, remedy: `see whether ${to} reaches its own log, and ask again` };
+  }
+  const remedy = lossRemedy(from, to, loss);
   if (acceptLoss === null) {
-    const words = `without ${from} the epoch cannot be closed with everything acked: ${stake} may be lost`;
-    const accept = `"tidemark failover --to ${to} --accept-loss ${rows ?? 'ROWS'}"`;
-    return { code: 'loss', rule, words, remedy: `bring ${from} back and lose nothing, or accept it: ${accept}` };
+    const words = `without ${from} the epoch cannot be closed with everything acked: ${lossInWords(loss)}`;
+    return { code: 'loss', rule: LOSS_RULE, words, remedy };
   }
-  if (rows === null || rows > acceptLoss) {
-    const words = `${stake} may be lost, and ${acceptLoss} were accepted`;
-    const remedy = `bring ${from} back and lose nothing, or accept ${rows ?? 'more'}`;
-    return { code: 'loss-above-limit', rule, words, remedy };
-  }
-  return null;
+  if (chosenLoss(loss, { rowsMax: acceptLoss, mode: 'consistent' }) !== null) return null;
+  const words = `${lossInWords(loss)}, and ${acceptLoss} were accepted`;
+  return { code: 'loss-above-limit', rule: LOSS_RULE, words, remedy };
 }
 
 /** Whether the answers are enough to close the newest reign with all that was acked (`closureOf`, before fencing). */
-export function closesWithoutLoss(value: RegisterValue, { copies, isLogReachable }: MoveSight): boolean {
+export function closesWithoutLoss(
+  value: RegisterValue,
+  { copies, isLogReachable }: Pick<MoveSight, 'copies' | 'isLogReachable'>,
+): boolean {
   const origin = newestReign(value)?.site;
   if (origin === undefined) return true;
   const trusted = value.members.filter(({ site, state, logIds }) => {
@@ -214,6 +223,19 @@ export function receivedSeqs(value: RegisterValue, copies: readonly SiteCopies[]
     });
   }
   return heads;
+}
+
+/** Records of the newest reign that its origin says it has and the site has not; null: one of them does not say. */
+export function behindOf(value: RegisterValue, copies: readonly SiteCopies[], site: string): number | null {
+  const reign = newestReign(value);
+  const headsAt = (where: string): readonly number[] | null => {
+    const answer = copies.find((one) => one.site === where);
+    const copy = answer?.copies.find(({ origin }) => origin === reign?.site);
+    return copy?.positions.map(([epoch, seq]) => (epoch === reign?.epoch ? seq : -1)) ?? null;
+  };
+  const [all, held] = [reign === null ? null : headsAt(reign.site), headsAt(site)];
+  if (all === null || held === null) return null;
+  return all.reduce((sum, head, partition) => sum + Math.max(0, head - (held[partition] ?? -1)), 0);
 }
 
 function seconds(ms: number): string {

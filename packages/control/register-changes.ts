@@ -79,6 +79,23 @@ export function commitElection(value: RegisterValue, changeId: string, commit: C
   });
 }
 
+/**
+ * A candidate gives up what it may not finish: the newest reign stands as before. Its number is not used again, so that
+ * the writer of that reign, should it live, sees that its copies were fenced and begins anew.
+ */
+export function withdrawElection(value: RegisterValue, changeId: string, owner: Owner): Change {
+  const { election } = value;
+  if (election?.epoch === owner.epoch && election.writerId === owner.writerId) {
+    return next(value, changeId, { election: null });
+  }
+  return { refused: `epoch ${owner.epoch} was superseded` };
+}
+
+/** Whether an election was begun and withdrawn since the newest reign began: its copies have been fenced. */
+export function isFencedInVain({ election, nextEpoch, reigns }: RegisterValue): boolean {
+  return election === null && reigns.length > 0 && nextEpoch > reigns.at(-1)!.epoch + 1;
+}
+
 /** What the keyspace file says of a register. */
 export type Terms = Pick<RegisterValue, 'ack' | 'failover' | 'degradeTo'>;
 

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import type { Accepted, RegisterAnswer, RegisterRequest } from './acceptor.ts';
 import type { Ballot } from './ballot.ts';
-import type { RegisterValue } from './register-value.ts';
+import type { LossRule, RegisterValue } from './register-value.ts';
 
 const whole = z.int().min(0);
 const text = z.string();
@@ -11,6 +11,13 @@ const ballot: z.ZodType<Ballot> = z.object({ counter: whole, site: text, process
 const cutAt = z.looseObject({ seq: z.int().min(-1), chain: text });
 const reign = z.looseObject({ epoch: whole, site: text, writerId: text, cuts: z.array(cutAt).nullable() });
 const member = z.looseObject({ site: text, state: z.enum(['ACTIVE', 'REBUILD']), logIds: z.record(text, text) });
+const counts = z.array(z.int().min(-1));
+export const heardSchema = z.object({ heads: counts, rows: counts, unheardRows: whole });
+export const lossSchema = z.object({
+  rowsMax: z.number().min(0),
+  mode: z.enum(['consistent', 'received']),
+  heard: heardSchema.nullable().default(null),
+}) satisfies z.ZodType<LossRule>;
 const election = z.looseObject({
   epoch: whole,
   site: text,
@@ -18,7 +25,7 @@ const election = z.looseObject({
   cause: z.enum(['start', 'suspicion', 'switchover', 'failover', 'takeover']),
   reason: text,
   beganMs: z.number(),
-  loss: z.looseObject({ rowsMax: z.number(), mode: z.enum(['consistent', 'received']) }).nullable(),
+  loss: lossSchema.nullable(),
 });
 
 /** What it does not know of a value it keeps: a newer version's field is not lost by passing through an older one. */

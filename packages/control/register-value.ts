@@ -5,6 +5,7 @@
  */
 
 import type { AckLevel, Keyspace } from '@tidemark/schema/table';
+import type { Heard } from './loss.ts';
 
 /** Last seq of a reign that counts in a partition, −1 for none, and the chain there (empty for none). */
 export type CutAt = { readonly seq: number; readonly chain: string };
@@ -45,6 +46,8 @@ export type LossRule = {
   readonly rowsMax: number;
   /** `consistent`: back to the newest barrier received whole; `received`: everything received. */
   readonly mode: 'consistent' | 'received';
+  /** What was last heard of the primary where the loss was accepted; null: nothing. */
+  readonly heard: Heard | null;
 };
 
 export type Election = {

@@ -10,13 +10,13 @@ export type Timing = {
   readonly requestWindowMs: number;
   /** How many keys are known at most, in each partition. */
   readonly requestKeysMax: number;
-  /** How many records of partition 0 are searched for a barrier that was received whole. */
-  readonly lossLookedAtMax: number;
+  /** How many records of a partition are counted one by one for what a failover loses; of more, a bound is told. */
+  readonly lossCountedMax: number;
 };
 
 export const TIMING: Timing = {
   writerCheckpointMs: 60_000,
   requestWindowMs: 600_000,
   requestKeysMax: 1_000_000,
-  lossLookedAtMax: 20_000,
+  lossCountedMax: 200_000,
 };

@@ -1,6 +1,7 @@
 /** How an election that was run here ended, as a decision to store: which part of a nomination's story the candidate knows. */
 
 import { type Amount, type Decision, type DecisionKind, NOTHING_ELSE, PHASE_NAMED } from '@tidemark/control/decision';
+import { LOSS_RULE } from '@tidemark/control/loss';
 import type { Cause, RegisterValue } from '@tidemark/control/register-value';
 import type { Fault } from '@tidemark/world/fault';
 import { messageOf } from '@tidemark/world/fault';
@@ -74,6 +75,11 @@ function decisionOfElection({ keyspace, site, campaign, outcome, atMs, id }: End
         phases: phasesOf(outcome),
         words: `${reason}; ${outcome.reason}`,
       };
+    case 'refused': {
+      const { remedy } = outcome;
+      const words = `${reason}; ${outcome.reason}`;
+      return { ...common, outcome: 'refused', phases: phasesOf(outcome), rule: LOSS_RULE, words, remedy };
+    }
     case 'won':
       return { ...common, ...wonPart(campaign, outcome) };
   }
@@ -82,10 +88,7 @@ function decisionOfElection({ keyspace, site, campaign, outcome, atMs, id }: End
 /** Nobody has to do anything: while it cannot be finished, it is tried again. */
 const REMEDY = 'it is tried again by itself; a site that is away and holds what is missing has to come back';
 
-function wonPart(
-  { cause, reason, loss }: Campaign,
-  outcome: Outcome & { readonly kind: 'won' },
-): Partial<Decision> & Needed {
+function wonPart({ cause, reason }: Campaign, outcome: Outcome & { readonly kind: 'won' }): Partial<Decision> & Needed {
   const { elected, closed } = outcome;
   const { value, epoch } = elected;
   const totalMs = outcome.phases.reduce((sum, phase) => sum + phase.ms, 0);
@@ -97,7 +100,7 @@ function wonPart(
     epoch,
     phases: phasesOf(outcome),
     kept: isFirst ? null : keptOf(value, closed.epoch),
-    lost: isFirst || loss !== null ? null : { records: 0, rows: 0 },
+    lost: isFirst ? null : closed.lost,
     cost: isFirst ? null : `the election itself kept writes waiting for ${(totalMs / 1_000).toFixed(1)} s`,
     wouldHavePrevented: PREVENTION_OF_CAUSE[cause],
     words: isFirst || closed.how === '' ? reason : `${reason}; epoch ${closed.epoch} was closed ${closed.how}`,

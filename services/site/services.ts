@@ -63,6 +63,7 @@ export function makeServices(parts: ServicesParts): Services {
     registerValue,
     clockTrouble: () => watchdog().clockTrouble(),
     clockDoubt: () => watchdog().clockDoubt(),
+    heard: (value) => watchdog().heard(value),
     onOutcome: (keyspace, campaign, outcome) =>
       outcomes.told({ keyspace, site, campaign, outcome, atMs: clock.nowMs(), id: random.id() }),
     onCommitted: (keyspace, partition, at) => applier?.committed(keyspace, partition, site, at),

@@ -33,6 +33,8 @@ export type ReignFacts = {
   readonly heads: readonly string[] | null;
   /** By partition: rows written in the epoch up to the head. */
   readonly rows: readonly number[] | null;
+  /** Of all partitions: this much fits on every board. */
+  readonly rowCount: number;
   readonly committed: readonly string[] | null;
   readonly barrierMs: number;
   readonly pendingBytes: number;

@@ -1,59 +1,53 @@
-import type { Lag } from '@tidemark/control/lag';
+import { ackOf } from '@tidemark/schema/table';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { KeyspaceFacts } from './facts.ts';
 import { LastWords } from './last-words.ts';
+import { heardOf } from './site-sight.ts';
+import { steady, travel } from './town.ts';
 
-function said(epoch: number, ...heads: number[]): KeyspaceFacts {
-  const writer = {
-    epoch,
-    heads: heads.map((seq) => `${epoch}:${seq}`),
-    rows: heads.map(() => 0),
-    committed: [],
-    barrierMs: 0,
-    pendingBytes: 0,
-  };
+/** @param rows by partition; two a record unless told */
+function said(epoch: number, heads: number[], rows = heads.map((seq) => 2 * (seq + 1))): KeyspaceFacts {
+  const rowCount = rows.reduce((sum, one) => sum + one, 0);
+  const texts = heads.map((seq) => `${epoch}:${seq}`);
+  const writer = { epoch, heads: texts, rows, rowCount, committed: [], barrierMs: 0, pendingBytes: 0 };
   return { keyspace: 'travel', version: 1, state: 'running', writer, asOfMs: null, origins: [], copies: [] };
 }
 
 describe('last words of a primary', () => {
-  it('are its newest heads, its rate over the last seconds, and how long ago that was', () => {
+  it('are its newest heads with their rows, its rate over the last seconds, and how long ago that was', () => {
     const words = new LastWords();
-    for (let i = 0; i <= 20; i++) words.hear('paris', said(3, i * 10, i * 10 - 1), i * 500);
-    expect(words.of('travel', 3, 50, 12_000, 60_000)).toEqual({
-      heads: [200, 199],
-      rowsPerRecord: 50,
-      rowsPerSecond: 40 * 50,
-      unheardMs: 2_000,
+    for (let i = 0; i <= 20; i++) words.hear(said(3, [i * 10 - 1, i * 10 - 1]), i * 500);
+    expect(words.of('travel', 3, 12_000)).toEqual({
+      heads: [199, 199],
+      rows: [400, 400],
+      rowsPerSecond: 80,
+      silentMs: 2_000,
     });
-    expect(words.of('travel', 3, 50, 900_000, 16_000)!.unheardMs).toBe(16_000);
   });
 
   it('of another epoch, or of nobody, are none; a beat that comes late from an earlier one is passed over', () => {
     const words = new LastWords();
-    expect(words.of('travel', 3, 1, 0, 1)).toBeNull();
-    words.hear('paris', said(4, 7), 1_000);
-    words.hear('paris', said(3, 99), 2_000);
-    expect([words.of('travel', 3, 1, 3_000, 9)?.heads, words.of('travel', 4, 1, 3_000, 9)?.heads]).toEqual([
-      undefined,
-      [7],
-    ]);
+    expect(words.of('travel', 3, 0)).toBeNull();
+    words.hear(said(4, [7]), 1_000);
+    words.hear(said(3, [99]), 2_000);
+    expect([words.of('travel', 3, 3_000)?.heads, words.of('travel', 4, 3_000)?.heads]).toEqual([undefined, [7]]);
   });
 
-  it('are of the fastest it was seen to write, in rows where the primary says how many it applied', () => {
-    const applied = (seq: number, rows: number): KeyspaceFacts => {
-      const lag: Lag = { state: 'unknown', lagMs: null };
-      const counted = { applied: null, duplicate: 0, ignored: 0, alarmed: 0, stopped: [], records: 0, lag };
-      const others = { ...counted, origin: 'tokyo', rows: 1_000_000 + seq };
-      return { ...said(1, seq), origins: [others, { ...counted, origin: 'paris', rows }] };
-    };
+  it('are of the fastest it was seen to write', () => {
     const words = new LastWords();
-    // A record a second while it is idle, then 120 of 20 rows in two seconds.
-    for (let i = 0; i < 8; i++) words.hear('paris', applied(i, 0), i * 1_000);
-    for (let i = 1; i <= 4; i++) words.hear('paris', applied(7 + i * 30, i * 600), 7_000 + i * 500);
-    const { rowsPerSecond, rowsPerRecord } = words.of('travel', 1, 2, 9_000, 60_000)!;
-    expect(rowsPerRecord).toBeCloseTo(2_400 / 127);
-    expect(rowsPerSecond).toBe(1_200);
+    for (let i = 0; i < 8; i++) words.hear(said(1, [i], [0]), i * 1_000);
+    for (let i = 1; i <= 4; i++) words.hear(said(1, [7 + i * 30], [i * 600]), 7_000 + i * 500);
+    expect(words.of('travel', 1, 9_000)!.rowsPerSecond).toBe(1_200);
+  });
+
+  it('where the board had no room for partitions are its rate alone', () => {
+    const words = new LastWords();
+    for (const atMs of [0, 2_000]) {
+      const facts = said(1, [9], [atMs]);
+      words.hear({ ...facts, writer: { ...facts.writer!, heads: null, rows: null } }, atMs);
+    }
+    expect(words.of('travel', 1, 2_000)).toEqual({ heads: [], rows: [], rowsPerSecond: 1_000, silentMs: 0 });
   });
 
   it('the same beat read again and again changes nothing', () => {
@@ -61,11 +55,26 @@ describe('last words of a primary', () => {
       fc.property(fc.array(fc.nat(4), { minLength: 1, maxLength: 6 }), (repeats) => {
         const [once, often] = [new LastWords(), new LastWords()];
         for (const [i, times] of repeats.entries()) {
-          once.hear('paris', said(1, i * 3), i * 500);
-          for (let n = 0; n <= times; n++) often.hear('paris', said(1, i * 3), i * 500);
+          once.hear(said(1, [i * 3]), i * 500);
+          for (let n = 0; n <= times; n++) often.hear(said(1, [i * 3]), i * 500);
         }
-        expect(often.of('travel', 1, 2, 5_000, 9_000)).toEqual(once.of('travel', 1, 2, 5_000, 9_000));
+        expect(often.of('travel', 1, 5_000)).toEqual(once.of('travel', 1, 5_000));
       }),
     );
+  });
+});
+
+describe('what several sites heard', () => {
+  const sync = steady(travel({ paris: 'data', tokyo: 'data', quito: 'data' }));
+  const one = { heads: [5, 9], rows: [50, 90], rowsPerSecond: 10, silentMs: 4_000 };
+  const other = { heads: [6, 8], rows: [60, 80], rowsPerSecond: 20, silentMs: 3_000 };
+
+  it('is the most in each partition, at the fastest rate, since the last of them heard it', () => {
+    expect(heardOf(sync, [one, null, other])).toEqual({ heads: [6, 9], rows: [60, 90], unheardRows: 60 });
+    expect(heardOf(sync, [null])).toBeNull();
+  });
+
+  it('of a local keyspace a whole lease may be unheard, however soon somebody asks', () => {
+    expect(heardOf({ ...sync, ack: ackOf(0) }, [one])?.unheardRows).toBe(160);
   });
 });

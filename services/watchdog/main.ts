@@ -4,9 +4,10 @@ import { AGREEMENT_RULES } from '@tidemark/control/agreement';
 import type { Board } from '@tidemark/control/board';
 import type { Decision } from '@tidemark/control/decision';
 import { POLICY_RULES } from '@tidemark/control/failover-policy';
+import type { Heard } from '@tidemark/control/loss';
 import type { Models } from '@tidemark/control/models';
-import { primaryOf, type RegisterValue } from '@tidemark/control/register-value';
-import { SUSPICION_RULES } from '@tidemark/control/suspicion';
+import { newestReign, primaryOf, type RegisterValue } from '@tidemark/control/register-value';
+import { type Signs, SUSPICION_RULES } from '@tidemark/control/suspicion';
 import type { JobKinds } from '@tidemark/jobs/jobs-http';
 import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/schema/table';
@@ -31,6 +32,7 @@ import { registerReadmitRoute } from './readmit-http.ts';
 import { registerRegisterRoutes } from './register-http.ts';
 import { RegisterView } from './register-view.ts';
 import { type HeardBarrier, PULSE_ROUTE, Sentry } from './sentry.ts';
+import { heardOf, type SiteSight, sightHere } from './site-sight.ts';
 import { type Status, statusOf } from './status.ts';
 import { type SeenSite, Watch } from './watch.ts';
 
@@ -96,8 +98,8 @@ export class WatchdogService implements AsyncDisposable {
     this.#parts = parts;
     this.#watch = new Watch({
       ...parts,
-      onFacts: (site, { keyspaces }, arrivedMs) => {
-        for (const keyspace of keyspaces) this.#lastWords.hear(site, keyspace, arrivedMs);
+      onFacts: (_, { keyspaces }, arrivedMs) => {
+        for (const keyspace of keyspaces) this.#lastWords.hear(keyspace, arrivedMs);
       },
     });
     this.registers = new RegisterView(parts);
@@ -114,14 +116,7 @@ export class WatchdogService implements AsyncDisposable {
       opinion: (keyspace) => this.#sentry.opinion(keyspace),
       record: (decision) => this.decisions.record(decision),
     });
-    const sight: MoveSightParts = {
-      ...parts,
-      lastWords: this.#lastWords,
-      partitions: (keyspace) => parts.keyspaces().find(({ name }) => name === keyspace)?.partitions ?? 0,
-      signs: (keyspace) => this.#sentry.opinion(keyspace).signs,
-      rowsPerRecord: (keyspace, origin) => this.#rowsPerRecord(keyspace, origin),
-      suspectAfterMs: rules.suspectAfterMs,
-    };
+    const sight: MoveSightParts = { ...parts, suspectAfterMs: rules.suspectAfterMs };
     this.#moves = new Moves({
       ...parts,
       registerOf: (keyspace) => this.registers.register(keyspace),
@@ -225,10 +220,17 @@ export class WatchdogService implements AsyncDisposable {
     });
   }
 
-  #rowsPerRecord(keyspace: string, origin: string): number {
-    const facts = this.#own().keyspaces.find((one) => one.keyspace === keyspace);
-    const { rows = 0, records = 0 } = facts?.origins.find((one) => one.origin === origin) ?? {};
-    return records === 0 ? 1 : rows / records;
+  /** What was last heard here of the primary of the newest reign; null: nothing. */
+  heard(value: RegisterValue): Heard | null {
+    const epoch = newestReign(value)?.epoch ?? 0;
+    return heardOf(value, [this.#lastWords.of(value.keyspace, epoch, this.#parts.clock.monotonicMs())]);
+  }
+
+  async #sightOf(keyspace: string): Promise<SiteSight> {
+    const signs = (name: string): Signs => this.#sentry.opinion(name).signs;
+    const clockTrouble = (): string | null => this.clockTrouble();
+    const parts = { ...this.#parts, lastWords: this.#lastWords, signs, clockTrouble };
+    return sightHere(parts, await this.registers.register(keyspace).read());
   }
 
   /** Switchover and failover. */
@@ -263,6 +265,9 @@ export class WatchdogService implements AsyncDisposable {
     app.get(PULSE_ROUTE, async () => ({ site, timeMs: clock.nowMs() }));
     app.get<{ Params: { keyspace: string } }>('/v1/internal/opinion/:keyspace', async ({ params }) =>
       this.#sentry.opinion(params.keyspace),
+    );
+    app.get<{ Params: { keyspace: string } }>('/v1/internal/sight/:keyspace', async ({ params }) =>
+      this.#sightOf(params.keyspace),
     );
     this.decisions.register(app);
     registerPauseRoute(app, {

@@ -1,70 +1,86 @@
 /** What the sites say just now that a move of a keyspace is judged by. Asks all of them at once; who does not answer is away. */
 
 import type { SiteCopies } from '@tidemark/control/election';
-import { estimateLoss, type LossEstimate } from '@tidemark/control/loss';
-import { type MoveSight, receivedSeqs } from '@tidemark/control/move-rules';
-import { newestReign, type RegisterValue } from '@tidemark/control/register-value';
-import type { Signs } from '@tidemark/control/suspicion';
-import type { Clock } from '@tidemark/world/clock';
+import type { Heard, LossChoices } from '@tidemark/control/loss';
+import { behindOf, closesWithoutLoss, type MoveSight } from '@tidemark/control/move-rules';
+import { newestReign, type RegisterValue, voters } from '@tidemark/control/register-value';
 import { isFault } from '@tidemark/world/fault';
 import type { Network } from '@tidemark/world/network';
-import type { LastWords } from './last-words.ts';
 import { PULSE_ROUTE } from './sentry.ts';
+import { heardOf, type SiteSight } from './site-sight.ts';
 import type { Status } from './status.ts';
 
 const ASK_MS = 1_500;
-/** A writer of a local keyspace ends this long after it was cut off (protocol rule 15). */
-const LEASE_MS = 16_000;
+/** A target that looks through a long term. */
+const LOSS_MS = 15_000;
 
 export type MoveSightParts = {
   readonly network: Network;
   /** Finds the process of a site that writes and mirrors. */
   readonly services: Network;
   readonly placeOf: (site: string) => string;
-  readonly clock: Clock;
-  /** Whether a site's log answers, with or without the site's processes. */
-  readonly reachesLog: (site: string) => Promise<boolean>;
-  readonly partitions: (keyspace: string) => number;
-  /** What this site hears of the primary itself; all null at the primary's own. */
-  readonly signs: (keyspace: string) => Signs;
-  readonly lastWords: LastWords;
-  /** As applied here; 1 where nothing was. */
-  readonly rowsPerRecord: (keyspace: string, origin: string) => number;
   readonly suspectAfterMs: number;
 };
 
-export async function lookAround(parts: MoveSightParts, value: RegisterValue, to: string): Promise<MoveSight> {
+/** What is seen; and what was last heard of the primary, for the target to count by. */
+export type Sighted = { readonly sight: MoveSight; readonly heard: Heard | null };
+
+export async function lookAround(parts: MoveSightParts, value: RegisterValue, to: string): Promise<Sighted> {
   const { keyspace } = value;
   const from = newestReign(value)?.site ?? null;
-  const [pulse, isLogReachable, targetLagMs, ...copies] = await Promise.all([
+  const [pulse, targetLagMs, told, heldBy] = await Promise.all([
     from === null ? null : ask(parts.network, parts, from, PULSE_ROUTE),
-    from === null ? false : within(parts.clock, parts.reachesLog(from)),
     from === null ? null : lagAt(parts, keyspace, to, from),
-    ...value.members.map(({ site }) => ask(parts.services, parts, site, `/v1/internal/copies/${keyspace}`)),
+    askAll(parts.network, parts, voters(value), `/v1/internal/sight/${keyspace}`),
+    askAll(
+      parts.services,
+      parts,
+      value.members.map(({ site }) => site),
+      `/v1/internal/copies/${keyspace}`,
+    ),
   ]);
-  const heard = copies.filter((answer) => answer !== null) as unknown as SiteCopies[];
-  const { dataMs } = parts.signs(keyspace);
-  const answers = pulse !== null;
-  return {
-    // Where no barrier can be heard, a process that answers is taken to write.
-    primary: { answers, writes: answers && (dataMs === null || dataMs <= parts.suspectAfterMs) },
-    isLogReachable,
-    copies: heard,
-    targetLagMs,
-    estimate: estimateOf(parts, value, heard),
-  };
+  const sights = told as SiteSight[];
+  const copies = heldBy as SiteCopies[];
+  const isLogReachable = (sights.find(({ site }) => site === to) ?? sights[0])?.reachesLog ?? false;
+  const heard = heardOf(
+    value,
+    sights.map(({ lastHeard }) => lastHeard),
+  );
+  const seen = { primary: primaryOf(parts, sights, from, pulse !== null), isLogReachable, copies, targetLagMs };
+  const closes = closesWithoutLoss(value, { copies, isLogReachable });
+  const loss = closes ? null : await lossAt(parts, keyspace, to, heard);
+  return { sight: { ...seen, targetBehind: behindOf(value, copies, to), loss }, heard };
 }
 
-/** What is known to have been written, or may have been, and no site that answers holds. */
-function estimateOf(parts: MoveSightParts, value: RegisterValue, copies: readonly SiteCopies[]): LossEstimate | null {
-  const { lastWords, clock, rowsPerRecord, partitions } = parts;
-  const { keyspace, ack } = value;
-  const reign = newestReign(value);
-  if (reign === null) return null;
-  const unheardMsMax = ack.name === 'local' ? LEASE_MS : Number.MAX_SAFE_INTEGER;
-  const perRecord = rowsPerRecord(keyspace, reign.site);
-  const heard = lastWords.of(keyspace, reign.epoch, perRecord, clock.monotonicMs(), unheardMsMax);
-  return heard === null ? null : estimateLoss(receivedSeqs(value, copies, partitions(keyspace)), heard);
+/** Whether the primary answers, and writes: as others hear its barriers, and by what it says of its own clock. */
+function primaryOf(
+  { suspectAfterMs }: MoveSightParts,
+  sights: readonly SiteSight[],
+  from: string | null,
+  answers: boolean,
+): MoveSight['primary'] {
+  const heardMs = sights.flatMap(({ site, dataMs }) => (site === from || dataMs === null ? [] : [dataMs]));
+  const clockTrouble = sights.find(({ site }) => site === from)?.clockTrouble ?? null;
+  // Where no barrier can be heard, a process that answers is taken to write.
+  const isHeard = heardMs.length === 0 || Math.min(...heardMs) <= suspectAfterMs;
+  return { answers, writes: answers && isHeard && clockTrouble === null, clockTrouble };
+}
+
+/** What the target counts that would be lost; null: it does not say. */
+async function lossAt(
+  parts: MoveSightParts,
+  keyspace: string,
+  to: string,
+  heard: Heard | null,
+): Promise<LossChoices | null> {
+  return (await ask(
+    parts.services,
+    parts,
+    to,
+    `/v1/internal/loss/${keyspace}`,
+    { heard },
+    LOSS_MS,
+  )) as LossChoices | null;
 }
 
 /** How far a site says it is behind an origin, ms; null: it does not know, or does not answer. */
@@ -76,19 +92,29 @@ async function lagAt(parts: MoveSightParts, keyspace: string, site: string, orig
   return lag.lagSeconds * 1_000;
 }
 
-async function ask(network: Network, { placeOf }: MoveSightParts, site: string, path: string): Promise<unknown> {
+async function askAll(
+  network: Network,
+  parts: MoveSightParts,
+  sites: readonly string[],
+  path: string,
+): Promise<unknown[]> {
+  const answers = await Promise.all(sites.map((site) => ask(network, parts, site, path)));
+  return answers.filter((answer) => answer !== null);
+}
+
+async function ask(
+  network: Network,
+  { placeOf }: MoveSightParts,
+  site: string,
+  path: string,
+  body: object | null = null,
+  timeoutMs = ASK_MS,
+): Promise<unknown> {
   try {
-    const { status, body } = await network.ask(`${placeOf(site)}${path}`, null, ASK_MS);
-    return status === 200 ? body : null;
+    const answer = await network.ask(`${placeOf(site)}${path}`, body, timeoutMs);
+    return answer.status === 200 ? answer.body : null;
   } catch (error) {
     if (isFault(error)) return null;
     throw error;
   }
-}
-
-/** False when it takes too long. */
-async function within(clock: Clock, answer: Promise<boolean>): Promise<boolean> {
-  const done = new AbortController();
-  const late = clock.sleep(ASK_MS, done.signal).then(() => false);
-  return Promise.race([answer, late]).finally(() => done.abort());
 }

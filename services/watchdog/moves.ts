@@ -5,7 +5,7 @@
 
 import { type Decision, decisionOf, NOTHING_ELSE, PHASE_NAMED } from '@tidemark/control/decision';
 import { explain } from '@tidemark/control/decision-words';
-import type { LossEstimate } from '@tidemark/control/loss';
+import { chosenLoss } from '@tidemark/control/loss';
 import {
   closesWithoutLoss,
   type Move,
@@ -22,6 +22,7 @@ import { Fault, isFault } from '@tidemark/world/fault';
 import type { Network } from '@tidemark/world/network';
 import type { Random } from '@tidemark/world/random';
 import { z } from 'zod';
+import type { Sighted } from './move-sight.ts';
 
 const NOMINATE_MS = 2_000;
 const LOOK_MS = 100;
@@ -65,7 +66,7 @@ export type MovesParts = {
   readonly random: Random;
   /** @throws {Fault} no such keyspace is known here */
   readonly registerOf: (keyspace: string) => Register;
-  readonly sight: (value: RegisterValue, to: string) => Promise<MoveSight>;
+  readonly sight: (value: RegisterValue, to: string) => Promise<Sighted>;
   readonly record: (decision: Decision) => void;
 };
 
@@ -87,16 +88,20 @@ export class Moves {
       const { keyspace, to, dryRun } = request;
       tell({ keyspace, to, dryRun, step: 'looking' });
       const value = await register.read(signal);
-      const sight = await this.#parts.sight(value, to);
+      const { sight, heard } = await this.#parts.sight(value, to);
       const refusal = moveRefusal(value, request, sight);
       if (refusal !== null) return this.#refused(request, value, sight, refusal);
       if (dryRun) return this.#dryRun(request, value, sight);
       tell({ step: 'nominated' });
-      return this.#move(request, value, sight, tell, signal);
+      return this.#move(request, value, { sight, heard }, tell, signal);
     };
   }
 
-  #result({ to, dryRun }: Request, value: RegisterValue, sight: MoveSight): Omit<MoveResult, 'outcome' | 'words'> {
+  #result(
+    { to, dryRun, acceptLoss }: Request,
+    value: RegisterValue,
+    sight: MoveSight,
+  ): Omit<MoveResult, 'outcome' | 'words'> {
     return {
       dryRun,
       from: newestReign(value)?.site ?? null,
@@ -105,7 +110,7 @@ export class Moves {
       phases: [],
       kept: null,
       lost: null,
-      estimatedLoss: closesWithoutLoss(value, sight) ? 0 : rowsOf(sight.estimate),
+      estimatedLoss: rowsAtStake(value, sight, acceptLoss),
       remedy: null,
       decision: null,
     };
@@ -131,8 +136,7 @@ export class Moves {
   #dryRun(request: Request, value: RegisterValue, sight: MoveSight): MoveResult {
     const result = this.#result(request, value, sight);
     const { from, to, estimatedLoss } = result;
-    const stake =
-      estimatedLoss === 0 ? 'nothing acked would be lost' : `an estimated ${estimatedLoss} rows at most would be lost`;
+    const stake = estimatedLoss === 0 ? 'nothing acked would be lost' : `${estimatedLoss} rows at most would be lost`;
     const words = `${request.keyspace} would move from ${from} to ${to} in epoch ${value.nextEpoch} or later, and ${stake}`;
     return { ...result, outcome: 'done', words };
   }
@@ -140,14 +144,14 @@ export class Moves {
   async #move(
     request: Request,
     value: RegisterValue,
-    sight: MoveSight,
+    { sight, heard }: Sighted,
     tell: (facts: object) => void,
     signal: AbortSignal,
   ): Promise<MoveResult> {
     const { kind, to, acceptLoss } = request;
     const made = this.#decision(request, value);
     const words = `an operator asked ${this.#parts.site} for a ${kind} to ${to}`;
-    const loss = kind === 'failover' && acceptLoss !== null ? { rowsMax: acceptLoss, mode: 'consistent' } : null;
+    const loss = kind === 'failover' && acceptLoss !== null ? { rowsMax: acceptLoss, mode: 'consistent', heard } : null;
     const nomination = { cause: kind, reason: words, version: value.version, loss, decisionId: made.id };
     const answer = await this.#ask(to, `nominate/${request.keyspace}`, nomination);
     if (answer !== null && answer.status !== 202) {
@@ -196,7 +200,13 @@ export class Moves {
     const { epoch, phases, kept, lost, remedy } = told;
     const unchanged = now.version === before.version || !phases.some(({ name }) => name === PHASE_NAMED);
     const outcome =
-      told.outcome === 'done' ? 'done' : unchanged ? 'refused' : told.outcome === 'begun' ? 'failed' : told.outcome;
+      told.outcome === 'done'
+        ? 'done'
+        : unchanged || told.outcome === 'refused'
+          ? 'refused'
+          : told.outcome === 'begun'
+            ? 'failed'
+            : told.outcome;
     return { outcome, epoch, phases, kept, lost, remedy, words: explain(told) } as const;
   }
 
@@ -218,8 +228,11 @@ export class Moves {
   }
 }
 
-function rowsOf(estimate: LossEstimate | null): number | null {
-  return estimate === null ? null : estimate.rows + estimate.unheardRows;
+/** Rows that the move loses at most, if it is granted; else the least that would have to be accepted. */
+function rowsAtStake(value: RegisterValue, sight: MoveSight, acceptLoss: number | null): number | null {
+  if (closesWithoutLoss(value, sight)) return 0;
+  if (sight.loss === null) return null;
+  return (chosenLoss(sight.loss, { rowsMax: acceptLoss ?? 0, mode: 'consistent' })?.loss ?? sight.loss.received).rows;
 }
 
 function requestIn(body: unknown): Request & Move {

@@ -4,7 +4,7 @@
  * on: what the protocol calls a writer process is one `Writer`.
  */
 
-import { ELECTION_STALE_MS } from '@tidemark/control/register-changes';
+import { ELECTION_STALE_MS, isFencedInVain } from '@tidemark/control/register-changes';
 import { memberNamed, newestReign, primaryOf, type RegisterValue } from '@tidemark/control/register-value';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
@@ -154,9 +154,13 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
   async #stepDown(value: RegisterValue): Promise<void> {
     const reigning = this.#reigning;
     const newest = newestReign(value);
-    if (reigning === null || newest === null || newest.epoch <= reigning.epoch) return;
+    if (reigning === null || newest === null) return;
+    // An election that was withdrawn has fenced copies of it: they never count for this epoch again.
+    const isVain = newest.epoch === reigning.epoch && isFencedInVain(value);
+    if (newest.epoch <= reigning.epoch && !isVain) return;
     const { keyspace, logger, site } = this.#parts;
-    const message = `keyspace ${keyspace.name}: epoch ${reigning.epoch} of ${site} is over, ${newest.site} has epoch ${newest.epoch}`;
+    const why = isVain ? 'its copies were fenced' : `${newest.site} has epoch ${newest.epoch}`;
+    const message = `keyspace ${keyspace.name}: epoch ${reigning.epoch} of ${site} is over, ${why}`;
     logger.warn({ keyspace: keyspace.name, epoch: reigning.epoch, newest: newest.epoch }, message);
     await this.#end(reigning);
   }
@@ -202,7 +206,7 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
       const outcome = await candidate.run(campaign);
       if (outcome.kind === 'won') await this.#reign(outcome.elected);
       onOutcome(campaign, outcome);
-      if (outcome.kind === 'lost') {
+      if (outcome.kind !== 'won') {
         logger.info({ keyspace: keyspace.name, reason: outcome.reason }, `election not won: ${outcome.reason}`);
         await clock.sleep(RETRY_MS, this.#stop.signal);
       }

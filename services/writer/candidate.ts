@@ -15,8 +15,9 @@ import {
   unfitness,
   unfitnessToStand,
 } from '@tidemark/control/election';
+import { type Loss, type LossChoices, lossInWords, lossRemedy } from '@tidemark/control/loss';
 import type { Register } from '@tidemark/control/register';
-import { beginElection, commitElection } from '@tidemark/control/register-changes';
+import { beginElection, commitElection, withdrawElection } from '@tidemark/control/register-changes';
 import {
   type Cause,
   type CutAt,
@@ -28,6 +29,7 @@ import {
 import { type AckLevel, formatAck } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
 import { LEASE_OVER_MS } from './lease.ts';
+import type { LossyCut } from './lossy-cuts.ts';
 import { Members, type MembersParts } from './members.ts';
 import type { Elected } from './writer.ts';
 
@@ -48,8 +50,8 @@ export type CandidateParts = MembersParts & {
   readonly register: Register;
   /** The newest value known here to be chosen; null before the register was read. */
   readonly current: () => RegisterValue | null;
-  /** Where a reign is cut when records of it are lost for good. */
-  readonly lossyCuts: (value: RegisterValue, received: readonly CutAt[], loss: LossRule) => Promise<readonly CutAt[]>;
+  /** Where the newest reign is cut when records of it are lost for good, if that loses no more than was accepted. */
+  readonly lossyCut: (value: RegisterValue, received: readonly CutAt[], loss: LossRule) => Promise<LossyCut>;
 };
 
 export type Campaign = {
@@ -68,7 +70,14 @@ export type Phase = { readonly name: 'drained' | 'named' | 'fenced' | 'filled' |
 export type Outcome =
   | { readonly kind: 'won'; readonly elected: Elected; readonly closed: Closed; readonly phases: readonly Phase[] }
   /** The register says otherwise: nothing was changed, or another candidate took over. */
-  | { readonly kind: 'lost'; readonly reason: string; readonly phases: readonly Phase[] };
+  | { readonly kind: 'lost'; readonly reason: string; readonly phases: readonly Phase[] }
+  /** It would lose more than was accepted: the election was withdrawn, and the reign before stands. */
+  | {
+      readonly kind: 'refused';
+      readonly reason: string;
+      readonly remedy: string;
+      readonly phases: readonly Phase[];
+    };
 
 /** What a won election ended. */
 export type Closed = {
@@ -76,7 +85,15 @@ export type Closed = {
   readonly from: string | null;
   readonly epoch: number;
   readonly how: string;
+  /** What was acked and is not kept, at most. */
+  readonly lost: Loss;
 };
+
+const NOTHING_LOST: Loss = { records: 0, rows: 0 };
+
+/** Null cuts: there is no reign to close. */
+type Closable = { readonly cuts: readonly CutAt[] | null; readonly how: string; readonly lost: Loss };
+type Closing = Closable | { readonly superseded: string } | { readonly tooMuch: LossChoices };
 
 export class Candidate {
   readonly writerId: string;
@@ -117,13 +134,15 @@ export class Candidate {
     const { value } = named;
     const { election } = value;
     if (election === null) return this.#lost('the election is over already');
-    const { cuts, how } = await this.#close(value, election);
+    const closing = await this.#close(value, election);
     this.#mark('fenced');
-    if (cuts === 'superseded') return this.#lost(how);
+    if ('superseded' in closing) return this.#lost(closing.superseded);
+    if ('tooMuch' in closing) return this.#refused(value, election, closing.tooMuch);
+    const { cuts } = closing;
     const level = await this.#holdEnough(value, election, cuts);
     if (typeof level === 'string') return this.#lost(level);
     this.#mark('filled');
-    return this.#commit(value, election, cuts, level, how);
+    return this.#commit(value, election, closing, level);
   }
 
   /** @throws {Fault} `corrupt`: it could never hold what E6 asks for, so it does not begin. */
@@ -187,10 +206,7 @@ export class Candidate {
   }
 
   /** E3–E5: asks until the newest reign is closed. */
-  async #close(
-    value: RegisterValue,
-    election: Election,
-  ): Promise<{ cuts: readonly CutAt[] | null | 'superseded'; how: string }> {
+  async #close(value: RegisterValue, election: Election): Promise<Closing> {
     const { keyspace } = this.#parts;
     // Nothing stops the writer of a local reign but its lease, and what it acks beyond the cut is lost.
     const lossyMs = value.ack.k === 0 ? LEASE_OVER_MS : LOSSY_MS;
@@ -202,10 +218,12 @@ export class Candidate {
       const closure = closureOf(value, reports);
       const cuts = cutsOf(value, reports, keyspace.partitions);
       if ('conflict' in cuts) throw new Fault('corrupt', `election of epoch ${election.epoch}: ${cuts.conflict}`);
-      if ('superseded' in cuts) return { cuts: 'superseded', how: cuts.superseded };
+      if ('superseded' in cuts) return cuts;
       if (closure.kind === 'lossless') {
-        if (closure.by !== 'first') return { cuts: cuts.cuts, how: `by the ${closure.by}` };
-        if (reports.length === value.members.length || this.#ageMs() > FIRST_MS) return { cuts: null, how: 'first' };
+        if (closure.by !== 'first') return { cuts: cuts.cuts, how: `by the ${closure.by}`, lost: NOTHING_LOST };
+        if (reports.length === value.members.length || this.#ageMs() > FIRST_MS) {
+          return { cuts: null, how: 'first', lost: NOTHING_LOST };
+        }
       } else if (closure.kind === 'lossy' && this.#sinceNamedMs() > lossyMs) {
         const received = cuts.cuts ?? [];
         // The cut is read from this site's copy, which may lack what others have.
@@ -215,14 +233,33 @@ export class Candidate {
           this.#parts.site,
           reports.map((report) => report.site),
         );
-        const lossy = await this.#parts.lossyCuts(value, received, election.loss!);
-        return { cuts: lossy, how: `with a loss: ${closure.missing.join(', ')} did not answer` };
+        const cut = await this.#parts.lossyCut(value, received, election.loss!);
+        if ('tooMuch' in cut) return cut;
+        const { mode, loss } = cut;
+        const where =
+          mode === 'received' ? 'all that was received is kept' : 'back to the newest moment received whole';
+        const how = `with a loss of ${loss.rows} rows at most, ${where}: ${closure.missing.join(', ')} did not answer`;
+        return { cuts: cut.cuts, how, lost: loss };
       }
       const { have, need, missing } = closure.kind === 'lossless' ? { have: 0, need: 0, missing: [] } : closure;
       const message = `epoch ${election.epoch}: ${have} of ${need} members fenced, ${missing.join(', ')} missing`;
       const gone = await this.#again(election, message);
-      if (gone !== null) return { cuts: 'superseded', how: gone };
+      if (gone !== null) return { superseded: gone };
     }
+  }
+
+  /** Nothing is changed by it: the register has no election any more, and the reign before goes on where its writer lives. */
+  async #refused(value: RegisterValue, election: Election, choices: LossChoices): Promise<Outcome> {
+    const { register, site } = this.#parts;
+    const { epoch, writerId } = election;
+    await register.change((now, changeId) => withdrawElection(now, changeId, { epoch, writerId }));
+    const from = newestReign(value)!.site;
+    return {
+      kind: 'refused',
+      reason: `${lossInWords(choices)}, and ${election.loss!.rowsMax} were accepted`,
+      remedy: lossRemedy(from, site, choices),
+      phases: this.#phases,
+    };
   }
 
   #sinceNamedMs(): number {
@@ -283,9 +320,8 @@ export class Candidate {
   async #commit(
     value: RegisterValue,
     election: Election,
-    cuts: readonly CutAt[] | null,
+    { cuts, how, lost }: Closable,
     ack: AckLevel,
-    how: string,
   ): Promise<Outcome> {
     const { register, clock } = this.#parts;
     const { epoch, writerId } = election;
@@ -296,7 +332,7 @@ export class Candidate {
     this.#mark('committed');
     const before = newestReign(value);
     const lowered = ack.k < this.#parts.keyspace.ack.k ? `, at ${formatAck(ack)} for want of holders` : '';
-    const closed = { from: before?.site ?? null, epoch: before?.epoch ?? 0, how: how + lowered };
+    const closed = { from: before?.site ?? null, epoch: before?.epoch ?? 0, how: how + lowered, lost };
     return { kind: 'won', elected: { value: committed.value, epoch, writerId }, closed, phases: this.#phases };
   }
 }

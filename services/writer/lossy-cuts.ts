@@ -1,101 +1,90 @@
-/** Where a reign ends when records of it are lost for good: read from this site's own copy of it (protocol E5, E11). */
+/**
+ * What a reign costs that is cut without all its records, and where (protocol E5, E11): counted from this site's copy of
+ * it and from what was last heard of its writer. The whole term is looked through, by halving.
+ */
 
-import { lossySeqs, type ReceivedBarrier } from '@tidemark/control/loss';
-import type { CutAt, LossRule, Reign } from '@tidemark/control/register-value';
-import { findAfter } from '@tidemark/log/find-position';
-import type { Log } from '@tidemark/log/log';
-import { chainFollows, type Envelope, type OpenedRecord, openRecord } from '@tidemark/schema/envelope';
-import { Fault, isFault } from '@tidemark/world/fault';
+import {
+  farthest,
+  type Heard,
+  isWhole,
+  type Loss,
+  type LossChoices,
+  lossOf,
+  type Mark,
+  markOf,
+  type ReceivedBarrier,
+} from '@tidemark/control/loss';
+import type { CutAt, LossRule } from '@tidemark/control/register-value';
+import { type ReignPlace, ReignReader } from './reign-reader.ts';
 
-export type LossyPlace = {
-  readonly log: Log;
-  /** This site's copy of the reign's origin, whole up to `received`. */
-  readonly topic: string;
-  readonly reign: Reign;
-  /** How many records of partition 0 are searched for a barrier: they come every second, every 100 ms with traffic. */
-  readonly lookedAtMax: number;
+export type LossPlace = ReignPlace & {
+  /** More records than that are not counted one by one: a barrier further back says how many rows there are at least. */
+  readonly countedMax: number;
 };
 
-/** @throws {Fault} as `Log.read`; `unavailable`: this site's copy lacks something of what was received elsewhere */
-export async function lossyCuts(
-  place: LossyPlace,
-  received: readonly CutAt[],
-  mode: LossRule['mode'],
-): Promise<readonly CutAt[]> {
-  if (mode === 'received' || received.length === 0) return received;
-  const first = received[0]!;
-  const newest = await readBack(place, 0, first, Math.max(0, first.seq - place.lookedAtMax));
-  const barriers: ReceivedBarrier[] = newest.flatMap(({ seq, body }) =>
-    body.kind === 'Barrier' ? [{ seq, heads: body.heads }] : [],
-  );
-  const seqs = lossySeqs(mode, received, barriers);
-  return Promise.all(seqs.map((seq, partition) => cutAt(place, partition, received[partition]!, seq)));
+export type LossCount = LossChoices & {
+  /** By partition: the seqs of the cut back to the newest barrier received whole; null where there is none. */
+  readonly consistentSeqs: readonly number[] | null;
+};
+
+/**
+ * What may be lost at most.
+ * @param received by partition, the longest head among the answers; this copy may hold less
+ * @throws {Fault} as `Log.read`
+ */
+export async function countLoss(place: LossPlace, received: readonly CutAt[], heard: Heard | null): Promise<LossCount> {
+  const reader = new ReignReader(place);
+  const newest = await reader.newestBarrier(() => true);
+  const isAll = newest !== null && isWhole(newest, received);
+  const whole = isAll ? newest : await reader.newestBarrier((barrier) => isWhole(barrier, received));
+  const kept = await keptMark(place, reader, newest, heard);
+  const marks = [kept, newest === null ? null : markOf(newest), heard].filter((mark) => mark !== null);
+  const written = farthest(marks);
+  const unheardRows = heard?.unheardRows ?? 0;
+  const consistentMark = whole === null ? null : markOf(whole);
+  return {
+    received: lossOf(kept, written, unheardRows),
+    consistent: consistentMark === null ? null : lossOf(consistentMark, written, unheardRows),
+    consistentSeqs: consistentMark?.heads ?? null,
+  };
 }
 
-async function cutAt(place: LossyPlace, partition: number, received: CutAt, seq: number): Promise<CutAt> {
-  if (seq < 0) return { seq: -1, chain: '' };
-  if (seq === received.seq) return received;
-  const last = (await readBack(place, partition, received, seq)).at(-1)!;
-  return { seq, chain: last.chain };
-}
-
-/** The reign's records from the one at `to` back to the one with seq `from`, each proved by the chain of the next. */
-async function readBack(place: LossyPlace, partition: number, to: CutAt, from: number): Promise<readonly Envelope[]> {
-  if (to.seq < 0) return [];
-  const { log, topic, reign } = place;
-  // Behind repeats of old records the place may be found too late; then all there is is read.
-  const { start } = await log.bounds(topic, partition);
-  for (const offset of [await findAfter(log, topic, partition, { epoch: reign.epoch, seq: from - 1 }), start]) {
-    const chained = walkBack(await readReign(place, partition, offset, from, to.seq), to, from);
-    if (chained !== null) return chained;
+/** What this copy holds, with its rows: from the newest mark in each partition on, counted record by record. */
+async function keptMark(
+  place: LossPlace,
+  reader: ReignReader,
+  newest: ReceivedBarrier | null,
+  heard: Heard | null,
+): Promise<Mark> {
+  const heads = place.held.map(({ seq }) => seq);
+  const rows: number[] = [];
+  for (const [partition, head] of heads.entries()) {
+    const isBelow = (mark: Mark): boolean => mark.heads[partition]! <= head;
+    const barrier = newest === null || isBelow(newest) ? newest : await reader.newestBarrier(isBelow);
+    const marks: readonly Mark[] = [...(barrier === null ? [] : [barrier]), ...(heard === null ? [] : [heard])];
+    const from = marks
+      .filter(isBelow)
+      .map((mark) => ({ head: mark.heads[partition]!, rows: mark.rows[partition]! }))
+      .reduce((a, b) => (b.head > a.head ? b : a), { head: -1, rows: 0 });
+    const isMuch = head - from.head > place.countedMax;
+    rows.push(from.rows + (isMuch ? 0 : ((await reader.rowsFrom(partition, from.head + 1)) ?? 0)));
   }
-  const where = `${topic}/${partition}`;
-  throw new Fault('unavailable', `${where}: not everything of epoch ${reign.epoch} from ${from} to ${to.seq} is here`);
+  return { heads, rows };
 }
 
-/** Null when a record is missing. */
-function walkBack(records: ReadonlyMap<number, readonly OpenedRecord[]>, to: CutAt, from: number): Envelope[] | null {
-  const walked: Envelope[] = [];
-  let next = records.get(to.seq)?.find(({ envelope }) => envelope.chain === to.chain);
-  while (next !== undefined) {
-    const after = next;
-    const { seq } = after.envelope;
-    walked.push(after.envelope);
-    if (seq <= from) return walked;
-    next = records.get(seq - 1)?.find(({ envelope }) => chainFollows(after, envelope.chain));
+/** The cuts at these seqs; null: this copy does not show what stands there. @throws {Fault} as `Log.read` */
+export async function cutsAt(place: ReignPlace, seqs: readonly number[]): Promise<readonly CutAt[] | null> {
+  const reader = new ReignReader(place);
+  const cuts: CutAt[] = [];
+  for (const [partition, seq] of seqs.entries()) {
+    const chain = seq < 0 ? '' : await reader.chainAt(partition, seq);
+    if (chain === null) return null;
+    cuts.push({ seq, chain });
   }
-  return null;
+  return cuts;
 }
 
-/** By seq: what stands there as a record of the reign, a true one or not. */
-async function readReign(
-  { log, topic, reign }: LossyPlace,
-  partition: number,
-  offset: number,
-  from: number,
-  to: number,
-): Promise<ReadonlyMap<number, readonly OpenedRecord[]>> {
-  const found = new Map<number, OpenedRecord[]>();
-  const { signal } = new AbortController();
-  for await (const { records } of log.read({ topic, partition, from: offset, signal, untilEnd: true })) {
-    for (const { value } of records) {
-      const record = opened(value);
-      if (record === null || record.envelope.origin !== reign.site || record.envelope.epoch !== reign.epoch) continue;
-      const { seq } = record.envelope;
-      if (seq < from || seq > to) continue;
-      const others = found.get(seq) ?? [];
-      found.set(seq, others);
-      others.push(record);
-    }
-  }
-  return found;
-}
-
-function opened(value: Uint8Array): OpenedRecord | null {
-  try {
-    return openRecord(value);
-  } catch (error) {
-    if (isFault(error, 'corrupt')) return null;
-    throw error;
-  }
-}
+/** Where the reign is cut, and what that costs; or why it must not be: each way loses more than was accepted. */
+export type LossyCut =
+  | { readonly mode: LossRule['mode']; readonly cuts: readonly CutAt[]; readonly loss: Loss }
+  | { readonly tooMuch: LossChoices };

@@ -1,11 +1,12 @@
 /** The writer service of a site: HTTP and the ingest topic in, the local log out, while the register names this site. */
 
+import type { Heard, LossChoices } from '@tidemark/control/loss';
 import type { Register } from '@tidemark/control/register';
 import type { RegisterValue } from '@tidemark/control/register-value';
 import type { Log } from '@tidemark/log/log';
 import type { KeyspaceFile } from '@tidemark/schema/keyspace-file';
 import { formatPosition, type Position } from '@tidemark/schema/position';
-import { type Keyspace, topicNames } from '@tidemark/schema/table';
+import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
 import { Fault } from '@tidemark/world/fault';
@@ -20,7 +21,7 @@ import { registerWriterRoutes } from './http.ts';
 import { Ingest } from './ingest.ts';
 import type { IngestCounts } from './ingest-counts.ts';
 import { Lease } from './lease.ts';
-import { lossyCuts } from './lossy-cuts.ts';
+import { lossNow, lossyCut } from './loss.ts';
 import { keepTerms } from './terms.ts';
 import { type Elected, Writer } from './writer.ts';
 
@@ -52,6 +53,8 @@ export type WriterServiceParts = {
   readonly clockTrouble: () => string | null;
   /** Why no reign should begin by it: the same, or nobody was asked yet whether it is right. */
   readonly clockDoubt: () => string | null;
+  /** What was last heard here of the primary of the newest reign; null: nothing. */
+  readonly heard: (value: RegisterValue) => Heard | null;
   readonly onOutcome: (keyspace: string, ...told: Parameters<CandidacyParts<Running>['onOutcome']>) => void;
   readonly onFatal: (error: unknown) => void;
   readonly onCommitted: (keyspace: string, partition: number, position: Position) => void;
@@ -72,6 +75,7 @@ export type WriterFacts = {
   readonly heads: readonly string[];
   /** By partition: rows written in the epoch. */
   readonly rows: readonly number[];
+  readonly rowCount: number;
   readonly committed: readonly string[];
   readonly barrierMs: number;
   readonly pendingBytes: number;
@@ -115,6 +119,7 @@ export class WriterService implements AsyncDisposable {
   readonly #parts: WriterServiceParts;
   readonly #options: WriterOptions;
   readonly #candidacies = new Map<string, Candidacy<Running>>();
+  readonly #keyspaces = new Map<string, Keyspace>();
   readonly #stop = new AbortController();
 
   constructor(parts: WriterServiceParts, options: WriterOptions) {
@@ -135,15 +140,11 @@ export class WriterService implements AsyncDisposable {
       register: this.#parts.register(name),
       current: () => this.#parts.registerValue(name),
       reign: (elected, onEnded) => this.#reign(keyspace, elected, onEnded),
-      lossyCuts: (value, received, { mode }) => {
-        const reign = value.reigns.at(-1)!;
-        const topic = reign.site === site ? topicNames.log(name, site) : topicNames.mirror(name, reign.site);
-        const { log, timing } = this.#parts;
-        return lossyCuts({ log, topic, reign, lookedAtMax: timing.lossLookedAtMax }, received, mode);
-      },
+      lossyCut: (value, received, loss) => lossyCut(this.#parts, keyspace, value, received, loss),
       onOutcome: (...told) => this.#parts.onOutcome(name, ...told),
     });
     this.#candidacies.set(name, candidacy);
+    this.#keyspaces.set(name, keyspace);
     candidacy.start();
     const sinceMs = clock.monotonicMs();
     const isSettled = (): boolean => {
@@ -182,7 +183,14 @@ export class WriterService implements AsyncDisposable {
     registerCandidacyRoutes(app, {
       candidacyOf: (keyspace) => this.#candidacyOf(keyspace),
       writerOf: (keyspace) => this.#writerOf(keyspace),
+      lossOf: (keyspace, heard) => this.#lossOf(keyspace, heard),
     });
+  }
+
+  async #lossOf(name: string, heard: Heard | null): Promise<LossChoices> {
+    const keyspace = this.#keyspaces.get(name);
+    if (keyspace === undefined) throw this.#parts.elsewhere(name);
+    return lossNow(this.#parts, keyspace, await this.#parts.register(name).read(), heard);
   }
 
   /** Told when the register's value of a keyspace changed. */
@@ -220,6 +228,7 @@ export class WriterService implements AsyncDisposable {
       epoch,
       heads: appenders.map((appender) => formatPosition({ epoch, seq: appender.head })),
       rows: appenders.map((appender) => appender.rows),
+      rowCount: appenders.reduce((sum, appender) => sum + appender.rows, 0),
       committed: appenders.map((_, partition) => formatPosition({ epoch, seq: commits.committed(partition) })),
       barrierMs: barriers.stampMs,
       pendingBytes,

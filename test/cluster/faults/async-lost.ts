@@ -23,7 +23,7 @@ export const asyncLost: FaultRow = {
   sizeIs: 'times it is lost',
   small: 1,
   large: 10,
-  mutants: ['loss-not-estimated'],
+  mutants: ['loss-not-counted'],
   keyspace: { keyspace: 'asynclost', ack: 'local' },
   run: async (trial) => {
     const { stage, folder, say } = trial;

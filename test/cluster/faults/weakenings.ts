@@ -37,12 +37,11 @@ const REAL_ONLY: readonly Weakening[] = [
     to: 'if (!stuck || this.counts.ignored >= ignoredBefore) continue;',
   },
   {
-    name: 'loss-not-estimated',
-    breaks: 'E5: the loss is estimated before it is accepted',
+    name: 'loss-not-counted',
+    breaks: 'E5: the loss is counted before it is accepted',
     file: 'packages/control/loss.ts',
-    from: `    rows: Math.ceil(records * heard.rowsPerRecord),
-    unheardRows: Math.ceil((heard.rowsPerSecond * heard.unheardMs) / 1_000),`,
-    to: '    rows: 0,\n    unheardRows: 0,',
+    from: 'rows: missing(written.rows, kept.rows, 0) + unheardRows,',
+    to: 'rows: 0,',
   },
   {
     name: 'local-moves-by-itself',
