@@ -250,13 +250,23 @@ const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
+/** The index of the write-ahead log could not be made longer, or opened: no room, or too many open files. */
+const SQLITE_IOERR_SHMOPEN = 4618;
+const SQLITE_IOERR_SHMSIZE = 4874;
 
 /** What the reader of an SQLite or file-system error can act on. An error of the disk itself stays what it is. */
 function refusal(path: string, error: unknown): unknown {
   const { code, errcode = 0 } = error as { code?: string; errcode?: number };
   const primary = errcode & 0xff;
   const message = `sqlite:${path}: ${messageOf(error)}`;
-  if (code === 'ENOENT' || [SQLITE_BUSY, SQLITE_FULL, SQLITE_CANTOPEN].includes(primary))
+  const isFull = primary === SQLITE_FULL || [SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_SHMOPEN].includes(errcode);
+  if (
+    code === 'ENOENT' ||
+    code === 'EMFILE' ||
+    code === 'ENFILE' ||
+    isFull ||
+    [SQLITE_BUSY, SQLITE_CANTOPEN].includes(primary)
+  )
     return new Fault('unavailable', message, { cause: error });
   if (primary === SQLITE_CORRUPT || primary === SQLITE_NOTADB) return new Fault('corrupt', message, { cause: error });
   return error;

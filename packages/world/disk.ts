@@ -30,6 +30,8 @@ export interface Disk {
   syncFolder(path: string): Promise<void>;
   /** Removes a file or a whole folder; one that is not there is no error. */
   remove(path: string): Promise<void>;
+  /** Bytes that may still be written, and bytes there are in all, of the medium that the folder is on. */
+  room(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
   /**
    * Takes the folder for this process until the result is disposed or the process ends, however it ends.
    * @throws {Fault} `unavailable` naming the process that has it.

@@ -1,7 +1,7 @@
 /** Files on the machine's own file system. The one file that imports node:fs for the product's data. */
 
 import { constants } from 'node:fs';
-import { access, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Disk, DiskFile } from './disk.ts';
@@ -9,6 +9,8 @@ import { Fault, messageOf } from './fault.ts';
 import { ReadHandles } from './read-handles.ts';
 
 const FULL = new Set(['ENOSPC', 'EDQUOT']);
+/** This process, or the machine, has as many files and sockets open as it may. */
+const TOO_MANY = new Set(['EMFILE', 'ENFILE']);
 
 export class NodeDisk implements Disk {
   readonly root: string;
@@ -19,7 +21,7 @@ export class NodeDisk implements Disk {
   }
 
   async makeFolder(path: string): Promise<void> {
-    await mkdir(join(this.root, path), { recursive: true });
+    await mkdir(join(this.root, path), { recursive: true }).catch(refusal(path));
   }
 
   async create(path: string): Promise<DiskFile> {
@@ -55,8 +57,7 @@ export class NodeDisk implements Disk {
 
   async list(path: string): Promise<string[]> {
     const names = await readdir(join(this.root, path)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return [];
-      throw error;
+      return error.code === 'ENOENT' ? [] : refusal(path)(error);
     });
     return names.sort();
   }
@@ -68,22 +69,27 @@ export class NodeDisk implements Disk {
   }
 
   async syncFolder(path: string): Promise<void> {
-    const handle = await open(join(this.root, path), 'r');
+    const handle = await open(join(this.root, path), 'r').catch(refusal(path));
     try {
-      await handle.sync();
+      await handle.sync().catch(refusal(path));
     } finally {
       await handle.close();
     }
   }
 
   async remove(path: string): Promise<void> {
-    await rm(join(this.root, path), { recursive: true, force: true });
+    await rm(join(this.root, path), { recursive: true, force: true }).catch(refusal(path));
     this.#handles.forget(join(this.root, path));
   }
 
   /** Closes the files it keeps open for reading. It can be used again after that. */
   async close(): Promise<void> {
     this.#handles.forgetAll();
+  }
+
+  async room(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
+    const { bavail, blocks, bsize } = await statfs(this.root).catch(refusal('.'));
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
   }
 
   /** SQLite's own file lock does the work: the system drops it with the process, also after a kill −9. */
@@ -115,6 +121,8 @@ function refusal(path: string): (error: NodeJS.ErrnoException) => never {
   return (error) => {
     if (error.code === 'ENOENT') throw new Fault('invalid', `no file ${path}`, { status: 404, cause: error });
     if (FULL.has(error.code ?? '')) throw new Fault('unavailable', `disk full writing ${path}`, { cause: error });
+    if (TOO_MANY.has(error.code ?? ''))
+      throw new Fault('unavailable', `too many open files for ${path}`, { retryAfterMs: 1_000, cause: error });
     throw new Error(`${path}: ${messageOf(error)}`, { cause: error });
   };
 }

@@ -94,6 +94,8 @@ export class SimDisk implements Disk {
   readonly platter: SimPlatter;
   /** Asked before each step. */
   hook: (step: SimStep) => SimAnswer = () => 'ok';
+  /** What `room` tells. */
+  freeBytes = 2 ** 40;
   #crashed = false;
   readonly #held = new Set<string>();
 
@@ -224,6 +226,10 @@ export class SimDisk implements Disk {
         if (contents !== undefined) this.platter.folders.set(normal(path), contents);
       },
     });
+  }
+
+  async room(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
+    return { freeBytes: this.freeBytes, totalBytes: 2 ** 40 };
   }
 
   async lock(path: string): Promise<AsyncDisposable> {

@@ -261,13 +261,23 @@ export class Mirror implements AsyncDisposable {
 
   async #checkpointing(): Promise<void> {
     const { disk, clock, origin, site } = this.#parts;
-    await disk.makeFolder('checkpoints/mirror');
     do {
       await clock.sleep(CHECKPOINT_MS, this.#stop.signal);
       // Nothing is copied into the own log as a rule: its writer appends to it.
       if (origin === site && !this.#stop.signal.aborted) await this.catchUp().catch(() => {});
-      await this.#writeCheckpoints();
+      await this.#saveCheckpoints(disk);
     } while (!this.#stop.signal.aborted);
+  }
+
+  /** A checkpoint only saves reading: a disk that is full ends no copying. */
+  async #saveCheckpoints(disk: Disk): Promise<void> {
+    try {
+      await disk.makeFolder('checkpoints/mirror');
+      await this.#writeCheckpoints();
+    } catch (error) {
+      if (!isFault(error, 'unavailable')) throw error;
+      this.#parts.logger.warn({ topic: this.#topic, error: error.message }, 'mirror checkpoint not written');
+    }
   }
 
   #written = '';
@@ -276,7 +286,12 @@ export class Mirror implements AsyncDisposable {
     const text = JSON.stringify(checkpoints);
     if (text === this.#written) return;
     this.#written = text;
-    await writeState(this.#parts.disk, this.#path, checkpoints);
+    try {
+      await writeState(this.#parts.disk, this.#path, checkpoints);
+    } catch (error) {
+      this.#written = '';
+      throw error;
+    }
   }
 }
 

@@ -48,6 +48,7 @@ export type Config = {
   readonly deletionsKeptMs: number;
   readonly pendingBytesMax: number;
   readonly bodyBytesMax: number;
+  readonly diskReserveBytes: number;
   readonly appendTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly probeEveryMs: number;

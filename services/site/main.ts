@@ -7,6 +7,7 @@
 import { Jobs } from '@tidemark/jobs/jobs';
 import { SiteCatalog } from '@tidemark/watchdog/catalog';
 import { WatchdogService } from '@tidemark/watchdog/main';
+import { DiskWatch } from '@tidemark/world/disk-watch';
 import { LoopLag } from '@tidemark/world/loop-lag';
 import type { Config } from './config.ts';
 import { type MachineOptions, machineWorld } from './engines.ts';
@@ -88,7 +89,9 @@ class Site {
     stack.use(await takeDataFolder(disk, data, { cluster, site }, logger));
     const opened = await openEngines(stack, this.#world, site, [...sites.keys()]);
     const loopLag = stack.use(new LoopLag(clock));
-    const { app, jobs, catalog, watchdog, services, keyspaces, urls } = this.#wire(opened, loopLag);
+    const room = stack.use(new DiskWatch(this.#world, this.#config.diskReserveBytes));
+    room.start();
+    const { app, jobs, catalog, watchdog, services, keyspaces, urls } = this.#wire(opened, loopLag, room);
     stack.use(catalog);
     stack.use(watchdog);
     stack.defer(() => app.close());
@@ -115,7 +118,7 @@ class Site {
     });
   }
 
-  #wire({ log, remotes, boards }: Opened, loopLag: LoopLag) {
+  #wire({ log, remotes, boards }: Opened, loopLag: LoopLag, room: DiskWatch) {
     const config = this.#config;
     const world = this.#world;
     const onFatal = this.#onFatal;
@@ -140,6 +143,7 @@ class Site {
       urlOf,
       keyspaces: () => keyspaces,
       watchdog: () => watchdog,
+      diskTrouble: () => room.trouble,
       onFatal,
     });
     const topicParts = { ...common, signal: this.#stop.signal };

@@ -40,6 +40,8 @@ export type ServicesParts = {
   /** Made after the services. */
   readonly keyspaces: () => Keyspaces;
   readonly watchdog: () => WatchdogService;
+  /** Why no more rows may be stored; null when the disk has room. */
+  readonly diskTrouble: () => string | null;
   readonly onFatal: (error: unknown) => void;
 };
 
@@ -62,6 +64,7 @@ export function makeServices(parts: ServicesParts): Services {
     register: (keyspace) => watchdog().registers.register(keyspace),
     registerValue,
     clockTrouble: () => watchdog().clockTrouble(),
+    diskTrouble: () => parts.diskTrouble(),
     clockDoubt: () => watchdog().clockDoubt(),
     heard: (value) => watchdog().heard(value),
     onOutcome: (keyspace, campaign, outcome) =>

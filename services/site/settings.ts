@@ -87,6 +87,12 @@ export const SETTINGS = {
     86_400_000,
   ),
   pendingBytesMax: setting(whole(MIB, 16 * GIB), 'integer', 'bytes of writes waiting for their ack', 64 * MIB),
+  diskReserveBytes: setting(
+    whole(0, 1024 * GIB),
+    'integer',
+    'bytes of its disk below which no new rows are taken; a twentieth of the disk at most',
+    256 * MIB,
+  ),
   bodyBytesMax: setting(whole(1024, GIB), 'integer', 'largest body of a request that is read whole', 32 * MIB),
   appendTimeoutMs: setting(whole(100, 600_000), 'integer', 'longest wait for one append to the log', 5_000),
   requestTimeoutMs: setting(whole(100, 600_000), 'integer', 'longest wait for an ack, then 504', 10_000),

@@ -51,6 +51,8 @@ export type WriterServiceParts = {
   readonly applied?: (value: RegisterValue, signal: AbortSignal) => Promise<Keyspace | null>;
   /** Why this site's clock is not to be trusted with stamps; null when it is. */
   readonly clockTrouble: () => string | null;
+  /** Why no more rows may be stored here; null when there is room. */
+  readonly diskTrouble?: () => string | null;
   /** Why no reign should begin by it: the same, or nobody was asked yet whether it is right. */
   readonly clockDoubt: () => string | null;
   /** What was last heard here of the primary of the newest reign; null: nothing. */

@@ -12,14 +12,14 @@ import type { KeyspaceFile } from '@tidemark/schema/keyspace-file';
 import type { Position } from '@tidemark/schema/position';
 import { StampClock } from '@tidemark/schema/stamp';
 import type { AckLevel, Keyspace } from '@tidemark/schema/table';
-import { Fault } from '@tidemark/world/fault';
+import { Fault, isFault } from '@tidemark/world/fault';
 import type { Network } from '@tidemark/world/network';
 import type { Random } from '@tidemark/world/random';
 import { Appender, type Entry, entryOf } from './appender.ts';
 import { Barriers } from './barriers.ts';
 import { Commits } from './commits.ts';
 import { followDurable } from './durable-follower.ts';
-import { type Opened, type OpeningParts, openLog, writePoint } from './opening.ts';
+import { type CheckpointPoint, type Opened, type OpeningParts, openLog, writePoint } from './opening.ts';
 import type { RequestWindow, Seen } from './request-window.ts';
 
 /** Whoever was to take over has not in this time: batches are taken again. */
@@ -38,6 +38,8 @@ export type WriterParts = Omit<OpeningParts, 'signal' | 'reigns'> & {
   readonly applied?: (value: RegisterValue, signal: AbortSignal) => Promise<Keyspace | null>;
   /** Why this site's clock must not be used for stamps; null when all is well. */
   readonly clockTrouble?: () => string | null;
+  /** Why no more may be stored here; null when there is room. What keeps the reign going is stored all the same. */
+  readonly diskTrouble?: () => string | null;
   /** Told once when it can go on no more: `fenced` by a newer reign, `corrupt` when its log lost its end. */
   readonly onEnded: (error: unknown) => void;
   readonly onCommitted: (partition: number, position: Position) => void;
@@ -137,16 +139,18 @@ export class Writer implements AsyncDisposable {
   }
 
   /**
-   * Whether new batches are taken: not while it hands over, nor with a clock that is wrong.
+   * Whether new batches are taken: not while it hands over, nor with a clock that is wrong or a disk that is nearly full.
    * @throws {Fault} `unavailable`: not now; nothing is stored.
    */
   checkAdmission(): void {
-    const { clockTrouble } = this.#parts;
+    const { clockTrouble, diskTrouble } = this.#parts;
     const { name } = this.#keyspace;
     if (this.isHandingOver) {
       const message = `keyspace ${name} is being handed over to ${this.#handingOver!.to}`;
       throw new Fault('unavailable', message, { retryAfterMs: 250 });
     }
+    const full = diskTrouble?.() ?? null;
+    if (full !== null) throw new Fault('unavailable', `keyspace ${name}: ${full}`, { retryAfterMs: 2_000 });
     const trouble = clockTrouble?.() ?? null;
     if (trouble === null) return;
     throw new Fault('unavailable', `keyspace ${name}: no stamps can be given: ${trouble}`, { retryAfterMs: 2_000 });
@@ -340,7 +344,16 @@ export class Writer implements AsyncDisposable {
       if (this.signal.aborted) return;
       const tails = this.appenders.map((appender) => appender.checkpoint);
       const point = { atMs: clock.nowMs(), keyspace: this.#keyspace, sources: this.sources.toJson(), tails };
-      await writePoint(this.#parts, point);
+      await this.#save(point);
     }
+  }
+
+  /** A point only saves reading: a disk that is full ends no reign. */
+  async #save(point: CheckpointPoint): Promise<void> {
+    const { logger, keyspace } = this.#parts;
+    await writePoint(this.#parts, point).catch((error: unknown) => {
+      if (!isFault(error, 'unavailable')) throw error;
+      logger.warn({ keyspace: keyspace.name, error: error.message }, 'writer checkpoint not written');
+    });
   }
 }

@@ -104,6 +104,10 @@ export class ProcessDisk implements Disk {
   lock(path: string): Promise<AsyncDisposable> {
     return this.#process.step(() => this.#disk.lock(path));
   }
+
+  room(): ReturnType<Disk['room']> {
+    return this.#disk.room();
+  }
 }
 
 export class ProcessLog implements Log {
