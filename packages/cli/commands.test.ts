@@ -75,6 +75,8 @@ describe('exit codes', () => {
     [['load', 'travel.things', '/nowhere.csv'], /cannot read .*nowhere.csv: there is no such file/],
     [['load', 'travel.things', 'f.csv', '--resume'], /--resume needs --ledger/],
     [['scan', 'travel.things', '--limit', 'x'], /got "x", expected a whole number from 1/],
+    [['export', 'travel.things', 'f.xlsx'], /f.xlsx has the ending .xlsx, expected one of .parquet .csv/],
+    [['export', 'travel.things', 'f.prquet'], /nearest: parquet/],
     [['frobnicate'], /unknown command 'frobnicate'/],
     [['schema', 'table'], /needs a name like travel.flights/],
   ])('2: %j', async (words, message) => {
@@ -103,6 +105,34 @@ describe('exit codes', () => {
   });
 });
 
+describe('rows without any', () => {
+  test('are a CSV with its header, on the terminal and in a file', async () => {
+    await using paris = await site();
+    expect(await tidemark(paris.url, 'scan', 'travel.things', '-o', 'csv')).toMatchObject({ code: 0, out: 'k,n\n' });
+    const words = ['--select', 'k,count(*) as "how many"', '--group-by', 'k'];
+    const grouped = await tidemark(paris.url, 'scan', 'travel.things', '-o', 'csv', ...words);
+    expect(grouped.out).toBe('k,how many\n');
+    const file = join(folder, 'empty.csv');
+    expect(await tidemark(paris.url, 'export', 'travel.things', file)).toMatchObject({ code: 0 });
+    expect(await readFile(file, 'utf8')).toBe('k,n\n');
+  });
+
+  test('and with some are what the name of the file says', async () => {
+    await using paris = await site();
+    paris.rows.set('["a"]', { k: 'a', n: null });
+    paris.rows.set('["b, c"]', { k: 'b, c', n: 2 });
+    for (const [name, text] of [
+      ['x.CSV', 'k,n\na,\n"b, c",2\n'],
+      ['x.jsonl', '{"k":"a","n":null}\n{"k":"b, c","n":2}\n'],
+    ] as const) {
+      const file = join(folder, name);
+      const { out } = await tidemark(paris.url, 'export', 'travel.things', file, '--json');
+      expect(JSON.parse(out)).toMatchObject({ rows: 2, bytes: text.length });
+      expect(await readFile(file, 'utf8')).toBe(text);
+    }
+  });
+});
+
 describe('load', () => {
   test('counts what was accepted and names the rest; a resumed one sends nothing twice', async () => {
     await using paris = await site();
@@ -120,6 +150,33 @@ describe('load', () => {
     );
     expect(JSON.parse(again.out)).toMatchObject({ accepted: 0, resumed: 25 });
     expect(paris.stored.size).toBe(3);
+  });
+
+  test('does not go on over a file that was edited, though it has the same size', async () => {
+    await using paris = await site();
+    const file = join(folder, 'edited.csv');
+    const words = ['load', 'travel.things', file, '--ledger', join(folder, 'edited.ledger')];
+    await writeFile(file, 'k,n\na,1\nb,2\n');
+    expect(await tidemark(paris.url, ...words)).toMatchObject({ code: 0 });
+    await writeFile(file, 'k,n\na,1\nb,3\n');
+    const { code, err } = await tidemark(paris.url, ...words, '--resume');
+    expect(code).toBe(2);
+    expect(err).toMatch(/is of source edited.csv \(12 bytes, sha256 \w{16}\), asked for edited.csv \(12 bytes, sha256/);
+  });
+
+  test('refuses a file that is not UTF-8 by line and byte, and one that names a column twice', async () => {
+    await using paris = await site();
+    const file = join(folder, 'bad.csv');
+    await writeFile(file, Buffer.concat([Buffer.from('k,n\na,1\nb'), Buffer.of(0xe9), Buffer.from(',2\n')]));
+    const bad = await tidemark(paris.url, 'load', 'travel.things', file);
+    expect([bad.code, bad.err]).toEqual([2, expect.stringMatching(/bad.csv, line 3, byte 2: 0xe9 is not UTF-8/)]);
+    await writeFile(file, '\uFEFF"k",n,n\na,1,2\n');
+    const twice = await tidemark(paris.url, 'load', 'travel.things', file);
+    expect([twice.code, twice.err]).toEqual([2, expect.stringMatching(/column "n" comes twice, as number 2 and 3/)]);
+    expect(paris.rows.size).toBe(0);
+    await writeFile(file, '\uFEFF"k",n\na,1\n');
+    expect(await tidemark(paris.url, 'load', 'travel.things', file)).toMatchObject({ code: 0 });
+    expect(paris.rows.get('["a"]')).toEqual({ k: 'a', n: 1 });
   });
 
   test('stopped by Ctrl-C while it waits for rows: the ledger is whole, exit 1, and it says how to go on', async () => {

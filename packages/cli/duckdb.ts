@@ -1,11 +1,15 @@
 /** DuckDB in this process. It is an optional dependency: whoever asks for no SQL may leave it out. */
 
-import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBInstance, DuckDBValueConverter, Json } from '@duckdb/node-api';
+import { formatTimestamp, TIMESTAMP_US_MAX } from '@tidemark/schema/time';
 import { Fault, messageOf } from '@tidemark/world/fault';
 import type { SqlTable } from './sql-tables.ts';
 
-/** An answer whose cells JSON can say. */
+type Library = typeof import('@duckdb/node-api');
+
+/** An answer whose cells JSON can say, in the forms that a scan's have. */
 export type SqlAnswer = {
+  readonly columns: readonly string[];
   readonly rows: readonly Readonly<Record<string, unknown>>[];
   readonly ms: number;
 };
@@ -13,26 +17,28 @@ export type SqlAnswer = {
 export class DuckDb implements Disposable {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
+  readonly #convert: DuckDBValueConverter<Json>;
 
   /** @throws {Fault} `invalid`: DuckDB is not installed; says how it is. */
   static async open(): Promise<DuckDb> {
-    const { DuckDBInstance } = await import('@duckdb/node-api').catch((cause: unknown) => {
+    const library = await import('@duckdb/node-api').catch((cause: unknown) => {
       const message = 'SQL needs DuckDB, which is not installed: npm install @duckdb/node-api';
       throw new Fault('invalid', message, { expected: '@duckdb/node-api', cause });
     });
-    const instance = await DuckDBInstance.create(':memory:');
+    const instance = await library.DuckDBInstance.create(':memory:');
     const connection = await instance.connect();
     await connection.run("set timezone = 'UTC'");
-    return new DuckDb(instance, connection);
+    return new DuckDb(library, instance, connection);
   }
 
-  private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {
+  private constructor(library: Library, instance: DuckDBInstance, connection: DuckDBConnection) {
+    this.#convert = converterOf(library);
     this.#instance = instance;
     this.#connection = connection;
   }
 
   /** From now on queries find the file under the table's name. */
-  async nameFile({ keyspace, name }: SqlTable, path: string): Promise<void> {
+  async nameFile({ keyspace, name }: Pick<SqlTable, 'keyspace' | 'name'>, path: string): Promise<void> {
     await this.#connection.run(`create schema if not exists ${quoted(keyspace)}`);
     const file = path.replaceAll("'", "''");
     await this.#connection.run(`create view ${quoted(keyspace)}.${quoted(name)} as from read_parquet('${file}')`);
@@ -45,10 +51,19 @@ export class DuckDb implements Disposable {
       throw new Fault('invalid', messageOf(error), { got: query, cause: error });
     });
     const columns = reader.deduplicatedColumnNames();
+    const strange = columns.find((name) => name.startsWith('$'));
+    if (strange !== undefined) {
+      const expected = 'a name that does not begin with $: select … as "another name"';
+      throw new Fault('invalid', `column "${strange}", expected ${expected}`, {
+        column: strange,
+        got: strange,
+        expected,
+      });
+    }
     const rows = reader
-      .getRowsJson()
-      .map((row) => Object.fromEntries(row.map((cell, i) => [columns[i]!, numberIfOne(cell, reader.columnType(i))])));
-    return { rows, ms: Math.round(performance.now() - startMs) };
+      .convertRows(this.#convert)
+      .map((row) => Object.fromEntries(row.map((cell, i) => [columns[i]!, cell])));
+    return { columns, rows, ms: Math.round(performance.now() - startMs) };
   }
 
   [Symbol.dispose](): void {
@@ -57,12 +72,21 @@ export class DuckDb implements Disposable {
   }
 }
 
-const WHOLE_NUMBERS = new Set(['BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT']);
-
-/** DuckDB's JSON has long numbers as texts; here, as in a scan, only those that JSON numbers would round. */
-function numberIfOne(cell: unknown, type: { toString(): string }): unknown {
-  if (typeof cell !== 'string' || !WHOLE_NUMBERS.has(type.toString())) return cell;
-  return Number.isSafeInteger(Number(cell)) ? Number(cell) : cell;
+/**
+ * Cells as a scan has them: moments in UTC, whatever zone this machine is in; bytes in base64; whole numbers as numbers
+ * where JSON's are exact. Everything else is as DuckDB has it in JSON.
+ */
+function converterOf(library: Library): DuckDBValueConverter<Json> {
+  const { DuckDBBlobValue, DuckDBTimestampTZValue, JsonDuckDBValueConverter } = library;
+  return (value, type, nested) => {
+    if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+    if (value instanceof DuckDBBlobValue) return { $bytes: Buffer.from(value.bytes).toString('base64') };
+    if (value instanceof DuckDBTimestampTZValue) {
+      const micros = Number(value.micros);
+      return Math.abs(micros) <= TIMESTAMP_US_MAX ? formatTimestamp(micros) : String(value);
+    }
+    return JsonDuckDBValueConverter(value, type, nested);
+  };
 }
 
 function quoted(name: string): string {

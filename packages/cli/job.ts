@@ -59,8 +59,9 @@ export function factsInWords(facts: JobFacts): string {
     .join(', ');
 }
 
-/** `caughtUpMs` → `caught up ms`. */
+/** `caughtUpMs` → `caught up ms`, `ACCEPT` → `accept`. */
 function inWords(name: string): string {
+  if (/^[A-Z_]+$/.test(name)) return name.toLowerCase().replaceAll('_', ' ');
   return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 

@@ -1,5 +1,6 @@
 /** `tidemark load TABLE FILE|-`: writes a file's rows in batches, with a ledger of what was acked. */
 
+import { keyColumns } from '@tidemark/schema/table';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.ts';
 import { command, misused, oneOf, wholeNumber } from './invocation.ts';
 import { columnTypes, type NamedTable, readTable } from './keyspace-of.ts';
@@ -34,12 +35,13 @@ export const load = command<Flags>(
       misused('--resume needs --ledger FILE: it says what is there');
     await using db = await invocation.open();
     const table = await readTable(db, name!);
-    const source = await sourceOf(path!, flags.format ?? formatOf(path!), table);
+    const source = await sourceOf(path!, flags.format ?? formatOf(path!), table, flags.ledger !== undefined);
     const result = await loadRows({
       db,
       keyspace: table.keyspace,
       table: table.name,
       source,
+      key: keyColumns(table.table),
       signal,
       onProgress: (progress) =>
         output.progress(progressText(progress), flags.limit ? progress.accepted / flags.limit : null),
@@ -58,7 +60,7 @@ export const load = command<Flags>(
   .option('--batch-rows <rows>', 'rows a batch (default: 1000)', wholeNumber(1))
   .option(
     '--in-flight <batches>',
-    'batches on their way at once; with 1 the last of two rows with one key wins (default: 4)',
+    'batches on their way at once (default: 4); rows of one key keep the order of the file',
     wholeNumber(1),
   )
   .option('--rate <rows>', 'rows a second at most', wholeNumber(1))
@@ -88,9 +90,9 @@ function formatOf(path: string): Format {
   );
 }
 
-async function sourceOf(path: string, format: Format, { table }: NamedTable): Promise<RowSource> {
+async function sourceOf(path: string, format: Format, { table }: NamedTable, toLedger: boolean): Promise<RowSource> {
   if (format === 'parquet' && path === '-') misused('a Parquet file cannot be read from standard input: name the file');
-  const name = await nameOfFile(path);
+  const name = await nameOfFile(path, toLedger);
   if (format === 'parquet') return parquetSource(name, await ParquetFile.open(path), columnTypes(table));
   const text = (): AsyncIterable<string> => textOf(path);
   return format === 'ndjson' ? ndjsonSource(name, text) : csvSource(name, text, columnTypes(table));

@@ -1,12 +1,12 @@
 /** Arrow batches into a Parquet file with zstd, types as other programs expect them. */
 
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { zstdCompressSync } from 'node:zlib';
 import type { ArrowBatch } from '@tidemark/schema/arrow-read';
 import type { ColumnType, Value } from '@tidemark/schema/column-type';
-import { Fault, messageOf } from '@tidemark/world/fault';
 import type { SchemaElement } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
+import { writeWhole } from './whole-file.ts';
 
 /** Rows held in memory, and in a row group. */
 const GROUP_ROWS = 100_000;
@@ -16,25 +16,11 @@ const GROUP_ROWS = 100_000;
  * @returns its rows and bytes
  * @throws {Fault} `invalid`: the file cannot be written.
  */
-export async function writeParquet(
+export function writeParquet(
   path: string,
   batches: AsyncIterable<ArrowBatch>,
 ): Promise<{ readonly rows: number; readonly bytes: number }> {
-  const temporary = `${path}.tmp`;
-  const file = await open(temporary, 'w').catch((error: unknown) => {
-    throw new Fault('invalid', `cannot write ${path}: ${messageOf(error)}`, { got: path, cause: error });
-  });
-  try {
-    const written = await writeTo(file, batches);
-    await file.sync();
-    await file.close();
-    await rename(temporary, path);
-    return written;
-  } catch (error) {
-    await file.close().catch(() => undefined);
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  return writeWhole(path, (file) => writeTo(file, batches));
 }
 
 async function writeTo(file: FileHandle, batches: AsyncIterable<ArrowBatch>): Promise<{ rows: number; bytes: number }> {

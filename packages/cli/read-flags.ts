@@ -9,8 +9,8 @@ export type ReadFlags = { readonly read: 'local' | 'primary'; readonly atLeast?:
 /** Adds what `queryFromWords` takes. */
 export function addQueryFlags(command: Command): void {
   command
-    .option('--where <condition>', 'like delay>60, origin=SAN or origin in SAN,LAX (may be repeated)', collected)
-    .option('--select <list>', 'like origin,avg(delay) as late,count(*) as n')
+    .option('--where <condition>', "like delay>60, origin='SAN' or origin in SAN,LAX (may be repeated)", collected)
+    .option('--select <list>', 'like origin,"a, b",avg(delay) as late,count(*) as n')
     .option('--group-by <columns>', 'columns with commas between')
     .option('--order-by <list>', 'like late desc,origin')
     .option('--limit <rows>', 'rows at most', wholeNumber(1));

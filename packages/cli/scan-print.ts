@@ -12,10 +12,13 @@ const TABLE_ROWS = 1_000;
 
 type Json = Readonly<Record<string, unknown>>;
 
-export type Printer = { rows(block: readonly Json[]): void; end(end: ScanEnd): void };
+export type Printer = { rows(block: readonly Json[]): void; end(end: ScanEnd): unknown };
 
-/** Blocks of rows that are never empty, then the end. */
-export const PRINTERS: Record<TextForm, (output: Output) => Printer> = {
+/**
+ * Blocks of rows that are never empty, then the end.
+ * @param names of the result's columns in order, so that they are told also when there is no row; null when nobody knows
+ */
+export const PRINTERS: Record<TextForm, (output: Output, names: readonly string[] | null) => Printer> = {
   json(output) {
     let first = true;
     return {
@@ -32,16 +35,16 @@ export const PRINTERS: Record<TextForm, (output: Output) => Printer> = {
     rows: (block) => output.raw(block.map((row) => `${JSON.stringify(row)}\n`).join('')),
     end: (end) => output.raw(`${JSON.stringify({ $end: end })}\n`),
   }),
-  csv(output) {
-    let columns: string[] | null = null;
+  csv(output, names) {
+    let columns: readonly string[] | null = null;
     return {
       rows(block) {
         const header = columns === null;
-        columns ??= Object.keys(block[0]!);
+        columns ??= names ?? Object.keys(block[0]!);
         const records = block.map((row) => csvRecord(columns!.map((column) => own(row, column))));
         output.raw((header ? csvRecord(columns) : '') + records.join(''));
       },
-      end: () => undefined,
+      end: () => columns === null && names !== null && output.raw(csvRecord(names)),
     };
   },
   table(output) {

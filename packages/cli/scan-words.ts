@@ -3,8 +3,9 @@
 import { cellToJson, parseText } from '@tidemark/schema/cell-value';
 import type { ColumnType } from '@tidemark/schema/column-type';
 import { nearestHint } from '@tidemark/schema/nearest';
-import { columnNamed, type Table } from '@tidemark/schema/table';
+import { cellColumns, columnNamed, keyColumns, type Table } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
+import { itemsOf, QUOTED_NAME, unquoted } from './quotes.ts';
 
 export type ScanWords = {
   readonly where?: readonly string[];
@@ -24,86 +25,136 @@ export type ScanBody = {
 };
 
 /**
- * The query that words ask for.
+ * The query that words ask for. A name with a comma, blank or operator in it stands in double quotes, a text in single
+ * ones, as in SQL.
  * @param table null when only the site knows the table: then it checks the columns
  * @throws {Fault} `invalid`: naming the word, and the columns there are.
  */
 export function queryFromWords(table: Table | null, words: ScanWords): ScanBody {
   const { where, select, groupBy, orderBy, limit } = words;
   return {
-    ...(select === undefined ? {} : { select: listOf(select).map((item) => selectItem(table, item)) }),
+    ...(select === undefined ? {} : { select: itemsOf(select).map((item) => selectItem(table, item)) }),
     ...(where === undefined ? {} : { where: where.map((text) => condition(table, text)) }),
-    ...(groupBy === undefined ? {} : { groupBy: listOf(groupBy).map((name) => columnOf(table, name).name) }),
-    ...(orderBy === undefined ? {} : { orderBy: listOf(orderBy).map(ordering) }),
+    ...(groupBy === undefined ? {} : { groupBy: itemsOf(groupBy).map((name) => columnOf(table, name).name) }),
+    ...(orderBy === undefined ? {} : { orderBy: itemsOf(orderBy).map(ordering) }),
     ...(limit === undefined ? {} : { limit }),
   };
 }
 
-function listOf(text: string): string[] {
-  return text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
+/** Names of the result's columns in order; null when only the site knows them. */
+export function resultNames(table: Table | null, { select, groupBy }: ScanBody): string[] | null {
+  if (select !== undefined) return select.map((item) => (typeof item === 'string' ? item : String(item.as)));
+  if (groupBy !== undefined) return [...groupBy];
+  return table === null ? null : [...keyColumns(table), ...cellColumns(table)].map(({ name }) => name);
 }
 
 const AGGREGATES = ['count', 'sum', 'avg', 'min', 'max', 'countDistinct', 'countDistinctApprox'] as const;
-const AGGREGATE = new RegExp(`^(${AGGREGATES.join('|')})\\((\\*|[^()]+)\\)(?:\\s+as\\s+(\\S+))?$`, 'i');
+const ALIAS = `(?:\\s+as\\s+(${QUOTED_NAME}|\\S+))?`;
+const AGGREGATE = new RegExp(`^(${AGGREGATES.join('|')})\\(\\s*(\\*|${QUOTED_NAME}|[^()"]+?)\\s*\\)${ALIAS}$`, 'is');
+const QUANTILE = new RegExp(`^quantile\\(\\s*(${QUOTED_NAME}|\\S+)\\s+([\\d.]+)\\s*\\)${ALIAS}$`, 'is');
 
 /**
  * `origin`, `avg(delay)`, `count(*) as n`, `countDistinct(origin)`, `quantile(delay 0.9) as slow`. Without a name an
  * aggregate is called as it is written.
  */
 function selectItem(table: Table | null, text: string): string | Record<string, string | number> {
-  const quantile = /^quantile\((\S+)\s+([\d.]+)\)(?:\s+as\s+(\S+))?$/i.exec(text);
+  const quantile = QUANTILE.exec(text);
   if (quantile !== null) {
     const { name } = columnOf(table, quantile[1]!);
-    return { quantile: name, at: Number(quantile[2]), as: quantile[3] ?? `quantile(${name} ${quantile[2]})` };
+    return { quantile: name, at: Number(quantile[2]), as: aliasOf(quantile[3], `quantile(${name} ${quantile[2]})`) };
   }
   const match = AGGREGATE.exec(text);
   if (match === null) return columnOf(table, text).name;
   const aggregate = AGGREGATES.find((name) => name.toLowerCase() === match[1]!.toLowerCase())!;
-  const column = match[2]!.trim();
-  if (column !== '*') columnOf(table, column);
-  else if (aggregate !== 'count') throw wrong('--select', text, 'count(*), or an aggregate of a column');
-  return { [aggregate]: column, as: match[3] ?? `${aggregate}(${column})` };
+  const column = match[2] === '*' ? '*' : columnOf(table, match[2]!).name;
+  if (match[2] === '*' && aggregate !== 'count') {
+    throw wrong('--select', text, 'count(*), or an aggregate of a column');
+  }
+  return { [aggregate]: column, as: aliasOf(match[3], `${aggregate}(${column})`) };
 }
 
-/** `delay>60`, `origin in SAN,LAX`, `line between 1,5`, `origin prefix S`, `delay is-null`. */
+function aliasOf(alias: string | undefined, byDefault: string): string {
+  return alias === undefined ? byDefault : (unquoted(alias, '"')?.text ?? alias);
+}
+
+const WORDED = new RegExp(
+  `^\\s*(${QUOTED_NAME}|\\S+)\\s+(in|between|prefix|is-null|is-not-null|is\\s+null|is\\s+not\\s+null)(?![\\w-])(.*)$`,
+  'is',
+);
+const COMPARED = new RegExp(`^\\s*(${QUOTED_NAME}|[^<>=!"]+?)(\\s*)(<=|>=|<>|!=|==|=|<|>)(.*)$`, 's');
+const SAME = new Map([
+  ['<>', '!='],
+  ['==', '='],
+]);
+
+/** `delay>60`, `origin='SAN'`, `origin in SAN,LAX`, `line between 1,5`, `origin prefix S`, `delay is-null`. */
 function condition(table: Table | null, text: string): [string, string, ...unknown[]] {
-  const worded = /^(\S+)\s+(in|between|prefix|is-null|is-not-null)(?:\s+(.+))?$/is.exec(text);
-  const compared = /^([^<>=!]+?)\s*(<=|>=|!=|=|<|>)\s*(.*)$/s.exec(text);
-  const [, name, operator, operand] = worded ?? compared ?? [];
-  if (name === undefined || operator === undefined) {
-    throw wrong('--where', text, 'a condition like delay>60, origin=SAN, origin in SAN,LAX, delay is-null');
+  const worded = WORDED.exec(text);
+  if (worded !== null) return wordedCondition(columnOf(table, worded[1]!), worded[2]!, worded[3]!.trim(), text);
+  const compared = COMPARED.exec(text);
+  if (compared === null) {
+    throw wrong('--where', text, "a condition like delay>60, origin='SAN', origin in SAN,LAX, delay is-null");
   }
-  const column = columnOf(table, name.trim());
-  switch (operator.toLowerCase()) {
-    case 'is-null':
-    case 'is-not-null':
-      return [column.name, operator.toLowerCase()];
-    case 'in':
-    case 'between':
-      return [column.name, operator.toLowerCase(), listOf(operand ?? '').map((value) => cellOf(column, value))];
-    default:
-      return [column.name, operator.toLowerCase(), cellOf(column, operand ?? '')];
+  const [, name, blanks, operator, operand] = compared;
+  const column = columnOf(table, name!.trim());
+  // Whoever sets the operator apart means no blanks; otherwise they are a part of the text.
+  const isTrimmed = blanks !== '' || column.type?.name !== 'string' || /^\s*'/.test(operand!);
+  const value = cellOf(column, isTrimmed ? operand!.trim() : operand!, text);
+  return [column.name, SAME.get(operator!) ?? operator!, value];
+}
+
+function wordedCondition(column: Named, words: string, operand: string, text: string): [string, string, ...unknown[]] {
+  const operator = words.toLowerCase().replace(/\s+/g, '-');
+  if (operator === 'is-null' || operator === 'is-not-null') {
+    if (operand !== '') throw wrong('--where', text, `nothing behind ${operator}`);
+    return [column.name, operator];
   }
+  if (operator === 'prefix') return [column.name, operator, cellOf(column, operand, text)];
+  const list = /^\((.*)\)$/s.exec(operand)?.[1] ?? operand;
+  if (list.startsWith('(')) throw wrong('--where', text, "a list like A,B or ('A', 'B')");
+  const items = operator === 'between' ? boundsOf(list) : itemsOf(list);
+  return [column.name, operator, items.map((item) => cellOf(column, item, text))];
+}
+
+/** `1,5`, or as in SQL `1 and 5`. */
+function boundsOf(list: string): string[] {
+  const items = itemsOf(list);
+  const [, low, high] = /^('(?:[^']|'')*'|\S+)\s+and\s+('(?:[^']|'')*'|\S+)$/is.exec(list) ?? [];
+  return items.length === 1 && low !== undefined && high !== undefined ? [low, high] : items;
 }
 
 /** A value as its column takes it; of a column nobody here knows, a number or true or false as such, else text. */
-function cellOf({ name, type }: Named, text: string): unknown {
+function cellOf({ name, type }: Named, operand: string, condition: string): unknown {
+  const word = unquoted(operand, "'");
+  if (word === null || (operand.startsWith('"') && type?.name !== 'bytes')) {
+    throw wrong(
+      '--where',
+      condition,
+      "a text in single quotes, as 'X', one within it doubled; each condition for itself",
+    );
+  }
+  const { text, isQuoted } = word;
+  if (!isQuoted && type?.name === 'string' && /\s(?:and|or)\s/i.test(text)) {
+    throw wrong(
+      '--where',
+      condition,
+      "one condition (--where may be repeated), or the text in quotes, as 'this and that'",
+    );
+  }
   if (type !== undefined) return cellToJson(type, parseText({ id: 0, name, type, dropped: false }, text));
-  return /^(-?\d+(\.\d+)?|true|false)$/.test(text) ? JSON.parse(text) : text;
+  return !isQuoted && /^(-?\d+(\.\d+)?|true|false)$/.test(text) ? JSON.parse(text) : text;
 }
 
 function ordering(text: string): [string, string] {
-  const match = /^(.+?)(?:\s+(asc|desc))?$/i.exec(text)!;
-  return [match[1]!, (match[2] ?? 'asc').toLowerCase()];
+  const match = new RegExp(`^(${QUOTED_NAME}|.+?)(?:\\s+(asc|desc))?$`, 'is').exec(text)!;
+  return [unquoted(match[1]!, '"')?.text ?? match[1]!, (match[2] ?? 'asc').toLowerCase()];
 }
 
 /** A column's name, and its type where the table is known. */
 type Named = { readonly name: string; readonly type?: ColumnType };
 
-function columnOf(table: Table | null, name: string): Named {
+function columnOf(table: Table | null, word: string): Named {
+  const name = unquoted(word, '"')?.text ?? word;
   if (table === null) return { name };
   const column = columnNamed(table, name);
   if (column !== undefined) return column;

@@ -7,10 +7,9 @@ import { arrowBytes } from './arrow-scan.ts';
 import { EXIT } from './exit-code.ts';
 import { command, oneOf } from './invocation.ts';
 import { knownTable } from './keyspace-of.ts';
-import type { Output } from './output.ts';
 import { addQueryFlags, addReadFlags, type ReadFlags, readOptionsOf } from './read-flags.ts';
-import { PRINTERS, TEXT_FORMS, type TextForm } from './scan-print.ts';
-import { queryFromWords, type ScanWords } from './scan-words.ts';
+import { PRINTERS, type Printer, TEXT_FORMS } from './scan-print.ts';
+import { queryFromWords, resultNames, type ScanWords } from './scan-words.ts';
 
 const FORMATS = [...TEXT_FORMS, 'arrow'] as const;
 
@@ -24,7 +23,9 @@ export const scan = command<Flags>(
     const { flags, output } = invocation;
     await using db = await invocation.open();
     const place = splitTableName(name!);
-    const query = JSON.stringify(queryFromWords(await knownTable(db, place), flags));
+    const table = await knownTable(db, place);
+    const body = queryFromWords(table, flags);
+    const query = JSON.stringify(body);
     const options = readOptionsOf(flags);
     const form = flags.output ?? (flags.json === true ? 'json' : 'table');
     if (form === 'arrow') {
@@ -33,7 +34,7 @@ export const scan = command<Flags>(
     }
     using reply = await db.openScan(place, query, options);
     const blocks = scanBlocks(reply, `scan of ${name} at ${reply.url}`, db.idleMs);
-    await print(blocks, form, output);
+    await print(blocks, PRINTERS[form](output, resultNames(table, body)));
     return EXIT.done;
   },
 ).option('-o, --output <form>', FORMATS.join(', '), oneOf(...FORMATS));
@@ -45,8 +46,7 @@ async function pass(chunks: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const chunk of chunks) if (!process.stdout.write(chunk)) await once(process.stdout, 'drain');
 }
 
-async function print(blocks: AsyncGenerator<Json[], ScanEnd>, form: TextForm, output: Output): Promise<void> {
-  const printer = PRINTERS[form](output);
+async function print(blocks: AsyncGenerator<Json[], ScanEnd>, printer: Printer): Promise<void> {
   for (;;) {
     const next = await blocks.next();
     if (next.done === true) {

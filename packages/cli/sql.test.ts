@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { DuckDb } from './duckdb.ts';
+import { refuseTwins } from './sql.ts';
 import { tablesIn } from './sql-tables.ts';
 
 const PROGRAM = fileURLToPath(new URL('tidemark.js', import.meta.url));
@@ -31,6 +32,38 @@ describe('DuckDB', () => {
       "select 5::bigint as n, 9007199254740993::bigint as long, 1.50::decimal(9,2) as price, null as nothing, 'x' as word",
     );
     expect(rows).toEqual([{ n: 5, long: '9007199254740993', price: '1.50', nothing: null, word: 'x' }]);
+  });
+
+  it('has moments in UTC, bytes in base64 and dates as a scan has them, in lists too', async () => {
+    using duckdb = await DuckDb.open();
+    const { rows } = await duckdb.ask(`select '2001-01-10T18:20:00.5Z'::timestamptz as at, date '2001-01-10' as day,
+      '\\x00\\xFF'::blob as photo, [timestamptz '1969-12-31 23:59:59.999999+00'] as list, 'NaN'::double as x`);
+    expect(rows).toEqual([
+      {
+        at: '2001-01-10T18:20:00.500Z',
+        day: '2001-01-10',
+        photo: { $bytes: 'AP8=' },
+        list: ['1969-12-31T23:59:59.999999Z'],
+        x: 'NaN',
+      },
+    ]);
+  });
+
+  it('names its columns also when there is no row, and none of them like the end of an answer', async () => {
+    using duckdb = await DuckDb.open();
+    expect(await duckdb.ask('select 1 as a, 2 as "__proto__" where false')).toMatchObject({
+      columns: ['a', '__proto__'],
+      rows: [],
+    });
+    await expect(duckdb.ask('select 1 as "$end"')).rejects.toThrow('column "$end", expected a name');
+  });
+
+  it('is not asked about columns that are one to it', async () => {
+    expect(() => refuseTwins('ks.t', ['k', 'Delay', 'x', 'delay'])).toThrow('"Delay" and "delay"');
+    refuseTwins('ks.t', ['k', 'é', 'É']);
+    using duckdb = await DuckDb.open();
+    const { rows } = await duckdb.ask(`select "é" + 1 as a, "É" + 1 as b from (select 1 as "é", 2 as "É")`);
+    expect(rows).toEqual([{ a: 2, b: 3 }]);
   });
 
   it('refuses in its own words', async () => {

@@ -9,7 +9,7 @@ import { arrowBatches } from './arrow-scan.ts';
 import { DuckDb } from './duckdb.ts';
 import { EXIT } from './exit-code.ts';
 import { command, oneOf } from './invocation.ts';
-import { readKeyspace } from './keyspace-of.ts';
+import { columnTypes, readKeyspace } from './keyspace-of.ts';
 import { writeParquet } from './parquet-export.ts';
 import { addReadFlags, type ReadFlags, readOptionsOf } from './read-flags.ts';
 import { PRINTERS, TEXT_FORMS, type TextForm } from './scan-print.ts';
@@ -33,8 +33,8 @@ export const sql = command<Flags>(
         output.progress(`${rows} rows of ${table.keyspace}.${table.name}`, null);
         await duckdb.nameFile(table, path);
       }
-      const { rows, ms } = await duckdb.ask(query!);
-      const printer = PRINTERS[flags.output ?? (flags.json === true ? 'json' : 'table')](output);
+      const { columns, rows, ms } = await duckdb.ask(query!);
+      const printer = PRINTERS[flags.output ?? (flags.json === true ? 'json' : 'table')](output, columns);
       if (rows.length > 0) printer.rows(rows);
       printer.end({ rows: rows.length, scanned: rows.length, ms, asOf: null, cursor: null });
       return EXIT.done;
@@ -51,10 +51,28 @@ async function knownTables(db: Database, named: readonly SqlTable[]): Promise<Sq
   for (const keyspace of new Set(named.map((table) => table.keyspace))) {
     const stored = await readKeyspace(db, keyspace);
     if (stored === null) continue;
-    const tables = stored.keyspace.tables.map(({ name }) => name);
-    known.push(...named.filter((table) => table.keyspace === keyspace && tables.includes(table.name)));
+    for (const table of named.filter((one) => one.keyspace === keyspace)) {
+      const found = stored.keyspace.tables.find(({ name }) => name === table.name);
+      if (found === undefined) continue;
+      refuseTwins(`${keyspace}.${found.name}`, [...columnTypes(found).keys()]);
+      known.push(table);
+    }
   }
   if (known.length > 0 || named.length === 0) return known;
   const got = named.map(({ keyspace, name }) => `${keyspace}.${name}`).join(', ');
   throw new Fault('invalid', `the query names ${got}, and no site has such a table`, { got, status: 404 });
+}
+
+/** To DuckDB two names are one that differ by the case of A to Z alone: it would answer with one column for both. */
+export function refuseTwins(table: string, columns: readonly string[]): void {
+  const seen = new Map<string, string>();
+  for (const name of columns) {
+    const plain = name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+    const twin = seen.get(plain);
+    if (twin !== undefined) {
+      const message = `table ${table} has the columns "${twin}" and "${name}", which are one to SQL: scan tells them apart`;
+      throw new Fault('invalid', message, { table, column: name, got: name, expected: `another name than ${twin}` });
+    }
+    seen.set(plain, name);
+  }
 }

@@ -8,6 +8,7 @@ import { Fault, type FaultKind } from '@tidemark/world/fault';
 import { describe, expect, test } from 'vitest';
 import { exitCodeOf } from './exit-code.ts';
 import { durationMs, siteUrls } from './invocation.ts';
+import { factsInWords } from './job.ts';
 import { LiveScreen } from './live-screen.ts';
 import { FLIGHTS_TABLE } from './load/flights.ts';
 import { Output, textTable } from './output.ts';
@@ -23,6 +24,11 @@ const file = {
   tables: { flights: FLIGHTS_TABLE },
 };
 const flights = tableNamed(evolve(null, parseKeyspaceFile(file)).keyspace, 'flights');
+
+const ODD = {
+  columns: { k: 'string', n: 'int', 'a, b': 'int', in: 'int', 'say "hi"=': 'int', at: 'timestamp' },
+  partitionKey: 'k',
+};
 
 describe('a row', () => {
   test('is its key parts in order, then column=value, each as its column takes it', () => {
@@ -92,11 +98,79 @@ describe('a scan', () => {
     expect(planQuery(flights, query).filter).toMatchObject({ parts: { length: 6 } });
   });
 
+  describe('understands quotes', () => {
+    const odd = tableNamed(evolve(null, parseKeyspaceFile({ ...file, tables: { odd: ODD } })).keyspace, 'odd');
+
+    test.each([
+      ["k='X'", ['k', '=', 'X']],
+      ["k = 'it''s, or not'", ['k', '=', "it's, or not"]],
+      ["k=''", ['k', '=', '']],
+      ['k=', ['k', '=', '']],
+      ["k='  x '", ['k', '=', '  x ']],
+      ['k=  x ', ['k', '=', '  x ']],
+      ['k =  x ', ['k', '=', 'x']],
+      ["k=rock'n'roll", ['k', '=', "rock'n'roll"]],
+      ["k='this and that'", ['k', '=', 'this and that']],
+      ["k <> 'X'", ['k', '!=', 'X']],
+      ["k=='X'", ['k', '=', 'X']],
+      ["k in ('A, B', 'C''s', D)", ['k', 'in', ['A, B', "C's", 'D']]],
+      ["k in('A','')", ['k', 'in', ['A', '']]],
+      ["k between 'a' and 'b, c'", ['k', 'between', ['a', 'b, c']]],
+      ["k prefix ' x'", ['k', 'prefix', ' x']],
+      ['k is not null', ['k', 'is-not-null']],
+      ['"a, b" > 5', ['a, b', '>', 5]],
+      ['"a, b"=\'5\'', ['a, b', '=', 5]],
+      ['"in" in 1,2', ['in', 'in', [1, 2]]],
+      ['"say ""hi""=" is null', ['say "hi"=', 'is-null']],
+      ["at >= '2001-01-10T18:20Z'", ['at', '>=', '2001-01-10T18:20:00Z']],
+      ['n=-5', ['n', '=', -5]],
+      ['n = -5 ', ['n', '=', -5]],
+    ])('--where %s', (where, expected) => {
+      expect(queryFromWords(odd, { where: [where] }).where).toEqual([expected]);
+    });
+
+    test.each(["k='X", "k='X' and n>5", 'k="X"', 'k=a and n>5', "k='a'b", "n='5", "k in ('a', 'b"])(
+      '--where %s is refused with a way to say it',
+      (where) => {
+        expect(() => queryFromWords(odd, { where: [where] })).toThrow(/--where ".*", expected .*/);
+      },
+    );
+
+    test('in all other lists of names', () => {
+      const words = {
+        select: 'k,"a, b",sum("a, b") as "the sum, all",max("in"),quantile("a, b" 0.5)',
+        groupBy: 'k,"a, b"',
+        orderBy: '"the sum, all" desc,"in" , k asc',
+      };
+      expect(queryFromWords(odd, words)).toEqual({
+        select: [
+          'k',
+          'a, b',
+          { sum: 'a, b', as: 'the sum, all' },
+          { max: 'in', as: 'max(in)' },
+          { quantile: 'a, b', at: 0.5, as: 'quantile(a, b 0.5)' },
+        ],
+        groupBy: ['k', 'a, b'],
+        orderBy: [
+          ['the sum, all', 'desc'],
+          ['in', 'asc'],
+          ['k', 'asc'],
+        ],
+      });
+    });
+  });
+
   test('of a column that is not there names the nearest; of no condition says how one looks', () => {
     expect(() => queryFromWords(flights, { where: ['dealy>5'] })).toThrow(/no column "dealy" \(nearest: delay\)/);
     expect(() => queryFromWords(flights, { where: ['delay'] })).toThrow(/--where "delay", expected a condition like/);
     expect(() => queryFromWords(flights, { select: 'sum(*)' })).toThrow(/--select "sum\(\*\)"/);
   });
+});
+
+test("a job's verdicts are words", () => {
+  expect(factsInWords({ verdicts: { ACCEPT: 3, DUPLICATE: 1 }, rowsApplied: 3 })).toBe(
+    'verdicts accept 3, duplicate 1, rows applied 3',
+  );
 });
 
 test('each kind of fault has its exit code, and a bug has 1', () => {

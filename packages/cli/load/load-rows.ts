@@ -6,6 +6,7 @@ import { Fault } from '@tidemark/world/fault';
 import { SystemRandom } from '@tidemark/world/random';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { sendLines, type Wire } from './batch-body.ts';
+import { inKeyOrder, type KeyShape } from './key-order.ts';
 import { ackedRows } from './ledger.ts';
 import { openLedger } from './ledger-file.ts';
 import { type RowSource, type SourceBatch, sourceBatches } from './row-source.ts';
@@ -18,8 +19,10 @@ export type LoadOptions = {
   readonly source: RowSource;
   /** Rows a batch; 1,000 unless told. A resumed load keeps the size it began with. */
   readonly batchRows?: number;
-  /** Batches on their way at once; 4 unless told. With more than 1 the last of two rows with one key may not win. */
+  /** Batches on their way at once; 4 unless told. */
   readonly inFlight?: number;
+  /** The table's key: of two rows that have one, the later of the source wins. Left out, that is sure with `inFlight` 1 only. */
+  readonly key?: KeyShape;
   /** Rows a second at most; 0, the default, for as fast as it goes. */
   readonly rate?: number;
   /** Rows of the source to load in all. */
@@ -67,7 +70,10 @@ export async function loadRows(options: LoadOptions): Promise<LoadResult> {
   const acked = opened?.before?.entries ?? new Map<number, unknown>();
   const ack = options.ack === undefined ? {} : { ack: options.ack };
   const report = await sendBatches({
-    batches: missingBatches(options, batchRows, acked),
+    batches: inKeyOrder(
+      missingBatches(options, batchRows, acked),
+      options.inFlight === 1 ? null : (options.key ?? null),
+    ),
     send: (batch) =>
       sendLines(db, { keyspace, table }, batch.lines, options.wire ?? { kind: 'ndjson' }, {
         ...ack,

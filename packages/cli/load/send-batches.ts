@@ -3,6 +3,7 @@
 import type { Receipt, RowError } from '@tidemark/client';
 import type { Clock } from '@tidemark/world/clock';
 import { type Fault, isFault } from '@tidemark/world/fault';
+import type { OrderedBatch } from './key-order.ts';
 import { Latencies } from './latencies.ts';
 import type { LedgerWriter } from './ledger.ts';
 import type { SourceBatch } from './row-source.ts';
@@ -30,7 +31,7 @@ export type LoadReport = {
 export type LoadProgress = { readonly accepted: number; readonly rejected: number; readonly elapsedMs: number };
 
 export type SendBatches = {
-  readonly batches: AsyncGenerator<SourceBatch>;
+  readonly batches: AsyncGenerator<OrderedBatch>;
   /** Resolves when the batch was acked; a Fault says what is known about it. */
   readonly send: (batch: SourceBatch) => Promise<Receipt>;
   /** Null when nothing is kept of the acks. */
@@ -98,12 +99,13 @@ class Load {
       this.#offered += next.lines.length;
       const waitMs = dueMs - clock.monotonicMs();
       if (waitMs > 0) await clock.sleep(waitMs, signal);
-      await this.#sendOne(next);
+      await next.before;
+      await this.#sendOne(next).finally(next.settled);
     }
   }
 
   /** Null at the source's end, and once the load was stopped. */
-  async #next(batches: AsyncGenerator<SourceBatch>): Promise<SourceBatch | null> {
+  async #next(batches: AsyncGenerator<OrderedBatch>): Promise<OrderedBatch | null> {
     try {
       const asked = batches.next();
       asked.catch(() => undefined);

@@ -1,5 +1,6 @@
 /** Text files as rows: NDJSON as it is, CSV by its header and the table's column types. */
 
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -12,6 +13,7 @@ import { checkFileColumns } from './file-columns.ts';
 import type { RowSource } from './row-source.ts';
 
 const READ_BYTES = 256 * 1024;
+const HASH_DIGITS = 16;
 /** A row takes at most 512 KiB; escaped and with its names it stays below this. */
 const LINE_CHARACTERS_MAX = 4 * 1024 * 1024;
 
@@ -27,11 +29,18 @@ export async function* textOf(path: string): AsyncGenerator<string> {
   }
 }
 
-/** A file's name and size, by which a ledger knows it again; `-` is standard input. */
-export async function nameOfFile(path: string): Promise<string> {
+/**
+ * A file's name and size; `-` is standard input.
+ * @param withHash also of what it holds, by which a ledger knows it again: an edited file may have the same size
+ */
+export async function nameOfFile(path: string, withHash: boolean): Promise<string> {
   if (path === '-') return 'standard input';
   try {
-    return `${basename(path)} (${(await stat(path)).size} bytes)`;
+    const { size } = await stat(path);
+    if (!withHash) return `${basename(path)} (${size} bytes)`;
+    const hash = createHash('sha256');
+    for await (const chunk of createReadStream(path, { highWaterMark: READ_BYTES })) hash.update(chunk as Buffer);
+    return `${basename(path)} (${size} bytes, sha256 ${hash.digest('hex').slice(0, HASH_DIGITS)})`;
   } catch (error) {
     throw unreadable(path, error);
   }
