@@ -49,17 +49,20 @@ export async function sendAndRead<T>(
   const { clock, sites } = caller;
   const startMs = clock.monotonicMs();
   let mayBeStored = false;
+  let sentMs: number | null = null;
   let redirects = 0;
   let hasPrimary = true;
   for (let failures = 0; ; ) {
     const site = sites.primaryOf(keyspace);
     const leftMs = startMs + caller.timeoutMs - clock.monotonicMs();
     using patience = new Patience(caller, keyspace, site);
+    const repeated = sentMs === null ? request : withAge(request, clock.monotonicMs() - sentMs);
+    sentMs ??= clock.monotonicMs();
     try {
       const reply = await exchange(
         caller,
         site,
-        request,
+        repeated,
         Math.max(1, Math.min(caller.idleMs, leftMs)),
         AbortSignal.any([patience.signal, caller.closing]),
       );
@@ -74,6 +77,8 @@ export async function sendAndRead<T>(
       }
       redirects = 0;
       if (location === undefined && (error.kind === 'invalid' || error.kind === 'corrupt')) throw error;
+      // Nobody can tell any more, and no repeat changes that.
+      if (error.kind === 'unknown' && error.details.status === 422) throw error;
       // A fenced writer may have appended before it was fenced, and the new one may have kept it.
       if (error.kind === 'unknown' || error.kind === 'fenced') mayBeStored = true;
       const longestMs = hasPrimary ? LONGEST_PAUSE_MS : LONGEST_PAUSE_WITHOUT_PRIMARY_MS;
@@ -85,6 +90,13 @@ export async function sendAndRead<T>(
       hasPrimary = await sites.findPrimary(keyspace, site);
     }
   }
+}
+
+/** Says how long ago its key was first sent: a site that knows keys for less time does not take it for a new one. */
+function withAge(request: Request, ageMs: number): Request {
+  const { headers = {} } = request;
+  if (headers['idempotency-key'] === undefined) return request;
+  return { ...request, headers: { ...headers, 'tidemark-key-age-ms': String(Math.ceil(ageMs)) } };
 }
 
 /** Aborts a request whose site keeps silent, once another site is the primary. Dispose it when the request is over. */

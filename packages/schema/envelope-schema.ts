@@ -55,6 +55,22 @@ export const ENVELOPE_SCHEMA = {
             { name: 'schemaVersion', type: 'int' },
             { name: 'requestId', type: 'string' },
             {
+              name: 'request',
+              type: [
+                'null',
+                {
+                  type: 'record',
+                  name: 'Request',
+                  fields: [
+                    { name: 'verb', type: 'string' },
+                    { name: 'batchRows', type: 'int' },
+                    { name: 'rows', type: 'int' },
+                    { name: 'hash', type: 'bytes' },
+                  ],
+                },
+              ],
+            },
+            {
               name: 'source',
               type: [
                 'null',

@@ -25,6 +25,7 @@ const mutate: Body = {
   table: 1,
   schemaVersion: 1,
   requestId: 'key-1/0',
+  request: { verb: 'POST', batchRows: 0, rows: 2, hash: Buffer.alloc(16, 7) },
   source: { topic: 't1', partition: 0, first: 10, last: 20 },
   rowCount: 2,
   keys: Buffer.from([0, 4, 1, 2, 3]),

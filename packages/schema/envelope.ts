@@ -54,6 +54,8 @@ export type MutateBody = {
   readonly schemaVersion: number;
   /** Idempotency key and batch number, or empty. */
   readonly requestId: string;
+  /** What was asked for under that key: null without one. */
+  readonly request: RequestBody | null;
   /** What it holds of the ingest topic: everything for this partition among these offsets. */
   readonly source: IngestSource | null;
   readonly rowCount: number;
@@ -64,6 +66,17 @@ export type MutateBody = {
   /** u32 little-endian a row, or empty when row i has offset i. */
   readonly stampOffsets: Uint8Array;
   readonly columns: readonly { readonly column: number; readonly cells: Uint8Array }[];
+};
+/** Tells the request of a key from another one under the same key; the table is the record's. */
+export type RequestBody = {
+  /** As in HTTP: POST, PATCH, DELETE. */
+  readonly verb: string;
+  /** Lines in each batch of a request that is cut into several; 0 for one that is a batch itself. */
+  readonly batchRows: number;
+  /** Rows of the batch, of all partitions. */
+  readonly rows: number;
+  /** Of the batch's rows, of all partitions. */
+  readonly hash: Uint8Array;
 };
 export type IngestSource = {
   /** Identity of the ingest topic: one made again has another, and its offsets begin anew. */

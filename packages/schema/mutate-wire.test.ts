@@ -18,6 +18,7 @@ const text = fc.string({ unit: 'binary', maxLength: 20 });
 const body: fc.Arbitrary<MutateBody> = fc.record({
   kind: fc.constant('Mutate' as const),
   ...{ table: int, schemaVersion: int, requestId: text },
+  request: fc.option(fc.record({ verb: text, batchRows: int, rows: int, hash: bytes })),
   source: fc.option(fc.record({ topic: fc.string(), partition: int, first: long, last: long })),
   ...{ rowCount: int, keys: bytes, flags: bytes, stampOffsets: bytes },
   columns: fc.array(fc.record({ column: int, cells: bytes }), { maxLength: 5 }),
@@ -28,11 +29,12 @@ const record: fc.Arbitrary<MutateRecord> = fc.record({
 });
 
 /** What an Avro library writes, with an empty chain and checksum. */
-function libraryBytes({ body: { kind: _, source, ...fields }, ...rest }: MutateRecord): Buffer {
+function libraryBytes({ body: { kind: _, request, source, ...fields }, ...rest }: MutateRecord): Buffer {
   const wireSource = source === null ? null : { 'tidemark.v1.IngestSource': source };
+  const wireRequest = request === null ? null : { 'tidemark.v1.Request': request };
   return type.toBuffer({
     ...rest,
-    body: { 'tidemark.v1.Mutate': { ...fields, source: wireSource } },
+    body: { 'tidemark.v1.Mutate': { ...fields, request: wireRequest, source: wireSource } },
     chain: Buffer.alloc(16),
     checksum: Buffer.alloc(4),
   });

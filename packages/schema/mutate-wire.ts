@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import type { IngestSource, MutateBody, Unsealed } from './envelope.ts';
+import type { IngestSource, MutateBody, RequestBody, Unsealed } from './envelope.ts';
 
 type MutateRecord = Unsealed & { readonly body: MutateBody };
 
@@ -16,22 +16,29 @@ const MUTATE = 3;
  */
 export function encodeMutateRecord(record: MutateRecord, headBytes: number, tailBytes: number): Buffer {
   const { body } = record;
-  const texts = [record.cluster, record.keyspace, record.origin, body.requestId, body.source?.topic ?? ''];
+  const { verb = '', hash = EMPTY } = body.request ?? {};
+  const texts = [record.cluster, record.keyspace, record.origin, body.requestId, verb, body.source?.topic ?? ''];
   let room = headBytes + tailBytes + FIXED_BYTES_MAX;
   for (const text of texts) room += text.length * 3;
-  for (const bytes of [body.keys, body.flags, body.stampOffsets]) room += bytes.length;
+  for (const bytes of [body.keys, body.flags, body.stampOffsets, hash]) room += bytes.length;
   for (const { cells } of body.columns) room += cells.length + 2 * LONG_BYTES_MAX;
   const out = new AvroWriter(Buffer.allocUnsafe(room), headBytes);
   for (const text of [record.cluster, record.keyspace, record.origin]) out.text(text);
   out.long(record.epoch).long(record.partition).long(record.seq).long(record.stampMs).long(record.stampCounter);
   out.long(record.writer).long(record.committed).long(MUTATE);
   out.long(body.table).long(body.schemaVersion).text(body.requestId);
+  writeRequest(out, body.request);
   writeSource(out, body.source);
   out.long(body.rowCount).bytes(body.keys).bytes(body.flags).bytes(body.stampOffsets);
   if (body.columns.length > 0) out.long(body.columns.length);
   for (const { column, cells } of body.columns) out.long(column).bytes(cells);
   out.long(0);
   return out.buffer.subarray(0, out.at + tailBytes);
+}
+
+function writeRequest(out: AvroWriter, request: RequestBody | null): void {
+  if (request === null) out.long(0);
+  else out.long(1).text(request.verb).long(request.batchRows).long(request.rows).bytes(request.hash);
 }
 
 function writeSource(out: AvroWriter, source: IngestSource | null): void {
@@ -65,9 +72,10 @@ function readMutate(input: AvroReader): MutateBody {
   const table = input.long();
   const schemaVersion = input.long();
   const requestId = input.text();
-  const branch = input.long();
-  if (branch !== 0 && branch !== 1) throw new Error(`source is branch ${branch}, expected 0 or 1`);
-  const source = branch === 0 ? null : readSource(input);
+  const request = readUnion(input, 'request')
+    ? { verb: input.text(), batchRows: input.long(), rows: input.long(), hash: input.bytes() }
+    : null;
+  const source = readUnion(input, 'source') ? readSource(input) : null;
   const rowCount = input.long();
   const keys = input.bytes();
   const flags = input.bytes();
@@ -79,7 +87,7 @@ function readMutate(input: AvroReader): MutateBody {
     for (let i = Math.abs(count); i > 0; i--) columns.push({ column: input.long(), cells: input.bytes() });
   }
   return {
-    ...{ kind: 'Mutate', table, schemaVersion, requestId, source },
+    ...{ kind: 'Mutate', table, schemaVersion, requestId, request, source },
     ...{ rowCount, keys, flags, stampOffsets, columns },
   };
 }
@@ -88,10 +96,18 @@ function readSource(input: AvroReader): IngestSource {
   return { topic: input.text(), partition: input.long(), first: input.long(), last: input.long() };
 }
 
+/** Whether there is one: the field is null otherwise. */
+function readUnion(input: AvroReader, field: string): boolean {
+  const branch = input.long();
+  if (branch !== 0 && branch !== 1) throw new Error(`${field} is branch ${branch}, expected 0 or 1`);
+  return branch === 1;
+}
+
+const EMPTY = new Uint8Array(0);
 const LONG_MIN = -(2 ** 52);
 const LONG_BYTES_MAX = 10;
-/** Numbers and lengths of a record: 25 of them with a source. */
-const FIXED_BYTES_MAX = 25 * LONG_BYTES_MAX;
+/** Numbers and lengths of a record: 30 of them with a request and a source. */
+const FIXED_BYTES_MAX = 30 * LONG_BYTES_MAX;
 
 class AvroWriter {
   readonly buffer: Buffer;

@@ -4,7 +4,7 @@ import { Fault } from '@tidemark/world/fault';
 import { decodeColumn, encodeColumn } from './column-codec.ts';
 import { LIMITS, physicalOf } from './column-type.ts';
 import type { ColumnVector } from './column-vector.ts';
-import type { IngestSource, MutateBody } from './envelope.ts';
+import type { IngestSource, MutateBody, RequestBody } from './envelope.ts';
 import { ROW, type RowBatch } from './row-batch.ts';
 import type { Table } from './table.ts';
 
@@ -12,6 +12,7 @@ export type MutateHead = {
   readonly table: number;
   readonly schemaVersion: number;
   readonly requestId: string;
+  readonly request?: RequestBody | null;
   readonly source: IngestSource | null;
 };
 
@@ -31,6 +32,7 @@ export function encodeMutate(
   }
   return {
     kind: 'Mutate',
+    request: null,
     ...head,
     rowCount: to - from,
     keys: encodeColumn(batch.keys, rows, from, to),

@@ -118,7 +118,7 @@ export class MirrorService implements AsyncDisposable {
     const mirrors = this.#mirrors.get(keyspace)!;
     const reigns = this.#parts.reigns(keyspace);
     return mirror.copiers.map((copier, partition) =>
-      promisable(mirror.origin, copier.durable, reigns, ({ site, epoch, cuts }) => {
+      promisable(mirror.origin, partition, copier.durable, reigns, ({ site, epoch, cuts }) => {
         const cut = cuts?.[partition];
         return cut === undefined || mirrors.get(site)?.holdsPartition(partition, { epoch, seq: cut.seq }) === true;
       }),

@@ -9,6 +9,7 @@ import type { RowBatch } from '@tidemark/schema/row-batch';
 import { NewColumns } from '@tidemark/schema/row-writer';
 import { type Table, tableNamed } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
+import { requestOf } from './request.ts';
 import type { Writer } from './writer.ts';
 
 /** A MUTATE that is ready for its partition's line. */
@@ -30,7 +31,13 @@ export type SliceHead = {
   readonly schemaVersion: number;
   /** Idempotency key and batch number, or empty. */
   readonly requestId: string;
+  /** What the request does and how it is cut into batches, where there is a key. */
+  readonly asked?: Asked;
 };
+
+/** `batchRows`: lines in each batch of a stream that is cut into batches; 0 where a request is one batch. */
+export type Asked = { readonly verb: 'POST' | 'PATCH' | 'DELETE'; readonly batchRows: number };
+const ONE_BATCH: Asked = { verb: 'POST', batchRows: 0 };
 
 /** Cuts a batch into MUTATEs of one partition and at most one record's size each, in partition order. */
 export function slicesOf(
@@ -62,7 +69,9 @@ export function slicesOf(
     };
     cut(from, ends[partition]!);
   }
-  return slices;
+  if (head.requestId === '') return slices;
+  const request = requestOf(head.asked ?? ONE_BATCH, slices);
+  return slices.map((slice) => ({ ...slice, body: { ...slice.body, request } }));
 }
 
 /** Row numbers grouped by partition, each group in the order the rows were written. */
@@ -86,7 +95,7 @@ function rowsByPartition(batch: RowBatch, partitions: number): { order: Uint32Ar
 
 function bytesOf(body: MutateBody): number {
   const cells = body.columns.reduce((sum, column) => sum + column.cells.length + 8, 0);
-  return 200 + body.requestId.length + body.keys.length + body.flags.length + body.stampOffsets.length + cells;
+  return 240 + body.requestId.length + body.keys.length + body.flags.length + body.stampOffsets.length + cells;
 }
 
 /** @throws {Fault} `unavailable`: too much waits already; nothing of the request is stored. */

@@ -9,6 +9,7 @@ import { type Body, type EpochStartBody, epochSeed, sealRecord, type Unsealed } 
 import type { StampClock } from '@tidemark/schema/stamp';
 import { Fault } from '@tidemark/world/fault';
 import { Fifo } from './fifo.ts';
+import type { Request } from './request.ts';
 
 const APPEND_BYTES_MAX = 2 * 1024 * 1024;
 const APPEND_ENTRIES_MAX = 500;
@@ -21,6 +22,8 @@ export type Entry = {
   readonly rowCount: number;
   /** Idempotency key with batch and part, or empty. */
   readonly requestId: string;
+  /** What was asked for under that key; null without one. */
+  readonly request: Request | null;
   /** Rough size, for the bounds. */
   readonly bytes: number;
   /** −1 until it has one. */
@@ -35,7 +38,14 @@ export type Entry = {
 
 export function entryOf(
   body: Body | (() => Body),
-  { rowCount = 0, requestId = '', bytes = 200, onStored = null as (() => void) | null, barrier = false } = {},
+  {
+    rowCount = 0,
+    requestId = '',
+    request = null as Request | null,
+    bytes = 200,
+    onStored = null as (() => void) | null,
+    barrier = false,
+  } = {},
 ): Entry {
   return {
     onStored,
@@ -43,6 +53,7 @@ export function entryOf(
     body: typeof body === 'function' ? body : () => body,
     rowCount,
     requestId,
+    request,
     bytes,
     seq: -1,
     stampMs: 0,

@@ -3,7 +3,7 @@
  * sites say is durable there; it never lowers anything.
  */
 
-import type { RegisterValue } from '@tidemark/control/register-value';
+import { newestReign, type RegisterValue } from '@tidemark/control/register-value';
 import type { Durable } from '@tidemark/schema/durable';
 import type { Logger } from '@tidemark/world/logger';
 import type { Appender, Entry } from './appender.ts';
@@ -110,7 +110,8 @@ export class Commits {
 
   /** Takes over whose word counts: a member with another identity than before has said nothing yet (rule 22). */
   registerChanged(value: RegisterValue): void {
-    this.#list(value);
+    // Who is a member of a later reign has promised that one: its word is none about this one.
+    if (newestReign(value)?.epoch === this.#epoch) this.#list(value);
   }
 
   #list({ members }: RegisterValue): void {

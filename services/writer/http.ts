@@ -13,7 +13,7 @@ import { keyColumns, tableNamed } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault } from '@tidemark/world/fault';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { addRow, checkRoom, slicesOf } from './accept.ts';
+import { type Asked, addRow, checkRoom, slicesOf } from './accept.ts';
 import { ndjsonReply } from './ndjson.ts';
 import { problemOf } from './problem-line.ts';
 import { ackAskedFor, type SubmitOptions, submit } from './submit.ts';
@@ -48,10 +48,10 @@ export function registerWriterRoutes(app: FastifyInstance, parts: HttpParts): vo
     const cells = objectOf(request.body, 'an object of columns');
     const key = keyOf(parts, request);
     refuseOtherKey(parts, request, cells, key);
-    return writeOne(parts, request, { ...cells, ...key });
+    return writeOne(parts, request, 'PATCH', { ...cells, ...key });
   });
   app.delete('/v1/:keyspace/:table/rows/*', (request: Request) =>
-    writeOne(parts, request, { ...keyOf(parts, request), $delete: true }),
+    writeOne(parts, request, 'DELETE', { ...keyOf(parts, request), $delete: true }),
   );
 }
 
@@ -92,13 +92,14 @@ function tooManyRows(got: number): Fault {
   return new Fault('invalid', `${got} rows in one batch, at most ${expected}`, { got, expected, status: 413 });
 }
 
-function writeBatch(parts: HttpParts, writer: Writer, request: Request, rows: RowBatch) {
+function writeBatch(parts: HttpParts, writer: Writer, request: Request, rows: RowBatch, verb: Asked['verb'] = 'POST') {
   checkRoom(writer, parts.pendingBytesMax);
   const key = idempotencyKey(request);
   const head = {
     table: tableNamed(writer.keyspace, request.params.table),
     schemaVersion: writer.keyspace.version,
     requestId: key === '' ? '' : `${key}/0`,
+    asked: { verb, batchRows: 0 },
   };
   return submit(writer, slicesOf(head, rows, writer.keyspace.partitions), submitOptions(parts, writer, request));
 }
@@ -123,11 +124,11 @@ async function* following(first: IteratorResult<string>, rest: AsyncGenerator<st
   yield* rest;
 }
 
-async function writeOne(parts: HttpParts, request: Request, row: object): Promise<object> {
+async function writeOne(parts: HttpParts, request: Request, verb: Asked['verb'], row: object): Promise<object> {
   const writer = parts.writerOf(request.params.keyspace);
   const into = new RowBatch();
   addRow(writer, request.params.table, row, into);
-  return writeBatch(parts, writer, request, into);
+  return writeBatch(parts, writer, request, into, verb);
 }
 
 /** The key's columns as the path names them. @throws {Fault} `invalid`: not all of them, or no values of them. */
@@ -168,6 +169,7 @@ function submitOptions(parts: HttpParts, writer: Writer, request: Request): Subm
     timeoutMs: wholeNumber('timeoutMs', request.query.timeoutMs, parts.requestTimeoutMs, 600_000),
     clock: parts.clock,
     site: parts.site,
+    keyAgeMs: keyAgeMs(request),
   };
 }
 
@@ -176,6 +178,18 @@ function idempotencyKey(request: Request): string {
   const text = Array.isArray(key) ? key.join() : key;
   if (text.length <= 128) return text;
   throw new Fault('invalid', `Idempotency-Key of ${text.length} characters, at most 128`, { got: text.length });
+}
+
+/** Says how long ago the sender sent the request under its key for the first time, where it is repeated. */
+const KEY_AGE_HEADER = 'tidemark-key-age-ms';
+
+function keyAgeMs(request: Request): number | null {
+  const text = request.headers[KEY_AGE_HEADER];
+  if (text === undefined) return null;
+  const value = Number(text);
+  if (/^[0-9]+$/.test(String(text)) && Number.isSafeInteger(value)) return value;
+  const expected = 'ms since the key was first sent, as a whole number';
+  throw new Fault('invalid', `${KEY_AGE_HEADER} "${text}", expected ${expected}`, { got: text, expected });
 }
 
 function wholeNumber(name: string, text: string | undefined, byDefault: number, max: number): number {

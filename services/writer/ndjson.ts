@@ -165,7 +165,8 @@ async function write(writer: Writer, batch: number, rows: RowBatch, options: Ndj
     checkRoom(writer, options.pendingBytesMax);
     const table = tableNamed(writer.keyspace, options.table);
     const requestId = options.key === '' ? '' : `${options.key}/${batch}`;
-    const head = { table, schemaVersion: writer.keyspace.version, requestId };
+    const asked = { verb: 'POST', batchRows: options.batchRows } as const;
+    const head = { table, schemaVersion: writer.keyspace.version, requestId, asked };
     return await submit(writer, slicesOf(head, rows, writer.keyspace.partitions), options);
   } catch (error) {
     if (isFault(error)) return error;

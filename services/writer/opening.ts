@@ -11,11 +11,13 @@ import type { Envelope } from '@tidemark/schema/envelope';
 import { type Keyspace, topicNames } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
+import { Fault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import { asWritten, readDerived, writeState } from '@tidemark/world/state-file';
 import type { Timing } from '@tidemark/world/timing';
 import { IngestSources } from './ingest-sources.ts';
 import { readRecent } from './recent.ts';
+import { requestIn } from './request.ts';
 import { RequestWindow, type Seen } from './request-window.ts';
 
 export type OpeningParts = {
@@ -46,6 +48,8 @@ export type Opened = {
 /** A moment from which the log can be read on. */
 export type CheckpointPoint = {
   readonly atMs: number;
+  /** No smaller stamp was given from then on. */
+  readonly stampMs: number;
   readonly keyspace: Keyspace;
   readonly sources: ReturnType<IngestSources['toJson']>;
   readonly tails: readonly (TailCheckpoint | null)[];
@@ -70,7 +74,7 @@ export async function openLog(parts: OpeningParts): Promise<Opened> {
     if (body.kind === 'Schema' && body.version >= keyspace.version) keyspace = JSON.parse(body.keyspace) as Keyspace;
     if (body.kind !== 'Mutate') return;
     const { requestId, rowCount, source, table } = body;
-    const seen = { rowCount, position: { epoch, seq }, stampMs: envelope.stampMs };
+    const seen = { request: requestIn(body), rowCount, position: { epoch, seq }, stampMs: envelope.stampMs };
     if (requestId !== '') requests[partition]!.push({ requestId, seen });
     // Each site has an ingest topic of its own.
     if (source !== null && origin === site) sources.took(partition, table, source);
@@ -89,17 +93,32 @@ export async function openLog(parts: OpeningParts): Promise<Opened> {
   for (const origin of others) {
     const reading = windows.map((_, partition) => {
       const name = { cluster, keyspace: parts.keyspace.name, origin, partition };
-      return readRecent(log, name, parts.timing.requestWindowMs, signal, (envelope) => take(partition, envelope));
+      const { reigns, timing } = parts;
+      let firstMs = Number.POSITIVE_INFINITY;
+      const recent = (envelope: Envelope): void => {
+        firstMs = Math.min(firstMs, envelope.stampMs);
+        take(partition, envelope);
+      };
+      return readRecent(log, name, reigns, timing.requestWindowMs, signal, recent).then((isAll) => {
+        if (!isAll) windows[partition]!.forgetBelow(firstMs);
+      });
     });
     await Promise.all(reading);
   }
   isOpened = true;
+  checkAborted(parts);
   windows.forEach((window, partition) => {
+    if (point !== null) window.forgetBelow(point.stampMs);
     const inOrder = requests[partition]!.sort((a, b) => a.seen.stampMs - b.seen.stampMs);
     for (const { requestId, seen } of inOrder) window.add(requestId, seen);
   });
   // A record's rows reach at most 65,536 ticks, one ms, beyond its own stamp.
   return { tails, keyspace, windows, sources, stampMs: stampMs + 2 };
+}
+
+/** Reading that was broken off has not seen everything. */
+function checkAborted({ signal, keyspace }: OpeningParts): void {
+  if (signal.aborted) throw new Fault('unavailable', `keyspace ${keyspace.name}: the writer was given up`);
 }
 
 type Request = { readonly requestId: string; readonly seen: Seen };
@@ -114,9 +133,24 @@ function counts(reigns: readonly Reign[], partition: number, { epoch, seq, origi
 const pathOf = (keyspace: string): string => `checkpoints/writer/${keyspace}.json`;
 
 /** The newest point that is a whole window old; null when there is none, and then the log is read from its start. */
-async function readPoint({ disk, keyspace, clock, timing, logger }: OpeningParts): Promise<CheckpointPoint | null> {
+async function readPoint(parts: OpeningParts): Promise<CheckpointPoint | null> {
+  const { disk, keyspace, clock, timing, logger, reigns } = parts;
   const points = await readPoints(disk, keyspace.name, logger);
-  return points.findLast((point) => point.atMs <= clock.nowMs() - timing.requestWindowMs) ?? null;
+  const oldMs = clock.nowMs() - timing.requestWindowMs;
+  return points.findLast((point) => point.atMs <= oldMs && isWithinCuts(reigns, point)) ?? null;
+}
+
+/**
+ * Whether everything in a point counts. What was noted beyond a cut is no part of the keyspace's history, be it where a
+ * partition stands, a column, or an ingest offset; and where the cut was is not known of a reign that is not named any more.
+ */
+function isWithinCuts(reigns: readonly Reign[], { tails }: CheckpointPoint): boolean {
+  return tails.every((tail, partition) => {
+    if (tail === null || tail.prefix.epoch === 0) return true;
+    const { epoch, seq, chain } = tail.prefix;
+    const cut = reigns.find((reign) => reign.epoch === epoch)?.cuts?.[partition];
+    return cut !== undefined && (seq < cut.seq || (seq === cut.seq && chain === cut.chain));
+  });
 }
 
 async function readPoints(disk: Disk, keyspace: string, logger: Logger): Promise<CheckpointPoint[]> {

@@ -2,13 +2,21 @@
 
 import type { Position } from '@tidemark/schema/position';
 import type { Timing } from '@tidemark/world/timing';
+import type { Request } from './request.ts';
 
-export type Seen = { readonly rowCount: number; readonly position: Position; readonly stampMs: number };
+export type Seen = {
+  readonly request: Request | null;
+  readonly rowCount: number;
+  readonly position: Position;
+  readonly stampMs: number;
+};
 
-/** Oldest first; both bounds hold after every `add`. */
+/** Oldest first; the bounds of time, by stamps, and of count hold after every `add`. */
 export class RequestWindow {
   readonly #seen = new Map<string, Seen>();
   readonly #timing: Timing;
+  /** Requests with a smaller stamp may have been seen and are not known any more. */
+  #forgottenMs = 0;
 
   constructor(timing: Timing) {
     this.#timing = timing;
@@ -25,7 +33,17 @@ export class RequestWindow {
     for (const [oldest, { stampMs }] of this.#seen) {
       if (this.#seen.size <= requestKeysMax && stampMs >= seen.stampMs - requestWindowMs) break;
       this.#seen.delete(oldest);
+      this.forgetBelow(stampMs + 1);
     }
+  }
+
+  /** What was stamped before this is not all known. */
+  forgetBelow(stampMs: number): void {
+    this.#forgottenMs = Math.max(this.#forgottenMs, stampMs);
+  }
+
+  get forgottenMs(): number {
+    return this.#forgottenMs;
   }
 
   get size(): number {

@@ -16,6 +16,8 @@ export type SubmitOptions = {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly site: string;
+  /** How long ago the request was first sent under its idempotency key; null when its sender does not say. */
+  readonly keyAgeMs?: number | null;
 };
 
 /**
@@ -23,12 +25,13 @@ export type SubmitOptions = {
  *
  * Call it in the turn in which the slices were cut: the order of calls is the order in the log.
  * @throws {Fault} `unavailable`: no batches are taken, or at the deadline nothing of it had been written and nothing will be. `unknown`: some
- *   of it may be stored. `invalid`: the idempotency key was used for another batch.
+ *   of it may be stored; with status 422, the key is older than what is known of keys. `invalid` 422: the key was used
+ *   for another batch.
  */
 export async function submit(writer: Writer, slices: readonly Slice[], options: SubmitOptions): Promise<Receipt> {
-  const { ack, timeoutMs, clock, site } = options;
+  const { ack, timeoutMs, clock, site, keyAgeMs = null } = options;
   writer.checkAdmission();
-  const entries = slices.map(({ partition, body, bytes }) => writer.write(partition, body, bytes));
+  const entries = writer.writeBatch(slices, keyAgeMs);
   const committed = Promise.all(entries.map((entry, i) => writer.wait(slices[i]!.partition, entry, ack.k)));
   const deadline = new AbortController();
   const inTime = await Promise.race([

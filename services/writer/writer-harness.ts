@@ -26,6 +26,7 @@ const folders: string[] = [];
 afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
 
 function keyspaceOf(ack: string, dynamic = 0): Keyspace {
+  const columns = { origin: 'string', line: 'int', delay: 'int' };
   const file = parseKeyspaceFile({
     keyspace: 'travel',
     mode: 'single',
@@ -36,11 +37,12 @@ function keyspaceOf(ack: string, dynamic = 0): Keyspace {
     partitions: 4,
     tables: {
       flights: {
-        columns: { origin: 'string', line: 'int', delay: 'int' },
+        columns,
         partitionKey: 'origin',
         sortKey: ['line'],
         ...(dynamic > 0 ? { dynamicColumns: { max: dynamic } } : {}),
       },
+      hotels: { columns, partitionKey: 'origin', sortKey: ['line'] },
     },
   });
   return evolve(null, file).keyspace;
@@ -156,5 +158,6 @@ export async function setUpWriter(
   };
   const rowsIn = async (): Promise<number> =>
     (await accepted()).flat().reduce((sum, { body }) => sum + (body.kind === 'Mutate' ? body.rowCount : 0), 0);
-  return { keyspace, start, network, store, ended, accepted, rowsIn, log, topic };
+  const disk = new NodeDisk(folder);
+  return { keyspace, start, network, store, ended, accepted, rowsIn, log, topic, disk };
 }

@@ -251,7 +251,7 @@ describe('writer', () => {
     const file = formatKeyspaceFile(writer.keyspace);
     const { flights } = file.tables;
     const columns = { ...flights!.columns, gate: 'string' };
-    const grown = parseKeyspaceFile({ ...file, tables: { flights: { ...flights, columns } } });
+    const grown = parseKeyspaceFile({ ...file, tables: { ...file.tables, flights: { ...flights, columns } } });
     const answered: number[] = [];
     const asked = [1, 2].map((n) => writer.evolve(grown).then(() => answered.push(n)));
     await clock.sleep(150);

@@ -12,15 +12,19 @@ import type { KeyspaceFile } from '@tidemark/schema/keyspace-file';
 import type { Position } from '@tidemark/schema/position';
 import { StampClock } from '@tidemark/schema/stamp';
 import type { AckLevel, Keyspace } from '@tidemark/schema/table';
-import { Fault, isFault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/world/fault';
 import type { Network } from '@tidemark/world/network';
 import type { Random } from '@tidemark/world/random';
+import type { Slice } from './accept.ts';
 import { Appender, type Entry, entryOf } from './appender.ts';
 import { Barriers } from './barriers.ts';
+import { keepCheckpoints } from './checkpoints.ts';
 import { Commits } from './commits.ts';
 import { followDurable } from './durable-follower.ts';
-import { type CheckpointPoint, type Opened, type OpeningParts, openLog, writePoint } from './opening.ts';
-import type { RequestWindow, Seen } from './request-window.ts';
+import { type Opened, type OpeningParts, openLog } from './opening.ts';
+import { requestIn } from './request.ts';
+import { RequestBook } from './request-book.ts';
+import type { Seen } from './request-window.ts';
 
 /** Whoever was to take over has not in this time: batches are taken again. */
 const HAND_OVER_MS_MAX = 10_000;
@@ -58,13 +62,13 @@ export class Writer implements AsyncDisposable {
   /** What every ack promises at least: the register's level, which elections go by. */
   level: AckLevel;
   #keyspace: Keyspace;
+  /** Version of the newest keyspace that is committed everywhere it must be. */
+  committedVersion: number;
   /** Resolves when the newest keyspace is committed everywhere it must be. */
   #adopted: Promise<unknown> = Promise.resolve();
   #starts: readonly Entry[] = [];
   #handingOver: { readonly to: string; readonly untilMs: number } | null = null;
-  readonly #windows: readonly RequestWindow[];
-  /** By partition: requests in line or on their way to the log. */
-  readonly #underWay: readonly Map<string, Entry>[];
+  readonly #requests: RequestBook;
   readonly #stop: AbortController;
   readonly #parts: WriterParts;
   #running: Promise<unknown> = Promise.resolve();
@@ -76,8 +80,8 @@ export class Writer implements AsyncDisposable {
     this.log = parts.log;
     this.level = parts.elected.value.ack;
     this.#keyspace = opened.keyspace;
-    this.#windows = opened.windows;
-    this.#underWay = opened.tails.map(() => new Map());
+    this.committedVersion = opened.keyspace.version;
+    this.#requests = new RequestBook(opened.windows);
     this.sources = opened.sources;
     this.epoch = parts.elected.epoch;
     this.writerId = parts.elected.writerId;
@@ -178,24 +182,36 @@ export class Writer implements AsyncDisposable {
     this.#handingOver = null;
   }
 
-  /** Puts a MUTATE in its partition's line, unless its request is known there; `wait` then follows what was found. */
+  /**
+   * Puts a batch's MUTATEs in their partitions' lines, but for what is known of it already; `wait` then follows what was
+   * found.
+   * @param keyAgeMs how long ago the batch was first sent under its key; null when that is not said
+   * @throws {Fault} 422, nothing is put in line: its key stands for another batch (`invalid`), or is too old (`unknown`)
+   */
+  writeBatch(slices: readonly Slice[], keyAgeMs: number | null): Entry[] {
+    this.#requests.check(this.#keyspace, slices, keyAgeMs, this.#parts.clock.nowMs());
+    return slices.map(({ partition, body, bytes }) => this.write(partition, body, bytes));
+  }
+
+  /** Puts a MUTATE in its partition's line, unless its request is known there. */
   write(partition: number, body: MutateBody, bytes: number, onStored: (() => void) | null = null): Entry {
     const { requestId, rowCount } = body;
-    const underWay = this.#underWay[partition]!.get(requestId);
-    if (underWay !== undefined) return this.#same(partition, body, underWay.rowCount, underWay);
-    const seen = requestId === '' ? null : this.#windows[partition]!.find(requestId);
-    if (seen !== null) return this.#same(partition, body, seen.rowCount, this.#entryOfSeen(partition, seen));
+    const underWay = this.#requests.underWay(partition, requestId);
+    if (underWay !== null) return underWay;
+    const seen = this.#requests.seen(partition, requestId);
+    if (seen !== null) return this.#entryOfSeen(partition, seen);
     const entry = entryOf(body, {
       requestId,
+      request: requestIn(body),
       rowCount,
       bytes,
       onStored: () => {
         onStored?.();
-        if (requestId !== '') this.#remember(partition, requestId, entry);
+        this.#requests.stored(partition, entry, this.epoch);
       },
     });
     this.appenders[partition]!.enqueue(entry);
-    if (requestId !== '') this.#underWay[partition]!.set(requestId, entry);
+    this.#requests.begin(partition, entry);
     return entry;
   }
 
@@ -212,7 +228,7 @@ export class Writer implements AsyncDisposable {
   /** Takes an entry out of the line. False when it may be stored already. */
   cancel(partition: number, entry: Entry): boolean {
     if (!this.appenders[partition]!.cancel(entry)) return false;
-    this.#underWay[partition]!.delete(entry.requestId);
+    this.#requests.cancelled(partition, entry);
     return true;
   }
 
@@ -241,25 +257,10 @@ export class Writer implements AsyncDisposable {
     return { ms: entry.stampMs };
   }
 
-  /** A repeat must be the same batch. */
-  #same(partition: number, body: MutateBody, firstRowCount: number, entry: Entry): Entry {
-    if (firstRowCount === body.rowCount) return entry;
-    const where = `partition ${partition}: request ${body.requestId}`;
-    throw new Fault('invalid', `${where} has ${body.rowCount} rows, it had ${firstRowCount} the first time`, {
-      got: body.rowCount,
-      expected: firstRowCount,
-    });
-  }
-
   #entryOfSeen(partition: number, { position, stampMs, rowCount }: Seen): Entry {
     // An earlier epoch is closed at a cut that holds it; it is committed with the first record of this epoch.
     if (position.epoch < this.epoch) return this.#starts[partition]!;
     return { ...entryOf({ kind: 'Noop' }, { rowCount }), seq: position.seq, stampMs };
-  }
-
-  #remember(partition: number, requestId: string, { seq, stampMs, rowCount }: Entry): void {
-    this.#underWay[partition]!.delete(requestId);
-    this.#windows[partition]!.add(requestId, { rowCount, position: { epoch: this.epoch, seq }, stampMs });
   }
 
   #appender(tail: Tail, partition: number): Appender {
@@ -297,7 +298,7 @@ export class Writer implements AsyncDisposable {
       ...appending,
       ...following,
       this.barriers.run(this.signal),
-      this.#checkpoints(),
+      keepCheckpoints(this, this.#parts),
     ]).catch((error) => {
       if (!this.signal.aborted) onEnded(error);
     });
@@ -334,26 +335,8 @@ export class Writer implements AsyncDisposable {
         appender.enqueue(entry);
         return this.wait(partition, entry);
       }),
-    );
-  }
-
-  async #checkpoints(): Promise<void> {
-    const { clock, timing } = this.#parts;
-    while (!this.signal.aborted) {
-      await clock.sleep(timing.writerCheckpointMs, this.signal);
-      if (this.signal.aborted) return;
-      const tails = this.appenders.map((appender) => appender.checkpoint);
-      const point = { atMs: clock.nowMs(), keyspace: this.#keyspace, sources: this.sources.toJson(), tails };
-      await this.#save(point);
-    }
-  }
-
-  /** A point only saves reading: a disk that is full ends no reign. */
-  async #save(point: CheckpointPoint): Promise<void> {
-    const { logger, keyspace } = this.#parts;
-    await writePoint(this.#parts, point).catch((error: unknown) => {
-      if (!isFault(error, 'unavailable')) throw error;
-      logger.warn({ keyspace: keyspace.name, error: error.message }, 'writer checkpoint not written');
+    ).then(() => {
+      this.committedVersion = Math.max(this.committedVersion, keyspace.version);
     });
   }
 }

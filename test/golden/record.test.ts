@@ -47,7 +47,8 @@ function records(): Buffer[] {
   const batch = new RowBatch();
   for (const row of ROWS) addJsonRow(TABLE, row, batch);
   batch.seal();
-  const head = { table: 1, schemaVersion: 1, requestId: 'key-1/0.0', source: null };
+  const request = { verb: 'POST', batchRows: 0, rows: 3, hash: Buffer.from('00112233445566778899aabbccddeeff', 'hex') };
+  const head = { table: 1, schemaVersion: 1, requestId: 'key-1/0.0', request, source: null };
   const mutate = encodeMutate(head, batch, Uint32Array.from([0, 1, 2]), 0, 3);
   const first = sealRecord(unsealed(0, start), epochSeed({ ...unsealed(0, start), body: start }));
   return [first.bytes, sealRecord(unsealed(1, mutate), first.chain).bytes];

@@ -20,6 +20,8 @@ const HEAR_MS = 4_000;
 const GIVE_UP_MS = 12_000;
 const TWICE_RATE = 0.15;
 const TWICE_MS_MAX = 6;
+/** Share of acked writes after which the client uses their key for something else. */
+const MISUSE_RATE = 0.1;
 
 export type ClientRules = {
   readonly name: string;
@@ -39,6 +41,7 @@ export class SimClient {
   readonly #history: History;
   readonly #random: Random;
   readonly #deletes: Random;
+  readonly #mistakes: Random;
   /** Key → the newest write of its own that was acked. */
   readonly #own = new Map<string, WriteEntry>();
   #primary: string;
@@ -50,6 +53,7 @@ export class SimClient {
     this.#history = history;
     this.#random = world.random.of(`client ${rules.name}`);
     this.#deletes = world.random.of(`deletes of ${rules.name}`);
+    this.#mistakes = world.random.of(`mistakes of ${rules.name}`);
     this.#primary = world.siteNames[0]!;
   }
 
@@ -118,7 +122,16 @@ export class SimClient {
       }
     }
     trace.note(name, `write ${id} to ${key}: ${entry.outcome} ${entry.token ?? ''}`);
+    if (entry.outcome === 'acked' && this.#mistakes.fraction() < MISUSE_RATE) await this.#misuse(entry, request);
     return entry;
+  }
+
+  /** Sends something else under the key of a write that was acked by other sites too: it must not be answered as done. */
+  async #misuse({ id, key, mark }: WriteEntry, request: Request): Promise<void> {
+    const { k, degradeTo } = this.#world.shape;
+    if (k === 0 || degradeTo < k) return;
+    const heard = await this.#ask(this.#primary, { ...request, body: { rows: [{ k: key, n: mark, v: `not ${id}` }] } });
+    if (heard !== 'lost' && heard.status === 200) this.#world.fail('key', `${id} was acked again for other rows`);
   }
 
   /** The row of an own write that was acked; of many, mostly one of the first that are left. */

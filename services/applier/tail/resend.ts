@@ -48,7 +48,10 @@ export class Resender {
     if (this.#rows.length === 0) return;
     const body = { rows: this.#rows };
     this.#rows = [];
-    const key = `tail-${createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 40)}`;
+    const key = `tail-${createHash('sha256')
+      .update(JSON.stringify([this.#table, body]))
+      .digest('hex')
+      .slice(0, 40)}`;
     const { keyspace } = this.#parts;
     const answer = await this.#send(`/v1/${keyspace}/${this.#table}/rows`, body, key);
     const { accepted = 0, rejected = 0 } = (answer.body ?? {}) as { accepted?: number; rejected?: number };
@@ -58,12 +61,15 @@ export class Resender {
 
   async #send(path: string, body: object, key: string): Promise<Answer> {
     const { network, clock, primary, keyspace } = this.#parts;
-    const untilMs = clock.monotonicMs() + GIVE_UP_MS;
+    const sentMs = clock.monotonicMs();
+    const untilMs = sentMs + GIVE_UP_MS;
     let why = '';
     while (!this.#signal.aborted && clock.monotonicMs() < untilMs) {
       const url = `site://${primary()}${path}`;
       try {
-        const answer = await network.ask(url, body, TIMEOUT_MS, { 'idempotency-key': key });
+        const age = Math.ceil(clock.monotonicMs() - sentMs);
+        const headers = { 'idempotency-key': key, 'tidemark-key-age-ms': `${age}` };
+        const answer = await network.ask(url, body, TIMEOUT_MS, headers);
         // 307, 409, 5xx: somebody else, or later. 4xx: never.
         if (answer.status < 300 || (answer.status >= 400 && answer.status < 500 && answer.status !== 409))
           return answer;

@@ -184,7 +184,7 @@ export class World {
         return at.seq < 0 || comparePositions(this.headAt(s, site, siteNumber(origin), partition), at) >= 0;
       };
       const origin = SITES[this.originOf(s, epoch)]!;
-      return promisable(origin, { epoch, seq: 0 }, reigns, holds).seq >= 0;
+      return promisable(origin, partition, { epoch, seq: 0 }, reigns, holds).seq >= 0;
     });
   }
 
