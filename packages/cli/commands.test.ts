@@ -36,6 +36,13 @@ function start(url: string, words: readonly string[]): ChildProcess {
   return spawn(process.execPath, [PROGRAM, ...words], { env: { ...process.env, TIDEMARK_URL: url }, stdio: 'pipe' });
 }
 
+/** The command as an older Node runs it. */
+function startOlder(words: readonly string[], cwd: string): ChildProcess {
+  const older = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.1.0' } })";
+  const args = ['--import', `data:text/javascript,${encodeURIComponent(older)}`, PROGRAM, ...words];
+  return spawn(process.execPath, args, { cwd, stdio: 'pipe' });
+}
+
 async function ended(child: ChildProcess): Promise<Ended> {
   let out = '';
   let err = '';
@@ -205,4 +212,47 @@ test('an old Node without a newer one beside it is told in one line, exit 2', as
   const { code, err } = await ended(child);
   expect(code).toBe(2);
   expect(err).toMatch(/^tidemark needs Node 999 or newer; this is v\d+.*\n$/);
+});
+
+describe('started by an older Node', () => {
+  const serve = async (): Promise<{ child: ChildProcess; pid: number; out: Promise<Ended> }> => {
+    const data = await mkdtemp(join(folder, 'older-'));
+    const words = ['serve', '--listen', '127.0.0.1:0', '--data', data, '--set', 'site=paris'];
+    const child = startOlder(words, data);
+    const out = ended(child);
+    const [line] = (await once(child.stdout!, 'data')) as [Buffer];
+    return { child, pid: (JSON.parse(String(line)) as { pid: number }).pid, out };
+  };
+  const isThere = (pid: number): boolean => {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  };
+
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s reaches the site, and its exit code comes back', async (signal) => {
+    const { child, pid, out } = await serve();
+    expect(pid).not.toBe(child.pid);
+    child.kill('SIGHUP');
+    child.kill(signal);
+    const { code, err } = await out;
+    expect([code, err.includes(`"reason":"${signal}"`)]).toEqual([0, true]);
+    expect(isThere(pid)).toBe(false);
+  });
+
+  test('a site does not outlive the process that was started, and its own end by a signal is told', async () => {
+    const first = await serve();
+    first.child.kill('SIGKILL');
+    await first.out;
+    while (isThere(first.pid)) await new Promise((wake) => setTimeout(wake, 20));
+    const second = await serve();
+    process.kill(second.pid, 'SIGKILL');
+    await second.out;
+    expect(second.child.signalCode).toBe('SIGKILL');
+  });
+
+  test('usage is 2 as ever', async () => {
+    expect((await ended(startOlder(['nonsense'], folder))).code).toBe(2);
+  });
 });

@@ -1,6 +1,7 @@
 /** What every command has: the flags that hold everywhere, the connection they lead to, and how it ends. */
 
 import { connect, type Database } from '@tidemark/client';
+import { onEndAsked } from '@tidemark/world/end-asked';
 import { Fault, isFault } from '@tidemark/world/fault';
 import { Command, InvalidArgumentError } from 'commander';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.ts';
@@ -81,23 +82,30 @@ async function invoke<F>(flags: F & CommonFlags, words: readonly string[], run: 
   }
 }
 
-/** Takes Ctrl-C and SIGTERM over from the first moment a command asks for the signal; until then they end the process. */
+/** One key press may come twice: from the terminal, and through the process that started this one. */
+const SAME_SIGNAL_MS = 300;
+
+/**
+ * Takes Ctrl-C, SIGTERM, and the end of the terminal over from the first moment a command asks for the signal; until
+ * then they end the process.
+ */
 class Interrupt implements Disposable {
   readonly #stop = new AbortController();
-  #listens = false;
-  readonly #onSignal = (): void => {
-    if (this.#stop.signal.aborted) process.exit(EXIT.failed);
-    this.#stop.abort();
-  };
+  #ending: Disposable | null = null;
+  #askedAtMs = 0;
 
   get signal(): AbortSignal {
-    if (!this.#listens) for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, this.#onSignal);
-    this.#listens = true;
+    this.#ending ??= onEndAsked(() => {
+      const nowMs = performance.now();
+      if (this.#stop.signal.aborted && nowMs - this.#askedAtMs > SAME_SIGNAL_MS) process.exit(EXIT.failed);
+      if (!this.#stop.signal.aborted) this.#askedAtMs = nowMs;
+      this.#stop.abort();
+    });
     return this.#stop.signal;
   }
 
   [Symbol.dispose](): void {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, this.#onSignal);
+    this.#ending?.[Symbol.dispose]();
   }
 }
 

@@ -36,6 +36,8 @@ const sites = [status, switchover, failover, returnSite, readmit, watchdog, expl
 for (const one of [dev, serve, ...data, ...sites]) program.addCommand(one);
 for (const one of [program, ...program.commands, ...store.commands]) one.exitOverride();
 
+// Nobody reads what is said beside the result: no reason to end.
+process.stderr.on('error', () => {});
 // A reader that has seen enough (`| head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed);

@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 // The command as npm installs it: plain JavaScript, so that an old Node can say what is missing instead of failing
 // on the first type annotation.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import module from 'node:module';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const NODE_MAJOR_MIN = 24;
+const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
 
 /** The Node that npm installed with the project, looked for in this folder and those above. */
 function installedNode() {
@@ -32,6 +34,20 @@ if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
   }
   const self = fileURLToPath(import.meta.url);
   const env = { ...process.env, TIDEMARK_SHIM: process.version };
-  const { status } = spawnSync(node, [self, ...process.argv.slice(2)], { stdio: 'inherit', env });
-  process.exit(status ?? 1);
+  // The channel closes when this process is gone, however it ends, and a site ends with it.
+  const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
+  const child = spawn(node, [self, ...process.argv.slice(2)], { stdio, env });
+  // Whoever started this process knows it alone: what it is told, the real one is told, and as that ends, this ends.
+  for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    console.error(`tidemark: ${node}: ${error.message}`);
+    process.exit(1);
+  });
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code ?? 1);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+    // A signal that does not end this process says so in the way of shells.
+    setTimeout(() => process.exit(128 + (constants.signals[signal] ?? 0)), 1_000);
+  });
 }

@@ -62,6 +62,7 @@ export class Copier {
   stopped: string | null = null;
   /** How many records of the source were left when the last batch was read; null before the first. */
   behindRecords: number | null = null;
+  #copiedMs = Number.NEGATIVE_INFINITY;
   /** The newest BARRIER that was read from the origin's own log; null before the first. */
   barrier: HeardBarrier | null = null;
   /** Offset at the origin of the last record that was copied from there, −1 before the first. */
@@ -77,6 +78,11 @@ export class Copier {
   /** Ends the turn of reading one source. */
   #turn = new AbortController();
   readonly #parts: CopierParts;
+
+  /** How long ago something was last read and stored, in ms; without end before the first time. */
+  get quietMs(): number {
+    return this.#parts.clock.monotonicMs() - this.#copiedMs;
+  }
 
   constructor(parts: CopierParts) {
     this.#parts = parts;
@@ -226,8 +232,10 @@ export class Copier {
       isHint = false;
       if (batch.records.length === 0) continue;
       const ignoredBefore = this.counts.ignored;
+      this.behindRecords = batch.end - batch.records[0]!.offset;
       await this.#copyBatch(batch, source);
       this.behindRecords = batch.end - 1 - batch.records.at(-1)!.offset;
+      this.#copiedMs = clock.monotonicMs();
       const stuck = clock.monotonicMs() - this.#lastAcceptedMs > STUCK_MS;
       if (!stuck || this.counts.ignored === ignoredBefore) continue;
       this.#originOffset = -1;

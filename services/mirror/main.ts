@@ -1,6 +1,7 @@
 /** The mirror service of a site: remote logs in, the same bytes in the local mirror topics out. */
 
 import { Readable } from 'node:stream';
+import { QUIET_MS_MAX } from '@tidemark/control/lag';
 import type { Reign } from '@tidemark/control/register-value';
 import type { Log } from '@tidemark/log/log';
 import { formatPosition, type Position } from '@tidemark/schema/position';
@@ -39,6 +40,7 @@ export type MirrorFacts = {
   /** By partition, `epoch:seq`. */
   readonly durable: readonly string[];
   /** Records of the origin not copied yet, by partition; null where nothing was read yet. */
+  /** By partition; null while nothing is heard of the origin, or nothing can be stored here. */
   readonly behindRecords: readonly (number | null)[];
   readonly copied: number;
   readonly copiedBytes: number;
@@ -133,7 +135,8 @@ export class MirrorService implements AsyncDisposable {
       return {
         origin,
         durable: copiers.map((copier) => formatPosition(copier.durable)),
-        behindRecords: copiers.map((copier) => copier.behindRecords),
+        // An origin that writes says every second in partition 0 that it is there, and that is stored here.
+        behindRecords: copiers.map((copier) => (copiers[0]!.quietMs > QUIET_MS_MAX ? null : copier.behindRecords)),
         copied: sum((counts) => counts.copied),
         copiedBytes: sum((counts) => counts.copiedBytes),
         duplicate: sum((counts) => counts.duplicate),

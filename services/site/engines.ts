@@ -23,11 +23,16 @@ import type { SiteWorld } from './world.ts';
 /** Merges under way at a time: each takes a core, and memory for a block of each of its segments. */
 const MERGES_MAX = 2;
 
-export type MachineOptions = { readonly logger?: Logger; readonly clock?: Clock };
+export type MachineOptions = {
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  /** Log lines that were lost on their way. */
+  readonly logDropped?: () => number;
+};
 
 export function machineWorld(
   config: Config,
-  { logger = SILENT, clock = new SystemClock() }: MachineOptions = {},
+  { logger = SILENT, clock = new SystemClock(), logDropped = () => 0 }: MachineOptions = {},
 ): SiteWorld {
   const { cluster, site, sites, appendTimeoutMs } = config;
   const random = new SystemRandom();
@@ -38,6 +43,7 @@ export function machineWorld(
     random,
     timing: TIMING,
     logger,
+    logDropped,
     disk,
     merger: mergerOn(disk),
     network: new HttpNetwork(),

@@ -8,11 +8,15 @@ import type { Clock } from '@tidemark/world/clock';
 import type { Keyspaces } from './keyspaces.ts';
 import type { Services } from './services.ts';
 
+const NO_LAG: Lag = { lagMs: null, state: 'unknown' };
+
 export type FactsParts = {
   readonly services: Services;
   readonly keyspaces: Keyspaces;
   readonly roles: readonly string[];
   readonly clock: Clock;
+  /** The site the register names as the one that writes; null while it has not been read. */
+  readonly primaryOf: (keyspace: string) => string | null;
   /** Where this process listens. */
   readonly url: () => string;
 };
@@ -49,7 +53,10 @@ export class SiteFactsSource {
   #origins(keyspace: string, { asOf, origins }: ApplierFacts): OriginFacts[] {
     return Object.entries(origins).map(([origin, facts]) => {
       const { applied, records, rows, duplicate, ignored, alarmed, stopped } = facts;
-      const lag = this.#lag(`${keyspace}/${origin}`, asOf?.ms ?? null, facts);
+      // Of an origin that writes no more nothing is missing once its copy is applied: there is no lag to tell.
+      const primary = this.#parts.primaryOf(keyspace);
+      const isOver = primary !== null && primary !== origin && facts.caughtUp;
+      const lag = isOver ? NO_LAG : this.#lag(`${keyspace}/${origin}`, asOf?.ms ?? null, facts);
       return { origin, applied, lag, records, rows, duplicate, ignored, alarmed, stopped };
     });
   }

@@ -168,7 +168,8 @@ class Site {
       },
       writes: votes,
     });
-    const facts = new SiteFactsSource({ services, keyspaces, roles, clock, url: () => urls.own });
+    const primaryOf = (name: string): string | null => watchdog.registers.current(name)?.reigns.at(-1)?.site ?? null;
+    const facts = new SiteFactsSource({ services, keyspaces, roles, clock, primaryOf, url: () => urls.own });
     const watchdog: WatchdogService = new WatchdogService({
       ...common,
       role: nameOfRoles(roles),

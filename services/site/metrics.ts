@@ -1,11 +1,9 @@
 /** `/metrics`: what this process and its site measure, in Prometheus's text format. */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client';
-import type { SiteFacts } from '@tidemark/watchdog/facts';
+import type { IngestFacts, SiteFacts } from '@tidemark/watchdog/facts';
 import type { SeenSite } from '@tidemark/watchdog/watch';
 
-/** The library's own sampling wakes an idle process 100 times a second; this is as good for watching. */
-const LOOP_SAMPLE_MS = 500;
 const UTILIZATION_SAMPLE_MS = 10_000;
 const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -15,11 +13,11 @@ let ofProcess: Registry | null = null;
 function processRegistry(): Registry {
   if (ofProcess !== null) return ofProcess;
   ofProcess = new Registry();
-  collectDefaultMetrics({
-    register: ofProcess,
-    eventLoopMonitoringPrecision: LOOP_SAMPLE_MS,
-    eventLoopUtilizationTimeout: UTILIZATION_SAMPLE_MS,
-  });
+  collectDefaultMetrics({ register: ofProcess, eventLoopUtilizationTimeout: UTILIZATION_SAMPLE_MS });
+  // The library's sampler tells how often it samples, not how late the loop is, and begins with NaN; ours is
+  // tidemark_loop_lag_seconds.
+  for (const { name } of ofProcess.getMetricsAsArray())
+    if (name.startsWith('nodejs_eventloop_lag')) ofProcess.removeSingleMetric(name);
   return ofProcess;
 }
 
@@ -28,6 +26,8 @@ export type MetricsParts = {
   readonly seen: () => readonly SeenSite[];
   /** Keyspaces defined differently at two sites. */
   readonly conflicts: () => number;
+  /** Log lines that were lost on their way. */
+  readonly logDropped: () => number;
 };
 
 type Labels = Record<string, string>;
@@ -82,6 +82,8 @@ export class SiteMetrics {
     this.#gauge('tidemark_site_alive', '1 for a site whose heartbeats arrive, 0 otherwise.', ['site'], () =>
       this.#parts.seen().map(({ site, state }) => [{ site }, state === 'alive' ? 1 : 0]),
     );
+    const lines = 'Lines of the log that could not be written.';
+    this.#count('tidemark_log_lines_dropped_total', lines, [], () => [[{}, this.#parts.logDropped()]]);
     this.#gauge('tidemark_catalog_conflicts', 'Keyspaces that two sites define differently.', [], () => [
       [{}, this.#parts.conflicts()],
     ]);
@@ -99,6 +101,17 @@ export class SiteMetrics {
     this.#gauge('tidemark_writer_pending_bytes', 'Bytes of writes waiting for their ack.', labels, pending);
     const asOf = each((facts) => (facts.asOfMs === null ? null : facts.asOfMs / 1000));
     this.#gauge('tidemark_as_of_timestamp_seconds', 'Moment up to which everything is applied.', labels, asOf);
+    const ingest = (field: keyof IngestFacts) => each((facts) => facts.writer?.ingest?.[field] ?? null);
+    const counts = {
+      read: ['records', 'Records of the ingest topic that were dealt with, by the writer here.'],
+      rows: ['accepted', 'Rows written from the ingest topic.'],
+      rejected: ['rejected', 'Records of the ingest topic that were set aside, each with its reason.'],
+      missed: ['missed', 'Records of the ingest topic that were trimmed before they were read.'],
+    } as const;
+    for (const [field, [name, help]] of Object.entries(counts))
+      this.#count(`tidemark_ingest_${name}_total`, help, labels, ingest(field as keyof typeof counts));
+    const waiting = 'Records of the ingest topic that wait; absent while unknown.';
+    this.#gauge('tidemark_ingest_lag_records', waiting, labels, ingest('lagRecords'));
   }
 
   #origins(): void {
@@ -121,8 +134,8 @@ export class SiteMetrics {
     this.#gauge('tidemark_lag_seconds', 'Behind the origin; absent while unknown, never 0 then.', labels, lag);
     for (const name of ['records', 'rows', 'duplicate', 'ignored', 'alarmed'] as const) {
       const help = `Applier: ${name === 'alarmed' ? 'records that should not have been there' : name}, by origin.`;
-      this.#gauge(
-        `tidemark_applier_${name}`,
+      this.#count(
+        `tidemark_applier_${name}_total`,
         help,
         labels,
         applied((one) => one[name]),
@@ -133,9 +146,24 @@ export class SiteMetrics {
     const behind = copied((one) => one.behindRecords);
     this.#gauge('tidemark_mirror_behind_records', 'Records not copied yet; absent while unknown.', labels, behind);
     const ignored = copied((one) => one.ignored);
-    this.#gauge('tidemark_mirror_ignored', 'Records the mirror ignored.', labels, ignored);
+    this.#count('tidemark_mirror_ignored_total', 'Records the mirror ignored.', labels, ignored);
     const halted = copied((one) => one.stopped.length);
     this.#gauge('tidemark_mirror_stopped', 'Partitions whose copying stopped for good.', labels, halted);
+  }
+
+  /** What only grows while the process that counts lives. */
+  #count(name: string, help: string, labelNames: string[], read: () => Sample[]): void {
+    const counter: Counter<string> = new Counter({
+      name,
+      help,
+      labelNames,
+      registers: [this.#registry],
+      collect: () => {
+        counter.reset();
+        if (labelNames.length === 0) counter.remove();
+        for (const [labels, value] of read()) if (value !== null) counter.inc(labels, value);
+      },
+    });
   }
 
   /** Read at each scrape; a sample of null is left out, so that unknown never looks like a number. */

@@ -16,7 +16,7 @@ import type { SiteWorld } from './world.ts';
 
 export type RoutesParts = {
   readonly config: Config;
-  readonly world: Pick<SiteWorld, 'random' | 'logger'>;
+  readonly world: Pick<SiteWorld, 'random' | 'logger' | 'logDropped'>;
   readonly services: Services;
   readonly jobs: Jobs;
   readonly keyspaces: Keyspaces;
@@ -37,6 +37,7 @@ export function makeRoutes(parts: RoutesParts): FastifyInstance {
     facts: () => ({ ...facts.read(), loopLagMs: watchdog.loopLagMs }),
     seen: () => watchdog.seen(),
     conflicts: () => catalog.conflicts,
+    logDropped: world.logDropped,
   });
   const app = createHttp({
     random: world.random,

@@ -153,6 +153,24 @@ describe('serve', () => {
     });
   });
 
+  it('serves on when nobody reads what it prints, and passes over SIGHUP; the lines that are lost are counted', async () => {
+    const child = run(site('paris', { logLevel: 'debug' }));
+    const { url } = await child.ready;
+    child.process.kill('SIGHUP');
+    child.process.stdout!.destroy();
+    child.process.stderr!.destroy();
+    const dropped = async (): Promise<string | undefined> => {
+      await fetch(`${url}/v1/nothing`);
+      return /^tidemark_log_lines_dropped_total (\d+)$/m.exec(await (await fetch(`${url}/metrics`)).text())?.[1];
+    };
+    child.process.kill('SIGHUP');
+    while (['0', undefined].includes(await dropped())) await new Promise((resolve) => setTimeout(resolve, 50));
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    child.process.kill('SIGTERM');
+    const [code] = await once(child.process, 'exit');
+    expect(code).toBe(0);
+  });
+
   it('ends when the process that started it is gone', async () => {
     const child = run(site(), true);
     await child.ready;

@@ -2,16 +2,16 @@
 
 import { basename, dirname, resolve } from 'node:path';
 import { textOfUtf8 } from '@tidemark/schema/utf8';
+import { onEndAsked } from '@tidemark/world/end-asked';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import { letHeapGrow } from '@tidemark/world/heap-growth';
+import { LogLines } from '@tidemark/world/log-lines';
 import type { Logger } from '@tidemark/world/logger';
 import { NodeDisk } from '@tidemark/world/node-disk';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { pino } from 'pino';
-import { type Config, type ConfigInput, describeConfig, readConfig } from './config.ts';
+import { type ConfigInput, describeConfig, readConfig } from './config.ts';
 import { type RunningSite, startSite } from './main.ts';
-
-const STANDARD_ERROR = 2;
 
 export type ServeOptions = {
   /** By default `tidemark.json` in the working folder, where there is one. */
@@ -38,7 +38,10 @@ export async function serve(options: ServeOptions): Promise<number> {
     return 0;
   }
   letHeapGrow();
-  const logger = loggerOf(config);
+  // Who read them is gone: the site serves on, and is not to be taken for one that was asked to end.
+  for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error').on('error', () => {});
+  const lines = new LogLines();
+  const logger = pino({ level: config.logLevel, base: { site: config.site, pid: process.pid } }, lines);
   const fatal = (error: unknown): never => {
     logger.fatal({ err: error }, `ends: ${messageOf(error)}`);
     process.exit(1);
@@ -46,8 +49,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   process.on('uncaughtException', fatal);
   process.on('unhandledRejection', fatal);
   // What cannot go on has been logged by the site; nothing is tidied up, as its state is not to be trusted.
-  const site = await startSite(config, { logger, onFatal: () => process.exit(1) });
-  const asked = stopSignal();
+  const logDropped = (): number => lines.dropped;
+  const site = await startSite(config, { logger, logDropped, onFatal: () => process.exit(1) });
+  const asked = stopSignal(logger);
   process.stdout.write(`${JSON.stringify({ ready: true, site: site.site, url: site.url, pid: process.pid })}\n`);
   logger.info({ reason: await asked }, 'stopping');
   return stopInTime(site, config.stopTimeoutMs, logger);
@@ -74,16 +78,10 @@ async function readConfigFile(name: string, named: boolean): Promise<Pick<Config
   }
 }
 
-function loggerOf(config: Config) {
-  const destination = pino.destination({ dest: STANDARD_ERROR, sync: true });
-  return pino({ level: config.logLevel, base: { site: config.site, pid: process.pid } }, destination);
-}
-
 /** Resolves with what asked for the end. */
-function stopSignal(): Promise<string> {
+function stopSignal(logger: Logger): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));
-  if (process.channel !== undefined) process.on('disconnect', () => resolve('parent is gone'));
+  onEndAsked(resolve, () => logger.info({}, 'SIGHUP: nothing here is read again while it runs'));
   return promise;
 }
 

@@ -117,6 +117,16 @@ describe('three sites', () => {
     expect(body).toMatch(/^tidemark_lag_seconds\{keyspace="travel",origin="paris"\} \d/m);
     expect(body).toMatch(/^tidemark_site_alive\{site="quito"\} 1$/m);
     expect(body).not.toMatch(/^tidemark_lag_seconds\{[^}]*\} 0$/m);
+    // From the first scrape on nothing is NaN, what counts is a counter and is called so, and nothing else is.
+    expect(body).not.toMatch(/ nan$/im);
+    const types = String(body).matchAll(/^# TYPE (\w+) (\w+)$/gm);
+    for (const [, metric, type] of types)
+      if (metric!.startsWith('tidemark_'))
+        expect([metric, type === 'counter']).toEqual([metric, /_total$/.test(metric!)]);
+    const { body: atPrimary } = await ask('paris', '/metrics');
+    for (const count of ['records', 'accepted', 'rejected', 'missed'])
+      expect(atPrimary).toMatch(new RegExp(`^tidemark_ingest_${count}_total\\{keyspace="travel"\\} 0$`, 'm'));
+    expect(atPrimary).toMatch(/^tidemark_ingest_lag_records\{keyspace="travel"\} 0$/m);
   });
 
   it('a site that stops is silent to the others, its lag no longer live, and it is back with what it had', async () => {

@@ -16,6 +16,8 @@ export type SiteWorld = {
   readonly random: Random;
   readonly timing: Timing;
   readonly logger: Logger;
+  /** Log lines that were lost on their way. */
+  readonly logDropped: () => number;
   /** The site's data folder. */
   readonly disk: Disk;
   /** Merges the segments of column files elsewhere; null: the site's own thread does. */

@@ -38,6 +38,18 @@ export type ReignFacts = {
   readonly committed: readonly string[] | null;
   readonly barrierMs: number;
   readonly pendingBytes: number;
+  readonly ingest?: IngestFacts;
+};
+
+/** What the writer took of its site's ingest topic. */
+export type IngestFacts = {
+  /** Records dealt with, rows written, records set aside, records gone before they were read. */
+  readonly read: number;
+  readonly rows: number;
+  readonly rejected: number;
+  readonly missed: number;
+  /** Records that wait; null while that is not known. */
+  readonly lagRecords: number | null;
 };
 
 export type KeyspaceFacts = {

@@ -149,6 +149,7 @@ export class SimSite {
       random: new SeededRandom(random.seedOf(`process ${this.name} ${++this.#starts}`)),
       timing: TIMING,
       logger,
+      logDropped: () => 0,
       disk: new ProcessDisk(process, disk),
       merger: null,
       network: new SimNetwork(exchange, process, this.name),
