@@ -74,6 +74,12 @@ function run(options: ServeOptions, ipc = false): Child {
   return child;
 }
 
+/** @returns the status and, in text, the answer */
+async function ask(url: string): Promise<readonly [number, string]> {
+  const answer = await fetch(url);
+  return [answer.status, await answer.text()];
+}
+
 function site(name = 'paris', more: Record<string, string> = {}) {
   const flags: Record<string, string> = { site: name, data: join(folder, 'data'), listen: '127.0.0.1:0', ...more };
   return { flags };
@@ -200,5 +206,30 @@ describe('serve', () => {
     child.process.kill('SIGINT');
     expect(await child.ended).toBe(0);
     expect(child.err.match(/making the control topic/g)).toHaveLength(1);
+  });
+
+  it('that ends three times for the same reason stays up, out of duty, and says why; the next start tries again', async () => {
+    await mkdir(join(folder, 'data'), { recursive: true });
+    await writeFile(join(folder, 'data', 'log.db'), Buffer.alloc(8_192, 'no log'));
+    for (let turn = 0; turn < 3; turn++) {
+      const child = run(site());
+      expect(await child.ended).toBe(1);
+      expect(child.err).toContain('file is not a database');
+    }
+    const staying = run(site());
+    const { url } = await staying.ready;
+    expect((await ask(`${url}/livez`))[0]).toBe(200);
+    for (const path of ['/readyz', '/v1/status', '/v1/travel/flights/rows/a']) {
+      const [status, text] = await ask(url + path);
+      expect([path, status]).toEqual([path, 503]);
+      expect(text).toContain('file is not a database');
+    }
+    staying.process.kill('SIGTERM');
+    expect(await staying.ended).toBe(0);
+    const again = run(site());
+    expect(await again.ended).toBe(1);
+    await rm(join(folder, 'data', 'log.db'));
+    const mended = run(site());
+    expect((await ask(`${(await mended.ready).url}/readyz`))[0]).toBe(200);
   });
 });

@@ -8,10 +8,15 @@ import { letHeapGrow } from '@tidemark/world/heap-growth';
 import { LogLines } from '@tidemark/world/log-lines';
 import type { Logger } from '@tidemark/world/logger';
 import { NodeDisk } from '@tidemark/world/node-disk';
+import { SystemRandom } from '@tidemark/world/random';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { pino } from 'pino';
-import { type ConfigInput, describeConfig, readConfig } from './config.ts';
-import { type RunningSite, startSite } from './main.ts';
+import { type Config, type ConfigInput, describeConfig, readConfig } from './config.ts';
+import { type RunningSite, type SiteOptions, startSite } from './main.ts';
+import { Endings, isWorthNoting, serveOutOfDuty } from './out-of-duty.ts';
+
+/** Longest wait for the reason of an ending to be written down. */
+const NOTE_MS_MAX = 1_000;
 
 export type ServeOptions = {
   /** By default `tidemark.json` in the working folder, where there is one. */
@@ -42,19 +47,42 @@ export async function serve(options: ServeOptions): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error').on('error', () => {});
   const lines = new LogLines();
   const logger = pino({ level: config.logLevel, base: { site: config.site, pid: process.pid } }, lines);
-  const fatal = (error: unknown): never => {
+  const clock = new SystemClock();
+  const endings = new Endings(new NodeDisk(config.data), clock, logger);
+  const end = (error: unknown): void => {
+    void Promise.race([endings.note(error), clock.sleep(NOTE_MS_MAX)]).finally(() => process.exit(1));
+  };
+  const fatal = (error: unknown): void => {
     logger.fatal({ err: error }, `ends: ${messageOf(error)}`);
-    process.exit(1);
+    end(error);
   };
   process.on('uncaughtException', fatal);
   process.on('unhandledRejection', fatal);
   // What cannot go on has been logged by the site; nothing is tidied up, as its state is not to be trusted.
   const logDropped = (): number => lines.dropped;
-  const site = await startSite(config, { logger, logDropped, onFatal: () => process.exit(1) });
+  const repeated = await endings.takeRepeated();
+  const site = await (repeated === null
+    ? started(config, { logger, logDropped, onFatal: end }, endings)
+    : outOfDuty(config, repeated, logger));
   const asked = stopSignal(logger);
   process.stdout.write(`${JSON.stringify({ ready: true, site: site.site, url: site.url, pid: process.pid })}\n`);
   logger.info({ reason: await asked }, 'stopping');
   return stopInTime(site, config.stopTimeoutMs, logger);
+}
+
+/** @throws {Fault} as `startSite`; what another start may meet again has been written down */
+async function started(config: Config, options: SiteOptions, endings: Endings): Promise<RunningSite> {
+  try {
+    return await startSite(config, options);
+  } catch (error) {
+    if (isWorthNoting(error)) await endings.note(error);
+    throw error;
+  }
+}
+
+async function outOfDuty(config: Config, reason: string, logger: Logger): Promise<RunningSite> {
+  const { site } = config;
+  return { site, ...(await serveOutOfDuty(config, reason, { random: new SystemRandom(), logger })) };
 }
 
 async function inputOf({ configFile, roles, flags, env }: ServeOptions): Promise<ConfigInput> {
