@@ -37,6 +37,11 @@ type KeyspaceStatus = {
   readonly ackLowered: string | null;
   readonly primary: string;
   readonly epoch: number | null;
+  readonly election?: {
+    readonly epoch: number;
+    readonly site: string;
+    readonly waits: { readonly why: string; readonly remedy: string } | null;
+  } | null;
   readonly sites: readonly {
     readonly site: string;
     readonly role: string;
@@ -58,7 +63,8 @@ export function statusInWords(status: Status): string {
   return [...parts, ...status.keyspaces.map(keyspaceInWords)].join('\n\n');
 }
 
-function keyspaceInWords({ keyspace, version, ack, ackLowered, primary, epoch, sites }: KeyspaceStatus): string {
+function keyspaceInWords(status: KeyspaceStatus): string {
+  const { keyspace, version, ack, ackLowered, primary, epoch, sites } = status;
   const level = ackLowered === null ? ack : `${ackLowered} (lowered from ${ack} until sites enough are back)`;
   const head = `keyspace ${keyspace}: version ${version}, ack ${level}, primary ${primary}, epoch ${epoch ?? 'unknown'}`;
   const rows = sites.flatMap(({ site, role, phase, origins }) => {
@@ -68,7 +74,14 @@ function keyspaceInWords({ keyspace, version, ack, ackLowered, primary, epoch, s
       return [site, role, phase, origin, lagSeconds, lagState, behindRecords, alarmed, stopped.join('; ')];
     });
   });
-  return `${head}\n${textTable(KEYSPACE_COLUMNS, rows)}`;
+  return [head, ...electionInWords(status), textTable(KEYSPACE_COLUMNS, rows)].join('\n');
+}
+
+function electionInWords({ election }: KeyspaceStatus): string[] {
+  if (election == null) return [];
+  const { epoch, site, waits } = election;
+  const open = `an election of epoch ${epoch} by ${site} is open, and nothing is written`;
+  return waits === null ? [open] : [`${open}: ${waits.why}`, `what helps: ${waits.remedy}`];
 }
 
 const LIVE_COLUMNS = ['keyspace', 'site', 'is', 'state', 'epoch', 'lag s', 'behind', 'beat s', 'what is wrong'];

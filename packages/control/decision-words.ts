@@ -12,6 +12,7 @@ export function explain(decision: Decision): string {
     decision.rule === '' ? null : `The rule: ${decision.rule}`,
     phasesOf(decision),
     balanceOf(decision),
+    decision.unknown === null ? null : `What cannot be known: ${decision.unknown}`,
     decision.cost,
     decision.wouldHavePrevented === null ? null : `What would have prevented it: ${decision.wouldHavePrevented}`,
     decision.remedy === null ? null : `What helps now: ${decision.remedy}`,

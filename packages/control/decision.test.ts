@@ -42,6 +42,7 @@ const decisions: fc.Arbitrary<Decision> = fc.record({
   }),
   kept: amount,
   lost: amount,
+  unknown: sentence,
   cost: sentence,
   wouldHavePrevented: sentence,
   remedy: sentence,

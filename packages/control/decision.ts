@@ -83,6 +83,8 @@ const DECISION = z.object({
   /** Of the epoch that ended; null: not known, or nothing ended. */
   kept: AMOUNT.nullable(),
   lost: AMOUNT.nullable(),
+  /** What no site could tell any more, as a sentence without its full stop; null: nothing acked was lost unnoticed. */
+  unknown: z.string().nullable().default(null),
   /** What it cost, as a sentence without its full stop; null: nothing worth a word. */
   cost: z.string().nullable(),
   /** What would have prevented it, or the way out of a refusal: likewise. */
@@ -102,6 +104,7 @@ export const NOTHING_ELSE = {
   phases: [],
   kept: null,
   lost: null,
+  unknown: null,
   cost: null,
   wouldHavePrevented: null,
   remedy: null,
@@ -160,9 +163,11 @@ function joinTwo(first: Decision, last: Decision): Decision {
     phases,
     kept: last.kept ?? first.kept,
     lost: last.lost ?? first.lost,
+    unknown: last.unknown ?? first.unknown,
     cost: last.cost ?? first.cost,
     wouldHavePrevented: last.wouldHavePrevented ?? first.wouldHavePrevented,
-    remedy: last.remedy ?? first.remedy,
+    // What helped while it was open is of no use any more.
+    remedy: last.outcome === 'done' ? last.remedy : (last.remedy ?? first.remedy),
   };
 }
 

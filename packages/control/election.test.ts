@@ -62,6 +62,7 @@ const reportOf = (site: string, seqs: readonly number[], change: Partial<FenceRe
   trusted: true,
   partitions: seqs.map((seq) => ({ epoch: seq < 0 ? 0 : 1, seq, chain: chainOf(1, seq) })),
   logIds: logIdsOf(site),
+  vouched: 'itself',
   ...change,
 });
 
@@ -150,6 +151,7 @@ describe('unfitnessToStand', () => {
         origin,
         logId: logIds[origin]!,
         trusted: true,
+        vouched: 'itself',
         positions: [],
       }));
       return {
@@ -202,7 +204,7 @@ describe('cutsOf', () => {
 
 const copiesOf = (site: string, origin: string, positions: readonly [number, number, string][]): SiteCopies => ({
   site,
-  copies: [{ origin, logId: logIdOf(site, origin), trusted: true, positions }],
+  copies: [{ origin, logId: logIdOf(site, origin), trusted: true, vouched: 'itself', positions }],
 });
 
 const counting = (...sites: string[]): Holder[] => sites.map((site) => ({ site, counts: true }));

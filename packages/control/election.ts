@@ -33,6 +33,8 @@ export type FenceReport = {
   readonly partitions: readonly CopyHead[];
   /** Origin → identity, of all the site's copies: what the register lists from the commit on. */
   readonly logIds: Readonly<Record<string, string>>;
+  /** Who vouches that the copy holds all it ever promised of that reign; null: nobody can (`vouching.ts`). */
+  readonly vouched: string | null;
 };
 
 /** What a site's copies hold. */
@@ -42,14 +44,19 @@ export type SiteCopies = {
     readonly origin: string;
     readonly logId: string;
     readonly trusted: boolean;
+    /** As in a `FenceReport`, of the newest reign known there. */
+    readonly vouched: string | null;
     /** By partition: epoch, seq and chain of the last accepted record. */
     readonly positions: readonly (readonly [number, number, string])[];
   }[];
 };
 
 export type Closure =
-  /** Every record that may have been acked is in the answers. `first`: there is no reign to close. */
-  | { readonly kind: 'lossless'; readonly by: 'first' | 'origin' | 'quorum' }
+  /**
+   * Every record that may have been acked is in the answers. `first`: there is no reign to close. `all`: every member
+   * answered, and enough of them would close the reign were they vouched for; nothing more can be learned by waiting.
+   */
+  | { readonly kind: 'lossless'; readonly by: 'first' | 'origin' | 'quorum' | 'all' }
   /** Acked records may be missing; an operator allowed it. Only for when the other members have had their time. */
   | { readonly kind: 'lossy'; readonly have: number; readonly need: number; readonly missing: readonly string[] }
   /** `have` trusted members are fenced of `need`; `missing` are the members whose word would count further. */
@@ -59,23 +66,66 @@ export type Closure =
  * E4: whether the newest reign is closed by these answers. Losslessly iff the origin's own trusted log is fenced, or at
  * least |data members| − k trusted ACTIVE members are; members in REBUILD count in the first number only. With k = 0
  * (`local`) that is the origin alone. k is the newest reign's own.
+ *
+ * A copy that nobody vouches for may have been put back to an older state. It closes nothing where another site may
+ * hold what was acked, until every member has answered: then the longest of all copies is all there is.
  */
 export function closureOf(value: RegisterValue, reports: readonly FenceReport[]): Closure {
   const reign = newestReign(value);
   if (reign === null) return { kind: 'lossless', by: 'first' };
-  const fenced = new Set(reports.filter((report) => isTrusted(value, reign, report)).map((report) => report.site));
-  if (fenced.has(reign.site)) return { kind: 'lossless', by: 'origin' };
-  const need = value.members.length - value.ack.k;
-  if (value.ack.k > 0 && fenced.size >= need) return { kind: 'lossless', by: 'quorum' };
-  const missing = value.members.map((member) => member.site).filter((site) => !fenced.has(site));
+  const trusted = reports.filter((report) => isTrusted(value, reign, report) && !isOutdone(reign, report, reports));
+  const { k } = value.ack;
+  const need = value.members.length - k;
+  const closes = (sites: ReadonlySet<string>): 'origin' | 'quorum' | null =>
+    sites.has(reign.site) ? 'origin' : k > 0 && sites.size >= need ? 'quorum' : null;
+  const vouched = sitesOf(trusted.filter((report) => k === 0 || report.vouched !== null));
+  const by = closes(vouched);
+  if (by !== null) return { kind: 'lossless', by };
+  const answered = sitesOf(reports.filter(({ origin }) => origin === reign.site));
+  const haveAll = value.members.every(({ site }) => answered.has(site));
+  if (haveAll && closes(sitesOf(trusted)) !== null) return { kind: 'lossless', by: 'all' };
+  const missing = value.members.map((member) => member.site).filter((site) => !vouched.has(site));
   const kind = (value.election?.loss ?? null) === null ? 'wait' : 'lossy';
-  return { kind, have: fenced.size, need, missing };
+  return { kind, have: vouched.size, need, missing };
+}
+
+function sitesOf(reports: readonly FenceReport[]): ReadonlySet<string> {
+  return new Set(reports.map(({ site }) => site));
 }
 
 /** E3: an ACTIVE member's copy, whole as far as the site knows, and the very topic the register lists. */
 function isTrusted(value: RegisterValue, reign: Reign, report: FenceReport): boolean {
   if (report.origin !== reign.site || !report.trusted) return false;
   return isListed(memberNamed(value, report.site), report.origin, report.logId);
+}
+
+/** Copies are made from the origin's own log: where one goes further, that log has lost something. */
+function isOutdone(reign: Reign, own: FenceReport, reports: readonly FenceReport[]): boolean {
+  if (own.site !== reign.site) return false;
+  return reports.some(
+    ({ origin, partitions }) =>
+      origin === reign.site && partitions.some((head, p) => head.seq >= 0 && isAhead(head, own.partitions[p])),
+  );
+}
+
+function isAhead(head: CopyHead, own: CopyHead | undefined): boolean {
+  return own === undefined || head.epoch > own.epoch || (head.epoch === own.epoch && head.seq > own.seq);
+}
+
+/** Who answered, and nobody vouches for. */
+export function unvouched(reports: readonly FenceReport[]): readonly string[] {
+  return reports.filter((report) => report.vouched === null).map(({ site }) => site);
+}
+
+/**
+ * Whose word may be another one by now: who was not vouched for yet, and an origin whose log was outdone, as what its
+ * writer appended behind the fence may have been copied since.
+ */
+export function askedAgain(value: RegisterValue, reports: readonly FenceReport[]): readonly string[] {
+  const reign = newestReign(value);
+  if (reign === null) return [];
+  const outdone = reports.filter((report) => isOutdone(reign, report, reports)).map(({ site }) => site);
+  return [...new Set([...unvouched(reports), ...outdone])];
 }
 
 function isListed(member: Member | null, origin: string, logId: string): boolean {

@@ -40,6 +40,7 @@ function copiesAt(site: string, seq = 9, trusted = true): SiteCopies {
         origin: 'paris',
         logId: logIdOf(site),
         trusted,
+        vouched: 'itself',
         positions: [
           [4, seq, 'c'],
           [4, seq, 'c'],
@@ -158,7 +159,8 @@ describe('move rules', () => {
         const copies = sites.filter((site) => site !== 'paris').map((site) => copiesAt(site, 9, trusted));
         const reports = copies.map(({ site, copies: [copy] }): FenceReport => {
           const partitions = copy!.positions.map(([epoch, seq, chain]) => ({ epoch, seq, chain }));
-          return { site, origin: 'paris', logId: copy!.logId, trusted, partitions, logIds: {} };
+          const { logId, vouched } = copy!;
+          return { site, origin: 'paris', logId, trusted, partitions, logIds: {}, vouched };
         });
         const closes = closureOf(value, reports).kind === 'lossless';
         expect(closesWithoutLoss(value, { ...GONE, copies })).toBe(closes);

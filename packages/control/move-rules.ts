@@ -202,14 +202,22 @@ export function closesWithoutLoss(
 ): boolean {
   const origin = newestReign(value)?.site;
   if (origin === undefined) return true;
+  const { k } = value.ack;
+  const copyAt = (site: string) =>
+    copies.find((one) => one.site === site)?.copies.find((one) => one.origin === origin) ?? null;
   const trusted = value.members.filter(({ site, state, logIds }) => {
-    const copy = copies.find((one) => one.site === site)?.copies.find((one) => one.origin === origin);
+    const copy = copyAt(site);
     return state === 'ACTIVE' && copy?.trusted === true && copy.logId !== '' && copy.logId === logIds[origin];
   });
-  // A site that answers knows whether its log lost its end; of one that does not, the log itself is asked.
+  const closes = (sites: readonly string[]): boolean =>
+    sites.includes(origin) || (k > 0 && sites.length >= value.members.length - k);
+  // A site that answers knows whether its log lost its end; of one that does not, the log itself is asked. That closes a
+  // reign only where no other site holds what was acked.
   const isOriginHeard = copies.some(({ site }) => site === origin);
-  if (isOriginHeard ? trusted.some(({ site }) => site === origin) : isLogReachable) return true;
-  return value.ack.k > 0 && trusted.length >= value.members.length - value.ack.k;
+  if (!isOriginHeard && isLogReachable && k === 0) return true;
+  const vouched = trusted.filter(({ site }) => k === 0 || copyAt(site)!.vouched !== null);
+  if (closes(vouched.map(({ site }) => site))) return true;
+  return value.members.every(({ site }) => copyAt(site) !== null) && closes(trusted.map(({ site }) => site));
 }
 
 /** By partition, the longest head of the newest reign among the answers; −1 where there is none. */

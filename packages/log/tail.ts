@@ -107,6 +107,11 @@ export class Tail {
     return this.#lostEnd;
   }
 
+  /** Others know that more stood here: as if the end had been found lost. */
+  doubt(): void {
+    this.#lostEnd = true;
+  }
+
   /** Null before the first record. */
   checkpoint(): TailCheckpoint | null {
     if (this.#headOffset < 0) return null;

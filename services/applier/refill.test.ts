@@ -41,6 +41,7 @@ function refillOf(value: RegisterValue) {
         positions,
         logId: 'x',
         trusted: true,
+        vouched: null,
       }));
       return { status: 200, body: { site: 'quito', copies } };
     }

@@ -29,6 +29,8 @@ export type CopiesParts = {
   readonly site: string;
   /** Origin → this site's copy of it, of a keyspace. @throws {Fault} `unavailable`: it is not followed here (yet). */
   readonly copiesOf: (keyspace: string) => ReadonlyMap<string, Mirror>;
+  /** Who vouches for the copy as far as its origin's reign goes; null: nobody can. `epoch` null: the newest known. */
+  readonly vouchedBy: (keyspace: string, copy: Mirror, epoch: number | null) => string | null;
 };
 
 export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): void {
@@ -37,7 +39,7 @@ export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): 
     const copies = parts.copiesOf(request.params.keyspace);
     // What the writer has appended since is this site's own too.
     await copies.get(parts.site)?.catchUp();
-    return copiesAnswer(parts.site, copies);
+    return copiesAnswer(parts, request.params.keyspace, copies);
   });
   app.post<{ Params: Params }>('/v1/internal/fence/:keyspace', async (request): Promise<FenceReport> => {
     const { keyspace } = request.params;
@@ -47,7 +49,8 @@ export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): 
     await copy.fence(fence);
     const partitions = copy.heads();
     const { logId } = copy;
-    return { site: parts.site, origin, logId, trusted: logId !== '', partitions, logIds: logIdsOf(copies) };
+    const vouched = parts.vouchedBy(keyspace, copy, fence.closes);
+    return { site: parts.site, origin, logId, trusted: logId !== '', partitions, logIds: logIdsOf(copies), vouched };
   });
   app.post<{ Params: Params }>('/v1/internal/fill/:keyspace', async (request) => {
     const { keyspace } = request.params;
@@ -58,13 +61,18 @@ export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): 
   });
 }
 
-function copiesAnswer(site: string, copies: ReadonlyMap<string, Mirror>): SiteCopies {
+function copiesAnswer(
+  { site, vouchedBy }: CopiesParts,
+  keyspace: string,
+  copies: ReadonlyMap<string, Mirror>,
+): SiteCopies {
   return {
     site,
     copies: [...copies.values()].map((copy) => ({
       origin: copy.origin,
       logId: copy.logId,
       trusted: copy.logId !== '',
+      vouched: vouchedBy(keyspace, copy, null),
       positions: copy.heads().map(({ epoch, seq, chain }) => [epoch, seq, chain] as const),
     })),
   };

@@ -5,6 +5,7 @@
 
 import type { Durable } from '@tidemark/schema/durable';
 import type { Position } from '@tidemark/schema/position';
+import { z } from 'zod';
 
 /** Wakes everyone who waits, as often as it is told. */
 export class Signal {
@@ -20,6 +21,17 @@ export class Signal {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 }
+
+/**
+ * What the writer of a reign says when it begins to listen: what it has counted of this copy so far. By partition, the
+ * highest seq of its epoch; −1 for none.
+ */
+export const floorSchema = z.object({
+  epoch: z.coerce.number().int(),
+  logId: z.string(),
+  floor: z.string().transform((text) => text.split(',').map(Number)),
+});
+export type Floor = z.output<typeof floorSchema>;
 
 export type DurableSource = {
   readonly site: string;

@@ -3,8 +3,10 @@
 import { Readable } from 'node:stream';
 import { QUIET_MS_MAX } from '@tidemark/control/lag';
 import type { Reign } from '@tidemark/control/register-value';
+import { type Birth, type CopyEnds, judgeCopy, livedThrough } from '@tidemark/control/vouching';
 import type { Log } from '@tidemark/log/log';
-import { formatPosition, type Position } from '@tidemark/schema/position';
+import { parsed } from '@tidemark/schema/parsed';
+import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/schema/position';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
@@ -14,7 +16,7 @@ import type { Random } from '@tidemark/world/random';
 import type { FastifyInstance } from 'fastify';
 import type { HeardBarrier } from './copier.ts';
 import { registerCopiesRoutes } from './copies-http.ts';
-import { durableLines } from './durable-stream.ts';
+import { durableLines, type Floor, floorSchema } from './durable-stream.ts';
 import { promisable } from './gate.ts';
 import { Mirror } from './mirror.ts';
 
@@ -27,6 +29,8 @@ export type MirrorServiceParts = {
   readonly remotes: ReadonlyMap<string, Log>;
   /** The reigns the register names, as far as this site knows; null while it has not read it. */
   readonly reigns: (keyspace: string) => readonly Reign[] | null;
+  /** What stood in the register when this process first read it from a quorum; null: it has not yet. */
+  readonly birth: (keyspace: string) => Birth | null;
   readonly disk: Disk;
   readonly clock: Clock;
   readonly random: Random;
@@ -86,7 +90,11 @@ export class MirrorService implements AsyncDisposable {
   /** `GET /v1/internal/durable/{keyspace}/{origin}`, followed by the origin's writer; and what elections ask. */
   register(app: FastifyInstance): void {
     const { site } = this.#parts;
-    registerCopiesRoutes(app, { site, copiesOf: (keyspace) => this.#copiesOf(keyspace) });
+    registerCopiesRoutes(app, {
+      site,
+      copiesOf: (keyspace) => this.#copiesOf(keyspace),
+      vouchedBy: (keyspace, copy, epoch) => this.#vouchedBy(keyspace, copy, epoch),
+    });
     type Params = { keyspace: string; origin: string };
     app.get<{ Params: Params }>('/v1/internal/durable/:keyspace/:origin', (request, reply) => {
       const { keyspace, origin } = request.params;
@@ -94,12 +102,18 @@ export class MirrorService implements AsyncDisposable {
       if (mirror === undefined) {
         throw new Fault('unavailable', `site ${site} mirrors no ${keyspace} from ${origin}`, { retryAfterMs: 1_000 });
       }
+      const floor = parsed(floorSchema, request.query, 'what the writer counted');
       const closed = new AbortController();
       request.raw.on('close', () => closed.abort());
+      let isMet = false;
       const source = {
         site,
         logId: () => mirror.logId,
-        positions: () => this.#promisable(keyspace, mirror),
+        // Nothing is promised to a writer that counted more than is here.
+        positions: () => {
+          isMet ||= this.#meets(mirror, floor);
+          return isMet ? this.#promisable(keyspace, mirror) : mirror.copiers.map(() => NOWHERE);
+        },
         changed: mirror.changed,
       };
       const signal = AbortSignal.any([closed.signal, this.#stop.signal]);
@@ -118,13 +132,55 @@ export class MirrorService implements AsyncDisposable {
 
   #promisable(keyspace: string, mirror: Mirror): Position[] {
     const mirrors = this.#mirrors.get(keyspace)!;
-    const reigns = this.#parts.reigns(keyspace);
-    return mirror.copiers.map((copier, partition) =>
-      promisable(mirror.origin, partition, copier.durable, reigns, ({ site, epoch, cuts }) => {
+    const birth = this.#parts.birth(keyspace);
+    // What was fenced before this process began may have lost its fence with its end, unnoticed.
+    const reigns = birth === null ? null : this.#parts.reigns(keyspace);
+    return mirror.copiers.map(({ durable }, partition) => {
+      if (birth !== null && durable.epoch < birth.fencedBelow) return NOWHERE;
+      return promisable(mirror.origin, partition, durable, reigns, ({ site, epoch, cuts }) => {
         const cut = cuts?.[partition];
         return cut === undefined || mirrors.get(site)?.holdsPartition(partition, { epoch, seq: cut.seq }) === true;
-      }),
-    );
+      });
+    });
+  }
+
+  #vouchedBy(keyspace: string, copy: Mirror, closes: number | null): string | null {
+    const epoch = closes ?? this.#parts.reigns(keyspace)?.at(-1)?.epoch ?? 0;
+    return livedThrough(this.#parts.birth(keyspace), epoch) ? 'itself' : copy.vouchedBy;
+  }
+
+  /** Whether a copy holds what the writer of its origin has counted of it; one that does not has been put back. */
+  #meets(copy: Mirror, { epoch, logId, floor }: Floor): boolean {
+    if (copy.logId === '' || copy.logId !== logId) return false;
+    const below = copy.copiers.findIndex(({ durable }, partition) => {
+      const seq = floor[partition] ?? -1;
+      return seq >= 0 && comparePositions(durable, { epoch, seq }) < 0;
+    });
+    if (below < 0) {
+      copy.vouchedBy ??= 'the writer';
+      return true;
+    }
+    const [held, counted] = [formatPosition(copy.copiers[below]!.durable), `${epoch}:${floor[below]}`];
+    copy.doubt(`partition ${below} ends at ${held}, and ${copy.origin} has counted ${counted}`);
+    return false;
+  }
+
+  /** Where the copy of an origin ends now; null: it is not read yet, or there is none. */
+  ends(keyspace: string, origin: string): CopyEnds | null {
+    const copy = this.#mirrors.get(keyspace)?.get(origin);
+    if (copy === undefined || copy.logId === '') return null;
+    const ends = copy.heads().map(({ epoch, seq }) => ({ epoch, seq }));
+    return { keyspace, origin, logId: copy.logId, ends };
+  }
+
+  /** Takes in where another site remembers this site's copy to have ended, when the process before this one held it. */
+  remembered(by: string, told: CopyEnds, gapMs: number | null): void {
+    const copy = this.#mirrors.get(told.keyspace)?.get(told.origin);
+    const now = this.ends(told.keyspace, told.origin);
+    if (copy === undefined || now === null) return;
+    const judged = judgeCopy(told, now, gapMs);
+    if (judged === 'beyond') copy.doubt(`it ends at ${words(now)}, and ${by} remembers ${words(told)}`);
+    if (judged === 'vouched') copy.vouchedBy ??= `the memory of ${by}`;
   }
 
   facts(keyspace: string): MirrorFacts[] {
@@ -160,4 +216,8 @@ export class MirrorService implements AsyncDisposable {
     const mirrors = [...this.#mirrors.values()].flatMap((byOrigin) => [...byOrigin.values()]);
     await Promise.all(mirrors.map((mirror) => mirror[Symbol.asyncDispose]()));
   }
+}
+
+function words({ ends }: CopyEnds): string {
+  return ends.map(formatPosition).join(', ');
 }

@@ -49,6 +49,8 @@ export class Mirror implements AsyncDisposable {
   readonly copiers: readonly Copier[];
   /** Raised whenever more is stored, and at least every second. */
   readonly changed = new Signal();
+  /** Who vouches that it holds all it promised before this process began; null: nobody yet (`vouching.ts`). */
+  vouchedBy: string | null = null;
   readonly #parts: MirrorParts;
   readonly #topic: string;
   readonly #stop = new AbortController();
@@ -171,6 +173,18 @@ export class Mirror implements AsyncDisposable {
     const { cluster, keyspace, origin, clock } = this.#parts;
     const local = { epoch: 0, seq: -1, stampMs: clock.nowMs(), stampCounter: 0, writer: 0, committed: -1 };
     return sealRecord({ cluster, keyspace: keyspace.name, origin, partition, ...local, body }, NO_CHAIN).bytes;
+  }
+
+  /**
+   * It was put back to an older state: others know that it held more. It gets its next identity, so what it promised
+   * is void, and its site does not count until it was filled and compared.
+   */
+  doubt(reason: string): void {
+    if (this.logId === '') return;
+    this.#parts.logger.error({ topic: this.#topic, reason }, `${this.#topic} is older than it was: ${reason}`);
+    this.vouchedBy = null;
+    for (const { tail } of this.copiers) tail?.doubt();
+    this.changed.raise();
   }
 
   /** True when every partition holds everything up to the cut. */

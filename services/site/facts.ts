@@ -44,6 +44,7 @@ export class SiteFactsSource {
       version,
       state: keyspaces.state(name) ?? 'starting',
       writer: services.writer?.facts(name) ?? null,
+      waiting: services.writer?.waiting(name) ?? null,
       asOfMs: applied?.asOf?.ms ?? null,
       origins: applied === null ? [] : this.#origins(name, applied),
       copies: (services.mirror?.facts(name) ?? []).map(copyFacts),

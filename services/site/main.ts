@@ -17,7 +17,7 @@ import { Keyspaces } from './keyspaces.ts';
 import { type Opened, openEngines, reachesLog } from './opened.ts';
 import { placeOf, SiteNetwork, SiteUrls } from './places.ts';
 import { makeRoutes } from './routes.ts';
-import { makeServices, registerChanged, type Services } from './services.ts';
+import { copyEnds, makeServices, registerChanged, type Services } from './services.ts';
 import { nameOfRoles } from './settings.ts';
 import { ensureControlTopic, ensureTopics } from './topics.ts';
 import type { SiteWorld } from './world.ts';
@@ -184,6 +184,8 @@ class Site {
       limits: config,
       loopLag,
       facts: () => facts.read(),
+      copyEnds: () => keyspaces.all().flatMap(({ name }) => copyEnds(services, name, watchdog.registers.current(name))),
+      onRemembered: (by, copy, gapMs) => services.mirror?.remembered(by, copy, gapMs),
       keyspaces: () => keyspaces.all(),
     });
     watchdog.registers.onChange((value) => registerChanged(services, value));

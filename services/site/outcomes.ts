@@ -5,13 +5,16 @@ import { LOSS_RULE } from '@tidemark/control/loss';
 import type { Cause, RegisterValue } from '@tidemark/control/register-value';
 import type { Fault } from '@tidemark/world/fault';
 import { messageOf } from '@tidemark/world/fault';
-import type { Campaign, Outcome } from '@tidemark/writer/candidate';
+import type { Campaign, Outcome, Waiting } from '@tidemark/writer/candidate';
 
 export type EndedElection = {
   readonly keyspace: string;
   readonly site: string;
   readonly campaign: Campaign;
-  readonly outcome: Outcome | { readonly kind: 'failed'; readonly error: Fault | unknown };
+  readonly outcome:
+    | Outcome
+    | ({ readonly kind: 'waiting' } & Waiting)
+    | { readonly kind: 'failed'; readonly error: Fault | unknown };
   readonly atMs: number;
   /** Of the decision, when nobody gave it one with the nomination. */
   readonly id: string;
@@ -22,17 +25,24 @@ export class Outcomes {
   readonly #record: (decision: Decision) => void;
   /** Keyspace → how the last election that was not won ended. */
   readonly #last = new Map<string, string>();
+  /** Keyspace → the decision under which an election that waits is told. */
+  readonly #waiting = new Map<string, string>();
 
   constructor(record: (decision: Decision) => void) {
     this.#record = record;
   }
 
   told(ended: EndedElection): void {
-    const decision = decisionOfElection(ended);
-    const { keyspace, kind, outcome } = decision;
-    const same = `${kind} ${outcome} ${ended.campaign.version} ${ended.campaign.decisionId ?? ''}`;
+    const { keyspace, campaign } = ended;
+    // One that waits, fails and is begun anew is one story until it is won.
+    const id = campaign.decisionId ?? this.#waiting.get(keyspace) ?? ended.id;
+    const decision = decisionOfElection({ ...ended, id });
+    const { kind, outcome } = decision;
+    const same = `${kind} ${outcome} ${outcome === 'begun' ? decision.remedy : campaign.version} ${campaign.decisionId ?? ''}`;
     if (outcome !== 'done' && this.#last.get(keyspace) === same) return;
     this.#last.set(keyspace, same);
+    if (outcome === 'begun') this.#waiting.set(keyspace, id);
+    if (outcome === 'done') this.#waiting.delete(keyspace);
     this.#record(decision);
   }
 }
@@ -66,6 +76,15 @@ function decisionOfElection({ keyspace, site, campaign, outcome, atMs, id }: End
     to: site,
   };
   switch (outcome.kind) {
+    case 'waiting': {
+      const { why, remedy } = outcome;
+      return {
+        ...common,
+        outcome: 'begun',
+        remedy,
+        words: `${reason}; it waits, as nothing acked may be lost: ${why}`,
+      };
+    }
     case 'failed':
       return { ...common, outcome: 'failed', words: `${reason}; ${messageOf(outcome.error)}`, remedy: REMEDY };
     case 'lost':
@@ -101,6 +120,7 @@ function wonPart({ cause, reason }: Campaign, outcome: Outcome & { readonly kind
     phases: phasesOf(outcome),
     kept: isFirst ? null : keptOf(value, closed.epoch),
     lost: isFirst ? null : closed.lost,
+    unknown: closed.unknown,
     cost: isFirst ? null : `the election itself kept writes waiting for ${(totalMs / 1_000).toFixed(1)} s`,
     wouldHavePrevented: PREVENTION_OF_CAUSE[cause],
     words: isFirst || closed.how === '' ? reason : `${reason}; epoch ${closed.epoch} was closed ${closed.how}`,

@@ -3,9 +3,10 @@
 import { ApplierService } from '@tidemark/applier/main';
 import type { Decision } from '@tidemark/control/decision';
 import type { RegisterValue, Reign } from '@tidemark/control/register-value';
+import type { Birth, CopyEnds } from '@tidemark/control/vouching';
 import type { Log } from '@tidemark/log/log';
 import { MirrorService } from '@tidemark/mirror/main';
-import { type Position, parsePosition } from '@tidemark/schema/position';
+import { comparePositions, type Position, parsePosition } from '@tidemark/schema/position';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { WatchdogService } from '@tidemark/watchdog/main';
 import type { Clock } from '@tidemark/world/clock';
@@ -53,7 +54,8 @@ export function makeServices(parts: ServicesParts): Services {
   const common = { cluster, site, disk, log, clock, random, logger, onFatal };
   const registerValue = (keyspace: string): RegisterValue | null => watchdog().registers.current(keyspace);
   const reigns = (keyspace: string): readonly Reign[] | null => registerValue(keyspace)?.reigns ?? null;
-  const mirror = roles.includes('mirror') ? new MirrorService({ ...common, remotes, reigns }) : null;
+  const birth = (keyspace: string): Birth | null => watchdog().registers.birth(keyspace);
+  const mirror = roles.includes('mirror') ? new MirrorService({ ...common, remotes, reigns, birth }) : null;
   const outcomes = new Outcomes((decision) => watchdog().decisions.record(decision));
   const writerParts: WriterServiceParts = {
     ...common,
@@ -134,4 +136,17 @@ export function registerChanged({ writer, mirror, applier }: Services, value: Re
   }
   mirror?.registerChanged(value.keyspace);
   writer?.registerChanged(value);
+}
+
+/** Where this site's copy of the newest reign's origin ends; its own log goes as far as its writer has stored. */
+export function copyEnds({ mirror, writer }: Services, keyspace: string, value: RegisterValue | null): CopyEnds[] {
+  const reign = value?.reigns.at(-1);
+  const copy = reign === undefined ? null : (mirror?.ends(keyspace, reign.site) ?? null);
+  if (copy === null) return [];
+  const stored = writer?.stored(keyspace) ?? [];
+  const ends = copy.ends.map((at, partition) => {
+    const own = stored[partition];
+    return own !== undefined && comparePositions(own, at) > 0 ? own : at;
+  });
+  return [{ ...copy, ends }];
 }

@@ -10,6 +10,7 @@ import type { Ballot } from '@tidemark/control/ballot';
 import { type ControlBody, encodeControl } from '@tidemark/control/control-record';
 import { beginElection, commitElection } from '@tidemark/control/register-changes';
 import { initialValue, type RegisterValue } from '@tidemark/control/register-value';
+import type { ControlEnd } from '@tidemark/control/vouching';
 import { AppendTurns } from '@tidemark/log/append-turns';
 import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
 import { evolve } from '@tidemark/schema/evolve';
@@ -55,9 +56,13 @@ function world() {
     await log.ensureTopic({ name: TOPIC, partitions: 1, genesis: () => Uint8Array.of(1), flushed: true });
   };
   /** @param disk of the process: two that run at once never share one */
-  const start = async (disk = ownDisk): Promise<Acceptor> => {
+  const start = async (disk = ownDisk, told: ControlEnd | null = null): Promise<Acceptor> => {
     await topic();
-    const acceptor = new Acceptor({
+    const acceptor: Acceptor = new Acceptor({
+      haveAllTold: () => {
+        if (told !== null) acceptor.remembered('tokyo', told);
+        return true;
+      },
       cluster: 'c',
       site: 'paris',
       log: new AppendTurns(new SimLog(store)),
@@ -279,5 +284,40 @@ describe('acceptor of a site', () => {
         w.store.loseEnd(TOPIC, 0, lose === 'promise' ? 3 : 1);
       }
     }
+  });
+
+  it('that begins with less than another site remembers is a new one, whether it is told before its first vote or later', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 8 }), fc.nat(12), fc.boolean(), async (votes, end, isLate) => {
+        await using w = world();
+        const first = await w.start();
+        for (let counter = 1; counter <= votes; counter++)
+          await first.answer('travel', { kind: 'prepare', ballot: { counter, site: 'paris', process: 'p' } });
+        const id = first.id!;
+        await first[Symbol.asyncDispose]();
+        const stored = w.values().length;
+        const told = { acceptor: id, end };
+        const again = await w.start(new SimDisk(), isLate ? null : told);
+        if (isLate) {
+          expect(again.id).toBe(id);
+          await again.answer('travel', { kind: 'prepare', ballot: { counter: 99, site: 'paris', process: 'p' } });
+          again.remembered('tokyo', told);
+          await w.clock.advance(20_000);
+        }
+        expect(again.id).toBe(end > stored ? `${id}~1` : id);
+        expect(w.fatal).toEqual([]);
+        // What it is from now on stands in the topic, and is not doubted again.
+        await again[Symbol.asyncDispose]();
+        expect((await w.start(new SimDisk(), told)).id).toBe(end > stored ? `${id}~1` : id);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('votes without the others once they were given their time', async () => {
+    await using w = world();
+    const acceptor = await w.start(new SimDisk(), { acceptor: 'somebody else', end: 99 });
+    expect(acceptor.id).not.toBe(null);
+    expect(acceptor.controlEnd).toEqual({ acceptor: acceptor.id, end: 2 });
   });
 });

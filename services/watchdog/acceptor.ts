@@ -18,6 +18,7 @@ import { compareBallots } from '@tidemark/control/ballot';
 import { type ControlBody, encodeControl } from '@tidemark/control/control-record';
 import { ASK_MS } from '@tidemark/control/register';
 import type { RegisterValue } from '@tidemark/control/register-value';
+import type { ControlEnd } from '@tidemark/control/vouching';
 import type { Log } from '@tidemark/log/log';
 import { isSuccessor, rootOf, successorOf } from '@tidemark/schema/log-identity';
 import { topicNames } from '@tidemark/schema/table';
@@ -30,8 +31,11 @@ import { readMark, writeMark } from './acceptor-mark.ts';
 
 const TOPIC = topicNames.control;
 const RETRY_MS = 200;
+const LOOK_MS = 50;
 /** Longest wait for what is known to stand in the topic. */
 const READ_MS = 5_000;
+/** How long the other sites are given to say what they remember, before this one votes without. */
+const TOLD_MS = 1_500;
 /** How long a topic has to be found too short before that is believed; brokers that were cut off know it by then. */
 const SURE_MS = 12_000;
 
@@ -44,6 +48,8 @@ export type AcceptorParts = {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Whether every other site has told what it remembers of this one's control topic. */
+  readonly haveAllTold: () => boolean;
   /** Told of every value of which the topic says that a majority accepted it. */
   readonly onChosen: (value: RegisterValue) => void;
   readonly onFatal: (error: unknown) => void;
@@ -58,6 +64,11 @@ export class Acceptor implements AsyncDisposable {
   /** Offset after the last record folded. */
   #next = 0;
   #opened = false;
+  /** Where the topic ended when this process had read it through, before it voted. */
+  #openedAt = 0;
+  #hasVoted = false;
+  /** The furthest that another site remembers it to have gone before; null: none does. */
+  #remembered: (ControlEnd & { readonly by: string }) | null = null;
   #ignored = 0;
   /** Since when the topic is found too short; null while it is not. */
   #shortSinceMs: number | null = null;
@@ -98,9 +109,11 @@ export class Acceptor implements AsyncDisposable {
         const { start, end } = await log.bounds(TOPIC, 0);
         this.#next = Math.max(this.#next, start);
         await this.#inTurn(() => this.#readTo(end));
+        if (!this.#hasVoted) this.#openedAt = this.#next;
+        await this.#listen();
         const id = await this.#newIdentity();
         if (id !== null) await this.#append('', { kind: 'Acceptor', id });
-        this.#opened = true;
+        this.#opened = this.#hasVoted = true;
         logger.info({ acceptor: this.#state.id }, `acceptor of ${site} votes`);
         return;
       } catch (error) {
@@ -109,6 +122,41 @@ export class Acceptor implements AsyncDisposable {
         await clock.sleep(RETRY_MS, signal);
       }
     }
+  }
+
+  /** The topic may be an older copy of what it was: the others remember how far it went. */
+  async #listen(): Promise<void> {
+    const { clock, haveAllTold } = this.#parts;
+    const untilMs = clock.monotonicMs() + TOLD_MS;
+    while (!haveAllTold() && clock.monotonicMs() < untilMs) await clock.sleep(LOOK_MS, this.#stop.signal);
+  }
+
+  /** Where the topic ends; null until it was read. */
+  get controlEnd(): ControlEnd | null {
+    const { id } = this.#state;
+    return this.#opened && id !== null ? { acceptor: id, end: this.#next } : null;
+  }
+
+  /** Takes in how far another site remembers the topic to have gone before this process began. */
+  remembered(by: string, told: ControlEnd): void {
+    if (told.end <= (this.#remembered?.end ?? 0)) return;
+    this.#remembered = { ...told, by };
+    const { id } = this.#state;
+    if (!this.#opened || id === null || !this.#isOlder(id)) return;
+    // It came too late to be asked before the first vote: from now on it is another one.
+    this.#opened = false;
+    this.#running = this.#running
+      .then(() => this.#open())
+      .catch((error) => {
+        if (!this.#stop.signal.aborted) this.#parts.onFatal(error);
+      });
+  }
+
+  /** Whether another site remembers more of the topic than was there when it was opened. */
+  #isOlder(id: string): boolean {
+    const told = this.#remembered;
+    if (told === null || rootOf(told.acceptor) !== rootOf(id) || isSuccessor(told.acceptor, id)) return false;
+    return isSuccessor(id, told.acceptor) || told.end > this.#openedAt;
   }
 
   /**
@@ -129,6 +177,15 @@ export class Acceptor implements AsyncDisposable {
     const { random, disk, logger } = this.#parts;
     const { id } = this.#state;
     if (id === null) return random.id();
+    if (this.#isOlder(id)) {
+      const { acceptor, end, by } = this.#remembered!;
+      const known = isSuccessor(id, acceptor) ? acceptor : id;
+      // A broker that was cut off may just be behind; what was voted upon is there.
+      if (!this.#hasVoted && end > this.#next) this.#isShort(this.#next, end);
+      const what = `${TOPIC} is older than it was: it ended at ${this.#openedAt}, and ${by} remembers ${end}`;
+      logger.error({ acceptor: id, got: this.#openedAt, expected: end }, `${what}; its acceptor is a new one`);
+      return successorOf(known);
+    }
     const mark = await readMark(disk, logger);
     if (mark === null || rootOf(mark.acceptor) !== rootOf(id)) return null;
     const succeeded = isSuccessor(id, mark.acceptor);

@@ -57,6 +57,8 @@ export type KeyspaceFacts = {
   readonly version: number;
   readonly state: 'starting' | 'running' | 'elsewhere';
   readonly writer: ReignFacts | null;
+  /** What keeps an election of this site's open, and what an operator can do; absent: nothing. */
+  readonly waiting?: { readonly epoch: number; readonly why: string; readonly remedy: string } | null;
   /** Null where no applier runs. */
   readonly asOfMs: number | null;
   readonly origins: readonly OriginFacts[];

@@ -8,6 +8,7 @@ import type { Heard } from '@tidemark/control/loss';
 import type { Models } from '@tidemark/control/models';
 import { newestReign, primaryOf, type RegisterValue } from '@tidemark/control/register-value';
 import { type Signs, SUSPICION_RULES } from '@tidemark/control/suspicion';
+import type { CopyEnds, Ends } from '@tidemark/control/vouching';
 import type { JobKinds } from '@tidemark/jobs/jobs-http';
 import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/schema/table';
@@ -25,6 +26,7 @@ import type { SiteFacts } from './facts.ts';
 import { BEAT_EVERY_MS, beatUntil } from './heart.ts';
 import { LastWords } from './last-words.ts';
 import { failoversIn, measuredModels } from './measured.ts';
+import { Memory, type Word } from './memory.ts';
 import { lookAround, type MoveSightParts } from './move-sight.ts';
 import { Moves } from './moves.ts';
 import { registerPauseRoute } from './pause-http.ts';
@@ -63,6 +65,10 @@ export type WatchdogParts = {
   readonly logger: Logger;
   readonly loopLag: LoopLag;
   readonly facts: () => Omit<SiteFacts, 'loopLagMs'>;
+  /** Where this process's copies end, as the others are to remember it. */
+  readonly copyEnds: () => readonly CopyEnds[];
+  /** Told where another site remembers copies of this one to have ended, before this process began. */
+  readonly onRemembered: (by: string, copy: CopyEnds, gapMs: number | null) => void;
   /** Newest definition known here of every keyspace. */
   readonly keyspaces: () => readonly Keyspace[];
   readonly onFatal: (error: unknown) => void;
@@ -86,6 +92,11 @@ export class WatchdogService implements AsyncDisposable {
   readonly #sentry: Sentry;
   readonly #deliberation: Deliberation;
   readonly #lastWords = new LastWords();
+  readonly #memory: Memory;
+  /** Fresh with every process. */
+  readonly #process: string;
+  /** The other sites that have told this process what they remember of the one before. */
+  readonly #told = new Set<string>();
   readonly #moves: Moves;
   /** Null where another process of the site votes. */
   readonly #acceptor: Acceptor | null;
@@ -96,6 +107,8 @@ export class WatchdogService implements AsyncDisposable {
 
   constructor(parts: WatchdogParts) {
     this.#parts = parts;
+    this.#process = parts.random.id();
+    this.#memory = new Memory(parts);
     this.#watch = new Watch({
       ...parts,
       onFacts: (_, { keyspaces }, arrivedMs) => {
@@ -104,8 +117,9 @@ export class WatchdogService implements AsyncDisposable {
     });
     this.registers = new RegisterView(parts);
     const onChosen = (value: RegisterValue): void => this.registers.heard(value);
-    this.#acceptor = parts.votes ? new Acceptor({ ...parts, onChosen }) : null;
     const sites = [...parts.boards.keys()];
+    const haveAllTold = (): boolean => this.#told.size >= sites.length - 1;
+    this.#acceptor = parts.votes ? new Acceptor({ ...parts, onChosen, haveAllTold }) : null;
     const rules = rulesOf(parts.limits);
     const registerValue = (keyspace: string): RegisterValue | null => this.registers.current(keyspace);
     this.decisions = new Decisions({ ...parts, sites });
@@ -131,6 +145,8 @@ export class WatchdogService implements AsyncDisposable {
       beatHeardMs: (site) => this.#watch.beatHeardMs(site),
       onSuspicion: (keyspace) => this.#deliberate(keyspace),
       onHeard: (keyspace) => this.#deliberation.forget(keyspace),
+      process: this.#process,
+      onWord: (other, word) => this.#hear(other, word),
     });
     this.registers.onChange((value) => this.#alarmIfUncounted(value));
   }
@@ -143,8 +159,32 @@ export class WatchdogService implements AsyncDisposable {
       return this.#own();
     };
     const heart = { site, role, board: boards.get(site)!, clock, random, logger, facts };
-    const running = [beatUntil(heart, signal), this.#watch.run(signal), this.#sentry.run(signal)];
+    const watching = [this.#watch.run(signal), this.#sentry.run(signal), this.#memory.run(signal)];
+    const running = [beatUntil(heart, signal), ...watching];
     this.#running = Promise.all(running).catch((error) => onFatal(error));
+  }
+
+  /** Where what this process answers for ends now. */
+  #ends(): Ends {
+    return { control: this.#acceptor?.controlEnd ?? null, copies: this.#parts.copyEnds() };
+  }
+
+  /** Takes in what another site says of itself, and remembers of this one. */
+  #hear(site: string, { process, ends, before }: Word): void {
+    this.#memory.hear(site, process, ends);
+    if (before !== null) {
+      for (const copy of before.ends.copies) this.#parts.onRemembered(site, copy, before.gapMs);
+      if (before.ends.control !== null) this.#acceptor?.remembered(site, before.ends.control);
+    }
+    this.#told.add(site);
+  }
+
+  /** What a probe is answered; null while it is not known yet what to say. */
+  #word({ from, process }: { readonly from?: string; readonly process?: string }): Word | null {
+    if (from === undefined || process === undefined || !this.#parts.boards.has(from)) return null;
+    this.#memory.hear(from, process, null);
+    const before = this.#memory.before(from);
+    return before === undefined ? null : { process: this.#process, ends: this.#ends(), before };
   }
 
   /** A site that lost its control topic votes in vain: an operator has to know. */
@@ -262,7 +302,10 @@ export class WatchdogService implements AsyncDisposable {
   register(app: FastifyInstance): void {
     const { site, clock } = this.#parts;
     app.get('/v1/status', async () => this.status());
-    app.get(PULSE_ROUTE, async () => ({ site, timeMs: clock.nowMs() }));
+    app.get<{ Querystring: { from?: string; process?: string } }>(PULSE_ROUTE, async ({ query }) => ({
+      ...{ site, timeMs: clock.nowMs() },
+      word: this.#word(query),
+    }));
     app.get<{ Params: { keyspace: string } }>('/v1/internal/opinion/:keyspace', async ({ params }) =>
       this.#sentry.opinion(params.keyspace),
     );

@@ -5,6 +5,7 @@
 
 import { type Register, VotedRegister } from '@tidemark/control/register';
 import { initialValue, type RegisterValue } from '@tidemark/control/register-value';
+import { type Birth, birthOf } from '@tidemark/control/vouching';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
@@ -32,6 +33,7 @@ export class RegisterView implements AsyncDisposable {
   readonly #parts: RegisterViewParts;
   readonly #registers = new Map<string, VotedRegister>();
   readonly #values = new Map<string, RegisterValue>();
+  readonly #births = new Map<string, Birth>();
   readonly #listeners = new Set<RegisterListener>();
   readonly #stop = new AbortController();
   readonly #running: Promise<unknown>[] = [];
@@ -53,6 +55,11 @@ export class RegisterView implements AsyncDisposable {
   /** The newest value known to be chosen; null while none was read or heard. */
   current(keyspace: string): RegisterValue | null {
     return this.#values.get(keyspace) ?? null;
+  }
+
+  /** What stood there when this process first read it from a quorum; null: it has not yet. */
+  birth(keyspace: string): Birth | null {
+    return this.#births.get(keyspace) ?? null;
   }
 
   /** @throws {Fault} `unavailable`: no such keyspace is known here, yet */
@@ -89,7 +96,8 @@ export class RegisterView implements AsyncDisposable {
     const { signal } = this.#stop;
     for (let wasRead = true; !signal.aborted; ) {
       try {
-        await register.read(signal);
+        const value = await register.read(signal);
+        if (!this.#births.has(keyspace)) this.#births.set(keyspace, birthOf(value));
         if (!wasRead) logger.info({ keyspace }, `register of ${keyspace}: can be read again`);
         wasRead = true;
       } catch (error) {

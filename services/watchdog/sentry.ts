@@ -22,6 +22,7 @@ import { isFault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import { LoopLag } from '@tidemark/world/loop-lag';
 import type { Network } from '@tidemark/world/network';
+import { type Word, wordOf } from './memory.ts';
 import { ProbeCounts } from './probe-counts.ts';
 
 /** A probe is given up after this long; several are under way at once, so that one that hangs keeps none back. */
@@ -30,8 +31,8 @@ const PROBE_MS = 1_000;
 const ALONE = { connection: 'close' };
 export const PULSE_ROUTE = '/v1/internal/pulse';
 
-/** What a site answers to a probe. */
-export type Pulse = { readonly site: string; readonly timeMs: number };
+/** What a site answers to a probe; `word` is what it says of its copies, and remembers of ours. */
+export type Pulse = { readonly site: string; readonly timeMs: number; readonly word: Word | null };
 
 /** The newest BARRIER of an origin that the mirror here read: of which epoch, and when, on this process's clock. */
 export type HeardBarrier = {
@@ -60,6 +61,10 @@ export type SentryParts = {
   readonly onSuspicion: (keyspace: string) => void;
   /** Told once a primary that was suspected is heard again. */
   readonly onHeard: (keyspace: string) => void;
+  /** Of this process; whoever is probed sees by it that it is a new one. */
+  readonly process: string;
+  /** Told what a site that answers says. */
+  readonly onWord: (site: string, word: Word) => void;
   readonly rules: SuspicionRules;
 };
 
@@ -106,7 +111,7 @@ export class Sentry {
 
   /** Asks a site for its pulse; never rejects with what a network may do. */
   async #probe(site: string, signal: AbortSignal): Promise<void> {
-    const { network, placeOf, clock, rules } = this.#parts;
+    const { network, placeOf, clock, rules, process, onWord } = this.#parts;
     const underWay = this.#underWay.get(site) ?? 0;
     const askedMs = clock.monotonicMs();
     this.#tell(site, { kind: 'asked', nowMs: askedMs });
@@ -114,7 +119,8 @@ export class Sentry {
     this.#underWay.set(site, underWay + 1);
     let pulse: Pulse | null = null;
     try {
-      const { status, body } = await network.ask(`${placeOf(site)}${PULSE_ROUTE}`, null, PROBE_MS, ALONE);
+      const from = new URLSearchParams({ from: this.#parts.site, process });
+      const { status, body } = await network.ask(`${placeOf(site)}${PULSE_ROUTE}?${from}`, null, PROBE_MS, ALONE);
       pulse = status === 200 ? pulseOf(body, site) : null;
     } catch (error) {
       if (!isFault(error)) throw error;
@@ -124,6 +130,7 @@ export class Sentry {
     if (signal.aborted) return;
     this.probes.count(site, pulse !== null, clock.monotonicMs());
     if (pulse === null) return;
+    if (pulse.word !== null) onWord(site, pulse.word);
     const { wallMs, nowMs } = this.#now();
     this.#tell(site, { kind: 'answered', nowMs });
     const told = { kind: 'told', site, timeMs: pulse.timeMs, tookMs: nowMs - askedMs, wallMs, nowMs } as const;
@@ -198,6 +205,6 @@ export class Sentry {
 }
 
 function pulseOf(body: unknown, site: string): Pulse | null {
-  const { site: named, timeMs } = (body ?? {}) as Partial<Pulse>;
-  return named === site && typeof timeMs === 'number' ? { site, timeMs } : null;
+  const { site: named, timeMs, word } = (body ?? {}) as Partial<Pulse>;
+  return named === site && typeof timeMs === 'number' ? { site, timeMs, word: wordOf(word) } : null;
 }

@@ -71,6 +71,8 @@ export type KeyspaceStatus = {
     readonly site: string;
     readonly cause: Cause;
     readonly reason: string;
+    /** What keeps it open, and what an operator can do; null: nothing is known to. */
+    readonly waits: { readonly why: string; readonly remedy: string } | null;
   } | null;
   readonly failover: Keyspace['failover'];
   readonly paused: boolean;
@@ -163,7 +165,7 @@ function keyspaceStatus(input: StatusInput, keyspace: Keyspace): KeyspaceStatus 
     primaryState: stateOf(input, primary),
     epoch: reign?.epoch ?? epoch,
     phase: value === null ? 'unknown' : value.election === null ? 'steady' : 'electing',
-    election: electionOf(value),
+    election: electionOf(input, name, value),
     failover: value?.failover ?? keyspace.failover,
     paused: value?.paused ?? false,
     lastFailover: input.lastFailover(name),
@@ -183,10 +185,12 @@ function keyspaceStatus(input: StatusInput, keyspace: Keyspace): KeyspaceStatus 
   };
 }
 
-function electionOf(value: RegisterValue | null): KeyspaceStatus['election'] {
+function electionOf(input: StatusInput, name: string, value: RegisterValue | null): KeyspaceStatus['election'] {
   if (value === null || value.election === null) return null;
   const { epoch, site, cause, reason } = value.election;
-  return { epoch, site, cause, reason };
+  const waiting = said(input, site, name).find(({ facts }) => facts.waiting?.epoch === epoch)?.facts.waiting ?? null;
+  const waits = waiting === null ? null : { why: waiting.why, remedy: waiting.remedy };
+  return { epoch, site, cause, reason, waits };
 }
 
 function roleOf(value: RegisterValue | null, { name, role }: Keyspace['sites'][number]): SiteRole {

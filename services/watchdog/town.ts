@@ -163,6 +163,8 @@ export class Town {
       beatHeardMs: (of) => this.#beats.get(`${of}>${site}`) ?? null,
       onSuspicion: (keyspace) => this.#running.push(deliberation.round(keyspace)),
       onHeard: (keyspace) => deliberation.forget(keyspace),
+      process: site,
+      onWord: () => {},
     });
     return { sentry, deliberation };
   }
@@ -192,11 +194,11 @@ export class Town {
   }
 
   #answer(by: string, to: string, path: string, body: object | null): Answer {
-    if (path === PULSE_ROUTE) return { status: 200, body: { site: to, timeMs: this.clock.nowMs() } };
+    if (path.startsWith(PULSE_ROUTE)) return { status: 200, body: { site: to, timeMs: this.clock.nowMs() } };
     if (path.startsWith('/v1/internal/opinion/')) return { status: 200, body: this.sentry(to).opinion(KS) };
     if (path.startsWith('/v1/internal/copies/')) {
       const positions = [[1, to === 'tokyo' ? 9 : 5, 'c']];
-      const copy = { origin: 'paris', logId: `${to}-of-paris`, trusted: true, positions };
+      const copy = { origin: 'paris', logId: `${to}-of-paris`, trusted: true, vouched: 'itself', positions };
       return { status: 200, body: { site: to, copies: [copy] } };
     }
     const { version } = body as { readonly version: number };

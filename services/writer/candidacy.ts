@@ -11,7 +11,7 @@ import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
-import { type Campaign, Candidate, type CandidateParts, type Outcome } from './candidate.ts';
+import { type Campaign, Candidate, type CandidateParts, type Outcome, type Waiting } from './candidate.ts';
 import { LEASE_OVER_MS } from './lease.ts';
 import type { Elected } from './writer.ts';
 
@@ -42,7 +42,7 @@ export type CandidacyParts<R extends Reigning> = Omit<CandidateParts, 'register'
   /** Told of each election that was run here, and why one began. */
   readonly onOutcome: (
     campaign: Campaign,
-    outcome: Outcome | { readonly kind: 'failed'; readonly error: unknown },
+    outcome: Outcome | ({ readonly kind: 'waiting' } & Waiting) | { readonly kind: 'failed'; readonly error: unknown },
   ) => void;
   readonly onFatal: (error: unknown) => void;
 };
@@ -58,6 +58,7 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
   #seen = { epoch: 0, atMs: 0, staleMs: 0 };
   #wake: () => void = () => {};
   #running: Promise<void> = Promise.resolve();
+  #waiting: Waiting | null = null;
   /** The election that is run here, and what for. */
   #standing: { readonly candidate: Candidate; readonly campaign: Campaign } | null = null;
 
@@ -74,6 +75,11 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
   /** Who writes here now; null when nobody does. */
   get reigning(): R | null {
     return this.#reigning;
+  }
+
+  /** What keeps an election here open that takes long; null: nothing. */
+  get waiting(): Waiting | null {
+    return this.#waiting;
   }
 
   get isCampaigning(): boolean {
@@ -200,13 +206,18 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
 
   async #campaign(campaign: Campaign): Promise<void> {
     const { clock, logger, keyspace, onOutcome } = this.#parts;
-    const candidate = new Candidate(this.#parts, this.#stop.signal);
+    const onWaiting = (waiting: Waiting | null): void => {
+      this.#waiting = waiting;
+      if (waiting !== null) onOutcome(campaign, { kind: 'waiting', ...waiting });
+    };
+    const candidate = new Candidate({ ...this.#parts, onWaiting }, this.#stop.signal);
     this.#standing = { candidate, campaign };
     try {
       const outcome = await candidate.run(campaign);
-      if (outcome.kind === 'won') await this.#reign(outcome.elected);
+      // What was decided is told whatever becomes of the reign.
       onOutcome(campaign, outcome);
-      if (outcome.kind !== 'won') {
+      if (outcome.kind === 'won') await this.#reign(outcome.elected);
+      else {
         logger.info({ keyspace: keyspace.name, reason: outcome.reason }, `election not won: ${outcome.reason}`);
         await clock.sleep(RETRY_MS, this.#stop.signal);
       }

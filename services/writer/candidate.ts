@@ -4,6 +4,7 @@
  * answers is decided in `packages/control`; this asks, waits and asks again.
  */
 
+import { proofOf, remedyOf, unknownOf, whyNotClosed } from '@tidemark/control/closure-words';
 import {
   closureOf,
   cutsOf,
@@ -13,6 +14,7 @@ import {
   reportedOf,
   type SiteCopies,
   unfitness,
+  unvouched,
   unfitnessToStand,
 } from '@tidemark/control/election';
 import { type Loss, type LossChoices, lossInWords, lossRemedy } from '@tidemark/control/loss';
@@ -36,6 +38,8 @@ import type { Elected } from './writer.ts';
 /** An election is given this long; then another candidate may do better. */
 const ELECTION_MS = 30_000;
 const AGAIN_MS = 100;
+/** An election that has not ended by then says what it waits for. */
+const TOLD_MS = 3_000;
 /** How long the old primary takes no writes at most before a planned move is given up. */
 const DRAIN_MS = 5_000;
 const DRAIN_LOOK_MS = 10;
@@ -52,7 +56,12 @@ export type CandidateParts = MembersParts & {
   readonly current: () => RegisterValue | null;
   /** Where the newest reign is cut when records of it are lost for good, if that loses no more than was accepted. */
   readonly lossyCut: (value: RegisterValue, received: readonly CutAt[], loss: LossRule) => Promise<LossyCut>;
+  /** Told what an election waits for that takes long, and what an operator can do; null: for nothing any more. */
+  readonly onWaiting?: (waiting: Waiting | null) => void;
 };
+
+/** What keeps an election open. */
+export type Waiting = { readonly epoch: number; readonly why: string; readonly remedy: string };
 
 export type Campaign = {
   readonly cause: Cause;
@@ -85,14 +94,16 @@ export type Closed = {
   readonly from: string | null;
   readonly epoch: number;
   readonly how: string;
-  /** What was acked and is not kept, at most. */
-  readonly lost: Loss;
+  /** What was acked and is not kept, at most; null: nobody could tell. */
+  readonly lost: Loss | null;
+  /** What no site could tell any more: whether something acked was lost; null: nothing was beyond `lost`. */
+  readonly unknown: string | null;
 };
 
 const NOTHING_LOST: Loss = { records: 0, rows: 0 };
 
 /** Null cuts: there is no reign to close. */
-type Closable = { readonly cuts: readonly CutAt[] | null; readonly how: string; readonly lost: Loss };
+type Closable = { readonly cuts: readonly CutAt[] | null } & Pick<Closed, 'how' | 'lost' | 'unknown'>;
 type Closing = Closable | { readonly superseded: string } | { readonly tooMuch: LossChoices };
 
 export class Candidate {
@@ -134,15 +145,20 @@ export class Candidate {
     const { value } = named;
     const { election } = value;
     if (election === null) return this.#lost('the election is over already');
-    const closing = await this.#close(value, election);
-    this.#mark('fenced');
-    if ('superseded' in closing) return this.#lost(closing.superseded);
-    if ('tooMuch' in closing) return this.#refused(value, election, closing.tooMuch);
-    const { cuts } = closing;
-    const level = await this.#holdEnough(value, election, cuts);
-    if (typeof level === 'string') return this.#lost(level);
-    this.#mark('filled');
-    return this.#commit(value, election, closing, level);
+    try {
+      const closing = await this.#close(value, election);
+      this.#mark('fenced');
+      if ('superseded' in closing) return this.#lost(closing.superseded);
+      if ('tooMuch' in closing) return this.#refused(value, election, closing.tooMuch);
+      const { cuts } = closing;
+      const held = await this.#holdEnough(value, election, cuts);
+      if (typeof held === 'string') return this.#lost(held);
+      this.#mark('filled');
+      const how = `${closing.how}; ${keptWords(cuts, held)}`;
+      return await this.#commit(value, election, { ...closing, how }, held.level);
+    } finally {
+      this.#parts.onWaiting?.(null);
+    }
   }
 
   /** @throws {Fault} `corrupt`: it could never hold what E6 asks for, so it does not begin. */
@@ -220,9 +236,12 @@ export class Candidate {
       if ('conflict' in cuts) throw new Fault('corrupt', `election of epoch ${election.epoch}: ${cuts.conflict}`);
       if ('superseded' in cuts) return cuts;
       if (closure.kind === 'lossless') {
-        if (closure.by !== 'first') return { cuts: cuts.cuts, how: `by the ${closure.by}`, lost: NOTHING_LOST };
+        const { by } = closure;
+        const unknown = unknownOf(by, reports);
+        const lost = unknown === null ? NOTHING_LOST : null;
+        if (by !== 'first') return { cuts: cuts.cuts, how: proofOf(value, by, reports), lost, unknown };
         if (reports.length === value.members.length || this.#ageMs() > FIRST_MS) {
-          return { cuts: null, how: 'first', lost: NOTHING_LOST };
+          return { cuts: null, how: by, lost, unknown };
         }
       } else if (closure.kind === 'lossy' && this.#sinceNamedMs() > lossyMs) {
         const received = cuts.cuts ?? [];
@@ -238,12 +257,15 @@ export class Candidate {
         const { mode, loss } = cut;
         const where =
           mode === 'received' ? 'all that was received is kept' : 'back to the newest moment received whole';
-        const how = `with a loss of ${loss.rows} rows at most, ${where}: ${closure.missing.join(', ')} did not answer`;
-        return { cuts: cut.cuts, how, lost: loss };
+        const why = whyNotClosed(value, reports);
+        const how = `with a loss of ${loss.rows} rows at most, ${where}: ${why}`;
+        const unknown = unvouched(reports).length === 0 ? null : `what else was acked: ${why}`;
+        return { cuts: cut.cuts, how, lost: loss, unknown };
       }
-      const { have, need, missing } = closure.kind === 'lossless' ? { have: 0, need: 0, missing: [] } : closure;
-      const message = `epoch ${election.epoch}: ${have} of ${need} members fenced, ${missing.join(', ')} missing`;
-      const gone = await this.#again(election, message);
+      const { have, need } = closure.kind === 'lossless' ? { have: 0, need: 0 } : closure;
+      const why = whyNotClosed(value, reports);
+      const message = `epoch ${election.epoch}: ${have} of ${need} members fenced that are vouched for; ${why}`;
+      const gone = await this.#again(election, message, remedyOf(value, this.#parts.site, reports));
       if (gone !== null) return { superseded: gone };
     }
   }
@@ -274,13 +296,9 @@ export class Candidate {
    * E6: fills this site, then the others, until enough hold everything for the keyspace's level; or, after a while, for
    * a lower one that it allows. @returns the level; or why the election is lost
    */
-  async #holdEnough(
-    value: RegisterValue,
-    election: Election,
-    cuts: readonly CutAt[] | null,
-  ): Promise<AckLevel | string> {
+  async #holdEnough(value: RegisterValue, election: Election, cuts: readonly CutAt[] | null): Promise<Held | string> {
     const { site, keyspace } = this.#parts;
-    if (cuts === null) return keyspace.ack;
+    if (cuts === null) return { level: keyspace.ack, holders: [] };
     const beganMs = this.#ageMs();
     const levelOf = (copies: readonly SiteCopies[], kMin: number): AckLevel | null =>
       levelFor(value, election, holdersOf(value, cuts, copies), keyspace.ack, kMin);
@@ -289,8 +307,8 @@ export class Candidate {
       const copies = await this.#members.holdings(sites, (some) => levelOf(some, keyspace.ack.k) !== null);
       const isLate = this.#ageMs() - beganMs > DEGRADE_MS;
       const level = levelOf(copies, isLate ? value.degradeTo : keyspace.ack.k);
-      if (level !== null) return level;
       const holders = holdersOf(value, cuts, copies).map((holder) => holder.site);
+      if (level !== null) return { level, holders };
       const lacking = copies.map((answer) => answer.site).filter((one) => !holders.includes(one));
       const first = lacking.includes(site) ? [site] : lacking;
       const filling = first.map((one) =>
@@ -299,14 +317,17 @@ export class Candidate {
       await Promise.all(filling);
       const need = keyspace.ack.k + 1;
       const message = `epoch ${election.epoch}: ${holders.length} members hold everything, ${need} are needed for ${formatAck(keyspace.ack)}`;
-      const gone = await this.#again(election, message);
+      const silent = sites.filter((one) => copies.every((answer) => answer.site !== one)).join(', ');
+      const remedy = silent === '' ? 'none is needed: they are being filled' : `bring ${silent} back`;
+      const gone = await this.#again(election, message, remedy);
       if (gone !== null) return gone;
     }
   }
 
   /** Waits a little. @returns why going on is useless. @throws {Fault} `unavailable`: it took too long; `message` says why */
-  async #again(election: Election, message: string): Promise<string | null> {
-    const { clock, register } = this.#parts;
+  async #again(election: Election, message: string, remedy: string): Promise<string | null> {
+    const { clock, register, onWaiting } = this.#parts;
+    if (this.#ageMs() > TOLD_MS) onWaiting?.({ epoch: election.epoch, why: message, remedy });
     if (this.#signal.aborted) throw new Fault('unavailable', `${message}; the site is stopping`);
     if (this.#withdrawn !== null) return this.#withdrawn;
     if (this.#ageMs() > ELECTION_MS) throw new Fault('unavailable', `${message}, after ${ELECTION_MS} ms`);
@@ -320,7 +341,7 @@ export class Candidate {
   async #commit(
     value: RegisterValue,
     election: Election,
-    { cuts, how, lost }: Closable,
+    { cuts, how, lost, unknown }: Closable,
     ack: AckLevel,
   ): Promise<Outcome> {
     const { register, clock } = this.#parts;
@@ -332,7 +353,20 @@ export class Candidate {
     this.#mark('committed');
     const before = newestReign(value);
     const lowered = ack.k < this.#parts.keyspace.ack.k ? `, at ${formatAck(ack)} for want of holders` : '';
-    const closed = { from: before?.site ?? null, epoch: before?.epoch ?? 0, how: how + lowered, lost };
+    const closed = { from: before?.site ?? null, epoch: before?.epoch ?? 0, how: how + lowered, lost, unknown };
     return { kind: 'won', elected: { value: committed.value, epoch, writerId }, closed, phases: this.#phases };
   }
+}
+
+/** The level a reign begins at, and who holds everything before it. */
+type Held = { readonly level: AckLevel; readonly holders: readonly string[] };
+
+const CUTS_TOLD_MAX = 16;
+
+/** What was kept, for people: by partition the last seq, and who holds it. */
+function keptWords(cuts: readonly CutAt[] | null, { holders }: Held): string {
+  if (cuts === null) return 'there was nothing before';
+  const told = cuts.slice(0, CUTS_TOLD_MAX).map(({ seq }) => seq);
+  const more = cuts.length > told.length ? ` and ${cuts.length - told.length} partitions more` : '';
+  return `it was cut at ${told.join(', ')}${more}, all of it held by ${holders.join(', ')}`;
 }

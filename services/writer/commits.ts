@@ -5,6 +5,7 @@
 
 import { newestReign, type RegisterValue } from '@tidemark/control/register-value';
 import type { Durable } from '@tidemark/schema/durable';
+import { Fault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Appender, Entry } from './appender.ts';
 import { committedSeq } from './committed.ts';
@@ -36,6 +37,10 @@ export class Commits {
   #k: number;
   /** Site → partition → highest durable seq of this epoch, of members whose word counts. */
   readonly #durable = new Map<string, Float64Array>();
+  /** Site and identity of its mirror topic → by partition, the highest seq it ever said, counted or not any more. */
+  readonly #told = new Map<string, Float64Array>();
+  /** The same, of copies that were put back to an older state: what they say counts no more. */
+  readonly #back = new Set<string>();
   /** Site → identity of its mirror topic as the register lists it: what one of another says does not count (rule 13). */
   readonly #listed = new Map<string, string>();
   /** By partition: the highest seq that was committed at the reign's level. */
@@ -48,7 +53,7 @@ export class Commits {
   readonly #uncommittedBytes: Float64Array;
   readonly #admitting: (() => void)[][];
   /** Site → identity that was complained of. */
-  readonly #told = new Map<string, string>();
+  readonly #complained = new Map<string, string>();
   readonly #onCommitted: (partition: number, seq: number) => void;
   readonly #logger: Logger;
 
@@ -153,22 +158,62 @@ export class Commits {
     return new Promise((resolve) => this.#admitting[partition]!.push(resolve));
   }
 
-  /** Takes a line of a site's durable stream. What is of another epoch or another topic does not count (rule 13). */
+  /** The identity of the site's copy that counts; empty: none does. */
+  listed(site: string): string {
+    return this.#listed.get(site) ?? '';
+  }
+
+  /** What that copy has said so far, by partition. */
+  counted(site: string): readonly number[] {
+    return [...(this.#told.get(`${site} ${this.listed(site)}`) ?? this.#nothing())];
+  }
+
+  #nothing(): Float64Array {
+    return new Float64Array(this.#appenders.length).fill(-1);
+  }
+
+  /**
+   * Takes a line of a site's durable stream. What is of another epoch or another topic does not count (rule 13).
+   * @throws {Fault} `corrupt`: the copy holds less than it said under the same identity. It was put back to an older
+   *   state, and what it says counts no more; who follows it asks again, and tells it so.
+   */
   heard(durable: Durable): void {
     const seqs = this.#durable.get(durable.site);
     const listed = this.#listed.get(durable.site);
     if (seqs === undefined || durable.logId === '') return;
     if (listed !== durable.logId) {
       const { site, logId: got } = durable;
-      if (this.#told.get(site) !== got) this.#logger.warn({ site, got, expected: listed }, 'its mirror is not listed');
-      this.#told.set(site, got);
+      if (this.#complained.get(site) !== got)
+        this.#logger.warn({ site, got, expected: listed }, 'its mirror is not listed');
+      this.#complained.set(site, got);
       return;
     }
+    if (this.#back.has(`${durable.site} ${durable.logId}`)) return;
+    const told = this.#toldBy(durable);
     durable.positions.forEach(([epoch, seq], partition) => {
-      if (epoch !== this.#epoch || partition >= seqs.length || seq <= seqs[partition]!) return;
+      if (epoch !== this.#epoch || partition >= seqs.length) return;
+      told[partition] = Math.max(told[partition]!, seq);
+      if (seq <= seqs[partition]!) return;
       seqs[partition] = seq;
       this.progressed(partition);
     });
+  }
+
+  /** What the copy has said before. @throws {Fault} `corrupt`: as `heard` */
+  #toldBy({ site, logId, positions }: Durable): Float64Array {
+    const key = `${site} ${logId}`;
+    const told = this.#told.get(key) ?? this.#nothing();
+    this.#told.set(key, told);
+    const back = positions.findIndex(
+      ([epoch, seq], p) => epoch > 0 && (told[p] ?? -1) >= 0 && (epoch < this.#epoch || seq < told[p]!),
+    );
+    if (back < 0) return told;
+    this.#durable.get(site)?.fill(-1);
+    this.#back.add(key);
+    const [got, expected] = [positions[back]!.join(':'), `${this.#epoch}:${told[back]}`];
+    const message = `${site} holds log ${logId} to ${got} in partition ${back}, it had it to ${expected}: an older copy`;
+    this.#logger.error({ site, got, expected }, message);
+    throw new Fault('corrupt', message, { got, expected });
   }
 
   /** Looks again at a partition of which the own log or a site holds more. */

@@ -37,7 +37,7 @@ async function setUp(count: number, copied: number) {
       records.slice(0, count).map(({ bytes }) => ({ value: bytes })),
     );
   const at = copied === 0 ? ([0, -1, NO_CHAIN] as const) : ([1, copied - 1, records[copied - 1]!.chain] as const);
-  const copy = { origin: 'paris', logId: 'm', trusted: true, positions: [at] };
+  const copy = { origin: 'paris', logId: 'm', trusted: true, vouched: 'itself', positions: [at] };
   const fence = (listed = 'a', k = 0) =>
     fenceDirectly({
       ...{ cluster: 'c', keyspace: 'travel', log, k, by: 2, nonce: 'n', nowMs: 0, logIds: { paris: listed } },

@@ -52,6 +52,7 @@ export async function fenceDirectly(fence: DirectFence): Promise<FenceReport> {
     trusted: isListed && isWhole && fence.k === 0,
     partitions,
     logIds,
+    vouched: null,
   };
 }
 

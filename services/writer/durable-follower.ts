@@ -17,6 +17,12 @@ export type FollowerParts = {
   readonly url: string;
   readonly keyspace: string;
   readonly origin: string;
+  /** Of this reign. */
+  readonly epoch: number;
+  /** The identity of the site's copy that counts now; empty: none does. */
+  readonly listed: () => string;
+  /** By partition, the highest seq that was counted of the copy, −1 for none: for it to see whether it holds that. */
+  readonly counted: () => readonly number[];
   readonly network: Network;
   readonly clock: Clock;
   readonly random: Random;
@@ -50,7 +56,7 @@ export async function followDurable(
 }
 
 async function followOnce(
-  { url, keyspace, origin, network, clock }: FollowerParts,
+  { url, keyspace, origin, epoch, listed, counted, network, clock }: FollowerParts,
   signal: AbortSignal,
   onDurable: (durable: Durable) => void,
 ): Promise<void> {
@@ -65,10 +71,14 @@ async function followOnce(
     }
   };
   const watching = watch();
+  const logId = listed();
+  const floor = new URLSearchParams({ epoch: String(epoch), logId, floor: counted().join(',') });
   try {
-    for await (const line of network.lines(`${url}/v1/internal/durable/${keyspace}/${origin}`, both)) {
+    for await (const line of network.lines(`${url}/v1/internal/durable/${keyspace}/${origin}?${floor}`, both)) {
       heardMs = clock.monotonicMs();
       onDurable(parseDurable(line));
+      // Another copy counts there now: it is told what was counted of that one.
+      if (listed() !== logId) return;
     }
   } finally {
     connection.abort();

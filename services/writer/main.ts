@@ -17,6 +17,7 @@ import type { Timing } from '@tidemark/world/timing';
 import type { FastifyInstance } from 'fastify';
 import { Candidacy, type CandidacyParts } from './candidacy.ts';
 import { registerCandidacyRoutes } from './candidacy-http.ts';
+import type { Waiting } from './candidate.ts';
 import { registerWriterRoutes } from './http.ts';
 import { Ingest } from './ingest.ts';
 import type { IngestCounts } from './ingest-counts.ts';
@@ -219,6 +220,17 @@ export class WriterService implements AsyncDisposable {
   reignOf(keyspace: string): { readonly epoch: number; readonly writerId: string } | null {
     const reigning = this.#candidacies.get(keyspace)?.reigning ?? null;
     return reigning === null ? null : { epoch: reigning.epoch, writerId: reigning.writerId };
+  }
+
+  /** What keeps an election of this site's open; null: nothing. */
+  waiting(keyspace: string): Waiting | null {
+    return this.#candidacies.get(keyspace)?.waiting ?? null;
+  }
+
+  /** By partition, how far the own log is known to be stored; null while it is not written here. */
+  stored(keyspace: string): readonly Position[] | null {
+    const writer = this.#candidacies.get(keyspace)?.reigning?.writer;
+    return writer === undefined ? null : writer.appenders.map(({ own }) => ({ epoch: writer.epoch, seq: own }));
   }
 
   facts(keyspace: string): WriterFacts | null {

@@ -1,6 +1,6 @@
 /** What a candidate asks of the members, over HTTP and, where only a log is left, of that (protocol E3, E6). */
 
-import { closureOf, type FenceReport, type SiteCopies } from '@tidemark/control/election';
+import { askedAgain, closureOf, type FenceReport, type SiteCopies } from '@tidemark/control/election';
 import { type CutAt, type Election, newestReign, type RegisterValue } from '@tidemark/control/register-value';
 import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/schema/table';
@@ -55,11 +55,12 @@ export class Members {
     return null;
   }
 
-  /** E3: asks those whose report is missing; returns when all have answered, or enough have to go on. */
+  /** E3: asks those whose report is missing, or may be another one by now; returns when all have answered, or enough have to go on. */
   async fenceAll(value: RegisterValue, election: Election, reports: Map<string, FenceReport>): Promise<void> {
     const { random, clock } = this.#parts;
     const reign = newestReign(value);
-    const asked = value.members.map(({ site }) => site).filter((site) => !reports.has(site));
+    const again = askedAgain(value, [...reports.values()]);
+    const asked = value.members.map(({ site }) => site).filter((site) => !reports.has(site) || again.includes(site));
     const fence = { origin: reign?.site, closes: reign?.epoch, by: election.epoch, nonce: random.id() };
     const { promise: enough, resolve } = Promise.withResolvers<void>();
     const answered = new AbortController();
@@ -116,7 +117,7 @@ export class Members {
     const answer = await this.copies(site);
     if (answer === null || answer.copies.some(({ logId }) => logId === '')) return null;
     const logIds = Object.fromEntries(answer.copies.map(({ origin, logId }) => [origin, logId]));
-    return { site, origin: site, logId: logIds[site] ?? '', trusted: true, partitions: [], logIds };
+    return { site, origin: site, logId: logIds[site] ?? '', trusted: true, partitions: [], logIds, vouched: null };
   }
 
   /** What its copies hold; null when it does not answer. */

@@ -289,8 +289,14 @@ export class Writer implements AsyncDisposable {
       return entry;
     });
     const following = [...peers].map(([site, url]) =>
-      followDurable({ ...this.#parts, site, url, keyspace: keyspace.name, origin }, this.signal, (line) =>
-        this.commits.heard(line),
+      followDurable(
+        {
+          ...{ ...this.#parts, site, url, keyspace: keyspace.name, origin, epoch: this.epoch },
+          listed: () => this.commits.listed(site),
+          counted: () => this.commits.counted(site),
+        },
+        this.signal,
+        (line) => this.commits.heard(line),
       ),
     );
     const appending = this.appenders.map((appender) => appender.run());

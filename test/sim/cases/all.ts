@@ -4,8 +4,9 @@ import { run } from '../run.ts';
 import { storyOf } from '../story.ts';
 import type { Case } from './case.ts';
 import { DRAWN } from './drawn.ts';
+import { OLD_COPIES } from './old-copies.ts';
 
-export const CASES: readonly Case[] = [...DRAWN];
+export const CASES: readonly Case[] = [...DRAWN, ...OLD_COPIES];
 
 const STORY_LINES = 25;
 

@@ -122,6 +122,7 @@ function reportOf(world: World, s: State, site: number, origin: number): number 
       trusted: true,
       partitions: world.partitions.map((partition) => world.headAt(s, site, origin, partition)),
       logIds: world.logIdsOf(s.identities, site),
+      vouched: 'itself',
     };
     return world.reports.idOf(report) + 1;
   });

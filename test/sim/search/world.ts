@@ -166,6 +166,7 @@ export class World {
       origin: SITES[origin]!,
       logId: String(this.identityAt(s, site, origin)),
       trusted: true,
+      vouched: 'itself',
       positions: this.partitions.map((partition) => {
         const { epoch, seq, chain } = this.headAt(s, site, origin, partition);
         return [epoch, seq, chain] as const;
