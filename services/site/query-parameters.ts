@@ -17,6 +17,8 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   'GET /v1/history': ['all', 'keyspace'],
   'GET /v1/history/:id': ['all'],
   'GET /v1/internal/digest/:keyspace': ['horizon'],
+  'GET /v1/internal/durable/:keyspace/:origin': ['epoch', 'logId', 'floor'],
+  'GET /v1/internal/pulse': ['from', 'process'],
   'GET /primary': ['keyspace'],
 };
 
