@@ -93,7 +93,7 @@ function targetRefusal(value: RegisterValue, move: Move, { copies }: MoveSight):
         'wait until it is over; one that stands still is taken over within 15 s, and one that cannot end without a loss gives way to a failover that accepts one',
     };
   }
-  if (reign.site === to) {
+  if (reign.site === to && election === null) {
     const words = `${to} is the primary of ${keyspace} already, in epoch ${reign.epoch}`;
     return { code: 'already', rule: 'a move is to another site', words, remedy: 'nothing has to be done' };
   }
@@ -149,7 +149,8 @@ function planned(value: RegisterValue, { to }: Move, sight: MoveSight): MoveRefu
 function forced(value: RegisterValue, move: Move, sight: MoveSight): MoveRefusal | null {
   const { to } = move;
   const from = newestReign(value)!.site;
-  if (sight.primary.answers && sight.primary.writes) {
+  // With an election open its reign is over, or about to be, whatever its process says.
+  if (sight.primary.answers && sight.primary.writes && value.election === null) {
     const hindrance = planned(value, move, sight);
     return {
       code: 'primary-alive',
