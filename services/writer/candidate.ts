@@ -14,8 +14,8 @@ import {
   reportedOf,
   type SiteCopies,
   unfitness,
-  unvouched,
   unfitnessToStand,
+  unvouched,
 } from '@tidemark/control/election';
 import { type Loss, type LossChoices, lossInWords, lossRemedy } from '@tidemark/control/loss';
 import type { Register } from '@tidemark/control/register';
