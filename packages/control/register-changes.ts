@@ -44,6 +44,20 @@ export function beginElection(value: RegisterValue, changeId: string, beginning:
   });
 }
 
+/**
+ * What the register has instead of a candidate's election, or of the reign it won; null while it has that, or was read
+ * before it began. Who is superseded has nothing left to wait for: every change it could make would be refused.
+ */
+export function supersededBy(value: RegisterValue, { epoch, writerId }: Owner): string | null {
+  const { election, nextEpoch } = value;
+  const newest = newestReign(value);
+  if (nextEpoch <= epoch || (newest?.epoch === epoch && newest.writerId === writerId)) return null;
+  if (election?.epoch === epoch && election.writerId === writerId) return null;
+  if (newest !== null && newest.epoch >= epoch) return `${newest.site} reigns in epoch ${newest.epoch}`;
+  if (election !== null) return `${election.site} runs the election of epoch ${election.epoch}`;
+  return `the election of epoch ${epoch} was withdrawn`;
+}
+
 /** What a candidate found out about the other members, to stand with the commit. */
 export type Commit = {
   readonly epoch: number;

@@ -37,8 +37,8 @@ export type CandidacyParts<R extends Reigning> = Omit<CandidateParts, 'register'
   readonly clockTrouble: () => string | null;
   /** Why no reign should begin by it: the same, or nobody was asked yet whether it is right. */
   readonly clockDoubt: () => string | null;
-  /** Begins to write as elected; `onEnded` is told when it can go on no more. */
-  readonly reign: (elected: Elected, onEnded: (error: unknown) => void) => Promise<R>;
+  /** Begins to write as elected, unless `signal` aborts first; `onEnded` is told when it can go on no more. */
+  readonly reign: (elected: Elected, onEnded: (error: unknown) => void, signal: AbortSignal) => Promise<R>;
   /** Told of each election that was run here, and why one began. */
   readonly onOutcome: (
     campaign: Campaign,
@@ -46,6 +46,9 @@ export type CandidacyParts<R extends Reigning> = Omit<CandidateParts, 'register'
   ) => void;
   readonly onFatal: (error: unknown) => void;
 };
+
+/** `over` is aborted, with the reason, once the register has something else instead of it. */
+type Standing = { readonly candidate: Candidate; readonly campaign: Campaign; readonly over: AbortController };
 
 export class Candidacy<R extends Reigning> implements AsyncDisposable {
   readonly #parts: CandidacyParts<R>;
@@ -60,7 +63,7 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
   #running: Promise<void> = Promise.resolve();
   #waiting: Waiting | null = null;
   /** The election that is run here, and what for. */
-  #standing: { readonly candidate: Candidate; readonly campaign: Campaign } | null = null;
+  #standing: Standing | null = null;
 
   constructor(parts: CandidacyParts<R>) {
     this.#parts = parts;
@@ -117,6 +120,9 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
   /** The register changed. */
   registerChanged(value: RegisterValue): void {
     this.#reigning?.registerChanged(value);
+    const standing = this.#standing;
+    const over = standing?.candidate.supersededBy(value) ?? null;
+    if (over !== null) standing!.over.abort(over);
     this.#wake();
   }
 
@@ -206,31 +212,44 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
 
   async #campaign(campaign: Campaign): Promise<void> {
     const { clock, logger, keyspace, onOutcome } = this.#parts;
+    const over = new AbortController();
+    const signal = AbortSignal.any([this.#stop.signal, over.signal]);
     const onWaiting = (waiting: Waiting | null): void => {
+      if (over.signal.aborted) return;
       this.#waiting = waiting;
       if (waiting !== null) onOutcome(campaign, { kind: 'waiting', ...waiting });
     };
-    const candidate = new Candidate({ ...this.#parts, onWaiting }, this.#stop.signal);
-    this.#standing = { candidate, campaign };
+    const candidate = new Candidate({ ...this.#parts, onWaiting }, signal);
+    this.#standing = { candidate, campaign, over };
     try {
-      const outcome = await candidate.run(campaign);
+      const outcome = await this.#unlessOver(candidate.run(campaign), over.signal);
       // What was decided is told whatever becomes of the reign.
       onOutcome(campaign, outcome);
-      if (outcome.kind === 'won') await this.#reign(outcome.elected);
-      else {
-        logger.info({ keyspace: keyspace.name, reason: outcome.reason }, `election not won: ${outcome.reason}`);
-        await clock.sleep(RETRY_MS, this.#stop.signal);
-      }
+      if (outcome.kind === 'won') return await this.#reign(outcome.elected, signal);
+      logger.info({ keyspace: keyspace.name, reason: outcome.reason }, `election not won: ${outcome.reason}`);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       if (!isFault(error)) throw error;
       onOutcome(campaign, { kind: 'failed', error });
       logger.warn({ keyspace: keyspace.name, error: messageOf(error) }, `election failed: ${error.message}`);
       if (error.kind === 'corrupt') this.#disable(error.message);
-      await clock.sleep(RETRY_MS, this.#stop.signal);
     } finally {
       this.#standing = null;
+      this.#waiting = null;
     }
+    await clock.sleep(RETRY_MS, this.#stop.signal);
+  }
+
+  /** What an election that is over still asks and waits for nobody needs: it can change nothing any more. */
+  #unlessOver(running: Promise<Outcome>, over: AbortSignal): Promise<Outcome> {
+    running.catch((error) => {
+      if (over.aborted && !isFault(error)) this.#parts.onFatal(error);
+    });
+    const superseded = new Promise<Outcome>((resolve) => {
+      const end = (): void => resolve({ kind: 'lost', reason: String(over.reason), phases: [] });
+      over.addEventListener('abort', end, { once: true });
+    });
+    return Promise.race([running, superseded]);
   }
 
   #disable(reason: string): void {
@@ -254,18 +273,22 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     await clock.sleep(RETRY_MS * 4, this.#stop.signal);
   }
 
-  async #reign(elected: Elected): Promise<void> {
+  async #reign(elected: Elected, signal: AbortSignal): Promise<void> {
     const { logger, keyspace, onFatal } = this.#parts;
+    let isOver = false;
     const ended = (error: unknown): void => {
+      isOver = true;
       const reigning = this.#reigning;
       const message = `keyspace ${keyspace.name}: epoch ${elected.epoch} ended: ${messageOf(error)}`;
       logger.warn({ keyspace: keyspace.name, epoch: elected.epoch }, message);
       if (isFault(error, 'corrupt')) this.#disable(error.message);
       else if (!isFault(error)) onFatal(error);
-      if (reigning !== null) void this.#end(reigning).catch(onFatal);
+      if (reigning?.epoch === elected.epoch) void this.#end(reigning).catch(onFatal);
     };
-    const reigning = await this.#patiently(() => this.#parts.reign(elected, ended));
+    const reigning = await this.#patiently(() => this.#parts.reign(elected, ended, signal), signal);
     if (reigning === null) return;
+    // It may have ended before it was heard of, as when its lease ran out while it read its log.
+    if (isOver || signal.aborted) return reigning[Symbol.asyncDispose]();
     this.#reigning = reigning;
     logger.info(
       { keyspace: keyspace.name, epoch: elected.epoch },
@@ -275,16 +298,16 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     if (value !== null) reigning.registerChanged(value);
   }
 
-  /** Tries until the log answers; null when the service stops first. */
-  async #patiently<T>(attempt: () => Promise<T>): Promise<T | null> {
+  /** Tries until the log answers; null when the service stops first, or there is nothing to try for any more. */
+  async #patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T | null> {
     const { clock, logger } = this.#parts;
-    for (let told = false; !this.#stop.signal.aborted; told = true) {
+    for (let told = false; !signal.aborted; told = true) {
       try {
         return await attempt();
       } catch (error) {
         if (!isFault(error, 'unavailable')) throw error;
-        if (!told) logger.warn({ error: error.message }, 'writer waits for its log');
-        await clock.sleep(RETRY_MS, this.#stop.signal);
+        if (!told) logger.warn({ error: error.message }, `writer waits: ${error.message}`);
+        await clock.sleep(RETRY_MS, signal);
       }
     }
     return null;

@@ -19,7 +19,7 @@ import {
 } from '@tidemark/control/election';
 import { type Loss, type LossChoices, lossInWords, lossRemedy } from '@tidemark/control/loss';
 import type { Register } from '@tidemark/control/register';
-import { beginElection, commitElection, withdrawElection } from '@tidemark/control/register-changes';
+import { beginElection, commitElection, supersededBy, withdrawElection } from '@tidemark/control/register-changes';
 import {
   type Cause,
   type CutAt,
@@ -117,6 +117,7 @@ export class Candidate {
   #namedMs = 0;
   #markedMs = 0;
   #withdrawn: string | null = null;
+  #epoch: number | null = null;
 
   constructor(parts: CandidateParts, signal: AbortSignal) {
     this.#parts = parts;
@@ -144,7 +145,9 @@ export class Candidate {
     this.#namedMs = this.#markedMs;
     const { value } = named;
     const { election } = value;
-    if (election === null) return this.#lost('the election is over already');
+    // What the register holds by now may be built upon this one: somebody else's election is not to be run.
+    if (election?.writerId !== this.writerId) return this.#lost('the election is over already');
+    this.#epoch = election.epoch;
     try {
       const closing = await this.#close(value, election);
       this.#mark('fenced');
@@ -170,6 +173,11 @@ export class Candidate {
     if (unfit !== null) throw new Fault('corrupt', `no election of ${keyspace.name}: ${unfit}`);
   }
 
+  /** Why it can win nothing any more; null while it can. */
+  supersededBy(value: RegisterValue): string | null {
+    return this.#epoch === null ? null : supersededBy(value, { epoch: this.#epoch, writerId: this.writerId });
+  }
+
   /** Ends the election at its next look, for an operator's that may lose what this one may not. It stays open. */
   withdraw(reason: string): void {
     this.#withdrawn = reason;
@@ -188,7 +196,7 @@ export class Candidate {
   /** E9: the old primary takes no more, and everything it has is here. @returns why that did not come about, or null */
   async #drain(): Promise<string | null> {
     const { register, site, clock } = this.#parts;
-    const value = await register.read();
+    const value = await register.read(this.#signal);
     const reign = newestReign(value);
     // Who is named already, or goes before who is, need not wait for a primary that may be gone: it is fenced anyway.
     if (reign === null || reign.site === site || value.election !== null) return null;
@@ -216,9 +224,9 @@ export class Candidate {
   async #name({ cause, reason, loss, version }: Campaign) {
     const { register, site, clock } = this.#parts;
     const { writerId } = this;
-    const wanted = version ?? (await register.read()).version;
+    const wanted = version ?? (await register.read(this.#signal)).version;
     const beginning = { site, writerId, cause, reason, loss, beganMs: clock.nowMs(), version: wanted };
-    return register.change((value, changeId) => beginElection(value, changeId, beginning));
+    return register.change((value, changeId) => beginElection(value, changeId, beginning), this.#signal);
   }
 
   /** E3–E5: asks until the newest reign is closed. */
@@ -274,7 +282,7 @@ export class Candidate {
   async #refused(value: RegisterValue, election: Election, choices: LossChoices): Promise<Outcome> {
     const { register, site } = this.#parts;
     const { epoch, writerId } = election;
-    await register.change((now, changeId) => withdrawElection(now, changeId, { epoch, writerId }));
+    await register.change((now, changeId) => withdrawElection(now, changeId, { epoch, writerId }), this.#signal);
     const from = newestReign(value)!.site;
     return {
       kind: 'refused',
@@ -332,7 +340,7 @@ export class Candidate {
     if (this.#withdrawn !== null) return this.#withdrawn;
     if (this.#ageMs() > ELECTION_MS) throw new Fault('unavailable', `${message}, after ${ELECTION_MS} ms`);
     await clock.sleep(AGAIN_MS, this.#signal);
-    const now = await register.read();
+    const now = await register.read(this.#signal);
     const isStillOurs = now.election?.epoch === election.epoch && now.election.writerId === this.writerId;
     return isStillOurs ? null : `the register moved on to version ${now.version}`;
   }
@@ -348,7 +356,7 @@ export class Candidate {
     const { epoch, writerId } = election;
     const reported = reportedOf(value, [...this.#reports.values()]);
     const commit = { epoch, writerId, cuts, reported, ack, nowMs: clock.nowMs() };
-    const committed = await register.change((now, changeId) => commitElection(now, changeId, commit));
+    const committed = await register.change((now, changeId) => commitElection(now, changeId, commit), this.#signal);
     if ('refused' in committed) return this.#lost(committed.refused);
     this.#mark('committed');
     const before = newestReign(value);

@@ -40,6 +40,7 @@ export class Lease implements AsyncDisposable {
   readonly #parts: LeaseParts;
   readonly #stop = new AbortController();
   #since: Moment;
+  #isReleased = false;
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(parts: LeaseParts) {
@@ -53,6 +54,20 @@ export class Lease implements AsyncDisposable {
       throw new Fault('unavailable', `keyspace ${this.#parts.keyspace}: no majority of sites grants the lease`);
     }
     this.#running = Promise.all([this.#renewing(), this.#watching()]);
+  }
+
+  /**
+   * Whether it may be acked now. Looked at by each ack: a process that was stopped for a while goes on in the midst of
+   * one, and before anything here has noticed that the time is over.
+   */
+  holds(): boolean {
+    return this.#isReleased || (!this.#stop.signal.aborted && leaseHolds(this.#since, this.#now()));
+  }
+
+  /** No lease is needed any more: what is acked from now on other sites hold too. */
+  release(): void {
+    this.#isReleased = true;
+    this.#stop.abort();
   }
 
   #now(): Moment {

@@ -142,7 +142,7 @@ export class WriterService implements AsyncDisposable {
       keyspace,
       register: this.#parts.register(name),
       current: () => this.#parts.registerValue(name),
-      reign: (elected, onEnded) => this.#reign(keyspace, elected, onEnded),
+      reign: (...elected) => this.#reign(keyspace, ...elected),
       lossyCut: (value, received, loss) => lossyCut(this.#parts, keyspace, value, received, loss),
       onOutcome: (...told) => this.#parts.onOutcome(name, ...told),
     });
@@ -159,7 +159,12 @@ export class WriterService implements AsyncDisposable {
     }
   }
 
-  async #reign(keyspace: Keyspace, elected: Elected, onEnded: (error: unknown) => void): Promise<Running> {
+  async #reign(
+    keyspace: Keyspace,
+    elected: Elected,
+    onEnded: (error: unknown) => void,
+    signal: AbortSignal,
+  ): Promise<Running> {
     const { name } = keyspace;
     const { site, placeOf, clock, logger } = this.#parts;
     const register = this.#parts.register(name);
@@ -170,12 +175,17 @@ export class WriterService implements AsyncDisposable {
     const isLocal = elected.value.ack.k === 0;
     const lease = isLocal ? new Lease({ clock, register, keyspace: name, elected, onEnded }) : null;
     await lease?.start();
-    const writer = await Writer.start({ ...this.#parts, keyspace, elected, peers, onCommitted, onEnded });
+    const mayAck = (): boolean => lease?.holds() ?? true;
+    const parts = { ...this.#parts, keyspace, elected, peers, onCommitted, onEnded, mayAck };
+    const writer = await Writer.start(parts, signal).catch(async (error) => {
+      await lease?.[Symbol.asyncDispose]();
+      throw error;
+    });
     const ingest = new Ingest({ ...this.#parts, writer, pendingBytesMax: this.#options.pendingBytesMax });
     ingest.start();
     const current = (): RegisterValue | null => this.#parts.registerValue(name);
     // Acks that come from another site too need no lease.
-    const onRaised = async (): Promise<void> => lease?.[Symbol.asyncDispose]();
+    const onRaised = async (): Promise<void> => lease?.release();
     const terms = keepTerms({ writer, register, current, clock, logger, onRaised }).catch(this.#parts.onFatal);
     return new Running(writer, ingest, lease, terms);
   }

@@ -93,7 +93,7 @@ function elect(value: RegisterValue, cuts: readonly CutAt[]): RegisterValue {
 /** @param connect gives each writer its handle on the log; a simulated one by default */
 export async function setUpWriter(
   ack: string,
-  { dynamic = 0, timing = TIMING, connect = null as (() => Promise<Log>) | null } = {},
+  { dynamic = 0, timing = TIMING, mayAck = (): boolean => true, connect = null as (() => Promise<Log>) | null } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-writer-'));
   folders.push(folder);
@@ -127,6 +127,7 @@ export async function setUpWriter(
         ['quito', 'http://quito'],
       ]),
       elected: { value, epoch, writerId },
+      mayAck,
       onEnded: (error) => ended.push(error),
       onCommitted: () => {},
     });

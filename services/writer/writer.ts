@@ -44,6 +44,8 @@ export type WriterParts = Omit<OpeningParts, 'signal' | 'reigns'> & {
   readonly clockTrouble?: () => string | null;
   /** Why no more may be stored here; null when there is room. What keeps the reign going is stored all the same. */
   readonly diskTrouble?: () => string | null;
+  /** Whether it may be acked now; not said where nothing but the copies at other sites decides. */
+  readonly mayAck?: () => boolean;
   /** Told once when it can go on no more: `fenced` by a newer reign, `corrupt` when its log lost its end. */
   readonly onEnded: (error: unknown) => void;
   readonly onCommitted: (partition: number, position: Position) => void;
@@ -111,12 +113,16 @@ export class Writer implements AsyncDisposable {
    * Reads the log, opens the epoch it was elected to in every partition, and begins.
    * @throws {Fault} `corrupt`: the log lost its end or is another one. `unavailable`: it cannot be reached.
    */
-  static async start(parts: WriterParts): Promise<Writer> {
+  static async start(parts: WriterParts, signal?: AbortSignal): Promise<Writer> {
     const stop = new AbortController();
+    const giveUp = (): void => stop.abort();
+    signal?.addEventListener('abort', giveUp, { once: true });
     const { value, epoch } = parts.elected;
     const reigns = value.reigns.filter((reign) => reign.epoch < epoch);
     const opened = await openLog({ ...parts, reigns, signal: stop.signal });
     const applied = (await parts.applied?.(value, stop.signal)) ?? null;
+    signal?.removeEventListener('abort', giveUp);
+    if (signal?.aborted === true) throw new Fault('unavailable', `keyspace ${value.keyspace}: epoch ${epoch} is over`);
     const isNewer = applied !== null && applied.version > opened.keyspace.version;
     const writer = new Writer(parts, isNewer ? { ...opened, keyspace: applied } : opened, stop);
     writer.#begin();
@@ -220,9 +226,15 @@ export class Writer implements AsyncDisposable {
     this.commits.registerChanged(value);
   }
 
-  /** Resolves when the entry is committed at level `k`, or cancelled. Call it in the turn that `write` returned. */
-  wait(partition: number, entry: Entry, k?: number): Promise<void> {
-    return this.commits.wait(partition, entry, k);
+  /**
+   * Resolves when the entry is committed at level `k`, or cancelled. Call it in the turn that `write` returned.
+   * @throws {Fault} `unknown`: it is committed, and may be lost all the same, as the lease ran out
+   */
+  async wait(partition: number, entry: Entry, k?: number): Promise<void> {
+    await this.commits.wait(partition, entry, k);
+    if (this.#parts.mayAck?.() ?? true) return;
+    const where = `keyspace ${this.#keyspace.name}: the lease of epoch ${this.epoch}`;
+    throw new Fault('unknown', `${where} ran out before the ack: it may be stored`, { retryAfterMs: 1_000 });
   }
 
   /** Takes an entry out of the line. False when it may be stored already. */
@@ -344,5 +356,7 @@ export class Writer implements AsyncDisposable {
     ).then(() => {
       this.committedVersion = Math.max(this.committedVersion, keyspace.version);
     });
+    // Whoever waits for it is told; where nobody does, the end of the reign is.
+    this.#adopted.catch(() => {});
   }
 }
