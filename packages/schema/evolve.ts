@@ -91,26 +91,26 @@ function change(stored: Keyspace, file: KeyspaceFile): Evolution {
   if (failover !== stored.failover) changes.push(`failover: ${stored.failover} → ${failover}`);
   const degradeTo = file.degradeTo ?? stored.degradeTo;
   if (degradeTo !== stored.degradeTo) changes.push(`degradeTo: ${stored.degradeTo} → ${degradeTo}`);
-  const sites = changeSites(stored, file, changes);
+  checkSites(stored, file);
   const tables = changeTables(stored, file, changes);
   if (changes.length === 0) return { keyspace: stored, changes };
-  const keyspace: Keyspace = { ...stored, version: stored.version + 1, failover, degradeTo, sites, tables };
+  const keyspace: Keyspace = { ...stored, version: stored.version + 1, failover, degradeTo, tables };
   checkSize(keyspace);
   return { keyspace, changes };
 }
 
-function changeSites(stored: Keyspace, file: KeyspaceFile, changes: string[]): Site[] {
+/** Who is a member, and who has a vote, stands in the register from its first change on: the file alone moves nobody. */
+function checkSites(stored: Keyspace, file: KeyspaceFile): void {
   for (const site of stored.sites) {
     const role = file.sites[site.name];
     if (role !== site.role) throw refused(`site ${site.name}`, site.role, role ?? 'nothing', 'a site stays as it is');
   }
-  const sites = [...stored.sites];
+  const known = stored.sites.map((site) => site.name);
   for (const [name, role] of Object.entries(file.sites)) {
-    if (sites.some((site) => site.name === name)) continue;
-    sites.push({ name, number: nextAfter(sites.map((site) => site.number)), role });
-    changes.push(`site ${name}: added (${role})`);
+    if (known.includes(name)) continue;
+    const why = `a keyspace's sites are fixed at creation for now: ${known.join(', ')}${nearestHint(name, known)}`;
+    throw refused(`site ${name}`, 'nothing', role, why);
   }
-  return sites;
 }
 
 function changeTables(stored: Keyspace, file: KeyspaceFile, changes: string[]): Table[] {

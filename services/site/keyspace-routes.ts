@@ -57,8 +57,8 @@ async function put(parts: KeyspaceRouteParts, request: Put, reply: FastifyReply)
   const file = parseKeyspaceFile(request.body);
   checkName(parts, request.params.keyspace, file);
   if (!parts.catalog.opened) throw parts.keyspaces.unknown(file.keyspace);
+  checkSites(parts, file);
   if (parts.keyspaces.current(file.keyspace) === null) {
-    checkSites(parts, file);
     // A site whose disks were lost knows nothing of what the others have.
     if (file.primary === parts.site) await parts.catalog.complete(Object.keys(file.sites), parts.requestTimeoutMs);
   }
@@ -121,9 +121,10 @@ function checkVersion(name: string, ifMatch: string | undefined, stored: Keyspac
   throw new Fault('invalid', message, { status: 412, got: wanted, expected: version });
 }
 
-function checkSites({ sites }: KeyspaceRouteParts, file: KeyspaceFile): void {
+function checkSites({ sites, keyspaces }: KeyspaceRouteParts, file: KeyspaceFile): void {
+  const stored = keyspaces.current(file.keyspace)?.sites.map(({ name }) => name) ?? [];
   for (const site of Object.keys(file.sites)) {
-    if (sites.includes(site)) continue;
+    if (sites.includes(site) || stored.includes(site)) continue;
     const message = `keyspace ${file.keyspace}: site ${site} is none of this cluster's`;
     const expected = sites.join(', ');
     throw new Fault('invalid', `${message}: ${expected}${nearestHint(site, sites)}`, { got: site, expected });

@@ -93,6 +93,25 @@ describe('three sites', () => {
     }
   });
 
+  it('a site that the cluster does not have is refused by name, in a new keyspace and in one that is there', async () => {
+    const before = (await ask('paris', '/v1/keyspaces/travel')).body;
+    for (const keyspace of ['travel', 'journey']) {
+      for (const [site, nearest] of [
+        ['mars', ''],
+        ['tokio', ' (nearest: tokyo)'],
+      ] as const) {
+        const file = { ...FILE, keyspace, sites: { ...FILE.sites, [site]: 'data' } };
+        for (const query of ['', '?dryRun']) {
+          const { status, body } = await ask('paris', `/v1/keyspaces/${keyspace}${query}`, send('PUT', file));
+          expect([status, JSON.stringify(body)]).toEqual([400, expect.stringContaining(`site ${site} is none of`)]);
+          expect(JSON.stringify(body)).toContain(`paris, tokyo, quito${nearest}"`);
+        }
+      }
+    }
+    expect((await ask('paris', '/v1/keyspaces/travel')).body).toEqual(before);
+    expect(await ask('paris', '/v1/keyspaces/journey')).toMatchObject({ status: 404 });
+  });
+
   it('a keyspace nobody knows is named as such', async () => {
     expect(await ask('quito', '/v1/trave/flights/rows/x')).toMatchObject({ status: 404, body: { got: 'trave' } });
     expect(await ask('paris', '/v1/keyspaces/status', send('PUT', { ...FILE, keyspace: 'status' }))).toMatchObject({
