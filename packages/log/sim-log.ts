@@ -37,6 +37,9 @@ export type StoreWatch = {
   readonly lost: (topic: string, partition: number, end: number) => void;
 };
 
+/** What a store held at some moment, by topic. */
+export type StoreCopy = ReadonlyMap<string, { readonly topic: Topic; readonly partitions: readonly Partition[] }>;
+
 export class SimLogStore {
   readonly clock: Clock;
   /** Asked before every append; the default stores it. */
@@ -133,6 +136,30 @@ export class SimLogStore {
     for (const topic of this.#topics.values())
       for (const one of topic.partitions) this.#cut(topic.name, one, one.start);
     this.#topics.clear();
+    this.ring();
+  }
+
+  /** A copy of all there is, as a backup takes it. */
+  copy(): StoreCopy {
+    const copied = (topic: Topic) => topic.partitions.map((one) => ({ ...one, records: [...one.records] }));
+    return new Map([...this.#topics].map(([name, topic]) => [name, { topic, partitions: copied(topic) }]));
+  }
+
+  /** What a copy holds of the topics takes the place of what is there; what it does not know is gone. */
+  restore(copy: StoreCopy, isOf: (topic: string) => boolean = () => true): void {
+    for (const name of this.topicNames()) {
+      if (!isOf(name)) continue;
+      const known = copy.get(name);
+      const topic = this.#topics.get(name)!;
+      for (const partition of topic.partitions) {
+        const before =
+          known?.topic === topic ? known.partitions[partition.number]! : { start: 0, flushedEnd: 0, records: [] };
+        const { start, flushedEnd, records } = before;
+        Object.assign(partition, { start, flushedEnd, records: [...records] });
+        this.watch.lost(name, partition.number, endOf(partition));
+      }
+      if (known === undefined) this.#topics.delete(name);
+    }
     this.ring();
   }
 

@@ -11,6 +11,8 @@ import { integerBetween, type Random } from './random.ts';
 /** A file's bytes; `synced` of them survive anything. */
 type Inode = { bytes: Uint8Array; length: number; synced: number };
 type Folder = Map<string, Inode | 'folder'>;
+/** What a platter held at some moment. */
+export type PlatterCopy = ReadonlyMap<string, Folder>;
 /** A change of a name in a folder that a power loss may undo. */
 type Change = { readonly folder: string; readonly name: string; readonly undo: () => void };
 
@@ -69,6 +71,17 @@ export class SimPlatter {
     this.locks.clear();
   }
 
+  /** A copy of all there is, as a backup takes it. */
+  copy(): PlatterCopy {
+    return new Map([...this.folders].map(([path, folder]) => [path, copyOf(folder)]));
+  }
+
+  /** What a copy holds takes the place of what is there. The copy can be used again. */
+  restore(copy: PlatterCopy): void {
+    this.wipe();
+    for (const [path, folder] of copy) this.folders.set(path, copyOf(folder));
+  }
+
   /** Folders whose own creation was lost go with all that is in them. */
   #dropUnreachable(): void {
     for (const path of [...this.folders.keys()].sort()) {
@@ -77,6 +90,12 @@ export class SimPlatter {
       if (this.folders.get(folder)?.get(name) !== 'folder') this.folders.delete(path);
     }
   }
+}
+
+function copyOf(folder: Folder): Folder {
+  return new Map(
+    [...folder].map(([name, inode]) => [name, inode === 'folder' ? inode : { ...inode, bytes: inode.bytes.slice() }]),
+  );
 }
 
 /** Unsynced bytes: gone, kept in part, or of the right length and wrong. */

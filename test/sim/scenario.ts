@@ -20,6 +20,8 @@ export type Scenario = {
 /** In one of so many runs deletes are forgotten, soon. */
 const FORGETFUL_EVERY = 3;
 const FORGETS_MS_MAX = 1_500;
+/** And in one of so many others what takes minutes takes seconds. */
+const BRIEF_EVERY = 3;
 
 export function scenarioOf(seed: number): Scenario {
   const random = new SeededRandom(Math.imul(seed, 0x9e3779b1));
@@ -31,7 +33,11 @@ export function scenarioOf(seed: number): Scenario {
   }));
   // Drawn apart from all else, so that what other seeds do stays as it was.
   const forgetsAfterMs = seed % FORGETFUL_EVERY === 1 ? (seed * 37) % FORGETS_MS_MAX : null;
-  const shape = { ...shapeOf(random, random.fraction() < 0.8 ? 1 : 2), forgetsAfterMs };
+  const shape = {
+    ...shapeOf(random, random.fraction() < 0.8 ? 1 : 2),
+    forgetsAfterMs,
+    isBrief: seed % BRIEF_EVERY === 2,
+  };
   const faults = Array.from({ length: integerBetween(random, 0, 3) }, () => faultOf(random, durationMs));
   for (let plots = random.fraction() < 0.15 ? 0 : integerBetween(random, 1, 2); plots > 0; plots--)
     faults.push(...pick(random, PLOTS)(random, integerBetween(random, 500, durationMs - 3_000), shape));

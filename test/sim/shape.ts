@@ -13,6 +13,8 @@ export type Shape = {
   readonly partitions: number;
   /** Clients delete rows, and sites forget that so soon after all have it; null: neither. */
   readonly forgetsAfterMs: number | null;
+  /** What takes minutes in production takes seconds, so that it comes due in a run. */
+  readonly isBrief: boolean;
 };
 
 const THREE = ['paris', 'tokyo', 'quito'] as const;
@@ -26,7 +28,7 @@ export function shapeOf(random: Random, k: number): Shape {
 }
 
 function fixedOf(random: Random, k: number): Shape {
-  const rest = { k, degradeTo: k, partitions: 2, forgetsAfterMs: null };
+  const rest = { k, degradeTo: k, partitions: 2, forgetsAfterMs: null, isBrief: false };
   const dice = random.fraction();
   const local = { ...rest, k: 0, degradeTo: 0 };
   if (dice < 0.55) return { data: THREE, witnesses: [], ...rest };
@@ -62,8 +64,8 @@ function ackOf(k: number): string {
 }
 
 /** In words, for a story. */
-export function wordsOfShape({ data, witnesses, k, degradeTo, partitions, forgetsAfterMs }: Shape): string {
+export function wordsOfShape({ data, witnesses, k, degradeTo, partitions, forgetsAfterMs, isBrief }: Shape): string {
   const forgets = forgetsAfterMs === null ? '' : `, deletes are forgotten after ${forgetsAfterMs} ms`;
   const seconds = witnesses.length === 0 ? '' : `, witness ${witnesses.join(' and ')}`;
-  return `data at ${data.join(', ')}${seconds}; ${ackOf(k)}${degradeTo < k ? ` or, for want of sites, of ${degradeTo}` : ''}, ${partitions} partitions${forgets}`;
+  return `data at ${data.join(', ')}${seconds}; ${ackOf(k)}${degradeTo < k ? ` or, for want of sites, of ${degradeTo}` : ''}, ${partitions} partitions${forgets}${isBrief ? ', short times' : ''}`;
 }

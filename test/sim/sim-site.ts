@@ -1,15 +1,16 @@
 /** One site of a simulated cluster: what its disks hold, and the process that runs on them, if one does. */
 
 import { SimBoard, SimBoardStore } from '@tidemark/control/sim-board';
-import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
+import { SimLog, SimLogStore, type StoreCopy } from '@tidemark/log/sim-log';
+import { topicNames } from '@tidemark/schema/table';
 import { readConfig } from '@tidemark/site/config';
 import { openSite } from '@tidemark/site/main';
 import type { SiteWorld } from '@tidemark/site/world';
 import { messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import { SeededRandom } from '@tidemark/world/random';
-import { type SimAnswer, SimDisk, SimPlatter, type SimStep } from '@tidemark/world/sim-disk';
-import { TIMING } from '@tidemark/world/timing';
+import { type PlatterCopy, type SimAnswer, SimDisk, SimPlatter, type SimStep } from '@tidemark/world/sim-disk';
+import { TIMING, type Timing } from '@tidemark/world/timing';
 import { SimNetwork } from './exchange.ts';
 import { SimProcess } from './process.ts';
 import { ProcessBoard, ProcessClock, ProcessDisk, ProcessLog, START_MS, type Way } from './process-ports.ts';
@@ -22,8 +23,11 @@ const RESTART_MS = 1_000;
 /** Half as often as in production: most of what happens in a run would be signs of life. */
 const PROBE_EVERY_MS = 500;
 
-/** Where deletes are forgotten, files are written often, so that there is something to merge. */
-const FORGETFUL_FLUSH_MS = 500;
+/** Where deletes are forgotten, or times are short, files are written often, so that there is something to merge. */
+const FLUSH_FILES_MS = 500;
+
+/** Short times: several of each in a run. A client gives a request up before the window of requests is over. */
+const BRIEF: Timing = { ...TIMING, writerCheckpointMs: 400, requestWindowMs: 20_000, lossLookedAtMax: 60 };
 
 /** Appends to some topics take longer, until they land or until they are answered. */
 export type Slowness = {
@@ -33,6 +37,11 @@ export type Slowness = {
 };
 /** How often what is not flushed with each append is: as the pages of an operating system are. */
 const FLUSH_EVERY_MS = 1_500;
+
+/** What a backup of a site holds. */
+export type SiteCopy = { readonly folder: PlatterCopy; readonly log: StoreCopy };
+/** What of a site is an older copy: its data folder, all of its log, both, or the control topic alone. */
+export type Restored = 'folder' | 'log' | 'both' | 'votes';
 
 export class SimSite {
   readonly name: string;
@@ -133,6 +142,19 @@ export class SimSite {
     this.board.forget();
   }
 
+  /** What the site's disks hold now, as a backup takes it. */
+  copy(): SiteCopy {
+    return { folder: this.platter.copy(), log: this.store.copy() };
+  }
+
+  /** Killed, and what it had is replaced by an older copy of it. */
+  restore({ folder, log }: SiteCopy, of: Restored): void {
+    this.kill();
+    if (of === 'folder' || of === 'both') this.platter.restore(folder);
+    if (of === 'log' || of === 'both') this.store.restore(log);
+    if (of === 'votes') this.store.restore(log, (topic) => topic === topicNames.control);
+  }
+
   #worldOf(process: SimProcess, disk: SimDisk): SiteWorld {
     const { scheduler, links, exchange, random, trace } = this.#world;
     const way = (to: string): Way => ({ process, links, from: this.name, to });
@@ -147,7 +169,7 @@ export class SimSite {
     return {
       clock: new ProcessClock(process, scheduler, () => this.wrongMs(scheduler.nowMs)),
       random: new SeededRandom(random.seedOf(`process ${this.name} ${++this.#starts}`)),
-      timing: TIMING,
+      timing: this.#world.shape.isBrief ? BRIEF : TIMING,
       logger,
       logDropped: () => 0,
       disk: new ProcessDisk(process, disk),
@@ -164,7 +186,7 @@ export class SimSite {
   }
 }
 
-function configOf(sites: readonly string[], site: string, { forgetsAfterMs }: Shape) {
+function configOf(sites: readonly string[], site: string, { forgetsAfterMs, isBrief }: Shape) {
   const addresses = sites.map((name) => [
     name,
     { log: `sqlite:/sim/${name}/log.db`, board: `file:/sim/${name}/board.json`, url: `http://${name}` },
@@ -175,7 +197,8 @@ function configOf(sites: readonly string[], site: string, { forgetsAfterMs }: Sh
     data: `/sim/${site}`,
     sites: Object.fromEntries(addresses),
     probeEveryMs: PROBE_EVERY_MS,
-    ...(forgetsAfterMs === null ? {} : { deletionsKeptMs: forgetsAfterMs, flushEveryMs: FORGETFUL_FLUSH_MS }),
+    ...(forgetsAfterMs === null ? {} : { deletionsKeptMs: forgetsAfterMs }),
+    ...(forgetsAfterMs === null && !isBrief ? {} : { flushEveryMs: FLUSH_FILES_MS }),
   };
   return readConfig({ file: { path: '/sim/tidemark.json', text: JSON.stringify(settings) } });
 }

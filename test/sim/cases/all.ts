@@ -5,8 +5,9 @@ import { storyOf } from '../story.ts';
 import type { Case } from './case.ts';
 import { DRAWN } from './drawn.ts';
 import { OLD_COPIES } from './old-copies.ts';
+import { PLAYED } from './played.ts';
 
-export const CASES: readonly Case[] = [...DRAWN, ...OLD_COPIES];
+export const CASES: readonly Case[] = [...DRAWN, ...PLAYED, ...OLD_COPIES];
 
 const STORY_LINES = 25;
 

@@ -3,7 +3,13 @@
 import type { SimFault } from '../sim-fault.ts';
 import type { Case } from './case.ts';
 
-const TWO = { data: ['paris', 'tokyo'], witnesses: ['quito'], partitions: 2, forgetsAfterMs: null } as const;
+const TWO = {
+  data: ['paris', 'tokyo'],
+  witnesses: ['quito'],
+  partitions: 2,
+  forgetsAfterMs: null,
+  isBrief: false,
+} as const;
 
 function clientsOf(...rules: readonly (readonly [thinkMs: number, writeRate: number])[]) {
   return rules.map(([thinkMs, writeRate], i) => ({ name: `client${i + 1}`, thinkMs, writeRate }));

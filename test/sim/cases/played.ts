@@ -1,0 +1,34 @@
+/** Cases that are played by hand. */
+
+import { acceptedLoss } from './accepted-loss.ts';
+import type { Case } from './case.ts';
+import { emptyControl } from './empty-control.ts';
+import { lostLog } from './lost-log.ts';
+import { supersededBeforeItsLease } from './superseded.ts';
+
+export const PLAYED: readonly Case[] = [
+  {
+    name: 'lost-log',
+    tells: 'a site whose log topics were lost while its folder survived won elections and could never lead',
+    isHeld: true,
+    play: lostLog,
+  },
+  {
+    name: 'superseded-before-its-lease',
+    tells: 'a candidate that was superseded before its first lease stayed in its election for ever',
+    isHeld: true,
+    play: supersededBeforeItsLease,
+  },
+  {
+    name: 'accepted-loss',
+    tells: 'a failover with an accepted loss discarded the whole term, as the copies of one partition lagged',
+    isHeld: true,
+    play: acceptedLoss,
+  },
+  {
+    name: 'empty-control',
+    tells: 'control topics were empty beside full logs, and epoch 1 was written over epoch 1',
+    isHeld: true,
+    play: emptyControl,
+  },
+];
