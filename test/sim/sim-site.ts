@@ -27,7 +27,7 @@ const PROBE_EVERY_MS = 500;
 const FLUSH_FILES_MS = 500;
 
 /** Short times: several of each in a run. A client gives a request up before the window of requests is over. */
-const BRIEF: Timing = { ...TIMING, writerCheckpointMs: 400, requestWindowMs: 20_000, lossLookedAtMax: 60 };
+const BRIEF: Timing = { ...TIMING, writerCheckpointMs: 400, requestWindowMs: 20_000 };
 
 /** Appends to some topics take longer, until they land or until they are answered. */
 export type Slowness = {
