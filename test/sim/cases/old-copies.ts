@@ -7,7 +7,15 @@ import type { Case } from './case.ts';
 import { type Kind, Staged } from './staged.ts';
 
 const SHAPE = {
-  ...{ data: ['paris', 'tokyo', 'quito'], witnesses: [], k: 1, degradeTo: 1, partitions: 2, forgetsAfterMs: null, isBrief: false },
+  ...{
+    data: ['paris', 'tokyo', 'quito'],
+    witnesses: [],
+    k: 1,
+    degradeTo: 1,
+    partitions: 2,
+    forgetsAfterMs: null,
+    isBrief: false,
+  },
 } as const;
 const ROWS = Array.from({ length: 20 }, (_, i) => 100 + i);
 
