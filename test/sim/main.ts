@@ -1,11 +1,14 @@
 /**
  * `npm run sim -- --seed 42` runs one seed and tells how it went; `--trace` prints all that happened.
- * `npm run sim -- --seeds 2000 [--from 1] [--twice]` runs many. A failing one is made smaller and told, and the exit code
- * is 1. With `--twice` each must leave the same trace again.
+ * `npm run sim -- --seeds 2000 [--from 1 | --from any] [--twice] [--jobs 2]` runs many, on so many processes. A failing one
+ * is made smaller and told, and the exit code is 1. With `--twice` each must leave the same trace again.
  * `npm run sim -- --case NAME` runs one of the kept cases, `--case all` every one.
- * `npm run sim -- --mutants [--only NAME] [--seeds 500]` weakens one rule at a time and looks which seed notices.
+ * `npm run sim -- --mutants [--only NAME] [--seeds 500] [--jobs 2]` weakens one rule at a time and looks which seed notices.
  */
 
+import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { CASES, runCase } from './cases/all.ts';
 import { runMutants } from './mutate.ts';
@@ -24,15 +27,44 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
     twice: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
+    jobs: { type: 'string', default: '1' },
+    /** Runs each so-manieth seed only: what one of several processes does. */
+    every: { type: 'string', default: '1' },
     only: { type: 'string' },
     case: { type: 'string' },
   },
 });
 
-if (values.mutants) process.exitCode = await runMutants(Number(values.seeds ?? 500), values.only ?? null);
+if (values.mutants)
+  process.exitCode = await runMutants(Number(values.seeds ?? 500), values.only ?? null, Number(values.jobs));
 else if (values.case !== undefined) process.exitCode = await runCases(values.case);
 else if (values.seed !== undefined) process.exitCode = await runOne(Number(values.seed), values.trace);
-else process.exitCode = await runMany(Number(values.from), Number(values.seeds ?? 100), values.twice);
+else if (values.jobs !== '1') process.exitCode = await runJobs(Number(values.jobs));
+else process.exitCode = await runMany(startOf(values.from), Number(values.seeds ?? 100), Number(values.every));
+
+/** `any`: one that nobody chose. */
+function startOf(from: string): number {
+  return from === 'any' ? randomInt(1, 1_000_000_000) : Number(from);
+}
+
+/** Each process runs every so-manieth seed; the first that fails ends all. */
+async function runJobs(jobs: number): Promise<number> {
+  const from = startOf(values.from);
+  const count = Number(values.seeds ?? 100);
+  console.log(`${count} seeds from ${from} on, on ${jobs} processes`);
+  const children = Array.from({ length: jobs }, (_, i) => {
+    const more = ['--from', `${from + i}`, '--seeds', `${count - i}`, '--every', `${jobs}`];
+    return spawn(process.execPath, [process.argv[1]!, ...more, ...(values.twice ? ['--twice'] : [])], {
+      stdio: 'inherit',
+    });
+  });
+  const codes = children.map(async (child) => {
+    const [code] = (await once(child, 'exit')) as [number | null];
+    if (code !== 0) for (const other of children) if (other !== child) other.kill();
+    return code ?? 0;
+  });
+  return Math.max(...(await Promise.all(codes)));
+}
 
 async function runOne(seed: number, isTraced: boolean): Promise<number> {
   const outcome = await run(scenarioOf(seed), isTraced);
@@ -44,21 +76,23 @@ async function runOne(seed: number, isTraced: boolean): Promise<number> {
   return outcome.violation === null ? 0 : tell(seed, outcome);
 }
 
-async function runMany(from: number, count: number, isTwice: boolean): Promise<number> {
+async function runMany(from: number, count: number, every: number): Promise<number> {
   const beganMs = performance.now();
   let simMs = 0;
-  for (let seed = from; seed < from + count; seed++) {
+  let ran = 0;
+  console.log(`from seed ${from} on`);
+  for (let seed = from; seed < from + count; seed += every) {
     const outcome = await run(scenarioOf(seed));
     simMs += outcome.simMs;
     if (outcome.violation !== null) return tell(seed, outcome);
-    const again = isTwice ? (await run(scenarioOf(seed))).hash : outcome.hash;
+    const again = values.twice ? (await run(scenarioOf(seed))).hash : outcome.hash;
     if (again !== outcome.hash) {
       console.log(`seed ${seed}: trace ${outcome.hash} the first time, ${again} the second`);
       return 1;
     }
-    if ((seed - from + 1) % 100 === 0) console.log(speed(seed - from + 1, simMs, performance.now() - beganMs));
+    if (++ran % 100 === 0) console.log(speed(ran, simMs, performance.now() - beganMs));
   }
-  console.log(`${count} seeds from ${from} on, all promises kept; ${speed(count, simMs, performance.now() - beganMs)}`);
+  console.log(`${ran} seeds from ${from} on, all promises kept; ${speed(ran, simMs, performance.now() - beganMs)}`);
   return 0;
 }
 

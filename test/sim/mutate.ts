@@ -14,19 +14,23 @@ const WORDS_MAX = 110;
 const TRIAL = fileURLToPath(new URL('mutants/trial.ts', import.meta.url));
 
 /** @returns the exit code: 1 when a mutant lived */
-export async function runMutants(seeds: number, only: string | null): Promise<number> {
+export async function runMutants(seeds: number, only: string | null, jobs = 1): Promise<number> {
   const mutants = MUTANTS.filter((mutant) => only === null || mutant.name === only);
+  const waiting = [...mutants];
   const alive: Mutant[] = [];
   console.log(`mutant | rule | seed, of ${seeds} | invariant | words | seconds`);
-  for (const mutant of mutants) {
-    const beganMs = performance.now();
-    const caught = await trial(mutant, seeds);
-    const seconds = ((performance.now() - beganMs) / 1_000).toFixed(0);
-    if (caught === null) alive.push(mutant);
-    const how =
-      caught === null ? 'LIVES' : `seed ${caught.seed} | ${caught.rule} | ${caught.words.slice(0, WORDS_MAX)}`;
-    console.log(`${mutant.name} | ${mutant.breaks} | ${how} | ${seconds} s`);
-  }
+  const work = async (): Promise<void> => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const beganMs = performance.now();
+      const caught = await trial(mutant, seeds);
+      const seconds = ((performance.now() - beganMs) / 1_000).toFixed(0);
+      if (caught === null) alive.push(mutant);
+      const how =
+        caught === null ? 'LIVES' : `seed ${caught.seed} | ${caught.rule} | ${caught.words.slice(0, WORDS_MAX)}`;
+      console.log(`${mutant.name} | ${mutant.breaks} | ${how} | ${seconds} s`);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
   console.log(`${mutants.length - alive.length} of ${mutants.length} caught`);
   return alive.length === 0 ? 0 : 1;
 }
