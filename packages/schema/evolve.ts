@@ -221,19 +221,34 @@ function changeColumn(table: Table, stored: Column, name: string, wanted: Column
   return { ...stored, name, type: typeOf(wanted) };
 }
 
+/** As `addDynamicColumns`, of one column. */
+export function addDynamicColumn(keyspace: Keyspace, tableName: string, name: string, type: ColumnType): Keyspace {
+  return addDynamicColumns(keyspace, tableName, [{ name, type }]);
+}
+
 /**
- * The keyspace with one more column, which came into being by being written.
+ * The keyspace, one version later, with more columns of a table, which came into being by being written.
  * @throws {Fault} `invalid`: the table takes no such column, or has as many as it may have.
  */
-export function addDynamicColumn(keyspace: Keyspace, tableName: string, name: string, type: ColumnType): Keyspace {
+export function addDynamicColumns(
+  keyspace: Keyspace,
+  tableName: string,
+  wanted: readonly { readonly name: string; readonly type: ColumnType }[],
+): Keyspace {
   const table = tableNamed(keyspace, tableName);
-  checkColumnName(tableName, name);
-  if (columnNamed(table, name) !== undefined) {
-    throw new Fault('invalid', `table ${tableName} has a column "${name}" already`, { table: tableName, got: name });
-  }
-  checkDynamicColumns(table, table.dynamicColumns + 1, name);
-  const column: Column = { id: nextAfter(table.columns.map((c) => c.id)), name, type, dropped: false, dynamic: true };
-  const grown: Table = { ...table, columns: [...table.columns, column], dynamicColumns: table.dynamicColumns + 1 };
+  const taken = new Set(table.columns.flatMap((column) => (column.dropped ? [] : [column.name])));
+  const first = nextAfter(table.columns.map((column) => column.id));
+  const added = wanted.map(({ name, type }, i): Column => {
+    checkColumnName(tableName, name);
+    if (taken.has(name)) {
+      throw new Fault('invalid', `table ${tableName} has a column "${name}" already`, { table: tableName, got: name });
+    }
+    taken.add(name);
+    checkDynamicColumns(table, table.dynamicColumns + i + 1, name);
+    return { id: first + i, name, type, dropped: false, dynamic: true };
+  });
+  const dynamicColumns = table.dynamicColumns + added.length;
+  const grown: Table = { ...table, columns: [...table.columns, ...added], dynamicColumns };
   const tables = keyspace.tables.map((t) => (t.id === table.id ? grown : t));
   const changed = { ...keyspace, version: keyspace.version + 1, tables };
   checkSize(changed);

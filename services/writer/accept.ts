@@ -6,24 +6,18 @@ import { partitionOf } from '@tidemark/schema/hash';
 import { addJsonRow } from '@tidemark/schema/json-rows';
 import { encodeMutate } from '@tidemark/schema/mutate';
 import type { RowBatch } from '@tidemark/schema/row-batch';
-import { NewColumns } from '@tidemark/schema/row-writer';
-import { type Table, tableNamed } from '@tidemark/schema/table';
+import type { Table } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
+import type { Growth } from './growth.ts';
 import { requestOf } from './request.ts';
 import type { Writer } from './writer.ts';
 
 /** A MUTATE that is ready for its partition's line. */
 export type Slice = { readonly partition: number; readonly body: MutateBody; readonly bytes: number };
 
-/** Adds one JSON row; a column that comes into being by it is made known first. @throws {Fault} `invalid` */
-export function addRow(writer: Writer, tableName: string, row: unknown, into: RowBatch): void {
-  try {
-    addJsonRow(tableNamed(writer.keyspace, tableName), row, into);
-  } catch (error) {
-    if (!(error instanceof NewColumns)) throw error;
-    writer.addColumns(tableName, new Map(error.columns.map(({ name, type }) => [name, type])));
-    addJsonRow(tableNamed(writer.keyspace, tableName), row, into);
-  }
+/** Adds one JSON row; the columns that come into being by it are there once the batch is written. @throws {Fault} `invalid` */
+export function addRow(growth: Growth, tableName: string, row: unknown, into: RowBatch): void {
+  growth.take(() => addJsonRow(growth.table(tableName), row, into));
 }
 
 export type SliceHead = {

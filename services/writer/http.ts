@@ -14,6 +14,7 @@ import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault } from '@tidemark/world/fault';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Asked, addRow, checkRoom, slicesOf } from './accept.ts';
+import { Growth } from './growth.ts';
 import { ndjsonReply } from './ndjson.ts';
 import { problemOf } from './problem-line.ts';
 import { ackAskedFor, type SubmitOptions, submit } from './submit.ts';
@@ -62,12 +63,13 @@ async function postJson(parts: HttpParts, request: Request): Promise<object> {
     throw new Fault('invalid', 'body has no "rows", expected {"rows": […]}', { got: typeof rows });
   if (rows.length > LIMITS.batchRowsMax) throw tooManyRows(rows.length);
   tableNamed(writer.keyspace, request.params.table);
+  const growth = new Growth(writer);
   const into = new RowBatch();
   const errors: object[] = [];
   let first: Fault | null = null;
   rows.forEach((row, i) => {
     try {
-      addRow(writer, request.params.table, row, into);
+      addRow(growth, request.params.table, row, into);
     } catch (error) {
       if (!isFault(error, 'invalid')) throw error;
       first ??= error;
@@ -75,16 +77,17 @@ async function postJson(parts: HttpParts, request: Request): Promise<object> {
     }
   });
   if (into.rowCount === 0 && first !== null) throw first;
-  const receipt = await writeBatch(parts, writer, request, into);
+  const receipt = await writeBatch(parts, writer, request, growth, into);
   return { ...receipt, rejected: errors.length, errors };
 }
 
 async function postColumns(parts: HttpParts, request: Request): Promise<object> {
   const writer = parts.writerOf(request.params.keyspace);
   const into = new RowBatch();
-  addColumnar(tableNamed(writer.keyspace, request.params.table), request.body as Buffer, into);
+  const growth = new Growth(writer);
+  growth.take(() => addColumnar(growth.table(request.params.table), request.body as Buffer, into));
   if (into.rowCount > LIMITS.batchRowsMax) throw tooManyRows(into.rowCount);
-  return { ...(await writeBatch(parts, writer, request, into)), rejected: 0, errors: [] };
+  return { ...(await writeBatch(parts, writer, request, growth, into)), rejected: 0, errors: [] };
 }
 
 function tooManyRows(got: number): Fault {
@@ -92,16 +95,24 @@ function tooManyRows(got: number): Fault {
   return new Fault('invalid', `${got} rows in one batch, at most ${expected}`, { got, expected, status: 413 });
 }
 
-function writeBatch(parts: HttpParts, writer: Writer, request: Request, rows: RowBatch, verb: Asked['verb'] = 'POST') {
+function writeBatch(
+  parts: HttpParts,
+  writer: Writer,
+  request: Request,
+  growth: Growth,
+  rows: RowBatch,
+  verb: Asked['verb'] = 'POST',
+) {
   checkRoom(writer, parts.pendingBytesMax);
   const key = idempotencyKey(request);
   const head = {
-    table: tableNamed(writer.keyspace, request.params.table),
-    schemaVersion: writer.keyspace.version,
+    table: growth.table(request.params.table),
+    schemaVersion: growth.keyspace.version,
     requestId: key === '' ? '' : `${key}/0`,
     asked: { verb, batchRows: 0 },
   };
-  return submit(writer, slicesOf(head, rows, writer.keyspace.partitions), submitOptions(parts, writer, request));
+  const options = { ...submitOptions(parts, writer, request), growth };
+  return submit(writer, slicesOf(head, rows, writer.keyspace.partitions), options);
 }
 
 async function postNdjson(parts: HttpParts, request: Request, reply: FastifyReply): Promise<FastifyReply> {
@@ -127,8 +138,9 @@ async function* following(first: IteratorResult<string>, rest: AsyncGenerator<st
 async function writeOne(parts: HttpParts, request: Request, verb: Asked['verb'], row: object): Promise<object> {
   const writer = parts.writerOf(request.params.keyspace);
   const into = new RowBatch();
-  addRow(writer, request.params.table, row, into);
-  return writeBatch(parts, writer, request, into, verb);
+  const growth = new Growth(writer);
+  addRow(growth, request.params.table, row, into);
+  return writeBatch(parts, writer, request, growth, into, verb);
 }
 
 /** The key's columns as the path names them. @throws {Fault} `invalid`: not all of them, or no values of them. */

@@ -8,13 +8,13 @@ import { AppendTurns } from '@tidemark/log/append-turns';
 import type { Log, LogBatch, LogRecord, ReadOptions } from '@tidemark/log/log';
 import type { IngestSource } from '@tidemark/schema/envelope';
 import { partitionOf } from '@tidemark/schema/hash';
-import { type Ingested, IngestReader } from '@tidemark/schema/ingest';
-import { NewColumns } from '@tidemark/schema/row-writer';
+import { IngestReader } from '@tidemark/schema/ingest';
 import { topicNames } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import { isFault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import { slicesOf } from './accept.ts';
+import { Growth } from './growth.ts';
 import { IngestCounts } from './ingest-counts.ts';
 import { afterLostEnd, type IngestPlace } from './ingest-sources.ts';
 import { Rejected } from './rejected.ts';
@@ -186,6 +186,7 @@ export class Ingest implements AsyncDisposable {
       await clock.sleep(ROOM_POLL_MS, this.#signal);
     for (const batch of reader.batches.values()) batch.clear();
     reader.learn(writer.keyspace);
+    const growth = new Growth(writer);
     /** Table id → source offset of each of its rows. */
     const offsets = new Map<number, number[]>();
     for (const record of records) {
@@ -194,7 +195,10 @@ export class Ingest implements AsyncDisposable {
         continue;
       }
       try {
-        const { table, batch, row } = this.#add(reader, record.value);
+        const { table, batch, row } = growth.take(
+          () => reader.add(record.value),
+          () => reader.learn(growth.keyspace),
+        );
         const key = batch.keys.bytesAt(row).subarray(0, batch.partitionKeyLengths[row]);
         const partition = partitionOf(key, writer.keyspace.partitions);
         const known = offsets.get(table.id) ?? [];
@@ -206,23 +210,13 @@ export class Ingest implements AsyncDisposable {
         rejected.add(record, error.message);
       }
     }
+    growth.adopt();
     this.counts.rejected += await rejected.flush();
     const stored = [...offsets].flatMap(([table, rowOffsets]) => this.#write(reader, table, rowOffsets, span));
     await Promise.race([Promise.all(stored), this.#aborted]);
     if (this.#signal.aborted || writer.signal.aborted) return;
     this.counts.read += records.length;
     for (const rowOffsets of offsets.values()) this.counts.rows += rowOffsets.length;
-  }
-
-  #add(reader: IngestReader, value: Uint8Array): Ingested {
-    try {
-      return reader.add(value);
-    } catch (error) {
-      if (!(error instanceof NewColumns)) throw error;
-      this.#parts.writer.addColumns(error.table, new Map(error.columns.map(({ name, type }) => [name, type])));
-      reader.learn(this.#parts.writer.keyspace);
-      return reader.add(value);
-    }
   }
 
   /** One promise for each record that goes to the log, resolved when it is stored. */

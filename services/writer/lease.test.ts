@@ -6,6 +6,7 @@ import { ackOf, tableNamed } from '@tidemark/schema/table';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { describe, expect, it } from 'vitest';
 import { addRow, slicesOf } from './accept.ts';
+import { Growth } from './growth.ts';
 import { Lease } from './lease.ts';
 import { submit } from './submit.ts';
 import { setUpWriter } from './writer-harness.ts';
@@ -53,11 +54,16 @@ describe('a lease', () => {
     const state = { holds: true };
     const { start, rowsIn } = await setUpWriter('local', { mayAck: () => state.holds });
     await using writer = await start();
+    const growth = new Growth(writer);
     const into = new RowBatch();
-    addRow(writer, 'flights', { origin: 'A', line: 1 }, into);
-    const head = { table: tableNamed(writer.keyspace, 'flights'), schemaVersion: 1, requestId: '' };
+    addRow(growth, 'flights', { origin: 'A', line: 1 }, into);
+    const head = {
+      table: tableNamed(writer.keyspace, 'flights'),
+      schemaVersion: growth.keyspace.version,
+      requestId: '',
+    };
     const clock = new SystemClock();
-    const options = { ack: ackOf(0), timeoutMs: 2_000, clock, site: 'paris' };
+    const options = { ack: ackOf(0), timeoutMs: 2_000, clock, site: 'paris', growth };
     const written = submit(writer, slicesOf(head, into, 4), options);
     // Stopped with the append under way, and again at work when its time is over.
     state.holds = false;

@@ -10,6 +10,7 @@ import { tableNamed } from '@tidemark/schema/table';
 import { textOfUtf8, withoutBom } from '@tidemark/schema/utf8';
 import { Fault, isFault } from '@tidemark/world/fault';
 import { addRow, checkRoom, slicesOf } from './accept.ts';
+import { Growth } from './growth.ts';
 import { problemOf } from './problem-line.ts';
 import { type Receipt, type SubmitOptions, submit } from './submit.ts';
 import type { Writer } from './writer.ts';
@@ -143,31 +144,38 @@ function lineTooLong(line: number, got: number): Fault {
 
 /** Takes the lines in and begins to write them, all in one turn. */
 function submitLines(writer: Writer, lines: Lines, options: NdjsonOptions): BatchResult {
+  const growth = new Growth(writer);
   const into = new RowBatch();
   const bad: BadLine[] = [];
   lines.texts.forEach((text, i) => {
     if (typeof text === 'string' && text.trim() === '') return;
     try {
       if (typeof text !== 'string') throw text;
-      addRow(writer, options.table, parseLine(text), into);
+      addRow(growth, options.table, parseLine(text), into);
     } catch (error) {
       if (!isFault(error, 'invalid')) throw error;
       bad.push({ line: lines.first + i, fault: error });
     }
   });
   const span = [lines.first, lines.first + lines.texts.length - 1] as const;
-  return { batch: lines.batch, lines: span, bad, receipt: write(writer, lines.batch, into, options) };
+  return { batch: lines.batch, lines: span, bad, receipt: write(writer, lines.batch, growth, into, options) };
 }
 
 /** A fault of the batch is part of its answer, so it is returned. */
-async function write(writer: Writer, batch: number, rows: RowBatch, options: NdjsonOptions): Promise<Receipt | Fault> {
+async function write(
+  writer: Writer,
+  batch: number,
+  growth: Growth,
+  rows: RowBatch,
+  options: NdjsonOptions,
+): Promise<Receipt | Fault> {
   try {
     checkRoom(writer, options.pendingBytesMax);
-    const table = tableNamed(writer.keyspace, options.table);
+    const table = growth.table(options.table);
     const requestId = options.key === '' ? '' : `${options.key}/${batch}`;
     const asked = { verb: 'POST', batchRows: options.batchRows } as const;
-    const head = { table, schemaVersion: writer.keyspace.version, requestId, asked };
-    return await submit(writer, slicesOf(head, rows, writer.keyspace.partitions), options);
+    const head = { table, schemaVersion: growth.keyspace.version, requestId, asked };
+    return await submit(writer, slicesOf(head, rows, writer.keyspace.partitions), { ...options, growth });
   } catch (error) {
     if (isFault(error)) return error;
     throw error;

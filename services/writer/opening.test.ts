@@ -8,6 +8,7 @@ import { SystemClock } from '@tidemark/world/system-clock';
 import { TIMING } from '@tidemark/world/timing';
 import { describe, expect, it } from 'vitest';
 import { addRow, slicesOf } from './accept.ts';
+import { Growth } from './growth.ts';
 import { type Opened, openLog, writePoint } from './opening.ts';
 import type { Writer } from './writer.ts';
 import { setUpWriter } from './writer-harness.ts';
@@ -19,9 +20,10 @@ const PARTITIONS = [0, 1, 2, 3];
 
 /** Rows of an ingest topic's first records, and a column, as a writer takes them in. */
 async function takeIn(writer: Writer): Promise<void> {
-  writer.addColumns('flights', new Map([['gate', { name: 'string' }]]));
+  const growth = new Growth(writer);
   const into = new RowBatch();
-  for (let line = 0; line < 20; line++) addRow(writer, 'flights', { origin: `O${line % 5}`, line, gate: 'B' }, into);
+  for (let line = 0; line < 20; line++) addRow(growth, 'flights', { origin: `O${line % 5}`, line, gate: 'B' }, into);
+  growth.adopt();
   const table = tableNamed(writer.keyspace, 'flights');
   const source = { topic: 't1', partition: 0, first: 0, last: 19 };
   const head = { table, schemaVersion: writer.keyspace.version, requestId: '' };

@@ -6,6 +6,7 @@ import type { Clock } from '@tidemark/world/clock';
 import { Fault } from '@tidemark/world/fault';
 import type { Slice } from './accept.ts';
 import type { Entry } from './appender.ts';
+import type { Growth } from './growth.ts';
 import type { Writer } from './writer.ts';
 
 /** What a client learns of a batch that was acked. */
@@ -18,6 +19,8 @@ export type SubmitOptions = {
   readonly site: string;
   /** How long ago the request was first sent under its idempotency key; null when its sender does not say. */
   readonly keyAgeMs?: number | null;
+  /** The columns that the batch brings; they are added with it. */
+  readonly growth?: Growth;
 };
 
 /**
@@ -29,9 +32,9 @@ export type SubmitOptions = {
  *   for another batch.
  */
 export async function submit(writer: Writer, slices: readonly Slice[], options: SubmitOptions): Promise<Receipt> {
-  const { ack, timeoutMs, clock, site, keyAgeMs = null } = options;
+  const { ack, timeoutMs, clock, site, keyAgeMs = null, growth } = options;
   writer.checkAdmission();
-  const entries = writer.writeBatch(slices, keyAgeMs);
+  const entries = writer.writeBatch(slices, keyAgeMs, growth);
   const committed = Promise.all(entries.map((entry, i) => writer.wait(slices[i]!.partition, entry, ack.k)));
   const deadline = new AbortController();
   const inTime = await Promise.race([

@@ -7,6 +7,7 @@ import { tableNamed } from '@tidemark/schema/table';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addRow, slicesOf } from './accept.ts';
+import { Growth } from './growth.ts';
 import { submit } from './submit.ts';
 import type { Writer } from './writer.ts';
 import { setUpWriter } from './writer-harness.ts';
@@ -30,9 +31,10 @@ describe('writer on Kafka', () => {
   });
 
   const put = (writer: Writer, batch: number): Promise<{ accepted: number }> => {
+    const growth = new Growth(writer);
     const into = new RowBatch();
     for (let i = 0; i < BATCH_ROWS; i++)
-      addRow(writer, 'flights', { origin: `O${i % 7}`, line: batch * 100 + i, delay: i }, into);
+      addRow(growth, 'flights', { origin: `O${i % 7}`, line: batch * 100 + i, delay: i }, into);
     const head = {
       table: tableNamed(writer.keyspace, 'flights'),
       schemaVersion: writer.keyspace.version,

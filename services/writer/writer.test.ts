@@ -1,13 +1,14 @@
 import { type Envelope, NO_CHAIN, openRecord, sealRecord } from '@tidemark/schema/envelope';
 import { formatKeyspaceFile, parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
 import { RowBatch } from '@tidemark/schema/row-batch';
-import { ackOf, tableNamed } from '@tidemark/schema/table';
+import { ackOf } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
 import { SystemClock } from '@tidemark/world/system-clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addRow, slicesOf } from './accept.ts';
 import { committedSeq } from './committed.ts';
+import { Growth } from './growth.ts';
 import { ndjsonReply } from './ndjson.ts';
 import { type Receipt, submit } from './submit.ts';
 import type { Writer } from './writer.ts';
@@ -24,14 +25,15 @@ function put(
   list: readonly object[],
   { key = '', timeoutMs = 2_000, k = writer.keyspace.ack.k } = {},
 ): Promise<Receipt> {
+  const growth = new Growth(writer);
   const into = new RowBatch();
-  for (const row of list) addRow(writer, 'flights', row, into);
+  for (const row of list) addRow(growth, 'flights', row, into);
   const head = {
-    table: tableNamed(writer.keyspace, 'flights'),
-    schemaVersion: writer.keyspace.version,
+    table: growth.table('flights'),
+    schemaVersion: growth.keyspace.version,
     requestId: key === '' ? '' : `${key}/0`,
   };
-  return submit(writer, slicesOf(head, into, 4), { ack: ackOf(k), timeoutMs, clock, site: 'paris' });
+  return submit(writer, slicesOf(head, into, 4), { ack: ackOf(k), timeoutMs, clock, site: 'paris', growth });
 }
 
 describe('committed', () => {

@@ -3,11 +3,10 @@
  * is committed. A process that starts again is a new writer with a new epoch.
  */
 
-import { type RegisterValue, reignBefore } from '@tidemark/control/register-value';
+import type { RegisterValue } from '@tidemark/control/register-value';
 import type { Tail } from '@tidemark/log/tail';
-import type { ColumnType } from '@tidemark/schema/column-type';
-import { type EpochStartBody, type MutateBody, NO_CHAIN, type SchemaBody } from '@tidemark/schema/envelope';
-import { addDynamicColumn, evolve } from '@tidemark/schema/evolve';
+import type { MutateBody, SchemaBody } from '@tidemark/schema/envelope';
+import { evolve } from '@tidemark/schema/evolve';
 import type { KeyspaceFile } from '@tidemark/schema/keyspace-file';
 import type { Position } from '@tidemark/schema/position';
 import { StampClock } from '@tidemark/schema/stamp';
@@ -21,6 +20,8 @@ import { Barriers } from './barriers.ts';
 import { keepCheckpoints } from './checkpoints.ts';
 import { Commits } from './commits.ts';
 import { followDurable } from './durable-follower.ts';
+import { epochStartOf } from './epoch-start.ts';
+import type { Growth } from './growth.ts';
 import { type Opened, type OpeningParts, openLog } from './opening.ts';
 import { requestIn } from './request.ts';
 import { RequestBook } from './request-book.ts';
@@ -69,6 +70,8 @@ export class Writer implements AsyncDisposable {
   /** Resolves when the newest keyspace is committed everywhere it must be. */
   #adopted: Promise<unknown> = Promise.resolve();
   #starts: readonly Entry[] = [];
+  /** By partition: the newest change of the tables that was put in line. */
+  readonly #schemas = new Map<number, Entry>();
   #handingOver: { readonly to: string; readonly untilMs: number } | null = null;
   readonly #requests: RequestBook;
   readonly #stop: AbortController;
@@ -194,8 +197,9 @@ export class Writer implements AsyncDisposable {
    * @param keyAgeMs how long ago the batch was first sent under its key; null when that is not said
    * @throws {Fault} 422, nothing is put in line: its key stands for another batch (`invalid`), or is too old (`unknown`)
    */
-  writeBatch(slices: readonly Slice[], keyAgeMs: number | null): Entry[] {
+  writeBatch(slices: readonly Slice[], keyAgeMs: number | null, growth?: Growth): Entry[] {
     this.#requests.check(this.#keyspace, slices, keyAgeMs, this.#parts.clock.nowMs());
+    growth?.adopt();
     return slices.map(({ partition, body, bytes }) => this.write(partition, body, bytes));
   }
 
@@ -255,10 +259,8 @@ export class Writer implements AsyncDisposable {
     return { keyspace, changes };
   }
 
-  /** Adds columns that came into being by being written. What is written next stands behind the SCHEMA record. */
-  addColumns(table: string, columns: ReadonlyMap<string, ColumnType>): void {
-    let keyspace = this.#keyspace;
-    for (const [name, type] of columns) keyspace = addDynamicColumn(keyspace, table, name, type);
+  /** The tables have grown by columns that came into being by being written. What is written next stands behind them. */
+  grow(keyspace: Keyspace): void {
     this.#adopt(keyspace);
   }
 
@@ -295,7 +297,7 @@ export class Writer implements AsyncDisposable {
   #begin(): void {
     const { onEnded, peers, keyspace, site: origin } = this.#parts;
     this.#starts = this.appenders.map((appender, partition) => {
-      const entry = entryOf(this.#epochStart(partition));
+      const entry = entryOf(epochStartOf(this.#parts.elected, origin, partition));
       appender.enqueue(entry);
       appender.enqueue(entryOf(this.#schema()));
       return entry;
@@ -322,35 +324,25 @@ export class Writer implements AsyncDisposable {
     });
   }
 
-  /** What came before in the partition: the newest earlier reign that left something there, and this site's own newest. */
-  #epochStart(partition: number): EpochStartBody {
-    const { elected, site } = this.#parts;
-    const before = reignBefore(elected.value, this.epoch, partition);
-    const own = reignBefore(elected.value, this.epoch, partition, site);
-    const [cut, ownCut] = [before?.cuts?.[partition], own?.cuts?.[partition]];
-    return {
-      kind: 'EpochStart',
-      writerId: this.writerId,
-      previousOrigin: before?.site ?? '',
-      previousEpoch: before?.epoch ?? 0,
-      cutSeq: cut?.seq ?? -1,
-      cutChain: Buffer.from(cut?.chain ?? NO_CHAIN, 'hex'),
-      ownEpoch: own?.epoch ?? 0,
-      ownCutSeq: ownCut?.seq ?? -1,
-      ownCutChain: Buffer.from(ownCut?.chain ?? NO_CHAIN, 'hex'),
-    };
-  }
-
   #schema(): SchemaBody {
     return { kind: 'Schema', version: this.#keyspace.version, keyspace: JSON.stringify(this.#keyspace) };
+  }
+
+  /** One that still stands in line will say what the tables are when its turn comes. */
+  #schemaEntry(appender: Appender, partition: number): Entry {
+    const waiting = this.#schemas.get(partition);
+    if (waiting !== undefined && waiting.seq < 0) return waiting;
+    const entry = entryOf(() => this.#schema());
+    this.#schemas.set(partition, entry);
+    appender.enqueue(entry);
+    return entry;
   }
 
   #adopt(keyspace: Keyspace): void {
     this.#keyspace = keyspace;
     this.#adopted = Promise.all(
       this.appenders.map((appender, partition) => {
-        const entry = entryOf(this.#schema());
-        appender.enqueue(entry);
+        const entry = this.#schemaEntry(appender, partition);
         return this.wait(partition, entry);
       }),
     ).then(() => {

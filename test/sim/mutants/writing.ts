@@ -122,8 +122,8 @@ export const WRITING: readonly Mutant[] = [
     breaks: 'I16: a schema stands in every partition before its first row',
     caughtBy: ['I16'],
     file: WRITER,
-    from: 'const entry = entryOf(this.#schema());\n        appender',
-    to: "const entry = entryOf({ kind: 'Noop' });\n        appender",
+    from: 'const entry = entryOf(() => this.#schema());',
+    to: "const entry = entryOf({ kind: 'Noop' });",
   },
   {
     name: 'schema-said-before-it-is-held',
