@@ -46,6 +46,8 @@ export type SiteCopies = {
     readonly trusted: boolean;
     /** As in a `FenceReport`, of the newest reign known there. */
     readonly vouched: string | null;
+    /** Why it cannot follow: no site has the records any more that come next. */
+    readonly stranded?: string | null;
     /** By partition: epoch, seq and chain of the last accepted record. */
     readonly positions: readonly (readonly [number, number, string])[];
   }[];

@@ -74,6 +74,18 @@ function describeTopics(log: () => Log): void {
     expect(await log().partitionCount('t')).toBe(3);
   });
 
+  it('a partition that was emptied is not born again: no genesis record beyond offset 0', async () => {
+    const spec = topic('t', { genesis: () => bytes('g') });
+    await log().ensureTopic(spec);
+    await log().append('t', 1, [{ value: bytes('x') }]);
+    await log().trim('t', 0, 1);
+    await log().trim('t', 1, 1);
+    await log().ensureTopic(spec);
+    expect(await log().bounds('t', 0)).toEqual({ start: 1, end: 1 });
+    expect(await log().bounds('t', 1)).toEqual({ start: 1, end: 2 });
+    expect(await log().append('t', 0, [{ value: bytes('y') }])).toBe(1);
+  });
+
   it('a topic without genesis starts empty', async () => {
     await log().ensureTopic(topic('t'));
     expect(await log().bounds('t', 0)).toEqual({ start: 0, end: 0 });

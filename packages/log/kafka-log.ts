@@ -130,7 +130,7 @@ export class KafkaLog implements Log {
   }
 
   /**
-   * Waits until the leader does lead (it is named a moment earlier), and puts the genesis record where nothing is.
+   * Waits until the leader does lead (it is named a moment earlier), and puts the genesis record where nothing ever was.
    * An answer that is lost may leave two equal ones, of which readers take the first.
    */
   async #makeReady(view: TopicMetadata, partition: number, genesis: TopicSpec['genesis']): Promise<void> {
@@ -138,8 +138,8 @@ export class KafkaLog implements Log {
     let value: Uint8Array | null = null;
     for (;;) {
       try {
-        const { start, end } = await this.#cluster.bounds(view, partition);
-        if (start < end || genesis === null) return;
+        const { end } = await this.#cluster.bounds(view, partition);
+        if (end > 0 || genesis === null) return;
         value ??= genesis(partition);
         await this.append(view.name, partition, [{ value }]);
         return;

@@ -9,7 +9,8 @@ export type TopicSpec = {
   readonly partitions: number;
   /**
    * First record of every partition, which gives the topic its identity; null for topics that other programs write
-   * (ingest). Called once per partition that turns out to be empty.
+   * (ingest). Called once per partition in which nothing ever was: it stands at offset 0 or nowhere, as a partition that
+   * was emptied is not a new one.
    */
   readonly genesis: ((partition: number) => Uint8Array) | null;
   /** True: an answered append survives power loss. False: it survives the process. */

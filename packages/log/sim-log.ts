@@ -231,7 +231,7 @@ export class SimLog implements Log {
     const { genesis } = spec;
     if (genesis !== null)
       topic.partitions.forEach((partition, number) => {
-        if (partition.records.length === 0) this.#store.land(topic, partition, [{ value: genesis(number) }]);
+        if (endOf(partition) === 0) this.#store.land(topic, partition, [{ value: genesis(number) }]);
       });
     this.#pinned.delete(spec.name);
   }

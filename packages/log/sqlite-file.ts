@@ -148,8 +148,7 @@ export class SqliteFile {
         partition,
       );
       const slot = this.slotOf(spec.name, partition)!;
-      if (slot.start === slot.end && spec.genesis !== null)
-        this.append(slot, [{ value: spec.genesis(partition) }], nowMs);
+      if (slot.end === 0 && spec.genesis !== null) this.append(slot, [{ value: spec.genesis(partition) }], nowMs);
     }
   }
 

@@ -7,7 +7,7 @@
  */
 
 import { accept, emptyPrefix, type PartitionName, type Prefix } from '@tidemark/schema/accept';
-import { type Envelope, openRecord } from '@tidemark/schema/envelope';
+import { type Envelope, identityIn, openRecord } from '@tidemark/schema/envelope';
 import { isSuccessor, rootOf } from '@tidemark/schema/log-identity';
 import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/schema/position';
 import type { Clock } from '@tidemark/world/clock';
@@ -22,6 +22,8 @@ export type TailCheckpoint = {
   readonly ackable: Position;
   /** The offset after the last record known, of whatever kind. */
   readonly end: number;
+  /** Offset of the GENESIS with which the log begins: 0, or that of a later one, where it had lost its beginning. */
+  readonly begin: number;
 };
 
 export type TailParts = {
@@ -33,10 +35,12 @@ export type TailParts = {
   /** Told of each accepted record while folding, oldest first; never of records this process appends. */
   readonly onAccepted?: (envelope: Envelope, record: LogRecord) => void;
   /**
-   * What to do when the log no longer holds the checkpoint's head: an original that lost its end is not to be written
-   * on (`refuse`: Fault `corrupt`); a copy can be filled again, but is not what it was (`note`: `lostEnd` tells).
+   * What to do when the log no longer holds all that it did: an original is not to be written on (`refuse`: Fault
+   * `corrupt`); a copy can be filled again, but is not what it was (`note`: `lost` tells).
    */
-  readonly onLostEnd: 'refuse' | 'note';
+  readonly onLost: 'refuse' | 'note';
+  /** Told when the checkpoint is another log's, in words; it counts as none then. */
+  readonly onOther?: (what: string) => void;
   /** Told when an append has to be tried again, once per outage. */
   readonly onTrouble?: (fault: Fault) => void;
 };
@@ -48,7 +52,11 @@ export class Tail {
   #end = 0;
   #headOffset = -1;
   #ackable: Position = NOWHERE;
-  #lostEnd = false;
+  #begin = 0;
+  /** Offset of the last GENESIS that was read, −1 for none. */
+  #genesisAt = -1;
+  #lost: 'beginning' | 'end' | null = null;
+  #resumed = false;
   /** The operation that has its turn; never rejects. */
   #turn: Promise<unknown> = Promise.resolve();
   readonly #parts: TailParts;
@@ -59,37 +67,52 @@ export class Tail {
   }
 
   /**
-   * Reads the partition to its end, from `checkpoint` where the record it names is still there, else from its start.
-   * @throws {Fault} `corrupt`: the topic is another one than the checkpoint's, or holds two records in one position.
-   *   `unavailable`: the log cannot be reached.
+   * Reads the partition to its end, from `checkpoint` where the record it names is still there, else from its start. A
+   * checkpoint of another log is none.
+   * @throws {Fault} `corrupt`: it holds two records in one position, or lost something (`refuse`). `unavailable`: the
+   *   log cannot be reached.
    */
   static async open(parts: TailParts, checkpoint: TailCheckpoint | null): Promise<Tail> {
     const tail = new Tail(parts);
     const { start, end } = await parts.log.bounds(parts.topic, parts.name.partition);
+    const other = checkpoint === null ? null : await tail.#otherThan(checkpoint, start);
+    if (other !== null) parts.onOther?.(other);
+    const known = other === null ? checkpoint : null;
     tail.#end = start;
-    if (checkpoint !== null && (await tail.#isThere(checkpoint, start, end))) {
-      tail.#prefix = checkpoint.prefix;
-      tail.#headOffset = checkpoint.headOffset;
-      tail.#end = checkpoint.headOffset + 1;
-      tail.#ackable = checkpoint.ackable;
-    }
-    // Even a FENCE alone that is gone is a promise that is gone.
-    if (checkpoint !== null) tail.#lostEnd = checkpoint.end > end || tail.#headOffset < 0;
+    tail.#begin = known?.begin ?? 0;
+    // What stands before the start is in no copy any more, however well its end is known.
+    if (start > tail.#begin) tail.#lost = 'beginning';
+    else if (known !== null) await tail.#goOnFrom(known, end);
     await tail.#foldTo(end);
-    if (tail.#lostEnd && parts.onLostEnd === 'refuse') tail.#checkRenewed(checkpoint!, end);
+    if (tail.#lost !== null && parts.onLost === 'refuse') tail.#checkRenewed(known, { start, end });
     return tail;
   }
 
-  /** A log that lost its end may be written on once it has its next identity: then it was filled again. */
-  #checkRenewed({ prefix, end: known }: TailCheckpoint, end: number): void {
-    this.#lostEnd = false;
-    if (isSuccessor(prefix.logId, this.#prefix.logId)) return;
+  async #goOnFrom(known: TailCheckpoint, end: number): Promise<void> {
+    if (await this.#isHead(known, end)) {
+      this.#prefix = known.prefix;
+      this.#headOffset = known.headOffset;
+      this.#end = known.headOffset + 1;
+      this.#ackable = known.ackable;
+      this.#resumed = true;
+    }
+    // Even a FENCE alone that is gone is a promise that is gone.
+    if (known.end > end || this.#headOffset < 0) this.#lost = 'end';
+  }
+
+  /** A log that lost something may be written on once it has its next identity: then it was filled again. */
+  #checkRenewed(known: TailCheckpoint | null, { start, end }: { start: number; end: number }): void {
+    const before = known?.prefix.logId ?? '';
+    const now = this.#prefix.logId;
+    const what = this.#lost;
+    this.#lost = null;
+    if (what === 'beginning') this.#begin = Math.max(this.#begin, this.#genesisAt);
+    if (before === '' ? now !== '' : isSuccessor(before, now)) return;
     const { topic, name } = this.#parts;
     const place = `${topic}/${name.partition}`;
-    throw new Fault('corrupt', `${place} lost its end: known to ${known}, ends at ${end}`, {
-      got: end,
-      expected: known,
-    });
+    if (what === 'beginning') throw lostBeginning(place, start, this.#begin);
+    const message = `${place} lost its end: known to ${known?.end}, ends at ${end}`;
+    throw new Fault('corrupt', message, { got: end, expected: known?.end });
   }
 
   /** Everything stored and accepted. */
@@ -102,20 +125,37 @@ export class Tail {
     return this.#ackable;
   }
 
-  /** True once the log was found to hold less than it had held: what it promised before is void. */
-  get lostEnd(): boolean {
-    return this.#lostEnd;
+  /** Set once the log was found to hold less than it had held: what it promised before is void. */
+  get lost(): 'beginning' | 'end' | null {
+    return this.#lost;
+  }
+
+  /** True when it went on from its checkpoint; what stands beside that in a file is of this log, too. */
+  get resumed(): boolean {
+    return this.#resumed;
+  }
+
+  /**
+   * Where the log begins now, when that is behind where it did: its records before there are gone from this site, though
+   * this process still knows how they end. Null while nothing is gone.
+   * @throws {Fault} `unavailable`
+   */
+  async trimmedTo(): Promise<number | null> {
+    const { log, topic, name } = this.#parts;
+    const { start } = await log.bounds(topic, name.partition);
+    return start > this.#begin ? start : null;
   }
 
   /** Others know that more stood here: as if the end had been found lost. */
   doubt(): void {
-    this.#lostEnd = true;
+    this.#lost ??= 'end';
   }
 
   /** Null before the first record. */
   checkpoint(): TailCheckpoint | null {
     if (this.#headOffset < 0) return null;
-    return { headOffset: this.#headOffset, prefix: this.#prefix, ackable: this.#ackable, end: this.#end };
+    const [headOffset, prefix, end, begin] = [this.#headOffset, this.#prefix, this.#end, this.#begin];
+    return { headOffset, prefix, ackable: this.#ackable, end, begin };
   }
 
   /**
@@ -142,10 +182,12 @@ export class Tail {
     });
   }
 
-  /** Gives a topic that lost its end its next identity, by another GENESIS record. */
+  /** Gives a topic that lost something its next identity, by another GENESIS record. */
   async renew(genesis: Uint8Array): Promise<void> {
+    const isBegun = this.#prefix.logId !== '' && this.#lost !== 'beginning';
     await this.appendLocal(genesis);
-    this.#lostEnd = false;
+    if (!isBegun) this.#begin = this.#genesisAt;
+    this.#lost = null;
   }
 
   /** Takes in what others have appended since. @throws {Fault} `corrupt`: the log lost its end. `unavailable` */
@@ -167,7 +209,7 @@ export class Tail {
   /** @throws {Fault} `corrupt`: what was known to be stored cannot all be there. */
   #checkEnd(offset: number): void {
     if (offset >= this.#end) return;
-    this.#lostEnd = true;
+    this.#lost ??= 'end';
     const { topic, name } = this.#parts;
     const place = `${topic}/${name.partition}`;
     throw new Fault('corrupt', `${place} lost its end: it stands at ${offset}, known to ${this.#end}`, {
@@ -198,6 +240,8 @@ export class Tail {
       try {
         return await log.append(topic, name.partition, entries);
       } catch (error) {
+        // The topic was deleted, or is another one: nothing of what was stored can be counted on.
+        if (isFault(error, 'corrupt') || isGone(error)) this.#lost ??= 'end';
         if (!isFault(error) || (error.kind !== 'unavailable' && error.kind !== 'unknown')) throw error;
         if (attempt === 0) onTrouble?.(error);
         await clock.sleep(RETRY_MS, signal);
@@ -245,29 +289,35 @@ export class Tail {
     }
     this.#prefix = verdict.prefix;
     this.#end = record.offset + 1;
+    if (verdict.kind === 'LOCAL' && verdict.envelope.body.kind === 'Genesis') this.#genesisAt = record.offset;
     if (verdict.kind !== 'ACCEPT') return;
     this.#headOffset = record.offset;
     if (verdict.ackable) this.#ackable = { epoch: verdict.prefix.epoch, seq: verdict.prefix.seq };
     onAccepted?.(verdict.envelope, record);
   }
 
-  /** True when the checkpoint's head record still stands at its offset, in a topic of the same identity. */
-  async #isThere({ headOffset, prefix }: TailCheckpoint, start: number, end: number): Promise<boolean> {
+  /** Why the checkpoint is of another log than the one that stands here; null where nothing says so. */
+  async #otherThan({ begin, prefix }: TailCheckpoint, start: number): Promise<string | null> {
+    if (start > begin || prefix.logId === '') return null;
+    const first = await this.#recordAt(begin);
+    const logId = first === null ? '' : identityIn(first.value);
+    if (logId === '' || rootOf(logId) === rootOf(prefix.logId)) return null;
     const { topic, name } = this.#parts;
-    const first = await this.#recordAt(start);
-    const body = first === null ? null : openRecord(first.value).envelope.body;
-    const logId = body?.kind === 'Genesis' ? body.logId : '';
-    if (prefix.logId !== '' && rootOf(logId) !== rootOf(prefix.logId)) {
-      throw new Fault('corrupt', `${topic}/${name.partition} is log ${logId}, expected ${prefix.logId}`, {
-        got: logId,
-        expected: prefix.logId,
-      });
-    }
-    if (headOffset < start || headOffset >= end) return false;
+    return `${topic}/${name.partition} is log ${logId}, and was ${prefix.logId}`;
+  }
+
+  /** True when the checkpoint's head record still stands at its offset. */
+  async #isHead({ headOffset, prefix }: TailCheckpoint, end: number): Promise<boolean> {
+    if (headOffset < 0 || headOffset >= end) return false;
     const head = await this.#recordAt(headOffset);
     if (head === null || head.offset !== headOffset) return false;
-    const { envelope } = openRecord(head.value);
-    return comparePositions(envelope, prefix) === 0 && envelope.chain === prefix.chain;
+    try {
+      const { envelope } = openRecord(head.value);
+      return comparePositions(envelope, prefix) === 0 && envelope.chain === prefix.chain;
+    } catch (error) {
+      if (isFault(error, 'corrupt')) return false;
+      throw error;
+    }
   }
 
   async #recordAt(offset: number): Promise<LogRecord | null> {
@@ -278,4 +328,14 @@ export class Tail {
     }
     return null;
   }
+}
+
+/** There is no such topic, or not that partition of it. */
+export function isGone(error: unknown): boolean {
+  return isFault(error, 'invalid') && error.details.status === 404;
+}
+
+function lostBeginning(place: string, start: number, begin: number): Fault {
+  const message = `${place} lost its beginning: the first offset left is ${start}, it began at ${begin}`;
+  return new Fault('corrupt', message, { got: start, expected: begin });
 }

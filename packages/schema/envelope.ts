@@ -9,7 +9,7 @@
 
 import { createHash, hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { Fault } from '@tidemark/world/fault';
+import { Fault, isFault } from '@tidemark/world/fault';
 import avro from 'avsc';
 import { CHAIN_BYTES, CHECKSUM_BYTES, ENVELOPE_SCHEMA } from './envelope-schema.ts';
 import { fingerprint } from './fingerprint.ts';
@@ -254,6 +254,17 @@ function decodeEnvelope(bytes: Buffer): Envelope {
 
 function hex(value: number): string {
   return value.toString(16).padStart(8, '0');
+}
+
+/** The identity that a GENESIS names; empty for every other record, and for what cannot be read. */
+export function identityIn(value: Uint8Array): string {
+  try {
+    const { body } = openRecord(value).envelope;
+    return body.kind === 'Genesis' ? body.logId : '';
+  } catch (error) {
+    if (isFault(error, 'corrupt')) return '';
+    throw error;
+  }
 }
 
 /** True for the kinds that belong to one topic, have no position and are not mirrored. */

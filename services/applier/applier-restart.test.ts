@@ -5,7 +5,7 @@ import { SystemClock } from '@tidemark/world/system-clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KeyspaceApplier } from './applier.ts';
-import { digest, eventually, LOCAL, LOG, RULES, reaches, row, sampleLog, TestSite } from './test-site.ts';
+import { digest, eventually, LOCAL, LOG, RULES, reaches, row, sampleLog, settled, TestSite } from './test-site.ts';
 
 describe('applier started again', () => {
   it('resumes after any number of records and flushes, with the same rows', async () => {
@@ -88,6 +88,40 @@ describe('applier started again', () => {
     await site.append(LOG, 0, [...values.slice(3), ...more]);
     await using applier = await site.start(LOCAL);
     await reaches(applier, '1:7');
+    expect(site.fatal).toEqual([]);
+  });
+
+  it('folds a log that was made again while the column files were kept, and stops at nothing', async () => {
+    const { maker, values } = sampleLog(6);
+    const site = new TestSite();
+    await site.append(LOG, 0, values);
+    let before = '';
+    {
+      await using applier = await site.start(LOCAL);
+      await reaches(applier, '1:6');
+      before = await digest(applier);
+    }
+    site.store.deleteTopic(LOG);
+    await site.append(LOG, 0, [maker.genesis('another'), ...values.slice(1, 4)]);
+    await using applier = await site.start(LOCAL);
+    await eventually(() => applier.origins.readers('paris')[0]!.caughtUp);
+    expect(formatPosition(applier.origins.applied('paris', 0))).toBe('1:6');
+    await site.append(LOG, 0, [...values.slice(4), maker.rows([row(1, 1)])]);
+    await reaches(applier, '1:7');
+    expect(site.fatal).toEqual([]);
+    expect(before).not.toBe('');
+  });
+
+  it('goes on when the log is deleted and made again, or trimmed, under it', async () => {
+    const { maker, values } = sampleLog(6);
+    const site = new TestSite();
+    await site.append(LOG, 0, values.slice(0, 4));
+    await using applier = await site.start(LOCAL);
+    await reaches(applier, '1:2');
+    site.store.deleteTopic(LOG);
+    await settled();
+    await site.append(LOG, 0, [maker.genesis('another'), ...values.slice(1)]);
+    await reaches(applier, '1:6');
     expect(site.fatal).toEqual([]);
   });
 

@@ -235,9 +235,12 @@ export class OriginFold {
     return place.offset;
   }
 
-  /** Forgets what was accepted, but not which log it is, nor what is known of commits and cuts: fold again from the start. */
-  restart(): void {
-    this.#prefix = { ...emptyPrefix(this.name), logId: this.#prefix.logId };
+  /**
+   * Forgets what was accepted, but not what is known of commits and cuts: fold again from the start.
+   * @param isSameLog false: it may be another log than the one read so far
+   */
+  restart(isSameLog: boolean): void {
+    this.#prefix = { ...emptyPrefix(this.name), logId: isSameLog ? this.#prefix.logId : '' };
     this.#held = [];
     this.#first = 0;
     this.#heldBytes = 0;

@@ -62,6 +62,10 @@ export class OriginReader {
   #stuckSinceMs: number | null = null;
   #stuckMs = STUCK_MS;
   #mustRestart = false;
+  /** When the fold begins again: what is read then may be another log. */
+  #isOther = false;
+  /** Two records under one position, or two logs in one. */
+  #isHalted = false;
 
   constructor(parts: OriginReaderParts) {
     this.#parts = parts;
@@ -108,12 +112,23 @@ export class OriginReader {
         return await step();
       } catch (error) {
         const notYet = isFault(error, 'unavailable') || (isFault(error, 'invalid') && error.details.status === 404);
-        if (!notYet) throw error;
+        if (!notYet && !this.#readsAnew(error)) throw error;
         if (!said) this.#parts.logger.warn(this.#where(), `${this.#name}: waiting: ${messageOf(error)}`);
         said = true;
         await this.#parts.clock.sleep(RETRY_MS, signal);
       }
     }
+  }
+
+  /** A log that was made again, lost its end or was trimmed past the reader is read from its start, as another log. */
+  #readsAnew(error: unknown): boolean {
+    const isOther = isFault(error, 'corrupt') && !this.#isHalted;
+    if (!isOther && !(isFault(error, 'invalid') && error.details.status === 410)) return false;
+    this.#parts.logger.error(this.#where(), `${this.#name}: ${messageOf(error)}: read again from its start`);
+    this.#place = null;
+    this.#isOther = true;
+    this.#mustRestart = true;
+    return true;
   }
 
   async #begin(): Promise<void> {
@@ -128,6 +143,7 @@ export class OriginReader {
       logger.warn(this.#where(), `${this.#name}: the checkpoint does not hold, folding from the start: ${refusal}`);
     }
     this.#place = null;
+    this.#isOther = true;
     await this.#restart();
   }
 
@@ -156,7 +172,8 @@ export class OriginReader {
     this.#from = start;
     this.#end = end;
     while (this.#isDraining) await this.#draining;
-    this.#fold.restart();
+    this.#fold.restart(!this.#isOther);
+    this.#isOther = false;
     this.#mustRestart = false;
     this.#stuckSinceMs = null;
   }
@@ -199,6 +216,7 @@ export class OriginReader {
     for (const news of this.#fold.take(offset, value)) {
       this.#parts.onNews(news, offset, first);
       if (news.kind === 'ignored' && first) this.#stuckSinceMs ??= this.#parts.clock.monotonicMs();
+      this.#isHalted ||= news.kind === 'halted';
       if (news.kind === 'halted') throw new Fault('corrupt', `${this.#name} offset ${offset}: ${news.reason}`);
     }
     if (first && comparePositions(before, this.#fold.prefix) !== 0) {

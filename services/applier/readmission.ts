@@ -67,7 +67,7 @@ export class Readmission {
     return newestReign(value)?.writerId === owner.writerId ? { value, owner } : null;
   }
 
-  /** A member whose topics are others than the register lists has lost something, whatever it says. */
+  /** A member whose topics are others than the register lists has lost something, whatever it says; or it says itself that it cannot follow. */
   async #demoteChanged(keyspace: string, signal: AbortSignal): Promise<void> {
     const { logger, membership } = this.#parts;
     const reign = this.#reign(keyspace);
@@ -77,8 +77,12 @@ export class Readmission {
       const answer = await this.#copiesOf(keyspace, site);
       if (typeof answer === 'string') continue;
       const other = answer.copies.find(({ origin, logId }) => logId !== '' && logId !== logIds[origin]);
-      if (other === undefined) continue;
-      const reason = `its copy of ${other.origin} is ${other.logId}, the register lists ${logIds[other.origin] ?? 'none'}`;
+      const stranded = answer.copies.find((copy) => copy.stranded != null)?.stranded ?? null;
+      if (other === undefined && stranded === null) continue;
+      const reason =
+        other === undefined
+          ? stranded!
+          : `its copy of ${other.origin} is ${other.logId}, the register lists ${logIds[other.origin] ?? 'none'}`;
       logger.warn({ keyspace, site, reason }, `keyspace ${keyspace}: ${site} does not count any more: ${reason}`);
       try {
         const changed = await membership
@@ -87,8 +91,15 @@ export class Readmission {
         if ('refused' in changed) continue;
         this.#record(keyspace, site, {
           kind: 'demotion',
-          rule: 'what a topic of another identity says does not count',
-          remedy: 'none is needed: it is filled again, compared, and counts again by itself',
+          ...(other === undefined
+            ? {
+                rule: 'a member that cannot follow the log does not count',
+                remedy: 'bring back a site whose copy still has those records; from there it goes on by itself',
+              }
+            : {
+                rule: 'what a topic of another identity says does not count',
+                remedy: 'none is needed: it is filled again, compared, and counts again by itself',
+              }),
           words: reason,
         });
       } catch (error) {

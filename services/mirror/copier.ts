@@ -5,16 +5,17 @@
  */
 
 import { findAfter } from '@tidemark/log/find-position';
-import type { Log, LogBatch, LogEntry } from '@tidemark/log/log';
-import { Tail, type TailCheckpoint } from '@tidemark/log/tail';
+import type { Log, LogBatch, LogEntry, LogRecord } from '@tidemark/log/log';
+import { isGone, Tail, type TailCheckpoint } from '@tidemark/log/tail';
 import { accept, emptyPrefix, type PartitionName, type Prefix, type Verdict } from '@tidemark/schema/accept';
 import type { Envelope } from '@tidemark/schema/envelope';
 import { rootOf } from '@tidemark/schema/log-identity';
-import { NOWHERE, type Position } from '@tidemark/schema/position';
+import { formatPosition, NOWHERE, type Position } from '@tidemark/schema/position';
 import type { Clock } from '@tidemark/world/clock';
 import { type Fault, isFault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
+import { Detours } from './detours.ts';
 
 /** The header that says where a record stood at its origin: a hint where to read on. */
 const ORIGIN_OFFSET_HEADER = 'tidemark-origin-offset';
@@ -34,12 +35,16 @@ export type CopierParts = {
   readonly name: PartitionName;
   /** Where it copies from unless told otherwise; null: from nowhere. */
   readonly home: Source | null;
+  /** Who else has copies of the origin's records: for what its home has not got any more. */
+  readonly others: readonly Source[];
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly signal: AbortSignal;
   /** Told whenever what is stored here has risen. */
   readonly onStored: () => void;
+  /** Told when the topic of the copy is not there, or is another one. */
+  readonly onGone: () => void;
 };
 
 /** What a checkpoint of a copier holds. */
@@ -60,11 +65,16 @@ export class Copier {
   readonly counts: CopierCounts = { copied: 0, copiedBytes: 0, duplicate: 0, ignored: 0 };
   /** Why it stopped for good; null while it runs. */
   stopped: string | null = null;
+  /** That records of the copy itself were trimmed away by somebody; null while none were. */
+  trimmed: string | null = null;
+  readonly detours: Detours;
   /** How many records of the source were left when the last batch was read; null before the first. */
   behindRecords: number | null = null;
   #copiedMs = Number.NEGATIVE_INFINITY;
   /** The newest BARRIER that was read from the origin's own log; null before the first. */
   barrier: HeardBarrier | null = null;
+  /** Records read since the last accepted one that lie beyond what comes next. */
+  #gaps = 0;
   /** Offset at the origin of the last record that was copied from there, −1 before the first. */
   #originOffset = -1;
   /** Found nothing where it read on: behind repeats of old records that place may be too late. */
@@ -87,6 +97,7 @@ export class Copier {
   constructor(parts: CopierParts) {
     this.#parts = parts;
     this.#source = parts.home;
+    this.detours = new Detours(parts.others);
     this.#lastAcceptedMs = parts.clock.monotonicMs();
   }
 
@@ -114,6 +125,7 @@ export class Copier {
   /** Reads the copy's end again: it was found to hold less than it had held. */
   reopen(): void {
     this.#checkpoint = this.checkpoint() ?? this.#checkpoint;
+    if (this.#tail?.lost != null) this.#parts.onGone();
     this.#tail = null;
     this.#turn.abort();
   }
@@ -130,6 +142,7 @@ export class Copier {
   /** From now on copies from there; null: from its home. */
   readFrom(source: Source | null): void {
     this.#source = source ?? this.#parts.home;
+    this.detours.over();
     this.#turn.abort();
   }
 
@@ -141,11 +154,13 @@ export class Copier {
     let retryMs = RETRY_MS_MIN;
     while (!signal.aborted) {
       this.#turn = new AbortController();
-      const source = this.#source;
+      const source = this.detours.current ?? this.#source;
       try {
         this.#tail ??= await this.#openTail();
-        if (source === null) await this.#rest(RETRY_MS_MAX);
-        else await this.#copyFrom(source);
+        // Its next identity stands before everything that is copied again.
+        if (this.#tail.lost === 'beginning') await this.#rest(RETRY_MS_MIN);
+        else if (source === null) await this.#rest(RETRY_MS_MAX);
+        else await this.#takeTurn(source);
         retryMs = RETRY_MS_MIN;
       } catch (error) {
         if (!isFault(error)) {
@@ -163,8 +178,10 @@ export class Copier {
 
   #afterFault(fault: Fault, source: Source | null): void {
     const { logger, topic, name } = this.#parts;
+    // A site that does not answer, or holds no copy, has nothing either.
+    if (source !== null && source === this.detours.current) this.detours.ended({ source, copied: 0, lacks: null });
     // The copy itself lost something: what is left is read again, and is not what it was.
-    if (this.#tail?.lostEnd === true || fault.kind === 'fenced') this.reopen();
+    if (this.#tail?.lost != null || fault.kind === 'fenced') this.reopen();
     const lost = fault.kind === 'corrupt' || fault.details.status === 410;
     if (lost) this.#originOffset = -1;
     if (lost || fault.kind === 'invalid') {
@@ -175,51 +192,65 @@ export class Copier {
 
   async #openTail(): Promise<Tail> {
     const { local, topic, name, clock, signal, logger } = this.#parts;
-    const open = (checkpoint: TailCheckpoint | null): Promise<Tail> =>
-      Tail.open(
-        {
-          log: local,
-          topic,
-          name,
-          clock,
-          signal,
-          onLostEnd: 'note',
-          onAccepted: (_, record) => {
-            this.#originOffset = Number(record.headers[ORIGIN_OFFSET_HEADER] ?? this.#originOffset);
-          },
-          onTrouble: (fault) =>
-            logger.warn({ topic, partition: name.partition, error: fault.message }, 'append delayed'),
-        },
-        checkpoint,
-      );
-    let tail: Tail;
-    try {
-      tail = await open(this.#checkpoint?.tail ?? null);
-    } catch (error) {
-      if (!isFault(error, 'corrupt') || this.#checkpoint === null) throw error;
-      // Another topic under this name: it has an identity of its own, and nothing is known of it.
-      logger.error({ topic, partition: name.partition }, `${error.message}; it is read as a new one`);
-      tail = await open(null);
-      this.#checkpoint = null;
-    }
+    const where = { topic, partition: name.partition };
+    const parts = {
+      ...({ log: local, topic, name, clock, signal, onLost: 'note' } as const),
+      onAccepted: (_: Envelope, record: LogRecord) => {
+        this.#originOffset = Number(record.headers[ORIGIN_OFFSET_HEADER] ?? this.#originOffset);
+      },
+      onTrouble: (fault: Fault) => logger.warn({ ...where, error: fault.message }, 'append delayed'),
+      // It has an identity of its own, and nothing is known of it.
+      onOther: (what: string) => {
+        logger.error(where, `${what}; it is read as a new one`);
+        this.#checkpoint = null;
+        this.#originOffset = -1;
+      },
+    };
+    const tail = await Tail.open(parts, this.#checkpoint?.tail ?? null).catch((error: unknown) => {
+      if (isGone(error)) this.#parts.onGone();
+      throw error;
+    });
+    this.trimmed = null;
     if (tail.prefix.seq < 0) this.#originOffset = -1;
     this.#parts.onStored();
     return tail;
   }
 
-  /** Copies until its turn ends, or the copy is stuck. */
-  async #copyFrom(source: Source): Promise<void> {
+  /** Reads a source for as long as it is its turn, then thinks about the next one. */
+  async #takeTurn(source: Source): Promise<void> {
+    const { logger, topic, name } = this.#parts;
+    const { detours } = this;
+    const before = this.counts.copied;
+    const [wasFine, wasStranded] = [detours.trouble === null, detours.isStranded];
+    const lacks = await this.#copyFrom(source);
+    const mustWait = detours.ended({ source, copied: this.counts.copied - before, lacks });
+    const { trouble, isStranded } = detours;
+    if (trouble === null) return;
+    if (wasFine || (isStranded && !wasStranded))
+      logger.error({ topic, partition: name.partition }, `${topic}/${name.partition}: ${trouble}`);
+    await this.#rest(mustWait ? RETRY_MS_MAX : RETRY_MS_MIN);
+  }
+
+  /**
+   * Copies until its turn ends, or the copy is stuck.
+   * @returns why what comes next is not in the source, as far as it was read from its start to its end; else null
+   */
+  async #copyFrom(source: Source): Promise<string | null> {
     const { name, signal, clock, logger } = this.#parts;
     const { log, topic } = source;
     const { partition } = name;
     await this.#noteSource(source);
     const either = AbortSignal.any([signal, this.#turn.signal]);
     const place = await this.#placeIn(source);
-    const { from } = place;
+    const { from, isStart } = place;
     let { isHint } = place;
     this.#wasStuck = false;
     this.#lastAcceptedMs = clock.monotonicMs();
-    for await (const read of log.read({ topic, partition, from, signal: either })) {
+    const { copied } = this.counts;
+    this.#gaps = 0;
+    // Other sites' copies are read to their end only: news come from home.
+    const untilEnd = source === this.detours.current;
+    for await (const read of log.read({ topic, partition, from, signal: either, untilEnd })) {
       const batch = isHint ? { ...read, records: read.records.slice(1) } : read;
       if (isHint && !this.#holds(read.records[0]!.value)) {
         logger.warn(
@@ -227,30 +258,47 @@ export class Copier {
           `${topic}/${partition}: not at offset ${from}; it is looked for`,
         );
         this.#originOffset = -1;
-        return;
+        return null;
       }
       isHint = false;
       if (batch.records.length === 0) continue;
       const ignoredBefore = this.counts.ignored;
       this.behindRecords = batch.end - batch.records[0]!.offset;
       await this.#copyBatch(batch, source);
-      this.behindRecords = batch.end - 1 - batch.records.at(-1)!.offset;
+      const left = batch.end - 1 - batch.records.at(-1)!.offset;
+      this.behindRecords = left;
       this.#copiedMs = clock.monotonicMs();
+      if (left === 0 && this.#gaps > 0) {
+        if (isStart && this.counts.copied === copied) return this.#lackIn(source, from);
+        this.#originOffset = -1;
+        this.#wasStuck = true;
+        return null;
+      }
       const stuck = clock.monotonicMs() - this.#lastAcceptedMs > STUCK_MS;
       if (!stuck || this.counts.ignored === ignoredBefore) continue;
       this.#originOffset = -1;
       this.#wasStuck = true;
-      return;
+      return null;
     }
+    return null;
+  }
+
+  #lackIn({ site, topic }: Source, start: number): string {
+    const { epoch, seq } = this.#tail!.prefix;
+    const place = `${topic}/${this.#parts.name.partition} at ${site}`;
+    const why = start > 0 ? `begins at offset ${start}` : 'cannot be read through';
+    return `${place} ${why} and has not got what follows ${formatPosition({ epoch, seq })}`;
   }
 
   /** Where a source is read on. A hint is where what was copied last stands: only if that is held here does it count. */
-  async #placeIn(source: Source): Promise<{ readonly from: number; readonly isHint: boolean }> {
+  async #placeIn(source: Source): Promise<{ from: number; isHint: boolean; isStart: boolean }> {
     const { log, topic } = source;
     const { home, name } = this.#parts;
-    if (this.#wasStuck) return { from: (await log.bounds(topic, name.partition)).start, isHint: false };
-    if (source === home && this.#originOffset >= 0) return { from: this.#originOffset, isHint: true };
-    return { from: await findAfter(log, topic, name.partition, this.#tail!.prefix), isHint: false };
+    if (!this.#wasStuck && source === home && this.#originOffset >= 0)
+      return { from: this.#originOffset, isHint: true, isStart: false };
+    const { start } = await log.bounds(topic, name.partition);
+    const from = this.#wasStuck ? start : await findAfter(log, topic, name.partition, this.#tail!.prefix);
+    return { from, isHint: false, isStart: from === start };
   }
 
   /** Whether a record of a source is one that stands in the copy. */
@@ -282,6 +330,7 @@ export class Copier {
     const ackable = await this.#tail!.append(extension.entries, extension.after);
     if (source === this.#parts.home) this.#originOffset = Math.max(this.#originOffset, extension.lastOffset);
     this.#lastAcceptedMs = this.#parts.clock.monotonicMs();
+    if (source === this.#source) this.detours.over();
     this.counts.copied += extension.entries.length;
     for (const entry of extension.entries) this.counts.copiedBytes += entry.value.length;
     if (ackable || source !== this.#parts.home) this.#parts.onStored();
@@ -298,6 +347,7 @@ export class Copier {
       if (verdict.kind === 'ACCEPT') {
         after = verdict.prefix;
         lastOffset = offset;
+        this.#gaps = 0;
         if (source === this.#parts.home) this.#hear(verdict.envelope);
         const hint = source === this.#parts.home ? String(offset) : headers[ORIGIN_OFFSET_HEADER];
         entries.push(hint === undefined ? { value } : { value, headers: { [ORIGIN_OFFSET_HEADER]: hint } });
@@ -319,6 +369,7 @@ export class Copier {
     if (verdict.kind === 'DUPLICATE') this.counts.duplicate++;
     if (verdict.kind !== 'IGNORE') return;
     this.counts.ignored++;
+    if (!verdict.alarm) this.#gaps++;
     const place = { topic, partition: name.partition, offset, reason: verdict.reason };
     if (verdict.alarm) logger.error(place, 'record ignored');
   }

@@ -73,6 +73,7 @@ function copiesAnswer(
       logId: copy.logId,
       trusted: copy.logId !== '',
       vouched: vouchedBy(keyspace, copy, null),
+      stranded: copy.stranded,
       positions: copy.heads().map(({ epoch, seq, chain }) => [epoch, seq, chain] as const),
     })),
   };

@@ -31,6 +31,8 @@ export type MirrorServiceParts = {
   readonly reigns: (keyspace: string) => readonly Reign[] | null;
   /** What stood in the register when this process first read it from a quorum; null: it has not yet. */
   readonly birth: (keyspace: string) => Birth | null;
+  /** Makes the keyspace's topics where they are missing. */
+  readonly ensureTopics?: (keyspace: Keyspace) => Promise<void>;
   readonly disk: Disk;
   readonly clock: Clock;
   readonly random: Random;
@@ -52,6 +54,8 @@ export type MirrorFacts = {
   readonly ignored: number;
   /** Why partitions stopped for good. */
   readonly stopped: readonly string[];
+  /** Why partitions do not simply follow: their source has not got what comes next, or they were trimmed themselves. */
+  readonly held: readonly string[];
 };
 
 export class MirrorService implements AsyncDisposable {
@@ -183,9 +187,9 @@ export class MirrorService implements AsyncDisposable {
     if (judged === 'vouched') copy.vouchedBy ??= `the memory of ${by}`;
   }
 
+  /** Of every copy, the own log among them. */
   facts(keyspace: string): MirrorFacts[] {
-    const mirrors = [...(this.#mirrors.get(keyspace) ?? [])].filter(([origin]) => origin !== this.#parts.site);
-    return mirrors.map(([origin, { copiers }]) => {
+    return [...(this.#mirrors.get(keyspace) ?? [])].map(([origin, { copiers }]) => {
       const sum = (pick: (counts: (typeof copiers)[number]['counts']) => number): number =>
         copiers.reduce((total, copier) => total + pick(copier.counts), 0);
       return {
@@ -198,6 +202,7 @@ export class MirrorService implements AsyncDisposable {
         duplicate: sum((counts) => counts.duplicate),
         ignored: sum((counts) => counts.ignored),
         stopped: copiers.flatMap((copier) => copier.stopped ?? []),
+        held: copiers.flatMap(({ trimmed, detours }) => detours.trouble ?? trimmed ?? []),
       };
     });
   }

@@ -1,110 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
-import { type Body, epochSeed, NO_CHAIN, NOTHING_BEFORE, sealRecord, type Unsealed } from '@tidemark/schema/envelope';
-import { type Keyspace, topicNames } from '@tidemark/schema/table';
-import { SILENT } from '@tidemark/world/logger';
+import { SimLog } from '@tidemark/log/sim-log';
 import { NodeDisk } from '@tidemark/world/node-disk';
-import { SeededRandom } from '@tidemark/world/random';
 import { asWritten, readState, writeState } from '@tidemark/world/state-file';
-import { SystemClock } from '@tidemark/world/system-clock';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { CopierCheckpoint } from './copier.ts';
-import { Mirror } from './mirror.ts';
-
-const KEYSPACE: Keyspace = {
-  name: 'travel',
-  version: 1,
-  mode: 'single',
-  primary: 'paris',
-  ack: { name: 'sync', k: 1 },
-  failover: 'manual',
-  degradeTo: 1,
-  sites: [
-    { name: 'paris', number: 0, role: 'data' },
-    { name: 'tokyo', number: 1, role: 'data' },
-  ],
-  partitions: 1,
-  tables: [],
-};
-const LOG = topicNames.log('travel', 'paris');
-const MIRROR = topicNames.mirror('travel', 'paris');
-const PATH = 'checkpoints/mirror/travel-paris.json';
-const clock = new SystemClock();
-const folders: string[] = [];
-afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
-
-const unsealed = (epoch: number, seq: number, body: Body): Unsealed => ({
-  ...{ cluster: 'c', keyspace: 'travel', origin: 'paris', partition: 0 },
-  ...{ epoch, seq, stampMs: 1, stampCounter: seq, writer: 1, committed: -1, body },
-});
-const genesis = (logId: string): Buffer => sealRecord(unsealed(0, -1, { kind: 'Genesis', logId }), NO_CHAIN).bytes;
-
-/** EPOCH_START and NOOPs. */
-function sequence(count: number, writerId = 'w'): Buffer[] {
-  const body = { kind: 'EpochStart', writerId, ...NOTHING_BEFORE } as const;
-  const start = { ...unsealed(1, 0, body), body };
-  const records = [sealRecord(start, epochSeed(start))];
-  for (let seq = 1; seq < count; seq++)
-    records.push(sealRecord(unsealed(1, seq, { kind: 'Noop' }), records[seq - 1]!.chain));
-  return records.map(({ bytes }) => bytes);
-}
-
-async function setUp() {
-  const folder = await mkdtemp(join(tmpdir(), 'tidemark-mirror-'));
-  folders.push(folder);
-  const origin = new SimLogStore(clock);
-  const here = new SimLogStore(clock);
-  const source = new SimLog(origin, 'paris');
-  const local = new SimLog(here, 'tokyo');
-  await source.ensureTopic({ name: LOG, partitions: 1, flushed: true, genesis: () => genesis('a') });
-  // Another site that mirrors paris, and is ahead.
-  const third = new SimLogStore(clock);
-  const ahead = new SimLog(third, 'quito');
-  await ahead.ensureTopic({ name: MIRROR, partitions: 1, flushed: true, genesis: () => genesis('c') });
-  await local.ensureTopic({ name: MIRROR, partitions: 1, flushed: true, genesis: () => genesis('b') });
-  const start = async (): Promise<Mirror> => {
-    const mirror = new Mirror({
-      ...{ cluster: 'c', site: 'tokyo', origin: 'paris', keyspace: KEYSPACE },
-      ...{ local: new SimLog(here, 'tokyo'), disk: new NodeDisk(folder) },
-      remotes: new Map([
-        ['paris', new SimLog(origin, 'paris')],
-        ['quito', new SimLog(third, 'quito')],
-      ]),
-      ...{ clock, random: new SeededRandom(1), logger: SILENT },
-      onFatal: (error) => {
-        throw error;
-      },
-    });
-    await mirror.start();
-    return mirror;
-  };
-  const copied = async (): Promise<Buffer[]> => {
-    const values: Buffer[] = [];
-    for await (const batch of local.read({
-      ...{ topic: MIRROR, partition: 0, from: 1, untilEnd: true },
-      signal: new AbortController().signal,
-    })) {
-      for (const { value } of batch.records) values.push(Buffer.from(value));
-    }
-    return values;
-  };
-  const append = (values: readonly Uint8Array[]) =>
-    source.append(
-      LOG,
-      0,
-      values.map((value) => ({ value })),
-    );
-  return { origin, here, append, ahead, start, copied, folder };
-}
-
-async function until(what: () => boolean): Promise<void> {
-  for (let i = 0; i < 1_000 && !what(); i++) await clock.sleep(5);
-  expect(what()).toBe(true);
-}
+import { clock, genesis, LOG, MIRROR, PATH, sequence, setUpMirror as setUp, until } from './mirror-harness.ts';
 
 describe('mirror', () => {
   it('copies the same bytes in the same order and says what is durable', async () => {

@@ -5,7 +5,7 @@
 
 import type { CutAt } from '@tidemark/control/register-value';
 import type { Log } from '@tidemark/log/log';
-import type { Tail } from '@tidemark/log/tail';
+import { isGone, type Tail } from '@tidemark/log/tail';
 import { NO_CHAIN, sealRecord } from '@tidemark/schema/envelope';
 import { isSuccessor, successorOf } from '@tidemark/schema/log-identity';
 import { comparePositions, type Position } from '@tidemark/schema/position';
@@ -22,6 +22,8 @@ import { fillUpTo } from './fill.ts';
 
 const CHECKPOINT_MS = 2_000;
 const KEEP_ALIVE_MS = 1_000;
+/** Every so many checkpoints it is looked whether somebody has trimmed the topic. */
+const TRIM_LOOKS = 5;
 
 export type MirrorParts = {
   readonly cluster: string;
@@ -35,6 +37,8 @@ export type MirrorParts = {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Makes the keyspace's topics where they are missing. */
+  readonly ensureTopics?: (keyspace: Keyspace) => Promise<void>;
   readonly onFatal: (error: unknown) => void;
 };
 
@@ -56,6 +60,8 @@ export class Mirror implements AsyncDisposable {
   readonly #stop = new AbortController();
   /** Fences being written, by the epoch they are for. */
   readonly #fencing = new Map<number, Promise<unknown>>();
+  /** The topic was not there, or was another one, when somebody looked last. */
+  #isGone = false;
   #running: Promise<unknown> = Promise.resolve();
   #filling: Promise<unknown> = Promise.resolve();
 
@@ -72,9 +78,13 @@ export class Mirror implements AsyncDisposable {
           ...parts,
           topic: this.#topic,
           home: origin === site ? null : this.#sourceAt(origin),
+          others: origin === site ? [] : this.#otherSources(),
           name: { cluster, keyspace: ks, origin, partition },
           signal: this.#stop.signal,
           onStored: () => this.changed.raise(),
+          onGone: () => {
+            this.#isGone = true;
+          },
         }),
     );
   }
@@ -86,6 +96,12 @@ export class Mirror implements AsyncDisposable {
     if (log === undefined) return null;
     const topic = site === origin ? topicNames.log(keyspace.name, origin) : topicNames.mirror(keyspace.name, origin);
     return { site, log, topic };
+  }
+
+  #otherSources(): Source[] {
+    const { keyspace, origin, site } = this.#parts;
+    const sites = keyspace.sites.filter(({ name, role }) => role === 'data' && name !== origin && name !== site);
+    return sites.map(({ name }) => this.#sourceAt(name)).filter((source) => source !== null);
   }
 
   /** Begins to copy, in the background. */
@@ -137,7 +153,8 @@ export class Mirror implements AsyncDisposable {
     try {
       await copier.tail?.catchUp();
     } catch (error) {
-      if (isFault(error, 'corrupt')) copier.reopen();
+      if (isGone(error)) this.#isGone = true;
+      if (isFault(error, 'corrupt') || isGone(error)) copier.reopen();
       throw error;
     }
   }
@@ -248,6 +265,7 @@ export class Mirror implements AsyncDisposable {
     while (!this.#stop.signal.aborted) {
       await clock.sleep(KEEP_ALIVE_MS, this.#stop.signal);
       try {
+        await this.#makeAgain();
         await this.#renew();
       } catch (error) {
         logger.warn({ topic: this.#topic, error: messageOf(error) }, 'cannot write the next identity yet');
@@ -256,16 +274,22 @@ export class Mirror implements AsyncDisposable {
     }
   }
 
-  /** What lost something gets its next identity, above all that any partition is known to have had, or its first. */
+  /** A topic that was deleted under this process is made again; it is another one then, and is filled. */
+  async #makeAgain(): Promise<void> {
+    if (!this.#isGone) return;
+    await this.#parts.ensureTopics?.(this.#parts.keyspace);
+    this.#isGone = false;
+  }
+
+  /** What lost something gets its next identity, above all that any partition is known to have had. */
   async #renew(): Promise<void> {
     const lost = this.copiers.filter(({ tail }) => tail !== null && hasLost(tail));
     if (lost.length === 0 || this.copiers.some(({ tail }) => tail === null)) return;
-    const newest = this.#newestLogId();
-    const logId = newest === '' ? this.#parts.random.id() : successorOf(newest);
-    this.#parts.logger.error(
-      { topic: this.#topic, logId },
-      `${this.#topic} lost something: it is ${logId} from now on`,
-    );
+    const known = this.#newestLogId();
+    const logId = known === '' ? this.#parts.random.id() : successorOf(known);
+    const what = lost[0]!.tail!.lost ?? 'beginning';
+    const message = `${this.#topic} lost its ${what}: it is ${logId} from now on, and is filled from other sites' copies`;
+    this.#parts.logger.error({ topic: this.#topic, logId, partitions: lost.length }, message);
     for (const copier of lost) {
       const genesis = this.#localRecord(this.copiers.indexOf(copier), { kind: 'Genesis', logId });
       await copier.tail?.renew(genesis);
@@ -275,11 +299,13 @@ export class Mirror implements AsyncDisposable {
 
   async #checkpointing(): Promise<void> {
     const { disk, clock, origin, site } = this.#parts;
+    let looks = 1;
     do {
       await clock.sleep(CHECKPOINT_MS, this.#stop.signal);
       // Nothing is copied into the own log as a rule: its writer appends to it.
       if (origin === site && !this.#stop.signal.aborted) await this.catchUp().catch(() => {});
       await this.#saveCheckpoints(disk);
+      if (looks++ % TRIM_LOOKS === 0 && !this.#stop.signal.aborted) await this.#lookForTrims();
     } while (!this.#stop.signal.aborted);
   }
 
@@ -292,6 +318,26 @@ export class Mirror implements AsyncDisposable {
       if (!isFault(error, 'unavailable')) throw error;
       this.#parts.logger.warn({ topic: this.#topic, error: error.message }, 'mirror checkpoint not written');
     }
+  }
+
+  /** Nothing here trims: who did is told before the next start, at which the copy would count as lost. */
+  async #lookForTrims(): Promise<void> {
+    const { logger, site, origin } = this.#parts;
+    for (const [partition, copier] of this.copiers.entries()) {
+      const start = await copier.tail?.trimmedTo().catch(() => null);
+      if (start == null) continue;
+      const help =
+        origin === site ? ' Where this site is the primary, move that before it is restarted: switchover.' : '';
+      const place = `${this.#topic}/${partition}`;
+      const message = `${place} begins at offset ${start} now: what stood before was trimmed away, by retention or by hand. From the next start on it counts as lost, and is filled from other sites' copies.${help}`;
+      if (copier.trimmed === null) logger.error({ topic: this.#topic, partition, start }, message);
+      copier.trimmed = `${place} was trimmed to offset ${start}`;
+    }
+  }
+
+  /** Why the copy cannot go on with what follows, as no site has that any more; null while it can. */
+  get stranded(): string | null {
+    return this.copiers.find(({ detours }) => detours.isStranded)?.detours.trouble ?? null;
   }
 
   #written = '';
@@ -309,7 +355,7 @@ export class Mirror implements AsyncDisposable {
   }
 }
 
-/** Whether a partition is not what it was: its end is gone, or all of it and so the GENESIS that it began with. */
-function hasLost({ lostEnd, prefix }: Tail): boolean {
-  return lostEnd || prefix.logId === '';
+/** Whether a partition is not what it was: its end or its beginning is gone, and be it only the GENESIS. */
+function hasLost({ lost, prefix }: Tail): boolean {
+  return lost !== null || prefix.logId === '';
 }

@@ -77,10 +77,10 @@ export class SiteFactsSource {
   }
 }
 
-function copyFacts({ origin, durable, behindRecords, ignored, stopped }: MirrorFacts): CopyFacts {
+function copyFacts({ origin, durable, behindRecords, ignored, stopped, held }: MirrorFacts): CopyFacts {
   const behind = behindRecords.reduce<number | null>(
     (sum, records) => (sum === null || records === null ? null : sum + records),
     0,
   );
-  return { origin, durable, behindRecords: behind, ignored, stopped };
+  return { origin, durable, behindRecords: behind, ignored, stopped, held };
 }

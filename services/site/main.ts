@@ -134,6 +134,7 @@ class Site {
     });
     const urlOf = (name: string): string | null => urls.of(name);
     const siteNetwork = new SiteNetwork(network, urlOf);
+    const topicParts = { ...common, signal: this.#stop.signal };
     const services = makeServices({
       config,
       world,
@@ -144,9 +145,9 @@ class Site {
       keyspaces: () => keyspaces,
       watchdog: () => watchdog,
       diskTrouble: () => room.trouble,
+      ensureTopics: (keyspace) => ensureTopics(topicParts, keyspace),
       onFatal,
     });
-    const topicParts = { ...common, signal: this.#stop.signal };
     const keyspaces: Keyspaces = new Keyspaces({
       ...common,
       services,

@@ -147,6 +147,9 @@ export class SiteMetrics {
     this.#gauge('tidemark_mirror_behind_records', 'Records not copied yet; absent while unknown.', labels, behind);
     const ignored = copied((one) => one.ignored);
     this.#count('tidemark_mirror_ignored_total', 'Records the mirror ignored.', labels, ignored);
+    const held = copied((one) => one.held.length);
+    const heldHelp = 'Partitions whose source has not got what comes next, or whose copy was trimmed.';
+    this.#gauge('tidemark_mirror_held', heldHelp, labels, held);
     const halted = copied((one) => one.stopped.length);
     this.#gauge('tidemark_mirror_stopped', 'Partitions whose copying stopped for good.', labels, halted);
   }

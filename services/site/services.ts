@@ -43,11 +43,13 @@ export type ServicesParts = {
   readonly watchdog: () => WatchdogService;
   /** Why no more rows may be stored; null when the disk has room. */
   readonly diskTrouble: () => string | null;
+  /** Makes sure of a keyspace's topics. @throws {Fault} `unavailable` while the log cannot be reached */
+  readonly ensureTopics: (keyspace: Keyspace) => Promise<void>;
   readonly onFatal: (error: unknown) => void;
 };
 
 export function makeServices(parts: ServicesParts): Services {
-  const { config, world, log, remotes, network, urlOf, keyspaces, watchdog, onFatal } = parts;
+  const { config, world, log, remotes, network, urlOf, keyspaces, watchdog, ensureTopics, onFatal } = parts;
   const { cluster, site, roles, memtableBytesMax, flushEveryMs, deletionsKeptMs, pendingBytesMax, requestTimeoutMs } =
     config;
   const { disk, merger, clock, random, timing, logger } = world;
@@ -55,7 +57,9 @@ export function makeServices(parts: ServicesParts): Services {
   const registerValue = (keyspace: string): RegisterValue | null => watchdog().registers.current(keyspace);
   const reigns = (keyspace: string): readonly Reign[] | null => registerValue(keyspace)?.reigns ?? null;
   const birth = (keyspace: string): Birth | null => watchdog().registers.birth(keyspace);
-  const mirror = roles.includes('mirror') ? new MirrorService({ ...common, remotes, reigns, birth }) : null;
+  const mirror = roles.includes('mirror')
+    ? new MirrorService({ ...common, remotes, reigns, birth, ensureTopics })
+    : null;
   const outcomes = new Outcomes((decision) => watchdog().decisions.record(decision));
   const writerParts: WriterServiceParts = {
     ...common,

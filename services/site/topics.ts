@@ -1,7 +1,7 @@
 /** The topics a keyspace has at one site (protocol rule 1), and the first record of each of their partitions. */
 
 import type { Log, TopicSpec } from '@tidemark/log/log';
-import { NO_CHAIN, openRecord, sealRecord } from '@tidemark/schema/envelope';
+import { identityIn, NO_CHAIN, sealRecord } from '@tidemark/schema/envelope';
 import { type Keyspace, topicNames } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import type { Random } from '@tidemark/world/random';
@@ -60,8 +60,8 @@ async function findLogId({ log, signal }: TopicParts, topic: string): Promise<st
   for (let partition = 0; partition < partitions; partition++) {
     const { start: from } = await log.bounds(topic, partition);
     for await (const { records } of log.read({ topic, partition, from, signal, batchBytesMax: 1, untilEnd: true })) {
-      const { body } = openRecord(records[0]!.value).envelope;
-      if (body.kind === 'Genesis') return body.logId;
+      const logId = identityIn(records[0]!.value);
+      if (logId !== '') return logId;
       break;
     }
   }

@@ -257,6 +257,40 @@ describe('acceptor of a site', () => {
     expect(w.fatal).toEqual([]);
   });
 
+  it('is another acceptor once its topic was trimmed past where it began, and ends no process over that', async () => {
+    await using w = world();
+    const first = await w.start();
+    const { id } = first;
+    await w.append(Uint8Array.of(2));
+    await w.append(Uint8Array.of(3));
+    // Behind the start while it runs.
+    await new SimLog(w.store).trim(TOPIC, 0, 4);
+    const asked = first.answer('travel', { kind: 'read' }).catch((error: unknown) => error);
+    await w.clock.advance(20_000);
+    expect(await asked).toSatisfy((error) => isFault(error, 'unavailable'));
+    expect(first.id).not.toBe(id);
+    expect(first.id).not.toBeNull();
+    await first[Symbol.asyncDispose]();
+    // Behind what began it while it was stopped.
+    const { end } = await new SimLog(w.store).bounds(TOPIC, 0);
+    await new SimLog(w.store).trim(TOPIC, 0, end);
+    const second = await w.start();
+    expect([null, id, first.id]).not.toContain(second.id);
+    expect(JSON.stringify(w.alarms)).toContain(first.id);
+    expect(w.fatal).toEqual([]);
+  });
+
+  it('keeps its vote when only what stood before it was trimmed', async () => {
+    await using w = world();
+    const first = await w.start();
+    const { id } = first;
+    await first[Symbol.asyncDispose]();
+    await new SimLog(w.store).trim(TOPIC, 0, 1);
+    const second = await w.start();
+    expect(second.id).toBe(id);
+    expect(w.fatal).toEqual([]);
+  });
+
   it('ends its process when the topic was lost or lost its end, and is another acceptor afterwards', async () => {
     for (const lose of ['topic', 'all', 'promise'] as const) {
       await using w = world();

@@ -111,13 +111,13 @@ export class Acceptor implements AsyncDisposable {
         await this.#inTurn(() => this.#readTo(end));
         if (!this.#hasVoted) this.#openedAt = this.#next;
         await this.#listen();
-        const id = await this.#newIdentity();
+        const id = await this.#newIdentity(start);
         if (id !== null) await this.#append('', { kind: 'Acceptor', id });
         this.#opened = this.#hasVoted = true;
         logger.info({ acceptor: this.#state.id }, `acceptor of ${site} votes`);
         return;
       } catch (error) {
-        if (!isTransient(error)) throw error;
+        if (!isTransient(error) && !isTrimmed(error)) throw error;
         if (!said) logger.warn({ reason: messageOf(error) }, 'the acceptor waits for the control topic');
         await clock.sleep(RETRY_MS, signal);
       }
@@ -172,10 +172,19 @@ export class Acceptor implements AsyncDisposable {
     throw new Fault('unavailable', `${TOPIC} ends at ${end}, and went to ${known}: it is looked at again`);
   }
 
-  /** Null when the topic says who it is, and has all that it is known to have had. */
-  async #newIdentity(): Promise<string | null> {
-    const { random, disk, logger } = this.#parts;
+  /**
+   * Null when the topic says who it is, and has all that it is known to have had: an acceptor begins with its ACCEPTOR
+   * record, so what was trimmed before that is no loss.
+   */
+  async #newIdentity(start: number): Promise<string | null> {
+    const { random, disk, logger, site } = this.#parts;
     const { id } = this.#state;
+    const mark = await readMark(disk, logger);
+    if (id === null && start > 0) {
+      const gone = `${TOPIC} lost its beginning: the first offset left is ${start}, and who votes here stood before`;
+      const remedy = `its acceptor is a new one, whose vote does not count until \`tidemark readmit ${site}\` lets it in`;
+      logger.error({ got: start, expected: 0, acceptor: mark?.acceptor ?? null }, `${gone}; ${remedy}`);
+    }
     if (id === null) return random.id();
     if (this.#isOlder(id)) {
       const { acceptor, end, by } = this.#remembered!;
@@ -186,7 +195,6 @@ export class Acceptor implements AsyncDisposable {
       logger.error({ acceptor: id, got: this.#openedAt, expected: end }, `${what}; its acceptor is a new one`);
       return successorOf(known);
     }
-    const mark = await readMark(disk, logger);
     if (mark === null || rootOf(mark.acceptor) !== rootOf(id)) return null;
     const succeeded = isSuccessor(id, mark.acceptor);
     if (!succeeded && !this.#isShort(this.#next, mark.end)) return null;
@@ -211,9 +219,23 @@ export class Acceptor implements AsyncDisposable {
       const { state, ok } = body === null ? { state: this.#state, ok: true } : await this.#append(keyspace, body);
       return answerOf(state, keyspace, request, ok);
     } catch (error) {
+      if (isTrimmed(error)) throw this.#beginAgain(error);
       if (!isTransient(error) && !this.#stop.signal.aborted) onFatal(error);
       throw error;
     }
+  }
+
+  /** The topic was trimmed past what was folded: what stood in between, votes perhaps, is not known any more. */
+  #beginAgain(cause: Fault): Fault {
+    const { site, logger } = this.#parts;
+    if (this.#opened) {
+      logger.error({ reason: cause.message }, `acceptor of ${site} is behind its control topic: it is read again`);
+      this.#opened = false;
+      this.#state = NO_ACCEPTOR;
+      this.#next = 0;
+      this.start();
+    }
+    return new Fault('unavailable', `acceptor of ${site} reads its control topic again`, { retryAfterMs: 500, cause });
   }
 
   /** Told again of what it knows: nothing has to be written down. */
@@ -325,4 +347,9 @@ export class Acceptor implements AsyncDisposable {
 
 function isTransient(error: unknown): boolean {
   return isFault(error, 'unavailable') || isFault(error, 'unknown');
+}
+
+/** What was to be read is gone. */
+function isTrimmed(error: unknown): error is Fault {
+  return isFault(error, 'invalid') && error.details.status === 410;
 }

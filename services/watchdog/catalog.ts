@@ -86,7 +86,7 @@ export class SiteCatalog implements AsyncDisposable {
   async #run(): Promise<void> {
     const { log, site, remotes, writes } = this.#parts;
     await this.#persist('making the control topic', this.#parts.ensureTopic);
-    const next = await this.#follow(site, log, 0, true);
+    const next = await this.#follow(site, log, await this.#begin(), true);
     this.#opened = true;
     const others = [...remotes].map(([name, remote]) => this.#hear(name, remote));
     await Promise.all(writes ? others : [this.#follow(site, log, next, false), ...others]);
@@ -112,6 +112,18 @@ export class SiteCatalog implements AsyncDisposable {
     if (left.size === 0) return;
     const message = `the control log of ${[...left].join(', ')} could not be read: a keyspace is defined only once every site of it can be asked whether it is there already`;
     throw new Fault('unavailable', message, { retryAfterMs: 1_000 });
+  }
+
+  /** Where the own control log begins: what was trimmed away there is learnt from the other sites' again. */
+  async #begin(): Promise<number> {
+    const { log, logger, site } = this.#parts;
+    let begin = 0;
+    await this.#persist('reading the control topic', async () => {
+      begin = (await log.bounds(TOPIC, 0)).start;
+    });
+    const message = `${TOPIC} at ${site} begins at offset ${begin}: keyspaces defined before are learnt from other sites`;
+    if (begin > 0) logger.error({ start: begin }, message);
+    return begin;
   }
 
   /** Tries until it works; says so once. A Fault that waiting does not mend is thrown. */
@@ -140,7 +152,7 @@ export class SiteCatalog implements AsyncDisposable {
         if (untilEnd) return next;
       } catch (error) {
         if (!isFault(error)) throw error;
-        if (origin === this.#parts.site) throw error;
+        if (origin === this.#parts.site && error.details.status !== 410) throw error;
         if (untilEnd && error.details.status === 404) return next;
         next = await this.#afterFault(origin, log, next, error);
       }

@@ -18,13 +18,15 @@ export type OriginFacts = {
   readonly stopped: readonly string[];
 };
 
-/** What one site's mirror knows of one origin. */
+/** What one site's mirror knows of one origin, or of its own log. */
 export type CopyFacts = {
   readonly origin: string;
   readonly durable: readonly string[] | null;
   readonly behindRecords: number | null;
   readonly ignored: number;
   readonly stopped: readonly string[];
+  /** Why partitions do not simply follow. */
+  readonly held: readonly string[];
 };
 
 /** What the writer says, where it runs. */
@@ -79,7 +81,7 @@ export function withoutPositions(facts: SiteFacts): SiteFacts {
     ...keyspace,
     writer: keyspace.writer === null ? null : { ...keyspace.writer, heads: null, rows: null, committed: null },
     origins: keyspace.origins.map((origin) => ({ ...origin, applied: null })),
-    copies: keyspace.copies.map((copy) => ({ ...copy, durable: null })),
+    copies: keyspace.copies.map((copy) => ({ ...copy, durable: null, held: copy.held?.slice(0, 1) ?? [] })),
   }));
   return { ...facts, keyspaces };
 }

@@ -33,7 +33,7 @@ function factsOf(site: string, lag: Lag | null): SiteFacts {
         : null,
     asOfMs: 1_700_000_000_000,
     origins: lag === null ? [] : [{ origin: 'paris', applied: ['3:7'], lag, ...counts }],
-    copies: [{ origin: 'paris', durable: ['3:8'], behindRecords: 4, ignored: 5, stopped: [] }],
+    copies: [{ origin: 'paris', durable: ['3:8'], behindRecords: 4, ignored: 5, stopped: [], held: [] }],
   };
   return { url: `http://${site}`, roles: ['writer'], loopLagMs: 2, keyspaces: [keyspace] };
 }

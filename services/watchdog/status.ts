@@ -36,6 +36,7 @@ export type OriginStatus = {
   readonly behindRecords: number | null;
   readonly ignored: number;
   readonly alarmed: number;
+  /** Why partitions stopped, or do not simply follow. */
   readonly stopped: readonly string[];
 };
 
@@ -247,7 +248,9 @@ function originStatus(
   all: readonly Said[],
 ): OriginStatus {
   const at = find(all, (facts) => facts.origins, origin);
-  const copy = origin === site ? null : find(all, (facts) => facts.copies, origin)?.one;
+  const held = find(all, (facts) => facts.copies, origin)?.one;
+  // At the origin itself the copy is its own log, which nothing is copied into.
+  const copy = origin === site ? null : held;
   const lag = at === null ? UNKNOWN : agedLag(at.one.lag, at, input.beatEveryMs);
   // Only the primary writes barriers: of any other origin there is nothing to be behind of.
   const { lagMs, state } = origin === primary || lag.state !== 'stale' ? lag : UNKNOWN;
@@ -260,7 +263,7 @@ function originStatus(
     behindRecords: copy?.behindRecords ?? null,
     ignored: (at?.one.ignored ?? 0) + (copy?.ignored ?? 0),
     alarmed: at?.one.alarmed ?? 0,
-    stopped: [...(at?.one.stopped ?? []), ...(copy?.stopped ?? [])],
+    stopped: [...(at?.one.stopped ?? []), ...(held?.stopped ?? []), ...(held?.held ?? [])],
   };
 }
 

@@ -9,7 +9,7 @@ import type { Reign } from '@tidemark/control/register-value';
 import { findAfter } from '@tidemark/log/find-position';
 import type { Log } from '@tidemark/log/log';
 import { accept, emptyPrefix, type PartitionName, type Prefix } from '@tidemark/schema/accept';
-import { NO_CHAIN, openRecord, sealRecord } from '@tidemark/schema/envelope';
+import { identityIn, NO_CHAIN, openRecord, sealRecord } from '@tidemark/schema/envelope';
 import { topicNames } from '@tidemark/schema/table';
 import { Fault, isFault } from '@tidemark/world/fault';
 
@@ -104,8 +104,7 @@ function isRecord(value: Uint8Array, { epoch, seq, chain }: Prefix): boolean {
 async function identityAt(log: Log, topic: string, partition: number, from: number): Promise<string> {
   const { signal } = new AbortController();
   for await (const { records } of log.read({ topic, partition, from, signal, untilEnd: true, batchBytesMax: 1 })) {
-    const { body } = openRecord(records[0]!.value).envelope;
-    return body.kind === 'Genesis' ? body.logId : '';
+    return identityIn(records[0]!.value);
   }
   return '';
 }

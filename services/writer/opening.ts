@@ -57,9 +57,16 @@ export type CheckpointPoint = {
 
 /** @throws {Fault} as `Tail.open`. */
 export async function openLog(parts: OpeningParts): Promise<Opened> {
+  const point = await readPoint(parts);
+  const opened = await openFrom(parts, point);
+  const isOfThisLog = opened.tails.every((tail, partition) => point?.tails[partition] == null || tail.resumed);
+  // What it says of tables and of the ingest it says of the log it was made of.
+  return isOfThisLog ? opened : openFrom(parts, null);
+}
+
+async function openFrom(parts: OpeningParts, point: CheckpointPoint | null): Promise<Opened> {
   const { cluster, site, log, clock, signal, logger } = parts;
   const topic = topicNames.log(parts.keyspace.name, site);
-  const point = await readPoint(parts);
   let keyspace = point?.keyspace ?? parts.keyspace;
   let stampMs = 0;
   const sources = IngestSources.fromJson(point?.sources ?? []);
@@ -82,9 +89,11 @@ export async function openLog(parts: OpeningParts): Promise<Opened> {
   const open = (partition: number): Promise<Tail> => {
     const name = { cluster, keyspace: parts.keyspace.name, origin: site, partition };
     const onTrouble = (fault: Error): void => logger.warn({ topic, partition, error: fault.message }, 'append delayed');
+    const onOther = (what: string): void =>
+      logger.error({ topic, partition }, `${what}: its checkpoint counts as none`);
     const onAccepted = (envelope: Envelope): void => take(partition, envelope);
     return Tail.open(
-      { log, topic, name, clock, signal, onLostEnd: 'refuse', onAccepted, onTrouble },
+      { log, topic, name, clock, signal, onLost: 'refuse', onOther, onAccepted, onTrouble },
       point?.tails[partition] ?? null,
     );
   };

@@ -68,8 +68,8 @@ const REAL_ONLY: readonly Weakening[] = [
     name: 'cut-log-is-trusted',
     breaks: 'rule 22: a log that lost its end is not trusted',
     file: 'packages/log/tail.ts',
-    from: 'if (checkpoint !== null) tail.#lostEnd = checkpoint.end > end || tail.#headOffset < 0;',
-    to: 'if (checkpoint !== null) tail.#lostEnd = false;',
+    from: "if (known.end > end || this.#headOffset < 0) this.#lost = 'end';",
+    to: "if (known.end < 0) this.#lost = 'end';",
   },
   {
     name: 'any-clock',
