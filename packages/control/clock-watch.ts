@@ -98,6 +98,16 @@ export function clockTrouble(state: ClockState, nowMs: number, rules: ClockRules
   return `its clock jumped ${way} by ${Math.round(Math.abs(jump.byMs))} ms, and no two other sites can be asked for the time`;
 }
 
+/** The same in a few words, for a status: `clock 60 s behind`; null: nothing that can be seen. */
+export function clockInWords(state: ClockState, nowMs: number, rules: ClockRules = CLOCK_RULES): string | null {
+  if (clockTrouble(state, nowMs, rules) === null) return null;
+  const median = medianOf(state, nowMs, rules);
+  // One that jumped forward is ahead of where it was; the median is what the own one lacks.
+  const aheadMs = median === null ? (state.jump?.byMs ?? 0) : -median.offsetMs;
+  const seconds = Math.abs(aheadMs) / 1_000;
+  return `clock ${seconds.toFixed(seconds < 10 ? 1 : 0)} s ${aheadMs > 0 ? 'ahead' : 'behind'}`;
+}
+
 /**
  * Why the clock is not one to begin a reign with, in words; null: it may be. Beside what is wrong with it that is one which
  * was wrong from the start and seems even: until two of the others told theirs, or did not within `toldMsMax`.

@@ -29,3 +29,18 @@ export async function untilDone(attempt: () => Promise<void>): Promise<void> {
     }
   }
 }
+
+type Asked = {
+  readonly ask: (site: string, path: string, request?: RequestInit) => Promise<Answer>;
+  readonly running: Running;
+};
+type Running = ReadonlyMap<string, { readonly url: string }>;
+
+/** Runs a job at a site to its end and gives its last line. */
+export async function jobAt(sites: Asked, site: string, body: object): Promise<Record<string, unknown>> {
+  const started = await sites.ask(site, '/v1/jobs', send('POST', body));
+  if (started.status !== 202) return { status: started.status, ...(started.body as object) };
+  const { id } = started.body as { readonly id: string };
+  const lines = await (await fetch(`${sites.running.get(site)!.url}/v1/jobs/${id}`)).text();
+  return JSON.parse(lines.trim().split('\n').at(-1)!);
+}

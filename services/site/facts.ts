@@ -31,7 +31,7 @@ export class SiteFactsSource {
   }
 
   /** Asked at least once a second: when a barrier was applied is known as exactly as that. */
-  read(): Omit<SiteFacts, 'loopLagMs'> {
+  read(): Omit<SiteFacts, 'loopLagMs' | 'troubles'> {
     const { keyspaces, roles, url } = this.#parts;
     return { url: url(), roles, keyspaces: keyspaces.all().map((one) => this.#keyspace(one.name, one.version)) };
   }

@@ -1,7 +1,7 @@
 import type { Decision } from '@tidemark/control/decision';
 import type { Status } from '@tidemark/watchdog/status';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { send, untilDone } from './asking.ts';
+import { jobAt, send, untilDone } from './asking.ts';
 import { EmbeddedSites, SITE_NAMES } from './embedded-sites-harness.ts';
 
 const FILE = {
@@ -39,19 +39,11 @@ beforeEach(async () => {
 
 afterEach(() => sites[Symbol.asyncDispose](), 30_000);
 
-/** Runs a job to its end and gives its last line. */
-async function jobAt(site: string, body: object): Promise<Record<string, unknown>> {
-  const started = await ask(site, '/v1/jobs', send('POST', body));
-  if (started.status !== 202) return { status: started.status, ...(started.body as object) };
-  const { id } = started.body as { readonly id: string };
-  const lines = await (await fetch(`${sites.running.get(site)!.url}/v1/jobs/${id}`)).text();
-  return JSON.parse(lines.trim().split('\n').at(-1)!);
-}
-
 describe('a primary is moved by an operator', () => {
   it('as planned: nothing is lost, and what no rule allows is refused with its remedy and changes nothing', async () => {
     await untilDone(() => writeAt('paris', [{ k: 'a', v: 1 }]));
-    const move = (more: object) => jobAt('quito', { kind: 'switchover', keyspace: 'travel', to: 'tokyo', ...more });
+    const move = (more: object) =>
+      jobAt(sites, 'quito', { kind: 'switchover', keyspace: 'travel', to: 'tokyo', ...more });
     await untilDone(async () => {
       expect(await move({ dryRun: true })).toMatchObject({ outcome: 'done', from: 'paris', estimatedLoss: 0 });
     });

@@ -34,7 +34,7 @@ export function makeRoutes(parts: RoutesParts): FastifyInstance {
   const { site, sites, bodyBytesMax, requestTimeoutMs } = config;
   const { writer, mirror, applier } = services;
   const metrics = new SiteMetrics({
-    facts: () => ({ ...facts.read(), loopLagMs: watchdog.loopLagMs }),
+    facts: () => ({ ...facts.read(), loopLagMs: watchdog.loopLagMs, troubles: watchdog.troubles() }),
     seen: () => watchdog.seen(),
     conflicts: () => catalog.conflicts,
     logDropped: world.logDropped,
@@ -49,7 +49,7 @@ export function makeRoutes(parts: RoutesParts): FastifyInstance {
   });
   registerProbes(app, {
     site,
-    missing: () => (isStopping() ? ['it is stopping'] : keyspaces.missing()),
+    missing: () => (isStopping() ? ['it is stopping'] : [...keyspaces.missing(), ...watchdog.hindrances()]),
     writable: (name) => keyspaces.isPrimary(name),
     epochOf: (name) => writer?.facts(name)?.epoch ?? null,
     metrics: () => metrics.render(),

@@ -72,6 +72,8 @@ export type SiteFacts = {
   readonly url: string;
   readonly roles: readonly string[];
   readonly loopLagMs: number;
+  /** Why it cannot do all that it is there for, in a few words each: its clock is wrong, its log does not answer. */
+  readonly troubles: readonly string[];
   readonly keyspaces: readonly KeyspaceFacts[];
 };
 
@@ -88,10 +90,11 @@ export function withoutPositions(facts: SiteFacts): SiteFacts {
 
 /** What a beat's facts say, as far as they have the shape; null when they have not. */
 export function siteFactsOf(facts: Readonly<Record<string, unknown>>): SiteFacts | null {
-  const { url, roles, loopLagMs, keyspaces } = facts as Partial<SiteFacts>;
+  const { url, roles, loopLagMs, troubles = [], keyspaces } = facts as Partial<SiteFacts>;
   if (typeof url !== 'string' || typeof loopLagMs !== 'number') return null;
   if (!Array.isArray(roles) || !Array.isArray(keyspaces)) return null;
-  return { url, roles, loopLagMs, keyspaces: keyspaces.filter(isKeyspaceFacts) };
+  const told = Array.isArray(troubles) ? troubles.map(String) : [];
+  return { url, roles, loopLagMs, troubles: told, keyspaces: keyspaces.filter(isKeyspaceFacts) };
 }
 
 function isKeyspaceFacts(value: unknown): value is KeyspaceFacts {

@@ -29,6 +29,7 @@ import { failoversIn, measuredModels } from './measured.ts';
 import { Memory, type Word } from './memory.ts';
 import { lookAround, type MoveSightParts } from './move-sight.ts';
 import { Moves } from './moves.ts';
+import { OwnLog } from './own-log.ts';
 import { registerPauseRoute } from './pause-http.ts';
 import { registerReadmitRoute } from './readmit-http.ts';
 import { registerRegisterRoutes } from './register-http.ts';
@@ -64,7 +65,7 @@ export type WatchdogParts = {
   readonly random: Random;
   readonly logger: Logger;
   readonly loopLag: LoopLag;
-  readonly facts: () => Omit<SiteFacts, 'loopLagMs'>;
+  readonly facts: () => Omit<SiteFacts, 'loopLagMs' | 'troubles'>;
   /** Where this process's copies end, as the others are to remember it. */
   readonly copyEnds: () => readonly CopyEnds[];
   /** Told where another site remembers copies of this one to have ended, before this process began. */
@@ -98,6 +99,7 @@ export class WatchdogService implements AsyncDisposable {
   /** The other sites that have told this process what they remember of the one before. */
   readonly #told = new Set<string>();
   readonly #moves: Moves;
+  readonly #ownLog: OwnLog;
   /** Null where another process of the site votes. */
   readonly #acceptor: Acceptor | null;
   readonly #stop = new AbortController();
@@ -116,6 +118,7 @@ export class WatchdogService implements AsyncDisposable {
       },
     });
     this.registers = new RegisterView(parts);
+    this.#ownLog = new OwnLog(parts);
     const onChosen = (value: RegisterValue): void => this.registers.heard(value);
     const sites = [...parts.boards.keys()];
     const haveAllTold = (): boolean => this.#told.size >= sites.length - 1;
@@ -160,7 +163,7 @@ export class WatchdogService implements AsyncDisposable {
     };
     const heart = { site, role, board: boards.get(site)!, clock, random, logger, facts };
     const watching = [this.#watch.run(signal), this.#sentry.run(signal), this.#memory.run(signal)];
-    const running = [beatUntil(heart, signal), ...watching];
+    const running = [beatUntil(heart, signal), this.#ownLog.run(signal), ...watching];
     this.#running = Promise.all(running).catch((error) => onFatal(error));
   }
 
@@ -221,8 +224,21 @@ export class WatchdogService implements AsyncDisposable {
     return this.#sentry.clockDoubt();
   }
 
+  /** What is wrong with this site, in a few words each. */
+  troubles(): readonly string[] {
+    return [this.#sentry.clockInWords(), this.#ownLog.trouble()].filter((words) => words !== null);
+  }
+
+  /** Which of it keeps the site from its duty: without its log from any, with a wrong clock from writing. */
+  hindrances(): readonly string[] {
+    const { site, keyspaces } = this.#parts;
+    const leads = keyspaces().some((one) => primaryOf(this.registers.current(one.name), one) === site);
+    const clock = leads ? this.#sentry.clockInWords() : null;
+    return [clock, this.#ownLog.trouble()].filter((words) => words !== null);
+  }
+
   #own(): SiteFacts {
-    return { ...this.#parts.facts(), loopLagMs: this.#loopLagMs };
+    return { ...this.#parts.facts(), loopLagMs: this.#loopLagMs, troubles: this.troubles() };
   }
 
   /** From memory: it never waits for a board or another site. */

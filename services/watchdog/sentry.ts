@@ -4,7 +4,14 @@
  * it is in `deliberation.ts`.
  */
 
-import { type ClockState, clockDoubt, clockTrouble, NO_CLOCK, stepClock } from '@tidemark/control/clock-watch';
+import {
+  type ClockState,
+  clockDoubt,
+  clockInWords,
+  clockTrouble,
+  NO_CLOCK,
+  stepClock,
+} from '@tidemark/control/clock-watch';
 import { newestReign, type RegisterValue } from '@tidemark/control/register-value';
 import {
   type Opinion,
@@ -193,6 +200,11 @@ export class Sentry {
   /** Why this site's wall clock is not to be trusted with stamps; null when it is. */
   clockTrouble(): string | null {
     return clockTrouble(stepClock(this.#clockState, this.#now()), this.#parts.clock.monotonicMs());
+  }
+
+  /** The same in a few words, for a status. */
+  clockInWords(): string | null {
+    return clockInWords(stepClock(this.#clockState, this.#now()), this.#parts.clock.monotonicMs());
   }
 
   /** Why no reign should begin by this site's wall clock: what is wrong with it, or that nobody was asked yet. */

@@ -14,7 +14,7 @@ import type { SeenProcess, SeenSite } from './watch.ts';
 export type SiteStatus = {
   readonly site: string;
   readonly state: Freshness;
-  /** Why it is not alive; null when it is. */
+  /** Why it is not alive, and what is wrong with it; null: nothing. */
   readonly reason: string | null;
   readonly url: string | null;
   readonly roles: readonly string[];
@@ -136,12 +136,15 @@ export function statusOf(input: StatusInput): Status {
 function siteStatus(input: StatusInput, { site, state, reason, processes }: SeenSite): SiteStatus {
   const facts = processes.flatMap((process) => process.facts ?? []);
   const known = facts.length === 0 && site === input.site ? [input.own] : facts;
+  const words = [
+    ...new Set([...(reason === null || reason === '' ? [] : [reason]), ...known.flatMap((one) => one.troubles)]),
+  ];
   const phis = processes.flatMap((process) => process.phi ?? []);
   const ages = processes.map((process) => process.ageMs);
   return {
     site,
     state,
-    reason,
+    reason: words.length === 0 ? null : words.join('; '),
     url: known[0]?.url ?? null,
     roles: [...new Set(known.flatMap((one) => one.roles))],
     beatAgeSeconds: ages.length === 0 ? null : seconds(Math.max(...ages)),

@@ -49,7 +49,7 @@ function factsOf(site: string, partitions = 1): SiteFacts {
     origins: [],
     copies: [],
   } as const;
-  return { url: `http://${site}`, roles: ['writer'], loopLagMs: 0, keyspaces: [keyspace] };
+  return { url: `http://${site}`, roles: ['writer'], loopLagMs: 0, troubles: [], keyspaces: [keyspace] };
 }
 
 function world() {

@@ -5,7 +5,7 @@
  */
 
 import { ELECTION_STALE_MS, isFencedInVain } from '@tidemark/control/register-changes';
-import { memberNamed, newestReign, primaryOf, type RegisterValue } from '@tidemark/control/register-value';
+import { type Cause, memberNamed, newestReign, primaryOf, type RegisterValue } from '@tidemark/control/register-value';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
@@ -17,6 +17,11 @@ import type { Elected } from './writer.ts';
 
 const LOOK_MS = 200;
 const RETRY_MS = 500;
+const NOMINATE_MS = 2_000;
+/** A primary that may not write waits so long for that to be over, before it hands over. */
+const TROUBLED_MS = 3_000;
+/** Whoever was asked to take over is given so long. */
+const HAND_OVER_EVERY_MS = 8_000;
 /** How much longer or shorter than the others a site waits before it takes an election over. */
 const STALE_JITTER_MS = 3_000;
 
@@ -59,6 +64,9 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
   #unfit: { readonly reason: string; readonly logIds: string } | null = null;
   /** The open election's epoch, 0 for none, when it was first seen, and how long it may stand from then. */
   #seen = { epoch: 0, atMs: 0, staleMs: 0 };
+  /** Since when it may not write; null: it may. And from when on another one may be asked to. */
+  #troubledMs: number | null = null;
+  #askAgainMs = 0;
   #wake: () => void = () => {};
   #running: Promise<void> = Promise.resolve();
   #waiting: Waiting | null = null;
@@ -256,21 +264,32 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     this.#unfit = { reason, logIds: this.#listedLogIds(this.#parts.current()) };
   }
 
-  /** A primary that must not write asks another member to. */
+  /** A primary that must not write asks another member to: one that reigns hands over, and loses nothing. */
   async #handOver(value: RegisterValue): Promise<void> {
-    const { site, keyspace, network, placeOf, clock } = this.#parts;
-    const trouble = this.#unfit?.reason ?? this.#parts.clockTrouble();
-    if (trouble === null || this.#reigning !== null || value.election !== null) return;
+    const { site, keyspace, clock, clockTrouble } = this.#parts;
+    const trouble = this.#unfit?.reason ?? clockTrouble();
+    const nowMs = clock.monotonicMs();
+    if (trouble === null) this.#troubledMs = null;
+    else this.#troubledMs ??= nowMs;
+    if (trouble === null || value.election !== null || nowMs < this.#askAgainMs) return;
     if (newestReign(value) === null || primaryOf(value, keyspace) !== site) return;
-    const reason = `${site} cannot write: ${trouble}`;
+    const reigns = this.#reigning !== null;
+    // A clock may be set right again soon; and who moves what is led by operators, they say.
+    const isEarly = nowMs - this.#troubledMs! < TROUBLED_MS || value.paused || value.failover === 'manual';
+    if (reigns && isEarly) return;
+    this.#askAgainMs = nowMs + HAND_OVER_EVERY_MS;
+    await this.#nominateOther(value, reigns ? 'switchover' : 'takeover', `${site} cannot write: ${trouble}`);
+  }
+
+  async #nominateOther(value: RegisterValue, cause: Cause, reason: string): Promise<void> {
+    const { site, keyspace, network, placeOf } = this.#parts;
     const others = value.members.filter((member) => member.site !== site && member.state === 'ACTIVE');
     for (const other of others) {
-      const campaign: Campaign = { cause: 'takeover', reason, loss: null, version: value.version };
+      const campaign: Campaign = { cause, reason, loss: null, version: value.version };
       const url = `${placeOf(other.site)}/v1/internal/nominate/${keyspace.name}`;
-      const answer = await network.ask(url, campaign, RETRY_MS * 4).catch(() => null);
-      if (answer?.status === 202) break;
+      const answer = await network.ask(url, campaign, NOMINATE_MS).catch(() => null);
+      if (answer?.status === 202) return;
     }
-    await clock.sleep(RETRY_MS * 4, this.#stop.signal);
   }
 
   async #reign(elected: Elected, signal: AbortSignal): Promise<void> {
