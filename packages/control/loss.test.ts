@@ -1,6 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chosenLoss, farthest, isWhole, type LossChoices, lossOf, type Mark, markOf } from './loss.ts';
+import {
+  chosenLoss,
+  farthest,
+  isWhole,
+  type LossChoices,
+  lossOf,
+  type Mark,
+  markOf,
+  UNHEARD_MS_MAX,
+  unheardRowsAfter,
+} from './loss.ts';
 
 const mark = (heads: number[], rows: number[]): Mark => ({ heads, rows });
 const choices = (received: number, consistent: number | null): LossChoices => ({
@@ -20,9 +30,15 @@ describe('what a cut loses', () => {
     expect(farthest([mark([3, 9], [30, 90]), mark([5], [51]), mark([], [])])).toEqual(mark([5, 9], [51, 90]));
   });
 
+  it('what nobody heard is bounded by how fast the barriers say it wrote', () => {
+    const at = (stampMs: number, rows: number) => ({ seq: 1, stampMs, ...mark([1, 1], [rows, rows]) });
+    expect(unheardRowsAfter(at(9_000, 500), at(4_000, 250))).toBe((500 / 5_000) * UNHEARD_MS_MAX);
+    expect(unheardRowsAfter(at(9_000, 10), null)).toBe(20 * (UNHEARD_MS_MAX / 1_000));
+  });
+
   it('a barrier is whole where everything it speaks of was received, itself included', () => {
     const cuts = (...seqs: number[]) => seqs.map((seq) => ({ seq, chain: '' }));
-    const barrier = { seq: 4, ...mark([3, 3], [9, 9]) };
+    const barrier = { seq: 4, stampMs: 0, ...mark([3, 3], [9, 9]) };
     expect([isWhole(barrier, cuts(4, 3)), isWhole(barrier, cuts(3, 3)), isWhole(barrier, cuts(4, 2))]).toEqual([
       true,
       false,

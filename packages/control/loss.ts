@@ -15,7 +15,20 @@ export type Heard = Mark & {
 };
 
 /** A BARRIER of the closing reign that was received, in partition 0; its head there is that of the record before it. */
-export type ReceivedBarrier = Mark & { readonly seq: number };
+export type ReceivedBarrier = Mark & { readonly seq: number; readonly stampMs: number };
+
+/** A writer of a local keyspace goes on for so long at most after it was cut off (protocol rule 15), ms. */
+export const UNHEARD_MS_MAX = 16_000;
+/** A rate is taken over at least so long. */
+const RATE_MS_MIN = 1_000;
+
+/** Rows that may have been written behind the newest barrier, where no heartbeat told of any, at the rate since an earlier one. */
+export function unheardRowsAfter(newest: ReceivedBarrier, earlier: ReceivedBarrier | null): number {
+  const total = (rows: readonly number[]): number => rows.reduce((sum, one) => sum + one, 0);
+  const rows = total(newest.rows) - total(earlier?.rows ?? []);
+  const ms = Math.max(RATE_MS_MIN, earlier === null ? 0 : newest.stampMs - earlier.stampMs);
+  return Math.ceil((rows * UNHEARD_MS_MAX) / ms);
+}
 
 /** Records that are known to have been written and are not kept, and rows that may be lost, at most. */
 export type Loss = { readonly records: number; readonly rows: number };

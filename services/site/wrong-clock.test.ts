@@ -8,6 +8,7 @@ import { EmbeddedSites, SITE_NAMES } from './embedded-sites-harness.ts';
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 const FILE = {
+  failover: 'automatic',
   keyspace: 'travel',
   primary: 'paris',
   ack: 'sync(1)',

@@ -37,6 +37,8 @@ export type ReignFacts = {
   readonly rows: readonly number[] | null;
   /** Of all partitions: this much fits on every board. */
   readonly rowCount: number;
+  /** How long it has been writing. */
+  readonly reignMs: number;
   readonly committed: readonly string[] | null;
   readonly barrierMs: number;
   readonly pendingBytes: number;

@@ -7,10 +7,15 @@ import { heardOf } from './site-sight.ts';
 import { steady, travel } from './town.ts';
 
 /** @param rows by partition; two a record unless told */
-function said(epoch: number, heads: number[], rows = heads.map((seq) => 2 * (seq + 1))): KeyspaceFacts {
+function said(
+  epoch: number,
+  heads: number[],
+  rows = heads.map((seq) => 2 * (seq + 1)),
+  reignMs = 1_000_000,
+): KeyspaceFacts {
   const rowCount = rows.reduce((sum, one) => sum + one, 0);
   const texts = heads.map((seq) => `${epoch}:${seq}`);
-  const writer = { epoch, heads: texts, rows, rowCount, committed: [], barrierMs: 0, pendingBytes: 0 };
+  const writer = { epoch, heads: texts, rows, rowCount, reignMs, committed: [], barrierMs: 0, pendingBytes: 0 };
   return { keyspace: 'travel', version: 1, state: 'running', writer, asOfMs: null, origins: [], copies: [] };
 }
 
@@ -39,6 +44,12 @@ describe('last words of a primary', () => {
     for (let i = 0; i < 8; i++) words.hear(said(1, [i], [0]), i * 1_000);
     for (let i = 1; i <= 4; i++) words.hear(said(1, [7 + i * 30], [i * 600]), 7_000 + i * 500);
     expect(words.of('travel', 1, 9_000)!.rowsPerSecond).toBe(1_200);
+  });
+
+  it('of a reign that has just begun are of how fast it wrote since', () => {
+    const words = new LastWords();
+    words.hear(said(1, [9], [30], 1_500), 0);
+    expect(words.of('travel', 1, 100)!.rowsPerSecond).toBe(20);
   });
 
   it('where the board had no room for partitions are its rate alone', () => {

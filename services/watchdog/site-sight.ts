@@ -3,7 +3,7 @@
  * know how it looks from elsewhere, so each move is judged by what all sites say. `/v1/internal/sight/{keyspace}`.
  */
 
-import { farthest, type Heard } from '@tidemark/control/loss';
+import { farthest, type Heard, UNHEARD_MS_MAX } from '@tidemark/control/loss';
 import { newestReign, type RegisterValue } from '@tidemark/control/register-value';
 import type { Signs } from '@tidemark/control/suspicion';
 import type { Clock } from '@tidemark/world/clock';
@@ -11,8 +11,6 @@ import type { LastHeard, LastWords } from './last-words.ts';
 
 /** A log that does not answer within this is out of reach. */
 const REACH_MS = 1_000;
-/** A writer of a local keyspace ends this long after it was cut off (protocol rule 15). */
-const LEASE_MS = 16_000;
 
 export type SiteSight = {
   readonly site: string;
@@ -54,7 +52,7 @@ export function heardOf({ ack }: RegisterValue, sights: readonly (LastHeard | nu
   if (all.length === 0) return null;
   const rowsPerSecond = Math.max(...all.map((one) => one.rowsPerSecond));
   // One of a local keyspace may have gone on until its lease ran out, however soon somebody asks.
-  const unheardMs = ack.k === 0 ? LEASE_MS : Math.min(...all.map((one) => one.silentMs));
+  const unheardMs = ack.k === 0 ? UNHEARD_MS_MAX : Math.min(...all.map((one) => one.silentMs));
   return { ...farthest(all), unheardRows: Math.ceil((rowsPerSecond * unheardMs) / 1_000) };
 }
 

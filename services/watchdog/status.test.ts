@@ -29,7 +29,16 @@ function factsOf(site: string, lag: Lag | null): SiteFacts {
     state: 'running',
     writer:
       site === 'paris'
-        ? { epoch: 3, heads: ['3:8'], rows: [5], rowCount: 5, committed: ['3:7'], barrierMs: 1, pendingBytes: 0 }
+        ? {
+            epoch: 3,
+            heads: ['3:8'],
+            rows: [5],
+            rowCount: 5,
+            reignMs: 0,
+            committed: ['3:7'],
+            barrierMs: 1,
+            pendingBytes: 0,
+          }
         : null,
     asOfMs: 1_700_000_000_000,
     origins: lag === null ? [] : [{ origin: 'paris', applied: ['3:7'], lag, ...counts }],

@@ -39,7 +39,16 @@ class FickleBoard implements Board {
 
 function factsOf(site: string, partitions = 1): SiteFacts {
   const heads = Array.from({ length: partitions }, (_, i) => `1:${1_000_000 + i}`);
-  const writer = { epoch: 1, heads, rows: [0], rowCount: 0, committed: heads, barrierMs: 0, pendingBytes: 0 };
+  const writer = {
+    epoch: 1,
+    heads,
+    rows: [0],
+    rowCount: 0,
+    reignMs: 0,
+    committed: heads,
+    barrierMs: 0,
+    pendingBytes: 0,
+  };
   const keyspace = {
     keyspace: 'travel',
     version: 1,

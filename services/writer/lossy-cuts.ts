@@ -13,9 +13,13 @@ import {
   type Mark,
   markOf,
   type ReceivedBarrier,
+  unheardRowsAfter,
 } from '@tidemark/control/loss';
 import type { CutAt, LossRule } from '@tidemark/control/register-value';
 import { type ReignPlace, ReignReader } from './reign-reader.ts';
+
+/** The rate of the last seconds counts. */
+const RATE_MS = 5_000;
 
 export type LossPlace = ReignPlace & {
   /** More records than that are not counted one by one: a barrier further back says how many rows there are at least. */
@@ -40,13 +44,20 @@ export async function countLoss(place: LossPlace, received: readonly CutAt[], he
   const kept = await keptMark(place, reader, newest, heard);
   const marks = [kept, newest === null ? null : markOf(newest), heard].filter((mark) => mark !== null);
   const written = farthest(marks);
-  const unheardRows = heard?.unheardRows ?? 0;
+  const unheardRows = heard?.unheardRows ?? (await unheard(reader, newest));
   const consistentMark = whole === null ? null : markOf(whole);
   return {
     received: lossOf(kept, written, unheardRows),
     consistent: consistentMark === null ? null : lossOf(consistentMark, written, unheardRows),
     consistentSeqs: consistentMark?.heads ?? null,
   };
+}
+
+/** Nobody here heard the primary: how fast it wrote is told by its barriers. */
+async function unheard(reader: ReignReader, newest: ReceivedBarrier | null): Promise<number> {
+  if (newest === null) return 0;
+  const sinceMs = newest.stampMs - RATE_MS;
+  return unheardRowsAfter(newest, await reader.newestBarrier(({ stampMs }) => stampMs <= sinceMs));
 }
 
 /** What this copy holds, with its rows: from the newest mark in each partition on, counted record by record. */

@@ -79,6 +79,8 @@ export type WriterFacts = {
   /** By partition: rows written in the epoch. */
   readonly rows: readonly number[];
   readonly rowCount: number;
+  /** How long it has been writing. */
+  readonly reignMs: number;
   readonly committed: readonly string[];
   readonly barrierMs: number;
   readonly pendingBytes: number;
@@ -89,10 +91,13 @@ export type WriterFacts = {
 export class Running implements AsyncDisposable {
   readonly writer: Writer;
   readonly ingest: Ingest;
+  /** When it began, on this process's clock. */
+  readonly sinceMs: number;
   readonly #lease: Lease | null;
   readonly #terms: Promise<void>;
 
-  constructor(writer: Writer, ingest: Ingest, lease: Lease | null, terms: Promise<void>) {
+  constructor(writer: Writer, ingest: Ingest, lease: Lease | null, terms: Promise<void>, sinceMs: number) {
+    this.sinceMs = sinceMs;
     this.writer = writer;
     this.ingest = ingest;
     this.#lease = lease;
@@ -187,7 +192,7 @@ export class WriterService implements AsyncDisposable {
     // Acks that come from another site too need no lease.
     const onRaised = async (): Promise<void> => lease?.release();
     const terms = keepTerms({ writer, register, current, clock, logger, onRaised }).catch(this.#parts.onFatal);
-    return new Running(writer, ingest, lease, terms);
+    return new Running(writer, ingest, lease, terms, clock.monotonicMs());
   }
 
   register(app: FastifyInstance): void {
@@ -253,6 +258,7 @@ export class WriterService implements AsyncDisposable {
       heads: appenders.map((appender) => formatPosition({ epoch, seq: appender.head })),
       rows: appenders.map((appender) => appender.rows),
       rowCount: appenders.reduce((sum, appender) => sum + appender.rows, 0),
+      reignMs: this.#parts.clock.monotonicMs() - running.sinceMs,
       committed: appenders.map((_, partition) => formatPosition({ epoch, seq: commits.committed(partition) })),
       barrierMs: barriers.stampMs,
       pendingBytes,

@@ -93,8 +93,8 @@ export class ReignReader {
 
   async #barrierIn(from: number, to: number): Promise<ReceivedBarrier | null> {
     for await (const { envelope } of this.records(0, from, to - 1)) {
-      const { body, seq } = envelope;
-      if (body.kind === 'Barrier') return { seq, heads: body.heads, rows: body.rows };
+      const { body, seq, stampMs } = envelope;
+      if (body.kind === 'Barrier') return { seq, stampMs, heads: body.heads, rows: body.rows };
     }
     return null;
   }

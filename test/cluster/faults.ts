@@ -9,26 +9,31 @@
 
 import { parseArgs } from 'node:util';
 import { Reaper } from '@tidemark/dev/reaper';
+import type { Engine } from '@tidemark/dev/sites';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import { SeededRandom } from '@tidemark/world/random';
 import { BrokenPromise, type FaultRow } from './faults/fault-row.ts';
 import { FaultStage } from './faults/fault-stage.ts';
-import { ROWS, rowNumbered } from './faults/rows.ts';
+import { ROWS, rowNumbered, SCRIPTED } from './faults/rows.ts';
 import { weakeningsNamed } from './faults/weakenings.ts';
 
 const USAGE =
-  'usage: npm run faults -- [--row N]… [--size N] [--large] [--seed N] [--mutant NAME | --mutants] [--repeat N]';
+  'usage: npm run faults -- [--row N]… [--only NAME]… [--engine embedded|kafka] [--size N] [--runs N] [--large] [--seed N] [--mutant NAME | --mutants] [--repeat N]';
 const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
 /** One row, held once. */
 type Holding = { readonly row: FaultRow; readonly size: number; readonly mutant: string | null };
-type Plan = { readonly holdings: readonly Holding[]; readonly seed: number };
+/** `engine`: null is each row's own. */
+type Plan = { readonly holdings: readonly Holding[]; readonly seed: number; readonly engine: Engine | null };
 type Outcome = Holding & { readonly isHeld: boolean; readonly why: string; readonly seconds: number };
 
 /** @throws {Fault} `invalid`: an unknown flag, row or mutant, or a size that is no number */
 function planOf(args: readonly string[]): Plan {
   const options = {
     row: { type: 'string', multiple: true },
+    only: { type: 'string', multiple: true },
+    engine: { type: 'string' },
+    runs: { type: 'string' },
     size: { type: 'string' },
     large: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
@@ -38,8 +43,10 @@ function planOf(args: readonly string[]): Plan {
   } as const;
   try {
     const { values } = parseArgs({ args: [...args], options });
-    const rows = values.row === undefined ? ROWS : values.row.map(rowOf);
-    const given = values.size === undefined ? null : wholeOf('--size', values.size);
+    const asked = [...(values.row ?? []).map(rowOf), ...(values.only ?? []).map(rowNamed)];
+    const rows = asked.length === 0 ? ROWS : asked;
+    const count = values.runs ?? values.size;
+    const given = count === undefined ? null : wholeOf('--size', count);
     const sizeOf = (row: FaultRow, isWeak: boolean): number =>
       given ?? (isWeak ? (row.mutantSize ?? row.small) : values.large ? row.large : row.small);
     if (values.mutant !== undefined) weakeningsNamed(values.mutant);
@@ -49,7 +56,7 @@ function planOf(args: readonly string[]): Plan {
       mutantsOf(row).map((mutant) => ({ row, mutant, size: sizeOf(row, mutant !== null) })),
     );
     const holdings = Array.from({ length: wholeOf('--repeat', values.repeat) }, () => once).flat();
-    return { holdings, seed: wholeOf('--seed', values.seed) };
+    return { holdings, seed: wholeOf('--seed', values.seed), engine: engineOf(values.engine) };
   } catch (error) {
     throw new Fault('invalid', `${messageOf(error)}; ${USAGE}`, { cause: error });
   }
@@ -60,6 +67,18 @@ function rowOf(text: string): FaultRow {
   if (row !== undefined) return row;
   const expected = ROWS.map((one) => one.row).join(', ');
   throw new Fault('invalid', `--row ${text}, shown on real processes are ${expected}`, { got: text, expected });
+}
+
+function rowNamed(text: string): FaultRow {
+  const row = SCRIPTED.find(({ name }) => name === text);
+  if (row !== undefined) return row;
+  const expected = SCRIPTED.map(({ name }) => name).join(', ');
+  throw new Fault('invalid', `--only ${text}, expected ${expected}`, { got: text, expected });
+}
+
+function engineOf(text: string | undefined): Engine | null {
+  if (text === undefined || text === 'embedded' || text === 'kafka') return text ?? null;
+  throw new Fault('invalid', `--engine ${text}, expected embedded or kafka`, { got: text });
 }
 
 function wholeOf(flag: string, text: string): number {
@@ -75,11 +94,13 @@ function say(line: string): void {
 class Runner {
   readonly #reaper: Reaper;
   readonly #seed: number;
+  readonly #engine: Engine | null;
   #stage: FaultStage | null = null;
 
-  constructor(reaper: Reaper, seed: number) {
+  constructor(reaper: Reaper, { seed, engine }: Plan) {
     this.#reaper = reaper;
     this.#seed = seed;
+    this.#engine = engine;
   }
 
   async hold(holding: Holding): Promise<Outcome> {
@@ -91,9 +112,12 @@ class Runner {
     const told = { row: row.row, fault: row.fault, promise: row.promise, size, sizeIs: row.sizeIs, seed: this.#seed };
     const line = mutant === null ? told : { ...told, mutant };
     // Weakened sites are nobody else's stage, and ones that do not even start have shown nothing.
-    if (mutant !== null || this.#stage?.fits(row) === false) await this.stop();
+    const engine = this.#engine ?? row.engine ?? 'kafka';
+    const changed = [row.injected, mutant].filter((name) => name != null).join('+') || null;
+    if (changed !== null || this.#stage?.fits(row, engine) === false) await this.stop();
     const { sites } = row;
-    this.#stage ??= await FaultStage.open(this.#reaper, { say, mutant, ...(sites === undefined ? {} : { sites }) });
+    const options = { say, engine, mutant: changed, ...(sites === undefined ? {} : { sites }) };
+    this.#stage ??= await FaultStage.open(this.#reaper, options);
     try {
       const figures = await this.#stage.run(row, size, new SeededRandom(this.#seed));
       process.stdout.write(`${JSON.stringify({ ...line, held: true, ...figures, seconds: secondsNow() })}\n`);
@@ -107,7 +131,7 @@ class Runner {
       await this.stop();
       return { ...holding, isHeld: false, why, seconds: secondsNow() };
     } finally {
-      if (mutant !== null) await this.stop();
+      if (changed !== null) await this.stop();
     }
   }
 
@@ -117,10 +141,11 @@ class Runner {
   }
 }
 
-async function runPlan({ holdings, seed }: Plan): Promise<number> {
+async function runPlan(plan: Plan): Promise<number> {
+  const { holdings } = plan;
   await using reaper = Reaper.start();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(EXIT.failed));
-  const runner = new Runner(reaper, seed);
+  const runner = new Runner(reaper, plan);
   const outcomes: Outcome[] = [];
   for (const holding of holdings) {
     const obstacle = (await holding.row.obstacle?.()) ?? null;

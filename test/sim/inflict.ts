@@ -121,6 +121,16 @@ function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): ()
         store.fate = () => ({ answer: 'stored' });
       };
     }
+    case 'stuck-copies': {
+      const stores = world.sites().map(({ store }) => store);
+      const isStuck = (topic: string, partition: number): boolean =>
+        isOf(topic, 'mirror') && partition === fault.partition;
+      for (const store of stores)
+        store.fate = (topic, partition) => ({ answer: isStuck(topic, partition) ? 'refused' : 'stored' });
+      return () => {
+        for (const store of stores) store.fate = () => ({ answer: 'stored' });
+      };
+    }
     case 'log-away': {
       const { store } = world.site(fault.site);
       store.reachable = false;
@@ -241,9 +251,9 @@ function operate(world: SimWorld, everyMs: number): () => void {
 /** As a watchdog or an operator would. @returns whether the site will try; who refuses has his reasons */
 export async function nominate(
   world: SimWorld,
-  { site, cause, loss: mode }: SimFault & { readonly kind: 'nominate' },
+  { site, cause, loss: mode, rowsMax = 1_000_000 }: SimFault & { readonly kind: 'nominate' },
 ): Promise<boolean> {
-  const loss = mode === undefined ? null : { rowsMax: 1_000_000, mode };
+  const loss = mode === undefined ? null : { rowsMax, mode };
   const body = { cause, reason: 'the simulator wants it', version: null, loss };
   const request = { method: 'POST', path: `/v1/internal/nominate/${KEYSPACE}`, body } as const;
   const status = await world.exchange.request('operator', site, request, 1_000).then(

@@ -74,7 +74,17 @@ function leftBehind(random: Random, { data }: Shape, durationMs: number): SimFau
   const askedMs = when.atMs + integerBetween(random, 200, 5_000);
   const loss = random.fraction() < 0.5 ? 'consistent' : 'received';
   const to = pick(random, data.slice(1));
-  return [gone, { kind: 'nominate', site: to, cause: 'failover', loss, atMs: askedMs, forMs: 1 }];
+  // Drawn from what was drawn, so that what other seeds do stays as it was.
+  const rowsMax = askedMs % 3 === 0 ? askedMs % 90 : 1_000_000;
+  const wish: SimFault = { kind: 'nominate', site: to, cause: 'failover', loss, rowsMax, atMs: askedMs, forMs: 1 };
+  const sinceMs = Math.min(2_500, when.atMs);
+  const stuck: SimFault = {
+    kind: 'stuck-copies',
+    partition: askedMs % 2,
+    atMs: when.atMs - sinceMs,
+    forMs: sinceMs + 1,
+  };
+  return askedMs % 2 === 0 ? [stuck, gone, wish] : [gone, wish];
 }
 
 /** What makes it worse: somebody else has to write just before or while the site fills up again. */

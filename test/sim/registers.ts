@@ -7,10 +7,12 @@
 import type { RegisterAnswer, RegisterRequest } from '@tidemark/control/acceptor';
 import { type Ballot, formatBallot } from '@tidemark/control/ballot';
 import { decodeControl, isControl } from '@tidemark/control/control-record';
+import { decodeDecision } from '@tidemark/control/decision';
 import { CHANGES_KEPT, majorityOf, type RegisterValue, voters } from '@tidemark/control/register-value';
 import type { Envelope } from '@tidemark/schema/envelope';
 import { isSuccessor } from '@tidemark/schema/log-identity';
 import { topicNames } from '@tidemark/schema/table';
+import { Accepted } from './accepted.ts';
 import type { Copies } from './copies.ts';
 import type { Reply, Request } from './exchange.ts';
 import { Votes } from './votes.ts';
@@ -19,6 +21,7 @@ import type { SimWorld } from './world.ts';
 export class Registers {
   /** The newest value that is chosen. */
   newest: RegisterValue | null = null;
+  readonly accepted = new Accepted();
   readonly #votes = new Map<string, Votes>();
   readonly #chosen = new Map<number, RegisterValue>();
   /** Changes that a majority voted for under one ballot. */
@@ -53,6 +56,7 @@ export class Registers {
     const votes = this.#votes.get(keyspace) ?? new Votes();
     this.#votes.set(keyspace, votes);
     const acceptor = this.#acceptors.get(site)?.id ?? '';
+    if (body.kind === 'Decision') this.accepted.decided(decodeDecision(body.decision));
     if (body.kind === 'Prepare') votes.prepare(acceptor, body.ballot);
     if (body.kind !== 'Accept' && body.kind !== 'Chosen') return;
     const { kind, ballot } = body;
@@ -116,6 +120,7 @@ export class Registers {
     this.#one(this.#versions, changeId, String(version), `version of change ${changeId}`);
     for (const other of this.#chosen.values()) this.#checkKept(value, other);
     this.#chosen.set(version, value);
+    this.accepted.chosen(value);
     for (const { epoch, site: origin, writerId, cuts } of reigns) {
       this.#one(this.#writers, epoch, `${origin} ${writerId}`, `writer of epoch ${epoch}`);
       if (cuts === null) continue;

@@ -15,6 +15,7 @@ import { checkKept, checkLocalReads, isKept } from './settled.ts';
 import { fileOf } from './shape.ts';
 import { endMs } from './sim-fault.ts';
 import { Stamps } from './stamps.ts';
+import { writesGoOn } from './stepped-clock.ts';
 import { Turns } from './turns.ts';
 import { SimWorld, type Violation } from './world.ts';
 
@@ -165,6 +166,11 @@ class Run {
       return;
     }
     if (violations.length > 0) return;
+    const goOn = (holds: () => Promise<boolean>): Promise<boolean> => this.#until(holds, MEND_MS);
+    if (!(await writesGoOn(this.#world, this.#scenario.seed, this.#registers, isWritten, goOn))) {
+      this.#world.fail('I20', 'no write was acked elsewhere within 60 s after the clock of the primary had stepped');
+      return;
+    }
     const turns = new Turns(this.#world, last, (holds, forMs) => this.#until(holds, forMs));
     if (!(await turns.run(this.#registers.newest!.reigns.at(-1)!.site))) {
       this.#world.fail('I20', `not every site leads in turn: ${turns.difference}`);
@@ -190,6 +196,7 @@ class Run {
     const isKeptAll = (isLast: boolean): Promise<boolean> =>
       checkKept(this.#world, this.#history, this.#copies, this.#scenario.shape.k, isLast);
     if (!(await this.#until(() => isKeptAll(false), MEND_MS))) await this.#until(() => isKeptAll(true), 1);
+    this.#registers.accepted.check(this.#world, this.#history, this.#copies);
   }
 
   /** Tries until it holds, a promise is broken, or the time is over. A Fault is as good as not yet. */

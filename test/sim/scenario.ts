@@ -53,7 +53,7 @@ export function scenarioOf(seed: number): Scenario {
 }
 
 /** What makes sense alone; the others are drawn with what belongs to them. */
-type Lone = Exclude<SimFault['kind'], 'early' | 'operators' | 'when' | 'column'>;
+type Lone = Exclude<SimFault['kind'], 'early' | 'operators' | 'when' | 'column' | 'stuck-copies'>;
 
 const WEIGHTS: readonly (readonly [Lone, number])[] = [
   ['kill', 5],

@@ -35,6 +35,8 @@ export type SimFault = For &
         readonly landed: boolean;
       }
     | { readonly kind: 'appends'; readonly site: string; readonly rate: number }
+    /** Nothing more of one partition is stored in any copy, while the origin goes on. */
+    | { readonly kind: 'stuck-copies'; readonly partition: number }
     | { readonly kind: 'log-away'; readonly site: string }
     | { readonly kind: 'poison'; readonly site: string; readonly salt: number }
     /** Is killed, and a partition of its log has lost its end when it comes back. */
@@ -65,6 +67,8 @@ export type SimFault = For &
         readonly cause: 'suspicion' | 'switchover' | 'failover';
         /** What was acked may be lost: back to the newest barrier received whole, or all that was received. */
         readonly loss?: 'consistent' | 'received';
+        /** Of how many rows at most; a million unless told. */
+        readonly rowsMax?: number;
       }
   );
 

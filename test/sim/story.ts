@@ -33,6 +33,8 @@ export function wordsOf(fault: SimFault): string {
       return `the next sign "${fault.sees}" of ${fault.site === '*' ? 'any site' : fault.site} brings: ${wordsOf(fault.brings)}`;
     case 'appends':
       return `${Math.round(fault.rate * 100)} % of appends to the log of ${fault.site} are refused, lost, late or not answered`;
+    case 'stuck-copies':
+      return `no copy of partition ${fault.partition} is written`;
     case 'log-away':
       return `the log of ${fault.site} cannot be reached`;
     case 'poison':
@@ -56,7 +58,7 @@ export function wordsOf(fault: SimFault): string {
     case 'disk-error':
       return `the disk of ${fault.site} answers EIO now and then`;
     case 'nominate':
-      return `${fault.site} is asked to become the primary (${fault.cause}${fault.loss === undefined ? '' : `, with a loss, ${fault.loss}`})`;
+      return `${fault.site} is asked to become the primary (${fault.cause}${fault.loss === undefined ? '' : `, with a loss of ${fault.rowsMax ?? 'any'} rows, ${fault.loss}`})`;
   }
 }
 

@@ -3,6 +3,7 @@
 import { DrillLoad } from '@tidemark/cli/drill/drill-load';
 import { type DrillReport, isBalanced } from '@tidemark/cli/drill/report';
 import type { Stage } from '@tidemark/cli/drill/stage';
+import type { Engine } from '@tidemark/dev/sites';
 import { integerBetween, type Random } from '@tidemark/world/random';
 
 export type Trial = {
@@ -12,6 +13,8 @@ export type Trial = {
   readonly size: number;
   readonly random: Random;
   readonly say: (line: string) => void;
+  /** While it is there, what the row has injected takes effect. */
+  readonly stuckFile: string;
 };
 
 /** What was measured, for the table; names end in their unit. */
@@ -20,6 +23,8 @@ export type Figures = Readonly<Record<string, number | string | boolean | null>>
 export type FaultRow = {
   /** Its number in the table of faults. */
   readonly row: number;
+  /** By which a script names it, where it is held by scripts only. */
+  readonly name?: string;
   readonly fault: string;
   readonly promise: string;
   /** What `size` counts, and how much of it a test run and a thorough run take. */
@@ -34,6 +39,10 @@ export type FaultRow = {
   readonly keyspace?: Readonly<Record<string, unknown>>;
   /** The sites it needs, the first one its primary; three with data unless told. */
   readonly sites?: Readonly<Record<string, 'data' | 'witness'>>;
+  /** On which it is held unless told; Kafka unless it says so. */
+  readonly engine?: Engine;
+  /** A fault that has to be built into the sites' processes, by its name among the weakenings. */
+  readonly injected?: string;
   /** Why it cannot be shown on this machine; null when it can. */
   readonly obstacle?: () => Promise<string | null>;
   /** @throws {BrokenPromise} what did not hold; anything else: the trial could not be held */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Stage } from '@tidemark/cli/drill/stage';
 import { FLIGHTS_TABLE } from '@tidemark/cli/load/flights';
 import type { Reaper } from '@tidemark/dev/reaper';
+import type { Engine } from '@tidemark/dev/sites';
 import type { Random } from '@tidemark/world/random';
 import type { FaultRow, Figures } from './fault-row.ts';
 import { PROBES } from './tied-client.ts';
@@ -15,6 +16,7 @@ export const ENV = { TIDEMARK_FAILOVER_EVERY_MS_MIN: '0' };
 
 const THREE = { paris: 'data', tokyo: 'data', quito: 'data' } as const;
 const LINES = 8;
+const STUCK = 'stuck';
 
 export type FaultStageOptions = {
   readonly say: (line: string) => void;
@@ -22,6 +24,7 @@ export type FaultStageOptions = {
   readonly mutant?: string | null;
   /** As the row has it that is to be held. */
   readonly sites?: FaultRow['sites'];
+  readonly engine?: Engine;
 };
 
 export class FaultStage {
@@ -29,28 +32,40 @@ export class FaultStage {
   readonly #folder: string;
   readonly #say: (line: string) => void;
   readonly #sites: FaultRow['sites'];
+  readonly #engine: Engine;
   readonly #keyspaces = new Map<string, Stage>();
 
-  private constructor(stage: Stage, folder: string, say: (line: string) => void, sites: FaultRow['sites']) {
+  private constructor(
+    stage: Stage,
+    folder: string,
+    say: (line: string) => void,
+    sites: FaultRow['sites'],
+    engine: Engine,
+  ) {
     this.#stage = stage;
     this.#folder = folder;
     this.#say = say;
     this.#sites = sites;
+    this.#engine = engine;
     this.#keyspaces.set(stage.keyspace, stage);
   }
 
   /** A stage on which the row can be held. */
-  static async open(reaper: Reaper, { say, mutant = null, sites = THREE }: FaultStageOptions): Promise<FaultStage> {
+  static async open(
+    reaper: Reaper,
+    { say, mutant = null, sites = THREE, engine = 'kafka' }: FaultStageOptions,
+  ): Promise<FaultStage> {
     const folder = await reaper.scratchFolder('faults');
-    const env = mutant === null ? ENV : { ...ENV, ...environmentOf(mutant) };
+    const stuck = { FAULT_FILE: join(folder, STUCK) };
+    const env = mutant === null ? ENV : { ...ENV, ...stuck, ...environmentOf(mutant) };
     const keyspace = { sites, partitions: 4, tables: { flights: FLIGHTS_TABLE, probes: PROBES } };
-    const stage = await Stage.open({ engine: 'kafka', folder, reaper, say, links: true, env, keyspace });
-    return new FaultStage(stage, folder, say, sites);
+    const stage = await Stage.open({ engine, folder, reaper, say, links: engine === 'kafka', env, keyspace });
+    return new FaultStage(stage, folder, say, sites, engine);
   }
 
   /** True when the row can be held on it. */
-  fits({ sites = THREE }: FaultRow): boolean {
-    return sites === this.#sites;
+  fits({ sites = THREE }: FaultRow, engine: Engine = 'kafka'): boolean {
+    return sites === this.#sites && engine === this.#engine;
   }
 
   /**
@@ -63,9 +78,9 @@ export class FaultStage {
     const folder = join(this.#folder, `ledger-${stage.keyspace}`);
     await mkdir(folder, { recursive: true });
     try {
-      return await row.run({ stage, folder, size, random, say: this.#say });
+      return await row.run({ stage, folder, size, random, say: this.#say, stuckFile: join(this.#folder, STUCK) });
     } finally {
-      stage.links!.heal();
+      stage.links?.heal();
     }
   }
 

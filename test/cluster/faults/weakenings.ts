@@ -9,6 +9,21 @@ import type { Weakening } from '../../sim/mutants/mutant.ts';
 
 const REAL_ONLY: readonly Weakening[] = [
   {
+    name: 'copies-of-partition-1-stuck',
+    breaks: 'nothing: while a file is there, no copy of partition 1 is written',
+    file: 'services/mirror/copier.ts',
+    from: 'if (extension.entries.length === 0) return;',
+    to: "if (extension.entries.length === 0 || (this.#parts.name.partition === 1 && process.getBuiltinModule('node:fs').existsSync(process.env.FAULT_FILE ?? ''))) return;",
+  },
+  {
+    name: 'judged-by-the-sick',
+    breaks: 'E10: a move is judged by what the others hear of the primary',
+    file: 'services/watchdog/move-sight.ts',
+    from: 'site === from || dataMs === null ? [] : [dataMs]',
+    to: 'site !== from || dataMs === null ? [] : [dataMs]',
+  },
+
+  {
     name: 'cut-far-too-low',
     breaks: 'E7: the cut stands as it was worked out, not some records before it',
     file: 'packages/control/register-changes.ts',

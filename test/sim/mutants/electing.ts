@@ -4,6 +4,14 @@ import type { Mutant } from './mutant.ts';
 
 export const ELECTING: readonly Mutant[] = [
   {
+    name: 'wrong-clock-leads-on',
+    breaks: 'rule 18: a primary that may not stamp hands over by itself',
+    caughtBy: ['I20'],
+    file: 'services/writer/candidacy.ts',
+    from: 'if (reigns && isEarly) return;',
+    to: 'if (reigns) return;',
+  },
+  {
     name: 'fence-not-read-back',
     breaks: 'E3: heads are told only after the FENCE was read back',
     caughtBy: ['I2', 'I19', 'I17', 'I1', 'linearizable', 'I11'],

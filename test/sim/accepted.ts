@@ -1,0 +1,44 @@
+/** What operators accepted to lose, what they were told, and what was lost: never more than the one or the other. */
+
+import type { Decision } from '@tidemark/control/decision';
+import type { RegisterValue } from '@tidemark/control/register-value';
+import type { Copies } from './copies.ts';
+import type { History } from './history.ts';
+import { isKept } from './settled.ts';
+import type { SimWorld } from './world.ts';
+
+export class Accepted {
+  /** Epoch that an election is to begin → the most rows that it may lose. */
+  readonly #rowsMax = new Map<number, number>();
+  /** Epoch that was closed with a loss → the one that followed it. */
+  readonly #closedBy = new Map<number, number>();
+  /** Epoch that began → rows that were told to be lost at most. */
+  readonly #told = new Map<number, number>();
+
+  /** What was chosen. */
+  chosen({ election, reigns }: RegisterValue): void {
+    if (election !== null && election.loss !== null) this.#rowsMax.set(election.epoch, election.loss.rowsMax);
+    const [before, newest] = [reigns.at(-2), reigns.at(-1)];
+    if (before !== undefined && this.#rowsMax.has(newest!.epoch)) this.#closedBy.set(before.epoch, newest!.epoch);
+  }
+
+  decided({ outcome, epoch, lost }: Decision): void {
+    if (outcome === 'done' && epoch !== null && lost?.rows != null) this.#told.set(epoch, lost.rows);
+  }
+
+  /** At the end. */
+  check(world: SimWorld, history: History, copies: Copies): void {
+    const lost = new Map<number, number>();
+    for (const { id, outcome } of history.writes) {
+      const record = outcome === 'acked' && !isKept(copies, id) ? copies.requests.get(id)?.at(-1) : undefined;
+      if (record?.body.kind === 'Mutate') lost.set(record.epoch, (lost.get(record.epoch) ?? 0) + record.body.rowCount);
+    }
+    for (const [epoch, by] of this.#closedBy) {
+      const rows = lost.get(epoch) ?? 0;
+      const told = this.#told.get(by) ?? Number.POSITIVE_INFINITY;
+      const rowsMax = this.#rowsMax.get(by)!;
+      if (rows <= told && (told <= rowsMax || told === Number.POSITIVE_INFINITY) && rows <= rowsMax) continue;
+      world.fail('E5', `${rows} acked rows of epoch ${epoch} are lost, ${told} were told and ${rowsMax} accepted`);
+    }
+  }
+}
