@@ -4,6 +4,7 @@ import { cellToJson, type JsonCell, parseText } from '@tidemark/schema/cell-valu
 import { checkColumnName } from '@tidemark/schema/keyspace-file';
 import { columnNamed, keyColumns, type Table } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
+import { unquoted } from './quotes.ts';
 
 export type JsonRow = { [column: string]: JsonCell | null | true };
 
@@ -32,13 +33,17 @@ export function rowFromWords(table: Table, words: readonly string[]): JsonRow {
   const keyLength = table.key.length;
   const row = keyFromWords(table, words.slice(0, keyLength));
   for (const word of words.slice(keyLength)) {
-    const at = word.indexOf('=');
-    if (at < 1) {
+    // A name may have a = of its own when it stands in quotes.
+    const [, quoted, plain, text] = /^(?:("(?:[^"]|"")+")|([^=]+))=(.*)$/s.exec(word) ?? [];
+    if (text === undefined) {
       throw new Fault('invalid', `got "${word}", expected column=value`, { got: word, expected: 'column=value' });
     }
-    const name = word.slice(0, at);
+    const name = quoted === undefined ? plain! : (unquoted(quoted, '"')?.text ?? quoted);
     checkColumnName(table.name, name);
-    const text = word.slice(at + 1);
+    if (Object.hasOwn(row, name)) {
+      const message = `table ${table.name}: column "${name}" comes twice: got "${word}" beside ${JSON.stringify(row[name])}`;
+      throw new Fault('invalid', message, { table: table.name, column: name, got: word });
+    }
     const column = columnNamed(table, name);
     row[name] = column === undefined ? text : cellToJson(column.type, parseText(column, text));
   }

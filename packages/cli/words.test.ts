@@ -30,6 +30,8 @@ const ODD = {
   partitionKey: 'k',
 };
 
+const oddTable = tableNamed(evolve(null, parseKeyspaceFile({ ...file, tables: { odd: ODD } })).keyspace, 'odd');
+
 describe('a row', () => {
   test('is its key parts in order, then column=value, each as its column takes it', () => {
     expect(rowFromWords(flights, ['SAN', '2001-01-10T18:20Z', 'LAX', '1', 'delay=-5', 'note=a=b'])).toEqual({
@@ -40,6 +42,15 @@ describe('a row', () => {
       delay: -5,
       note: 'a=b',
     });
+  });
+
+  test('has columns whose names have a sign in them in quotes', () => {
+    expect(rowFromWords(oddTable, ['x', 'a, b=1', '"say ""hi""="=2'])).toEqual({ k: 'x', 'a, b': 1, 'say "hi"=': 2 });
+  });
+
+  test('names each column once, those of the key in front', () => {
+    expect(() => rowFromWords(oddTable, ['x', 'k=y'])).toThrow('column "k" comes twice: got "k=y" beside "x"');
+    expect(() => rowFromWords(oddTable, ['x', 'n=1', 'n=2'])).toThrow('column "n" comes twice');
   });
 
   test('with a part that is missing, or no value of its column, is refused by name', () => {
@@ -99,7 +110,7 @@ describe('a scan', () => {
   });
 
   describe('understands quotes', () => {
-    const odd = tableNamed(evolve(null, parseKeyspaceFile({ ...file, tables: { odd: ODD } })).keyspace, 'odd');
+    const odd = oddTable;
 
     test.each([
       ["k='X'", ['k', '=', 'X']],

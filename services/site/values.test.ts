@@ -144,6 +144,11 @@ describe('query parameters', () => {
   });
 });
 
+it('a field beside the rows of a body is refused by name: it would be left out in silence', async () => {
+  const answer = await ask('/v1/v/pairs/rows', send('POST', { rows: [{ a: 'x', b: 'y' }], ack: 'sync(1)' }));
+  expect(answer).toMatchObject({ status: 400, body: { got: 'ack' } });
+});
+
 describe('content types', () => {
   const row = '{"a":"ct","b":"x","n":1}\n{"a":"ct","b":"y","n":2}\n';
   const post = (type: string) =>

@@ -58,7 +58,13 @@ export function registerWriterRoutes(app: FastifyInstance, parts: HttpParts): vo
 
 async function postJson(parts: HttpParts, request: Request): Promise<object> {
   const writer = parts.writerOf(request.params.keyspace);
-  const { rows } = objectOf(request.body, '{"rows": […]}');
+  const { rows, ...more } = objectOf(request.body, '{"rows": […]}');
+  const [stranger] = Object.keys(more);
+  if (stranger !== undefined && rows !== undefined) {
+    throw new Fault('invalid', `the body has "${stranger}" beside "rows", expected {"rows": […]} alone`, {
+      got: stranger,
+    });
+  }
   if (!Array.isArray(rows))
     throw new Fault('invalid', 'body has no "rows", expected {"rows": […]}', { got: typeof rows });
   if (rows.length > LIMITS.batchRowsMax) throw tooManyRows(rows.length);
