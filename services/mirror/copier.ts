@@ -77,6 +77,7 @@ export class Copier {
   #gaps = 0;
   /** Offset at the origin of the last record that was copied from there, −1 before the first. */
   #originOffset = -1;
+  #toldWaiting = false;
   /** Found nothing where it read on: behind repeats of old records that place may be too late. */
   #wasStuck = false;
   #source: Source | null;
@@ -186,6 +187,12 @@ export class Copier {
     if (lost) this.#originOffset = -1;
     if (lost || fault.kind === 'invalid') {
       const where = { topic, partition: name.partition, from: source?.site ?? null, error: fault.message };
+      // Of what nothing was ever read here, the topic may not have been made yet: its site begins later, or is slower.
+      if (fault.details.status === 404 && this.#originOffset < 0 && (this.#tail?.prefix.seq ?? -1) < 0) {
+        if (!this.#toldWaiting) logger.info(where, `${topic}/${name.partition} waits for ${fault.message}`);
+        this.#toldWaiting = true;
+        return;
+      }
       logger.error(where, `${topic}/${name.partition}: ${fault.message}; its place is looked for again`);
     }
   }

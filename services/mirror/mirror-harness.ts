@@ -75,6 +75,8 @@ export async function setUpMirror(isQuick = false) {
   await ahead.ensureTopic({ name: MIRROR, partitions: 1, flushed: true, genesis: () => genesis('c') });
   await local.ensureTopic({ name: MIRROR, partitions: 1, flushed: true, genesis: () => genesis('b') });
   let made = 0;
+  const errors: string[] = [];
+  const logger = { ...SILENT, error: (_: object, message: string) => void errors.push(message) };
   const start = async (): Promise<Mirror> => {
     const handle = new SimLog(here, 'tokyo');
     const ensureTopics = (): Promise<void> => {
@@ -88,7 +90,7 @@ export async function setUpMirror(isQuick = false) {
         ['paris', new SimLog(origin, 'paris')],
         ['quito', new SimLog(third, 'quito')],
       ]),
-      ...{ clock: isQuick ? quick : clock, random: new SeededRandom(1), logger: SILENT },
+      ...{ clock: isQuick ? quick : clock, random: new SeededRandom(1), logger },
       onFatal: (error) => {
         throw error;
       },
@@ -113,7 +115,8 @@ export async function setUpMirror(isQuick = false) {
       0,
       values.map((value) => ({ value })),
     );
-  return { origin, here, append, ahead, start, copied, folder };
+  const remake = () => source.ensureTopic({ name: LOG, partitions: 1, flushed: true, genesis: () => genesis('a') });
+  return { origin, here, append, ahead, start, copied, folder, errors, remake };
 }
 
 /** Waits until it holds, 5 s at most. */

@@ -19,6 +19,21 @@ describe('mirror', () => {
     expect(mirror.logId).toBe('b');
   });
 
+  it('waits for an origin whose topic is not made yet, and calls that no error; one that is gone again is one', async () => {
+    const { origin, append, start, copied, errors, remake } = await setUp();
+    origin.deleteTopic(LOG);
+    await using mirror = await start();
+    await clock.sleep(400);
+    expect(errors).toEqual([]);
+    await remake();
+    const values = sequence(3);
+    await append(values);
+    await until(() => mirror.copiers[0]!.durable.seq === 2);
+    expect([errors, await copied()]).toEqual([[], values]);
+    origin.deleteTopic(LOG);
+    await until(() => errors.length > 0);
+  });
+
   it('copies each record once however the origin repeats, skips ahead or damages it', async () => {
     const values = sequence(6);
     await fc.assert(

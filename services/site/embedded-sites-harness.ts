@@ -31,7 +31,10 @@ export class EmbeddedSites implements AsyncDisposable {
    */
   async start(
     name: string,
-    { urls = {}, ...options }: Pick<SiteOptions, 'clock'> & { readonly urls?: Readonly<Record<string, string>> } = {},
+    {
+      urls = {},
+      ...options
+    }: Pick<SiteOptions, 'clock' | 'logger'> & { readonly urls?: Readonly<Record<string, string>> } = {},
   ): Promise<RunningSite> {
     const { folder } = this;
     const placeOf = (site: string) => {
