@@ -8,6 +8,7 @@
  */
 
 import { type AckLevel, ackOf } from '@tidemark/schema/table';
+import { FOUND_WRITER } from './founding.ts';
 import {
   type CutAt,
   type Election,
@@ -48,6 +49,8 @@ export type SiteCopies = {
     readonly vouched: string | null;
     /** Why it cannot follow: no site has the records any more that come next. */
     readonly stranded?: string | null;
+    /** Epochs below this were fenced there; absent: none was. */
+    readonly fencedBelow?: number;
     /** By partition: epoch, seq and chain of the last accepted record. */
     readonly positions: readonly (readonly [number, number, string])[];
   }[];
@@ -80,7 +83,9 @@ export function closureOf(value: RegisterValue, reports: readonly FenceReport[])
   const need = value.members.length - k;
   const closes = (sites: ReadonlySet<string>): 'origin' | 'quorum' | null =>
     sites.has(reign.site) ? 'origin' : k > 0 && sites.size >= need ? 'quorum' : null;
-  const vouched = sitesOf(trusted.filter((report) => k === 0 || report.vouched !== null));
+  // Who wrote a reign that was found in the logs, and what it acked, nobody remembers.
+  const isFound = reign.writerId === FOUND_WRITER;
+  const vouched = sitesOf(trusted.filter((report) => !isFound && (k === 0 || report.vouched !== null)));
   const by = closes(vouched);
   if (by !== null) return { kind: 'lossless', by };
   const answered = sitesOf(reports.filter(({ origin }) => origin === reign.site));

@@ -4,6 +4,7 @@
  */
 
 import type { AckLevel } from '@tidemark/schema/table';
+import { FOUND_WRITER } from './founding.ts';
 import {
   CHANGES_KEPT,
   type CutAt,
@@ -56,6 +57,29 @@ export function supersededBy(value: RegisterValue, { epoch, writerId }: Owner): 
   if (newest !== null && newest.epoch >= epoch) return `${newest.site} reigns in epoch ${newest.epoch}`;
   if (election !== null) return `${election.site} runs the election of epoch ${election.epoch}`;
   return `the election of epoch ${epoch} was withdrawn`;
+}
+
+/** The newest reign that the logs hold and an empty register does not, and what the members are. */
+export type Adoption = Pick<Commit, 'epoch' | 'writerId'> & {
+  readonly found: { readonly epoch: number; readonly site: string; readonly above: number };
+  readonly members: readonly Member[];
+};
+
+/** Names what was found in the logs, before anything is written: this election goes on above it, and closes it. */
+export function adoptReign(value: RegisterValue, changeId: string, adoption: Adoption): Change {
+  const { election } = value;
+  const { found, members } = adoption;
+  if (election?.epoch !== adoption.epoch || election.writerId !== adoption.writerId) {
+    return { refused: `epoch ${adoption.epoch} was superseded` };
+  }
+  if (value.reigns.length > 0) return { refused: `epoch ${newestReign(value)!.epoch} is known already` };
+  const epoch = Math.max(found.above + 1, value.nextEpoch);
+  return next(value, changeId, {
+    election: { ...election, epoch },
+    nextEpoch: epoch + 1,
+    reigns: [{ epoch: found.epoch, site: found.site, writerId: FOUND_WRITER, cuts: null }],
+    members: value.members.map((member) => members.find(({ site }) => site === member.site) ?? member),
+  });
 }
 
 /** What a candidate found out about the other members, to stand with the commit. */

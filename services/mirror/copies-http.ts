@@ -74,6 +74,7 @@ function copiesAnswer(
       trusted: copy.logId !== '',
       vouched: vouchedBy(keyspace, copy, null),
       stranded: copy.stranded,
+      fencedBelow: copy.fencedBelow,
       positions: copy.heads().map(({ epoch, seq, chain }) => [epoch, seq, chain] as const),
     })),
   };

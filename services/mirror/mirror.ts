@@ -140,6 +140,11 @@ export class Mirror implements AsyncDisposable {
     });
   }
 
+  /** The highest epoch below which all were fenced in some partition; 0 for none. */
+  get fencedBelow(): number {
+    return Math.max(0, ...this.copiers.map(({ tail }) => tail?.prefix.fencedBelow ?? 0));
+  }
+
   #notRead(partition: number): Fault {
     return new Fault('unavailable', `${this.#topic}/${partition} has not been read yet`, { retryAfterMs: 500 });
   }

@@ -30,6 +30,7 @@ import {
 } from '@tidemark/control/register-value';
 import { type AckLevel, formatAck } from '@tidemark/schema/table';
 import { Fault } from '@tidemark/world/fault';
+import { adoptFound } from './adoption.ts';
 import { LEASE_OVER_MS } from './lease.ts';
 import type { LossyCut } from './lossy-cuts.ts';
 import { Members, type MembersParts } from './members.ts';
@@ -143,12 +144,16 @@ export class Candidate {
     if ('refused' in named) return this.#lost(named.refused);
     this.#mark('named');
     this.#namedMs = this.#markedMs;
-    const { value } = named;
-    const { election } = value;
     // What the register holds by now may be built upon this one: somebody else's election is not to be run.
-    if (election?.writerId !== this.writerId) return this.#lost('the election is over already');
-    this.#epoch = election.epoch;
+    if (named.value.election?.writerId !== this.writerId) return this.#lost('the election is over already');
     try {
+      const adopted = await this.#adopt(named.value);
+      if (typeof adopted === 'string') return this.#lost(adopted);
+      const value = adopted;
+      const { election } = value;
+      if (election?.writerId !== this.writerId) return this.#lost('the election is over already');
+      // Which it may not have been named with: what is found in the logs lifts it.
+      this.#epoch = election.epoch;
       const closing = await this.#close(value, election);
       this.#mark('fenced');
       if ('superseded' in closing) return this.#lost(closing.superseded);
@@ -227,6 +232,13 @@ export class Candidate {
     const wanted = version ?? (await register.read(this.#signal)).version;
     const beginning = { site, writerId, cause, reason, loss, beganMs: clock.nowMs(), version: wanted };
     return register.change((value, changeId) => beginElection(value, changeId, beginning), this.#signal);
+  }
+
+  /** Before a first reign: what the logs hold of earlier ones is put into the register. */
+  #adopt(value: RegisterValue): Promise<RegisterValue | string> {
+    const again = (election: Election, why: string, remedy: string): Promise<string | null> =>
+      this.#again(election, why, remedy);
+    return adoptFound({ ...this.#parts, members: this.#members, again }, value);
   }
 
   /** E3–E5: asks until the newest reign is closed. */

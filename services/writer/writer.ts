@@ -123,6 +123,7 @@ export class Writer implements AsyncDisposable {
     const { value, epoch } = parts.elected;
     const reigns = value.reigns.filter((reign) => reign.epoch < epoch);
     const opened = await openLog({ ...parts, reigns, signal: stop.signal });
+    checkIsNew(parts, opened.tails);
     const applied = (await parts.applied?.(value, stop.signal)) ?? null;
     signal?.removeEventListener('abort', giveUp);
     if (signal?.aborted === true) throw new Fault('unavailable', `keyspace ${value.keyspace}: epoch ${epoch} is over`);
@@ -351,4 +352,15 @@ export class Writer implements AsyncDisposable {
     // Whoever waits for it is told; where nobody does, the end of the reign is.
     this.#adopted.catch(() => {});
   }
+}
+
+/** @throws {Fault} `corrupt`: the log holds this epoch or a later one, and readers would pass over what is written now */
+function checkIsNew({ keyspace, site, elected }: WriterParts, tails: Opened['tails']): void {
+  const held = Math.max(...tails.map(({ prefix }) => prefix.epoch));
+  if (held < elected.epoch) return;
+  const where = `keyspace ${keyspace.name}: the log of ${site}`;
+  throw new Fault('corrupt', `${where} holds epoch ${held}, and epoch ${elected.epoch} was to be begun there`, {
+    got: elected.epoch,
+    expected: `above ${held}`,
+  });
 }

@@ -4,10 +4,11 @@ import { run } from '../run.ts';
 import { storyOf } from '../story.ts';
 import type { Case } from './case.ts';
 import { DRAWN } from './drawn.ts';
+import { EMPTY_REGISTERS } from './empty-register.ts';
 import { OLD_COPIES } from './old-copies.ts';
 import { PLAYED } from './played.ts';
 
-export const CASES: readonly Case[] = [...DRAWN, ...PLAYED, ...OLD_COPIES];
+export const CASES: readonly Case[] = [...DRAWN, ...PLAYED, ...OLD_COPIES, ...EMPTY_REGISTERS];
 
 const STORY_LINES = 25;
 

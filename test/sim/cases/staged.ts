@@ -40,11 +40,14 @@ export class Staged {
   }
 
   async define(): Promise<void> {
-    const primary = this.#shape.data[0]!;
     await this.until('the keyspace', async () => {
-      const { status } = await this.ask(primary, 'PUT', `/v1/keyspaces/${KEYSPACE}`, fileOf(KEYSPACE, this.#shape));
+      const { status } = await this.putKeyspace();
       return status > 0 && status < 300;
     });
+  }
+
+  putKeyspace(): Promise<Reply> {
+    return this.ask(this.#shape.data[0]!, 'PUT', `/v1/keyspaces/${KEYSPACE}`, fileOf(KEYSPACE, this.#shape));
   }
 
   /** Has the world go on until the promise is settled. */

@@ -16,4 +16,6 @@ export type Mutant = Weakening & {
   readonly caughtBy: readonly string[];
   /** A seed that notices, tried first. */
   readonly seed?: number;
+  /** A case that notices, by its name: it is played before any seed. */
+  readonly case?: string;
 };

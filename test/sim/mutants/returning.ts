@@ -4,6 +4,24 @@ import type { Mutant } from './mutant.ts';
 
 export const RETURNING: readonly Mutant[] = [
   {
+    name: 'a-restored-copy-is-believed',
+    breaks: 'E4: a copy closes a reign only where somebody vouches that it holds all it promised',
+    caughtBy: ['case'],
+    case: 'an older both of tokyo, of which quito knows nothing, is believed once paris is lost',
+    file: 'packages/control/election.ts',
+    from: '!isFound && (k === 0 || report.vouched !== null)',
+    to: '!isFound',
+  },
+  {
+    name: 'written-over-an-epoch',
+    breaks: 'rule 9: no epoch is begun twice, whatever the register says',
+    caughtBy: ['case'],
+    case: 'an epoch is begun twice once the control topics are gone',
+    file: 'services/writer/adoption.ts',
+    from: 'if (newestReign(value) !== null || election === null) return value;',
+    to: 'if (value.version >= 0) return value;',
+  },
+  {
     name: 'wiped-acceptor-counts-as-itself',
     breaks: 'rule 7: a lost acceptor is a new one, and does not vote until it is let in',
     caughtBy: ['I1', 'I4', 'I20', 'assertion'],
