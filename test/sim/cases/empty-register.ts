@@ -8,7 +8,15 @@ import type { Case } from './case.ts';
 import { Staged } from './staged.ts';
 
 const SHAPE = {
-  ...{ data: ['paris', 'tokyo', 'quito'], witnesses: [], k: 1, degradeTo: 1, partitions: 2, forgetsAfterMs: null },
+  ...{
+    data: ['paris', 'tokyo', 'quito'],
+    witnesses: [],
+    k: 1,
+    degradeTo: 1,
+    partitions: 2,
+    forgetsAfterMs: null,
+    isBrief: false,
+  },
 } as const;
 
 type Story = {
