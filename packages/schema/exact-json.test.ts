@@ -28,6 +28,18 @@ describe('exact JSON', () => {
     expect(valueFromJson(parseColumnType('double'), value.v)).toBe(Number(digits));
   });
 
+  it('finds a number it would round wherever it stands', () => {
+    fc.assert(
+      fc.property(fc.nat(40), fc.integer({ min: 16, max: 30 }), fc.nat(15), (before, length, point) => {
+        const digits = `1${'2'.repeat(length - 2)}3`;
+        const number = point === 0 ? digits : `${digits.slice(0, point)}.${digits.slice(point)}`;
+        const [, found] = parseExactJson(`[${JSON.stringify('x'.repeat(before))},${number}]`) as [string, unknown];
+        const isExact = String(Number(number)) === number;
+        expect(found).toEqual(isExact ? Number(number) : new ExactNumber(number));
+      }),
+    );
+  });
+
   it('takes zeros around a number for nothing', () => {
     expect(parseExactJson('[5.0000000000000000000, 0.00000000000000000, 100000000000000000000]')).toEqual([5, 0, 1e20]);
     expect(parseExactJson('12345678901234567.5')).toEqual(new ExactNumber('12345678901234567.5'));

@@ -18,12 +18,34 @@ export class ExactNumber {
   }
 }
 
-/** More digits than every double holds, in a row. Found within a text it costs a slower reading, and changes nothing. */
-const MANY_DIGITS = /[\d.]{16}/;
+/** More digits than every double holds, in a row. */
+const MANY = 16;
 
 /** As `JSON.parse`, with an `ExactNumber` in place of each number that would be rounded. @throws {SyntaxError} */
 export function parseExactJson(text: string): unknown {
-  return MANY_DIGITS.test(text) ? (JSON.parse(text, keepDigits) as unknown) : (JSON.parse(text) as unknown);
+  return hasManyDigits(text) ? (JSON.parse(text, keepDigits) as unknown) : (JSON.parse(text) as unknown);
+}
+
+/**
+ * True when so many digits stand in a row; within a text it costs a slower reading, and changes nothing. A row of MANY holds
+ * one of the places that are MANY apart, so only these are looked at: a tenth of what a regular expression costs.
+ */
+function hasManyDigits(text: string): boolean {
+  for (let at = MANY - 1; at < text.length; at += MANY) {
+    if (!isOfNumber(text, at)) continue;
+    let from = at;
+    while (isOfNumber(text, from - 1)) from--;
+    let to = at + 1;
+    while (to - from < MANY && isOfNumber(text, to)) to++;
+    if (to - from >= MANY) return true;
+  }
+  return false;
+}
+
+/** A digit or a point. */
+function isOfNumber(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return (code >= 48 && code <= 57) || code === 46;
 }
 
 function keepDigits(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
