@@ -111,6 +111,12 @@ export class SimLogStore {
     this.ring();
   }
 
+  /** The same, and whoever watches is told that all of it is gone. */
+  remove(name: string): void {
+    for (const partition of this.#topics.get(name)?.partitions ?? []) this.#cut(name, partition, partition.start);
+    this.deleteTopic(name);
+  }
+
   /** Cuts a partition's records from `end` on, flushed or not. */
   loseEnd(name: string, partition: number, end: number): void {
     const found = this.#topics.get(name)?.partitions[partition];

@@ -82,7 +82,11 @@ export class Copies {
   }
 
   /** Follows everything that happens to a site's log. */
-  watch(site: SimSite, onLanded: (topic: string, partition: number, record: LogRecord) => void): void {
+  watch(
+    site: SimSite,
+    onLanded: (topic: string, partition: number, record: LogRecord) => void,
+    onLost: (topic: string) => void,
+  ): void {
     site.store.watch = {
       landed: (topic, partition, record) => {
         onLanded(topic, partition, record);
@@ -91,6 +95,7 @@ export class Copies {
       },
       lost: (topic, partition) => {
         const name = nameOf(topic, partition);
+        onLost(topic);
         if (name === null) return;
         const key = keyOf(site.name, name);
         this.#forget(site.name, name);

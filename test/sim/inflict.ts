@@ -7,6 +7,7 @@ import { topicNames } from '@tidemark/schema/table';
 import { isFault } from '@tidemark/world/fault';
 import { integerBetween, type Random } from '@tidemark/world/random';
 import { KEYSPACE } from './client.ts';
+import { prepare, remake, restore, trim } from './older.ts';
 import { fileOf } from './shape.ts';
 import type { SimFault } from './sim-fault.ts';
 import type { SimSite } from './sim-site.ts';
@@ -21,6 +22,7 @@ const COLUMN_ATTEMPTS = 20;
 /** Books every fault and its end. @param clients names on the network, for faults that keep them out */
 export function book(world: SimWorld, faults: readonly SimFault[], clients: readonly string[]): void {
   for (const fault of faults) {
+    prepare(world, fault);
     world.scheduler.after(fault.atMs - world.scheduler.nowMs, () => {
       world.trace.note('world', wordsOf(fault));
       const end = begin(world, fault, clients);
@@ -181,6 +183,18 @@ function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): ()
         letIn(world, fault.site);
       };
     }
+    case 'restored':
+    case 'remade': {
+      const site = world.site(fault.site);
+      const up = down(site, () => (fault.kind === 'remade' ? remake(world, fault) : restore(world, fault)));
+      return () => {
+        up();
+        letIn(world, fault.site);
+      };
+    }
+    case 'trimmed':
+      trim(world, fault);
+      return () => {};
     case 'nominate':
       void nominate(world, fault);
       return () => {};
@@ -313,7 +327,11 @@ function loseEnd(world: SimWorld, site: SimSite, salt: number): void {
   site.store.loseEnd(topic, partition, Math.max(found.start + 1, end - 1 - ((salt >> 4) % 30)));
 }
 
-function placeOf(world: SimWorld, site: SimSite, salt: number): { readonly topic: string; readonly partition: number } {
+export function placeOf(
+  world: SimWorld,
+  site: SimSite,
+  salt: number,
+): { readonly topic: string; readonly partition: number } {
   const origin = world.siteNames[salt % world.siteNames.length]!;
   const topic = origin === site.name ? topicNames.log(KEYSPACE, origin) : topicNames.mirror(KEYSPACE, origin);
   return { topic, partition: salt % 2 };

@@ -2,6 +2,7 @@
  * `npm run sim -- --seed 42` runs one seed and tells how it went; `--trace` prints all that happened.
  * `npm run sim -- --seeds 2000 [--from 1 | --from any] [--twice] [--jobs 2]` runs many, on so many processes. A failing one
  * is made smaller and told, and the exit code is 1. With `--twice` each must leave the same trace again.
+ * `--draws restored,remade` has that drawn too (`test/sim/draws.ts`).
  * `npm run sim -- --case NAME` runs one of the kept cases, `--case all` every one.
  * `npm run sim -- --mutants [--only NAME] [--seeds 500] [--jobs 2]` weakens one rule at a time and looks which seed notices.
  */
@@ -11,9 +12,10 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { CASES, runCase } from './cases/all.ts';
+import { ALL_DRAWS, DRAWS } from './draws.ts';
 import { runMutants } from './mutate.ts';
 import { type Outcome, run } from './run.ts';
-import { scenarioOf } from './scenario.ts';
+import { type Scenario, scenarioOf } from './scenario.ts';
 import { shrink } from './shrink.ts';
 import { storyOf } from './story.ts';
 
@@ -30,6 +32,7 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '1' },
     /** Runs each so-manieth seed only: what one of several processes does. */
     every: { type: 'string', default: '1' },
+    draws: { type: 'string', default: DRAWS.join() },
     only: { type: 'string' },
     case: { type: 'string' },
   },
@@ -42,6 +45,13 @@ else if (values.seed !== undefined) process.exitCode = await runOne(Number(value
 else if (values.jobs !== '1') process.exitCode = await runJobs(Number(values.jobs));
 else process.exitCode = await runMany(startOf(values.from), Number(values.seeds ?? 100), Number(values.every));
 
+function drawn(seed: number): Scenario {
+  return scenarioOf(
+    seed,
+    ALL_DRAWS.filter((draw) => values.draws.split(',').includes(draw)),
+  );
+}
+
 /** `any`: one that nobody chose. */
 function startOf(from: string): number {
   return from === 'any' ? randomInt(1, 1_000_000_000) : Number(from);
@@ -53,7 +63,7 @@ async function runJobs(jobs: number): Promise<number> {
   const count = Number(values.seeds ?? 100);
   console.log(`${count} seeds from ${from} on, on ${jobs} processes`);
   const children = Array.from({ length: jobs }, (_, i) => {
-    const more = ['--from', `${from + i}`, '--seeds', `${count - i}`, '--every', `${jobs}`];
+    const more = ['--from', `${from + i}`, '--seeds', `${count - i}`, '--every', `${jobs}`, '--draws', values.draws];
     return spawn(process.execPath, [process.argv[1]!, ...more, ...(values.twice ? ['--twice'] : [])], {
       stdio: 'inherit',
     });
@@ -67,7 +77,7 @@ async function runJobs(jobs: number): Promise<number> {
 }
 
 async function runOne(seed: number, isTraced: boolean): Promise<number> {
-  const outcome = await run(scenarioOf(seed), isTraced);
+  const outcome = await run(drawn(seed), isTraced);
   if (isTraced) console.log(outcome.lines.join('\n'));
   const { acked, reads, simMs, hash } = outcome;
   console.log(
@@ -82,10 +92,10 @@ async function runMany(from: number, count: number, every: number): Promise<numb
   let ran = 0;
   console.log(`from seed ${from} on`);
   for (let seed = from; seed < from + count; seed += every) {
-    const outcome = await run(scenarioOf(seed));
+    const outcome = await run(drawn(seed));
     simMs += outcome.simMs;
     if (outcome.violation !== null) return tell(seed, outcome);
-    const again = values.twice ? (await run(scenarioOf(seed))).hash : outcome.hash;
+    const again = values.twice ? (await run(drawn(seed))).hash : outcome.hash;
     if (again !== outcome.hash) {
       console.log(`seed ${seed}: trace ${outcome.hash} the first time, ${again} the second`);
       return 1;
@@ -103,7 +113,7 @@ function speed(seeds: number, simMs: number, ms: number): string {
 
 async function tell(seed: number, failed: Outcome): Promise<number> {
   console.log(`seed ${seed}: ${failed.violation!.rule}: ${failed.violation!.words}\nmaking it smaller …`);
-  const { scenario, outcome } = await shrink(scenarioOf(seed), failed);
+  const { scenario, outcome } = await shrink(drawn(seed), failed);
   console.log(storyOf(scenario, outcome.violation!, outcome.lines.slice(-STORY_LINES)));
   return 1;
 }

@@ -9,6 +9,7 @@ import { type Ballot, formatBallot } from '@tidemark/control/ballot';
 import { decodeControl, isControl } from '@tidemark/control/control-record';
 import { decodeDecision } from '@tidemark/control/decision';
 import { CHANGES_KEPT, majorityOf, type RegisterValue, voters } from '@tidemark/control/register-value';
+import type { LogRecord } from '@tidemark/log/log';
 import type { Envelope } from '@tidemark/schema/envelope';
 import { isSuccessor } from '@tidemark/schema/log-identity';
 import { topicNames } from '@tidemark/schema/table';
@@ -77,6 +78,16 @@ export class Registers {
       (one) => one.version < version && (one.version === 0 || changes.includes(one.changeId)),
     );
     return earlier.reduce<RegisterValue | null>((a, b) => (a === null || b.version > a.version ? b : a), null);
+  }
+
+  /** A control log holds only this any more: whose vote it is follows from it anew. */
+  lost(site: string, topic: string, records: readonly LogRecord[]): void {
+    if (topic !== topicNames.control) return;
+    this.#acceptors.delete(site);
+    for (const { offset, value } of records) {
+      const body = isControl(value) ? decodeControl(value).body : null;
+      if (body?.kind === 'Acceptor') this.#identify(site, offset, body.id);
+    }
   }
 
   /** The first identity counts, and what succeeds it; an append that landed late may have written another one. */

@@ -1,5 +1,6 @@
 /** One run: a cluster, clients, faults, and every promise looked at as it goes and at the end. */
 
+import type { LogRecord } from '@tidemark/log/log';
 import type { Envelope } from '@tidemark/schema/envelope';
 import { KEYS, KEYSPACE, SimClient } from './client.ts';
 import { Copies } from './copies.ts';
@@ -93,11 +94,14 @@ class Run {
     for (const site of this.#world.sites()) {
       const random = this.#world.random.of(`appends of ${site.name}`);
       site.appendMs = () => appendMs(random);
-      this.#copies.watch(site, (topic, partition, record) => {
+      const landed = (topic: string, partition: number, record: LogRecord): void => {
         const tail = Buffer.from(record.value.subarray(-8)).toString('hex');
         trace.note(site.name, `${topic}/${partition}@${record.offset} ${record.value.length} ${tail}`);
         this.#registers.take(site.name, topic, record.offset, record.value);
-      });
+      };
+      this.#copies.watch(site, landed, (topic) =>
+        this.#registers.lost(site.name, topic, site.store.topic(topic)?.partitions[0]?.records ?? []),
+      );
     }
     exchange.onReply = (site, request, reply) => {
       trace.note(site, `${request.method} ${request.path} ${reply.status}`);

@@ -3,6 +3,7 @@
 import { integerBetween, type Random, SeededRandom } from '@tidemark/world/random';
 import type { ClientRules } from './client.ts';
 import { pick, SITES } from './draw.ts';
+import { DRAWS, type Draw, olderOf } from './draws.ts';
 import { withLosses } from './losses.ts';
 import { PLOTS } from './plots/all.ts';
 import { type Shape, shapeOf } from './shape.ts';
@@ -23,7 +24,8 @@ const FORGETS_MS_MAX = 1_500;
 /** And in one of so many others what takes minutes takes seconds. */
 const BRIEF_EVERY = 3;
 
-export function scenarioOf(seed: number): Scenario {
+/** @param draws what may be drawn beside what always is */
+export function scenarioOf(seed: number, draws: readonly Draw[] = DRAWS): Scenario {
   const random = new SeededRandom(Math.imul(seed, 0x9e3779b1));
   const durationMs = integerBetween(random, 6_000, 16_000);
   const clients = Array.from({ length: integerBetween(random, 2, 4) }, (_, i) => ({
@@ -46,6 +48,7 @@ export function scenarioOf(seed: number): Scenario {
     shape.degradeTo < shape.k
       ? faults.filter(({ kind }) => kind !== 'lost-end')
       : withLosses(random, shape, faults, durationMs);
+  all.push(...olderOf(new SeededRandom(Math.imul(seed, 0x85ebca6b)), shape, all, durationMs, draws));
   for (let columns = random.fraction() < 0.2 ? 2 : 0; columns > 0; columns--)
     all.push({ kind: 'column', atMs: integerBetween(random, 100, durationMs - 1_000), forMs: 1 });
   all.sort((a, b) => a.atMs - b.atMs);
@@ -53,7 +56,10 @@ export function scenarioOf(seed: number): Scenario {
 }
 
 /** What makes sense alone; the others are drawn with what belongs to them. */
-type Lone = Exclude<SimFault['kind'], 'early' | 'operators' | 'when' | 'column' | 'stuck-copies'>;
+type Lone = Exclude<
+  SimFault['kind'],
+  'early' | 'operators' | 'when' | 'column' | 'stuck-copies' | 'restored' | 'remade' | 'trimmed'
+>;
 
 const WEIGHTS: readonly (readonly [Lone, number])[] = [
   ['kill', 5],

@@ -1,5 +1,7 @@
 /** What can go wrong in a run: plain data, so that it can be made smaller and told. */
 
+import type { Restored } from './sim-site.ts';
+
 /** What can be seen from outside while a reign is closed and the next one begins; each but `fenced` once for an epoch. */
 export type Sign =
   /** The register is to name a candidate: its site. */
@@ -43,6 +45,12 @@ export type SimFault = For &
     | { readonly kind: 'lost-end'; readonly site: string; readonly salt: number }
     /** Is killed, all its disks are replaced by empty ones, and once it is back an operator lets its vote in. */
     | { readonly kind: 'wipe'; readonly site: string }
+    /** Is killed, and comes back with an older copy of what it had: as it was so many ms before. */
+    | { readonly kind: 'restored'; readonly site: string; readonly of: Restored; readonly backMs: number }
+    /** Is killed, and one of its topics is deleted: it is made again, empty. */
+    | { readonly kind: 'remade'; readonly site: string; readonly salt: number }
+    /** All but the last few records of a partition of its log or a mirror are trimmed, behind everybody's back. */
+    | { readonly kind: 'trimmed'; readonly site: string; readonly salt: number }
     | { readonly kind: 'board-empty'; readonly site: string }
     | { readonly kind: 'board-away'; readonly site: string }
     | { readonly kind: 'board-late'; readonly site: string }

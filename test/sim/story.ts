@@ -43,6 +43,12 @@ export function wordsOf(fault: SimFault): string {
       return `${fault.site} is killed, and its log comes back shorter`;
     case 'wipe':
       return `${fault.site} is killed, and all its disks come back empty`;
+    case 'restored':
+      return `${fault.site} is killed, and comes back with ${fault.of === 'both' ? 'folder and log' : `its ${fault.of}`} as it was ${fault.backMs} ms before`;
+    case 'remade':
+      return `${fault.site} is killed, and one of its topics is made again`;
+    case 'trimmed':
+      return `a partition at ${fault.site} is trimmed to its last records`;
     case 'board-empty':
       return `the board of ${fault.site} restarts empty`;
     case 'board-away':

@@ -15,7 +15,6 @@ export const PLAYED: readonly Case[] = [
   {
     name: 'superseded-before-its-lease',
     tells: 'a candidate that was superseded before its first lease stayed in its election for ever',
-    isHeld: true,
     play: supersededBeforeItsLease,
   },
   {
