@@ -51,8 +51,8 @@ async function cutOff() {
   const { log, keyspace } = set;
   const { signal } = new AbortController();
   const parts = { cluster: 'c', site: 'paris', keyspace, log, clock, timing, logger: SILENT, signal };
-  const open = (disk: Disk, ends: Reign['cuts'] = cuts): Promise<Opened> =>
-    openLog({ ...parts, disk, reigns: reignTo(ends) });
+  const open = (disk: Disk, ends: Reign['cuts'] = cuts, reigns = reignTo(ends)): Promise<Opened> =>
+    openLog({ ...parts, disk, reigns });
   return { ...set, writer, open };
 }
 
@@ -100,5 +100,21 @@ describe('what a writer learns of its log', () => {
     ]);
     expect(JSON.stringify(known(noted))).toContain('gate');
     expect(known(whole)).toEqual(known(noted));
+  });
+
+  it('of a reign that the register does not name any more has tables and offsets, but answers no key by it', async () => {
+    const { writer, open } = await cutOff();
+    const later: Reign = {
+      epoch: 70,
+      site: 'tokyo',
+      writerId: 'w70',
+      cuts: PARTITIONS.map(() => ({ seq: -1, chain: '' })),
+    };
+    const none = () => new SimDisk(new SimPlatter());
+    await writer[Symbol.asyncDispose]();
+    const opened = await open(none(), null, [later]);
+    // No EPOCH_START has said yet where it ended: what was taken from the ingest is not taken again.
+    expect(opened.sources.toJson()).not.toEqual([]);
+    expect(opened.windows.every(({ forgottenMs }) => forgottenMs > 0)).toBe(true);
   });
 });

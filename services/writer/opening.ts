@@ -19,6 +19,7 @@ import { IngestSources } from './ingest-sources.ts';
 import { readRecent } from './recent.ts';
 import { requestIn } from './request.ts';
 import { RequestWindow, type Seen } from './request-window.ts';
+import { Unnamed } from './unnamed.ts';
 
 export type OpeningParts = {
   readonly cluster: string;
@@ -73,16 +74,32 @@ async function openFrom(parts: OpeningParts, point: CheckpointPoint | null): Pro
   const windows = Array.from({ length: parts.keyspace.partitions }, () => new RequestWindow(parts.timing));
   const requests: Request[][] = windows.map(() => []);
   let isOpened = false;
+  const unnamed = new Map<string, Unnamed>();
   const take = (partition: number, envelope: Envelope): void => {
+    if (isOpened) return;
+    const { origin, epoch, body } = envelope;
+    const place = `${origin}/${partition}`;
+    if (body.kind === 'EpochStart') {
+      unnamed.get(place)?.began(body);
+      unnamed.get(`${body.previousOrigin}/${partition}`)?.closed(body.previousEpoch, body.cutSeq);
+    }
     // What a writer that died still had on its way lands behind the cut: it does not count, so it must not be known.
-    if (isOpened || !counts(parts.reigns, partition, envelope)) return;
+    if (isNamed(parts.reigns, epoch)) {
+      if (counts(parts.reigns, partition, envelope)) know(partition, envelope);
+      return;
+    }
+    const waiting = unnamed.get(place) ?? new Unnamed((one) => know(partition, one));
+    unnamed.set(place, waiting);
+    waiting.add(envelope);
+  };
+  const know = (partition: number, envelope: Envelope, isCertain = true): void => {
     stampMs = Math.max(stampMs, envelope.stampMs);
     const { body, epoch, seq, origin } = envelope;
     if (body.kind === 'Schema' && body.version >= keyspace.version) keyspace = JSON.parse(body.keyspace) as Keyspace;
     if (body.kind !== 'Mutate') return;
     const { requestId, rowCount, source, table } = body;
     const seen = { request: requestIn(body), rowCount, position: { epoch, seq }, stampMs: envelope.stampMs };
-    if (requestId !== '') requests[partition]!.push({ requestId, seen });
+    if (requestId !== '' && isCertain) requests[partition]!.push({ requestId, seen });
     // Each site has an ingest topic of its own.
     if (source !== null && origin === site) sources.took(partition, table, source);
   };
@@ -115,6 +132,12 @@ async function openFrom(parts: OpeningParts, point: CheckpointPoint | null): Pro
     await Promise.all(reading);
   }
   isOpened = true;
+  // Of which nobody says where it ended is old, and was not cut as far as is known; but no key is answered by it.
+  for (const [place, { left }] of unnamed) {
+    const partition = Number(place.split('/').at(-1));
+    for (const envelope of left) know(partition, envelope, false);
+    windows[partition]!.forgetBelow(left.reduce((ms, one) => Math.max(ms, one.stampMs + 1), 0));
+  }
   checkAborted(parts);
   windows.forEach((window, partition) => {
     if (point !== null) window.forgetBelow(point.stampMs);
@@ -132,11 +155,16 @@ function checkAborted({ signal, keyspace }: OpeningParts): void {
 
 type Request = { readonly requestId: string; readonly seen: Seen };
 
-/** Not beyond the cut of its reign; a reign that is not named any more is older than any window. */
+/** The register names the newest reigns only: sixty-four of them may have passed within one window. */
+function isNamed(reigns: readonly Reign[], epoch: number): boolean {
+  return epoch >= (reigns[0]?.epoch ?? 0);
+}
+
+/** Not beyond the cut of its reign; of an epoch that was passed over nothing counts. */
 function counts(reigns: readonly Reign[], partition: number, { epoch, seq, origin }: Envelope): boolean {
+  if (reigns.length === 0) return true;
   const reign = reigns.find((one) => one.epoch === epoch);
-  if (reign === undefined) return true;
-  return reign.site === origin && seq <= (reign.cuts?.[partition]?.seq ?? -1);
+  return reign !== undefined && reign.site === origin && seq <= (reign.cuts?.[partition]?.seq ?? -1);
 }
 
 const pathOf = (keyspace: string): string => `checkpoints/writer/${keyspace}.json`;
