@@ -6,9 +6,10 @@
 
 import { isSuccessor } from '@tidemark/schema/log-identity';
 import { isFault, messageOf } from '@tidemark/world/fault';
-import { type Ballot, compareBallots, formatBallot, NO_BALLOT } from './ballot.ts';
+import { type Ballot, COUNTER_STEP_MAX, compareBallots, formatBallot, NO_BALLOT } from './ballot.ts';
 import type { ControlLogName } from './catalog.ts';
 import { type ControlBody, type ControlRecord, decodeControl, isControl } from './control-record.ts';
+import { whyNotAfter } from './register-follows.ts';
 import { parseRegisterValue } from './register-json.ts';
 import { type RegisterRules, RULES } from './register-rules.ts';
 import { newestReign, type RegisterValue } from './register-value.ts';
@@ -133,6 +134,7 @@ export function foldVote(
   body: Balloted,
   rules: RegisterRules = RULES,
 ): { readonly vote: Vote; readonly ok: boolean } {
+  if (rules.valuesFollow && whyUnfit(vote, body) !== null) return { vote, ok: false };
   const { ballot } = body;
   const order = compareBallots(ballot, vote.promised);
   if (body.kind === 'Prepare') {
@@ -145,6 +147,32 @@ export function foldVote(
   if (!ok) return { vote: { ...vote, chosen: told }, ok: body.kind === 'Chosen' };
   const promised = rules.acceptPromises ? ballot : vote.promised;
   return { vote: { promised, accepted: { ballot, value: body.value }, chosen: told }, ok: true };
+}
+
+/**
+ * Why a vote record counts for nothing whoever it comes from, so that it is not even written down; null when it does not:
+ * a ballot that would use the counters up, or a value that cannot have come from what is known here to be chosen.
+ */
+export function whyUnfit({ promised, chosen }: Vote, body: Balloted): string | null {
+  const { counter } = body.ballot;
+  if (counter > promised.counter + COUNTER_STEP_MAX)
+    return `ballot ${counter} is more than ${COUNTER_STEP_MAX} above ${promised.counter}, the highest one seen here`;
+  if (body.kind === 'Prepare' || chosen === null) return null;
+  // What is below the ballot of what is chosen was accepted before it, and may be anything; it is refused as it is below.
+  if (compareBallots(body.ballot, chosen.ballot) < 0) return null;
+  const why = whyNotAfter(chosen.value, body.value);
+  return why === null ? null : `it does not follow from version ${chosen.value.version}: ${why}`;
+}
+
+/** The same of a request; null for those that only read. */
+export function refusalOf(state: AcceptorState, keyspace: string, request: RegisterRequest): string | null {
+  if (request.kind === 'read' || request.kind === 'lease') return null;
+  const { ballot } = request;
+  const body: Balloted =
+    request.kind === 'prepare'
+      ? { kind: 'Prepare', ballot }
+      : { kind: request.kind === 'accept' ? 'Accept' : 'Chosen', ballot, value: request.value };
+  return whyUnfit(voteFor(state, keyspace), body);
 }
 
 function newerOf(known: Accepted | null, told: Accepted): Accepted {

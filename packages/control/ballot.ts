@@ -3,6 +3,15 @@
 /** `process` is a uuid made anew by each process, so that no ballot is ever used by two. */
 export type Ballot = { readonly counter: number; readonly site: string; readonly process: string };
 
+/** No counter is above it; a control record holds it, and what is one more. */
+export const COUNTER_MAX = 2 ** 52;
+
+/**
+ * How far a counter may be above the promise it meets. Honest ones rise by one a round, so that none comes near it in years;
+ * and whoever wanted to use up all counters there are would have to ask millions of times.
+ */
+export const COUNTER_STEP_MAX = 2 ** 28;
+
 /** Below every ballot that is used. */
 export const NO_BALLOT: Ballot = { counter: 0, site: '', process: '' };
 

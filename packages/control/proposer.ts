@@ -160,7 +160,8 @@ function hasQuorum({ sites, acceptors, need }: Quorum, heard: Heard): boolean {
 
 /** What a round of `read` tells. */
 export type Reading =
-  | { readonly kind: 'chosen'; readonly value: RegisterValue }
+  /** `ballot`: under which it was; null for what the register holds before anything was chosen. */
+  | { readonly kind: 'chosen'; readonly value: RegisterValue; readonly ballot: Ballot | null }
   /** `waiting`: not enough was heard yet. `unclear`: a full round has to find out. */
   | { readonly kind: 'waiting' | 'unclear' }
   /** Too few votes that count were heard; `why` in words. */
@@ -175,9 +176,10 @@ export function readingOf(initial: RegisterValue, heard: Heard, rules: RegisterR
   const known = answers.flatMap(({ accepted }) => (accepted === null ? [] : [accepted]));
   for (const { ballot, value } of known) {
     const same = new Map([...heard].map(([site, answer]) => [site, hasBallot(answer, ballot, rules) ? answer : null]));
-    if (hasQuorum(quorumOf(value, null, rules), same)) return { kind: 'chosen', value };
+    if (hasQuorum(quorumOf(value, null, rules), same)) return { kind: 'chosen', value, ballot };
   }
-  if (known.length === 0 && hasQuorum(quorumOf(initial, null, rules), heard)) return { kind: 'chosen', value: initial };
+  if (known.length === 0 && hasQuorum(quorumOf(initial, null, rules), heard))
+    return { kind: 'chosen', value: initial, ballot: null };
   if (heard.size < voters(initial).length) return { kind: 'waiting' };
   const mayHelp = known.some(({ value }) => hasQuorum(quorumOf(value, null, rules), heard));
   return mayHelp ? { kind: 'unclear' } : { kind: 'silence', why: whyTooFew(initial, heard) };

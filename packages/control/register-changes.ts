@@ -17,6 +17,9 @@ import {
   voters,
 } from './register-value.ts';
 
+/** A reason that names the one before it would grow with every election. */
+const REASON_LENGTH_MAX = 1_000;
+
 /** The next value; or why there is none, and then nothing is changed. */
 export type Change = { readonly value: RegisterValue } | { readonly refused: string };
 
@@ -40,7 +43,7 @@ export function beginElection(value: RegisterValue, changeId: string, beginning:
     return { refused: `the register moved on to version ${value.version} from ${version}` };
   if (memberNamed(value, election.site) === null) return { refused: `${election.site} is no data site of it` };
   return next(value, changeId, {
-    election: { ...election, epoch: value.nextEpoch },
+    election: { ...election, reason: election.reason.slice(0, REASON_LENGTH_MAX), epoch: value.nextEpoch },
     nextEpoch: value.nextEpoch + 1,
   });
 }

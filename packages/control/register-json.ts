@@ -1,58 +1,88 @@
-/** The register's value, requests and answers as JSON that others sent or that a topic holds: read, never trusted. */
+/**
+ * The register's value, requests and answers as JSON that others sent or that a topic holds: read, never trusted. Every
+ * number is one that a control record can hold, every text and list has a longest form.
+ */
 
 import { z } from 'zod';
 import type { Accepted, RegisterAnswer, RegisterRequest } from './acceptor.ts';
-import type { Ballot } from './ballot.ts';
-import type { LossRule, RegisterValue } from './register-value.ts';
+import { type Ballot, COUNTER_MAX } from './ballot.ts';
+import { CHANGES_KEPT, type LossRule, type RegisterValue } from './register-value.ts';
 
-const whole = z.int().min(0);
-const text = z.string();
-const ballot: z.ZodType<Ballot> = z.object({ counter: whole, site: text, process: text });
-const cutAt = z.looseObject({ seq: z.int().min(-1), chain: text });
-const reign = z.looseObject({ epoch: whole, site: text, writerId: text, cuts: z.array(cutAt).nullable() });
-const member = z.looseObject({ site: text, state: z.enum(['ACTIVE', 'REBUILD']), logIds: z.record(text, text) });
-const counts = z.array(z.int().min(-1));
-export const heardSchema = z.object({ heads: counts, rows: counts, unheardRows: whole });
+/** Epochs, versions and seqs: far above what is ever reached, far below where adding one loses it. */
+const NUMBER_MAX = 2 ** 48;
+const SITES_MAX = 255;
+const PARTITIONS_MAX = 1_024;
+/** The newest, and what each site's next epoch has to name. */
+const REIGNS_LENGTH_MAX = 4_096;
+const ID_LENGTH_MAX = 200;
+/** In words, for people. */
+export const REASON_LENGTH_MAX = 4_096;
+
+/** A whole number that a record can hold, with something added to it too. */
+export const counted = z.int().min(0).max(NUMBER_MAX);
+/** The same, or −1 for nothing. */
+export const seqNumber = z.int().min(-1).max(NUMBER_MAX);
+/** A name, an identity, a writer's id. */
+export const idText = z.string().max(ID_LENGTH_MAX);
+export const reasonText = z.string().max(REASON_LENGTH_MAX);
+/** Wall time in ms. */
+const wallMs = z.number().min(-8.64e15).max(8.64e15);
+/** Where a reign ends in a partition. */
+export const cutAt = z.looseObject({ seq: seqNumber, chain: z.string().max(128) });
+/** By partition. */
+export const cutsOf = z.array(cutAt).max(PARTITIONS_MAX);
+/** What an operator is ready to lose. */
+const counts = z.array(seqNumber).max(PARTITIONS_MAX);
+export const heardSchema = z.object({ heads: counts, rows: counts, unheardRows: counted });
 export const lossSchema = z.object({
-  rowsMax: z.number().min(0),
+  rowsMax: z.number().min(0).max(NUMBER_MAX),
   mode: z.enum(['consistent', 'received']),
   heard: heardSchema.nullable().default(null),
 }) satisfies z.ZodType<LossRule>;
+
+const ballot: z.ZodType<Ballot> = z.object({
+  counter: z.int().min(0).max(COUNTER_MAX),
+  site: idText,
+  process: idText,
+});
+const siteIds = z.record(idText, idText).refine((ids) => Object.keys(ids).length <= SITES_MAX);
+const reign = z.looseObject({ epoch: counted, site: idText, writerId: idText, cuts: cutsOf.nullable() });
+const member = z.looseObject({ site: idText, state: z.enum(['ACTIVE', 'REBUILD']), logIds: siteIds });
 const election = z.looseObject({
-  epoch: whole,
-  site: text,
-  writerId: text,
+  epoch: counted,
+  site: idText,
+  writerId: idText,
   cause: z.enum(['start', 'suspicion', 'switchover', 'failover', 'takeover']),
-  reason: text,
-  beganMs: z.number(),
+  reason: reasonText,
+  beganMs: wallMs,
   loss: lossSchema.nullable(),
 });
 
 /** What it does not know of a value it keeps: a newer version's field is not lost by passing through an older one. */
 const value = z.looseObject({
-  keyspace: text,
-  version: whole,
-  changeId: text,
-  changes: z.array(text),
-  acceptors: z.record(text, text),
+  keyspace: idText,
+  version: counted,
+  changeId: idText,
+  changes: z.array(idText).max(CHANGES_KEPT),
+  acceptors: siteIds,
   election: election.nullable(),
-  nextEpoch: whole,
-  ack: z.looseObject({ name: z.enum(['local', 'sync']), k: whole }),
+  nextEpoch: counted,
+  ack: z.looseObject({ name: z.enum(['local', 'sync']), k: z.int().min(0).max(SITES_MAX) }),
   failover: z.enum(['automatic', 'manual']),
-  degradeTo: whole,
-  members: z.array(member),
-  witnesses: z.array(text),
-  reigns: z.array(reign),
-  lastFailover: z.looseObject({ epoch: whole, atMs: z.number() }).nullable(),
+  degradeTo: z.int().min(0).max(SITES_MAX),
+  members: z.array(member).max(SITES_MAX),
+  witnesses: z.array(idText).max(SITES_MAX),
+  reigns: z.array(reign).max(REIGNS_LENGTH_MAX),
+  lastFailover: z.looseObject({ epoch: counted, atMs: wallMs }).nullable(),
   paused: z.boolean(),
 }) satisfies z.ZodType<RegisterValue>;
 
 const accepted: z.ZodType<Accepted> = z.object({ ballot, value });
 
 const answer: z.ZodType<RegisterAnswer> = z.object({
-  acceptor: text,
+  acceptor: idText,
   ok: z.boolean(),
-  reason: text.nullable(),
+  reason: z.string().nullable(),
   promised: ballot,
   accepted: accepted.nullable(),
 });
@@ -61,7 +91,7 @@ const request: z.ZodType<RegisterRequest> = z.union([
   z.object({ kind: z.literal('prepare'), ballot }),
   z.object({ kind: z.enum(['accept', 'chosen']), ballot, value }),
   z.object({ kind: z.literal('read') }),
-  z.object({ kind: z.literal('lease'), epoch: whole, writerId: text }),
+  z.object({ kind: z.literal('lease'), epoch: counted, writerId: idText }),
 ]);
 
 /** The value in a text, or null when it is none. */

@@ -5,7 +5,15 @@
  * only the network and the proposers' patience are the model's.
  */
 
-import { answerOf, type Balloted, foldVote, NO_VOTE, type RegisterAnswer, type Vote } from './acceptor.ts';
+import {
+  type Accepted,
+  answerOf,
+  type Balloted,
+  foldVote,
+  NO_VOTE,
+  type RegisterAnswer,
+  type Vote,
+} from './acceptor.ts';
 import type { Ballot } from './ballot.ts';
 import { afterRound, beginChange, type ChangeProgress, decideChange } from './change-progress.ts';
 import { beginRound, type Decide, type Round, readingOf, stepRound } from './proposer.ts';
@@ -31,6 +39,8 @@ export type Scope = {
   readonly wipes: number;
   /** Reads without writing. */
   readonly reads: number;
+  /** ACCEPTs of a value that nobody made, each at a site that knows what is chosen; sites note that then. */
+  readonly forges: number;
   /** True: begins with a first value that all three accepted. */
   readonly founded: boolean;
 };
@@ -63,7 +73,10 @@ export type ModelState = {
     readonly restarts: number;
     readonly wipes: number;
     readonly reads: number;
+    readonly forges: number;
   };
+  /** The longest chosen value, as a proposer learned it; kept for forgers only. */
+  readonly told: Accepted | null;
   /** The longest chosen value told to anyone. */
   readonly chain: readonly string[];
   /** Changes told as not made. */
@@ -95,7 +108,7 @@ function add(value: RegisterValue, changeId: string): RegisterValue {
 }
 
 export function startOf(scope: Scope): ModelState {
-  const { aims, founded, mute, late, restarts, wipes, reads } = scope;
+  const { aims, founded, mute, late, restarts, wipes, reads, forges } = scope;
   const ballot = { counter: 1, site: 'f', process: 'f' };
   const first = { ballot, value: { ...add(INITIAL, 'f'), acceptors: { a: 'a', b: 'b', c: 'c' } } };
   const vote: Vote = founded ? { promised: ballot, accepted: first, chosen: null } : NO_VOTE;
@@ -106,7 +119,8 @@ export function startOf(scope: Scope): ModelState {
     proposers: aims.map((aim, at) => begun(aim, at, 0, scope, chain.length)),
     late: [],
     reader: null,
-    left: { mute, late, restarts, wipes, reads },
+    left: { mute, late, restarts, wipes, reads, forges },
+    told: null,
     chain,
     never: [],
     broken: null,
@@ -132,6 +146,7 @@ export function* movesFrom(state: ModelState, scope: Scope, rules: RegisterRules
   }
   yield* lateMoves(state, rules);
   yield* readMoves(state, rules);
+  yield* forgeMoves(state, scope, rules);
   if (state.left.wipes > 0) {
     for (const [at, site] of SITES.entries()) {
       const ids = state.ids.with(at, `${state.ids[at]}'`);
@@ -246,7 +261,7 @@ function settle(state: ModelState, at: number): ModelState {
   const outcome = proposer.round?.outcome ?? null;
   if (outcome === null) return state;
   const idle = { ...proposer, round: null, reached: [] };
-  const told = outcome.kind === 'chosen' ? tell(state, outcome.value, proposer.floor) : state;
+  const told = outcome.kind === 'chosen' ? noted(tell(state, outcome.value, proposer.floor), at, outcome.value) : state;
   if (proposer.aim === 'read') return ended(told, at, idle, outcome.kind === 'chosen' || idle.rounds === 0);
   const end = afterRound(proposer.progress!, outcome);
   if (end.kind === 'again' && idle.rounds > 0) return withProposer(told, at, { ...idle, progress: end.progress });
@@ -258,6 +273,32 @@ function settle(state: ModelState, at: number): ModelState {
 
 function ended(state: ModelState, at: number, idle: Proposer, isOver: boolean): ModelState {
   return withProposer(state, at, isOver ? { ...idle, progress: null, rounds: 0, seen: 0 } : idle);
+}
+
+function noted(state: ModelState, at: number, value: RegisterValue): ModelState {
+  if (value.version === 0 || (state.told?.value.version ?? 0) >= value.version) return state;
+  return { ...state, told: { ballot: state.proposers[at]!.round!.ballot, value } };
+}
+
+/** Sites write down what is chosen; at one that did, somebody has a value accepted that keeps nothing of it. */
+function* forgeMoves(state: ModelState, scope: Scope, rules: RegisterRules): Generator<Move> {
+  const { told, left } = state;
+  if (scope.forges === 0 || told === null) return;
+  for (const [number, site] of SITES.entries()) {
+    const vote = state.votes[number]!;
+    if (vote.chosen === null) {
+      const { vote: next } = foldVote(vote, { kind: 'Chosen', ...told }, rules);
+      if (next !== vote) yield { name: `${site} notes`, state: { ...state, votes: state.votes.with(number, next) } };
+    } else if (left.forges > 0) {
+      const ballot = { counter: 50, site: 'w', process: 'w' };
+      const { version, acceptors } = told.value;
+      const value = { ...add(INITIAL, 'w'), version: version + 1, acceptors };
+      const { vote: next, ok } = foldVote(vote, { kind: 'Accept', ballot, value }, rules);
+      if (!ok) continue;
+      const forged = { ...state, votes: state.votes.with(number, next), left: { ...left, forges: left.forges - 1 } };
+      yield { name: `${site} accepts what nobody made`, state: forged };
+    }
+  }
 }
 
 /** Somebody learns that the value is chosen, and began to ask when `floor` was known. */
@@ -338,7 +379,7 @@ export function keyOf(state: ModelState): string {
     const late = state.late
       .filter((one) => one.site === site)
       .map(({ body }) => `${ballot(body.ballot)}${value((body as { value: RegisterValue }).value)}`);
-    return `${state.ids[at]!.length}${ballot(vote.promised)}/${accepted(vote.accepted)}|${asked.join(',')}|${late.sort().join(',')}|${heard(state.reader?.heard.get(site))}`;
+    return `${state.ids[at]!.length}${ballot(vote.promised)}/${accepted(vote.accepted)}/${accepted(vote.chosen)}|${asked.join(',')}|${late.sort().join(',')}|${heard(state.reader?.heard.get(site))}`;
   });
   const proposers = state.proposers.map(({ life, progress, floor, seen, rounds, round }) => {
     if (progress === null) return '';
@@ -349,12 +390,14 @@ export function keyOf(state: ModelState): string {
         : `${value(proposal.base)}>${value(proposal.value)}${proposal.refused === null ? '' : 'R'}`;
     return `${life}${progress.proposedAs ?? ''};${floor};${seen};${rounds};${round === null ? '' : `${ballot(round.ballot)}${stage}`}`;
   });
-  const { left, chain, never } = state;
+  const { left, chain, never, told } = state;
   return [
     ...sites.sort(),
     ...proposers,
     state.reader?.floor ?? '',
     Object.values(left).join(),
+    left.forges === 0 ? '' : accepted(told),
+    state.broken ?? '',
     chain.join(),
     never.join(),
   ].join('\n');

@@ -23,6 +23,8 @@ export type RegisterRules = {
   readonly changesSought: boolean;
   /** A refusal is told only once the value it goes by is chosen, with every earlier ballot out of the game. */
   readonly refusalsSettle: boolean;
+  /** An acceptor accepts only what follows from the newest value it knows to be chosen. */
+  readonly valuesFollow: boolean;
 };
 
 export const RULES: RegisterRules = {
@@ -36,4 +38,5 @@ export const RULES: RegisterRules = {
   readsAgree: true,
   changesSought: true,
   refusalsSettle: true,
+  valuesFollow: true,
 };

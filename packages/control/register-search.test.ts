@@ -12,6 +12,7 @@ const SMALL: Scope = {
   restarts: 0,
   wipes: 0,
   reads: 0,
+  forges: 0,
   founded: true,
 };
 const scopeOf = (aims: readonly Aim[], more: Partial<Scope> = {}): Scope => ({ ...SMALL, aims, ...more });
@@ -31,6 +32,7 @@ const SCOPES: Readonly<Record<string, Scope>> = {
     founded: false,
     wipes: 1,
   }),
+  'a value that nobody made': scopeOf(['change', 'loner'], { forges: 2, reads: 1, late: 0 }),
   'an acceptor that loses everything and is let in again': scopeOf(['change', 'operator'], { wipes: 1, reads: 1 }),
 };
 const LARGE: Readonly<Record<string, Scope>> = {
@@ -53,6 +55,7 @@ const SHOWN_BY: Readonly<Record<keyof RegisterRules, Scope>> = {
   readsAgree: scopeOf(['change', 'loner'], { reads: 1 }),
   changesSought: scopeOf(['change', 'loner'], { rounds: 2 }),
   refusalsSettle: scopeOf(['change', 'loner'], { rounds: 2, mute: 0 }),
+  valuesFollow: scopeOf(['change'], { reads: 1, forges: 2, mute: 0, late: 0 }),
 };
 
 describe('the register, every way it can go at small scope', () => {

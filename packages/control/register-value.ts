@@ -100,6 +100,14 @@ export type RegisterValue = {
  */
 export const REIGNS_MAX = 64;
 
+/** Cuts in a value, so that it always fits a record: of many partitions fewer reigns are kept. */
+const CUTS_MAX = 16_384;
+
+/** How many of the newest reigns of a keyspace of so many partitions are kept. */
+function reignsKept(partitions: number): number {
+  return Math.min(REIGNS_MAX, Math.floor(CUTS_MAX / Math.max(1, partitions)));
+}
+
 /** A change that was built upon more often than this before its proposer could ask cannot be told from one not made. */
 export const CHANGES_KEPT = 64;
 
@@ -163,7 +171,8 @@ function leftSomething({ cuts }: Reign, partition: number): boolean {
 
 /** The reigns without those that nobody has to know any more. */
 export function keptReigns(reigns: readonly Reign[]): Reign[] {
-  const wanted = new Set(reigns.slice(-REIGNS_MAX));
+  const partitions = reigns.reduce((most, { cuts }) => Math.max(most, cuts?.length ?? 0), 0);
+  const wanted = new Set(reigns.slice(-reignsKept(partitions)));
   const ends = new Set<string>();
   for (const reign of reigns.toReversed()) {
     const places = (reign.cuts ?? []).map((_, partition) => partition).filter((p) => leftSomething(reign, p));

@@ -131,7 +131,7 @@ async function storm(seed: number): Promise<{ changed: number; unsure: number; v
       let id = '';
       const make: MakeChange = (value, changeId) => {
         id = changeId;
-        return setPaused({ ...value, nextEpoch: value.nextEpoch + 1 }, changeId, !value.paused);
+        return setPaused(value, changeId, !value.paused);
       };
       const result = await register.change(make).catch((error: unknown): Changed | 'unsure' | 'not made' => {
         expect(isFault(error)).toBe(true);

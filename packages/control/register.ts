@@ -7,7 +7,7 @@ import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault } from '@tidemark/world/fault';
 import type { Network } from '@tidemark/world/network';
 import { integerBetween, type Random } from '@tidemark/world/random';
-import type { RegisterAnswer, RegisterRequest } from './acceptor.ts';
+import type { Accepted, RegisterAnswer, RegisterRequest } from './acceptor.ts';
 import { type Ballot, compareBallots, formatBallot, NO_BALLOT } from './ballot.ts';
 import { afterRound, beginChange, decideChange } from './change-progress.ts';
 import {
@@ -22,6 +22,7 @@ import {
 } from './proposer.ts';
 import type { Change, Owner } from './register-changes.ts';
 import { readmitAcceptor } from './register-changes.ts';
+import { whyNotAfter } from './register-follows.ts';
 import { parseRegisterAnswer } from './register-json.ts';
 import { majorityOf, type RegisterValue, voters } from './register-value.ts';
 
@@ -69,8 +70,8 @@ export type VotedRegisterParts = {
   readonly placeOf: (site: string) => string;
   readonly clock: Clock;
   readonly random: Random;
-  /** Told of every value that was chosen, or was found to be. */
-  readonly onChosen?: (value: RegisterValue) => void;
+  /** Told of every value that was chosen, or was found to be; with its ballot, unless nothing was chosen yet. */
+  readonly onChosen?: (value: RegisterValue, ballot: Ballot | null) => void;
 };
 
 export class VotedRegister implements Register {
@@ -79,6 +80,8 @@ export class VotedRegister implements Register {
   readonly #process: string;
   /** The highest ballot heard of. */
   #seen: Ballot = NO_BALLOT;
+  /** The newest value that was chosen, as a quorum told this process. */
+  #known: Accepted | null = null;
   /** Rounds, one after the other; never rejects. */
   #queue: Promise<unknown> = Promise.resolve();
   /** Site → identity its acceptor answered under the last time. */
@@ -106,14 +109,14 @@ export class VotedRegister implements Register {
   }
 
   async #quickRead(): Promise<Reading> {
-    const { initial, onChosen } = this.#parts;
+    const { initial } = this.#parts;
     const answers = new Map<string, RegisterAnswer | null>();
     const reading = await this.#askAll<Reading>({ kind: 'read' }, (site, answer) => {
       answers.set(site, answer);
       const so = readingOf(initial, answers);
       return so.kind === 'waiting' ? undefined : so;
     });
-    if (reading.kind === 'chosen') onChosen?.(reading.value);
+    if (reading.kind === 'chosen') this.#chosen(reading.value, reading.ballot);
     return reading;
   }
 
@@ -189,14 +192,14 @@ export class VotedRegister implements Register {
 
   /** One round with a ballot above all that was heard of. What it chose is told to every site. */
   async #round(decide: Decide, replaces: string | null): Promise<Outcome> {
-    const { initial, site, onChosen } = this.#parts;
+    const { initial, site } = this.#parts;
     const ballot: Ballot = { counter: this.#seen.counter + 1, site, process: this.#process };
     this.#seen = ballot;
     const outcome = await this.#runRound(beginRound(initial, ballot, replaces), decide);
     if (outcome.kind === 'rival') this.#see(outcome.promised);
     if (outcome.kind !== 'chosen') return outcome;
     const { value } = outcome;
-    onChosen?.(value);
+    this.#chosen(value, ballot);
     if (value.version > 0) void this.#tell({ kind: 'chosen', ballot, value });
     return outcome;
   }
@@ -256,11 +259,24 @@ export class VotedRegister implements Register {
       if (answer === null) return null;
       this.#acceptors.set(site, answer.acceptor);
       this.#see(answer.promised);
-      return answer;
+      return this.#isCredible(answer) ? answer : null;
     } catch (error) {
       if (isFault(error)) return null;
       throw error;
     }
+  }
+
+  #chosen(value: RegisterValue, ballot: Ballot | null): void {
+    if (ballot !== null && value.version > 0 && value.version >= (this.#known?.value.version ?? 0))
+      this.#known = { ballot, value };
+    this.#parts.onChosen?.(value, ballot);
+  }
+
+  /** Whether an acceptor's word is heard: what was accepted after a chosen value is built upon it. */
+  #isCredible({ accepted }: RegisterAnswer): boolean {
+    const known = this.#known;
+    if (known === null || accepted === null || compareBallots(accepted.ballot, known.ballot) < 0) return true;
+    return whyNotAfter(known.value, accepted.value) === null;
   }
 
   #see(ballot: Ballot): void {

@@ -21,8 +21,38 @@ export class ExactNumber {
 /** More digits than every double holds, in a row. */
 const MANY = 16;
 
+/** So deep may lists and objects lie in each other: nothing that is asked for or stored is nested deeper. */
+export const JSON_DEPTH_MAX = 100;
+
+/** False where too few lists and objects begin at all, as in most texts; looking for them costs next to nothing. */
+function mayBeDeep(text: string): boolean {
+  let opened = 0;
+  for (const open of ['[', '{']) {
+    for (let at = text.indexOf(open); at !== -1 && opened <= JSON_DEPTH_MAX; at = text.indexOf(open, at + 1)) opened++;
+  }
+  return opened > JSON_DEPTH_MAX;
+}
+
+/** Looks before anything recursive does. */
+function isDeeper(text: string, depthMax: number): boolean {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    // Within a string nothing opens: on to its end.
+    if (unit === 0x22) {
+      for (i++; i < text.length && text.charCodeAt(i) !== 0x22; i++) if (text.charCodeAt(i) === 0x5c) i++;
+    } else if (unit === 0x5b || unit === 0x7b) {
+      if (++depth > depthMax) return true;
+    } else if (unit === 0x5d || unit === 0x7d) depth--;
+  }
+  return false;
+}
+
 /** As `JSON.parse`, with an `ExactNumber` in place of each number that would be rounded. @throws {SyntaxError} */
 export function parseExactJson(text: string): unknown {
+  if (mayBeDeep(text) && isDeeper(text, JSON_DEPTH_MAX)) {
+    throw new SyntaxError(`it is nested more than ${JSON_DEPTH_MAX} deep`);
+  }
   return hasManyDigits(text) ? (JSON.parse(text, keepDigits) as unknown) : (JSON.parse(text) as unknown);
 }
 

@@ -4,6 +4,7 @@ import { Fault } from '@tidemark/world/fault';
 import { z } from 'zod';
 import { parseJsonValue, shown } from './cell-value.ts';
 import { type ColumnType, formatColumnType, type Value } from './column-type.ts';
+import { checkConditions, joinedParts } from './conditions.ts';
 import { COLUMN_NAME_EXPECTED, isColumnName } from './keyspace-file.ts';
 import { nearestHint } from './nearest.ts';
 import { type Column, cellColumns, columnNamed, keyColumns, type Table } from './table.ts';
@@ -33,9 +34,6 @@ const conditionShape: z.ZodType<ConditionJson> = z.lazy(() =>
     z.strictObject({ not: conditionShape }),
   ]),
 );
-
-/** Conditions may be nested so deep. */
-const DEPTH_MAX = 32;
 
 /** The body of `POST /v1/{keyspace}/{table}/scan`. */
 const queryShape = z.strictObject({
@@ -101,6 +99,7 @@ export type ScanPlan = {
 
 /** Checks the form of a request. @throws {Fault} `invalid`: names the place and what was expected. */
 export function parseQuery(json: unknown): Query {
+  checkConditions((json as { readonly where?: unknown } | null | undefined)?.where);
   const parsed = queryShape.safeParse(json);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
@@ -119,7 +118,7 @@ function at(json: unknown, path: readonly PropertyKey[]): unknown {
 
 /** @throws {Fault} `invalid`: an unknown column, a value of the wrong type, an aggregate that makes no sense. */
 export function planQuery(table: Table, query: Query): ScanPlan {
-  const filter: Filter = { kind: 'and', parts: (query.where ?? []).map((json) => planCondition(table, json, 0)) };
+  const filter: Filter = { kind: 'and', parts: (query.where ?? []).map((json) => planCondition(table, json)) };
   const groupBy = query.groupBy?.map((name) => known(table, name));
   const outputs = planOutputs(table, query, groupBy);
   const isGrouped = groupBy !== undefined || outputs.some((output) => output.kind !== 'column');
@@ -202,11 +201,10 @@ function planOrdering(
   throw wrong(plan.table, `orderBy "${name}"${nearestHint(name, names)}`, `one of ${names.join(', ')}`, name);
 }
 
-function planCondition(table: Table, json: ConditionJson, depth: number): Filter {
-  if (depth > DEPTH_MAX) throw wrong(table, `conditions ${depth} deep`, `at most ${DEPTH_MAX}`);
-  if ('and' in json) return { kind: 'and', parts: json.and.map((part) => planCondition(table, part, depth + 1)) };
-  if ('or' in json) return { kind: 'or', parts: json.or.map((part) => planCondition(table, part, depth + 1)) };
-  if ('not' in json) return { kind: 'not', part: planCondition(table, json.not, depth + 1) };
+function planCondition(table: Table, json: ConditionJson): Filter {
+  if ('and' in json) return planned(table, 'and', json.and);
+  if ('or' in json) return planned(table, 'or', json.or);
+  if ('not' in json) return { kind: 'not', part: planCondition(table, json.not) };
   const [name, operator, operand] = json;
   const column = known(table, name);
   switch (operator) {
@@ -245,6 +243,16 @@ function planCondition(table: Table, json: ConditionJson, depth: number): Filter
       }
       return { kind: 'compare', column, operator: operator as Comparison, value: parseJsonValue(column, operand) };
   }
+}
+
+function planned(table: Table, kind: 'and' | 'or', parts: readonly ConditionJson[]): Filter {
+  return {
+    kind,
+    parts: joinedParts(
+      kind,
+      parts.map((part) => planCondition(table, part)),
+    ),
+  };
 }
 
 function list(table: Table, column: Column, operator: string, operand: unknown): Value[] {

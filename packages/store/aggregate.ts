@@ -35,6 +35,8 @@ export type Coded = {
 export interface Aggregate {
   /** Takes rows, and their groups. No column: none of them has a cell. */
   add(rows: Uint32Array, groups: GroupNumbers, column: Chunk | undefined): void;
+  /** Bytes it holds beside a little for each group, estimated. */
+  readonly heldBytes?: number;
   /** True when it can add such a column's rows by stretches and by codes. */
   takesStretches?(column: Chunk | undefined): boolean;
   /** Takes the rows that the mask kernels have chosen. */

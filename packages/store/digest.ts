@@ -14,7 +14,6 @@
  */
 
 import { createHash } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
 import type { Physical } from '@tidemark/schema/column-type';
 import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
 import { type Horizon, isBelow, laterHorizon } from './horizon.ts';
@@ -22,6 +21,7 @@ import { cellKinds } from './memtable-source.ts';
 import { mergeSources } from './merge.ts';
 import { type Cells, NO_STAMP, type Rows } from './rows.ts';
 import type { Snapshot } from './snapshot.ts';
+import { nextTurn, Turn } from './turn.ts';
 
 export type PartitionDigest = {
   /** Live rows. */
@@ -38,6 +38,8 @@ export type PartitionDigest = {
 
 /** Columns read together: bounds memory when there are thousands. */
 const COLUMNS_PER_PASS = 128;
+/** What hashing a cell costs, in rows that a scan looks at. */
+const HASHED_COST = 4;
 
 /**
  * Memory: a block of each source.
@@ -46,6 +48,7 @@ const COLUMNS_PER_PASS = 128;
  */
 export async function digestOf(snapshot: Snapshot, asked: Horizon | null = null): Promise<PartitionDigest> {
   const horizon = laterHorizon(asked, snapshot.purged);
+  const turn = new Turn();
   const rowDigest = new RowDigest();
   const columnDigests: ColumnDigest[] = [];
   const kinds = snapshot.table === null ? [] : [...cellKinds(snapshot.table)].sort((a, b) => a[0] - b[0]);
@@ -54,11 +57,14 @@ export async function digestOf(snapshot: Snapshot, asked: Horizon | null = null)
     const columns = new Map(held.slice(first, first + COLUMNS_PER_PASS));
     const digests = [...columns.keys()].map((id) => new ColumnDigest(id));
     let number = 0;
-    await readPass(snapshot, columns, (rows, from, to) => {
+    await readPass(snapshot, columns, async (rows, from, to) => {
       const told = numbered(rows, from, to, number, horizon);
       number += told.count;
       if (first === 0) rowDigest.add(rows, told);
-      for (const digest of digests) digest.add(rows, told);
+      for (const digest of digests) {
+        digest.add(rows, told);
+        await turn.pass((to - from) * HASHED_COST);
+      }
     });
     columnDigests.push(...digests);
   }
@@ -93,14 +99,14 @@ function tombMsAt({ tombMs, tombLow }: Rows, row: number, horizon: Horizon | nul
 async function readPass(
   snapshot: Snapshot,
   columns: ReadonlyMap<number, Physical>,
-  take: (rows: Rows, from: number, to: number) => void,
+  take: (rows: Rows, from: number, to: number) => Promise<void>,
 ): Promise<void> {
   const want = { columns, keys: true, stamps: true };
   for await (const piece of mergeSources(snapshot.sources, { want, blockRows: snapshot.blockRows })) {
     const rows = piece.kind === 'rows' ? piece.rows : await piece.source.read(piece.block, want);
     const [from, to] = piece.kind === 'rows' ? [piece.from, piece.to] : [0, rows.rowCount];
-    take(rows, from, to);
-    await setImmediate();
+    await take(rows, from, to);
+    await nextTurn();
   }
 }
 

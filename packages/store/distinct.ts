@@ -6,6 +6,7 @@ import { Fault } from '@tidemark/world/fault';
 import type { Aggregate, GroupNumbers } from './aggregate.ts';
 import { type Chunk, hasValue, rawOfChunk } from './chunk.ts';
 import { fromRaw, ownRaw } from './raw-value.ts';
+import { DISTINCT_BYTES } from './scan-budget.ts';
 import { compareRaw, type RawValue } from './zone.ts';
 
 /** Different values that one aggregate of a scan may hold, over all groups; more are refused rather than held in memory. */
@@ -21,6 +22,10 @@ export class Distinct implements Aggregate {
 
   constructor(output: DistinctOutput) {
     this.#output = output;
+  }
+
+  get heldBytes(): number {
+    return this.#held * DISTINCT_BYTES;
   }
 
   /** @throws {Fault} `invalid`: more than DISTINCT_MAX different values. */

@@ -17,7 +17,9 @@ import {
 } from './chunk.ts';
 import { intervalOf } from './interval.ts';
 import { rowsOfCodes, rowsOfInterval, rowsWithin } from './kernels.ts';
+import { membersOf } from './members.ts';
 import { rawOf } from './raw-value.ts';
+import { nextTurn } from './turn.ts';
 import { compareRaw, type RawValue, type Zone } from './zone.ts';
 
 /** Columns by id; one that is not there has no cell in any row. */
@@ -26,6 +28,36 @@ export type ColumnOf = (column: number) => Chunk | undefined;
 /** Those of the rows for which the filter is true. `rows` is ascending and is not changed. */
 export function select(filter: Filter, rows: Uint32Array, columnOf: ColumnOf): Uint32Array {
   return rowsWhere(filter, true, rows, columnOf);
+}
+
+/** How many comparisons the filter makes of a row at most. */
+export function termsOf(filter: Filter): number {
+  if ('parts' in filter) return filter.parts.reduce((sum, part) => sum + termsOf(part), 0);
+  return 'part' in filter ? termsOf(filter.part) : 1;
+}
+
+/** Rows × terms between two turns. */
+const SLICE_TERMS = 524_288;
+const SLICE_ROWS_MIN = 1_024;
+
+/** As `select`, with a turn for others between stretches of the rows where the filter has many terms. */
+export async function selectInTurns(
+  filter: Filter,
+  terms: number,
+  rows: Uint32Array,
+  columnOf: ColumnOf,
+): Promise<Uint32Array> {
+  const stretch = Math.max(SLICE_ROWS_MIN, Math.floor(SLICE_TERMS / Math.max(1, terms)));
+  if (rows.length <= stretch) return select(filter, rows, columnOf);
+  const chosen = new Uint32Array(rows.length);
+  let count = 0;
+  for (let from = 0; from < rows.length; from += stretch) {
+    const some = select(filter, rows.subarray(from, from + stretch), columnOf);
+    chosen.set(some, count);
+    count += some.length;
+    await nextTurn();
+  }
+  return chosen.subarray(0, count);
 }
 
 /** Rows for which the filter is true, or for which it is false; those for which it is unknown are in neither. */
@@ -56,14 +88,12 @@ function rowsWhere(filter: Filter, wanted: boolean, rows: Uint32Array, columnOf:
 /** Rows that one of the parts chooses; each part is asked about those that none before it chose. */
 function rowsOfAny(parts: readonly Filter[], wanted: boolean, rows: Uint32Array, columnOf: ColumnOf): Uint32Array {
   let left = rows;
-  let chosen = rows.subarray(0, 0);
   for (const part of parts) {
     const more = rowsWhere(part, wanted, left, columnOf);
-    if (more.length === 0) continue;
-    left = without(left, more);
-    chosen = joined(chosen, more);
+    if (more.length > 0) left = without(left, more);
+    if (left.length === 0) return rows;
   }
-  return chosen;
+  return left.length === rows.length ? rows.subarray(0, 0) : without(rows, left);
 }
 
 /** Both ascending, `taken` a part of `rows`. */
@@ -74,14 +104,6 @@ function without(rows: Uint32Array, taken: Uint32Array): Uint32Array {
     at++;
     return false;
   });
-}
-
-function joined(a: Uint32Array, b: Uint32Array): Uint32Array {
-  if (a.length === 0) return b;
-  const both = new Uint32Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both.sort();
 }
 
 type ValueFilter = Extract<Filter, { readonly kind: 'compare' | 'in' | 'prefix' }>;
@@ -100,8 +122,7 @@ function ofNumbers(filter: ValueFilter, wanted: boolean, rows: Uint32Array, chun
       : rowsOfInterval(chunk, rows, wanted ? interval : { ...interval, isNot: !isNot }, into);
     return into.subarray(0, count);
   }
-  const values = filter.kind === 'in' ? filter.values.map((value) => Number(rawOf(filter.column.type, value))) : [];
-  const members = new Set(values);
+  const members: ReadonlySet<number> = filter.kind === 'in' ? membersOf(filter).numbers : new Set();
   let count = 0;
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i]!;
@@ -118,7 +139,7 @@ function ofLongs(filter: ValueFilter, wanted: boolean, rows: Uint32Array, chunk:
 function longTest(filter: ValueFilter): (value: bigint) => boolean {
   if (filter.kind === 'prefix') return () => false;
   if (filter.kind === 'in') {
-    const members = new Set(filter.values.map((value) => rawOf(filter.column.type, value)));
+    const members = membersOf(filter).longs;
     return (value) => members.has(value);
   }
   const wanted = rawOf(filter.column.type, filter.value) as bigint;
@@ -148,9 +169,7 @@ function ofBytes(filter: ValueFilter, wanted: boolean, rows: Uint32Array, chunk:
 
 function bytesTest(filter: ValueFilter): (chunk: BytesChunk, entry: number) => boolean {
   if (filter.kind === 'in') {
-    const members = new Set(
-      filter.values.map((value) => Buffer.from(rawOf(filter.column.type, value) as Uint8Array).toString('latin1')),
-    );
+    const members = membersOf(filter).texts;
     return (chunk, entry) => members.has(entryBytes(chunk, entry).toString('latin1'));
   }
   if (filter.kind === 'prefix') {
@@ -207,7 +226,7 @@ export function mayHold(filter: Filter, zoneOf: (column: number) => Zone | null)
 function valueMayHold(filter: ValueFilter, min: RawValue, max: RawValue | null): boolean {
   const isWithin = (raw: RawValue): boolean => compareRaw(raw, min) >= 0 && (max === null || compareRaw(raw, max) <= 0);
   const { type } = filter.column;
-  if (filter.kind === 'in') return filter.values.some((value) => isWithin(rawOf(type, value)));
+  if (filter.kind === 'in') return membersOf(filter).mayBeWithin(min, max);
   if (filter.kind === 'prefix') {
     const { prefix } = filter;
     const low = (min as Uint8Array).subarray(0, prefix.length);

@@ -2,9 +2,15 @@
 
 import type { Value } from '@tidemark/schema/column-type';
 import { Fault } from '@tidemark/world/fault';
+import { nextTurn } from './turn.ts';
 
 /** A scan may order so many rows, or any number when its limit is at most this. */
 export const ORDERED_ROWS_MAX = 1_000_000;
+
+/** So many are sorted without a turn for others. */
+const SORTED_AT_ONCE = 4_096;
+/** Rows that are merged between two turns. */
+const MERGED_ROWS = 16_384;
 
 export type OrderedRow<T> = { readonly keys: readonly (Value | null)[]; readonly row: T };
 
@@ -29,24 +35,40 @@ export class FirstRows<T> {
     return this.#last === null || this.#compare(keys, this.#last.keys) < 0;
   }
 
+  /** How many are held. */
+  get count(): number {
+    return this.#rows.length;
+  }
+
   add(row: OrderedRow<T>): void {
     this.#rows.push(row);
-    if (this.#rows.length >= this.#limit * 2) this.#keepFirst();
+    if (this.#limit <= SORTED_AT_ONCE && this.#rows.length >= this.#limit * 2) {
+      this.#kept(this.#rows.sort((a, b) => this.#compare(a.keys, b.keys)));
+    }
     if (this.#rows.length <= ORDERED_ROWS_MAX || this.#limit <= ORDERED_ROWS_MAX) return;
     const message = `the scan orders more than ${ORDERED_ROWS_MAX} rows; give a limit of at most that`;
     throw new Fault('invalid', message, { expected: ORDERED_ROWS_MAX });
   }
 
-  take(): T[] {
-    this.#keepFirst();
+  /** Between blocks of rows: puts in order what is there, where that is enough to leave some out. */
+  async settle(): Promise<void> {
+    if (this.#rows.length >= this.#limit * 2) await this.#keepFirst();
+  }
+
+  async take(): Promise<T[]> {
+    await this.#keepFirst();
     const rows = this.#rows.map(({ row }) => row);
     this.#rows = [];
     return rows;
   }
 
   /** Stable, so that equal rows keep the order in which they came. */
-  #keepFirst(): void {
-    this.#rows.sort((a, b) => this.#compare(a.keys, b.keys));
+  async #keepFirst(): Promise<void> {
+    this.#kept(await sortedInTurns(this.#rows, (a, b) => this.#compare(a.keys, b.keys)));
+  }
+
+  #kept(rows: OrderedRow<T>[]): void {
+    this.#rows = rows;
     if (this.#rows.length < this.#limit) return;
     this.#rows.length = this.#limit;
     this.#last = this.#rows.at(-1)!;
@@ -65,6 +87,28 @@ export class FirstRows<T> {
     }
     return 0;
   }
+}
+
+/** Sorted, equal ones as they were; by merging sorted runs, with turns for others between. */
+async function sortedInTurns<R>(rows: readonly R[], compare: (a: R, b: R) => number): Promise<R[]> {
+  let from: R[] = [];
+  for (let at = 0; at < rows.length; at += SORTED_AT_ONCE) {
+    for (const row of rows.slice(at, at + SORTED_AT_ONCE).sort(compare)) from.push(row);
+    if (rows.length > SORTED_AT_ONCE) await nextTurn();
+  }
+  for (let run = SORTED_AT_ONCE; run < rows.length; run *= 2) {
+    const into: R[] = [];
+    for (let at = 0; at < from.length; at += 2 * run) {
+      const [middle, end] = [Math.min(at + run, from.length), Math.min(at + 2 * run, from.length)];
+      for (let i = at, j = middle; i < middle || j < end; ) {
+        const takesLeft = j === end || (i < middle && compare(from[i]!, from[j]!) <= 0);
+        into.push(takesLeft ? from[i++]! : from[j++]!);
+        if (into.length % MERGED_ROWS === 0) await nextTurn();
+      }
+    }
+    from = into;
+  }
+  return from;
 }
 
 /** Order of two values of one type: strings by code point, as their UTF-8 bytes; NaN last. */

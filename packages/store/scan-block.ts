@@ -5,7 +5,7 @@ import type { ColumnVector } from '@tidemark/schema/column-vector';
 import { type Filter, filterColumns } from '@tidemark/schema/query';
 import type { Column, Table } from '@tidemark/schema/table';
 import { type Chunk, chunkOfVector } from './chunk.ts';
-import { type ColumnOf, mayHold, select } from './filter.ts';
+import { type ColumnOf, mayHold, selectInTurns, termsOf } from './filter.ts';
 import { splitKeys } from './key-split.ts';
 import type { LiveBits } from './live-bits.ts';
 import type { MaskedGroups } from './masked-groups.ts';
@@ -19,6 +19,8 @@ import type { Zone } from './zone.ts';
 export type ScanNeeds = {
   readonly table: Table;
   readonly filter: Filter;
+  /** Comparisons the filter makes of a row at most. */
+  readonly terms: number;
   /** Columns of the filter, and those beside them that the result is made of. */
   readonly filterColumns: ReadonlyMap<number, Column>;
   readonly resultColumns: ReadonlyMap<number, Column>;
@@ -35,7 +37,7 @@ export type ScanBlock = {
 export function scanNeeds(table: Table, filter: Filter, result: readonly Column[]): ScanNeeds {
   const ofFilter = filterColumns(filter);
   const resultColumns = new Map(result.map((column) => [column.id, column]));
-  return { table, filter, filterColumns: ofFilter, resultColumns };
+  return { table, filter, terms: termsOf(filter), filterColumns: ofFilter, resultColumns };
 }
 
 /** Kinds of those of the columns that are cells, not parts of the key. */
@@ -63,7 +65,7 @@ export async function openPiece(needs: ScanNeeds, piece: Piece): Promise<ScanBlo
   return openRows(needs, rows, 0, rows.rowCount);
 }
 
-function openRows(needs: ScanNeeds, rows: Rows, from: number, to: number): ScanBlock | null {
+async function openRows(needs: ScanNeeds, rows: Rows, from: number, to: number): Promise<ScanBlock | null> {
   const made = new Map<number, Chunk | undefined>();
   const column = (id: number): Chunk | undefined => {
     if (!made.has(id)) {
@@ -73,7 +75,7 @@ function openRows(needs: ScanNeeds, rows: Rows, from: number, to: number): ScanB
     return made.get(id);
   };
   const live = rowsBetween(from, to).filter((row) => rows.isLive(row));
-  const selected = select(needs.filter, live, column);
+  const selected = await selectInTurns(needs.filter, needs.terms, live, column);
   if (selected.length === 0) return null;
   return { rows: selected, column, keyAt: async (row) => new Uint8Array(rows.keys.bytesAt(row)) };
 }
@@ -131,7 +133,7 @@ export async function openStored(
   // A filter goes over all rows, which is faster than over a list of some, and few may be left of them.
   const isFiltered = needs.filterColumns.size > 0;
   let selected = isFiltered || bits === null ? rowsBetween(0, rowCount) : bits.rows(first, first + rowCount);
-  selected = select(needs.filter, selected, column);
+  selected = await selectInTurns(needs.filter, needs.terms, selected, column);
   if (isFiltered && bits !== null) selected = selected.filter((row) => bits.isLive(first + row));
   if (puts !== null) selected = selected.filter((row) => puts[row] === 1);
   if (selected.length === 0) return null;

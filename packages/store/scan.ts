@@ -3,7 +3,6 @@
  * seen as it was when the scan began. Memory is bounded: a block of each segment, and what an order or a group holds.
  */
 
-import { setImmediate } from 'node:timers/promises';
 import { type ColumnType, LIMITS, type Value } from '@tidemark/schema/column-type';
 import type { Ordering, Output, ScanPlan } from '@tidemark/schema/query';
 import { type Column, keyColumns, type Table } from '@tidemark/schema/table';
@@ -29,9 +28,11 @@ import {
   type ScanNeeds,
   scanNeeds,
 } from './scan-block.ts';
+import { AGGREGATE_BYTES, GROUP_BYTES, ROW_BYTES, ScanBudget, VALUE_BYTES } from './scan-budget.ts';
 import { partsOf } from './scan-part.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { BlockRange, Source } from './source.ts';
+import { Turn } from './turn.ts';
 
 /** Result column → value; null where there is none. */
 export type ResultRow = Record<string, Value | null>;
@@ -47,8 +48,10 @@ export type ScanEnd = {
 
 /** Rows are given in blocks of at most so many. */
 const RESULT_ROWS = 1024;
-/** Rows a scan looks at before it lets others have their turn. */
-const TURN_ROWS = 262_144;
+/** Rows that are made of one block without a turn for others. */
+const PROJECTED_ROWS = 1024;
+/** What it costs to make a value of a result and to write it out, in rows looked at. */
+const VALUE_COST = 4;
 
 export class Scan {
   /** The result's columns in order. */
@@ -61,6 +64,7 @@ export class Scan {
   #given = 0;
   #cursor: string | null = null;
   #isDone = false;
+  readonly #turn = new Turn();
 
   /** `partitions` are all of the table's, in the order of their numbers. */
   constructor(partitions: readonly Partition[], plan: ScanPlan) {
@@ -93,10 +97,14 @@ export class Scan {
         mayBeIn(this.#range, number, this.#partitions.length) ? partition.snapshot() : null,
       ),
     );
+    using budget = new ScanBudget();
     try {
-      for await (const rows of this.#results(snapshots, signal)) {
+      for await (const rows of this.#results(snapshots, budget, signal)) {
         this.#given += rows.length;
-        if (rows.length > 0) yield rows;
+        if (rows.length === 0) continue;
+        yield rows;
+        await this.#turn.pass(rows.length * (this.columns.length + 1) * VALUE_COST);
+        signal?.throwIfAborted();
       }
       this.#isDone = true;
     } finally {
@@ -104,10 +112,14 @@ export class Scan {
     }
   }
 
-  #results(snapshots: readonly (Snapshot | null)[], signal?: AbortSignal): AsyncGenerator<ResultRow[]> {
-    if (this.#plan.groupBy !== null) return this.#grouped(snapshots, this.#plan.groupBy, signal);
+  #results(
+    snapshots: readonly (Snapshot | null)[],
+    budget: ScanBudget,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ResultRow[]> {
+    if (this.#plan.groupBy !== null) return this.#grouped(snapshots, this.#plan.groupBy, budget, signal);
     const direction = keyOrderOf(this.#plan.table, this.#plan.orderBy, this.#plan.outputs);
-    if (this.#plan.orderBy.length > 0 && direction === null) return this.#ordered(snapshots, signal);
+    if (this.#plan.orderBy.length > 0 && direction === null) return this.#ordered(snapshots, budget, signal);
     return this.#streamed(snapshots, direction, signal);
   }
 
@@ -142,7 +154,11 @@ export class Scan {
     }
   }
 
-  async *#ordered(snapshots: readonly (Snapshot | null)[], signal?: AbortSignal): AsyncGenerator<ResultRow[]> {
+  async *#ordered(
+    snapshots: readonly (Snapshot | null)[],
+    budget: ScanBudget,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ResultRow[]> {
     const { orderBy, limit, outputs } = this.#plan;
     const first = new FirstRows<ResultRow>(
       orderBy.map((ordering) => ordering.isDescending),
@@ -152,18 +168,26 @@ export class Scan {
       ({ name, column }) => column ?? outputs.find((output) => output.name === name)!.column!,
     );
     for await (const block of this.#inParts(snapshots, signal)) {
-      const byColumn = columns.map((column) => valuesOf(block, block.rows, column));
-      for (let i = 0; i < block.rows.length; i++) {
-        const keys = byColumn.map((values) => values[i]!);
-        if (first.admits(keys)) first.add({ keys, row: this.#project(block, block.rows.subarray(i, i + 1))[0]! });
+      for (let from = 0; from < block.rows.length; from += PROJECTED_ROWS) {
+        const rows = block.rows.subarray(from, from + PROJECTED_ROWS);
+        const byColumn = columns.map((column) => valuesOf(block, rows, column));
+        for (let i = 0; i < rows.length; i++) {
+          const keys = byColumn.map((values) => values[i]!);
+          if (first.admits(keys)) first.add({ keys, row: this.#project(block, rows.subarray(i, i + 1))[0]! });
+        }
+        budget.hold(first.count * (ROW_BYTES + (outputs.length + columns.length) * VALUE_BYTES), 'rows to order');
+        await this.#turn.pass(rows.length * (outputs.length + 1) * VALUE_COST);
+        signal?.throwIfAborted();
       }
+      await first.settle();
     }
-    yield* inBlocks(first.take());
+    yield* inBlocks(await first.take());
   }
 
   async *#grouped(
     snapshots: readonly (Snapshot | null)[],
     groupBy: readonly Column[],
+    budget: ScanBudget,
     signal?: AbortSignal,
   ): AsyncGenerator<ResultRow[]> {
     const { outputs, orderBy, limit } = this.#plan;
@@ -176,17 +200,36 @@ export class Scan {
         const column = outputs[i]!.column;
         aggregate?.add(block.rows, numbers, column === null ? undefined : block.column(column.id));
       });
+      holdGroups(budget, groups, aggregates);
+      await this.#turn.pass(block.rows.length * (aggregates.length + 1));
     }
-    const first = new FirstRows<ResultRow>(
-      orderBy.map((ordering) => ordering.isDescending),
-      orderBy.length === 0 ? null : limit,
-    );
-    const rowsMax = limit === null || orderBy.length > 0 ? groups.count : Math.min(limit, groups.count);
-    for (let group = 0; group < rowsMax; group++) {
+    holdGroups(budget, groups, aggregates);
+    if (orderBy.length === 0) {
+      const rowsMax = Math.min(limit ?? groups.count, groups.count);
+      for (let from = 0; from < rowsMax; from += RESULT_ROWS) {
+        const count = Math.min(RESULT_ROWS, rowsMax - from);
+        yield Array.from({ length: count }, (_, i) =>
+          groupRow(outputs, groupBy, groups.valuesOf(from + i), aggregates, from + i),
+        );
+      }
+      return;
+    }
+    const descending = orderBy.map((ordering) => ordering.isDescending);
+    const first = new FirstRows<ResultRow>(descending, limit);
+    const held = heldByGroups(groups, aggregates);
+    for (let group = 0; group < groups.count; group++) {
       const row = groupRow(outputs, groupBy, groups.valuesOf(group), aggregates, group);
       first.add({ keys: orderBy.map(({ name }) => row[name] ?? null), row });
+      if (group % PROJECTED_ROWS !== 0) continue;
+      budget.hold(
+        held + first.count * (ROW_BYTES + (outputs.length + orderBy.length) * VALUE_BYTES),
+        'groups to order',
+      );
+      await first.settle();
+      await this.#turn.pass(PROJECTED_ROWS * (outputs.length + 1) * VALUE_COST);
+      signal?.throwIfAborted();
     }
-    yield* inBlocks(first.take());
+    yield* inBlocks(await first.take());
   }
 
   /**
@@ -198,7 +241,7 @@ export class Scan {
     signal?: AbortSignal,
     masked: MaskedGroups | null = null,
   ): AsyncGenerator<ScanBlock> {
-    const turn = new Turn();
+    const turn = this.#turn;
     for (const snapshot of snapshots) {
       if (snapshot === null) continue;
       const { filterColumns, resultColumns } = this.#needs;
@@ -212,7 +255,8 @@ export class Scan {
             const opened = await openStored(this.#needs, segment, block, live, masked);
             if (opened !== null) this.#scanned += segment.blocks[block]!.rowCount;
             if (opened !== null && opened !== 'added') yield opened;
-            await turn.pass(segment.blocks[block]!.rowCount);
+            // What the mask kernels took costs little.
+            await turn.pass(segment.blocks[block]!.rowCount / (opened === 'added' || opened === null ? 4 : 1));
           }
         }
       }
@@ -254,7 +298,7 @@ export class Scan {
       to,
       skip: (source, block) => isOutOfReach(needs, source, block),
     });
-    const turn = new Turn();
+    const turn = this.#turn;
     for await (const piece of pieces) {
       signal?.throwIfAborted();
       const rowCount = piece.kind === 'block' ? piece.rowCount : piece.to - piece.from;
@@ -307,16 +351,13 @@ function blocksWithin(blocks: readonly BlockRange[], { from, to }: KeyRange): [n
   return [first, end];
 }
 
-/** Lets others have their turn every few milliseconds, judged by the rows that were looked at. */
-class Turn {
-  #rows = 0;
+function heldByGroups(groups: Groups, aggregates: readonly (Aggregate | null)[]): number {
+  const own = aggregates.reduce((sum, aggregate) => sum + (aggregate?.heldBytes ?? 0), 0);
+  return own + groups.count * (GROUP_BYTES + aggregates.length * AGGREGATE_BYTES);
+}
 
-  async pass(rows: number): Promise<void> {
-    this.#rows += rows;
-    if (this.#rows < TURN_ROWS) return;
-    this.#rows = 0;
-    await setImmediate();
-  }
+function holdGroups(budget: ScanBudget, groups: Groups, aggregates: readonly (Aggregate | null)[]): void {
+  budget.hold(heldByGroups(groups, aggregates), 'groups and their values');
 }
 
 function groupRow(

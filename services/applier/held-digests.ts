@@ -1,5 +1,6 @@
 /** The site's side of a comparison: holds a keyspace where it is, and takes its digests at a place all sites reach. */
 
+import { counted, idText, seqNumber } from '@tidemark/control/register-json';
 import { parsed } from '@tidemark/schema/parsed';
 import { comparePositions, type Position } from '@tidemark/schema/position';
 import { digestOf, type PartitionDigest } from '@tidemark/store/digest';
@@ -10,15 +11,17 @@ import { z } from 'zod';
 import type { KeyspaceApplier } from './applier.ts';
 import { Hold, type Positions } from './hold.ts';
 
-const HOLD_MS_MAX = 60_000;
+const HOLD_MS_MAX = 30_000;
+/** How long nothing may be held after a hold that nobody made use of, for each ms that it lasted. */
+const REST_FACTOR = 2;
 
-const position = z.object({ epoch: z.number().int(), seq: z.number().int() });
-const tick = z.object({ ms: z.number().int(), counter: z.number().int() });
+const position = z.object({ epoch: counted, seq: seqNumber });
+const tick = z.object({ ms: z.int().min(0), counter: z.int().min(0) });
 const ASKED = z.strictObject({
   /** Names the comparison. */
   id: z.string().min(1).max(64),
   /** Null: stop here, and say where. */
-  at: z.record(z.string(), z.array(position)).nullable(),
+  at: z.record(idText, z.array(position).max(1_024)).nullable(),
   /** Deletions below are left out, as some site may have forgotten them; null: none is. */
   horizon: tick.nullable().default(null),
   /** The hold ends by itself after this long; and longest wait until `at` is reached. */
@@ -42,6 +45,8 @@ export type HeldAnswer = {
 export class HeldDigests {
   readonly #site: string;
   readonly #clock: Clock;
+  /** Keyspace → until when it is not held again: its applying goes on first. */
+  readonly #restUntilMs = new Map<string, number>();
 
   constructor(site: string, clock: Clock) {
     this.#site = site;
@@ -56,16 +61,25 @@ export class HeldDigests {
   }
 
   async #hold(applier: KeyspaceApplier, id: string, forMs: number): Promise<HeldAnswer> {
+    const { name } = applier.stores.keyspace;
+    const restMs = (this.#restUntilMs.get(name) ?? 0) - this.#clock.monotonicMs();
+    if (restMs > 0) {
+      const message = `keyspace ${name} was held for nothing, and goes on first`;
+      throw new Fault('unavailable', message, { retryAfterMs: restMs });
+    }
     const hold = new Hold(id, this.#clock.monotonicMs() + forMs);
     await applier.holding.take(hold);
-    void this.#endInTime(applier, hold);
+    void this.#endInTime(applier, hold, forMs);
     return this.#answer(applier, null);
   }
 
   /** Whoever asked may be gone. */
-  async #endInTime(applier: KeyspaceApplier, hold: Hold): Promise<void> {
+  async #endInTime(applier: KeyspaceApplier, hold: Hold, forMs: number): Promise<void> {
     while (applier.holding.by(hold.id) === hold && this.#clock.monotonicMs() < hold.untilMs) {
       await this.#clock.sleep(hold.untilMs - this.#clock.monotonicMs());
+    }
+    if (applier.holding.by(hold.id) === hold) {
+      this.#restUntilMs.set(applier.stores.keyspace.name, this.#clock.monotonicMs() + forMs * REST_FACTOR);
     }
     applier.holding.release(hold.id);
   }

@@ -14,6 +14,7 @@ import { Freshness, type FreshnessParts } from './freshness.ts';
 import { HeldDigests } from './held-digests.ts';
 import type { Replays } from './replays.ts';
 import { readRange, readRow, rowToJson } from './rows.ts';
+import { ADMISSION_LIMITS, ScanAdmission } from './scan-admission.ts';
 import { scanTable } from './scan-http.ts';
 import type { TableStore } from './stores.ts';
 import { formatTick, parseTick } from './tick-text.ts';
@@ -30,6 +31,11 @@ export type HttpParts = FreshnessParts & {
 type Query = { read?: string; timeoutMs?: string; limit?: string; cursor?: string };
 type Params = { keyspace: string; table: string; '*': string };
 type ReadRequest = FastifyRequest<{ Params: Params; Querystring: Query }>;
+
+/** What a scan asks for is small: the longest lists of conditions fit. */
+const SCAN_BODY_BYTES_MAX = 4 * 1024 * 1024;
+/** Digests read every row: few at once, and those that wait are patient. */
+const DIGEST_LIMITS = { ...ADMISSION_LIMITS, runningMax: 2, waitMsMax: 60_000 };
 
 export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): void {
   const freshness = new Freshness(parts);
@@ -55,25 +61,39 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
     return rowToJson(store.table, row);
   });
 
-  app.post('/v1/:keyspace/:table/scan', async (request: ReadRequest, reply) => {
+  const admission = new ScanAdmission(parts.clock);
+  app.post('/v1/:keyspace/:table/scan', { bodyLimit: SCAN_BODY_BYTES_MAX }, async (request: ReadRequest, reply) => {
     const signal = closedSignal(reply);
     const { applier, store } = await opened(request, reply, signal);
     const { current } = applier.asOf;
     const asOf = current === null ? null : formatTick(current);
     const { accept } = request.headers;
+    const place = await admission.enter(signal);
     const noteDamage = (error: unknown): boolean => applier.noteDamage(error);
-    const scanParts = { ...parts, asOf, accept, signal, noteDamage };
-    const { type, stream } = await unlessDamaged(applier, () => scanTable(store, request.body ?? {}, scanParts));
-    return reply.type(type).send(stream);
+    const scanParts = { ...parts, asOf, accept, place, noteDamage };
+    try {
+      const { type, stream } = await unlessDamaged(applier, () => scanTable(store, request.body ?? {}, scanParts));
+      return reply.type(type).send(stream);
+    } catch (error) {
+      place.leave();
+      throw error;
+    }
   });
 
   type DigestWish = { Params: { keyspace: string }; Querystring: { horizon?: string } };
-  app.get<DigestWish>('/v1/internal/digest/:keyspace', (request) => {
+  const digesting = new ScanAdmission(parts.clock, DIGEST_LIMITS);
+  app.get<DigestWish>('/v1/internal/digest/:keyspace', async (request, reply) => {
     const { keyspace } = request.params;
     const { horizon } = request.query;
     const asked = horizon === undefined ? null : parseTick(horizon);
     const applier = parts.applierOf(keyspace);
-    return unlessDamaged(applier, () => digestKeyspace(parts.site, applier, parts.replays.tables(keyspace), asked));
+    const place = await digesting.enter(closedSignal(reply));
+    try {
+      const tables = parts.replays.tables(keyspace);
+      return await unlessDamaged(applier, () => digestKeyspace(parts.site, applier, tables, asked));
+    } finally {
+      place.leave();
+    }
   });
   const held = new HeldDigests(parts.site, parts.clock);
   app.post<{ Params: { keyspace: string } }>('/v1/internal/digest/:keyspace', (request, reply) => {

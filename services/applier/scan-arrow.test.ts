@@ -6,6 +6,7 @@ import { SILENT } from '@tidemark/world/logger';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { describe, expect, it } from 'vitest';
 import { PartitionMaker, sampleKeyspace } from './log-maker.ts';
+import { ScanPlace } from './scan-admission.ts';
 import { scanTable } from './scan-http.ts';
 import { LOG, reaches, TestSite } from './test-site.ts';
 
@@ -29,7 +30,7 @@ async function answers(body: object): Promise<{ readonly lines: object[]; readon
     clock: new SystemClock(),
     logger: SILENT,
     asOf: null,
-    signal: new AbortController().signal,
+    place: new ScanPlace(0, new AbortController().signal, () => {}),
     noteDamage: () => false,
   };
   const store = applier.stores.tableStore(1)!;

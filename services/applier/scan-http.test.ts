@@ -4,6 +4,7 @@ import { SimDisk } from '@tidemark/world/sim-disk';
 import { SystemClock } from '@tidemark/world/system-clock';
 import { describe, expect, it } from 'vitest';
 import { PartitionMaker, sampleKeyspace } from './log-maker.ts';
+import { ScanPlace } from './scan-admission.ts';
 import { scanTable } from './scan-http.ts';
 import { LOG, reaches, TestSite } from './test-site.ts';
 
@@ -39,7 +40,7 @@ describe('scan as a stream', () => {
       clock: new SystemClock(),
       logger: SILENT,
       asOf: null,
-      signal: closed.signal,
+      place: new ScanPlace(0, closed.signal, () => {}),
       noteDamage: () => false,
     };
     const { stream } = await scanTable(applier.stores.tableStore(1)!, {}, parts);

@@ -12,6 +12,7 @@ import { type ResultRow, Scan } from '@tidemark/store/scan';
 import type { Clock } from '@tidemark/world/clock';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
+import type { ScanPlace } from './scan-admission.ts';
 import type { TableStore } from './stores.ts';
 
 export type ScanParts = {
@@ -21,8 +22,8 @@ export type ScanParts = {
   readonly asOf: string | null;
   /** The media types that are wanted, as the request's header has them. */
   readonly accept?: string | undefined;
-  /** Aborts when nobody listens any more. */
-  readonly signal: AbortSignal;
+  /** Ends it, and knows when it waits for its reader. */
+  readonly place: ScanPlace;
   /** Told of what breaks a scan off: column files may have to be built again. */
   readonly noteDamage: (error: unknown) => boolean;
 };
@@ -42,14 +43,35 @@ export async function scanTable(store: TableStore, body: unknown, parts: ScanPar
   const plan = planQuery(store.table, parseQuery(body));
   const scan = new Scan(store.partitions, plan);
   const isArrow = parts.accept?.toLowerCase().includes(ARROW_MEDIA_TYPE) === true;
-  const rows = scan.rows(parts.signal);
+  const rows = scan.rows(parts.place.signal);
   const blocks = isArrow && plan.outputs.some(({ kind }) => kind === 'sum') ? roomChecked(scan, rows) : rows;
   const first = await blocks.next();
   const chunks = isArrow
     ? batchesOf(scan, blocks, first, parts)
     : linesOf(scan, blocks, first, () => Math.round(parts.clock.monotonicMs() - beganMs), parts);
-  const stream = Readable.from(chunks, { objectMode: false, highWaterMark: 64 * 1024 });
+  const stream = Readable.from(watched<string | Uint8Array>(chunks, parts), {
+    objectMode: false,
+    highWaterMark: 64 * 1024,
+  });
+  endWith(stream, parts.place);
   return { type: isArrow ? ARROW_MEDIA_TYPE : 'application/x-ndjson', stream };
+}
+
+/** Tells the place from when to when the reader was waited for. */
+async function* watched<T>(chunks: AsyncIterable<T>, { clock, place }: ScanParts): AsyncGenerator<T> {
+  for await (const chunk of chunks) {
+    place.unreadSinceMs = clock.monotonicMs();
+    yield chunk;
+    place.unreadSinceMs = null;
+  }
+}
+
+/** The stream ends when its place does, though nobody reads it; and the place is free when the stream has ended. */
+function endWith(stream: Readable, place: ScanPlace): void {
+  const stop = (): void => void stream.destroy();
+  if (place.signal.aborted) stop();
+  place.signal.addEventListener('abort', stop, { once: true });
+  stream.once('close', () => place.leave());
 }
 
 /**
@@ -80,7 +102,7 @@ async function* batchesOf(
   scan: Scan,
   blocks: AsyncGenerator<ResultRow[]>,
   first: IteratorResult<ResultRow[]>,
-  { logger, signal, noteDamage }: ScanParts,
+  { logger, place, noteDamage }: ScanParts,
 ): AsyncGenerator<Uint8Array> {
   try {
     const writer = new ArrowWriter(scan.columns);
@@ -89,7 +111,7 @@ async function* batchesOf(
     yield ARROW_END;
   } catch (error) {
     noteDamage(error);
-    if (signal.aborted) return;
+    if (place.signal.aborted) return;
     logger.error({ err: error }, `scan broke off: ${messageOf(error)}`);
     throw error;
   } finally {
@@ -102,7 +124,7 @@ async function* linesOf(
   blocks: AsyncGenerator<ResultRow[]>,
   first: IteratorResult<ResultRow[]>,
   elapsedMs: () => number,
-  { logger, asOf, signal, noteDamage }: ScanParts,
+  { logger, asOf, place, noteDamage }: ScanParts,
 ): AsyncGenerator<string> {
   try {
     for (let block = first; block.done !== true; block = await blocks.next()) yield textOf(scan, block.value);
@@ -110,7 +132,7 @@ async function* linesOf(
     yield `${JSON.stringify({ $end: { rows, scanned, ms: elapsedMs(), asOf, cursor } })}\n`;
   } catch (error) {
     noteDamage(error);
-    if (signal.aborted) return;
+    if (place.signal.aborted) return;
     logger.error({ err: error }, `scan broke off: ${messageOf(error)}`);
     yield `${JSON.stringify({ $error: problemOf(error) })}\n`;
     // The line leaves before the socket is closed under it.

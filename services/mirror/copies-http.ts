@@ -4,6 +4,9 @@
  */
 
 import type { FenceReport, SiteCopies } from '@tidemark/control/election';
+import { counted, cutsOf, idText } from '@tidemark/control/register-json';
+import { whyNoFence, whyNoFill } from '@tidemark/control/register-tied';
+import type { RegisterValue } from '@tidemark/control/register-value';
 import { parsed } from '@tidemark/schema/parsed';
 import { Fault } from '@tidemark/world/fault';
 import type { FastifyInstance } from 'fastify';
@@ -13,19 +16,27 @@ import type { Mirror } from './mirror.ts';
 const FILL_MS_MAX = 10_000;
 
 const fenceSchema = z.object({
-  origin: z.string(),
-  closes: z.int(),
-  by: z.int(),
-  nonce: z.string(),
+  origin: idText,
+  closes: counted,
+  by: counted,
+  nonce: idText,
 });
 const fillSchema = z.object({
-  origin: z.string(),
-  epoch: z.int(),
-  cuts: z.array(z.object({ seq: z.int(), chain: z.string() })),
-  from: z.array(z.string()),
+  origin: idText,
+  epoch: counted,
+  cuts: cutsOf,
+  from: z.array(idText).max(255),
 });
 
+/** Whether what is asked agrees with a keyspace's register. @throws {Fault} `invalid` 409: it does not. */
+export type CheckTied = (
+  keyspace: string,
+  what: string,
+  whyNot: (value: RegisterValue) => string | null,
+) => Promise<void>;
+
 export type CopiesParts = {
+  readonly checkTied: CheckTied;
   readonly site: string;
   /** Origin → this site's copy of it, of a keyspace. @throws {Fault} `unavailable`: it is not followed here (yet). */
   readonly copiesOf: (keyspace: string) => ReadonlyMap<string, Mirror>;
@@ -46,6 +57,7 @@ export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): 
     const { origin, ...fence } = parsed(fenceSchema, request.body, 'fence request');
     const copies = parts.copiesOf(keyspace);
     const copy = copyOf(parts, copies, keyspace, origin);
+    await parts.checkTied(keyspace, 'fence', (value) => whyNoFence(value, { origin, ...fence }));
     await copy.fence(fence);
     const partitions = copy.heads();
     const { logId } = copy;
@@ -56,6 +68,7 @@ export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): 
     const { keyspace } = request.params;
     const { origin, epoch, cuts, from } = parsed(fillSchema, request.body, 'fill request');
     const copy = copyOf(parts, parts.copiesOf(keyspace), keyspace, origin);
+    await parts.checkTied(keyspace, 'fill', (value) => whyNoFill(value, { origin, epoch, cuts }));
     const complete = await copy.fill(epoch, cuts, from, FILL_MS_MAX);
     return { complete, partitions: copy.heads() };
   });

@@ -15,7 +15,7 @@ import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
 import type { FastifyInstance } from 'fastify';
 import type { HeardBarrier } from './copier.ts';
-import { registerCopiesRoutes } from './copies-http.ts';
+import { type CheckTied, registerCopiesRoutes } from './copies-http.ts';
 import { durableLines, type Floor, floorSchema } from './durable-stream.ts';
 import { promisable } from './gate.ts';
 import { Mirror } from './mirror.ts';
@@ -33,6 +33,7 @@ export type MirrorServiceParts = {
   readonly birth: (keyspace: string) => Birth | null;
   /** Makes the keyspace's topics where they are missing. */
   readonly ensureTopics?: (keyspace: Keyspace) => Promise<void>;
+  readonly checkTied: CheckTied;
   readonly disk: Disk;
   readonly clock: Clock;
   readonly random: Random;
@@ -94,8 +95,10 @@ export class MirrorService implements AsyncDisposable {
   /** `GET /v1/internal/durable/{keyspace}/{origin}`, followed by the origin's writer; and what elections ask. */
   register(app: FastifyInstance): void {
     const { site } = this.#parts;
+    const { checkTied } = this.#parts;
     registerCopiesRoutes(app, {
       site,
+      checkTied,
       copiesOf: (keyspace) => this.#copiesOf(keyspace),
       vouchedBy: (keyspace, copy, epoch) => this.#vouchedBy(keyspace, copy, epoch),
     });

@@ -37,6 +37,8 @@ export type Config = {
   readonly listen: ListenAddress;
   /** Nothing asks yet who calls: beyond loopback a site listens only where it is told that its network keeps others out. */
   readonly trustedNetwork: boolean;
+  /** Names this site is reached by, beside those that follow from its addresses. */
+  readonly hosts: readonly string[];
   /** Absolute. */
   readonly data: string;
   readonly roles: readonly Role[];

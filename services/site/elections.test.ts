@@ -40,7 +40,7 @@ async function writeAcked(site: string, list: readonly object[], key: string): P
 }
 
 function nominate(site: string, cause: string): Promise<Answer> {
-  return ask(site, '/v1/internal/nominate/travel', send('POST', { cause, reason: 'the test says so' }));
+  return sites.nominate(site, 'travel', { cause, reason: 'the test says so' });
 }
 
 /** Each site's rows, once all have the same positions. */
@@ -71,7 +71,7 @@ describe('elections', () => {
     await setUp('sync(1)');
     await writeAcked('paris', rows(0), 'k0');
     await sites.stop('paris');
-    expect(await nominate('tokyo', 'suspicion')).toMatchObject({ status: 202 });
+    expect(await nominate('tokyo', 'failover')).toMatchObject({ status: 202 });
     // A repeat of what the old primary acked is answered by the new one and not written again.
     await writeAcked('tokyo', rows(0), 'k0');
     await writeAcked('tokyo', rows(100), 'k1');
@@ -117,7 +117,7 @@ describe('elections', () => {
   it('a primary that is elected away from while it lives acks nothing any more', async () => {
     await setUp('sync(1)');
     await writeAcked('paris', rows(0), 'k0');
-    expect(await nominate('quito', 'suspicion')).toMatchObject({ status: 202 });
+    expect(await nominate('quito', 'failover')).toMatchObject({ status: 202 });
     await untilDone(async () => expect((await ask('quito', '/primary')).status).toBe(200));
     await untilDone(async () => expect(await write('paris', rows(300))).toMatchObject({ status: 307 }));
     await writeAcked('quito', rows(400), 'k4');

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RegisterAnswer } from '@tidemark/control/acceptor';
 import { type Answer, askAt, send, untilDone } from './asking.ts';
 import { readConfig } from './config.ts';
 import { type RunningSite, type SiteOptions, startSite } from './main.ts';
@@ -62,6 +63,14 @@ export class EmbeddedSites implements AsyncDisposable {
   async stop(name: string): Promise<void> {
     await this.running.get(name)?.stop();
     this.running.delete(name);
+  }
+
+  /** Asks a site to stand for election, by the register's value as its own vote says it. */
+  async nominate(site: string, keyspace: string, asked: object): Promise<Answer> {
+    const read = await this.ask(site, `/v1/internal/register/${keyspace}`, send('POST', { kind: 'read' }));
+    const { accepted } = read.body as RegisterAnswer;
+    const body = { ...asked, version: accepted?.value.version ?? 0 };
+    return this.ask(site, `/v1/internal/nominate/${keyspace}`, send('POST', body));
   }
 
   /** Defines a keyspace at its primary, as soon as that takes it. */

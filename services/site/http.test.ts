@@ -16,6 +16,7 @@ function site(options: { refusal?: string; missing?: string[] } = {}) {
     refusal: () => options.refusal ?? null,
     onAnswered: (route, status) => answered.push([route, status]),
     bodyBytesMax: 1024,
+    hosts: new Set(['paris', 'db.example']),
   });
   registerProbes(app, {
     site: 'paris',

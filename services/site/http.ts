@@ -1,5 +1,6 @@
 /** The HTTP server of a site: what holds for every route. Problems, request ids, probes for load balancers. */
 
+import type { Socket } from 'node:net';
 import { parseExactJson } from '@tidemark/schema/exact-json';
 import { textOfUtf8 } from '@tidemark/schema/utf8';
 import { Fault, isFault, messageOf } from '@tidemark/world/fault';
@@ -7,6 +8,8 @@ import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { ListenAddress } from './address.ts';
+import { checkCaller } from './callers.ts';
+import { Connections } from './connections.ts';
 import { problemHeaders, problemOf } from './problem.ts';
 import { checkParameters } from './query-parameters.ts';
 
@@ -14,6 +17,9 @@ import { checkParameters } from './query-parameters.ts';
 const PARAMETER_LENGTH_MAX = 4 * 3 * 1024;
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 const REQUEST_ID_HEADER = 'x-request-id';
+/** A request's head arrives within this time. */
+const HEADERS_MS = 10_000;
+const SHOWN_LENGTH = 200;
 
 export type HttpParts = {
   readonly random: Random;
@@ -24,11 +30,27 @@ export type HttpParts = {
   readonly refusal: () => string | null;
   readonly onAnswered: (route: string, status: number, ms: number) => void;
   readonly bodyBytesMax: number;
+  /** Names under which this site is asked, in lower case; addresses and localhost need none. */
+  readonly hosts: ReadonlySet<string>;
 };
 
 /** A server without routes, not listening yet. */
 export function createHttp(parts: HttpParts): FastifyInstance {
+  const connections = new Connections(parts.logger);
   const app = fastify({
+    http: {
+      headersTimeout: HEADERS_MS,
+      requestTimeout: 0,
+      requireHostHeader: false,
+      connectionsCheckingInterval: HEADERS_MS / 4,
+    },
+    clientErrorHandler: (error, socket) => refuseUnread(error, socket),
+    frameworkErrors: (error, request, reply) =>
+      fail(
+        new Fault('invalid', error.message, { status: 400, got: request.url.slice(0, SHOWN_LENGTH) }),
+        request,
+        reply,
+      ),
     logger: false,
     bodyLimit: parts.bodyBytesMax,
     forceCloseConnections: true,
@@ -58,8 +80,11 @@ export function createHttp(parts: HttpParts): FastifyInstance {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) =>
     parseJson(textOfUtf8(body, 'body')),
   );
+  connections.watch(app.server);
   app.addHook('onRequest', async (request, reply) => {
     reply.header(REQUEST_ID_HEADER, request.id);
+    checkCaller(request, parts.hosts);
+    if (!isNdjson(request)) connections.admitBody(request.raw);
     const refusal = isProbe(request) ? null : parts.refusal();
     if (refusal !== null) throw new Fault('unavailable', refusal, { retryAfterMs: 1_000 });
   });
@@ -86,6 +111,21 @@ function parseJson(text: string): unknown {
   } catch (error) {
     throw new Fault('invalid', `body is not JSON: ${messageOf(error)}`, { got: text.slice(0, 80), cause: error });
   }
+}
+
+/** Rows that are taken as they come are never held whole. */
+function isNdjson({ headers }: FastifyRequest): boolean {
+  return headers['content-type']?.toLowerCase().includes('ndjson') === true;
+}
+
+/** What could not even be read as a request: as a problem, then the connection is closed. */
+function refuseUnread(error: Error & { readonly code?: string }, socket: Socket): void {
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const problem = problemOf(new Fault('invalid', `no request: ${error.message}`, { status }), '');
+  const body = JSON.stringify(problem);
+  const head = `HTTP/1.1 ${status} ${problem.title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  if (socket.writable && error.code !== 'ECONNRESET') socket.end(head + body);
+  socket.destroySoon();
 }
 
 function isProbe(request: FastifyRequest): boolean {

@@ -9,6 +9,7 @@ import { Fault, isFault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { Random } from '@tidemark/world/random';
 import { asWritten, readDerived, writeState } from '@tidemark/world/state-file';
+import { hostsOf } from './callers.ts';
 import type { Config } from './config.ts';
 import { createHttp, listen, registerProbes } from './http.ts';
 
@@ -89,6 +90,7 @@ export async function serveOutOfDuty(
     random,
     logger,
     bodyBytesMax,
+    hosts: hostsOf(config),
     onFatal: () => undefined,
     refusal: () => refusal,
     onAnswered: () => undefined,

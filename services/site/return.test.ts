@@ -35,7 +35,7 @@ async function fail(over: { readonly to: string; readonly loss?: object }): Prom
   const reason = { cause: 'failover', reason: 'the test says so', loss };
   // An election that began before its site had found the others has failed, and is asked for again.
   await untilDone(async () => {
-    await ask(over.to, '/v1/internal/nominate/travel', send('POST', reason));
+    await sites.nominate(over.to, 'travel', reason);
     expect((await ask(over.to, '/primary')).status).toBe(200);
   });
 }
@@ -170,9 +170,9 @@ describe('a lost site', () => {
     await sites.start('tokyo');
     await sites.start('quito');
     // One that may lose nothing can never end, and does not stand in the way of one that may.
-    const lossless = send('POST', { cause: 'failover', reason: 'the test says so' });
+    const lossless = { cause: 'failover', reason: 'the test says so' };
     await untilDone(async () =>
-      expect(await ask('tokyo', '/v1/internal/nominate/travel', lossless)).toMatchObject({ status: 202 }),
+      expect(await sites.nominate('tokyo', 'travel', lossless)).toMatchObject({ status: 202 }),
     );
     await fail({ to: 'tokyo', loss: { rowsMax: 1_000, mode: 'received' } });
     await writeAcked('tokyo', 200);

@@ -5,6 +5,7 @@ import { registerJobRoutes } from '@tidemark/jobs/jobs-http';
 import type { SiteCatalog } from '@tidemark/watchdog/catalog';
 import type { WatchdogService } from '@tidemark/watchdog/main';
 import type { FastifyInstance } from 'fastify';
+import { hostsOf } from './callers.ts';
 import type { Config } from './config.ts';
 import type { SiteFactsSource } from './facts.ts';
 import { createHttp, registerProbes } from './http.ts';
@@ -43,6 +44,7 @@ export function makeRoutes(parts: RoutesParts): FastifyInstance {
     random: world.random,
     logger: world.logger,
     bodyBytesMax,
+    hosts: hostsOf(config),
     onFatal,
     refusal: () => (isStopping() ? `site ${site} is stopping` : null),
     onAnswered: (route, status, ms) => metrics.answered(route, status, ms),

@@ -5,6 +5,7 @@ import type { Decision } from '@tidemark/control/decision';
 import type { RegisterValue, Reign } from '@tidemark/control/register-value';
 import type { Birth, CopyEnds } from '@tidemark/control/vouching';
 import type { Log } from '@tidemark/log/log';
+import type { CheckTied } from '@tidemark/mirror/copies-http';
 import { MirrorService } from '@tidemark/mirror/main';
 import { comparePositions, type Position, parsePosition } from '@tidemark/schema/position';
 import type { Keyspace } from '@tidemark/schema/table';
@@ -57,8 +58,9 @@ export function makeServices(parts: ServicesParts): Services {
   const registerValue = (keyspace: string): RegisterValue | null => watchdog().registers.current(keyspace);
   const reigns = (keyspace: string): readonly Reign[] | null => registerValue(keyspace)?.reigns ?? null;
   const birth = (keyspace: string): Birth | null => watchdog().registers.birth(keyspace);
+  const checkTied: CheckTied = (...asked) => watchdog().checkTied(...asked);
   const mirror = roles.includes('mirror')
-    ? new MirrorService({ ...common, remotes, reigns, birth, ensureTopics })
+    ? new MirrorService({ ...common, remotes, reigns, birth, ensureTopics, checkTied })
     : null;
   const outcomes = new Outcomes((decision) => watchdog().decisions.record(decision));
   const writerParts: WriterServiceParts = {
@@ -69,6 +71,7 @@ export function makeServices(parts: ServicesParts): Services {
     placeOf,
     register: (keyspace) => watchdog().registers.register(keyspace),
     registerValue,
+    checkTied,
     clockTrouble: () => watchdog().clockTrouble(),
     diskTrouble: () => parts.diskTrouble(),
     clockDoubt: () => watchdog().clockDoubt(),

@@ -69,6 +69,12 @@ export const SETTINGS = {
     'true: whoever reaches this site may use it, so it may listen beyond loopback',
     false,
   ),
+  hosts: setting(
+    z.array(z.string().min(1).max(255)).max(64),
+    'list',
+    'names it is reached by beside its own, the one of its URL, localhost and addresses',
+    [],
+  ),
   data: setting(z.string().min(1), 'text', 'folder of its files; by default .tidemark/<site>'),
   roles: setting(z.array(z.enum(ROLES)).min(1), 'list', 'services to run in this process', [...ROLES]),
   sites: setting(z.record(name, siteSchema), 'json', 'each site: its log, its board, the URL of its HTTP'),

@@ -124,8 +124,8 @@ it('a site that is started with a wrong clock begins no reign by it: another one
     expect(primary).not.toBe('');
     expect(await write(primary)).toMatchObject({ status: 200 });
   });
-  const asked = send('POST', { cause: 'failover', reason: 'the test says so' });
-  const refused = await sites.ask('paris', '/v1/internal/nominate/travel', asked);
+  const asked = { cause: 'failover', reason: 'the test says so' };
+  const refused = await sites.nominate('paris', 'travel', asked);
   expect(refused).toMatchObject({ status: 409 });
   expect(JSON.stringify(refused.body)).toMatch(/paris cannot write: its clock is \d+ ms ahead/);
   const reply = await fetch(`${sites.running.get(primary)!.url}/v1/travel/t/rows/a`);

@@ -6,10 +6,10 @@ import {
   type RegisterRequest,
   readVoteRecord,
 } from '@tidemark/control/acceptor';
-import type { Ballot } from '@tidemark/control/ballot';
+import { type Ballot, COUNTER_STEP_MAX } from '@tidemark/control/ballot';
 import { type ControlBody, encodeControl } from '@tidemark/control/control-record';
 import { beginElection, commitElection } from '@tidemark/control/register-changes';
-import { initialValue, type RegisterValue } from '@tidemark/control/register-value';
+import { CHANGES_KEPT, initialValue, type RegisterValue } from '@tidemark/control/register-value';
 import type { ControlEnd } from '@tidemark/control/vouching';
 import { AppendTurns } from '@tidemark/log/append-turns';
 import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
@@ -37,7 +37,11 @@ const INITIAL = initialValue(
   }).keyspace,
 );
 const ballotOf = (counter: number): Ballot => ({ counter, site: 'tokyo', process: 'p' });
-const atVersion = (version: number): RegisterValue => ({ ...INITIAL, version });
+/** After so many changes that say nothing. */
+const atVersion = (version: number): RegisterValue => {
+  const changes = Array.from({ length: version }, (_, i) => `c${i + 1}`).slice(-CHANGES_KEPT);
+  return { ...INITIAL, version, changes, changeId: changes.at(-1) ?? '' };
+};
 const valued = (change: { readonly value: RegisterValue } | { readonly refused: string }): RegisterValue =>
   (change as { readonly value: RegisterValue }).value;
 
@@ -50,6 +54,7 @@ function world() {
   const alarms: object[] = [];
   const fatal: unknown[] = [];
   const chosen: RegisterValue[] = [];
+  const hints: number[] = [];
   const open: Acceptor[] = [];
   const topic = async (): Promise<void> => {
     const log = new SimLog(store);
@@ -71,6 +76,7 @@ function world() {
       random,
       logger: { ...SILENT, error: (fields) => alarms.push(fields) },
       onChosen: (value) => chosen.push(value),
+      onHint: (_, version) => hints.push(version),
       onFatal: (error) => fatal.push(error),
     });
     acceptor.start();
@@ -88,7 +94,7 @@ function world() {
   const stop = async (): Promise<void> => {
     await Promise.all(open.map((acceptor) => acceptor[Symbol.asyncDispose]()));
   };
-  return { clock, store, alarms, fatal, chosen, start, append, record, values, [Symbol.asyncDispose]: stop };
+  return { clock, store, alarms, fatal, chosen, hints, start, append, record, values, [Symbol.asyncDispose]: stop };
 }
 
 /** The answer that follows from the topic at the request's own record. */
@@ -199,17 +205,52 @@ describe('acceptor of a site', () => {
     expect(await sleeper.answer('travel', { ...lease, writerId: 'v' })).toMatchObject({ ok: false });
   });
 
-  it('tells once of a value it is told was chosen, and writes it down once', async () => {
+  it('takes what it is told was chosen for a hint, and writes it down once, when a quorum has said so', async () => {
     await using w = world();
     const acceptor = await w.start();
     const told = { kind: 'chosen', ballot: ballotOf(2), value: atVersion(1) } as const;
-    await acceptor.answer('travel', told);
+    const before = w.values().length;
+    expect(await acceptor.answer('travel', told)).toMatchObject({ accepted: null });
+    expect(w.values()).toHaveLength(before);
+    expect([w.hints, w.chosen]).toEqual([[1], []]);
+    await acceptor.note(told);
     const end = w.values().length;
+    await acceptor.note(told);
     await acceptor.answer('travel', told);
-    expect(w.values()).toHaveLength(end);
+    expect([w.values().length, w.hints]).toEqual([end, [1]]);
     expect(w.chosen).toEqual([atVersion(1)]);
     await w.start();
     expect(w.chosen).toEqual([atVersion(1), atVersion(1)]);
+  });
+
+  it('refuses what nobody may ask, by name, without a record and without ending its process', async () => {
+    await using w = world();
+    const acceptor = await w.start();
+    const counter = COUNTER_STEP_MAX + 1;
+    const candidate = { site: 'paris', writerId: 'w', cause: 'start', reason: '', beganMs: 0, loss: null } as const;
+    const electing = valued(beginElection(INITIAL, 'one', { ...candidate, version: 0 }));
+    const commit = { epoch: 1, writerId: 'w', cuts: null, reported: [], ack: INITIAL.ack, nowMs: 0 };
+    const steady = valued(commitElection(electing, 'two', commit));
+    await acceptor.note({ ballot: ballotOf(2), value: steady });
+    const forged = { ...steady, version: 3, changeId: 'three', changes: ['one', 'two', 'three'], nextEpoch: 9 };
+    const end = w.values().length;
+    for (const request of [
+      { kind: 'prepare', ballot: ballotOf(2 + counter) },
+      { kind: 'accept', ballot: ballotOf(7), value: forged },
+      { kind: 'accept', ballot: ballotOf(7), value: { ...steady, paused: true } },
+      { kind: 'accept', ballot: ballotOf(7), value: atVersion(3) },
+      { kind: 'chosen', ballot: ballotOf(7), value: forged },
+    ] as const) {
+      const error = await acceptor.answer('travel', request).catch((e: unknown) => e);
+      expect(isFault(error, 'invalid')).toBe(true);
+      expect((error as Error).message).toMatch(/version 2|above 2/);
+    }
+    expect(w.values()).toHaveLength(end);
+    expect([w.fatal, w.alarms]).toEqual([[], []]);
+    const next = { ...forged, nextEpoch: steady.nextEpoch, paused: true };
+    expect(await acceptor.answer('travel', { kind: 'accept', ballot: ballotOf(7), value: next })).toMatchObject({
+      ok: true,
+    });
   });
 
   it('alarms about what is poisoned in its topic, and votes as if it were not there', async () => {

@@ -4,6 +4,7 @@
  */
 
 import {
+  type Accepted,
   type AcceptorState,
   answerOf,
   bodyOfRequest,
@@ -12,9 +13,9 @@ import {
   type RegisterAnswer,
   type RegisterRequest,
   readVoteRecord,
+  refusalOf,
   voteFor,
 } from '@tidemark/control/acceptor';
-import { compareBallots } from '@tidemark/control/ballot';
 import { type ControlBody, encodeControl } from '@tidemark/control/control-record';
 import { ASK_MS } from '@tidemark/control/register';
 import type { RegisterValue } from '@tidemark/control/register-value';
@@ -52,6 +53,8 @@ export type AcceptorParts = {
   readonly haveAllTold: () => boolean;
   /** Told of every value of which the topic says that a majority accepted it. */
   readonly onChosen: (value: RegisterValue) => void;
+  /** Somebody says that a value of that version was chosen: whether it was, a quorum has to say. */
+  readonly onHint: (keyspace: string, version: number) => void;
   readonly onFatal: (error: unknown) => void;
 };
 
@@ -74,6 +77,8 @@ export class Acceptor implements AsyncDisposable {
   #shortSinceMs: number | null = null;
   /** Records that were folded while an append was under way, by offset, with the state then: one is its own. */
   readonly #folded = new Map<number, Folded>();
+  /** Keyspaces of which a chosen value is being written down. */
+  readonly #noting = new Set<string>();
   /** Requests with a record of their own, one after the other; neither of these ever rejects. */
   #appends: Promise<unknown> = Promise.resolve();
   #folds: Promise<unknown> = Promise.resolve();
@@ -204,8 +209,9 @@ export class Acceptor implements AsyncDisposable {
   }
 
   /**
-   * Does what is asked, or says why not.
-   * @throws {Fault} `unavailable`, `unknown`: the control topic does not answer; a vote may be written down unheard,
+   * Does what is asked, or says why not. What nobody may ask is not even written down. That a value was chosen is only a
+   * hint, whoever says it: `note` writes it down, once a quorum has said so.
+   * @throws {Fault} `invalid` 409: no rule lets it be done. `unavailable`, `unknown`: the control topic does not answer; a vote may be written down unheard,
    *   which is harmless. `corrupt`: the topic lost something; the process should end.
    */
   async answer(keyspace: string, request: RegisterRequest): Promise<RegisterAnswer> {
@@ -213,14 +219,17 @@ export class Acceptor implements AsyncDisposable {
     if (!this.#opened) {
       throw new Fault('unavailable', `acceptor of ${site} has not read its control topic yet`, { retryAfterMs: 500 });
     }
+    const refusal = refusalOf(this.#state, keyspace, request);
+    if (refusal !== null) throw refused(keyspace, request, refusal);
     try {
-      const body = this.#knows(keyspace, request) ? null : bodyOfRequest(request);
-      if (body === null) await this.#catchUp();
+      const body = request.kind === 'chosen' ? null : bodyOfRequest(request);
+      if (request.kind === 'chosen') this.#hear(keyspace, request);
+      else if (body === null) await this.#catchUp();
       const { state, ok } = body === null ? { state: this.#state, ok: true } : await this.#append(keyspace, body);
       return answerOf(state, keyspace, request, ok);
     } catch (error) {
       if (isTrimmed(error)) throw this.#beginAgain(error);
-      if (!isTransient(error) && !this.#stop.signal.aborted) onFatal(error);
+      if (!isTransient(error) && !isTooLarge(error) && !this.#stop.signal.aborted) onFatal(error);
       throw error;
     }
   }
@@ -238,11 +247,29 @@ export class Acceptor implements AsyncDisposable {
     return new Fault('unavailable', `acceptor of ${site} reads its control topic again`, { retryAfterMs: 500, cause });
   }
 
-  /** Told again of what it knows: nothing has to be written down. */
-  #knows(keyspace: string, request: RegisterRequest): boolean {
-    if (request.kind !== 'chosen') return false;
+  #hear(keyspace: string, { value }: { readonly value: RegisterValue }): void {
     const { chosen } = voteFor(this.#state, keyspace);
-    return chosen !== null && compareBallots(chosen.ballot, request.ballot) >= 0;
+    if (value.version > (chosen?.value.version ?? 0)) this.#parts.onHint(keyspace, value.version);
+  }
+
+  /** The value this vote was last given to, chosen or not; null for none. */
+  accepted(keyspace: string): RegisterValue | null {
+    return voteFor(this.#state, keyspace).accepted?.value ?? null;
+  }
+
+  /** Writes down what a quorum told this process was chosen, so that its next one knows it before it has asked. */
+  async note({ ballot, value }: Accepted): Promise<void> {
+    const { keyspace, version } = value;
+    const isNews = (): boolean => version > (voteFor(this.#state, keyspace).chosen?.value.version ?? 0);
+    if (!this.#opened || !isNews() || this.#noting.has(keyspace)) return;
+    this.#noting.add(keyspace);
+    try {
+      await this.#append(keyspace, { kind: 'Chosen', ballot, value: JSON.stringify(value) });
+    } catch (error) {
+      if (!isTransient(error) && !this.#stop.signal.aborted) this.#parts.onFatal(error);
+    } finally {
+      this.#noting.delete(keyspace);
+    }
   }
 
   /** Appends a record and folds up to it. @returns the state there, and whether it did what it asks for */
@@ -343,6 +370,16 @@ export class Acceptor implements AsyncDisposable {
     await this.#appends;
     await this.#folds;
   }
+}
+
+function refused(keyspace: string, request: RegisterRequest, why: string): Fault {
+  const got = 'value' in request ? `version ${request.value.version}` : request.kind;
+  return new Fault('invalid', `register of ${keyspace}: ${request.kind} refused: ${why}`, { status: 409, got });
+}
+
+/** More than a record holds is for whoever asked to know. */
+function isTooLarge(error: unknown): boolean {
+  return isFault(error, 'invalid') && error.details.status === 413;
 }
 
 function isTransient(error: unknown): boolean {

@@ -14,6 +14,7 @@ import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
 import type { Disk } from '@tidemark/world/disk';
+import { Fault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import type { LoopLag } from '@tidemark/world/loop-lag';
 import type { Network } from '@tidemark/world/network';
@@ -117,12 +118,13 @@ export class WatchdogService implements AsyncDisposable {
         for (const keyspace of keyspaces) this.#lastWords.hear(keyspace, arrivedMs);
       },
     });
-    this.registers = new RegisterView(parts);
+    this.registers = new RegisterView({ ...parts, onRead: (accepted) => void this.#acceptor?.note(accepted) });
     this.#ownLog = new OwnLog(parts);
     const onChosen = (value: RegisterValue): void => this.registers.heard(value);
+    const onHint = (keyspace: string, version: number): void => this.registers.hint(keyspace, version);
     const sites = [...parts.boards.keys()];
     const haveAllTold = (): boolean => this.#told.size >= sites.length - 1;
-    this.#acceptor = parts.votes ? new Acceptor({ ...parts, onChosen, haveAllTold }) : null;
+    this.#acceptor = parts.votes ? new Acceptor({ ...parts, onChosen, onHint, haveAllTold }) : null;
     const rules = rulesOf(parts.limits);
     const registerValue = (keyspace: string): RegisterValue | null => this.registers.current(keyspace);
     this.decisions = new Decisions({ ...parts, sites });
@@ -294,6 +296,19 @@ export class WatchdogService implements AsyncDisposable {
     return this.#moves.jobKinds();
   }
 
+  /**
+   * Lets pass what agrees with the register, as it is known here, as this site voted, or as a quorum says now. What is
+   * asked of old may be too late, which harms nobody; what no value ever named is refused.
+   * @param whyNot why it does not agree with a value; null when it does
+   * @throws {Fault} `invalid` 409: it does not. `unavailable`: the register cannot be read.
+   */
+  async checkTied(keyspace: string, what: string, whyNot: (value: RegisterValue) => string | null): Promise<void> {
+    const known = [this.registers.current(keyspace), this.#acceptor?.accepted(keyspace) ?? null];
+    if (known.some((value) => value !== null && whyNot(value) === null)) return;
+    const why = whyNot(await this.registers.register(keyspace).read());
+    if (why !== null) throw new Fault('invalid', `keyspace ${keyspace}: ${what} refused: ${why}`, { status: 409 });
+  }
+
   /** Every site as its board shows it. */
   seen(): readonly SeenSite[] {
     return this.#watch.sites();
@@ -339,7 +354,8 @@ export class WatchdogService implements AsyncDisposable {
       registerOf: (keyspace) => this.registers.votedRegister(keyspace),
       record: (decision) => this.decisions.record(decision),
     });
-    registerRegisterRoutes(app, { site, acceptor: this.#acceptor });
+    const isKnown = (keyspace: string): boolean => this.registers.knows(keyspace);
+    registerRegisterRoutes(app, { site, acceptor: this.#acceptor, isKnown });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -65,22 +65,27 @@ describe('what a process knows of the registers', () => {
     expect(w.view.current('travel')).toMatchObject({ version: 2 });
   });
 
-  it('never goes back, and is told to each listener once, also to one that comes late', async () => {
+  it('never goes back nor to what does not follow, and is told to each listener once, also to one that comes late', async () => {
     await using w = world();
     const initial = initialValue(TRAVEL);
     const told: (readonly [number, number | null])[] = [];
     const listen = (value: RegisterValue, before: RegisterValue | null): void => {
       told.push([value.version, before?.version ?? null]);
     };
-    w.view.heard({ ...initial, version: 4 });
+    const at = (version: number): RegisterValue => {
+      const changes = Array.from({ length: version }, (_, i) => `c${i}`);
+      return { ...initial, version, changes, changeId: changes.at(-1) ?? '' };
+    };
+    w.view.heard(at(4));
     const listening = w.view.onChange(listen);
-    for (const version of [3, 4, 7, 5]) w.view.heard({ ...initial, version });
+    for (const version of [3, 4, 7, 5]) w.view.heard(at(version));
+    w.view.heard({ ...at(8), nextEpoch: 0 });
     expect(told).toEqual([
       [4, null],
       [7, 4],
     ]);
     listening[Symbol.dispose]();
-    w.view.heard({ ...initial, version: 9 });
+    w.view.heard(at(9));
     expect(told).toHaveLength(2);
     expect(w.view.current('travel')?.version).toBe(9);
   });

@@ -3,7 +3,10 @@
  * start and every five seconds, and takes what it hears meanwhile. Old news are possible, wrong ones are not.
  */
 
+import type { Accepted } from '@tidemark/control/acceptor';
+import type { Ballot } from '@tidemark/control/ballot';
 import { type Register, VotedRegister } from '@tidemark/control/register';
+import { whyNotAfter } from '@tidemark/control/register-follows';
 import { initialValue, type RegisterValue } from '@tidemark/control/register-value';
 import { type Birth, birthOf } from '@tidemark/control/vouching';
 import type { Keyspace } from '@tidemark/schema/table';
@@ -23,6 +26,8 @@ export type RegisterViewParts = {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Told of every value that a quorum told this process was chosen. */
+  readonly onRead?: (accepted: Accepted) => void;
   readonly onFatal: (error: unknown) => void;
 };
 
@@ -37,6 +42,9 @@ export class RegisterView implements AsyncDisposable {
   readonly #listeners = new Set<RegisterListener>();
   readonly #stop = new AbortController();
   readonly #running: Promise<unknown>[] = [];
+  /** Keyspace → the newest version that is said to be chosen, while it is read for that. */
+  readonly #hinted = new Map<string, number>();
+  readonly #reading = new Set<Promise<unknown>>();
 
   constructor(parts: RegisterViewParts) {
     this.#parts = parts;
@@ -46,10 +54,18 @@ export class RegisterView implements AsyncDisposable {
   begin(keyspace: Keyspace): void {
     const { name } = keyspace;
     if (this.#registers.has(name)) return;
-    const onChosen = (value: RegisterValue): void => this.heard(value);
+    const onChosen = (value: RegisterValue, ballot: Ballot | null): void => {
+      this.heard(value);
+      if (ballot !== null && value.version > 0) this.#parts.onRead?.({ ballot, value });
+    };
     const register = new VotedRegister({ ...this.#parts, initial: initialValue(keyspace), onChosen });
     this.#registers.set(name, register);
     this.#running.push(this.#follow(name, register).catch(this.#parts.onFatal));
+  }
+
+  /** Whether a keyspace's register is followed here. */
+  knows(keyspace: string): boolean {
+    return this.#registers.has(keyspace);
   }
 
   /** The newest value known to be chosen; null while none was read or heard. */
@@ -81,14 +97,53 @@ export class RegisterView implements AsyncDisposable {
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
   }
 
-  /** Takes a value that was chosen. */
+  /** Takes a value that was chosen, where it follows from the one that is known. */
   heard(value: RegisterValue): void {
     const before = this.current(value.keyspace);
     if (before !== null && before.version >= value.version) return;
+    const wrong = before === null ? null : whyNotAfter(before, value);
+    if (wrong !== null) {
+      const { version, keyspace } = value;
+      this.#parts.logger.error(
+        { keyspace, version },
+        `register of ${keyspace}: version ${version} is not taken: ${wrong}`,
+      );
+      return;
+    }
     const { keyspace, version, changeId } = value;
     this.#parts.logger.info({ keyspace, version, changeId }, `register of ${keyspace} is at version ${version}`);
     this.#values.set(value.keyspace, value);
     for (const listener of this.#listeners) listener(value, before);
+  }
+
+  /**
+   * Somebody says that a newer version was chosen: it is read from a quorum. One reading at a time, and one more where it
+   * was said again meanwhile, so that nobody keeps this process busy by saying it.
+   */
+  hint(keyspace: string, version: number): void {
+    const register = this.#registers.get(keyspace);
+    if (register === undefined || this.#stop.signal.aborted) return;
+    if ((this.current(keyspace)?.version ?? -1) >= version) return;
+    const isReading = this.#hinted.has(keyspace);
+    this.#hinted.set(keyspace, Math.max(version, this.#hinted.get(keyspace) ?? 0));
+    if (isReading) return;
+    const reading = this.#readHinted(keyspace, register).catch(this.#parts.onFatal);
+    const tracked: Promise<unknown> = reading.finally(() => this.#reading.delete(tracked));
+    this.#reading.add(tracked);
+  }
+
+  async #readHinted(keyspace: string, register: Register): Promise<void> {
+    try {
+      for (let read = -1; read < this.#hinted.get(keyspace)!; ) {
+        read = this.#hinted.get(keyspace)!;
+        await register.read(this.#stop.signal);
+        if ((this.current(keyspace)?.version ?? -1) >= this.#hinted.get(keyspace)!) break;
+      }
+    } catch (error) {
+      if (!isFault(error)) throw error;
+    } finally {
+      this.#hinted.delete(keyspace);
+    }
   }
 
   async #follow(keyspace: string, register: Register): Promise<void> {
@@ -113,6 +168,6 @@ export class RegisterView implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await Promise.all(this.#running);
+    await Promise.all([...this.#running, ...this.#reading]);
   }
 }

@@ -93,6 +93,11 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     return this.#waiting;
   }
 
+  /** Why this site stands for election; null while it does not. */
+  get standsFor(): Cause | null {
+    return this.#standing?.campaign.cause ?? null;
+  }
+
   get isCampaigning(): boolean {
     return this.#standing !== null;
   }

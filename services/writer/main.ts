@@ -16,7 +16,7 @@ import type { Random } from '@tidemark/world/random';
 import type { Timing } from '@tidemark/world/timing';
 import type { FastifyInstance } from 'fastify';
 import { Candidacy, type CandidacyParts } from './candidacy.ts';
-import { registerCandidacyRoutes } from './candidacy-http.ts';
+import { type CandidacyHttpParts, registerCandidacyRoutes } from './candidacy-http.ts';
 import type { Waiting } from './candidate.ts';
 import { registerWriterRoutes } from './http.ts';
 import { Ingest } from './ingest.ts';
@@ -48,6 +48,8 @@ export type WriterServiceParts = {
   readonly register: (keyspace: string) => Register;
   /** The newest value known here to be chosen; null before it was read. */
   readonly registerValue: (keyspace: string) => RegisterValue | null;
+  /** Whether what is asked agrees with a keyspace's register. @throws {Fault} `invalid` 409: it does not. */
+  readonly checkTied: CandidacyHttpParts['checkTied'];
   /** The newest keyspace applied here, once everything up to the closed cuts is. */
   readonly applied?: (value: RegisterValue, signal: AbortSignal) => Promise<Keyspace | null>;
   /** Why this site's clock is not to be trusted with stamps; null when it is. */
@@ -196,9 +198,13 @@ export class WriterService implements AsyncDisposable {
   }
 
   register(app: FastifyInstance): void {
-    const { site, clock } = this.#parts;
+    const { site, clock, network, placeOf, checkTied } = this.#parts;
     registerWriterRoutes(app, { site, clock, ...this.#options, writerOf: (keyspace) => this.#writerOf(keyspace) });
     registerCandidacyRoutes(app, {
+      site,
+      network,
+      placeOf,
+      checkTied,
       candidacyOf: (keyspace) => this.#candidacyOf(keyspace),
       writerOf: (keyspace) => this.#writerOf(keyspace),
       lossOf: (keyspace, heard) => this.#lossOf(keyspace, heard),

@@ -187,9 +187,9 @@ export class Writer implements AsyncDisposable {
     return { epoch: this.epoch, heads: heads.map((seq, partition) => (partition === 0 ? barrier.seq : seq)) };
   }
 
-  /** The handing over came to nothing. */
-  resume(): void {
-    this.#handingOver = null;
+  /** The handing over to that site came to nothing. */
+  resume(to: string): void {
+    if (this.#handingOver?.to === to) this.#handingOver = null;
   }
 
   /**

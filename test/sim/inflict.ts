@@ -1,5 +1,6 @@
 /** Makes the faults of a scenario happen, and has each of them end. */
 
+import type { RegisterAnswer } from '@tidemark/control/acceptor';
 import type { LogRecord } from '@tidemark/log/log';
 import type { AppendFate } from '@tidemark/log/sim-log';
 import { openRecord, sealRecord } from '@tidemark/schema/envelope';
@@ -7,6 +8,7 @@ import { topicNames } from '@tidemark/schema/table';
 import { isFault } from '@tidemark/world/fault';
 import { integerBetween, type Random } from '@tidemark/world/random';
 import { KEYSPACE } from './client.ts';
+import { forge } from './forge.ts';
 import { prepare, remake, restore, trim } from './older.ts';
 import { fileOf } from './shape.ts';
 import type { SimFault } from './sim-fault.ts';
@@ -198,6 +200,9 @@ function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): ()
     case 'nominate':
       void nominate(world, fault);
       return () => {};
+    case 'forged':
+      void forge(world, fault);
+      return () => {};
     case 'column':
       void addColumn(world);
       return () => {};
@@ -268,7 +273,8 @@ export async function nominate(
   { site, cause, loss: mode, rowsMax = 1_000_000 }: SimFault & { readonly kind: 'nominate' },
 ): Promise<boolean> {
   const loss = mode === undefined ? null : { rowsMax, mode };
-  const body = { cause, reason: 'the simulator wants it', version: null, loss };
+  const version = await versionAt(world, site);
+  const body = { cause, reason: 'the simulator wants it', version, loss };
   const request = { method: 'POST', path: `/v1/internal/nominate/${KEYSPACE}`, body } as const;
   const status = await world.exchange.request('operator', site, request, 1_000).then(
     (reply) => reply.status,
@@ -276,6 +282,13 @@ export async function nominate(
   );
   world.trace.note(site, `nomination: ${status ?? 'no answer'}`);
   return status === 202;
+}
+
+/** Of the register, as the site has voted; −1 when it does not say. */
+export async function versionAt(world: SimWorld, site: string): Promise<number> {
+  const request = { method: 'POST', path: `/v1/internal/register/${KEYSPACE}`, body: { kind: 'read' } } as const;
+  const reply = await world.exchange.request('operator', site, request, 1_000).catch(() => null);
+  return (reply?.body as Partial<RegisterAnswer> | null)?.accepted?.value.version ?? -1;
 }
 
 /** At whoever takes it; clients write the column once it is said to be there. */

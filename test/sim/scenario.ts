@@ -51,14 +51,27 @@ export function scenarioOf(seed: number, draws: readonly Draw[] = DRAWS): Scenar
   all.push(...olderOf(new SeededRandom(Math.imul(seed, 0x85ebca6b)), shape, all, durationMs, draws));
   for (let columns = random.fraction() < 0.2 ? 2 : 0; columns > 0; columns--)
     all.push({ kind: 'column', atMs: integerBetween(random, 100, durationMs - 1_000), forMs: 1 });
+  all.push(...forgedIn(seed, durationMs));
   all.sort((a, b) => a.atMs - b.atMs);
   return { seed, shape, durationMs, clients, faults: all };
+}
+
+/** In one of so many runs somebody forges requests; drawn apart from all else. */
+const FORGED_EVERY = 4;
+
+function forgedIn(seed: number, durationMs: number): SimFault[] {
+  if (seed % FORGED_EVERY !== 2) return [];
+  const random = new SeededRandom(Math.imul(seed, 0xc2b2ae35));
+  return Array.from({ length: integerBetween(random, 2, 5) }, () => {
+    const atMs = integerBetween(random, 500, durationMs - 1_000);
+    return { kind: 'forged', atMs, forMs: 1, salt: integerBetween(random, 0, 1_000_000) };
+  });
 }
 
 /** What makes sense alone; the others are drawn with what belongs to them. */
 type Lone = Exclude<
   SimFault['kind'],
-  'early' | 'operators' | 'when' | 'column' | 'stuck-copies' | 'restored' | 'remade' | 'trimmed'
+  'early' | 'forged' | 'operators' | 'when' | 'column' | 'stuck-copies' | 'restored' | 'remade' | 'trimmed'
 >;
 
 const WEIGHTS: readonly (readonly [Lone, number])[] = [

@@ -55,6 +55,8 @@ export type SimFault = For &
     | { readonly kind: 'board-away'; readonly site: string }
     | { readonly kind: 'board-late'; readonly site: string }
     | { readonly kind: 'clock'; readonly site: string; readonly wrongMs: number; readonly strobes: boolean }
+    /** Somebody asks every site what no site would, of a kind that `salt` draws. */
+    | { readonly kind: 'forged'; readonly salt: number }
     /** An operator gives the table one more column, which clients write from then on. */
     | { readonly kind: 'column' }
     | { readonly kind: 'disk-full'; readonly site: string }

@@ -57,6 +57,8 @@ export function wordsOf(fault: SimFault): string {
       return `the board of ${fault.site} stands still and executes later`;
     case 'clock':
       return `the clock of ${fault.site} is wrong by ${fault.wrongMs} ms${fault.strobes ? ', on and off' : ''}`;
+    case 'forged':
+      return 'somebody forges requests to every site';
     case 'column':
       return 'the table gets a column more';
     case 'disk-full':

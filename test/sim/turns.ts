@@ -5,6 +5,7 @@
 
 import { parseToken } from '@tidemark/schema/position';
 import { KEYS, KEYSPACE, type SimClient } from './client.ts';
+import { versionAt } from './inflict.ts';
 import type { SimWorld } from './world.ts';
 
 /** So long one site may take until it leads and a write of it is acked. */
@@ -41,7 +42,12 @@ export class Turns {
   }
 
   async #leads(site: string): Promise<boolean> {
-    const body = { cause: 'switchover', reason: 'everyone in turn', version: null, loss: null };
+    const body = {
+      cause: 'switchover',
+      reason: 'everyone in turn',
+      version: await versionAt(this.#world, site),
+      loss: null,
+    };
     const request = { method: 'POST', path: `/v1/internal/nominate/${KEYSPACE}`, body } as const;
     const reply = await this.#world.exchange.request('operator', site, request, 2_000);
     const said = JSON.stringify(reply.body);

@@ -22,5 +22,22 @@ export const REGISTERING: readonly Mutant[] = [
   withoutRule('highestWins', 'rule 7: the accepted value of the highest ballot goes on'),
   withoutRule('majorities', 'rule 6: nothing is chosen by less than a majority'),
   withoutRule('readsAgree', 'rule 8: what is read was reported alike by a majority'),
+  withoutRule('valuesFollow', 'rule 6: what is accepted follows from what was chosen, whoever asks for it'),
+  {
+    name: 'a-forged-chosen-is-believed',
+    breaks: 'rule 8: that a value was chosen is a hint, until a quorum says so',
+    caughtBy: ['I1'],
+    file: 'services/watchdog/acceptor.ts',
+    from: "const body = request.kind === 'chosen' ? null : bodyOfRequest(request);",
+    to: 'const body = bodyOfRequest(request);',
+  },
+  {
+    name: 'fenced-for-anybody',
+    breaks: 'E3: a fence is written for the election that the register names',
+    caughtBy: ['I20', 'I1', 'setup'],
+    file: 'packages/control/register-tied.ts',
+    from: 'if (election?.epoch !== by) return',
+    to: 'if (election?.epoch === by - 0.5) return',
+  },
   withoutRule('changesSought', 'rule 8: a change that may have happened is looked for'),
 ];

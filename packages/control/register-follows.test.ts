@@ -1,0 +1,171 @@
+import { SeededRandom } from '@tidemark/world/random';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  beginElection,
+  type Change,
+  commitElection,
+  demoteMember,
+  readmitAcceptor,
+  readmitMember,
+  setPaused,
+  setTerms,
+  withdrawElection,
+} from './register-changes.ts';
+import { whyNotAfter } from './register-follows.ts';
+import { type CutAt, newestReign, type RegisterValue } from './register-value.ts';
+
+const SITES = ['paris', 'tokyo', 'quito'] as const;
+const START: RegisterValue = {
+  keyspace: 'travel',
+  version: 0,
+  changeId: '',
+  changes: [],
+  acceptors: {},
+  election: null,
+  nextEpoch: 1,
+  ack: { name: 'sync', k: 1 },
+  failover: 'automatic',
+  degradeTo: 0,
+  members: SITES.map((site) => ({ site, state: 'REBUILD', logIds: {} })),
+  witnesses: ['oslo'],
+  reigns: [],
+  lastFailover: null,
+  paused: false,
+};
+const FOUNDED = { paris: 'a', tokyo: 'b', quito: 'c', oslo: 'd' };
+
+/** Any change that the rules allow of the value, drawn by `random`. */
+function changed(value: RegisterValue, random: SeededRandom, id: string): RegisterValue {
+  const pick = <T>(all: readonly T[]): T => all[Math.floor(random.fraction() * all.length)]!;
+  const site = pick(SITES);
+  const owner = newestReign(value) ?? { epoch: 0, writerId: '' };
+  const cut = (): CutAt => ({ seq: Math.floor(random.fraction() * 9), chain: 'ab' });
+  const attempts: (() => Change)[] = [
+    () =>
+      beginElection(value, id, {
+        site,
+        writerId: id,
+        cause: 'suspicion',
+        reason: 'x'.repeat(2_000),
+        beganMs: 1,
+        loss: null,
+        version: value.version,
+      }),
+    () => {
+      const reported = SITES.map((one) => ({ site: one, state: 'ACTIVE', logIds: { [one]: id } }) as const);
+      const cuts = value.reigns.length === 0 ? null : [cut(), cut()];
+      const { epoch = 0, writerId = '' } = value.election ?? {};
+      return commitElection(value, id, {
+        epoch,
+        writerId,
+        cuts,
+        reported,
+        ack: { name: 'sync', k: pick([1, 2, value.degradeTo]) },
+        nowMs: 5,
+      });
+    },
+    () => readmitMember(value, id, owner, { site, state: 'ACTIVE', logIds: { [site]: id } }),
+    () => demoteMember(value, id, pick([site, owner]), site),
+    () => setTerms(value, id, owner, { ack: { name: 'sync', k: pick([1, 2]) }, failover: 'manual', degradeTo: 1 }),
+    () => withdrawElection(value, id, value.election ?? owner),
+    () => setPaused(value, id, !value.paused),
+    () => readmitAcceptor(value, id, pick([...SITES, 'oslo']), id),
+  ];
+  for (let tries = 0; tries < 50; tries++) {
+    const made = pick(attempts)();
+    if (!('value' in made)) continue;
+    return Object.keys(value.acceptors).length === 0 ? { ...made.value, acceptors: FOUNDED } : made.value;
+  }
+  throw new Error('no change is allowed');
+}
+
+function history(seed: number, length: number): RegisterValue[] {
+  const random = new SeededRandom(seed);
+  const all = [START];
+  while (all.length <= length) all.push(changed(all.at(-1)!, random, `${seed}-${all.length}`));
+  return all;
+}
+
+/** Ways to make another value of one, none of them a change that the rules allow. */
+const FORGERIES: Readonly<Record<string, (value: RegisterValue) => Partial<RegisterValue> | null>> = {
+  'a closed reign is cut anew': ({ reigns }) =>
+    reigns.length < 2
+      ? null
+      : {
+          reigns: reigns.map((r) => (r.cuts === null ? r : { ...r, cuts: r.cuts.map(() => ({ seq: -1, chain: '' })) })),
+        },
+  'the newest reign is closed without another': ({ reigns }) =>
+    reigns.length === 0 ? null : { reigns: reigns.map((r) => ({ ...r, cuts: r.cuts ?? [] })) },
+  'a reign is forgotten': ({ reigns }) => (reigns.length === 0 ? null : { reigns: reigns.slice(1) }),
+  'another site reigns': ({ reigns }) =>
+    reigns.length === 0 ? null : { reigns: reigns.map((r) => ({ ...r, writerId: `${r.writerId}!` })) },
+  'epochs go back': ({ nextEpoch }) => ({ nextEpoch: nextEpoch - 1 }),
+  'epochs run away': ({ nextEpoch }) => ({ nextEpoch: nextEpoch + 50 }),
+  'a site is gone': ({ members }) => ({ members: members.slice(1) }),
+  'an election of a stranger': ({ nextEpoch }) => ({
+    election: { epoch: nextEpoch, site: 'rome', writerId: 'w', cause: 'start', reason: '', beganMs: 0, loss: null },
+    nextEpoch: nextEpoch + 1,
+  }),
+  'every vote is another': ({ acceptors }) =>
+    Object.keys(acceptors).length === 0 ? null : { acceptors: { paris: 'x', tokyo: 'y', quito: 'z', oslo: 'o' } },
+  'all members at once': ({ members }) => ({
+    members: members.map((m) => ({ ...m, state: 'ACTIVE', logIds: { x: 'y' } })),
+  }),
+  'k below what is allowed': ({ ack, election }) =>
+    ack.k === 0 || election !== null ? null : { ack: { name: 'local', k: 0 } },
+  'another history': ({ changes }) => (changes.length < 2 ? null : { changes: ['forged', ...changes.slice(1)] }),
+};
+
+const seeds = fc.integer({ min: 1, max: 1_000_000 });
+
+describe('what can follow from a register value', () => {
+  it('is every value that changes by the rules have made of it, however many', () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const all = history(seed, 90);
+        for (const [i, later] of all.entries()) {
+          for (const before of [i, i - 1, i - 2, i - 7, i - 80]) {
+            if (before >= 0) expect(whyNotAfter(all[before]!, later)).toBeNull();
+          }
+          if (i > 0) expect(whyNotAfter(later, all[i - 1]!)).toContain('is behind');
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  for (const [name, forge] of Object.entries(FORGERIES)) {
+    it(`is none in which ${name}`, () => {
+      let forged = 0;
+      for (let seed = 1; seed <= 20; seed++) {
+        for (const value of history(seed, 25)) {
+          const change = forge(value);
+          if (change === null) continue;
+          forged++;
+          for (const steps of [0, 1]) {
+            const changes = steps === 0 ? value.changes : [...(change.changes ?? value.changes), 'next'];
+            const next = {
+              ...value,
+              ...change,
+              changes,
+              version: value.version + steps,
+              changeId: changes.at(-1) ?? '',
+            };
+            const isSame = steps === 0 && change.changes !== undefined;
+            if (!isSame) expect(whyNotAfter(value, next)).not.toBeNull();
+          }
+        }
+      }
+      expect(forged).toBeGreaterThan(20);
+    });
+  }
+
+  it('says which version, and what does not fit', () => {
+    const value = history(3, 200).findLast(({ reigns }) => reigns.length > 1)!;
+    const reigns = value.reigns.map((reign) => ({ ...reign, writerId: 'forged' }));
+    const next = { ...value, reigns, version: value.version + 1, changeId: 'n', changes: [...value.changes, 'n'].slice(-64) };
+    expect(whyNotAfter(value, next)).toMatch(/^the reign of epoch \d+ is changed$/);
+    expect(whyNotAfter(value, { ...value, keyspace: 'hotels' })).toBe('it is of hotels, not of travel');
+  });
+});

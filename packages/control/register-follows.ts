@@ -1,0 +1,177 @@
+/**
+ * Whether one value of a register can have come from another: the rules that every change keeps (`register-changes.ts`),
+ * seen from outside. A value is believed of nobody: an acceptor accepts only what follows from the newest value that it
+ * knows to be chosen, and whoever hears of a chosen value takes it only where it follows from the one heard before.
+ */
+
+import { isDeepStrictEqual } from 'node:util';
+import {
+  CHANGES_KEPT,
+  keptReigns,
+  type Member,
+  memberNamed,
+  newestReign,
+  type RegisterValue,
+  type Reign,
+} from './register-value.ts';
+
+/** Null when `after` can be `before` with changes upon it, or the same; else why not, with both values named. */
+export function whyNotAfter(before: RegisterValue, after: RegisterValue): string | null {
+  const steps = after.version - before.version;
+  if (after.keyspace !== before.keyspace) return `it is of ${after.keyspace}, not of ${before.keyspace}`;
+  if (steps < 0) return `version ${after.version} is behind ${before.version}`;
+  if (steps === 0) return isDeepStrictEqual(before, after) ? null : `it is another value of version ${before.version}`;
+  return (
+    whyNotTheseChanges(before, after, steps) ??
+    whyNotTheseSites(before, after, steps) ??
+    whyNotTheseReigns(before, after, steps) ??
+    whyNotThisElection(before, after) ??
+    (steps === 1 ? whyNotOneChange(before, after) : null)
+  );
+}
+
+/** A value names the changes that made it, so that a proposer finds its own. */
+function whyNotTheseChanges(before: RegisterValue, after: RegisterValue, steps: number): string | null {
+  const count = Math.min(CHANGES_KEPT, before.changes.length + steps);
+  if (after.changeId === '' || after.changes.at(-1) !== after.changeId) return 'its last change is not its own';
+  if (after.changes.length !== count) return `it names ${after.changes.length} changes, not ${count}`;
+  const kept = Math.max(0, count - steps);
+  const isKept = isDeepStrictEqual(after.changes.slice(0, kept), before.changes.slice(before.changes.length - kept));
+  return isKept ? null : `it is not built upon change ${before.changeId}`;
+}
+
+function whyNotTheseSites(before: RegisterValue, after: RegisterValue, steps: number): string | null {
+  const names = (value: RegisterValue): string => [...value.members.map(({ site }) => site), ...value.witnesses].join();
+  if (names(before) !== names(after)) return `its sites are ${names(after)}, not ${names(before)}`;
+  if (after.ack.k >= after.members.length) return `k is ${after.ack.k} of ${after.members.length} members`;
+  const known = Object.entries(before.acceptors);
+  if (known.length === 0) return null;
+  const others = known.filter(([site, id]) => after.acceptors[site] !== id).length;
+  const isWhole = Object.keys(after.acceptors).length === known.length && others <= steps;
+  return isWhole ? null : `${others} of its acceptors are others`;
+}
+
+function whyNotTheseReigns(before: RegisterValue, after: RegisterValue, steps: number): string | null {
+  const newest = newestReign(before);
+  const begun = after.reigns.filter(({ epoch }) => epoch > (newest?.epoch ?? 0));
+  const room = (steps + (before.election === null ? 0 : 1)) / 2;
+  if (begun.length > room) return `${begun.length} reigns were begun in ${steps} changes`;
+  const later = new Map(after.reigns.map((reign) => [reign.epoch, reign]));
+  const known: Reign[] = [];
+  for (const reign of before.reigns) {
+    const kept = later.get(reign.epoch);
+    const closes = reign === newest && begun.length > 0;
+    const wrong = kept === undefined ? null : closes ? whyNotClosed(reign, kept) : whyNotTheSame(reign, kept);
+    if (wrong !== null) return `the reign of epoch ${reign.epoch} is ${wrong}`;
+    known.push(kept ?? reign);
+  }
+  const expected = begun.length === 0 ? known : keptReigns([...known, ...begun]);
+  const epochs = (reigns: readonly Reign[]): string => reigns.map(({ epoch }) => epoch).join();
+  if (epochs(expected) !== epochs(after.reigns))
+    return `its reigns are ${epochs(after.reigns)}, not ${epochs(expected)}`;
+  return whyNotBegun(before, after, begun);
+}
+
+function whyNotTheSame(before: Reign, after: Reign): string | null {
+  return isDeepStrictEqual(before, after) ? null : 'changed';
+}
+
+/** Where a reign ended is said once, when the next one begins. */
+function whyNotClosed(before: Reign, after: Reign): string | null {
+  if (before.cuts !== null) return isDeepStrictEqual(before, after) ? null : 'cut again';
+  if (after.cuts === null) return 'not cut';
+  return isDeepStrictEqual({ ...before, cuts: null }, { ...after, cuts: null }) ? null : 'changed';
+}
+
+function whyNotBegun(before: RegisterValue, after: RegisterValue, begun: readonly Reign[]): string | null {
+  const { nextEpoch } = before;
+  const risen = after.nextEpoch - nextEpoch;
+  if (risen < 0 || risen > after.version - before.version) return `nextEpoch is ${after.nextEpoch}, was ${nextEpoch}`;
+  let last = 0;
+  for (const { epoch, site, cuts } of begun) {
+    const isGiven = epoch === before.election?.epoch || epoch >= nextEpoch;
+    if (!isGiven || epoch <= last || epoch >= after.nextEpoch) return `epoch ${epoch} was given to nobody`;
+    if (memberNamed(after, site) === null) return `${site} reigns and is no member`;
+    if ((cuts === null) !== (epoch === begun.at(-1)!.epoch))
+      return `the reign of epoch ${epoch} is not where it stands`;
+    last = epoch;
+  }
+  const lengths = new Set(after.reigns.flatMap(({ cuts }) => (cuts === null ? [] : [cuts.length])));
+  return lengths.size > 1 ? `its cuts are of ${[...lengths].join(' and ')} partitions` : null;
+}
+
+function whyNotThisElection(before: RegisterValue, { election, ...after }: RegisterValue): string | null {
+  if (election === null) return null;
+  const { epoch, site } = election;
+  if (!after.members.some((member) => member.site === site)) return `${site} stands for election and is no member`;
+  if (epoch === before.election?.epoch)
+    return isDeepStrictEqual(election, before.election) ? null : `the election of epoch ${epoch} is another one`;
+  return epoch >= before.nextEpoch && epoch < after.nextEpoch ? null : `epoch ${epoch} was not the next one`;
+}
+
+type Field =
+  | 'election'
+  | 'nextEpoch'
+  | 'ack'
+  | 'failover'
+  | 'degradeTo'
+  | 'members'
+  | 'reigns'
+  | 'lastFailover'
+  | 'paused';
+const FIELDS: readonly Field[] = [
+  'election',
+  'nextEpoch',
+  'ack',
+  'failover',
+  'degradeTo',
+  'members',
+  'reigns',
+  'lastFailover',
+  'paused',
+];
+
+/** One change is of one kind, and leaves the rest as it was. */
+function whyNotOneChange(before: RegisterValue, after: RegisterValue): string | null {
+  const changed = FIELDS.filter((field) => !isDeepStrictEqual(before[field], after[field]));
+  const only = (...allowed: readonly Field[]): string | null => {
+    const other = changed.find((field) => !allowed.includes(field));
+    return other === undefined ? null : `${other} changed as well`;
+  };
+  // A candidate may give up: then nothing but its election is gone.
+  if (changed.length === 1 && changed[0] === 'election' && after.election === null) return null;
+  if (changed.includes('election')) {
+    if (after.election === null)
+      return only('election', 'reigns', 'members', 'ack', 'lastFailover') ?? whyNotWon(before, after);
+    if (after.nextEpoch !== before.nextEpoch + 1) return 'an election takes one epoch';
+    return only('election', 'nextEpoch');
+  }
+  if (changed.includes('members')) return only('members') ?? whyNotThisMember(before, after);
+  if (changed.includes('paused')) return only('paused');
+  if (changed.length === 0) return null;
+  const wrong = only('ack', 'failover', 'degradeTo');
+  if (wrong !== null) return wrong;
+  if (before.election !== null) return 'terms changed while an election was open';
+  return after.ack.k < before.ack.k ? `k was lowered to ${after.ack.k} without an election` : null;
+}
+
+/** The commit of an election: the reign it was about, and nothing else. */
+function whyNotWon(before: RegisterValue, after: RegisterValue): string | null {
+  const { epoch, site, writerId, cause } = before.election!;
+  const won = newestReign(after);
+  if (won?.epoch !== epoch || won.site !== site || won.writerId !== writerId)
+    return `the election of epoch ${epoch} ended without its reign`;
+  const lowest = Math.min(before.degradeTo, before.ack.k);
+  if (after.ack.k < lowest) return `k was lowered to ${after.ack.k}, and may go to ${lowest}`;
+  if (isDeepStrictEqual(before.lastFailover, after.lastFailover)) return null;
+  return cause === 'suspicion' && after.lastFailover?.epoch === epoch ? null : 'lastFailover names no failover';
+}
+
+function whyNotThisMember(before: RegisterValue, after: RegisterValue): string | null {
+  const others = after.members.filter((member, at) => !isDeepStrictEqual(member, before.members[at]));
+  if (others.length > 1) return `${others.length} members changed at once`;
+  const [member] = others as [Member];
+  if (member.state === 'ACTIVE') return before.election === null ? null : `${member.site} is let in during an election`;
+  const known = memberNamed(before, member.site)!;
+  return isDeepStrictEqual(known.logIds, member.logIds) ? null : `${member.site} is demoted and has other logs`;
+}
