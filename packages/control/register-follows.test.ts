@@ -164,7 +164,13 @@ describe('what can follow from a register value', () => {
   it('says which version, and what does not fit', () => {
     const value = history(3, 200).findLast(({ reigns }) => reigns.length > 1)!;
     const reigns = value.reigns.map((reign) => ({ ...reign, writerId: 'forged' }));
-    const next = { ...value, reigns, version: value.version + 1, changeId: 'n', changes: [...value.changes, 'n'].slice(-64) };
+    const next = {
+      ...value,
+      reigns,
+      version: value.version + 1,
+      changeId: 'n',
+      changes: [...value.changes, 'n'].slice(-64),
+    };
     expect(whyNotAfter(value, next)).toMatch(/^the reign of epoch \d+ is changed$/);
     expect(whyNotAfter(value, { ...value, keyspace: 'hotels' })).toBe('it is of hotels, not of travel');
   });
