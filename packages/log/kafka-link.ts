@@ -17,6 +17,8 @@ const API_NAMES: Readonly<Record<string, string>> = {
   3: 'Metadata',
   19: 'CreateTopics',
   21: 'DeleteRecords',
+  32: 'DescribeConfigs',
+  44: 'IncrementalAlterConfigs',
 };
 const PRODUCE = 0;
 const PRODUCE_VERSION_MIN = 9;

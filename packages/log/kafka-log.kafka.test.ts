@@ -14,7 +14,7 @@ import { bytes, eventually, readAll, texts, topic, until } from './contract-valu
 import { KafkaLog } from './kafka-log.ts';
 import type { Log } from './log.ts';
 
-const { CompressionCodecs, CompressionTypes, Kafka, logLevel, Partitioners } = kafkajs;
+const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, logLevel, Partitioners } = kafkajs;
 
 const clock = new SystemClock();
 let serial = 0;
@@ -298,6 +298,45 @@ describe('kafka log under faults', () => {
     expect(texts(records)).toEqual(sent);
     expect(records.map((r) => r.offset)).toEqual(sent.map((_, i) => i + 1));
     expect(records.map((r) => r.headers.number)).toEqual(sent.map((_, i) => `${i}`));
+  });
+
+  it('sets right what somebody has set otherwise on a topic of ours, and says so', async () => {
+    const brokers = inject('kafka')[0]!;
+    const name = `${freshPrefix()}settings`;
+    const spec = topic(name, { flushed: true, genesis: () => bytes('g') });
+    const said: string[] = [];
+    const logger = { ...SILENT, warn: (_: object, message: string) => said.push(message) };
+    await using log = await KafkaLog.connect(brokers, { clock, clientId: 'test', logger });
+    await log.ensureTopic(spec);
+    await log.ensureTopic(spec);
+    expect(said).toEqual([]);
+    const resource = { type: ConfigResourceTypes.TOPIC, name };
+    await asOperator(brokers, async (admin) => {
+      const configEntries = [
+        { name: 'retention.ms', value: '3600000' },
+        { name: 'max.message.bytes', value: '1048588' },
+        { name: 'segment.bytes', value: '2000000' },
+      ];
+      await admin.alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries }] });
+    });
+    await log.ensureTopic(spec);
+    expect(said.join()).toMatch(/settings.*retention\.ms=3600000 is to be -1/);
+    expect(said.join()).toMatch(/flush\.messages=\d+ is to be 1/);
+    await asOperator(brokers, async (admin) => {
+      const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [resource] });
+      const found = Object.fromEntries(resources[0]!.configEntries.map((one) => [one.configName, one.configValue]));
+      expect(found).toMatchObject({ 'retention.ms': '-1', 'flush.messages': '1', 'segment.bytes': '2000000' });
+      await admin.deleteTopics({ topics: [name] });
+    });
+  });
+
+  it('makes no topic with fewer replicas than there are brokers for while some are down', async () => {
+    const brokers = [...inject('kafka')[0]!, `127.0.0.1:${await freePort()}`];
+    const name = `${freshPrefix()}replicas`;
+    await using log = await connectTo(brokers);
+    const refusal = expect(log.ensureTopic(topic(name))).rejects;
+    await refusal.toMatchObject({ kind: 'unavailable', message: expect.stringMatching(/1 of 2 brokers are up/) });
+    expect(await log.partitionCount(name)).toBeNull();
   });
 
   it('kafkajs reads what is appended', async () => {

@@ -13,6 +13,16 @@ import { KafkaCluster } from './kafka-cluster.ts';
 import { KafkaFeed } from './kafka-feed.ts';
 import { KafkaReader } from './kafka-reader.ts';
 import { encodeRecords } from './kafka-records.ts';
+import {
+  alterSettingsRequest,
+  describeSettingsRequest,
+  differing,
+  inWords,
+  MESSAGE_BYTES_MAX,
+  remedyFor,
+  replicasOf,
+  settingsOf,
+} from './kafka-settings.ts';
 import { createTopicRequest, deleteRecordsRequest, type Produced, type TopicMetadata } from './kafka-wire.ts';
 import { type Log, type LogBatch, type LogEntry, RECORD_BYTES_MAX, type ReadOptions, type TopicSpec } from './log.ts';
 import { Reachability } from './reachability.ts';
@@ -22,11 +32,6 @@ const APPEND_TIMEOUT_MS = 5_000;
 const TOPIC_MS_MAX = 30_000;
 const RETRY_MS = 100;
 const LEADER_RETRY_MS = 10;
-
-/** One append's values, its headers, and what Kafka adds to each of its records. */
-const MESSAGE_BYTES_MAX = RECORD_BYTES_MAX + 1024 * 1024;
-
-const REPLICAS_MAX = 3;
 
 /** Kafka's error codes, by what they say about an append. */
 const KAFKA = {
@@ -56,6 +61,8 @@ export type KafkaLogOptions = {
 export class KafkaLog implements Log {
   readonly address: string;
   readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #brokers: readonly string[];
   readonly #cluster: KafkaCluster;
   readonly #appender: KafkaAppender;
   readonly #reader: KafkaReader;
@@ -69,6 +76,8 @@ export class KafkaLog implements Log {
     const { clock, clientId, logger = SILENT } = options;
     this.address = `kafka://${brokers.join(',')}`;
     this.#clock = clock;
+    this.#logger = logger;
+    this.#brokers = brokers;
     this.#cluster = new KafkaCluster({ address: this.address, brokers, clock, clientId });
     this.#voice = new Reachability(this.address, logger);
     this.#appender = new KafkaAppender(this.#cluster, options.appendTimeoutMs ?? APPEND_TIMEOUT_MS);
@@ -83,30 +92,33 @@ export class KafkaLog implements Log {
 
   async ensureTopic(spec: TopicSpec): Promise<void> {
     await this.#cluster.metadata([spec.name]);
-    if ((await this.#cluster.topic(spec.name)) === null) await this.#createTopic(spec);
+    const isNew = (await this.#cluster.topic(spec.name)) === null;
+    if (isNew) await this.#createTopic(spec);
     const view = await this.#ledTopic(spec.name);
     const found = view.leaders.length;
     if (found !== spec.partitions) {
       const message = `${this.address}: topic ${spec.name} has ${found} partitions, ${spec.partitions} wanted`;
       throw new Fault('invalid', message, { got: spec.partitions, expected: found });
     }
+    if (!isNew && spec.genesis !== null) await this.#mendSettings(spec, view);
     this.#pinned.set(spec.name, view.id);
     await Promise.all(view.leaders.map((_, partition) => this.#makeReady(view, partition, spec.genesis)));
   }
 
   async #createTopic({ name, partitions, flushed, genesis }: TopicSpec): Promise<void> {
-    const replicas = Math.min(REPLICAS_MAX, this.#cluster.nodeCount);
+    const replicas = replicasOf(this.#brokers.length, this.#cluster.nodeCount);
+    if (this.#cluster.nodeCount < replicas) {
+      // It would have as few for ever.
+      const up = `${this.#cluster.nodeCount} of ${replicas} brokers are up`;
+      throw new Fault(
+        'unavailable',
+        `${this.address}: topic ${name} is made once it can have ${replicas} replicas: ${up}`,
+      );
+    }
     const settings: Record<string, string> = {
-      'cleanup.policy': 'delete',
-      'retention.ms': '-1',
-      'retention.bytes': '-1',
-      'max.message.bytes': String(MESSAGE_BYTES_MAX),
-      'message.timestamp.type': 'LogAppendTime',
-      'min.insync.replicas': replicas >= REPLICAS_MAX ? '2' : '1',
-      'unclean.leader.election.enable': 'false',
+      ...settingsOf({ flushed }, replicas),
       // Other programs may compress in ways that cannot be read here; the broker then compresses again.
       ...(genesis === null ? { 'compression.type': 'zstd' } : {}),
-      ...(flushed ? { 'flush.messages': '1' } : {}),
     };
     const request = createTopicRequest({ name, partitions, replicas, settings }, TOPIC_MS_MAX);
     const { error, message } = await this.#cluster.ask(request);
@@ -114,6 +126,41 @@ export class KafkaLog implements Log {
     const isRefused = error >= KAFKA.invalidPartitions && error <= KAFKA.policyViolation;
     const said = `${this.address}: topic ${name} not created: ${message} (Kafka error ${error})`;
     throw new Fault(isRefused ? 'invalid' : 'unavailable', said);
+  }
+
+  /**
+   * What somebody set otherwise is set right again, or said with the command that does it. Fewer replicas than there are
+   * brokers for are said, too.
+   */
+  async #mendSettings({ name, flushed }: TopicSpec, { replicas }: TopicMetadata): Promise<void> {
+    const place = `${this.address}: topic ${name}`;
+    const brokers = this.#brokers.join(',');
+    const wantedReplicas = replicasOf(this.#brokers.length, this.#cluster.nodeCount);
+    if (replicas < wantedReplicas) {
+      const remedy = `kafka-reassign-partitions.sh --bootstrap-server ${brokers} --execute`;
+      const message = `${place} has ${replicas} replicas, ${wantedReplicas} wanted: it is lost with that many brokers; give it more with ${remedy}`;
+      this.#logger.error({ topic: name, got: replicas, expected: wantedReplicas }, message);
+    }
+    const { error, found } = await this.#cluster.ask(describeSettingsRequest(name));
+    if (error !== KAFKA.none) {
+      this.#logger.warn({ topic: name, error }, `${place}: its settings cannot be read: Kafka error ${error}`);
+      return;
+    }
+    const differences = differing(settingsOf({ flushed }, replicas), found);
+    if (differences.length === 0) return;
+    const settings = Object.fromEntries(differences.map(({ setting, wanted }) => [setting, wanted]));
+    const altered = await this.#cluster.ask(alterSettingsRequest(name, settings));
+    const words = inWords(differences);
+    if (altered.error === KAFKA.none) {
+      this.#logger.warn(
+        { topic: name, differences },
+        `${place}: somebody had set it otherwise, it was set right: ${words}`,
+      );
+      return;
+    }
+    const said = `Kafka error ${altered.error}${altered.message === '' ? '' : `: ${altered.message}`}`;
+    const message = `${place}: ${words}, and may not be set from here (${said}): ${remedyFor(name, brokers, differences)}`;
+    this.#logger.error({ topic: name, differences }, message);
   }
 
   /** The topic once all its partitions have leaders. */

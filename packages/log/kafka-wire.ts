@@ -17,7 +17,7 @@ export type WireRequest<T> = {
 };
 
 /** Oldest versions that carry what is needed: Kafka 4.0 has them all. */
-export const VERSIONS_NEEDED = { 1: 13, 2: 7, 3: 12, 19: 5, 21: 2 } as const;
+export const VERSIONS_NEEDED = { 1: 13, 2: 7, 3: 12, 19: 5, 21: 2, 32: 4, 44: 1 } as const;
 const PRODUCE_BY_ID = 13;
 
 const NO_ID = '0'.repeat(32);
@@ -29,6 +29,8 @@ export type TopicMetadata = {
   readonly isInternal: boolean;
   /** Node that leads each partition, by partition number; -1 while there is none. */
   readonly leaders: readonly number[];
+  /** The fewest copies that any partition has, whether their brokers are up or not. */
+  readonly replicas: number;
 };
 
 export type ClusterMetadata = {
@@ -71,14 +73,15 @@ function decodeMetadata(answer: Buffer): ClusterMetadata {
       const partition = from.int32();
       const leader = from.int32();
       from.int32();
-      for (let list = 0; list < 3; list++) from.array(() => from.int32());
+      const [replicas] = [0, 1, 2].map(() => from.array(() => from.int32()).length);
       from.tags();
-      return { partition, leader };
+      return { partition, leader, replicas: replicas! };
     });
     from.int32();
     from.tags();
     const leaders = partitions.sort((a, b) => a.partition - b.partition).map(({ leader }) => leader);
-    return { error, name, id, isInternal, leaders };
+    const replicas = Math.min(...partitions.map((one) => one.replicas));
+    return { error, name, id, isInternal, leaders, replicas };
   });
   return { nodes: new Map(nodes), topics: topics.filter(({ error, leaders }) => error === 0 || leaders.length > 0) };
 }
