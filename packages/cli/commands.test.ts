@@ -2,11 +2,14 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ScriptedSite } from '@tidemark/client/scripted-site';
+import { freePort } from '@tidemark/dev/free-port';
+import { NodeDisk } from '@tidemark/world/node-disk';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const PROGRAM = fileURLToPath(new URL('tidemark.js', import.meta.url));
@@ -254,5 +257,80 @@ describe('started by an older Node', () => {
 
   test('usage is 2 as ever', async () => {
     expect((await ended(startOlder(['nonsense'], folder))).code).toBe(2);
+  });
+});
+
+describe('dev', () => {
+  const dev = (data: string, port: number): ChildProcess =>
+    start(NOWHERE, ['dev', '--sites', '1', '--data', data, '--port', String(port), '--json']);
+
+  test('says which port is taken, and by whom a folder is', async () => {
+    const data = await mkdtemp(join(folder, 'dev-'));
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    expect(await ended(dev(data, port))).toMatchObject({
+      code: 4,
+      out: '',
+      err: expect.stringContaining(`port ${port}, for paris, is in use by another process`),
+    });
+    server.close();
+    await using _ = await new NodeDisk(join(data, 'embedded', 'paris')).lock('.');
+    const held = await ended(dev(data, await freePort()));
+    expect(held).toMatchObject({ code: 4, out: '' });
+    expect(held.err).toContain(`paris is open in process ${process.pid}`);
+  }, 60_000);
+
+  test('takes a folder up on another port, keeps what else its files say, and SIGHUP does not end it', async () => {
+    const data = await mkdtemp(join(folder, 'dev-'));
+    await mkdir(join(data, 'embedded'));
+    const before = { site: 'paris', listen: '127.0.0.1:1', stopTimeoutMs: 9_000 };
+    await writeFile(join(data, 'embedded', 'paris.json'), JSON.stringify(before));
+    const port = await freePort();
+    const child = dev(data, port);
+    const [line] = (await once(child.stdout!, 'data')) as [Buffer];
+    const url = `http://127.0.0.1:${port}`;
+    expect(JSON.parse(String(line))).toMatchObject({ sites: [{ url }] });
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    const file = JSON.parse(await readFile(join(data, 'embedded', 'paris.json'), 'utf8'));
+    expect(file).toMatchObject({ listen: `127.0.0.1:${port}`, stopTimeoutMs: 9_000 });
+    child.kill('SIGHUP');
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    child.kill('SIGTERM');
+    expect((await ended(child)).code).toBe(0);
+  }, 60_000);
+});
+
+describe('files that cannot be what serve was told', () => {
+  const serve = (cwd: string, ...words: string[]): Promise<Ended> =>
+    ended(
+      spawn(process.execPath, [PROGRAM, 'serve', '--set', 'site=paris', '--listen', '127.0.0.1:0', ...words], { cwd }),
+    );
+
+  test('are misuse, exit 2, named with what helps', async () => {
+    const place = await mkdtemp(join(folder, 'misuse-'));
+    await writeFile(join(place, 'file'), '');
+    await mkdir(join(place, 'held', 'lock.db'), { recursive: true });
+    await mkdir(join(place, 'log'));
+    const sites = (log: string): string => `sites=${JSON.stringify({ paris: { log, board: 'file:board' } })}`;
+    const tries: [string[], RegExp][] = [
+      [['--data', 'file'], /file.*is no folder/],
+      [['--data', 'file/below'], /file\/below.*no folder/],
+      [['--data', 'held'], /held\/lock\.db.*whether it is a folder/],
+      [['--data', 'd', '--set', sites('sqlite:log')], /sqlite:.*log.*whether it is a folder/],
+    ];
+    for (const [words, message] of tries) {
+      const { code, err } = await serve(place, ...words);
+      expect([words, code]).toEqual([words, 2]);
+      expect(err).toMatch(message);
+      expect(err).not.toContain('bug');
+    }
+  }, 60_000);
+
+  test('so is a working folder that is gone', async () => {
+    const gone = await mkdtemp(join(folder, 'gone-'));
+    const go = 'cd "$1" && rmdir "$1" && exec "$2" "$3" serve --set site=paris';
+    const child = spawn('sh', ['-c', go, 'sh', gone, process.execPath, PROGRAM], { stdio: 'pipe' });
+    expect(await ended(child)).toMatchObject({ code: 2, err: expect.stringContaining('the working folder is gone') });
   });
 });

@@ -39,6 +39,8 @@ export const dev = command<Flags>('dev', 'run several sites on this machine', as
   );
   output.note('Ctrl-C ends them');
   await untilOver(sites, signal);
+  const gone = sites.filter((site) => !site.isRunning && !signal.aborted);
+  for (const site of gone) output.error(await site.endFault());
   await Promise.all(sites.map((site) => site.stop()));
   return signal.aborted ? EXIT.done : EXIT.failed;
 })

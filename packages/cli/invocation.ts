@@ -5,6 +5,7 @@ import { onEndAsked } from '@tidemark/world/end-asked';
 import { Fault, isFault } from '@tidemark/world/fault';
 import { Command, InvalidArgumentError } from 'commander';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.ts';
+import { misuseOf } from './file-trouble.ts';
 import { Output } from './output.ts';
 
 /** Where a site listens when nothing else is said. */
@@ -74,11 +75,12 @@ async function invoke<F>(flags: F & CommonFlags, words: readonly string[], run: 
       words.filter((word) => word !== undefined),
     );
   } catch (error) {
-    output.error(error);
-    if (!isFault(error) && process.env.TIDEMARK_TRACE === undefined) {
+    const told = misuseOf(error) ?? error;
+    output.error(told);
+    if (!isFault(told) && process.env.TIDEMARK_TRACE === undefined) {
       output.note('this is a bug; TIDEMARK_TRACE=1 shows where');
     }
-    return exitCodeOf(error);
+    return exitCodeOf(told);
   }
 }
 

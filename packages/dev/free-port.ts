@@ -23,7 +23,8 @@ export async function freePort(): Promise<number> {
   throw new Fault('unavailable', `no free port found between ${LOWEST} and ${HIGHEST} in ${TRIES_MAX} tries`);
 }
 
-async function canListen(port: number): Promise<boolean> {
+/** Whether nobody listens on the loopback port. */
+export async function canListen(port: number): Promise<boolean> {
   const server = createServer();
   try {
     server.listen(port, '127.0.0.1');

@@ -53,6 +53,14 @@ describe('kafka on this machine', () => {
     expect(await topics()).toEqual(['kept']);
   });
 
+  it('taken up again by another process, on other ports, has its data', async () => {
+    await server.stop();
+    const before = server.address;
+    server = await startKafka({ folder: server.folder, reaper });
+    expect(server.address).not.toBe(before);
+    expect(await topics()).toEqual(['kept']);
+  });
+
   it('while paused answers nothing, and afterwards goes on', async () => {
     await server.pause();
     expect(await isBrokerReady(server.port)).toBe(false);

@@ -75,10 +75,9 @@ export class KafkaServer {
     const classPath = await kafkaJars();
     await mkdir(this.folder, { recursive: true });
     const config = join(this.folder, 'server.properties');
-    if (!existsSync(config)) {
-      await writeFile(config, this.#properties());
-      await this.#format(java, classPath, config);
-    }
+    // Written each time: a folder that is taken up again is given other ports.
+    await writeFile(config, this.#properties());
+    if (!existsSync(join(this.folder, 'data', 'meta.properties'))) await this.#format(java, classPath, config);
     const args = [
       ...FLAGS,
       ...this.#archiveFlags(java, classPath),

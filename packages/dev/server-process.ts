@@ -72,7 +72,8 @@ export class ServerProcess {
    */
   async waitUntil(isReady: () => Promise<boolean>, waitMsMax: number): Promise<void> {
     const deadlineMs = performance.now() + waitMsMax;
-    while (!(await isReady())) {
+    // Somebody else may answer in the place of a process that has ended.
+    while (!(await isReady()) || !this.isRunning) {
       if (!this.isRunning) throw await this.#fault(`ended before it was ready (${this.#endReason()})`);
       if (performance.now() > deadlineMs) throw await this.#fault(`is not ready after ${waitMsMax} ms`);
       await sleep(POLL_MS);
@@ -113,6 +114,11 @@ export class ServerProcess {
 
   resume(): void {
     this.#child.kill('SIGCONT');
+  }
+
+  /** How a process that is not running any more has ended, with its last output. */
+  async endFault(): Promise<Fault> {
+    return this.#fault(`ended (${this.#endReason()})`);
   }
 
   #endReason(): string {

@@ -1,12 +1,12 @@
 /** Several sites on this machine, each a process of its own, on the embedded engine or on real Kafka and Redis. */
 
 import { existsSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Fault } from '@tidemark/world/fault';
+import { Fault, messageOf } from '@tidemark/world/fault';
 import { existingKafka, existingRedis } from './existing.ts';
-import { freePort } from './free-port.ts';
+import { canListen, freePort } from './free-port.ts';
 import { KafkaServer } from './kafka.ts';
 import type { Links } from './links.ts';
 import type { Reaper } from './reaper.ts';
@@ -120,6 +120,11 @@ export class DevSite {
     return `${this.folder}.away`;
   }
 
+  /** Why its process runs no more. */
+  async endFault(): Promise<Fault> {
+    return this.#process?.endFault() ?? new Fault('unavailable', `${this.name} was not started`);
+  }
+
   /** Ends the site's process in good order. */
   async stop(): Promise<void> {
     await this.#process?.stop();
@@ -150,6 +155,7 @@ export async function startSites(options: SitesOptions): Promise<DevSite[]> {
   const sites: DevSite[] = [];
   for (const [index, name] of names.entries()) {
     const port = options.firstPort === null ? await freePort() : options.firstPort + index * PORT_STEP;
+    if (options.firstPort !== null) await checkPort(port, name);
     const settings = (what: string) => ({ folder: join(options.folder, `${what}-${name}`), reaper: options.reaper });
     const doors = names
       .filter((other) => other !== name && options.links !== undefined)
@@ -174,6 +180,13 @@ export async function startSites(options: SitesOptions): Promise<DevSite[]> {
   return sites;
 }
 
+/** @throws {Fault} `unavailable`: somebody else listens there, and would be taken for the site. */
+async function checkPort(port: number, site: string): Promise<void> {
+  if (await canListen(port)) return;
+  const message = `port ${port}, for ${site}, is in use by another process: end that one, or take other ports (--port)`;
+  throw new Fault('unavailable', message, { got: port });
+}
+
 /** The first `count` names that demo and dev give to sites. */
 export function siteNames(count: number): string[] {
   return Array.from({ length: count }, (_, i) => NAMES[i] ?? `site-${i + 1}`);
@@ -196,7 +209,7 @@ function aimLinks(links: Links, sites: readonly DevSite[]): void {
   }
 }
 
-/** Each site's `tidemark.json`; one that is there stays, so that a folder is taken up again as it was left. */
+/** Each site's `tidemark.json`; one that is there keeps what else it says, so that a folder is taken up again as it was left. */
 async function writeConfigs(sites: readonly DevSite[], options: SitesOptions, existing: Existing): Promise<void> {
   const entries = sites.map((site, index) => {
     const { name, url } = site;
@@ -206,18 +219,24 @@ async function writeConfigs(sites: readonly DevSite[], options: SitesOptions, ex
     return { name, log, board: redis ?? `file:${name}/board.json`, url };
   });
   for (const site of sites) {
-    if (existsSync(site.configFile) && options.engine === 'embedded' && options.firstPort !== null) continue;
     const seen = entries.map(({ name, ...entry }) => [
       name,
       options.links === undefined || name === site.name ? entry : throughLinks(options.links, site.name, name),
     ]);
-    const config = {
-      site: site.name,
-      listen: new URL(site.url).host,
-      data: site.name,
-      sites: Object.fromEntries(seen),
-    };
+    const before = await readConfig(site.configFile);
+    const own = { site: site.name, listen: new URL(site.url).host, data: before.data ?? site.name };
+    const config = { ...before, ...own, sites: Object.fromEntries(seen) };
     await writeFile(site.configFile, `${JSON.stringify(config, null, 2)}\n`);
+  }
+}
+
+/** @throws {Fault} `invalid`: it is there and no JSON. */
+async function readConfig(path: string): Promise<Readonly<Record<string, unknown>>> {
+  if (!existsSync(path)) return {};
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+  } catch (error) {
+    throw new Fault('invalid', `configuration file ${path}: ${messageOf(error)}`, { got: path, cause: error });
   }
 }
 

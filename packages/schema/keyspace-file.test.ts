@@ -104,6 +104,13 @@ describe('keyspace file', () => {
     expect(['', '-a', '_a', '.', 'a/b', 'a.b', 'ü', 'x'.repeat(65), 'nul', 'COM1'].filter(isName)).toEqual([]);
   });
 
+  it.each(['tails', 'watchdog', 'jobs', 'temp', 'system', 'Memory', 'information_schema', 'control', 'Status'])(
+    'refuses the name %s, which the system has, saying for what',
+    (keyspace) => {
+      expect(refusal({ ...travel(), keyspace })).toMatch(`keyspace "${keyspace}": the name is taken by the system (`);
+    },
+  );
+
   it('has columns of any printable name', () => {
     expect(['delay', 'Verspätung in Minuten', '列', 'a.b/c', 'x'.repeat(128)].filter(isColumnName)).toHaveLength(5);
     expect(['', '$x', 'a\nb', '\ud800', '__proto__', 'x'.repeat(129)].filter(isColumnName)).toEqual([]);

@@ -7,6 +7,7 @@ import { Fault } from '@tidemark/world/fault';
 import { z } from 'zod';
 import { formatColumnType, parseColumnType } from './column-type.ts';
 import { nearestHint } from './nearest.ts';
+import { refuseReserved } from './reserved.ts';
 import { type AckLevel, ackOf, type Column, columnById, formatAck, type Keyspace, type Table } from './table.ts';
 
 /** How many of each thing a keyspace may have. */
@@ -92,6 +93,7 @@ export function parseKeyspaceFile(json: unknown): KeyspaceFile {
   const parsed = KEYSPACE_FILE.safeParse(json);
   if (!parsed.success) throw faultOf(json, parsed.error.issues);
   const file = parsed.data;
+  refuseReserved(file.keyspace);
   checkSites(file);
   for (const [name, table] of Object.entries(file.tables)) checkTable(name, table);
   refuseTwins('table', Object.keys(file.tables));

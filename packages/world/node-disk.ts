@@ -8,6 +8,7 @@ import type { Disk, DiskFile } from './disk.ts';
 import { Fault, messageOf } from './fault.ts';
 import { ReadHandles } from './read-handles.ts';
 
+const SQLITE_BUSY = 5;
 const FULL = new Set(['ENOSPC', 'EDQUOT']);
 /** This process, or the machine, has as many files and sockets open as it may. */
 const TOO_MANY = new Set(['EMFILE', 'ENFILE']);
@@ -97,11 +98,18 @@ export class NodeDisk implements Disk {
     await this.makeFolder(path);
     const file = join(this.root, path, 'lock.db');
     const holder = join(this.root, path, 'lock.pid');
-    const database = new DatabaseSync(file, { timeout: 0 });
+    let database: DatabaseSync;
+    try {
+      database = new DatabaseSync(file, { timeout: 0 });
+    } catch (error) {
+      throw new Error(`${file}: ${messageOf(error)}`, { cause: error });
+    }
     try {
       database.exec('BEGIN EXCLUSIVE');
     } catch (error) {
       database.close();
+      if (((error as { errcode?: number }).errcode ?? 0) % 256 !== SQLITE_BUSY)
+        throw new Error(`${file}: ${messageOf(error)}`, { cause: error });
       const owner = await readFile(holder, 'utf8').catch(() => 'unknown');
       throw new Fault(
         'unavailable',

@@ -11,7 +11,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Keyspaces, redirectTo } from './keyspaces.ts';
 
 /** Words that stand for something else in a path under `/v1` or in the data folder. */
-const RESERVED = new Set(['keyspaces', 'status', 'history', 'jobs', 'internal', 'checkpoints', 'board']);
 
 export type KeyspaceRouteParts = {
   readonly site: string;
@@ -106,7 +105,6 @@ function checkName(parts: KeyspaceRouteParts, inPath: string, file: KeyspaceFile
     throw new Fault('invalid', `keyspace "${keyspace}": ${message}`, { got: keyspace, expected });
   };
   if (keyspace !== inPath) refuse(`the path says "${inPath}"`, inPath);
-  if (RESERVED.has(keyspace.toLowerCase())) refuse('the name is taken by the system', 'another name');
   const twin = parts.keyspaces.all().find((one) => one.name.toLowerCase() === keyspace.toLowerCase());
   if (twin !== undefined && twin.name !== keyspace) refuse(`there is ${twin.name}, which differs by case`, twin.name);
 }

@@ -24,8 +24,10 @@ import type { SiteWorld } from './world.ts';
 
 export type RunningSite = {
   readonly site: string;
-  /** Where its HTTP is. */
+  /** Where others reach its HTTP. */
   readonly url: string;
+  /** Where it listens, which may be another address. */
+  readonly listening: string;
   /** Finishes what is under way and gives everything back. Safe to repeat. */
   stop(): Promise<void>;
 };
@@ -51,7 +53,7 @@ export async function startSite(config: Config, { onFatal, ...options }: SiteOpt
 export async function openSite(config: Config, world: SiteWorld, onFatal?: OnFatal): Promise<RunningSite> {
   await using stack = new AsyncDisposableStack();
   const site = new Site(config, world, onFatal);
-  const url = await site.open(stack);
+  const places = await site.open(stack);
   const parts = stack.move();
   let stopped: Promise<void> | null = null;
   const stop = (): Promise<void> => {
@@ -59,7 +61,7 @@ export async function openSite(config: Config, world: SiteWorld, onFatal?: OnFat
     stopped ??= parts.disposeAsync();
     return stopped;
   };
-  return { site: config.site, url, stop };
+  return { site: config.site, ...places, stop };
 }
 
 class Site {
@@ -82,7 +84,7 @@ class Site {
   }
 
   /** Puts the parts together; `stack` holds what was opened so far, in order. @returns where HTTP is */
-  async open(stack: AsyncDisposableStack): Promise<string> {
+  async open(stack: AsyncDisposableStack): Promise<Pick<RunningSite, 'url' | 'listening'>> {
     const { cluster, site, sites, roles, data } = this.#config;
     const { disk, merger, clock, logger } = this.#world;
     stack.use(merger);
@@ -102,8 +104,9 @@ class Site {
     urls.own = sites.get(site)?.url ?? listening;
     watchdog.start();
     catalog.start();
-    logger.info({ url: urls.own, roles }, `site ${site} listens at ${urls.own}`);
-    return urls.own;
+    const reached = urls.own === listening ? '' : `, and is reached at ${urls.own}`;
+    logger.info({ url: urls.own, listening, roles }, `site ${site} listens at ${listening}${reached}`);
+    return { url: urls.own, listening };
   }
 
   /** Disposed in reverse: nothing new is started, the writer ends, then whatever was being started, mirror, applier. */
@@ -180,6 +183,7 @@ class Site {
       network: new SiteNetwork(network, (name) => urls.ofVoter(name)),
       services: siteNetwork,
       placeOf,
+      urlOf: (name) => urls.ofVoter(name),
       barrier: (keyspace, origin) => services.mirror?.barrier(keyspace, origin),
       reachesLog: (name) => reachesLog(name === site ? log : remotes.get(name)),
       limits: config,

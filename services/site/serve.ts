@@ -65,7 +65,9 @@ export async function serve(options: ServeOptions): Promise<number> {
     ? started(config, { logger, logDropped, onFatal: end }, endings)
     : outOfDuty(config, repeated, logger));
   const asked = stopSignal(logger);
-  process.stdout.write(`${JSON.stringify({ ready: true, site: site.site, url: site.url, pid: process.pid })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ ready: true, site: site.site, url: site.url, listening: site.listening, pid: process.pid })}\n`,
+  );
   logger.info({ reason: await asked }, 'stopping');
   return stopInTime(site, config.stopTimeoutMs, logger);
 }

@@ -116,7 +116,7 @@ describe('three sites', () => {
     expect(await ask('quito', '/v1/trave/flights/rows/x')).toMatchObject({ status: 404, body: { got: 'trave' } });
     expect(await ask('paris', '/v1/keyspaces/status', send('PUT', { ...FILE, keyspace: 'status' }))).toMatchObject({
       status: 400,
-      body: { detail: 'keyspace "status": the name is taken by the system' },
+      body: { detail: 'keyspace "status": the name is taken by the system (a route); choose another' },
     });
     const sitesOfFile = { ...FILE, keyspace: 'other', sites: { paris: 'data', tokio: 'data' } };
     expect(await ask('paris', '/v1/keyspaces/other', send('PUT', sitesOfFile))).toMatchObject({

@@ -57,6 +57,8 @@ export type WatchdogParts = {
   /** Finds the process of a site that writes and mirrors. */
   readonly services: Network;
   readonly placeOf: (site: string) => string;
+  /** Where a site is asked, null where that is not known. */
+  readonly urlOf: (site: string) => string | null;
   /** Null: none was read yet. Undefined: there is no copy of that origin's log in this process. */
   readonly barrier: (keyspace: string, origin: string) => HeardBarrier | null | undefined;
   /** Whether a site's log answers, with or without the site's processes. */
@@ -251,7 +253,7 @@ export class WatchdogService implements AsyncDisposable {
       cluster,
       site,
       own,
-      seen: this.#watch.sites(),
+      seen: this.seen(),
       keyspaces: keyspaces(),
       registerValue: (keyspace) => this.registers.current(keyspace),
       lastFailover: (keyspace) => failoversIn(this.#historyOf(keyspace))[0] ?? null,
@@ -311,7 +313,16 @@ export class WatchdogService implements AsyncDisposable {
 
   /** Every site as its board shows it. */
   seen(): readonly SeenSite[] {
-    return this.#watch.sites();
+    return this.#watch.sites().map((seen) => (seen.reason === null ? { ...seen, reason: this.#deafness(seen) } : seen));
+  }
+
+  /** A site that beats and does not answer: most likely its address here is not the one it has. */
+  #deafness({ site }: SeenSite): string | null {
+    if (this.#sentry.answers(site)) return null;
+    const asked = this.#parts.urlOf(site) ?? 'no address';
+    const own = this.#watch.urlOf(site);
+    const says = own === null || own === asked ? '' : `; it says it is at ${own}: the sites' configurations differ`;
+    return `no answer at ${asked}${says}`;
   }
 
   /** True where the site is several processes. */

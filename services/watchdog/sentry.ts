@@ -79,6 +79,8 @@ type Judged = { state: SuspicionState; primary: string };
 
 export class Sentry {
   readonly probes = new ProbeCounts();
+  /** Sites whose last probe got no answer, or another site's. */
+  readonly #unanswered = new Set<string>();
   readonly #parts: SentryParts;
   readonly #judged = new Map<string, Judged>();
   readonly #underWay = new Map<string, number>();
@@ -116,6 +118,11 @@ export class Sentry {
     return { kind: 'tick', wallMs: clock.nowMs(), nowMs: clock.monotonicMs() };
   }
 
+  /** Whether a site answered when it was asked last; true before that. */
+  answers(site: string): boolean {
+    return !this.#unanswered.has(site);
+  }
+
   /** Asks a site for its pulse; never rejects with what a network may do. */
   async #probe(site: string, signal: AbortSignal): Promise<void> {
     const { network, placeOf, clock, rules, process, onWord } = this.#parts;
@@ -136,6 +143,8 @@ export class Sentry {
     }
     if (signal.aborted) return;
     this.probes.count(site, pulse !== null, clock.monotonicMs());
+    if (pulse === null) this.#unanswered.add(site);
+    else this.#unanswered.delete(site);
     if (pulse === null) return;
     if (pulse.word !== null) onWord(site, pulse.word);
     const { wallMs, nowMs } = this.#now();
