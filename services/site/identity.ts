@@ -11,10 +11,16 @@ const FORMAT = 2;
 
 export type Identity = { readonly cluster: string; readonly site: string };
 
+/** A folder that this process holds until it is disposed. */
+export type TakenFolder = AsyncDisposable & {
+  /** True while it bears no name. */
+  readonly isNew: boolean;
+  /** Writes the site's name into a new one. */
+  name(): Promise<void>;
+};
+
 /**
- * Takes the folder for this process and for this site, writing the site's name into a new one. A damaged name is set
- * aside and written anew: each log says itself whose it is.
- * @returns gives the folder back when disposed
+ * Takes the folder for this process. A damaged name is set aside and written anew: each log says itself whose it is.
  * @throws {Fault} `unavailable`: another process has it. `invalid`: it is of another site, cluster or format (both named).
  */
 export async function takeDataFolder(
@@ -22,14 +28,18 @@ export async function takeDataFolder(
   place: string,
   identity: Identity,
   logger: Logger,
-): Promise<AsyncDisposable> {
+): Promise<TakenFolder> {
   await disk.makeFolder('.');
   const lock = await disk.lock('.');
   try {
     const found = await readDerived(disk, FILE, asWritten<Record<string, unknown>>(), logger);
     if (found !== null) check(place, identity, found);
-    else await writeState(disk, FILE, { format: FORMAT, ...identity });
-    return lock;
+    const isNew = found === null;
+    return {
+      isNew,
+      name: async () => (isNew ? writeState(disk, FILE, { format: FORMAT, ...identity }) : undefined),
+      [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose](),
+    };
   } catch (error) {
     await lock[Symbol.asyncDispose]();
     throw error;

@@ -19,7 +19,7 @@ import { placeOf, SiteNetwork, SiteUrls } from './places.ts';
 import { makeRoutes } from './routes.ts';
 import { copyEnds, makeServices, registerChanged, type Services } from './services.ts';
 import { nameOfRoles } from './settings.ts';
-import { ensureControlTopic, ensureTopics } from './topics.ts';
+import { ensureControlTopic, ensureTopics, refuseOthersLog } from './topics.ts';
 import type { SiteWorld } from './world.ts';
 
 export type RunningSite = {
@@ -88,8 +88,10 @@ class Site {
     const { cluster, site, sites, roles, data } = this.#config;
     const { disk, merger, clock, logger } = this.#world;
     stack.use(merger);
-    stack.use(await takeDataFolder(disk, data, { cluster, site }, logger));
+    const folder = stack.use(await takeDataFolder(disk, data, { cluster, site }, logger));
     const opened = await openEngines(stack, this.#world, site, [...sites.keys()]);
+    if (folder.isNew) await refuseOthersLog({ cluster, site, log: opened.log, signal: this.#stop.signal });
+    await folder.name();
     const loopLag = stack.use(new LoopLag(clock));
     const room = stack.use(new DiskWatch(this.#world, this.#config.diskReserveBytes));
     room.start();

@@ -5,7 +5,7 @@ import type { Keyspace } from '@tidemark/schema/table';
 import { SeededRandom } from '@tidemark/world/random';
 import { SimClock } from '@tidemark/world/sim-clock';
 import { describe, expect, it } from 'vitest';
-import { ensureControlTopic, ensureTopics, genesisRecord } from './topics.ts';
+import { ensureControlTopic, ensureTopics, genesisRecord, refuseOthersLog } from './topics.ts';
 
 function travel(ack = 'sync(1)'): Keyspace {
   const sites = { paris: 'data', tokyo: 'data', vienna: 'witness' } as const;
@@ -67,6 +67,20 @@ describe('topics', () => {
     await log.append(name, 1, [{ value: genesisRecord({ ...fields, partition: 1 }) }]);
     await ensureTopics(parts, travel());
     expect(await identities(log, name, 'travel', 'tokyo')).toEqual(['first', 'first', 'first']);
+  });
+
+  it('a control topic of another site or cluster is refused, naming both; a log out of reach is looked at later', async () => {
+    const { log, parts } = site('paris');
+    await refuseOthersLog(parts);
+    await ensureControlTopic(parts);
+    await refuseOthersLog(parts);
+    const others = { ...parts, site: 'tokyo' };
+    const refusal = { kind: 'invalid', details: { got: 'paris', expected: 'tokyo' } };
+    await expect(refuseOthersLog(others)).rejects.toMatchObject(refusal);
+    await expect(ensureControlTopic(others)).rejects.toMatchObject(refusal);
+    await expect(refuseOthersLog({ ...parts, cluster: 'other' })).rejects.toThrow(/of cluster c, .* of cluster other/);
+    log.connected = false;
+    await refuseOthersLog(others);
   });
 
   it('ingest keeps the partitions its maker gave it; a witness has no topics of a keyspace', async () => {

@@ -1,9 +1,10 @@
 /** The topics a keyspace has at one site (protocol rule 1), and the first record of each of their partitions. */
 
 import type { Log, TopicSpec } from '@tidemark/log/log';
-import { identityIn, NO_CHAIN, sealRecord } from '@tidemark/schema/envelope';
+import { identityIn, NO_CHAIN, openRecord, sealRecord } from '@tidemark/schema/envelope';
 import { type Keyspace, topicNames } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
+import { Fault, isFault } from '@tidemark/world/fault';
 import type { Random } from '@tidemark/world/random';
 
 export type TopicParts = {
@@ -48,24 +49,53 @@ async function ensureWithGenesis(
   keyspace: string,
   origin: string,
 ): Promise<void> {
-  const logId = (await findLogId(parts, shape.name)) ?? parts.random.id();
+  const logId = (await findLogId(parts, shape.name, { keyspace, origin })) ?? parts.random.id();
   const genesis = (partition: number): Uint8Array =>
     genesisRecord({ cluster: parts.cluster, keyspace, origin, partition, logId, nowMs: parts.clock.nowMs() });
   await parts.log.ensureTopic({ ...shape, genesis });
 }
 
-/** The topic's identity where it has one: a crash may have left some of its partitions without. */
-async function findLogId({ log, signal }: TopicParts, topic: string): Promise<string | null> {
+/**
+ * A site's log is of that site, whatever folder or name goes with it. One that cannot be reached is looked at later.
+ * @throws {Fault} `invalid`: it is another site's or cluster's; both named.
+ */
+export async function refuseOthersLog(parts: Omit<TopicParts, 'clock' | 'random'>): Promise<void> {
+  try {
+    await findLogId(parts, topicNames.control, { keyspace: '', origin: parts.site });
+  } catch (error) {
+    if (!isFault(error) || error.kind === 'invalid') throw error;
+  }
+}
+
+/**
+ * The topic's identity where it has one: a crash may have left some of its partitions without.
+ * @throws {Fault} `invalid`: it is of another cluster, keyspace or origin.
+ */
+async function findLogId(
+  { log, signal, cluster }: Omit<TopicParts, 'clock' | 'random'>,
+  topic: string,
+  expected: { readonly keyspace: string; readonly origin: string },
+): Promise<string | null> {
   const partitions = (await log.partitionCount(topic)) ?? 0;
   for (let partition = 0; partition < partitions; partition++) {
     const { start: from } = await log.bounds(topic, partition);
     for await (const { records } of log.read({ topic, partition, from, signal, batchBytesMax: 1, untilEnd: true })) {
-      const logId = identityIn(records[0]!.value);
-      if (logId !== '') return logId;
-      break;
+      const value = records[0]!.value;
+      const logId = identityIn(value);
+      if (logId === '') break;
+      const { envelope } = openRecord(value);
+      for (const [field, wanted] of Object.entries({ cluster, ...expected }))
+        checkOwner(`${log.address}: ${topic}`, field, envelope[field as 'cluster'], wanted);
+      return logId;
     }
   }
   return null;
+}
+
+function checkOwner(topic: string, field: string, got: string, expected: string): void {
+  if (got === expected) return;
+  const message = `${topic} is of ${field} ${got}, this process is of ${field} ${expected}: look at the addresses of the logs`;
+  throw new Fault('invalid', message, { got, expected });
 }
 
 export type GenesisFields = {
