@@ -1,11 +1,12 @@
 /** `tidemark schema`: the schemas that other programs need, as JSON on standard output. */
 
+import { splitTableName } from '@tidemark/client/table';
 import { ENVELOPE_SCHEMA } from '@tidemark/schema/envelope-schema';
-import { ROW_MUTATION_SCHEMA, tableSchema } from '@tidemark/schema/ingest-schema';
+import { ROW_MUTATION_SCHEMA } from '@tidemark/schema/ingest-schema';
 import { KEYSPACE_FILE } from '@tidemark/schema/keyspace-file';
 import { EXIT } from './exit-code.ts';
 import { command, misused } from './invocation.ts';
-import { noKeyspace, readKeyspace, readTable } from './keyspace-of.ts';
+import { noKeyspace, readKeyspace } from './keyspace-of.ts';
 
 const WHAT = 'envelope, row-mutation, table NAME, keyspace-file, or keyspace NAME';
 
@@ -23,9 +24,11 @@ export const schema = command('schema <what> [name]', `print a schema: ${WHAT}`,
         return KEYSPACE_FILE.toJSONSchema({ unrepresentable: 'any' });
       case 'table': {
         await using db = await invocation.open();
-        return tableSchema(
-          (await readTable(db, name ?? misused('schema table needs a name like travel.flights'))).table,
-        );
+        const place = splitTableName(name ?? misused('schema table needs a name like travel.flights'));
+        // As the site has it: columns that were written into being are in it, and ids are right.
+        const path = `/v1/keyspaces/${encodeURIComponent(place.keyspace)}/tables/${encodeURIComponent(place.name)}/schema`;
+        using reply = await db.ask('any', { method: 'GET', path });
+        return reply.response.json();
       }
       case 'keyspace': {
         await using db = await invocation.open();

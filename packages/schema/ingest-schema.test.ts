@@ -172,8 +172,24 @@ describe('table schema', () => {
     expect(fields.at(-1)).toEqual({ name: 'column_11', column: 'seat no', type: ['null', 'string'], default: null });
   });
 
-  it('stays the same when columns come into being by being written', () => {
-    const grown = addDynamicColumn(keyspace, 'events', 'x', { name: 'double' });
-    expect(tableSchema(tableNamed(grown, 'events'))).toEqual(tableSchema(tableNamed(keyspace, 'events')));
+  it('has the columns that came into being by being written; each one that was ever printed is read, by a new reader too', () => {
+    const names = ['x', 'y', 'no avro name'];
+    let grown = keyspace;
+    const printed = [tableSchema(tableNamed(grown, 'events'))];
+    for (const name of names) {
+      grown = addDynamicColumn(grown, 'events', name, { name: 'double' });
+      printed.push(tableSchema(tableNamed(grown, 'events')));
+    }
+    expect(printed.map(({ fields }) => fields.length)).toEqual(
+      [0, 1, 2, 3].map((more) => printed[0]!.fields.length + more),
+    );
+    const reader = new IngestReader(grown);
+    for (const schema of printed) {
+      const type = avro.Type.forSchema(schema as unknown as avro.Schema, { wrapUnions: true });
+      const value = Object.fromEntries(schema.fields.map(({ name }) => [name, name === 'id' ? 'e1' : null]));
+      expect(reader.add(single(schema, type.toBuffer(value))).table.name).toBe('events');
+    }
+    const unknown = Buffer.concat([Buffer.from([0xc3, 1]), Buffer.alloc(8, 7)]);
+    expect(() => reader.add(unknown)).toThrow(/nobody knows schema 0707070707070707/);
   });
 });

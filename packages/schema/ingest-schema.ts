@@ -8,20 +8,31 @@ export const ROW_MUTATION_SCHEMA = {
   type: 'record',
   name: 'RowMutation',
   namespace: 'tidemark.v1',
+  doc: 'One change of one row. docs/ingest.md says what becomes of it.',
   fields: [
-    { name: 'table', type: 'string' },
+    { name: 'table', type: 'string', doc: 'Without the keyspace, which the topic names.' },
     {
       name: 'op',
       type: { type: 'enum', name: 'Op', symbols: ['UPSERT', 'DELETE'], default: 'UPSERT' },
       default: 'UPSERT',
     },
-    { name: 'key', type: { type: 'map', values: ['boolean', 'long', 'double', 'string', 'bytes'] } },
+    {
+      name: 'key',
+      type: { type: 'map', values: ['boolean', 'long', 'double', 'string', 'bytes'] },
+      doc: 'Every key column, and no other.',
+    },
     {
       name: 'cells',
       type: { type: 'map', values: ['null', 'boolean', 'long', 'double', 'string', 'bytes'] },
       default: {},
+      doc: 'A timestamp is a long of microseconds since 1970 UTC or RFC 3339 text, a date a long of days since 1970 or text, a decimal text. Null deletes the cell; what is absent stays.',
     },
-    { name: 'requestId', type: ['null', 'string'], default: null },
+    {
+      name: 'requestId',
+      type: ['null', 'string'],
+      default: null,
+      doc: 'Done once, however often it comes, for ten minutes; for another row it is refused. It costs a log record of its own.',
+    },
   ],
 } as const;
 
@@ -36,19 +47,19 @@ export type TableSchema = {
 };
 
 /**
- * The record whose fields are a table's columns: key columns as they are, the others nullable with default null.
- * Columns that came into being by being written are not in it. A field whose column has no Avro name is called after
- * the column's id and names it in `column`.
+ * The record whose fields are a table's columns: key columns as they are, the others nullable with default null. A field
+ * whose column has no Avro name is called after the column's id and names it in `column`.
+ * @param idMax leaves out columns with larger ids: the table as it was before those were added
  */
-export function tableSchema(table: Table): TableSchema {
-  const declared = table.columns.filter((column) => !column.dropped && column.dynamic !== true);
+export function tableSchema(table: Table, idMax = Number.POSITIVE_INFINITY): TableSchema {
+  const columns = table.columns.filter((column) => !column.dropped && column.id <= idMax);
   const key = new Set(keyColumns(table).map((column) => column.id));
   return {
     type: 'record',
     name: AVRO_NAME.test(table.name) ? table.name : `table_${table.id}`,
     namespace: 'tidemark.tables',
     table: table.name,
-    fields: declared.map((column) => ({
+    fields: columns.map((column) => ({
       ...fieldName(column),
       ...(key.has(column.id)
         ? { type: avroType(column.type) }

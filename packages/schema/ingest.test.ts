@@ -188,4 +188,19 @@ describe('ingest of RowMutation', () => {
     reader.learn(wanted!.columns.reduce((k, c) => addDynamicColumn(k, 'events', c.name, c.type), keyspace));
     expect(rowOf(value, reader)).toEqual({ id: 'e', a: 1, b: 1, c: 'x', d: { $bytes: 'eA==' } });
   });
+
+  it.each([
+    [
+      'date',
+      { double: 979_150_800_000_000_000 },
+      /whole microseconds since 1970 UTC, -9007199254740991 to 9007199254740991/,
+    ],
+    ['date', { double: 0.5 }, /microseconds since 1970/],
+    ['date', { string: 'yesterday' }, /RFC 3339/],
+    ['day', { long: 979_150_800_000 }, /whole days since 1970, -719528 to 2932896/],
+  ] as const)('refuses a number that is no %s, saying which unit it should have', (column, value, message) => {
+    const key = column === 'date' ? { ...KEY, date: value } : KEY;
+    const cells = column === 'date' ? {} : { [column]: value };
+    expect(refusal(confluent(1, payloadOf({ key, cells })))).toMatch(message);
+  });
 });

@@ -13,7 +13,7 @@ import {
   type Logical,
   type RecordReader,
 } from './avro-record.ts';
-import { cellToText, valueFromText } from './cell-value.ts';
+import { cellToText, expectedOf, valueFromText } from './cell-value.ts';
 import { type ColumnType, physicalOf, type Value } from './column-type.ts';
 import { fingerprint } from './fingerprint.ts';
 import { ROW_MUTATION_SCHEMA, tableSchema } from './ingest-schema.ts';
@@ -35,6 +35,11 @@ export type Ingested = {
 };
 
 const ROW_MUTATION = `${ROW_MUTATION_SCHEMA.namespace}.${ROW_MUTATION_SCHEMA.name}`;
+/** Of wider tables a schema is worked out when a record asks for it. */
+const EAGER_COLUMNS_MAX = 256;
+/** So many fields of older schemas of a table are gone through for a fingerprint that nobody knows. */
+const OLDER_FIELDS_MAX = 20_000;
+
 const CONFLUENT_BYTES = 5;
 const SINGLE_OBJECT_BYTES = 10;
 const DECIMAL_BYTES_MAX = 32;
@@ -47,6 +52,8 @@ export class IngestReader {
   readonly #lookup: SchemaLookup;
   /** Fingerprint in hex, or `id` and the number → the schema. Those of earlier keyspace versions stay known. */
   readonly #schemas = new Map<string, object>();
+  /** By table as it is, and largest column id (−1: all): what is in `#schemas` of it. */
+  readonly #named = new WeakMap<Table, Map<number, string>>();
   readonly #readers = new Map<object, RecordReader>();
 
   constructor(keyspace: Keyspace, lookup: SchemaLookup = () => null) {
@@ -63,12 +70,41 @@ export class IngestReader {
         if (vector.kind === physicalOf(columnById(table, id).type)) continue;
         throw new Error(`table ${table.name}: its rows are to be taken before column ${id} changes its type`);
       }
-      const schema = tableSchema(table);
-      const name = fingerprint(schema).toString('hex');
-      if (!this.#schemas.has(name)) this.#schemas.set(name, schema);
+      if (table.columns.length <= EAGER_COLUMNS_MAX) this.#schemaOf(table);
     }
     this.#keyspace = keyspace;
     this.#readers.clear();
+  }
+
+  /** Makes the table's schema known, as it is or as it was when it had no larger column ids. @returns its name */
+  #schemaOf(table: Table, idMax?: number): string {
+    const names = this.#named.get(table) ?? new Map<number, string>();
+    this.#named.set(table, names);
+    const known = names.get(idMax ?? -1);
+    if (known !== undefined) return known;
+    const schema = tableSchema(table, idMax);
+    const name = fingerprint(schema).toString('hex');
+    if (!this.#schemas.has(name)) this.#schemas.set(name, schema);
+    names.set(idMax ?? -1, name);
+    return name;
+  }
+
+  /**
+   * The schema of a table with this fingerprint, as it is or as it was before some of its columns were added: a producer
+   * keeps the one it was printed.
+   */
+  #schemaNamed(wanted: string): object | undefined {
+    const known = this.#schemas.get(wanted);
+    if (known !== undefined) return known;
+    for (const table of this.#keyspace.tables) {
+      if (this.#schemaOf(table) === wanted) break;
+      let fields = 0;
+      for (const { id } of table.columns.toReversed()) {
+        fields += table.columns.length;
+        if (fields > OLDER_FIELDS_MAX || this.#schemaOf(table, id - 1) === wanted) break;
+      }
+    }
+    return this.#schemas.get(wanted);
   }
 
   /**
@@ -114,7 +150,7 @@ export class IngestReader {
   #addSingleObject(value: Uint8Array): Ingested {
     checkHeader(value, SINGLE_OBJECT_BYTES);
     const got = Buffer.from(value.subarray(2, SINGLE_OBJECT_BYTES)).toString('hex');
-    const schema = this.#schemas.get(got);
+    const schema = this.#schemaNamed(got);
     if (schema !== undefined) return this.#take(schema, value, SINGLE_OBJECT_BYTES);
     const known = [...this.#schemas].map(([name, s]) => `${name} (${(s as { name?: string }).name ?? 'no name'})`);
     const expected = known.join(', ');
@@ -203,7 +239,26 @@ function misplaced(table: Table, column: string, field: string, expected: string
   return new Fault('invalid', message, { table: table.name, column, got: field, expected });
 }
 
-const AVRO_FORMAT: RowFormat = { toValue: valueFromAvro, infer: inferFromAvro, reserved: [] };
+const AVRO_FORMAT: RowFormat = {
+  toValue: valueFromAvro,
+  expected: avroExpected,
+  infer: inferFromAvro,
+  reserved: [],
+};
+
+/** A number says nothing of its unit: whoever is refused learns it here. */
+function avroExpected(type: ColumnType): string {
+  switch (type.name) {
+    case 'timestamp':
+      return `whole microseconds since 1970 UTC, ${-TIMESTAMP_US_MAX} to ${TIMESTAMP_US_MAX}, or RFC 3339 text`;
+    case 'date':
+      return `whole days since 1970, ${DATE_DAYS_MIN} to ${DATE_DAYS_MAX}, or text like 2001-01-10`;
+    case 'bytes':
+      return 'bytes';
+    default:
+      return expectedOf(type);
+  }
+}
 
 function inferFromAvro(raw: unknown): ColumnType | null {
   if (raw instanceof Uint8Array) return { name: 'bytes' };

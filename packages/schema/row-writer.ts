@@ -18,6 +18,8 @@ import type { Column, Table } from './table.ts';
 export type RowFormat = {
   /** Undefined when the raw value is none of the type. `null` never gets here. */
   toValue(type: ColumnType, raw: unknown): Value | undefined;
+  /** What a raw value of the type is, in words, where they are not those of JSON. */
+  expected?(type: ColumnType): string;
   /** The type of the column that a raw value in an undeclared one makes; null when it makes none. */
   infer(raw: unknown): ColumnType | null;
   /** Field names that are no columns. */
@@ -114,15 +116,19 @@ function writeKey(
 function keyValue(table: Table, column: Column, raw: unknown, format: RowFormat): Value {
   if (raw === undefined || raw === null || typeof raw === 'function') {
     const got = raw === null ? 'null' : 'nothing';
-    const expected = `a value, for it is part of the key: ${expectedOf(column.type)}`;
+    const expected = `a value, for it is part of the key: ${expectedBy(format, column.type)}`;
     throw wrongKey(table, column, got, expected);
   }
   const value = format.toValue(column.type, raw);
   if (value === undefined || (typeof value === 'string' && !value.isWellFormed())) {
-    throw wrongType(table.name, column.name, raw, expectedOf(column.type));
+    throw wrongType(table.name, column.name, raw, expectedBy(format, column.type));
   }
   if (Number.isNaN(value)) throw wrongKey(table, column, 'NaN', 'a number that has an order');
   return value;
+}
+
+function expectedBy(format: RowFormat, type: ColumnType): string {
+  return format.expected?.(type) ?? expectedOf(type);
 }
 
 function wrongKey(table: Table, column: Column, got: string, expected: string): Fault {
@@ -176,7 +182,7 @@ function writeCell(
 ): number {
   const { column } = target;
   const value = format.toValue(column.type, raw);
-  if (value === undefined) throw wrongType(table.name, column.name, raw, expectedOf(column.type));
+  if (value === undefined) throw wrongType(table.name, column.name, raw, expectedBy(format, column.type));
   switch (target.physical) {
     case 'u8':
       vector.setNumber(row, value === true ? 1 : 0);

@@ -1,16 +1,15 @@
 /** `/v1/keyspaces`: defining, changing and reading keyspaces, and the guard before every route of a keyspace. */
 
 import { evolve } from '@tidemark/schema/evolve';
+import { tableSchema } from '@tidemark/schema/ingest-schema';
 import { formatKeyspaceFile, type KeyspaceFile, parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
 import { nearestHint } from '@tidemark/schema/nearest';
-import type { Keyspace } from '@tidemark/schema/table';
+import { type Keyspace, tableNamed } from '@tidemark/schema/table';
 import type { SiteCatalog } from '@tidemark/watchdog/catalog';
 import { Fault } from '@tidemark/world/fault';
 import type { WriterService } from '@tidemark/writer/main';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Keyspaces, redirectTo } from './keyspaces.ts';
-
-/** Words that stand for something else in a path under `/v1` or in the data folder. */
 
 export type KeyspaceRouteParts = {
   readonly site: string;
@@ -40,6 +39,14 @@ export function registerKeyspaceRoutes(app: FastifyInstance, parts: KeyspaceRout
     if (current === null) throw keyspaces.unknown(request.params.keyspace);
     return reply.header('etag', etagOf(current)).send(formatKeyspaceFile(current));
   });
+  app.get<{ Params: { keyspace: string; table: string } }>(
+    '/v1/keyspaces/:keyspace/tables/:table/schema',
+    async ({ params }) => {
+      const current = keyspaces.current(params.keyspace);
+      if (current === null) throw keyspaces.unknown(params.keyspace);
+      return tableSchema(tableNamed(current, params.table));
+    },
+  );
   app.put('/v1/keyspaces/:keyspace', (request: Put, reply: FastifyReply) => put(parts, request, reply));
   app.addHook('preHandler', async (request) => {
     if (request.routeOptions.url?.startsWith('/v1/:keyspace/') !== true) return;

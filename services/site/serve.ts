@@ -84,7 +84,8 @@ async function started(config: Config, options: SiteOptions, endings: Endings): 
 
 async function outOfDuty(config: Config, reason: string, logger: Logger): Promise<RunningSite> {
   const { site } = config;
-  return { site, ...(await serveOutOfDuty(config, reason, { random: new SystemRandom(), logger })) };
+  const served = await serveOutOfDuty(config, reason, { random: new SystemRandom(), logger });
+  return { site, listening: served.url, ...served };
 }
 
 async function inputOf({ configFile, roles, flags, env }: ServeOptions): Promise<ConfigInput> {

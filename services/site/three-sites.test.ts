@@ -142,6 +142,9 @@ describe('three sites', () => {
     for (const [, metric, type] of types)
       if (metric!.startsWith('tidemark_'))
         expect([metric, type === 'counter']).toEqual([metric, /_total$/.test(metric!)]);
+    const schema = await ask('tokyo', '/v1/keyspaces/travel/tables/flights/schema');
+    expect(schema).toMatchObject({ status: 200, body: { name: 'flights', fields: expect.any(Array) } });
+    expect(await ask('tokyo', '/v1/keyspaces/travel/tables/flihts/schema')).toMatchObject({ body: { got: 'flihts' } });
     const { body: atPrimary } = await ask('paris', '/metrics');
     for (const count of ['records', 'accepted', 'rejected', 'missed'])
       expect(atPrimary).toMatch(new RegExp(`^tidemark_ingest_${count}_total\\{keyspace="travel"\\} 0$`, 'm'));

@@ -17,13 +17,15 @@ import { setUpWriter } from './writer-harness.ts';
 const clock = new SystemClock();
 const mutation = avro.Type.forSchema(ROW_MUTATION_SCHEMA as unknown as avro.Schema, { wrapUnions: true });
 
-function record(line: number, { confluent = false, table = 'flights' } = {}): Buffer {
+type Shape = { confluent?: boolean; table?: string; requestId?: string; delay?: number };
+
+function record(line: number, { confluent = false, table = 'flights', requestId, delay }: Shape = {}): Buffer {
   const payload = mutation.toBuffer({
     table,
     op: 'UPSERT',
     key: { origin: { string: `O${line % 5}` }, line: { long: line } },
-    cells: { delay: { long: line * 2 } },
-    requestId: null,
+    cells: { delay: { long: delay ?? line * 2 } },
+    requestId: requestId === undefined ? null : { string: requestId },
   });
   const header = confluent
     ? Buffer.from([0, 0, 0, 0, 1])
@@ -116,7 +118,8 @@ describe('ingest', () => {
           let bad = 0;
           for (const { restMs, more } of [...lives, { restMs: 60, more: 3 }]) {
             for (let i = 0; i < more; i++) {
-              const value = next % 7 === 3 ? Buffer.from(`bad ${next}`) : record(next);
+              const request = next % 5 === 1 ? { requestId: `r${next}` } : {};
+              const value = next % 7 === 3 ? Buffer.from(`bad ${next}`) : record(next, request);
               if (next % 7 === 3) bad++;
               await produce(next++ % 2, [value]);
             }
@@ -262,6 +265,24 @@ describe('ingest', () => {
     expect(second!.headers).toMatchObject({ ...own, [REJECTED_HEADERS.leftOut]: 'large' });
     expect(running.counts.told).toMatchObject({ rejected: 2, rows: 2, read: 4 });
     expect(await log.partitionCount(rejected)).toBe(2);
+  });
+
+  it('a request id is done once, across partitions and writers; for another row it is set aside, naming both', async () => {
+    const { produce, run, lines, rejects } = await setUp();
+    const once = record(1, { requestId: 'a' });
+    await produce(0, [record(0), once, record(2), once, record(3), record(4, { requestId: 'b' })]);
+    await produce(1, [once, record(5, { requestId: 'x'.repeat(129) })]);
+    {
+      await using _ = await run();
+      await until(async () => (await lines()).length >= 5 && (await rejects()).length === 1);
+    }
+    await using _ = await run();
+    await produce(1, [once, record(1, { requestId: 'a', delay: 9 }), record(6)]);
+    await until(async () => (await rejects()).length === 2 && (await lines()).includes(6));
+    expect(sorted(await lines())).toEqual([0, 1, 2, 3, 4, 6]);
+    const reasons = (await rejects()).map((headers) => String(headers[REJECTED_HEADERS.reason])).sort();
+    expect(reasons[0]).toMatch(/"ingest:a" was used for POST travel\.flights, 1 row .* comes again for POST/);
+    expect(reasons[1]).toBe('requestId of 129 characters, at most 128');
   });
 
   it('a rejected topic that somebody deleted is made again', async () => {

@@ -9,9 +9,10 @@ import type { Log, LogBatch, LogRecord, ReadOptions } from '@tidemark/log/log';
 import type { IngestSource } from '@tidemark/schema/envelope';
 import { partitionOf } from '@tidemark/schema/hash';
 import { IngestReader } from '@tidemark/schema/ingest';
+import type { RowBatch } from '@tidemark/schema/row-batch';
 import { topicNames } from '@tidemark/schema/table';
 import type { Clock } from '@tidemark/world/clock';
-import { isFault } from '@tidemark/world/fault';
+import { Fault, isFault } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
 import { slicesOf } from './accept.ts';
 import { Growth } from './growth.ts';
@@ -21,6 +22,7 @@ import { Rejected } from './rejected.ts';
 import type { Writer } from './writer.ts';
 
 const STEP_RECORDS_MAX = 5_000;
+const REQUEST_ID_CHARACTERS_MAX = 128;
 const STEP_BYTES_MAX = 512 * 1024;
 const RETRY_MS = 500;
 const ROOM_POLL_MS = 5;
@@ -184,52 +186,81 @@ export class Ingest implements AsyncDisposable {
     const { writer, clock, pendingBytesMax } = this.#parts;
     while ((writer.pendingBytes > pendingBytesMax || writer.isHandingOver) && !this.#signal.aborted)
       await clock.sleep(ROOM_POLL_MS, this.#signal);
-    for (const batch of reader.batches.values()) batch.clear();
+    reader.batches.clear();
     reader.learn(writer.keyspace);
-    const growth = new Growth(writer);
-    /** Table id → source offset of each of its rows. */
-    const offsets = new Map<number, number[]>();
+    let growth = new Growth(writer);
+    let rows: Taken = new Map();
+    let count = 0;
+    const stored: Promise<void>[] = [];
+    /** Puts in line what was taken so far, which stands for the step's offsets up to `last`. */
+    const write = (last: number): void => {
+      growth.adopt();
+      growth = new Growth(writer);
+      for (const { offsets } of rows.values()) count += offsets.length;
+      for (const [table, one] of rows) stored.push(...this.#write(table, one, { ...span, last }));
+      rows = new Map();
+      reader.batches.clear();
+    };
     for (const record of records) {
       if (record.damage !== null) {
         rejected.add(record, record.damage);
         continue;
       }
       try {
-        const { table, batch, row } = growth.take(
+        const { table, batch, row, requestId } = growth.take(
           () => reader.add(record.value),
           () => reader.learn(growth.keyspace),
         );
         const key = batch.keys.bytesAt(row).subarray(0, batch.partitionKeyLengths[row]);
         const partition = partitionOf(key, writer.keyspace.partitions);
-        const known = offsets.get(table.id) ?? [];
-        offsets.set(table.id, known);
-        if (record.offset <= writer.sources.stored(span, partition, table.id)) batch.dropLastRow();
-        else known.push(record.offset);
+        if (record.offset <= writer.sources.stored(span, partition, table.id)) {
+          batch.dropLastRow();
+          continue;
+        }
+        if (requestId === null || requestId === '') {
+          const taken = rows.get(table.id) ?? { batch, offsets: [] };
+          rows.set(table.id, taken);
+          taken.offsets.push(record.offset);
+          continue;
+        }
+        // A record with a request id is a log record of its own, behind everything before it.
+        batch.dropLastRow();
+        write(record.offset - 1);
+        const own = reader.add(record.value).batch;
+        reader.batches.clear();
+        const alone = { batch: own, offsets: [record.offset] };
+        const fresh = this.#write(table.id, alone, { ...span, last: record.offset }, requestKey(requestId));
+        stored.push(...fresh);
+        count += fresh.length;
       } catch (error) {
         if (!isFault(error, 'invalid')) throw error;
         rejected.add(record, error.message);
       }
     }
-    growth.adopt();
+    write(span.last);
     this.counts.rejected += await rejected.flush();
-    const stored = [...offsets].flatMap(([table, rowOffsets]) => this.#write(reader, table, rowOffsets, span));
     await Promise.race([Promise.all(stored), this.#aborted]);
     if (this.#signal.aborted || writer.signal.aborted) return;
     this.counts.read += records.length;
-    for (const rowOffsets of offsets.values()) this.counts.rows += rowOffsets.length;
+    this.counts.rows += count;
   }
 
-  /** One promise for each record that goes to the log, resolved when it is stored. */
-  #write(reader: IngestReader, tableId: number, rowOffsets: readonly number[], span: IngestSource): Promise<void>[] {
+  /**
+   * One promise for each record that goes to the log, resolved when it is stored.
+   * @throws {Fault} `invalid` 422: the request id stands for something else
+   */
+  #write(tableId: number, { batch, offsets }: Rows, span: IngestSource, requestId = ''): Promise<void>[] {
     const { writer } = this.#parts;
-    const batch = reader.batches.get(tableId);
     const table = writer.keyspace.tables.find(({ id }) => id === tableId);
-    if (batch === undefined || table === undefined || batch.rowCount === 0) return [];
-    const head = { table, schemaVersion: writer.keyspace.version, requestId: '' };
-    // The last part of a partition's rows stands for all offsets of the step; an earlier part only for its own.
+    if (table === undefined || batch.rowCount === 0) return [];
+    const head = { table, schemaVersion: writer.keyspace.version, requestId };
+    // The last part of a partition's rows stands for all offsets of the span; an earlier part only for its own.
     const sourceOf = (rows: Uint32Array, to: number): IngestSource =>
-      to === rows.length ? span : { ...span, last: rowOffsets[rows[to - 1]!]! };
-    return slicesOf(head, batch, writer.keyspace.partitions, sourceOf).map(
+      to === rows.length ? span : { ...span, last: offsets[rows[to - 1]!]! };
+    const slices = slicesOf(head, batch, writer.keyspace.partitions, sourceOf);
+    // A repeat is in line before this or in the log: nobody has to wait for it.
+    const fresh = requestId === '' ? slices : slices.filter((slice) => !writer.isRepeat(slice));
+    return fresh.map(
       ({ partition, body, bytes }) =>
         new Promise((resolve) => {
           writer.write(partition, body, bytes, () => {
@@ -239,6 +270,19 @@ export class Ingest implements AsyncDisposable {
         }),
     );
   }
+}
+
+/** Rows of one table, and the source offset of each. */
+type Rows = { readonly batch: RowBatch; readonly offsets: number[] };
+/** By table id. */
+type Taken = Map<number, Rows>;
+
+/** @throws {Fault} `invalid`: too long. */
+function requestKey(requestId: string): string {
+  if (requestId.length <= REQUEST_ID_CHARACTERS_MAX) return `ingest:${requestId}/0`;
+  const got = requestId.length;
+  const expected = REQUEST_ID_CHARACTERS_MAX;
+  throw new Fault('invalid', `requestId of ${got} characters, at most ${expected}`, { got, expected });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

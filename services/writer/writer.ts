@@ -204,6 +204,18 @@ export class Writer implements AsyncDisposable {
     return slices.map(({ partition, body, bytes }) => this.write(partition, body, bytes));
   }
 
+  /**
+   * Whether a batch of one MUTATE is in line or in the log already, under its key.
+   * @throws {Fault} 422 as `writeBatch`
+   */
+  isRepeat(slice: Slice): boolean {
+    this.#requests.check(this.#keyspace, [slice], null, this.#parts.clock.nowMs());
+    const { requestId } = slice.body;
+    return (
+      (this.#requests.underWay(slice.partition, requestId) ?? this.#requests.seen(slice.partition, requestId)) !== null
+    );
+  }
+
   /** Puts a MUTATE in its partition's line, unless its request is known there. */
   write(partition: number, body: MutateBody, bytes: number, onStored: (() => void) | null = null): Entry {
     const { requestId, rowCount } = body;
