@@ -12,6 +12,7 @@ import { logCut } from './log-cut.ts';
 import { minority } from './minority.ts';
 import { noRedis } from './no-redis.ts';
 import { offsetsReset } from './offsets-reset.ts';
+import { oldCopy } from './old-copy.ts';
 import { oneWay } from './one-way.ts';
 import { randomCuts } from './random-cuts.ts';
 import { registerLost } from './register-lost.ts';
@@ -23,7 +24,7 @@ import { writerDead } from './writer-dead.ts';
 import { zombie } from './zombie.ts';
 
 /** Held by a script at the size that is asked for: each takes long, or what it needs is not everywhere. */
-export const SCRIPTED: readonly FaultRow[] = [acceptedLoss, clockSteps, brokerDead];
+export const SCRIPTED: readonly FaultRow[] = [acceptedLoss, clockSteps, brokerDead, oldCopy];
 
 export const ROWS: readonly FaultRow[] = [
   siteLost,

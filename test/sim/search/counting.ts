@@ -14,6 +14,14 @@ function ownSeq(world: World, s: State, writer: WriterState, epoch: number, part
 
 /** Highest seq that a site's line says is durable now. */
 export function durableSeq(world: World, s: State, site: number, epoch: number, partition: number): number {
+  const { epoch: born, fencedBelow, vouched } = s.births[site]!;
+  if (world.rules.birth && epoch < fencedBelow) return -1;
+  if (born === epoch && !vouched) return -1;
+  return heldSeq(world, s, site, epoch, partition);
+}
+
+/** What it would say were it asked by who vouches for it. */
+export function heldSeq(world: World, s: State, site: number, epoch: number, partition: number): number {
   if (world.rules.gate && !world.passesGate(s, site, epoch, partition)) return -1;
   const copy = world.copyAt(s, site, world.originOf(s, epoch), partition);
   return ((world.rules.fence ? copy.ackable[epoch] : copy.accepted[epoch]?.length) ?? 0) - 1;

@@ -12,6 +12,7 @@ import {
 } from '@tidemark/control/election';
 import { beginElection, commitElection } from '@tidemark/control/register-changes';
 import { type Election, newestReign, type RegisterValue } from '@tidemark/control/register-value';
+import { livedThrough } from '@tidemark/control/vouching';
 import type { AckLevel } from '@tidemark/schema/table';
 import { Remembered } from './intern.ts';
 import { broken } from './invariants.ts';
@@ -94,7 +95,7 @@ function fenceMove(world: World, s: State, moves: Move[], at: number, site: numb
   if (lacking.length === 0) {
     const again = known > 0 ? ' again' : '';
     // Only a loss makes it necessary to ask twice.
-    if (known > 0 && s.tails + s.wipes === 0) return;
+    if (known > 0 && s.tails + s.wipes + s.rollbacks === 0) return;
     told(s, known < 0 ? -known : reportOf(world, s, site, origin), `${SITES[site]} reports to ${who}${again}`);
     return;
   }
@@ -114,7 +115,8 @@ function reportOf(world: World, s: State, site: number, origin: number): number 
   const { sites, partitions } = world.scope;
   const topics = s.topics.slice(world.topicAt(site, origin, 0), world.topicAt(site, origin, 0) + partitions);
   const identities = s.identities.slice(site * sites, (site + 1) * sites);
-  return reports.get(world)!.of(`${site};${origin};${identities.join('')};${topics.join(';')}`, () => {
+  const vouched = vouchedBy(world, s, site, origin);
+  return reports.get(world)!.of(`${site};${origin};${vouched};${identities.join('')};${topics.join(';')}`, () => {
     const report: FenceReport = {
       site: SITES[site]!,
       origin: SITES[origin]!,
@@ -122,10 +124,18 @@ function reportOf(world: World, s: State, site: number, origin: number): number 
       trusted: true,
       partitions: world.partitions.map((partition) => world.headAt(s, site, origin, partition)),
       logIds: world.logIdsOf(s.identities, site),
-      vouched: 'itself',
+      vouched,
     };
     return world.reports.idOf(report) + 1;
   });
+}
+
+/** Who vouches for a site's copy of the newest reign's origin. */
+function vouchedBy(world: World, s: State, site: number, origin: number): string | null {
+  const { epoch, fencedBelow, vouched } = s.births[site]!;
+  const reign = newestReign(world.registers.at(s.register));
+  if (reign === null || siteNumber(reign.site) !== origin || !world.rules.vouch) return 'itself';
+  return epoch === 0 || livedThrough({ epoch, fencedBelow }, reign.epoch) ? 'itself' : vouched ? 'the writer' : null;
 }
 
 function commitMoves(

@@ -3,7 +3,7 @@
 import { isLevel } from '@tidemark/control/election';
 import { demoteMember, readmitMember } from '@tidemark/control/register-changes';
 import { memberNamed, newestReign } from '@tidemark/control/register-value';
-import { durableSeq } from './counting.ts';
+import { durableSeq, heldSeq } from './counting.ts';
 import type { Move } from './move.ts';
 import { SITES } from './records.ts';
 import type { State, WriterState } from './state.ts';
@@ -12,9 +12,11 @@ import type { World } from './world.ts';
 export function faultMoves(world: World, s: State, moves: Move[]): void {
   if (s.tails < world.scope.tails) tailMoves(world, s, moves);
   if (s.wipes < world.scope.wipes) for (const site of world.sites) moves.push(wiped(world, s, site));
-  if (s.tails + s.wipes === 0) return;
+  if (s.rollbacks < world.scope.rollbacks) rollbackMoves(world, s, moves);
+  if (s.tails + s.wipes + s.rollbacks === 0) return;
   for (const site of world.sites) {
     demoteMove(world, s, moves, site);
+    vouchMove(world, s, moves, site);
     readmitMove(world, s, moves, site);
     if (!world.rules.refence) forgiveMoves(world, s, moves, site);
   }
@@ -42,6 +44,71 @@ function tailMoves(world: World, s: State, moves: Move[]): void {
       }
     }
   }
+}
+
+/** A copy is what it was earlier, and looks whole; the site's process begins on it. */
+function rollbackMoves(world: World, s: State, moves: Move[]): void {
+  const value = world.registers.at(s.register);
+  const epoch = newestReign(value)?.epoch ?? 0;
+  const born = { epoch, fencedBelow: value.election?.epoch ?? epoch, vouched: false };
+  for (const site of world.sites) {
+    for (const origin of world.sites) {
+      for (const partition of world.partitions) {
+        const topic = world.topicAt(site, origin, partition);
+        const { text } = world.copyAt(s, site, origin, partition);
+        for (let lost = 1; lost <= text.length; lost++) {
+          const older = world.records.topicOf({ origin, partition }, text.slice(0, -lost));
+          const candidates = s.candidates.filter(
+            ({ frozen }) => world.registers.at(frozen).election?.site !== SITES[site],
+          );
+          let next: State = {
+            ...toldBefore(world, s, site, origin),
+            ...{ topics: s.topics.with(topic, older), candidates, rollbacks: s.rollbacks + 1 },
+            births: s.births.with(site, born),
+          };
+          for (const at of s.writers.keys()) {
+            if (world.writerAt(s, at) !== null && world.originOf(s, at) === site)
+              next = world.withWriter(next, at, null);
+          }
+          moves.push({ words: `${world.nameOf(topic)} is put back by ${lost}, and ${SITES[site]} begins anew`, next });
+        }
+      }
+    }
+  }
+}
+
+/** What a copy had told the writers of its origin stays told. */
+function toldBefore(world: World, s: State, site: number, origin: number): State {
+  const lines = [...s.lines];
+  for (const epoch of s.writers.keys()) {
+    if (world.writerAt(s, epoch) === null || world.originOf(s, epoch) !== origin || site === origin) continue;
+    for (const partition of world.partitions) {
+      const count = durableSeq(world, s, site, epoch, partition) + 1;
+      if (count > 0) lines.push([epoch, site, partition, world.identityAt(s, site, origin), count]);
+    }
+  }
+  lines.sort((a, b) => a.join(',').localeCompare(b.join(',')));
+  return { ...s, lines };
+}
+
+/** The writer of the reign that a process began in looks whether the copy holds what it counted; else it is another one. */
+function vouchMove(world: World, s: State, moves: Move[], site: number): void {
+  const { epoch, vouched } = s.births[site]!;
+  if (epoch === 0 || vouched || world.writerAt(s, epoch) === null) return;
+  const origin = world.originOf(s, epoch);
+  if (origin === site) return;
+  const identity = world.identityAt(s, site, origin);
+  const holds = s.lines.every(([e, x, p, told, count]) => {
+    if (e !== epoch || x !== site || told !== identity) return true;
+    return heldSeq(world, s, site, epoch, p!) >= count! - 1;
+  });
+  const births = s.births.with(site, { ...s.births[site]!, vouched: true });
+  if (holds || !world.rules.floor) {
+    moves.push({ words: `writer ${epoch} vouches for ${SITES[site]}`, next: { ...s, births } });
+    return;
+  }
+  const next = renewed(world, s, { ...s, births }, site, [origin]);
+  moves.push({ words: `writer ${epoch} has counted more of ${SITES[site]}, which is another copy from now on`, next });
 }
 
 /** A site's disks are gone, and with them its processes. */

@@ -46,7 +46,7 @@ function ackedViolation(world: World, s: State, reign: Reign, partition: number)
     ...(world.scope.levels ?? []),
     world.scope.change ?? world.scope.k,
   ];
-  const needed = Math.max(1, Math.min(...levels) + 1 - s.tails - s.wipes);
+  const needed = Math.max(1, Math.min(...levels) + 1 - s.tails - s.wipes - s.rollbacks);
   if (holders.length >= needed) return null;
   const where = holders.map((site) => SITES[site]).join(', ') || 'nowhere';
   return `${last} was acked and is held by ${where}, expected ${needed} sites`;

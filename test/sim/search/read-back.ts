@@ -35,7 +35,7 @@ function readBack(world: World, s: State, epoch: number): State {
 
 /** True where acking early is the worst that can happen: only a loss or a change of k asks what was acked so far. */
 export function acksAtOnce({ scope }: World): boolean {
-  return scope.tails + scope.wipes === 0 && scope.change === null;
+  return scope.tails + scope.wipes + scope.rollbacks === 0 && scope.change === null;
 }
 
 function acked(world: World, s: State): State {

@@ -19,6 +19,9 @@ export const RULES = {
   gate: '`durable` of an epoch is told only where every earlier cut is held',
   joint: 'while k is being changed, acks satisfy both',
   whole: 'heads are told only when every partition is fenced',
+  vouch: 'a copy that its process began with closes a reign only where somebody vouches for it',
+  birth: 'a process promises nothing of reigns that were closed, or being closed, when it began',
+  floor: 'a writer vouches only for what holds all that it counted',
   ff: 'a fence that was read back is flushed: it is not lost unnoticed',
 } as const;
 

@@ -22,6 +22,8 @@ export type Scope = {
   readonly tails: number;
   /** Sites that lose all disks. */
   readonly wipes: number;
+  /** Copies that are put back to an older state, with their site's process begun anew. */
+  readonly rollbacks: number;
   /** Level that a reigning writer may change to (rule 23); null for never. */
   readonly change: number | null;
 };
@@ -36,5 +38,6 @@ export const BASE: Scope = {
   flying: 1,
   tails: 0,
   wipes: 0,
+  rollbacks: 0,
   change: null,
 };

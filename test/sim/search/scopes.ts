@@ -26,6 +26,8 @@ export const SCOPES: Readonly<Record<string, Scope>> = {
   'k changed in the commit, two elections': scopeOf({ levels: [1, 2], writes: 0, flying: 0 }),
   'k raised by the reigning writer': scopeOf({ change: 2, levels: [1, 2], epochs: 2, writes: 1, flying: 0 }),
   'k lowered by the reigning writer': scopeOf({ k: 2, change: 1, levels: [1, 2], epochs: 2, writes: 1, flying: 0 }),
+  'a copy is put back to an older state': scopeOf({ epochs: 2, writes: 1, flying: 0, rollbacks: 1 }),
+  'k = 2, a copy is put back to an older state': scopeOf({ k: 2, epochs: 2, writes: 1, flying: 0, rollbacks: 1 }),
   'the first election, and one more': scopeOf({ first: 1, epochs: 2, writes: 1, flying: 0 }),
 };
 
@@ -82,6 +84,21 @@ export const SHOWN_BY: readonly { readonly rule: RuleName; readonly scope: Scope
   {
     rule: 'joint',
     scope: scopeOf({ change: 2, levels: [1, 2], epochs: 2, flying: 0 }),
+    broken: /acked and is not in the cut/,
+  },
+  {
+    rule: 'vouch',
+    scope: scopeOf({ epochs: 2, writes: 1, flying: 0, rollbacks: 1 }),
+    broken: /acked and is not in the cut/,
+  },
+  {
+    rule: 'birth',
+    scope: scopeOf({ epochs: 2, writes: 1, flying: 0, rollbacks: 1 }),
+    broken: /acked and is not in the cut/,
+  },
+  {
+    rule: 'floor',
+    scope: scopeOf({ epochs: 2, writes: 1, flying: 0, rollbacks: 1 }),
     broken: /acked and is not in the cut/,
   },
   { rule: 'ff', scope: scopeOf({ epochs: 2, writes: 1, flying: 0, tails: 1 }), broken: /acked and is not in the cut/ },

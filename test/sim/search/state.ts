@@ -51,6 +51,17 @@ export type State = {
   readonly writes: number;
   readonly tails: number;
   readonly wipes: number;
+  readonly rollbacks: number;
+  /** By site: what its process knows of the time before it. */
+  readonly births: readonly Born[];
+};
+
+/** `epoch` 0: its process lived through everything. */
+export type Born = {
+  readonly epoch: number;
+  readonly fencedBelow: number;
+  /** The writer of that epoch found that the copy holds what it had counted. */
+  readonly vouched: boolean;
 };
 
 const ZERO = 0x30;
@@ -62,7 +73,10 @@ function digit(value: number): string {
 }
 
 export function textOf(s: State): string {
-  let text = digit(s.register) + digit(s.writes) + digit(s.tails) + digit(s.wipes);
+  let text = digit(s.register) + digit(s.writes) + digit(s.tails) + digit(s.wipes) + digit(s.rollbacks);
+  for (const { epoch, fencedBelow, vouched } of s.births) {
+    text += digit(epoch) + digit(fencedBelow) + digit(vouched ? 1 : 0);
+  }
   for (const topic of s.topics) text += digit(topic);
   for (const identity of s.identities) text += digit(identity);
   for (const writer of s.writers) text += digit(writer);
@@ -89,7 +103,10 @@ export function stateOf(text: string, shape: { sites: number; partitions: number
     return numbers;
   };
   const copies = shape.sites * shape.sites;
-  const [register, writes, tails, wipes] = [take(), take(), take(), take()];
+  const [register, writes, tails, wipes, rollbacks] = [take(), take(), take(), take(), take()];
+  const births = Array.from({ length: shape.sites }, () => {
+    return { epoch: take(), fencedBelow: take(), vouched: take() === 1 };
+  });
   const topics = takeAll(copies * shape.partitions);
   const identities = takeAll(copies);
   const writers = takeAll(shape.epochs + 1);
@@ -107,5 +124,8 @@ export function stateOf(text: string, shape: { sites: number; partitions: number
   }
   const lines: number[][] = [];
   while (at < text.length) lines.push(takeAll(LINE_NUMBERS));
-  return { topics, identities, register, candidates, writers, acked, flying, lines, writes, tails, wipes };
+  return {
+    ...{ topics, identities, register, candidates, writers, acked, flying, lines },
+    ...{ writes, tails, wipes, rollbacks, births },
+  };
 }

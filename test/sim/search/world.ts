@@ -83,6 +83,8 @@ export class World {
       writes: 0,
       tails: 0,
       wipes: 0,
+      rollbacks: 0,
+      births: sites.map(() => ({ epoch: 0, fencedBelow: 0, vouched: true })),
     };
   }
 
