@@ -130,7 +130,9 @@ function whereOf(
 }
 
 export function randomQuery(random: Random, table: Table, likely: ValueOf): Paired {
-  return chance(random, 0.5) ? rowsQuery(random, table, likely) : groupsQuery(random, table, likely);
+  const draw = random.fraction();
+  if (draw < 0.4) return rowsQuery(random, table, likely);
+  return draw < 0.75 ? groupsQuery(random, table, likely) : sumsQuery(random, table, likely);
 }
 
 const direction = (random: Random): 'asc' | 'desc' => (chance(random, 0.5) ? 'asc' : 'desc');
@@ -167,6 +169,42 @@ function rowsQuery(random: Random, table: Table, likely: ValueOf): Paired {
 const AGGREGATES = ['count', 'sum', 'avg', 'min', 'max', 'countDistinct', 'quantile'] as const;
 const LONG: ColumnType = { name: 'long' };
 const DOUBLE: ColumnType = { name: 'double' };
+
+/** Counts and sums of whole numbers under comparisons of them, which are made without a list of rows. */
+function sumsQuery(random: Random, table: Table, likely: ValueOf): Paired {
+  const columns = [...keyColumns(table), ...cellColumns(table)];
+  const narrow = columns.filter(({ type }) => ['int', 'date', 'timestamp'].includes(type.name));
+  const whole = columns.filter(({ type }) => type.name === 'int');
+  const conditions = narrow.filter(() => chance(random, 0.3)).map((column) => compared(random, column, likely));
+  const texts = columns.filter(({ type }) => type.name === 'string');
+  const groupBy = texts.length > 0 && chance(random, 0.6) ? [pick(random, texts)] : [];
+  const sums = whole.filter(() => chance(random, 0.6));
+  const grouping = groupBy.map(sqlName).join(', ');
+  return {
+    query: {
+      ...(conditions.length === 0 ? {} : { where: conditions.map(({ json }) => json) }),
+      select: [
+        ...groupBy.map(({ name }) => name),
+        { count: '*', as: 'rows' },
+        ...sums.map(({ name }, i) => ({ sum: name, as: `x${i}` })),
+      ],
+      ...(groupBy.length === 0 ? {} : { groupBy: groupBy.map(({ name }) => name) }),
+    },
+    sql:
+      `select ${[...groupBy.map(sqlName), 'count(*)', ...sums.map((column) => `sum(${sqlName(column)})`)].join(', ')} from t` +
+      (conditions.length === 0 ? '' : ` where ${joined(conditions, ' and ', 'true')}`) +
+      (grouping === '' ? '' : ` group by ${grouping}`),
+    types: [...groupBy.map(({ type }) => type), LONG, ...sums.map(() => LONG)],
+    isOrdered: false,
+  };
+}
+
+function compared(random: Random, column: Column, likely: ValueOf): PairedCondition {
+  const operator = pick(random, COMPARISONS);
+  const value = likely(column);
+  const sql = `(${sqlName(column)} ${operator} ${sqlLiteral(column.type, value)})`;
+  return { json: [column.name, operator, cellToJson(column.type, value)], sql };
+}
 
 type PairedAggregate = { readonly item: object; readonly sql: string; readonly type: ColumnType };
 

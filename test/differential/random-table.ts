@@ -33,12 +33,15 @@ export type MirrorRow = Map<number, Value>;
 export class RandomTable {
   readonly #random: Random;
   readonly #keys: Value[][];
+  /** Every write gives every cell a value: such columns are stored, and summed, otherwise. */
+  readonly #isFull: boolean;
   keyspace: Keyspace;
   /** By key. */
   readonly rows = new Map<string, MirrorRow>();
 
   constructor(random: Random) {
     this.#random = random;
+    this.#isFull = chance(random, 0.5);
     const names = NAMES.toSorted(() => random.fraction() - 0.5).slice(0, integerBetween(random, 3, 9));
     const types = names.map(() => formatColumnType(randomType(random)));
     const [partitionKey, ...rest] = names;
@@ -98,7 +101,7 @@ export class RandomTable {
       this.rows.get(id) ?? new Map(keyColumns(this.table).map((column, i) => [column.id, key[i]!]));
     this.rows.set(id, row);
     for (const column of cellColumns(this.table)) {
-      const draw = random.fraction();
+      const draw = this.#isFull ? 1 : random.fraction();
       if (draw < 0.3) continue;
       const value = draw < 0.4 ? null : randomValue(random, column.type);
       json[column.name] = value === null ? null : spelling(random, column.type, value);

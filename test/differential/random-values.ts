@@ -83,7 +83,7 @@ export function spelling(random: Random, type: ColumnType, value: Value): JsonCe
 const KINDS = ['boolean', 'int', 'long', 'double', 'string', 'bytes', 'timestamp', 'date', 'decimal'] as const;
 
 export function randomType(random: Random): ColumnType {
-  const name = pick(random, KINDS);
+  const name = chance(random, 0.25) ? pick(random, ['int', 'string'] as const) : pick(random, KINDS);
   if (name !== 'decimal') return { name };
   const precision = integerBetween(random, 2, 18);
   return { name, precision, scale: integerBetween(random, 0, precision) };

@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { cellToJson, valueFromText } from '@tidemark/schema/cell-value';
 import type { ColumnType } from '@tidemark/schema/column-type';
-import { Utf8Reader, withoutBom } from '@tidemark/schema/utf8';
+import { Utf8Reader } from '@tidemark/schema/utf8';
 import { Fault, isFault } from '@tidemark/world/fault';
 import { CsvReader } from './csv.ts';
 import { checkFileColumns } from './file-columns.ts';
@@ -112,11 +112,8 @@ async function* csvLines(
 ): AsyncGenerator<string[]> {
   const reader = new CsvReader(name);
   let header: Field[] | null = null;
-  let isFirst = true;
   for await (const piece of text) {
-    // Ahead of a quote it would make the quote a part of the name.
-    const records = reader.read(isFirst ? withoutBom(piece) : piece);
-    isFirst &&= piece === '';
+    const records = reader.read(piece);
     if (header === null && records.length > 0) header = headerOf(records.shift()!, name, columns);
     if (header !== null)
       yield records.map((record, i) => csvLine(record, header!, name, reader.records - records.length + i + 1));
