@@ -32,7 +32,11 @@ export function registerJobRoutes(app: FastifyInstance, jobs: Jobs, kinds: JobKi
 
 function refuse(kinds: JobKinds, got: unknown): never {
   const expected = Object.keys(kinds).join(', ');
-  throw new Fault('invalid', `job of kind "${String(got)}", expected one of ${expected}`, { got, expected });
+  throw new Fault(
+    'invalid',
+    `job of kind ${(JSON.stringify(got) ?? 'nothing').slice(0, 100)}, expected one of ${expected}`,
+    { got, expected },
+  );
 }
 
 async function* follow(jobs: Jobs, id: string, signal: AbortSignal): AsyncGenerator<string> {

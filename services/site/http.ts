@@ -20,6 +20,8 @@ const REQUEST_ID_HEADER = 'x-request-id';
 /** A request's head arrives within this time. */
 const HEADERS_MS = 10_000;
 const SHOWN_LENGTH = 200;
+/** The one that takes rows as they come. */
+const ROWS_ROUTE = '/v1/:keyspace/:table/rows';
 
 export type HttpParts = {
   readonly random: Random;
@@ -85,6 +87,7 @@ export function createHttp(parts: HttpParts): FastifyInstance {
     reply.header(REQUEST_ID_HEADER, request.id);
     checkCaller(request, parts.hosts);
     if (!isNdjson(request)) connections.admitBody(request.raw);
+    else if (request.routeOptions.url !== undefined && request.routeOptions.url !== ROWS_ROUTE) throw notJson(request);
     const refusal = isProbe(request) ? null : parts.refusal();
     if (refusal !== null) throw new Fault('unavailable', refusal, { retryAfterMs: 1_000 });
   });
@@ -111,6 +114,12 @@ function parseJson(text: string): unknown {
   } catch (error) {
     throw new Fault('invalid', `body is not JSON: ${messageOf(error)}`, { got: text.slice(0, 80), cause: error });
   }
+}
+
+function notJson({ headers }: FastifyRequest): Fault {
+  const got = headers['content-type'];
+  const expected = 'application/json';
+  return new Fault('invalid', `body is ${got}, expected ${expected}`, { status: 415, got, expected });
 }
 
 /** Rows that are taken as they come are never held whole. */
