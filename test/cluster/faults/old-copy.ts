@@ -49,6 +49,23 @@ async function askForFailover({ name, url }: DevSite, keyspace: string): Promise
   await sleep(6_000);
 }
 
+/** What `tidemark readmit` does: a vote whose topic was put back is a new one, and an operator lets it in. */
+async function letIn(site: DevSite, by: DevSite, keyspaces: readonly string[]): Promise<void> {
+  for (const keyspace of keyspaces) {
+    let said = '';
+    for (const untilMs = performance.now() + BACK_MS_MAX; performance.now() < untilMs; await sleep(500)) {
+      const response = await fetch(`${by.url}/v1/watchdog/${keyspace}/readmit`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ site: site.name }),
+      });
+      said = `${response.status} ${await response.text()}`;
+      if (response.ok || said.includes('counts already')) break;
+    }
+    promise(/^2|counts already/.test(said), `the vote of ${site.name} in ${keyspace} is not let in: ${said}`);
+  }
+}
+
 /** Who leads of those that are there, or null. */
 async function leaderOf(client: WritingClient, stage: Stage, sites: readonly DevSite[], forMs: number) {
   for (const untilMs = performance.now() + forMs; performance.now() < untilMs; await sleep(300)) {
@@ -119,6 +136,7 @@ export const oldCopy: FaultRow = {
       const back = await leaderOf(client, stage, stage.sites, BACK_MS_MAX);
       promise(back !== null, `no writes ${BACK_MS_MAX} ms after ${lost.name} is back; older ${kind} of ${old.name}`);
       for (const site of stage.sites) await client.untilWholeAt(site.url, keyspace, BACK_MS_MAX);
+      await letIn(old, stage.others(old.name)[0]!, [keyspace, 'travel']);
       await rm(copy, { recursive: true });
       say(
         `run ${run + 1}: ${kind} of ${old.name}, ${lost.name} lost: ${leads === null ? 'waited' : `${leads.name} led`}`,
