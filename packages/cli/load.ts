@@ -22,7 +22,7 @@ type Flags = {
   readonly ledger?: string;
   readonly resume?: boolean;
   readonly idempotencyPrefix?: string;
-  readonly ack?: 'local' | 'sync' | 'applied';
+  readonly ack?: 'local' | 'sync';
   readonly wire?: 'ndjson' | 'columns';
 };
 
@@ -69,11 +69,7 @@ export const load = command<Flags>(
   .option('--ledger <file>', 'a line for each acked batch, on the disk before it counts')
   .option('--resume', 'go on where the ledger ends')
   .option('--idempotency-prefix <text>', 'batch n goes under <text>-n')
-  .option(
-    '--ack <level>',
-    'wait for more than the keyspace asks: local, sync, applied',
-    oneOf('local', 'sync', 'applied'),
-  );
+  .option('--ack <level>', 'wait for more than the keyspace asks: local, sync', oneOf('local', 'sync'));
 
 /** Flags that are options of a load by the same meaning; those not given are left out. */
 function optionsOf(flags: Flags): Partial<LoadOptions> {

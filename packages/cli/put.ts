@@ -7,7 +7,7 @@ import { readTable } from './keyspace-of.ts';
 import { type JsonRow, keyFromWords, rowFromWords } from './row-words.ts';
 
 type Flags = {
-  readonly ack?: 'local' | 'sync' | 'applied';
+  readonly ack?: 'local' | 'sync';
   readonly unset?: readonly string[];
   readonly delete?: boolean;
   readonly idempotencyKey?: string;
@@ -43,11 +43,7 @@ export const put = command<Flags>(
     return EXIT.done;
   },
 )
-  .option(
-    '--ack <level>',
-    'wait for more than the keyspace asks: local, sync, applied',
-    oneOf('local', 'sync', 'applied'),
-  )
+  .option('--ack <level>', 'wait for more than the keyspace asks: local, sync', oneOf('local', 'sync'))
   .option('--unset <column>', 'delete this cell (may be repeated)', collected)
   .option('--delete', 'delete the whole row')
   .option('--idempotency-key <key>', 'under the same key it counts once, however often it is sent');

@@ -6,18 +6,16 @@ import { factsInWords, type JobFacts, runJob } from './job.ts';
 import { textTable } from './output.ts';
 import { KEYSPACE_OPTION, type KeyspaceFlag, theKeyspace } from './the-keyspace.ts';
 
-type Flags = KeyspaceFlag & { readonly repair?: boolean };
+type Flags = KeyspaceFlag;
 
 export const verify = command<Flags>('verify', 'compare what the sites hold', async (invocation) => {
   const { flags, output } = invocation;
   await using db = await invocation.open();
-  const job = { kind: 'verify', keyspace: await theKeyspace(db, flags), repair: flags.repair ?? false };
+  const job = { kind: 'verify', keyspace: await theKeyspace(db, flags) };
   const facts = await runJob(db, flags.site ?? null, job, output);
   output.result(facts, verdictsInWords(facts));
   return exitCode(facts);
-})
-  .option('--repair', 'send winning cells again where a site differs')
-  .option(...KEYSPACE_OPTION);
+}).option(...KEYSPACE_OPTION);
 
 type Verdict = Readonly<Record<string, unknown>> & { readonly verdict: string };
 

@@ -14,7 +14,7 @@ import { type Receipt, readWriteReply } from './write-reply.ts';
 
 /** How much of a write must have happened before it is acked; never less than the keyspace's own level. */
 export type WriteOptions = {
-  readonly ack?: 'local' | 'sync' | 'applied';
+  readonly ack?: 'local' | 'sync';
   /** Under the same key a write counts once, however often it is sent. One is made up when it is left out. */
   readonly idempotencyKey?: string;
 };

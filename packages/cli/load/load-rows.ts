@@ -33,7 +33,7 @@ export type LoadOptions = {
   readonly idempotencyPrefix?: string;
   /** How batches travel; as lines unless told. */
   readonly wire?: Wire;
-  readonly ack?: 'local' | 'sync' | 'applied';
+  readonly ack?: 'local' | 'sync';
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
   readonly onProgress?: (progress: LoadProgress) => void;
