@@ -21,7 +21,7 @@ const KEYSPACE = evolve(null, {
 const CUTS = [{ seq: -1, chain: '' }];
 
 /** What the candidate waits for when the operator moves the keyspace to tokyo; it is never answered. */
-type Stuck = 'reign' | 'lease' | 'fence' | 'copies' | 'register';
+type Stuck = 'reign' | 'lease' | 'fence' | 'copies' | 'register' | 'nowhere';
 
 /** paris, which stands for its keyspace and gets stuck; beside it the register, where others may do what they like. */
 function setUp(stuck: Stuck) {
@@ -68,9 +68,9 @@ function setUp(stuck: Stuck) {
     ...{ site: 'paris', keyspace: KEYSPACE, cluster: 'c', remotes: new Map(), network: network as Network, register },
     ...{ clock, random: new SeededRandom(3), logger: SILENT, placeOf: (site) => `http://${site}` },
     ...{ current: () => value, clockTrouble: () => null, clockDoubt: () => null },
-    reign: async (_elected, _ended, signal) => {
+    reign: async (elected, _ended, signal) => {
       if (stick('lease')) throw new Fault('unavailable', 'no majority grants the lease');
-      return stick('reign') ? aborted(signal) : reigning;
+      return stick('reign') ? aborted(signal) : { ...reigning, epoch: elected.epoch };
     },
     lossyCut: () => never,
     onOutcome: (_, { kind }) => void state.outcomes.push(kind),
@@ -126,5 +126,17 @@ describe('a candidate', () => {
       ).not.toThrow();
       await candidacy[Symbol.asyncDispose]();
     }
+  });
+});
+
+describe('a primary', () => {
+  it('whose copies were fenced by an election that was withdrawn begins a new epoch', async () => {
+    const { candidacy, others, reignOnce } = setUp('nowhere');
+    reignOnce();
+    candidacy.start();
+    await expect.poll(() => candidacy.reigning?.epoch ?? 0, { timeout: 5_000 }).toBe(2);
+    others('withdraws');
+    await expect.poll(() => candidacy.reigning?.epoch ?? 0, { timeout: 5_000 }).toBe(4);
+    await candidacy[Symbol.asyncDispose]();
   });
 });

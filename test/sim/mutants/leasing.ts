@@ -7,6 +7,7 @@ export const LEASING: readonly Mutant[] = [
     name: 'accepted-loss-not-held-to',
     breaks: 'E5: an election loses no more rows than were accepted',
     caughtBy: ['E5'],
+    seed: 213,
     file: 'packages/control/loss.ts',
     from: "return received.rows <= rowsMax ? { mode: 'received', loss: received } : null;",
     to: "return { mode: 'received', loss: received };",
@@ -15,18 +16,10 @@ export const LEASING: readonly Mutant[] = [
     name: 'dropped-rows-not-counted',
     breaks: 'E5: received rows behind the last whole barrier are lost too',
     caughtBy: ['E5'],
+    seed: 50,
     file: 'services/writer/lossy-cuts.ts',
     from: 'consistent: consistentMark === null ? null : lossOf(consistentMark, written, unheardRows),',
     to: 'consistent: consistentMark === null ? null : lossOf(kept, written, 0),',
-  },
-  {
-    name: 'only-the-newest-barrier',
-    breaks:
-      'E5: the whole term is searched for a barrier received whole, and without one all that was received is kept',
-    caughtBy: ['E5', 'I19'],
-    file: 'services/writer/lossy-cuts.ts',
-    from: '  const whole = isAll ? newest : await reader.newestBarrier((barrier) => isWhole(barrier, received));',
-    to: '  const whole = isAll || newest === null ? newest : { seq: -1, stampMs: 0, heads: newest.heads.map(() => -1), rows: newest.rows };',
   },
   {
     name: 'lease-not-waited-for',
