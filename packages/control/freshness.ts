@@ -72,6 +72,16 @@ export class Arrivals {
     return this.#newest(site, role)?.beat ?? null;
   }
 
+  /** The newest beats of a site's processes that have changed so many times at least, and not been silent since. */
+  living(site: string, changes: number, nowMs: number): Beat[] {
+    const arrivals = [...(this.#arrivals.get(site)?.values() ?? [])];
+    return arrivals
+      .filter(({ nonces, isOnBoard, arrivedMs }) => {
+        return nonces.length > changes && isOnBoard && nowMs - arrivedMs <= this.#silenceMsMax;
+      })
+      .map(({ beat }) => beat);
+  }
+
   /** Everyone ever heard at a site, in order: its roles. */
   roles(site: string): string[] {
     const roles = [...(this.#arrivals.get(site)?.values() ?? [])].map(({ beat }) => beat.role);

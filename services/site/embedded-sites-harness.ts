@@ -28,14 +28,19 @@ export class EmbeddedSites implements AsyncDisposable {
 
   /**
    * No URL is configured: the sites find each other by their heartbeats, whatever ports they get.
+   * @param data its folder; in another one it is a second process of the site, which the caller stops
    * @param urls of those that this one is told of all the same: with a wrong clock it takes heartbeats for old
    */
   async start(
     name: string,
     {
       urls = {},
+      data = name,
       ...options
-    }: Pick<SiteOptions, 'clock' | 'logger'> & { readonly urls?: Readonly<Record<string, string>> } = {},
+    }: Pick<SiteOptions, 'clock' | 'logger' | 'onFatal'> & {
+      readonly urls?: Readonly<Record<string, string>>;
+      readonly data?: string;
+    } = {},
   ): Promise<RunningSite> {
     const { folder } = this;
     const placeOf = (site: string) => {
@@ -43,7 +48,7 @@ export class EmbeddedSites implements AsyncDisposable {
       return { log: `sqlite:${folder}/${site}/log.db`, board: `file:${folder}/${site}/board.json`, url };
     };
     const settings = {
-      ...{ site: name, listen: '127.0.0.1:0', data: `${folder}/${name}` },
+      ...{ site: name, listen: '127.0.0.1:0', data: `${folder}/${data}` },
       sites: Object.fromEntries(SITE_NAMES.map((site) => [site, placeOf(site)])),
       ...this.#settings,
     };
@@ -51,8 +56,8 @@ export class EmbeddedSites implements AsyncDisposable {
     const onFatal = (error: unknown): void => {
       throw error;
     };
-    const site = await startSite(config, { ...options, onFatal });
-    this.running.set(name, site);
+    const site = await startSite(config, { onFatal, ...options });
+    if (data === name) this.running.set(name, site);
     return site;
   }
 

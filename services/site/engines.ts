@@ -1,6 +1,6 @@
 /** The machine's own world, and the one place that knows which engine stands behind an address. */
 
-import { availableParallelism } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import type { Board } from '@tidemark/control/board';
 import { FileBoard } from '@tidemark/control/file-board';
 import { RedisBoard } from '@tidemark/control/redis-board';
@@ -42,6 +42,7 @@ export function machineWorld(
     clock,
     random,
     timing: TIMING,
+    host: hostname(),
     logger,
     logDropped,
     disk,

@@ -14,6 +14,7 @@ import { type MachineOptions, machineWorld } from './engines.ts';
 import { SiteFactsSource } from './facts.ts';
 import { takeDataFolder } from './identity.ts';
 import { Keyspaces } from './keyspaces.ts';
+import { refuseSecond } from './one-process.ts';
 import { type Opened, openEngines, reachesLog } from './opened.ts';
 import { placeOf, SiteNetwork, SiteUrls } from './places.ts';
 import { makeRoutes } from './routes.ts';
@@ -86,16 +87,18 @@ class Site {
   /** Puts the parts together; `stack` holds what was opened so far, in order. @returns where HTTP is */
   async open(stack: AsyncDisposableStack): Promise<Pick<RunningSite, 'url' | 'listening'>> {
     const { cluster, site, sites, roles, data } = this.#config;
-    const { disk, merger, clock, logger } = this.#world;
+    const { disk, merger, clock, logger, host } = this.#world;
     stack.use(merger);
     const folder = stack.use(await takeDataFolder(disk, data, { cluster, site }, logger));
     const opened = await openEngines(stack, this.#world, site, [...sites.keys()]);
     if (folder.isNew) await refuseOthersLog({ cluster, site, log: opened.log, signal: this.#stop.signal });
     await folder.name();
+    const place = `${host}:${data}`;
+    await refuseSecond({ site, roles, folder: place, board: opened.boards.get(site)!, clock });
     const loopLag = stack.use(new LoopLag(clock));
     const room = stack.use(new DiskWatch(this.#world, this.#config.diskReserveBytes));
     room.start();
-    const { app, jobs, catalog, watchdog, services, keyspaces, urls } = this.#wire(opened, loopLag, room);
+    const { app, jobs, catalog, watchdog, services, keyspaces, urls } = this.#wire(opened, place, loopLag, room);
     stack.use(catalog);
     stack.use(watchdog);
     stack.defer(() => app.close());
@@ -123,7 +126,7 @@ class Site {
     });
   }
 
-  #wire({ log, remotes, boards }: Opened, loopLag: LoopLag, room: DiskWatch) {
+  #wire({ log, remotes, boards }: Opened, folder: string, loopLag: LoopLag, room: DiskWatch) {
     const config = this.#config;
     const world = this.#world;
     const onFatal = this.#onFatal;
@@ -179,6 +182,7 @@ class Site {
     const watchdog: WatchdogService = new WatchdogService({
       ...common,
       role: nameOfRoles(roles),
+      folder,
       boards,
       disk,
       votes,

@@ -15,6 +15,8 @@ export type SiteWorld = {
   readonly clock: Clock;
   readonly random: Random;
   readonly timing: Timing;
+  /** The machine's name: with it a folder's path names the folder. */
+  readonly host: string;
   readonly logger: Logger;
   /** Log lines that were lost on their way. */
   readonly logDropped: () => number;

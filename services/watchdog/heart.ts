@@ -4,7 +4,6 @@ import type { Beat, Board } from '@tidemark/control/board';
 import type { Clock } from '@tidemark/world/clock';
 import { isFault, messageOf } from '@tidemark/world/fault';
 import type { Logger } from '@tidemark/world/logger';
-import type { Random } from '@tidemark/world/random';
 import { type SiteFacts, withoutPositions } from './facts.ts';
 
 export const BEAT_EVERY_MS = 500;
@@ -13,21 +12,24 @@ export type HeartParts = {
   readonly site: string;
   /** Under which the beat stands on the board: what this process does there. */
   readonly role: string;
+  /** A uuid, and when the process began by its own clock. */
+  readonly process: string;
+  readonly beganMs: number;
+  /** Names its data folder, on its machine. */
+  readonly folder: string;
   readonly board: Board;
   readonly clock: Clock;
-  readonly random: Random;
   readonly logger: Logger;
   readonly facts: () => SiteFacts;
 };
 
 /** Beats until `signal` aborts. A board that cannot be reached is tried again with the next beat. */
 export async function beatUntil(parts: HeartParts, signal: AbortSignal): Promise<void> {
-  const { site, role, board, clock, random, logger, facts } = parts;
-  const process = random.id();
+  const { site, role, process, beganMs, folder, board, clock, logger, facts } = parts;
   let heard = true;
   for (let nonce = 1; !signal.aborted; nonce++) {
     try {
-      await put(board, { site, role, process, nonce, timeMs: clock.nowMs(), facts: { ...facts() } });
+      await put(board, { site, role, process, nonce, timeMs: clock.nowMs(), facts: { ...facts(), beganMs, folder } });
       if (!heard) logger.info({ board: board.address }, `board ${board.address}: takes heartbeats again`);
       heard = true;
     } catch (error) {

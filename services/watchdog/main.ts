@@ -1,13 +1,14 @@
 /** The watchdog of a site: it says that this site is alive, listens for the others, and tells what it knows. */
 
 import { AGREEMENT_RULES } from '@tidemark/control/agreement';
-import type { Board } from '@tidemark/control/board';
+import type { Beat, Board } from '@tidemark/control/board';
 import type { Decision } from '@tidemark/control/decision';
 import { POLICY_RULES } from '@tidemark/control/failover-policy';
 import type { Heard } from '@tidemark/control/loss';
 import type { Models } from '@tidemark/control/models';
 import { newestReign, primaryOf, type RegisterValue } from '@tidemark/control/register-value';
 import { type Signs, SUSPICION_RULES } from '@tidemark/control/suspicion';
+import { type Doer, elderOf } from '@tidemark/control/twins';
 import type { CopyEnds, Ends } from '@tidemark/control/vouching';
 import type { JobKinds } from '@tidemark/jobs/jobs-http';
 import type { Log } from '@tidemark/log/log';
@@ -21,6 +22,7 @@ import type { Network } from '@tidemark/world/network';
 import type { Random } from '@tidemark/world/random';
 import type { FastifyInstance } from 'fastify';
 import { Acceptor } from './acceptor.ts';
+import { alreadyRun } from './already-run.ts';
 import { Decisions } from './decisions.ts';
 import { Deliberation } from './deliberation.ts';
 import type { SiteFacts } from './facts.ts';
@@ -45,6 +47,8 @@ export type WatchdogParts = {
   readonly site: string;
   /** What this process does at its site; its beat stands under this name. */
   readonly role: string;
+  /** Names the data folder, on its machine. */
+  readonly folder: string;
   /** Every site's board, the own one included. */
   readonly boards: ReadonlyMap<string, Board>;
   /** This site's own log. */
@@ -109,6 +113,8 @@ export class WatchdogService implements AsyncDisposable {
   readonly #rounds = new Set<Promise<void>>();
   #running: Promise<unknown> = Promise.resolve();
   #loopLagMs = 0;
+  /** What this process is on its board. */
+  #doer: Doer | null = null;
 
   constructor(parts: WatchdogParts) {
     this.#parts = parts;
@@ -116,6 +122,7 @@ export class WatchdogService implements AsyncDisposable {
     this.#memory = new Memory(parts);
     this.#watch = new Watch({
       ...parts,
+      onLiving: (beats) => this.#giveWay(beats),
       onFacts: (_, { keyspaces }, arrivedMs) => {
         for (const keyspace of keyspaces) this.#lastWords.hear(keyspace, arrivedMs);
       },
@@ -159,16 +166,27 @@ export class WatchdogService implements AsyncDisposable {
   }
 
   start(): void {
-    const { site, role, boards, clock, random, logger, loopLag, onFatal } = this.#parts;
+    const { site, role, folder, boards, clock, random, logger, loopLag, onFatal } = this.#parts;
     const { signal } = this.#stop;
     const facts = (): SiteFacts => {
       this.#loopLagMs = loopLag.takeMaxMs();
       return this.#own();
     };
-    const heart = { site, role, board: boards.get(site)!, clock, random, logger, facts };
     const watching = [this.#watch.run(signal), this.#sentry.run(signal), this.#memory.run(signal)];
+    const beganMs = clock.nowMs();
+    const process = random.id();
+    this.#doer = { process, roles: this.#own().roles, beganMs };
+    const heart = { site, role, process, beganMs, folder, board: boards.get(site)!, clock, logger, facts };
     const running = [beatUntil(heart, signal), this.#ownLog.run(signal), ...watching];
     this.#running = Promise.all(running).catch((error) => onFatal(error));
+  }
+
+  /** Ends this process when another one, that began before, does the same for the site. */
+  #giveWay(living: readonly Beat[]): void {
+    const { site, onFatal } = this.#parts;
+    const elder = this.#doer === null ? null : elderOf(this.#doer, living);
+    if (elder === null) return;
+    onFatal(alreadyRun(site, elder));
   }
 
   /** Where what this process answers for ends now. */

@@ -65,10 +65,12 @@ function world() {
   const clock = new SimClock();
   const boards = new Map(['paris', 'tokyo'].map((site) => [site, new FickleBoard()]));
   const stop = new AbortController();
+  const random = new SeededRandom(1);
   const beat = (site: string, facts = factsOf(site), logger: Logger = SILENT): AbortController => {
     const end = new AbortController();
     const signal = AbortSignal.any([end.signal, stop.signal]);
-    const parts = { site, role: 'site', board: boards.get(site)!, clock, random: new SeededRandom(1), logger };
+    const process = random.id();
+    const parts = { site, role: 'site', process, beganMs: 0, folder: site, board: boards.get(site)!, clock, logger };
     void beatUntil({ ...parts, facts: () => facts }, signal);
     return end;
   };

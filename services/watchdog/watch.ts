@@ -1,8 +1,9 @@
 /** Reads every site's board four times a second and keeps what it heard. A board that hangs or is gone delays no other. */
 
-import type { Board } from '@tidemark/control/board';
+import type { Beat, Board } from '@tidemark/control/board';
 import { Arrivals, type Freshness } from '@tidemark/control/freshness';
 import { hear, NOT_HEARD, type PhiState, phiOf } from '@tidemark/control/phi';
+import { BEATS_OF_THE_LIVING } from '@tidemark/control/twins';
 import type { Clock } from '@tidemark/world/clock';
 import { isFault } from '@tidemark/world/fault';
 import { type SiteFacts, siteFactsOf } from './facts.ts';
@@ -41,6 +42,8 @@ export type WatchParts = {
   readonly clock: Clock;
   /** Told what each process says whenever a board was read, and when its newest beat arrived (monotonic). */
   readonly onFacts?: (site: string, facts: SiteFacts, arrivedMs: number) => void;
+  /** Told the living processes of the own site whenever its board was read. */
+  readonly onLiving?: (beats: readonly Beat[]) => void;
 };
 
 export class Watch {
@@ -73,6 +76,9 @@ export class Watch {
           if (site === this.#parts.site) this.#hearOwn(site, role);
         }
         this.#tellFacts(site);
+        if (site === this.#parts.site) {
+          this.#parts.onLiving?.(this.#arrivals.living(site, BEATS_OF_THE_LIVING, clock.monotonicMs()));
+        }
       } catch (error) {
         if (!isFault(error)) throw error;
         this.#troubles.set(site, error.message);

@@ -170,6 +170,7 @@ export class SimSite {
       clock: new ProcessClock(process, scheduler, () => this.wrongMs(scheduler.nowMs)),
       random: new SeededRandom(random.seedOf(`process ${this.name} ${++this.#starts}`)),
       timing: this.#world.shape.isBrief ? BRIEF : TIMING,
+      host: this.name,
       logger,
       logDropped: () => 0,
       disk: new ProcessDisk(process, disk),
