@@ -166,7 +166,7 @@ export function whyUnfit({ promised, chosen }: Vote, body: Balloted): string | n
 
 /** The same of a request; null for those that only read. */
 export function refusalOf(state: AcceptorState, keyspace: string, request: RegisterRequest): string | null {
-  if (request.kind === 'read' || request.kind === 'lease') return null;
+  if (request.kind === 'read' || request.kind === 'lease' || !RULES.valuesFollow) return null;
   const { ballot } = request;
   const body: Balloted =
     request.kind === 'prepare'

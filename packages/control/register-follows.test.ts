@@ -161,6 +161,21 @@ describe('what can follow from a register value', () => {
     });
   }
 
+  it('is none that lies further on and contradicts what was chosen', () => {
+    let forged = 0;
+    for (const value of history(11, 60)) {
+      for (const name of ['a closed reign is cut anew', 'another site reigns', 'a site is gone', 'epochs go back']) {
+        const change = FORGERIES[name]!(value);
+        if (change === null) continue;
+        forged++;
+        const changes = [...value.changes, 'x', 'y', 'z'].slice(-64);
+        const later = { ...value, ...change, changes, version: value.version + 3, changeId: 'z' };
+        expect(whyNotAfter(value, later)).not.toBeNull();
+      }
+    }
+    expect(forged).toBeGreaterThan(100);
+  });
+
   it('says which version, and what does not fit', () => {
     const value = history(3, 200).findLast(({ reigns }) => reigns.length > 1)!;
     const reigns = value.reigns.map((reign) => ({ ...reign, writerId: 'forged' }));
