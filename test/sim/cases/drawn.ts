@@ -47,7 +47,7 @@ export const DRAWN: readonly Case[] = [
     },
   },
   {
-    name: 'defined-twice',
+    name: 'a-column-nobody-has',
     tells:
       'a site whose disks were lost took a PUT of a keyspace for a new one, and answered 200 for a column that nobody has',
     scenario: {

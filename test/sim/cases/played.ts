@@ -2,8 +2,10 @@
 
 import { acceptedLoss } from './accepted-loss.ts';
 import type { Case } from './case.ts';
+import { definedTwice } from './defined-twice.ts';
 import { emptyControl } from './empty-control.ts';
 import { lostLog } from './lost-log.ts';
+import { standsUnfit } from './stands-unfit.ts';
 import { supersededBeforeItsLease } from './superseded.ts';
 
 export const PLAYED: readonly Case[] = [
@@ -27,5 +29,15 @@ export const PLAYED: readonly Case[] = [
     tells: 'control topics were empty beside full logs, and epoch 1 was written over epoch 1',
     isHeld: true,
     play: emptyControl,
+  },
+  {
+    name: 'defined-twice',
+    tells: 'a site whose disks were lost took a PUT of a keyspace for a new one',
+    play: definedTwice,
+  },
+  {
+    name: 'stands-unfit',
+    tells: 'a site that could never lead stood for election, and nobody wrote until it was taken over',
+    play: standsUnfit,
   },
 ];

@@ -148,4 +148,13 @@ export const ELECTING: readonly Mutant[] = [
     from: 'const epoch = value.election?.epoch ?? 0;',
     to: 'const epoch = value.version;',
   },
+  {
+    name: 'drains-once-named',
+    breaks: 'E9: where an election is open already nobody waits for the old primary to hand over',
+    caughtBy: ['I20'],
+    seed: 39_803,
+    file: 'services/writer/candidate.ts',
+    from: 'reign.site === site || value.election !== null) return null;',
+    to: 'reign.site === site) return null;',
+  },
 ];
