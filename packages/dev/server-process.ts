@@ -72,8 +72,7 @@ export class ServerProcess {
    */
   async waitUntil(isReady: () => Promise<boolean>, waitMsMax: number): Promise<void> {
     const deadlineMs = performance.now() + waitMsMax;
-    // Somebody else may answer in the place of a process that has ended.
-    while (!(await isReady()) || !this.isRunning) {
+    while (!(await isReady())) {
       if (!this.isRunning) throw await this.#fault(`ended before it was ready (${this.#endReason()})`);
       if (performance.now() > deadlineMs) throw await this.#fault(`is not ready after ${waitMsMax} ms`);
       await sleep(POLL_MS);

@@ -83,6 +83,8 @@ export class DevSite {
       env: { NODE_COMPILE_CACHE: join(this.#options.folder, 'compiled'), ...this.#options.env, ...env },
     });
     await this.#process.waitUntil(() => answers(`${this.url}/readyz`), READY_WAIT_MS);
+    // Somebody else may answer in the place of a process that has ended.
+    if (!this.isRunning) throw await this.endFault();
   }
 
   /** kill −9 of the site's process; its Kafka and Redis live on. */
