@@ -2,10 +2,12 @@
 
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { setTimeout as rest } from 'node:timers/promises';
 import { Reaper } from '@tidemark/dev/reaper';
-import { type DevSite, startSites } from '@tidemark/dev/sites';
+import { startSites } from '@tidemark/dev/sites';
 import { EXIT } from './exit-code.ts';
 import { command, oneOf, wholeNumber } from './invocation.ts';
+import { keepRunning } from './keep-running.ts';
 
 type Flags = {
   readonly sites: number;
@@ -38,21 +40,18 @@ export const dev = command<Flags>('dev', 'run several sites on this machine', as
     list.map((one) => Object.values(one).join('  ')).join('\n'),
   );
   output.note('Ctrl-C ends them');
-  await untilOver(sites, signal);
-  const gone = sites.filter((site) => !site.isRunning && !signal.aborted);
-  for (const site of gone) output.error(await site.endFault());
+  await keepRunning(sites, {
+    signal,
+    note: (what) => output.note(what),
+    // Ctrl-C ends the waiting.
+    sleep: (ms) => rest(ms, undefined, { signal }).catch(() => {}),
+    nowMs: () => performance.now(),
+  });
   await Promise.all(sites.map((site) => site.stop()));
-  return signal.aborted ? EXIT.done : EXIT.failed;
+  return EXIT.done;
 })
   .option('--sites <n>', 'how many', wholeNumber(1), 3)
   .option('--engine <name>', 'embedded or kafka', oneOf('embedded', 'kafka'), 'embedded')
   .option('--data <folder>', 'keeps everything', '.tidemark')
   .option('--port <n>', 'HTTP port of the first site; the others are ten apart', wholeNumber(1), 7_410)
   .option('--reset', 'begin with an empty folder');
-
-/** Resolves on Ctrl-C, or when a site has ended by itself. */
-async function untilOver(sites: readonly DevSite[], signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && sites.every((site) => site.isRunning)) {
-    await new Promise((wake) => setTimeout(wake, 200));
-  }
-}
