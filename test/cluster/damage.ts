@@ -1,5 +1,5 @@
 /**
- * `npm run damage -- --trials 300 --seed 1`: three real sites on the embedded engine; one of them is killed, one of its files
+ * `npm run damage -- --trials 300 --seed 1 [--kind log.db]`: three real sites on the embedded engine; one of them is killed, one of its files
  * is damaged (a flipped byte, a cut, gone, an older copy), and it is started again. Whatever it answers for a row is that row
  * or a refusal; it comes back by itself, or says why it does not. A table by kind of file goes to standard output; exit 1 when
  * a wrong row was served or a site stayed away without a reason.
@@ -31,7 +31,11 @@ type Harm = (typeof HARMS)[number];
 type End = 'itself' | 'return' | 'told' | 'WRONG' | 'SILENT';
 
 const { values } = parseArgs({
-  options: { trials: { type: 'string', default: '20' }, seed: { type: 'string', default: '1' } },
+  options: {
+    trials: { type: 'string', default: '20' },
+    seed: { type: 'string', default: '1' },
+    kind: { type: 'string' },
+  },
 });
 
 function say(line: string): void {
@@ -155,7 +159,9 @@ class Trials {
     const site = sites[integerBetween(random, 0, sites.length - 1)]!;
     const kinds = Map.groupBy(await filesIn(site.folder), kindOf);
     for (const none of ['site.log', 'lock.db', 'lock.pid']) kinds.delete(none);
-    const names = [...kinds.keys()].filter((kind) => !kind.endsWith('.tmp')).sort();
+    const isWanted = (kind: string): boolean =>
+      values.kind === undefined ? !kind.endsWith('.tmp') : kind === values.kind;
+    const names = [...kinds.keys()].filter(isWanted).sort();
     const kind = names[integerBetween(random, 0, names.length - 1)]!;
     const paths = kinds.get(kind)!.sort();
     const path = paths[integerBetween(random, 0, paths.length - 1)]!;
