@@ -38,6 +38,7 @@ export class SqliteFile {
   readonly logId: string;
   readonly #path: string;
   readonly #inode: number;
+  readonly #isOwner: boolean;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 
@@ -47,12 +48,13 @@ export class SqliteFile {
    */
   constructor(path: string, newLogId: string | null) {
     this.#path = path;
+    this.#isOwner = newLogId !== null;
     try {
       if (newLogId !== null) mkdirSync(dirname(path), { recursive: true });
       else statSync(path);
       this.#database = new DatabaseSync(path, { readOnly: newLogId === null, timeout: BUSY_MS_MAX });
     } catch (error) {
-      throw refusal(path, error);
+      throw refusal(path, error, newLogId !== null);
     }
     try {
       if (newLogId !== null) this.#prepareForWriting(newLogId);
@@ -66,7 +68,10 @@ export class SqliteFile {
       this.#inode = statSync(path).ino;
     } catch (error) {
       this.#database.close();
-      throw refusal(path, error);
+      const { errcode = 0 } = error as { errcode?: number };
+      // What cannot even be opened is no passing error of the disk: a file is shorter than its index says.
+      if (newLogId !== null && (errcode & 0xff) === SQLITE_IOERR) throw damaged(path, error);
+      throw refusal(path, error, newLogId !== null);
     }
   }
 
@@ -90,7 +95,11 @@ export class SqliteFile {
 
   /** Changes when another connection, of this or another process, has committed. */
   changeCount(): number {
-    return this.#statement('PRAGMA data_version').get()!.data_version as number;
+    try {
+      return this.#statement('PRAGMA data_version').get()!.data_version as number;
+    } catch (error) {
+      throw refusal(this.#path, error, this.#isOwner);
+    }
   }
 
   /** Runs `work` in one transaction, on disk when it returns. @throws {Fault} `unavailable`: nothing of it was done. */
@@ -111,7 +120,7 @@ export class SqliteFile {
       return result;
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw refusal(this.#path, error);
+      throw refusal(this.#path, error, this.#isOwner);
     }
   }
 
@@ -245,28 +254,36 @@ function headersFromText(text: string): Headers {
 }
 
 const SQLITE_BUSY = 5;
+const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 /** The index of the write-ahead log could not be made longer, or opened: no room, or too many open files. */
+/** The write-ahead log, or the file, is shorter than its index says. */
+const SQLITE_IOERR_SHORT_READ = 522;
 const SQLITE_IOERR_SHMOPEN = 4618;
 const SQLITE_IOERR_SHMSIZE = 4874;
 
-/** What the reader of an SQLite or file-system error can act on. An error of the disk itself stays what it is. */
-function refusal(path: string, error: unknown): unknown {
+/**
+ * What the reader of an SQLite or file-system error can act on. An error of the disk itself stays what it is, but for who
+ * only reads another site's log: that is not there for now.
+ */
+function refusal(path: string, error: unknown, isOwner: boolean): unknown {
+  if (error instanceof Fault) return error;
   const { code, errcode = 0 } = error as { code?: string; errcode?: number };
   const primary = errcode & 0xff;
   const message = `sqlite:${path}: ${messageOf(error)}`;
   const isFull = primary === SQLITE_FULL || [SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_SHMOPEN].includes(errcode);
-  if (
-    code === 'ENOENT' ||
-    code === 'EMFILE' ||
-    code === 'ENFILE' ||
-    isFull ||
-    [SQLITE_BUSY, SQLITE_CANTOPEN].includes(primary)
-  )
+  const isAway = code === 'ENOENT' || [SQLITE_BUSY, SQLITE_CANTOPEN].includes(primary);
+  if (isFull || isAway || code === 'EMFILE' || code === 'ENFILE' || (errcode !== 0 && !isOwner))
     return new Fault('unavailable', message, { cause: error });
-  if (primary === SQLITE_CORRUPT || primary === SQLITE_NOTADB) return new Fault('corrupt', message, { cause: error });
-  return error;
+  const isDamaged = [SQLITE_CORRUPT, SQLITE_NOTADB].includes(primary) || errcode === SQLITE_IOERR_SHORT_READ;
+  if (!isDamaged) return error;
+  return damaged(path, error);
+}
+
+function damaged(path: string, error: unknown): Fault {
+  const remedy = `move ${path}, ${path}-wal and ${path}-shm to another place and start the site again: it is filled from the other sites`;
+  return new Fault('corrupt', `sqlite:${path}: ${messageOf(error)}: ${remedy}`, { cause: error });
 }

@@ -36,7 +36,7 @@ export class Endings {
   /** Written as this process ends. What cannot be written down is only not known the next time. */
   async note(error: unknown): Promise<void> {
     try {
-      const ending = { reason: reasonOf(error), atMs: this.#clock.nowMs() };
+      const ending = { reason: messageOf(error).slice(0, 1_000), atMs: this.#clock.nowMs() };
       await this.#disk.makeFolder('.');
       await writeState(this.#disk, FILE, [...(await this.#read()), ending].slice(-TIMES));
     } catch (failed) {
@@ -52,7 +52,7 @@ export class Endings {
     const endings = await this.#read();
     const [first] = endings;
     if (first === undefined || endings.length < TIMES) return null;
-    const isSame = endings.every(({ reason }) => reason === first.reason);
+    const isSame = endings.every(({ reason }) => withoutNumbers(reason) === withoutNumbers(first.reason));
     const isQuick = endings.every(({ atMs }, i) => i === 0 || atMs - endings[i - 1]!.atMs <= APART_MS_MAX);
     if (!isSame || !isQuick || this.#clock.nowMs() - endings.at(-1)!.atMs > APART_MS_MAX) return null;
     await this.#disk.remove(FILE);
@@ -69,9 +69,9 @@ export function isWorthNoting(error: unknown): boolean {
   return !isFault(error, 'unavailable') && !isFault(error, 'invalid');
 }
 
-/** The same each time: without the numbers in it, which may be a port, a place or a process. */
-function reasonOf(error: unknown): string {
-  return messageOf(error).replace(/\d+/g, '#').slice(0, 500);
+/** The same each time: a number in it may be a port, a place or a process. */
+function withoutNumbers(reason: string): string {
+  return reason.replace(/\d+/g, '#');
 }
 
 /**

@@ -5,7 +5,7 @@
  * a wrong row was served or a site stayed away without a reason.
  */
 
-import { copyFile, cp, mkdir, open, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { copyFile, cp, mkdir, open, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -220,25 +220,26 @@ class Trials {
     return ['SILENT', why];
   }
 
-  /** What is left of a site that stays away is thrown away, as an operator does; it is filled again. */
+  /** What a site that stays away says to do: its log is moved away; it is filled again. */
   async #anew(site: DevSite): Promise<void> {
     await site.kill();
-    await rm(site.folder, { recursive: true, force: true });
-    await mkdir(site.folder, { recursive: true });
+    const away = join(this.#copies, 'away');
+    await mkdir(away, { recursive: true });
+    for (const file of ['log.db', 'log.db-wal', 'log.db-shm'])
+      await rename(join(site.folder, file), join(away, file)).catch(() => undefined);
     await site.start();
     const { url } = this.#stage.others(site.name)[0]!;
+    const at = `${url}/v1/watchdog/${this.#stage.keyspace}/readmit`;
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ site: site.name });
     for (let turn = 0; turn < 10; turn++) {
-      const body = JSON.stringify({ site: site.name });
-      const at = `${url}/v1/watchdog/${this.#stage.keyspace}/readmit`;
-      const headers = { 'content-type': 'application/json' };
       const answer = await fetch(at, { method: 'POST', headers, body });
       if (answer.ok) break;
       await sleep(1_000);
     }
-    await takeBack(site, this.#stage.keyspace).catch((error) =>
-      say(`${site.name} is not taken back: ${messageOf(error)}`),
-    );
-    await this.#level();
+    await takeBack(site, this.#stage.keyspace);
+    if (!(await this.#level())) throw new Error(`${site.name} is not level again after what it said to do`);
+    say(`${site.name} did what it said, and is level again`);
   }
 }
 
