@@ -34,8 +34,8 @@ const REAL_ONLY: readonly Weakening[] = [
     name: 'reign-on',
     breaks: 'rule 9: a writer whose reign is over steps down',
     file: 'services/writer/candidacy.ts',
-    from: 'if (reigning === null || newest === null || newest.epoch <= reigning.epoch) return;',
-    to: 'if (reigning === null || newest === null || newest.epoch > 0) return;',
+    from: 'if (newest.epoch <= reigning.epoch && !isVain) return;',
+    to: 'if (newest.epoch > 0 || isVain) return;',
   },
   {
     name: 'hint-is-believed',
