@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -71,10 +71,11 @@ describe('kafka on this machine', () => {
 
   it('a broker that cannot start says why', async () => {
     const folder = await reaper.scratchFolder('kafka-test');
-    writeFileSync(join(folder, 'server.properties'), 'process.roles=none\n');
+    mkdirSync(join(folder, 'data'));
+    writeFileSync(join(folder, 'data', 'meta.properties'), 'version=none\n');
     const start = startKafka({ folder, reaper });
     await expect(start).rejects.toThrow(
-      /kafka in .*kafka\.log ended before it was ready \(exit 1\): .*process\.roles/s,
+      /kafka in .*kafka\.log ended before it was ready \(exit 1\): .*meta\.properties/s,
     );
   });
 });
