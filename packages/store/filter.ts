@@ -37,8 +37,8 @@ export function termsOf(filter: Filter): number {
 }
 
 /** Rows × terms between two turns. */
-const SLICE_TERMS = 524_288;
-const SLICE_ROWS_MIN = 1_024;
+const SLICE_TERMS = 131_072;
+const SLICE_ROWS_MIN = 256;
 
 /** As `select`, with a turn for others between stretches of the rows where the filter has many terms. */
 export async function selectInTurns(

@@ -52,6 +52,8 @@ const RESULT_ROWS = 1024;
 const PROJECTED_ROWS = 1024;
 /** What it costs to make a value of a result and to write it out, in rows looked at. */
 const VALUE_COST = 4;
+/** The same where each row is made by itself, to be held. */
+const KEPT_COST = 32;
 
 export class Scan {
   /** The result's columns in order. */
@@ -176,7 +178,7 @@ export class Scan {
           if (first.admits(keys)) first.add({ keys, row: this.#project(block, rows.subarray(i, i + 1))[0]! });
         }
         budget.hold(first.count * (ROW_BYTES + (outputs.length + columns.length) * VALUE_BYTES), 'rows to order');
-        await this.#turn.pass(rows.length * (outputs.length + 1) * VALUE_COST);
+        await this.#turn.pass(rows.length * (outputs.length + 1) * KEPT_COST);
         signal?.throwIfAborted();
       }
       await first.settle();
@@ -226,7 +228,7 @@ export class Scan {
         'groups to order',
       );
       await first.settle();
-      await this.#turn.pass(PROJECTED_ROWS * (outputs.length + 1) * VALUE_COST);
+      await this.#turn.pass(PROJECTED_ROWS * (outputs.length + 1) * KEPT_COST);
       signal?.throwIfAborted();
     }
     yield* inBlocks(await first.take());
