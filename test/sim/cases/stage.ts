@@ -125,7 +125,12 @@ export class Stage {
   /** Asks a site to lead. @returns the status */
   async nominate(site: string, cause: 'switchover' | 'failover', lossRows: number | null = null): Promise<number> {
     const loss = lossRows === null ? null : { rowsMax: lossRows, mode: 'received' };
-    const body = { cause, reason: 'a case of the simulator', version: await this.drive(versionAt(this.world, site)), loss };
+    const body = {
+      cause,
+      reason: 'a case of the simulator',
+      version: await this.drive(versionAt(this.world, site)),
+      loss,
+    };
     return (await this.ask(site, 'POST', `/v1/internal/nominate/${KEYSPACE}`, body)).status;
   }
 
