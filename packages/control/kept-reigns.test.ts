@@ -22,21 +22,25 @@ function reignsOf(turns: readonly { site: string; seqs: number[] }[]): Reign[] {
 describe('reigns that are kept', () => {
   it('name what every next epoch has to follow, however many there were since', () => {
     fc.assert(
-      fc.property(fc.array(turn, { minLength: 1, maxLength: 9 }), fc.array(turn, { maxLength: 99 }), (first, later) => {
-        // One site alone for longer than the register remembers.
-        const turns = [...first, ...later.map((one) => ({ ...one, site: 'paris' }))];
-        const all: RegisterValue = { ...REGISTER, reigns: reignsOf(turns) };
-        // One at a time, as commits make them.
-        let reigns: Reign[] = [];
-        for (const reign of all.reigns) reigns = keptReigns([...reigns, reign]);
-        const kept = { ...all, reigns };
-        for (const site of [undefined, ...SITES])
-          for (let partition = 0; partition < PARTITIONS; partition++)
-            expect(reignBefore(kept, Infinity, partition, site)).toEqual(reignBefore(all, Infinity, partition, site));
-        expect(reigns.length).toBeLessThanOrEqual(REIGNS_MAX + SITES.length * PARTITIONS);
-        expect(reigns.map(({ epoch }) => epoch)).toEqual(reigns.map(({ epoch }) => epoch).toSorted((a, b) => a - b));
-        expect(reigns.slice(-REIGNS_MAX)).toEqual(all.reigns.slice(-REIGNS_MAX));
-      }),
+      fc.property(
+        fc.array(turn, { minLength: 1, maxLength: 9 }),
+        fc.array(turn, { minLength: REIGNS_MAX + 1, maxLength: 99 }),
+        (first, later) => {
+          // One site alone for longer than the register remembers.
+          const turns = [...first, ...later.map((one) => ({ ...one, site: 'paris' }))];
+          const all: RegisterValue = { ...REGISTER, reigns: reignsOf(turns) };
+          // One at a time, as commits make them.
+          let reigns: Reign[] = [];
+          for (const reign of all.reigns) reigns = keptReigns([...reigns, reign]);
+          const kept = { ...all, reigns };
+          for (const site of [undefined, ...SITES])
+            for (let partition = 0; partition < PARTITIONS; partition++)
+              expect(reignBefore(kept, Infinity, partition, site)).toEqual(reignBefore(all, Infinity, partition, site));
+          expect(reigns.length).toBeLessThanOrEqual(REIGNS_MAX + SITES.length * PARTITIONS);
+          expect(reigns.map(({ epoch }) => epoch)).toEqual(reigns.map(({ epoch }) => epoch).toSorted((a, b) => a - b));
+          expect(reigns.slice(-REIGNS_MAX)).toEqual(all.reigns.slice(-REIGNS_MAX));
+        },
+      ),
     );
   });
 });
