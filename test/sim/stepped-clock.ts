@@ -22,13 +22,14 @@ export async function writesGoOn(
   until: (holds: () => Promise<boolean>) => Promise<boolean>,
 ): Promise<boolean> {
   const primary = (): string => registers.newest!.reigns.at(-1)!.site;
-  // What operators keep from moving does not.
-  if (seed % EVERY !== 0 || registers.newest!.paused) return true;
+  if (seed % EVERY !== 0) return true;
   const site = world.site(primary());
   const wrongMs = STEPS[(seed / EVERY) % STEPS.length]!;
   site.wrongMs = () => wrongMs;
   site.isClockWrong = true;
-  const goOn = await until(async () => primary() !== site.name && (await isWritten()));
+  // What operators keep from moving does not, and what they asked for may still be on its way.
+  const isKept = (): boolean => registers.newest!.paused;
+  const goOn = await until(async () => isKept() || (primary() !== site.name && (await isWritten())));
   site.wrongMs = () => 0;
   site.isClockWrong = false;
   return goOn;
