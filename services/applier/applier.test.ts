@@ -110,21 +110,6 @@ describe('applier', () => {
     expect(applier.counts.of('paris').stopped).toHaveLength(1);
   });
 
-  it('stops when the topic turns out to be another one', async () => {
-    const { values } = sampleLog(2);
-    const site = new TestSite();
-    await site.append(LOG, 0, values);
-    {
-      await using applier = await site.start(LOCAL);
-      await reaches(applier, '1:2');
-    }
-    site.store.deleteTopic(LOG);
-    await site.append(LOG, 0, [new PartitionMaker(LOCAL, 'paris', 0).genesis('log-new')]);
-    await using _applier = await site.start(LOCAL);
-    await eventually(() => site.fatal.length > 0);
-    expect(String(site.fatal[0])).toContain('log identity log-new, expected log-paris');
-  });
-
   it('stops the partition, and not the process, at rows of a schema it has not seen', async () => {
     const later = sampleKeyspace({ version: 2 });
     const maker = new PartitionMaker(later, 'paris', 0);
