@@ -76,12 +76,14 @@ export function adoptReign(value: RegisterValue, changeId: string, adoption: Ado
     return { refused: `epoch ${adoption.epoch} was superseded` };
   }
   if (value.reigns.length > 0) return { refused: `epoch ${newestReign(value)!.epoch} is known already` };
+  const told = value.members.map(({ site }) => members.find((member) => member.site === site));
+  if (!told.every((member) => member !== undefined)) return { refused: 'not every member told what it holds' };
   const epoch = Math.max(found.above + 1, value.nextEpoch);
   return next(value, changeId, {
     election: { ...election, epoch },
     nextEpoch: epoch + 1,
     reigns: [{ epoch: found.epoch, site: found.site, writerId: FOUND_WRITER, cuts: null }],
-    members: value.members.map((member) => members.find(({ site }) => site === member.site) ?? member),
+    members: told,
   });
 }
 

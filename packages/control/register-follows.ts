@@ -5,15 +5,23 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
+import { FOUND_WRITER } from './founding.ts';
 import {
   CHANGES_KEPT,
   keptReigns,
   type Member,
+  mayHaveForgotten,
   memberNamed,
   newestReign,
   type RegisterValue,
   type Reign,
 } from './register-value.ts';
+
+/**
+ * How far a reign that was found in the logs may lift the epochs of a register that knew none. They rise by one an election,
+ * so that no log is ever beyond it; and it is done once, so that nobody uses up all epochs there are.
+ */
+const LIFT_MAX = 2 ** 28;
 
 /** Null when `after` can be `before` with changes upon it, or the same; else why not, with both values named. */
 export function whyNotAfter(before: RegisterValue, after: RegisterValue): string | null {
@@ -51,11 +59,19 @@ function whyNotTheseSites(before: RegisterValue, after: RegisterValue, steps: nu
   return isWhole ? null : `${others} of its acceptors are others`;
 }
 
+/** The reign that a register without any took over from the logs since then; null: none, as far as is remembered. */
+function foundSince(before: RegisterValue, after: RegisterValue): Reign | null {
+  const [oldest] = after.reigns;
+  return before.reigns.length === 0 && oldest?.writerId === FOUND_WRITER ? oldest : null;
+}
+
 function whyNotTheseReigns(before: RegisterValue, after: RegisterValue, steps: number): string | null {
   const newest = newestReign(before);
   const begun = after.reigns.filter(({ epoch }) => epoch > (newest?.epoch ?? 0));
-  const room = (steps + (before.election === null ? 0 : 1)) / 2;
-  if (begun.length > room) return `${begun.length} reigns were begun in ${steps} changes`;
+  // Each takes an election and its commit; one that was found takes the one change of an election that goes on.
+  const found = foundSince(before, after) === null ? 0 : 1;
+  const room = (steps + (before.election === null ? 0 : 1) - found) / 2;
+  if (begun.length - found > room) return `${begun.length} reigns were begun in ${steps} changes`;
   const later = new Map(after.reigns.map((reign) => [reign.epoch, reign]));
   const known: Reign[] = [];
   for (const reign of before.reigns) {
@@ -85,13 +101,17 @@ function whyNotClosed(before: Reign, after: Reign): string | null {
 
 function whyNotBegun(before: RegisterValue, after: RegisterValue, begun: readonly Reign[]): string | null {
   const { nextEpoch } = before;
-  const risen = after.nextEpoch - nextEpoch;
-  if (risen < 0 || risen > after.version - before.version) return `nextEpoch is ${after.nextEpoch}, was ${nextEpoch}`;
+  const found = foundSince(before, after);
+  const wrong = whyNotRisen(before, after, found);
+  if (wrong !== null) return wrong;
   let last = 0;
-  for (const { epoch, site, cuts } of begun) {
-    const isGiven = epoch === before.election?.epoch || epoch >= nextEpoch;
+  for (const reign of begun) {
+    const { epoch, site, writerId, cuts } = reign;
+    const isNamed = found === null && epoch === before.election?.epoch;
+    const isGiven = reign === found || isNamed || epoch >= nextEpoch;
     if (!isGiven || epoch <= last || epoch >= after.nextEpoch) return `epoch ${epoch} was given to nobody`;
     if (memberNamed(after, site) === null) return `${site} reigns and is no member`;
+    if (writerId === FOUND_WRITER && reign !== found) return `the reign of epoch ${epoch} was not to be found`;
     if ((cuts === null) !== (epoch === begun.at(-1)!.epoch))
       return `the reign of epoch ${epoch} is not where it stands`;
     last = epoch;
@@ -100,11 +120,25 @@ function whyNotBegun(before: RegisterValue, after: RegisterValue, begun: readonl
   return lengths.size > 1 ? `its cuts are of ${[...lengths].join(' and ')} partitions` : null;
 }
 
-function whyNotThisElection(before: RegisterValue, { election, ...after }: RegisterValue): string | null {
+/** Every election takes one epoch; what was found in the logs lifts them, once, also where it is forgotten by now. */
+function whyNotRisen(before: RegisterValue, after: RegisterValue, found: Reign | null): string | null {
+  const risen = after.nextEpoch - before.nextEpoch;
+  const isLifted = found !== null || (before.reigns.length === 0 && mayHaveForgotten(after.reigns));
+  const most = after.version - before.version + (isLifted ? LIFT_MAX : 0);
+  const least = found === null ? 0 : 1;
+  return risen < least || risen > most ? `nextEpoch is ${after.nextEpoch}, was ${before.nextEpoch}` : null;
+}
+
+function whyNotThisElection(before: RegisterValue, after: RegisterValue): string | null {
+  const { election } = after;
   if (election === null) return null;
-  const { epoch, site } = election;
-  if (!after.members.some((member) => member.site === site)) return `${site} stands for election and is no member`;
-  if (epoch === before.election?.epoch)
+  const { epoch, site, writerId } = election;
+  if (memberNamed(after, site) === null) return `${site} stands for election and is no member`;
+  // Such a reign would be closed as if nobody had known its writer.
+  if (writerId === FOUND_WRITER) return `its election is of a writer that was ${FOUND_WRITER}`;
+  const newest = newestReign(after)?.epoch ?? 0;
+  if (epoch <= newest) return `its election is of epoch ${epoch}, and epoch ${newest} has begun`;
+  if (epoch === before.election?.epoch && foundSince(before, after) === null)
     return isDeepStrictEqual(election, before.election) ? null : `the election of epoch ${epoch} is another one`;
   return epoch >= before.nextEpoch && epoch < after.nextEpoch ? null : `epoch ${epoch} was not the next one`;
 }
@@ -141,6 +175,8 @@ function whyNotOneChange(before: RegisterValue, after: RegisterValue): string | 
   // A candidate may give up: then nothing but its election is gone.
   if (changed.length === 1 && changed[0] === 'election' && after.election === null) return null;
   if (changed.includes('election')) {
+    if (foundSince(before, after) !== null)
+      return only('election', 'nextEpoch', 'reigns', 'members') ?? whyNotAdopted(before, after);
     if (after.election === null)
       return only('election', 'reigns', 'members', 'ack', 'lastFailover') ?? whyNotWon(before, after);
     if (after.nextEpoch !== before.nextEpoch + 1) return 'an election takes one epoch';
@@ -153,6 +189,17 @@ function whyNotOneChange(before: RegisterValue, after: RegisterValue): string | 
   if (wrong !== null) return wrong;
   if (before.election !== null) return 'terms changed while an election was open';
   return after.ack.k < before.ack.k ? `k was lowered to ${after.ack.k} without an election` : null;
+}
+
+/** The reign that was found in the logs, once every member had told: its election goes on above it. */
+function whyNotAdopted(before: RegisterValue, after: RegisterValue): string | null {
+  const { election, nextEpoch, members } = after;
+  if (before.election === null || election === null) return 'a reign was found by no election';
+  if (!isDeepStrictEqual({ ...before.election, epoch: election.epoch }, election))
+    return `the election of epoch ${before.election.epoch} is another one`;
+  if (nextEpoch !== election.epoch + 1) return 'an election takes one epoch';
+  const silent = members.find(({ state }) => state !== 'ACTIVE');
+  return silent === undefined ? null : `a reign was found, and ${silent.site} did not tell what it holds`;
 }
 
 /** The commit of an election: the reign it was about, and nothing else. */

@@ -169,10 +169,18 @@ function leftSomething({ cuts }: Reign, partition: number): boolean {
   return (cuts?.[partition]?.seq ?? -1) >= 0;
 }
 
+function partitionsOf(reigns: readonly Reign[]): number {
+  return reigns.reduce((most, { cuts }) => Math.max(most, cuts?.length ?? 0), 0);
+}
+
+/** Whether there are so many kept reigns that one before them may be gone. */
+export function mayHaveForgotten(reigns: readonly Reign[]): boolean {
+  return reigns.length >= reignsKept(partitionsOf(reigns));
+}
+
 /** The reigns without those that nobody has to know any more. */
 export function keptReigns(reigns: readonly Reign[]): Reign[] {
-  const partitions = reigns.reduce((most, { cuts }) => Math.max(most, cuts?.length ?? 0), 0);
-  const wanted = new Set(reigns.slice(-reignsKept(partitions)));
+  const wanted = new Set(reigns.slice(-reignsKept(partitionsOf(reigns))));
   const ends = new Set<string>();
   for (const reign of reigns.toReversed()) {
     const places = (reign.cuts ?? []).map((_, partition) => partition).filter((p) => leftSomething(reign, p));

@@ -119,7 +119,7 @@ async function tell(seed: number, failed: Outcome): Promise<number> {
 }
 
 async function runCases(name: string): Promise<number> {
-  const wanted = CASES.filter((one) => (name === 'all' ? one.isHeld !== true : one.name === name));
+  const wanted = CASES.filter((one) => name === 'all' || one.name === name);
   if (wanted.length === 0) console.log(`no case "${name}"; there are: ${CASES.map((one) => one.name).join(', ')}`);
   let wrong = 0;
   for (const one of wanted) {

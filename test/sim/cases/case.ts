@@ -6,8 +6,6 @@ export type Case = {
   readonly name: string;
   /** What went wrong. */
   readonly tells: string;
-  /** The product's rule for it is not there yet: run by name only. */
-  readonly isHeld?: true;
 } & (
   | { readonly scenario: Scenario }
   /** @throws {Error} says what is wrong again */

@@ -1,7 +1,7 @@
 /** A simulated cluster that a story is played on step by step, with what an operator does and asks. */
 
 import { KEYSPACE } from '../client.ts';
-import { appendMs } from '../inflict.ts';
+import { appendMs, versionAt } from '../inflict.ts';
 import { fileOf, type Shape } from '../shape.ts';
 import { SimWorld } from '../world.ts';
 
@@ -106,7 +106,8 @@ export class Staged {
   }
 
   async nominate(site: string, loss: object | null = null): Promise<number> {
-    const wish = { cause: 'failover', reason: 'the story wants it', loss };
+    const version = await this.#drive(versionAt(this.world, site), ASK_MS);
+    const wish = { cause: 'failover', reason: 'the story wants it', version, loss };
     return (await this.ask(site, 'POST', `/v1/internal/nominate/${KEYSPACE}`, wish)).status;
   }
 
