@@ -25,7 +25,11 @@ function vouchedWords(vouched: string | null): string {
 }
 
 /** What no site could tell any more when a reign was closed so; null: everything acked is in the cut. */
-export function unknownOf(by: By, reports: readonly FenceReport[]): string | null {
+export function unknownOf(value: RegisterValue, by: By, reports: readonly FenceReport[]): string | null {
+  const origin = newestReign(value)?.site ?? '';
+  // A `local` reign is closed by its log as it is, and that loses its end with the power.
+  if (by === 'origin' && value.ack.k === 0 && unvouched(reports).includes(origin))
+    return `whether the log of ${origin} held more before its process began: with ack local no other site would know`;
   if (by !== 'all') return null;
   const sites = unvouched(reports).join(' and ');
   return `whether ${sites} held more before their processes began: nobody is left who would know, should copies at more sites than one have been put back to an older state`;

@@ -257,7 +257,7 @@ export class Candidate {
       if ('superseded' in cuts) return cuts;
       if (closure.kind === 'lossless') {
         const { by } = closure;
-        const unknown = unknownOf(by, reports);
+        const unknown = unknownOf(value, by, reports);
         const lost = unknown === null ? NOTHING_LOST : null;
         if (by !== 'first') return { cuts: cuts.cuts, how: proofOf(value, by, reports), lost, unknown };
         if (reports.length === value.members.length || this.#ageMs() > FIRST_MS) {
