@@ -111,7 +111,7 @@ export class KeyspaceApplier implements AsyncDisposable {
       places: this.#places,
       heldBytesMax: rules.heldBytesMax,
       apply: (record) => applyRecord(applying, record),
-      mayApply: (origin, partition, at) => this.holding.allows(origin, partition, at),
+      mayApply: (origin, partition, at) => !this.readability.isBeyond && this.holding.allows(origin, partition, at),
       onApplied: (origin, partition) => this.#onApplied(origin, partition),
       onClosed: (partition, closed) => this.#onClosed(partition, closed),
       onCutOff: (origin) => this.unwrittenTails.add(origin),
@@ -173,8 +173,9 @@ export class KeyspaceApplier implements AsyncDisposable {
     if (!this.cuts.learn(partition, origin, at)) return;
     // What was learnt of cuts outlives the process, without a flush.
     this.#flusher.saveSoon();
-    this.origins.learnCut(partition, origin, at);
+    // First, as what the cut frees moves the stores on, and then nothing tells any more that they hold what lies beyond.
     this.readability.lookBeyond(partition, origin, at);
+    this.origins.learnCut(partition, origin, at);
   }
 
   /**

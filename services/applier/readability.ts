@@ -50,6 +50,11 @@ export class Readability {
     return missing === null ? null : `keyspace ${name} is being built again here: ${missing}`;
   }
 
+  /** True when the stores hold records beyond a cut: nothing more may be applied to them. */
+  get isBeyond(): boolean {
+    return this.#isBeyond;
+  }
+
   /** How far it can be read, for the applier that takes this one's place. */
   get asOf(): Tick | null {
     return this.#floor?.asOf ?? this.#parts.asOf.current;

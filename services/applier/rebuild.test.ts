@@ -76,6 +76,21 @@ describe('a store beyond a cut', () => {
     expect(before).not.toBe(await digest(running.applier!));
   });
 
+  it('ends so when only the next reign of the same site, in its log, says where the one before ended', async () => {
+    const again = makeTurns(LOCAL, [
+      { site: 'tokyo', kept: [3, 2], beyond: [3, 1] },
+      { site: 'tokyo', kept: [3, 3], beyond: [0, 0] },
+    ]);
+    const wanted = await expected(again);
+    const site = new TestSite();
+    await fill(site, again, (epoch) => epoch <= 1);
+    await using running = await run(site, () => []);
+    await eventually(() => running.applier!.origins.applied('tokyo', 0).seq === 5);
+    await fill(site, again, (epoch) => epoch > 1);
+    await eventually(() => isAt(running, again));
+    expect(await digest(running.applier!)).toBe(wanted);
+  });
+
   it('ends with the rows that count, whenever the cut is told, and by whom', async () => {
     const wanted = await expected(turns);
     const told = fc.constantFrom('first', 'late', 'by the next epoch', 'after a restart');
