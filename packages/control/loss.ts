@@ -19,6 +19,8 @@ export type ReceivedBarrier = Mark & { readonly seq: number; readonly stampMs: n
 
 /** A writer of a local keyspace goes on for so long at most after it was cut off (protocol rule 15), ms. */
 export const UNHEARD_MS_MAX = 16_000;
+/** What is told where no site heard how far a primary had written, neither by a heartbeat nor by a barrier: not known, and no few. */
+export const UNKNOWN_ROWS = 1_000_000_000;
 /** A rate is taken over at least so long. */
 const RATE_MS_MIN = 1_000;
 
@@ -85,7 +87,10 @@ export const LOSS_RULE = 'what was acked may be lost only up to what an operator
 
 /** What an operator is told is at stake, in words. */
 export function lossInWords({ received, consistent }: LossChoices): string {
-  const least = `up to ${received.rows} rows may be lost`;
+  const isUnknown = received.rows >= UNKNOWN_ROWS;
+  const least = isUnknown
+    ? 'how many rows may be lost is not known, as nobody left heard how far it had written'
+    : `up to ${received.rows} rows may be lost`;
   if (consistent === null || consistent.rows <= received.rows) return least;
   return `${least} by keeping all that was received, ${consistent.rows} by going back to the newest moment that was received whole`;
 }

@@ -13,6 +13,7 @@ import {
   type Mark,
   markOf,
   type ReceivedBarrier,
+  UNKNOWN_ROWS,
   unheardRowsAfter,
 } from '@tidemark/control/loss';
 import type { CutAt, LossRule } from '@tidemark/control/register-value';
@@ -55,9 +56,11 @@ export async function countLoss(place: LossPlace, received: readonly CutAt[], he
 
 /** Nobody here heard the primary: how fast it wrote is told by its barriers. */
 async function unheard(reader: ReignReader, newest: ReceivedBarrier | null): Promise<number> {
-  if (newest === null) return 0;
+  if (newest === null) return UNKNOWN_ROWS;
   const sinceMs = newest.stampMs - RATE_MS;
-  return unheardRowsAfter(newest, await reader.newestBarrier(({ stampMs }) => stampMs <= sinceMs));
+  const earlier = await reader.newestBarrier(({ stampMs }) => stampMs <= sinceMs);
+  // Of its first moments alone nobody can tell how it went on.
+  return earlier === null ? UNKNOWN_ROWS : unheardRowsAfter(newest, earlier);
 }
 
 /** What this copy holds, with its rows: from the newest mark in each partition on, counted record by record. */

@@ -270,7 +270,7 @@ function operate(world: SimWorld, everyMs: number): () => void {
 /** As a watchdog or an operator would. @returns whether the site will try; who refuses has his reasons */
 export async function nominate(
   world: SimWorld,
-  { site, cause, loss: mode, rowsMax = 1_000_000 }: SimFault & { readonly kind: 'nominate' },
+  { site, cause, loss: mode, rowsMax = 2_000_000_000 }: SimFault & { readonly kind: 'nominate' },
 ): Promise<boolean> {
   const loss = mode === undefined ? null : { rowsMax, mode };
   const version = await versionAt(world, site);

@@ -75,7 +75,7 @@ function leftBehind(random: Random, { data }: Shape, durationMs: number): SimFau
   const loss = random.fraction() < 0.5 ? 'consistent' : 'received';
   const to = pick(random, data.slice(1));
   // Drawn from what was drawn, so that what other seeds do stays as it was.
-  const rowsMax = askedMs % 3 === 0 ? askedMs % 90 : 1_000_000;
+  const rowsMax = askedMs % 3 === 0 ? askedMs % 90 : 2_000_000_000;
   const wish: SimFault = { kind: 'nominate', site: to, cause: 'failover', loss, rowsMax, atMs: askedMs, forMs: 1 };
   const sinceMs = Math.min(2_500, when.atMs);
   const stuck: SimFault = {
