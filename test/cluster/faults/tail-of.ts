@@ -23,7 +23,7 @@ export async function tailOf(site: DevSite, keyspace: string): Promise<WrittenTa
   const probes = new Set<string>();
   let rows = 0;
   for (const name of names.filter((one) => one.endsWith('.json'))) {
-    const summary = JSON.parse(await readFile(join(folder, name), 'utf8')) as Summary;
+    const { value: summary } = JSON.parse(await readFile(join(folder, name), 'utf8')) as { readonly value: Summary };
     if (summary.origin !== site.name) continue;
     const text = await readFile(join(folder, name.replace(/json$/, 'ndjson')), 'utf8');
     const lines = text.split('\n').filter((line) => line !== '');
