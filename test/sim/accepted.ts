@@ -15,6 +15,9 @@ export class Accepted {
   /** Epoch that began → rows that were told to be lost at most. */
   readonly #told = new Map<number, number>();
 
+  /** Epochs that began with the word that what was lost before cannot be known: a log that lost its end with the power. */
+  readonly #untold = new Set<number>();
+
   /** What was chosen. */
   chosen({ election, reigns }: RegisterValue): void {
     if (election !== null && election.loss !== null) this.#rowsMax.set(election.epoch, election.loss.rowsMax);
@@ -22,7 +25,8 @@ export class Accepted {
     if (before !== undefined && this.#rowsMax.has(newest!.epoch)) this.#closedBy.set(before.epoch, newest!.epoch);
   }
 
-  decided({ outcome, epoch, lost }: Decision): void {
+  decided({ outcome, epoch, lost, unknown }: Decision): void {
+    if (outcome === 'done' && epoch !== null && lost === null && unknown !== null) this.#untold.add(epoch);
     if (outcome === 'done' && epoch !== null && lost?.rows != null) this.#told.set(epoch, lost.rows);
   }
 
@@ -34,6 +38,7 @@ export class Accepted {
       if (record?.body.kind === 'Mutate') lost.set(record.epoch, (lost.get(record.epoch) ?? 0) + record.body.rowCount);
     }
     for (const [epoch, by] of this.#closedBy) {
+      if (this.#untold.has(by)) continue;
       const rows = lost.get(epoch) ?? 0;
       const told = this.#told.get(by) ?? Number.POSITIVE_INFINITY;
       const rowsMax = this.#rowsMax.get(by)!;
