@@ -21,7 +21,7 @@ export async function supersededBeforeItsLease(): Promise<void> {
   await stage.rest(5_000);
   await stage.until(
     'tokyo is asked to take over',
-    async () => (await stage.nominate('tokyo', 'failover', 100)) === 202,
+    async () => (await stage.nominate('tokyo', 'failover', 2_000_000_000)) === 202,
   );
   await stage.until('tokyo takes writes', () => stage.put('tokyo', 100));
   stage.join('paris');
