@@ -30,12 +30,17 @@ export class Accepted {
     if (outcome === 'done' && epoch !== null && lost?.rows != null) this.#told.set(epoch, lost.rows);
   }
 
-  /** At the end. */
-  check(world: SimWorld, history: History, copies: Copies): void {
+  /**
+   * At the end.
+   * @param unheardFromMs from when on a site that acks alone may not have been heard by the others: what it acked since
+   *   then can only be estimated
+   */
+  check(world: SimWorld, history: History, copies: Copies, unheardFromMs: (site: string) => number): void {
     const lost = new Map<number, number>();
-    for (const { id, outcome } of history.writes) {
+    for (const { id, outcome, returnedMs } of history.writes) {
       const record = outcome === 'acked' && !isKept(copies, id) ? copies.requests.get(id)?.at(-1) : undefined;
-      if (record?.body.kind === 'Mutate') lost.set(record.epoch, (lost.get(record.epoch) ?? 0) + record.body.rowCount);
+      if (record === undefined || returnedMs >= unheardFromMs(record.origin)) continue;
+      if (record.body.kind === 'Mutate') lost.set(record.epoch, (lost.get(record.epoch) ?? 0) + record.body.rowCount);
     }
     for (const [epoch, by] of this.#closedBy) {
       if (this.#untold.has(by)) continue;

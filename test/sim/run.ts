@@ -14,7 +14,7 @@ import type { Scenario } from './scenario.ts';
 import { Schemas } from './schemas.ts';
 import { checkKept, checkLocalReads, isKept } from './settled.ts';
 import { fileOf } from './shape.ts';
-import { endMs } from './sim-fault.ts';
+import { endMs, type SimFault } from './sim-fault.ts';
 import { Stamps } from './stamps.ts';
 import { writesGoOn } from './stepped-clock.ts';
 import { Turns } from './turns.ts';
@@ -200,7 +200,19 @@ class Run {
     const isKeptAll = (isLast: boolean): Promise<boolean> =>
       checkKept(this.#world, this.#history, this.#copies, this.#scenario.shape.k, isLast);
     if (!(await this.#until(() => isKeptAll(false), MEND_MS))) await this.#until(() => isKeptAll(true), 1);
-    this.#registers.accepted.check(this.#world, this.#history, this.#copies);
+    this.#registers.accepted.check(this.#world, this.#history, this.#copies, (site) => this.#unheardFromMs(site));
+  }
+
+  /** From when on a site may ack rows by itself that the others hear nothing of. */
+  #unheardFromMs(site: string): number {
+    const { shape, faults } = this.#scenario;
+    if (shape.k > 0 && shape.degradeTo > 0) return Number.POSITIVE_INFINITY;
+    const cutsOff = (fault: SimFault): boolean =>
+      fault.kind === 'when'
+        ? cutsOff(fault.brings)
+        : (fault.kind === 'isolate' && fault.site === site) ||
+          (fault.kind === 'cut' && (fault.from === site || fault.to === site));
+    return Math.min(Number.POSITIVE_INFINITY, ...faults.filter(cutsOff).map(({ atMs }) => atMs));
   }
 
   /** Tries until it holds, a promise is broken, or the time is over. A Fault is as good as not yet. */

@@ -13,7 +13,7 @@ import { storyOf } from './story.ts';
 /** More by `SIM_SEEDS=1000`, or with a table of speeds by `npm run sim`. */
 const SEEDS = Number(process.env.SIM_SEEDS ?? 12);
 /** Seeds that nobody chose, other ones in each run. */
-const FRESH_SEEDS = Number(process.env.SIM_FRESH_SEEDS ?? 20);
+const FRESH_SEEDS = Number(process.env.SIM_FRESH_SEEDS ?? 12);
 
 /** Runs seeds; the first that breaks a promise is made smaller and told. */
 async function keepsAll(from: number, count: number): Promise<void> {
