@@ -26,9 +26,11 @@ const RATE_MS_MIN = 1_000;
 
 /** Rows that may have been written behind the newest barrier, where no heartbeat told of any, at the rate since an earlier one. */
 export function unheardRowsAfter(newest: ReceivedBarrier, earlier: ReceivedBarrier | null): number {
+  // Of its first moments alone nobody can tell how it went on.
+  if (earlier === null) return UNKNOWN_ROWS;
   const total = (rows: readonly number[]): number => rows.reduce((sum, one) => sum + one, 0);
-  const rows = total(newest.rows) - total(earlier?.rows ?? []);
-  const ms = Math.max(RATE_MS_MIN, earlier === null ? 0 : newest.stampMs - earlier.stampMs);
+  const rows = total(newest.rows) - total(earlier.rows);
+  const ms = Math.max(RATE_MS_MIN, newest.stampMs - earlier.stampMs);
   return Math.ceil((rows * UNHEARD_MS_MAX) / ms);
 }
 

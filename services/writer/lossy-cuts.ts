@@ -58,9 +58,7 @@ export async function countLoss(place: LossPlace, received: readonly CutAt[], he
 async function unheard(reader: ReignReader, newest: ReceivedBarrier | null): Promise<number> {
   if (newest === null) return UNKNOWN_ROWS;
   const sinceMs = newest.stampMs - RATE_MS;
-  const earlier = await reader.newestBarrier(({ stampMs }) => stampMs <= sinceMs);
-  // Of its first moments alone nobody can tell how it went on.
-  return earlier === null ? UNKNOWN_ROWS : unheardRowsAfter(newest, earlier);
+  return unheardRowsAfter(newest, await reader.newestBarrier(({ stampMs }) => stampMs <= sinceMs));
 }
 
 /** What this copy holds, with its rows: from the newest mark in each partition on, counted record by record. */
