@@ -11,7 +11,9 @@ describe('ARCHITECTURE.md', () => {
     );
     expect(named.length).toBeGreaterThan(40);
     expect(named.filter((path) => !existsSync(new URL(`../${path}`, import.meta.url)))).toEqual([]);
-    const rooms = ['world', 'schema', 'log', 'store', 'control'].map((name) => `packages/${name}/`);
+    const rooms = ['platform', 'model', 'record', 'columnar', 'log', 'store', 'control'].map(
+      (name) => `packages/${name}/`,
+    );
     const services = ['writer', 'mirror', 'applier', 'site'].map((name) => `services/${name}/`);
     for (const room of [...rooms, ...services]) expect(named.some((path) => path.startsWith(room))).toBe(true);
   });

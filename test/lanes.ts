@@ -2,8 +2,8 @@
 
 import { spawnSync } from 'node:child_process';
 import { existingKafka, existingRedis } from '@tidemark/dev/existing';
-import { kafkaObstacle } from '@tidemark/dev/kafka-jars';
-import { redisObstacle } from '@tidemark/dev/redis';
+import { kafkaObstacle } from '@tidemark/dev/kafka/kafka-jars';
+import { redisObstacle } from '@tidemark/dev/redis/redis';
 
 /** A set of test files that needs something of the machine. */
 export type Lane = { readonly files: string; readonly needs: readonly Part[] };

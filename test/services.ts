@@ -6,10 +6,10 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { existingKafka, existingRedis } from '@tidemark/dev/existing';
-import { KafkaServer } from '@tidemark/dev/kafka';
+import { KafkaServer } from '@tidemark/dev/kafka/kafka';
 import { Reaper } from '@tidemark/dev/reaper';
-import { RedisServer } from '@tidemark/dev/redis';
-import { messageOf } from '@tidemark/world/fault';
+import { RedisServer } from '@tidemark/dev/redis/redis';
+import { messageOf } from '@tidemark/platform/fault';
 import type { TestProject } from 'vitest/node';
 
 const SITE_COUNT = 3;

@@ -1,7 +1,7 @@
 /** Asks before what cannot be undone: a person at a terminal, or for `--yes`. */
 
 import { createInterface } from 'node:readline/promises';
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import { type Invocation, misused } from './invocation.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** What a command's exit code says. Scripts are written against these numbers. */
 
-import { type Fault, isFault } from '@tidemark/world/fault';
+import { type Fault, isFault } from '@tidemark/platform/fault';
 
 export const EXIT = {
   done: 0,

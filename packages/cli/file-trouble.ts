@@ -1,6 +1,6 @@
 /** Files and folders that cannot be what a command was told they are: whoever typed it can mend that, so it is misuse. */
 
-import { Fault, isFault, messageOf } from '@tidemark/world/fault';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 
 /** By the system's error code: what is wrong, and what helps. */
 const CODES: Readonly<Record<string, string>> = {

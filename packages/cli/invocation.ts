@@ -1,12 +1,12 @@
 /** What every command has: the flags that hold everywhere, the connection they lead to, and how it ends. */
 
 import { connect, type Database } from '@tidemark/client';
-import { onEndAsked } from '@tidemark/world/end-asked';
-import { Fault, isFault } from '@tidemark/world/fault';
+import { onEndAsked } from '@tidemark/platform/end-asked';
+import { Fault, isFault } from '@tidemark/platform/fault';
 import { Command, InvalidArgumentError } from 'commander';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.ts';
 import { misuseOf } from './file-trouble.ts';
-import { Output } from './output.ts';
+import { Output } from './output/output.ts';
 
 /** Where a site listens when nothing else is said. */
 const DEFAULT_URL = 'http://127.0.0.1:7410';

@@ -2,9 +2,9 @@
 
 import type { Database } from '@tidemark/client';
 import { lineBlocks, parseLine } from '@tidemark/client/ndjson';
-import { Fault, type FaultKind } from '@tidemark/world/fault';
+import { Fault, type FaultKind } from '@tidemark/platform/fault';
 import { EXIT, type ExitCode } from './exit-code.ts';
-import type { Output } from './output.ts';
+import type { Output } from './output/output.ts';
 
 /** What a job tells of itself: `id`, `kind`, `state`, and the fields of its kind. */
 export type JobFacts = Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 /** Starts again what ended by itself, as a service manager would: one site that ends ends no other. */
 
-import { messageOf } from '@tidemark/world/fault';
+import { messageOf } from '@tidemark/platform/fault';
 
 const LOOK_MS = 200;
 const WAIT_MS_MIN = 1_000;

@@ -2,11 +2,11 @@
 
 import type { Database } from '@tidemark/client';
 import { splitTableName } from '@tidemark/client/table';
-import type { ColumnType } from '@tidemark/schema/column-type';
-import { evolve } from '@tidemark/schema/evolve';
-import { KEYSPACE_FILE, type KeyspaceFile, parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
-import { type Keyspace, type Table, tableNamed } from '@tidemark/schema/table';
-import { Fault, isFault } from '@tidemark/world/fault';
+import type { ColumnType } from '@tidemark/model/column-type';
+import { evolve } from '@tidemark/model/evolve';
+import { KEYSPACE_FILE, type KeyspaceFile, parseKeyspaceFile } from '@tidemark/model/keyspace-file';
+import { type Keyspace, type Table, tableNamed } from '@tidemark/model/table';
+import { Fault, isFault } from '@tidemark/platform/fault';
 
 export type StoredKeyspace = {
   readonly file: KeyspaceFile;

@@ -1,7 +1,7 @@
 /** The keyspace that a command about a whole keyspace means: the named one, or the only one there is. */
 
 import type { Database } from '@tidemark/client';
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import { noKeyspace } from './keyspace-of.ts';
 
 export type KeyspaceFlag = { readonly keyspace?: string };

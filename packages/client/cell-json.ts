@@ -1,8 +1,8 @@
 /** Between a program's values and what stands in the JSON of a request or an answer. */
 
-import { own } from '@tidemark/schema/own';
-import { formatTimestamp } from '@tidemark/schema/time';
-import { Fault } from '@tidemark/world/fault';
+import { own } from '@tidemark/model/own';
+import { formatTimestamp } from '@tidemark/model/text/time';
+import { Fault } from '@tidemark/platform/fault';
 import type { ClientTable, ColumnTypeName } from './table.ts';
 import { isMoment, microsOf, Timestamp } from './timestamp.ts';
 

@@ -1,6 +1,6 @@
 /** What a program may rely on when it writes and reads through a connection, whatever the sites do. */
 
-import { SeededRandom } from '@tidemark/world/random';
+import { SeededRandom } from '@tidemark/platform/random';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { connect, isFault, table } from './client.ts';

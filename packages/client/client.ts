@@ -1,13 +1,13 @@
 /** The SDK: connect to a keyspace's sites, declare tables, write and read rows with their types. */
 
-import type { Clock } from '@tidemark/world/clock';
-import { type Random, SystemRandom } from '@tidemark/world/random';
-import { SystemClock } from '@tidemark/world/system-clock';
+import type { Clock } from '@tidemark/platform/clock';
+import { type Random, SystemRandom } from '@tidemark/platform/random';
+import { SystemClock } from '@tidemark/platform/system-clock';
 import { Database } from './database.ts';
 import type { Fetch } from './exchange.ts';
 import { Sites } from './sites.ts';
 
-export { Fault, type FaultKind, isFault } from '@tidemark/world/fault';
+export { Fault, type FaultKind, isFault } from '@tidemark/platform/fault';
 export { Database, type EncodedBatch, type StreamOptions, type WriteOptions } from './database.ts';
 export type { ScanEnd } from './ndjson.ts';
 export {

@@ -1,8 +1,8 @@
 /** A connection to a keyspace's sites: what a program reads and writes through. */
 
-import { keySegment } from '@tidemark/schema/key-path';
-import { own } from '@tidemark/schema/own';
-import { Fault, isFault } from '@tidemark/world/fault';
+import { own } from '@tidemark/model/own';
+import { keySegment } from '@tidemark/model/text/key-path';
+import { Fault, isFault } from '@tidemark/platform/fault';
 import { inGroups, inOrder } from './batches.ts';
 import { rowFromJson, rowToJson, toJson } from './cell-json.ts';
 import { exchange, type Reply, type Request } from './exchange.ts';

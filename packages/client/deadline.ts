@@ -1,6 +1,6 @@
 /** A limit on waiting that can be pushed on: the signal aborts once `ms` pass without a `restart`. */
 
-import type { Clock } from '@tidemark/world/clock';
+import type { Clock } from '@tidemark/platform/clock';
 
 export class Deadline implements Disposable {
   readonly #clock: Clock;

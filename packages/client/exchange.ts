@@ -1,7 +1,7 @@
 /** One request to one site, and every way it can end told as a Fault that says whether the request may have counted. */
 
-import type { Clock } from '@tidemark/world/clock';
-import { Fault, type FaultKind, isFault, messageOf } from '@tidemark/world/fault';
+import type { Clock } from '@tidemark/platform/clock';
+import { Fault, type FaultKind, isFault, messageOf } from '@tidemark/platform/fault';
 import { Deadline } from './deadline.ts';
 
 /** `fetch`, so that tests can stand in for the network. */

@@ -1,6 +1,6 @@
 /** Which site takes a keyspace's writes, by what the sites themselves say of it. */
 
-import { isFault } from '@tidemark/world/fault';
+import { isFault } from '@tidemark/platform/fault';
 import { exchange, type Network } from './exchange.ts';
 
 /** A site that answers at all answers this fast; one that does not is passed over while looking around. */

@@ -1,6 +1,6 @@
 /** Streams of one JSON object a line: reading them, and knowing whether they came to their end. */
 
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import { faultOfProblem, type Reply, transportFault } from './exchange.ts';
 
 /** A line beyond this is not one of ours: a row is at most 512 KiB, and JSON can escape a byte into six. */

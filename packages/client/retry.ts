@@ -1,7 +1,7 @@
 /** Repeating a request until it is answered for certain or its time is up. */
 
-import { Fault, isFault, messageOf } from '@tidemark/world/fault';
-import type { Random } from '@tidemark/world/random';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import type { Random } from '@tidemark/platform/random';
 import { exchange, type Network, type Reply, type Request } from './exchange.ts';
 import type { Sites } from './sites.ts';
 

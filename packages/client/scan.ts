@@ -1,6 +1,6 @@
 /** A scan as a program asks for it, the type of its rows, and the rows as they arrive. */
 
-import { own } from '@tidemark/schema/own';
+import { own } from '@tidemark/model/own';
 import { fromJson, rowFromJson, toJson } from './cell-json.ts';
 import type { Reply } from './exchange.ts';
 import { type ScanEnd, scanBlocks } from './ndjson.ts';

@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { keyParts, segmentsOfRow } from '@tidemark/schema/key-path';
+import { keyParts, segmentsOfRow } from '@tidemark/model/text/key-path';
 
 /**
  * What happens to a write:

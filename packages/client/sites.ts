@@ -1,6 +1,6 @@
 /** The sites a connection knows: their addresses, their names once asked, and which of them takes a keyspace's writes. */
 
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import { exchange, type Network } from './exchange.ts';
 import { askForPrimary, type Claim, PROBE_MS, primaryAmong, successorAmong } from './find-primary.ts';
 

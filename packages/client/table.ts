@@ -1,6 +1,6 @@
 /** A table as a program declares it, and the row types that follow from the declaration. */
 
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import type { Moment, Timestamp } from './timestamp.ts';
 
 /** A column's type as a keyspace file writes it. */

@@ -1,6 +1,6 @@
 /** A moment in µs. It is a Date, so it prints and compares as one, and it does not lose what a Date cannot hold. */
 
-import { formatTimestamp, parseTimestamp } from '@tidemark/schema/time';
+import { formatTimestamp, parseTimestamp } from '@tidemark/model/text/time';
 
 // biome-ignore lint/style/noRestrictedGlobals: a moment that came from a cell or from the caller, not the machine's time
 const Moment = Date;

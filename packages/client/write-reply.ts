@@ -1,7 +1,7 @@
 /** What a site answers to a write, as JSON or as NDJSON, and the receipt that comes of it. */
 
-import { comparePositions, formatToken, type Position, parseToken } from '@tidemark/schema/position';
-import { Fault } from '@tidemark/world/fault';
+import { comparePositions, formatToken, type Position, parseToken } from '@tidemark/model/position';
+import { Fault } from '@tidemark/platform/fault';
 import { faultOfProblem, type Reply } from './exchange.ts';
 import { lineBlocks, parseLine } from './ndjson.ts';
 

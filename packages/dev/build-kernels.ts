@@ -14,7 +14,7 @@ type Wabt = {
   ): { toBinary(options: object): { readonly buffer: Uint8Array }; destroy(): void };
 };
 
-const fileOf = (name: string): URL => new URL(`../store/${name}`, import.meta.url);
+const fileOf = (name: string): URL => new URL(`../store/query/${name}`, import.meta.url);
 
 /** The bytes that the text makes. */
 export async function assembleKernels(): Promise<Buffer> {

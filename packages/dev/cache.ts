@@ -6,8 +6,8 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isFault } from '@tidemark/world/fault';
-import { NodeDisk } from '@tidemark/world/node-disk';
+import { isFault } from '@tidemark/platform/fault';
+import { NodeDisk } from '@tidemark/platform/node-disk';
 
 /** `TIDEMARK_CACHE`, by default `~/.cache/tidemark`. */
 export function cacheFolder(): string {

@@ -4,7 +4,7 @@
  * `TIDEMARK_KAFKA=k1:9092,k2:9092;k3:9092;k4:9092` three sites, the first with two brokers.
  */
 
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 
 /** Broker addresses (`host:port`) per site, or null when Kafka is to be started. */
 export function existingKafka(text = process.env.TIDEMARK_KAFKA): string[][] | null {

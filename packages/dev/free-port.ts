@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 
 // Below the range that outgoing connections draw from: a server that is killed and started again finds its port free,
 // and a client that dials the dead port can never be connected to itself.

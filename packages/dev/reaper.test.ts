@@ -10,7 +10,7 @@ import { Reaper } from './reaper.ts';
 
 // A process that takes a scratch folder, starts a child that would live for an hour, and says where both are.
 const OWNER = `
-  import { Reaper } from '@tidemark/dev/reaper';
+  import { Reaper } from './reaper.ts';
   const reaper = Reaper.start();
   const folder = await reaper.scratchFolder('reaper-test');
   const child = reaper.spawn(process.execPath, ['-e', 'setTimeout(() => {}, 3_600_000)'], { stdio: 'ignore' });

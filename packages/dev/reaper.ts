@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import type { ReaperCommand } from './reaper-main.ts';
 
 const PROGRAM = fileURLToPath(new URL('reaper-main.ts', import.meta.url));

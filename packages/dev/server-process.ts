@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import type { Reaper } from './reaper.ts';
 
 const STOP_WAIT_MS = 15_000;

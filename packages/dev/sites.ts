@@ -4,13 +4,13 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Fault, messageOf } from '@tidemark/world/fault';
+import { Fault, messageOf } from '@tidemark/platform/fault';
 import { existingKafka, existingRedis } from './existing.ts';
 import { canListen, freePort } from './free-port.ts';
-import { KafkaServer } from './kafka.ts';
-import type { Links } from './links.ts';
+import { KafkaServer } from './kafka/kafka.ts';
+import type { Links } from './links/links.ts';
 import type { Reaper } from './reaper.ts';
-import { RedisServer } from './redis.ts';
+import { RedisServer } from './redis/redis.ts';
 import { ServerProcess } from './server-process.ts';
 
 export type Engine = 'embedded' | 'kafka';

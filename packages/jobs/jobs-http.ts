@@ -1,7 +1,7 @@
 /** `POST /v1/jobs` starts a job, `GET /v1/jobs/{id}` follows it. Each service gives its kinds; a site joins them. */
 
 import { Readable } from 'node:stream';
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import type { FastifyInstance } from 'fastify';
 import type { Jobs, JobWork } from './jobs.ts';
 import { closedSignal } from './request.ts';

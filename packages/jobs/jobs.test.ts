@@ -1,5 +1,5 @@
-import { SeededRandom } from '@tidemark/world/random';
-import { SimClock } from '@tidemark/world/sim-clock';
+import { SeededRandom } from '@tidemark/platform/random';
+import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import { expect, it } from 'vitest';
 import { Jobs } from './jobs.ts';
 

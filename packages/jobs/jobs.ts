@@ -1,9 +1,9 @@
 /** Work that outlives the request which asked for it: an id at once, progress for whoever asks, and how it ended. */
 
-import type { Clock } from '@tidemark/world/clock';
-import { Fault, messageOf } from '@tidemark/world/fault';
-import { Progress } from '@tidemark/world/progress';
-import type { Random } from '@tidemark/world/random';
+import type { Clock } from '@tidemark/platform/clock';
+import { Fault, messageOf } from '@tidemark/platform/fault';
+import { Progress } from '@tidemark/platform/progress';
+import type { Random } from '@tidemark/platform/random';
 
 /** Finished jobs that are remembered. */
 const FINISHED_MAX = 100;

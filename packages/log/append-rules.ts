@@ -1,7 +1,7 @@
 /** What every log asks of an append before it touches its engine. */
 
 import assert from 'node:assert/strict';
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import { BATCH_RECORDS_MAX, HEADER_BYTES_MAX, type LogEntry, RECORD_BYTES_MAX } from './log.ts';
 
 /** @throws {Fault} `invalid` naming both sizes; see the constants of log.ts. No entry at all is the caller's bug. */

@@ -1,7 +1,7 @@
-import { SystemClock } from '@tidemark/world/system-clock';
+import { SystemClock } from '@tidemark/platform/system-clock';
 import { describe, expect, it } from 'vitest';
 import { AppendTurns } from './append-turns.ts';
-import { SimLog, SimLogStore } from './sim-log.ts';
+import { SimLog, SimLogStore } from './sim/sim-log.ts';
 
 describe('append turns', () => {
   it('lets appends to one partition follow one another in the order they were asked for', async () => {

@@ -1,10 +1,10 @@
-import { type Body, NO_CHAIN, sealRecord } from '@tidemark/schema/envelope';
-import { comparePositions, type Position } from '@tidemark/schema/position';
-import { SystemClock } from '@tidemark/world/system-clock';
+import { comparePositions, type Position } from '@tidemark/model/position';
+import { SystemClock } from '@tidemark/platform/system-clock';
+import { type Body, NO_CHAIN, sealRecord } from '@tidemark/record/envelope';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findAfter } from './find-position.ts';
-import { SimLog, SimLogStore } from './sim-log.ts';
+import { SimLog, SimLogStore } from './sim/sim-log.ts';
 
 function recordAt({ epoch, seq }: Position): Uint8Array {
   const body: Body = seq < 0 ? { kind: 'Fence', closes: 1, by: 2, nonce: 'n' } : { kind: 'Noop' };

@@ -1,8 +1,8 @@
 /** Where in a topic partition a copy that stands at some position has to read on. */
 
-import { openRecord } from '@tidemark/schema/envelope';
-import { comparePositions, type Position } from '@tidemark/schema/position';
-import { isFault } from '@tidemark/world/fault';
+import { comparePositions, type Position } from '@tidemark/model/position';
+import { isFault } from '@tidemark/platform/fault';
+import { openRecord } from '@tidemark/record/envelope';
 import type { Log, LogRecord } from './log.ts';
 
 /**

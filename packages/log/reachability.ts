@@ -1,6 +1,6 @@
 /** Tells an operator that a log cannot be reached, and that it can again: once per change, however often it is tried. */
 
-import type { Logger } from '@tidemark/world/logger';
+import type { Logger } from '@tidemark/platform/logger';
 
 export class Reachability {
   readonly #logger: Logger;

@@ -1,6 +1,6 @@
 /** What every log says about a place a reader asks for. */
 
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import { BATCH_RECORDS_MAX, RECORD_BYTES_MAX } from './log.ts';
 
 /** @throws {Fault} `invalid` 410 before the start, `corrupt` beyond the end; both offsets named. */

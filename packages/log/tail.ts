@@ -6,12 +6,12 @@
  * FENCE above all, came in between; only an unexpected one has to be read back.
  */
 
-import { accept, emptyPrefix, type PartitionName, type Prefix } from '@tidemark/schema/accept';
-import { type Envelope, identityIn, openRecord } from '@tidemark/schema/envelope';
-import { isSuccessor, rootOf } from '@tidemark/schema/log-identity';
-import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/schema/position';
-import type { Clock } from '@tidemark/world/clock';
-import { Fault, isFault } from '@tidemark/world/fault';
+import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/model/position';
+import type { Clock } from '@tidemark/platform/clock';
+import { Fault, isFault } from '@tidemark/platform/fault';
+import { accept, emptyPrefix, type PartitionName, type Prefix } from '@tidemark/record/admit';
+import { type Envelope, identityIn, openRecord } from '@tidemark/record/envelope';
+import { isSuccessor, rootOf } from '@tidemark/record/log-identity';
 import type { Log, LogEntry, LogRecord } from './log.ts';
 
 /** Where a fold can go on: the offset of the last accepted record and what had been accepted with it. */

@@ -14,14 +14,14 @@
  */
 
 import { createHash } from 'node:crypto';
-import type { Physical } from '@tidemark/schema/column-type';
-import { CELL, type ColumnVector } from '@tidemark/schema/column-vector';
-import { type Horizon, isBelow, laterHorizon } from './horizon.ts';
-import { cellKinds } from './memtable-source.ts';
-import { mergeSources } from './merge.ts';
-import { type Cells, NO_STAMP, type Rows } from './rows.ts';
+import { CELL, type ColumnVector } from '@tidemark/columnar/column-vector';
+import type { Physical } from '@tidemark/model/column-type';
+import { type Horizon, isBelow, laterHorizon } from './gc-watermark.ts';
+import { cellKinds } from './memtable/memtable-source.ts';
+import { mergeSources } from './merge/merge.ts';
+import { type Cells, NO_STAMP, type Rows } from './row/rows.ts';
+import { nextTurn, Turn } from './row/turn.ts';
 import type { Snapshot } from './snapshot.ts';
-import { nextTurn, Turn } from './turn.ts';
 
 export type PartitionDigest = {
   /** Live rows. */

@@ -1,10 +1,10 @@
-import { SeededRandom } from '@tidemark/world/random';
-import { SimDisk } from '@tidemark/world/sim-disk';
+import { SeededRandom } from '@tidemark/platform/random';
+import { SimDisk } from '@tidemark/platform/sim/sim-disk';
 import { describe, expect, it } from 'vitest';
-import { applyWrite, randomWrites, TABLE } from './arbitraries.ts';
 import { inspectPartition, type PartitionReport } from './inspect.ts';
 import { Partition } from './partition.ts';
-import { readAll } from './read-all.ts';
+import { applyWrite, randomWrites, TABLE } from './testing/arbitraries.ts';
+import { readAll } from './testing/read-all.ts';
 
 const FOLDER = 'travel/flights/0';
 

@@ -1,18 +1,18 @@
 /** What lies in a partition's folder, told without changing anything: a site may be writing there meanwhile. */
 
 import { crc32 } from 'node:zlib';
-import { cellToJson, type JsonCell } from '@tidemark/schema/cell-value';
-import type { ColumnType, Physical } from '@tidemark/schema/column-type';
-import { decodeKey } from '@tidemark/schema/key';
-import type { Position } from '@tidemark/schema/position';
-import { type Column, keyColumns, type Table } from '@tidemark/schema/table';
-import type { Disk } from '@tidemark/world/disk';
-import { Fault, isFault, messageOf } from '@tidemark/world/fault';
-import { ColumnFile } from './column-file.ts';
-import type { Horizon } from './horizon.ts';
-import { generationOf, type Manifest, readManifest } from './manifest.ts';
-import { fromRaw } from './raw-value.ts';
-import { boundFromHex, compareRaw, type RawValue } from './zone.ts';
+import { decodeKey } from '@tidemark/columnar/key';
+import type { ColumnType, Physical } from '@tidemark/model/column-type';
+import type { Position } from '@tidemark/model/position';
+import { type Column, keyColumns, type Table } from '@tidemark/model/table';
+import { cellToJson, type JsonCell } from '@tidemark/model/text/cell-value';
+import type { Disk } from '@tidemark/platform/disk';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import { boundFromHex, compareRaw, type RawValue } from './encoding/zone.ts';
+import type { Horizon } from './gc-watermark.ts';
+import { fromRaw } from './row/raw-value.ts';
+import { ColumnFile } from './segment/column-file.ts';
+import { generationOf, type Manifest, readManifest } from './segment/manifest.ts';
 
 /** By their numbers in files (ARCHITECTURE.md, "A record" and "The files on disk"). */
 const ENCODING_NAMES = 'u8 i32 f64 i64 bytes frame dictionary steps rising runs decimals bits'.split(' ');

@@ -1,12 +1,12 @@
 /** Opening a partition's folder: the newest whole manifest, its segments, and nothing else left lying about. */
 
-import type { Disk } from '@tidemark/world/disk';
-import { isFault, messageOf } from '@tidemark/world/fault';
-import type { BlockCache } from './block-cache.ts';
-import { readLive } from './live-file.ts';
-import type { LiveSegment } from './live-segment.ts';
-import { EMPTY_MANIFEST, generationOf, type Manifest, manifestName, readManifest } from './manifest.ts';
-import { Segment } from './segment.ts';
+import type { Disk } from '@tidemark/platform/disk';
+import { isFault, messageOf } from '@tidemark/platform/fault';
+import type { BlockCache } from './segment/block-cache.ts';
+import { readLive } from './segment/deletion-vector-file.ts';
+import type { LiveSegment } from './segment/live-segment.ts';
+import { EMPTY_MANIFEST, generationOf, type Manifest, manifestName, readManifest } from './segment/manifest.ts';
+import { Segment } from './segment/segment.ts';
 
 export type OpenedFiles = {
   readonly manifest: Manifest;

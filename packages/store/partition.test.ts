@@ -1,15 +1,15 @@
-import { decodeKey, encodeKey } from '@tidemark/schema/key';
-import { NOWHERE } from '@tidemark/schema/position';
-import { cellColumns, keyColumns, type Table } from '@tidemark/schema/table';
-import { isFault } from '@tidemark/world/fault';
-import { integerBetween, SeededRandom } from '@tidemark/world/random';
-import { SimDisk } from '@tidemark/world/sim-disk';
+import { decodeKey, encodeKey } from '@tidemark/columnar/key';
+import { NOWHERE } from '@tidemark/model/position';
+import { cellColumns, keyColumns, type Table } from '@tidemark/model/table';
+import { isFault } from '@tidemark/platform/fault';
+import { integerBetween, SeededRandom } from '@tidemark/platform/random';
+import { SimDisk } from '@tidemark/platform/sim/sim-disk';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { applyWrite, modelUpTo, randomWrites, TABLE, type Write } from './arbitraries.ts';
-import { batchOf, type Model } from './model.ts';
 import { Partition, type StoreOptions } from './partition.ts';
-import { readAll } from './read-all.ts';
+import { applyWrite, modelUpTo, randomWrites, TABLE, type Write } from './testing/arbitraries.ts';
+import { batchOf, type Model } from './testing/model.ts';
+import { readAll } from './testing/read-all.ts';
 
 const FOLDER = 'travel/flights/0';
 const options: StoreOptions = { blockRows: 4, compaction: false };

@@ -5,31 +5,31 @@
  * one rename of the manifest. So what is found after a crash is the fold of exactly the positions the manifest names.
  */
 
-import type { Value } from '@tidemark/schema/column-type';
-import { comparePositions, NOWHERE, type Position } from '@tidemark/schema/position';
-import type { RowBatch } from '@tidemark/schema/row-batch';
-import type { Stamp } from '@tidemark/schema/stamp';
-import type { Column, Table } from '@tidemark/schema/table';
-import type { Disk } from '@tidemark/world/disk';
-import { Compactor } from './compactor.ts';
+import type { RowBatch } from '@tidemark/columnar/row-batch';
+import type { Value } from '@tidemark/model/column-type';
+import { comparePositions, NOWHERE, type Position } from '@tidemark/model/position';
+import type { Stamp } from '@tidemark/model/stamp';
+import type { Column, Table } from '@tidemark/model/table';
+import type { Disk } from '@tidemark/platform/disk';
 import { digestOf, type PartitionDigest } from './digest.ts';
-import { Exclusive } from './exclusive.ts';
-import { resolve } from './flush.ts';
-import { compareHorizons, type Horizon, laterHorizon } from './horizon.ts';
-import type { LiveSegment } from './live-segment.ts';
-import type { Memtable } from './memtable.ts';
-import { MemtableSource } from './memtable-source.ts';
-import { Memtables } from './memtables.ts';
-import { type Merger, OwnThreadMerger } from './merger.ts';
-import { packingBy } from './packing.ts';
-import { PointReads } from './point-read.ts';
-import type { RowState, StoredRow } from './row-value.ts';
-import { SegmentSet } from './segment-set.ts';
+import { packingBy } from './encoding/compression.ts';
+import { compareHorizons, type Horizon, laterHorizon } from './gc-watermark.ts';
+import type { Memtable } from './memtable/memtable.ts';
+import { MemtableSource } from './memtable/memtable-source.ts';
+import { Memtables } from './memtable/memtables.ts';
+import { Unflushed } from './memtable/unflushed.ts';
+import { Compactor } from './merge/compactor.ts';
+import { resolve } from './merge/flush.ts';
+import { type Merger, OwnThreadMerger } from './merge/merger.ts';
+import { blockRowsFor, DEFAULTS, type StoreOptions } from './options.ts';
+import { PointReads } from './query/point-read.ts';
+import { Exclusive } from './row/exclusive.ts';
+import type { RowState, StoredRow } from './row/row-value.ts';
+import type { LiveSegment } from './segment/live-segment.ts';
+import { SegmentSet } from './segment/segment-set.ts';
 import type { Snapshot } from './snapshot.ts';
-import { blockRowsFor, DEFAULTS, type StoreOptions } from './store-options.ts';
-import { Unflushed } from './unflushed.ts';
 
-export type { StoreOptions } from './store-options.ts';
+export type { StoreOptions } from './options.ts';
 
 /** More frozen memtables than this make a flush due: a read has to merge them all. */
 const FROZEN_MAX = 16;

@@ -1,11 +1,11 @@
 /** A partition as it was at one moment, for reading: its segments stay on disk until the snapshot is released. */
 
-import type { Position } from '@tidemark/schema/position';
-import type { Table } from '@tidemark/schema/table';
-import type { Horizon } from './horizon.ts';
-import type { LiveSegment } from './live-segment.ts';
-import type { MemtableSource } from './memtable-source.ts';
-import type { Source } from './source.ts';
+import type { Position } from '@tidemark/model/position';
+import type { Table } from '@tidemark/model/table';
+import type { Horizon } from './gc-watermark.ts';
+import type { MemtableSource } from './memtable/memtable-source.ts';
+import type { Source } from './row/source.ts';
+import type { LiveSegment } from './segment/live-segment.ts';
 
 export type Snapshot = {
   /** Null when the partition was never given a schema; it then has no rows. */

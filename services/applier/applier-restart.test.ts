@@ -1,11 +1,22 @@
-import { formatPosition } from '@tidemark/schema/position';
-import { isFault } from '@tidemark/world/fault';
-import { SILENT } from '@tidemark/world/logger';
-import { SystemClock } from '@tidemark/world/system-clock';
+import { formatPosition } from '@tidemark/model/position';
+import { isFault } from '@tidemark/platform/fault';
+import { SILENT } from '@tidemark/platform/logger';
+import { SystemClock } from '@tidemark/platform/system-clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KeyspaceApplier } from './applier.ts';
-import { digest, eventually, LOCAL, LOG, RULES, reaches, row, sampleLog, settled, TestSite } from './test-site.ts';
+import {
+  digest,
+  eventually,
+  LOCAL,
+  LOG,
+  RULES,
+  reaches,
+  row,
+  sampleLog,
+  settled,
+  TestSite,
+} from './testing/fake-site.ts';
 
 describe('applier started again', () => {
   it('resumes after any number of records and flushes, with the same rows', async () => {

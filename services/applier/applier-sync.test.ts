@@ -1,9 +1,9 @@
-import { formatPosition } from '@tidemark/schema/position';
-import { topicNames } from '@tidemark/schema/table';
-import { SimDisk, SimPlatter } from '@tidemark/world/sim-disk';
+import { formatPosition } from '@tidemark/model/position';
+import { topicNames } from '@tidemark/model/table';
+import { SimDisk, SimPlatter } from '@tidemark/platform/sim/sim-disk';
 import { describe, expect, it } from 'vitest';
-import { PartitionMaker } from './log-maker.ts';
-import { digest, eventually, LOG, reaches, row, SYNC, sampleLog, settled, TestSite } from './test-site.ts';
+import { digest, eventually, LOG, reaches, row, SYNC, sampleLog, settled, TestSite } from './testing/fake-site.ts';
+import { PartitionMaker } from './testing/log-maker.ts';
 
 describe('applier of a sync keyspace', () => {
   it('shows no record before it is committed', async () => {

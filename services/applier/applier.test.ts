@@ -1,9 +1,9 @@
-import { formatPosition } from '@tidemark/schema/position';
-import { SimClock } from '@tidemark/world/sim-clock';
+import { formatPosition } from '@tidemark/model/position';
+import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PartitionMaker, sampleKeyspace } from './log-maker.ts';
-import { digest, eventually, LOCAL, LOG, reaches, row, sampleLog, settled, TestSite } from './test-site.ts';
+import { digest, eventually, LOCAL, LOG, reaches, row, sampleLog, settled, TestSite } from './testing/fake-site.ts';
+import { PartitionMaker, sampleKeyspace } from './testing/log-maker.ts';
 
 describe('applier', () => {
   it('applies a log and shows its rows', async () => {

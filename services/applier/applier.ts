@@ -4,29 +4,29 @@
  */
 
 import type { Log } from '@tidemark/log/log';
-import type { Position } from '@tidemark/schema/position';
-import type { Keyspace } from '@tidemark/schema/table';
-import type { Merger } from '@tidemark/store/merger';
-import type { Clock } from '@tidemark/world/clock';
-import type { Disk } from '@tidemark/world/disk';
-import { isFault } from '@tidemark/world/fault';
-import type { Logger } from '@tidemark/world/logger';
-import { Progress } from '@tidemark/world/progress';
-import { applyRecord } from './apply-record.ts';
-import { AsOf, type Tick } from './as-of.ts';
-import { writeCheckpoint } from './checkpoint.ts';
-import { Counts } from './counts.ts';
-import { FlushedPlaces } from './flushed-places.ts';
-import { Flusher, type FlushRules } from './flusher.ts';
-import { Holding } from './hold.ts';
-import { KnownCuts } from './known-cuts.ts';
-import { Lag } from './lag.ts';
-import { type Damage, damageOf, type OpenStores, openStores } from './open-stores.ts';
-import type { Closed } from './origin-fold.ts';
-import { Origins } from './origins.ts';
-import { Readability } from './readability.ts';
-import type { Stores } from './stores.ts';
-import type { Cut } from './succession.ts';
+import type { Position } from '@tidemark/model/position';
+import type { Keyspace } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import type { Disk } from '@tidemark/platform/disk';
+import { isFault } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import { Progress } from '@tidemark/platform/progress';
+import type { Merger } from '@tidemark/store/merge/merger';
+import { Holding } from './follow/apply-pause.ts';
+import { applyRecord } from './follow/apply-record.ts';
+import { AsOf, type Tick } from './follow/closed-timestamp.ts';
+import { Counts } from './follow/counts.ts';
+import type { Cut } from './follow/epoch-ends.ts';
+import { KnownCuts } from './follow/epoch-ends-cache.ts';
+import { Lag } from './follow/lag.ts';
+import { Origins } from './follow/origins.ts';
+import type { Closed } from './follow/record-sequencer.ts';
+import { writeCheckpoint } from './keyspace/checkpoint.ts';
+import { FlushedPlaces } from './keyspace/flushed-places.ts';
+import { Flusher, type FlushRules } from './keyspace/flusher.ts';
+import { type Damage, damageOf, type OpenStores, openStores } from './keyspace/open-stores.ts';
+import { Readability } from './keyspace/read-gate.ts';
+import type { Stores } from './keyspace/stores.ts';
 
 const TICK_MS = 1_000;
 

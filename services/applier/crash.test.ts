@@ -1,9 +1,9 @@
-import { SeededRandom } from '@tidemark/world/random';
-import { SimDisk, SimPlatter } from '@tidemark/world/sim-disk';
+import { SeededRandom } from '@tidemark/platform/random';
+import { SimDisk, SimPlatter } from '@tidemark/platform/sim/sim-disk';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { KeyspaceApplier } from './applier.ts';
-import { digest, eventually, LOCAL, LOG, reaches, sampleLog, TestSite } from './test-site.ts';
+import { digest, eventually, LOCAL, LOG, reaches, sampleLog, TestSite } from './testing/fake-site.ts';
 
 const BATCHES = 10;
 

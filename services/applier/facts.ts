@@ -1,9 +1,9 @@
 /** What a keyspace's applier tells of itself, for status and metrics. */
 
-import { formatPosition } from '@tidemark/schema/position';
+import { formatPosition } from '@tidemark/model/position';
 import type { KeyspaceApplier } from './applier.ts';
-import type { Tick } from './as-of.ts';
-import type { Quantiles } from './lag.ts';
+import type { Tick } from './follow/closed-timestamp.ts';
+import type { Quantiles } from './follow/lag.ts';
 
 /** What is known of one origin. */
 export type OriginFacts = {

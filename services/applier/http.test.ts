@@ -1,13 +1,13 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { partitionOf } from '@tidemark/schema/hash';
-import { keyFromSegments } from '@tidemark/schema/json-rows';
-import { NodeDisk } from '@tidemark/world/node-disk';
+import { keyFromSegments } from '@tidemark/columnar/json-rows';
+import { partitionOf } from '@tidemark/model/hash';
+import { NodeDisk } from '@tidemark/platform/node-disk';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { get, HttpSite, KEYSPACE, partitionOfKey } from './http-harness.ts';
-import { PartitionMaker, sampleKeyspace } from './log-maker.ts';
-import type { ApplierParts } from './main.ts';
+import type { ApplierParts } from './applier-service.ts';
+import { get, HttpSite, KEYSPACE, partitionOfKey } from './testing/http-harness.ts';
+import { PartitionMaker, sampleKeyspace } from './testing/log-maker.ts';
 
 const POST = { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } };
 

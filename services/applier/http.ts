@@ -1,23 +1,23 @@
 /** Reads over HTTP: rows by key and range, scans, digests and positions. */
 
 import { closedSignal } from '@tidemark/jobs/request';
-import { keyParts, segmentsOfRow } from '@tidemark/schema/key-path';
-import { formatPosition } from '@tidemark/schema/position';
-import { formatStamp } from '@tidemark/schema/stamp';
-import { tableNamed } from '@tidemark/schema/table';
-import { Fault, messageOf } from '@tidemark/world/fault';
-import type { Logger } from '@tidemark/world/logger';
+import { formatPosition } from '@tidemark/model/position';
+import { formatStamp } from '@tidemark/model/stamp';
+import { tableNamed } from '@tidemark/model/table';
+import { keyParts, segmentsOfRow } from '@tidemark/model/text/key-path';
+import { Fault, messageOf } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { KeyspaceApplier } from './applier.ts';
-import { digestKeyspace } from './digests.ts';
-import { Freshness, type FreshnessParts } from './freshness.ts';
-import { HeldDigests } from './held-digests.ts';
-import type { Replays } from './replays.ts';
-import { readRange, readRow, rowToJson } from './rows.ts';
-import { ADMISSION_LIMITS, ScanAdmission } from './scan-admission.ts';
-import { scanTable } from './scan-http.ts';
-import type { TableStore } from './stores.ts';
-import { formatTick, parseTick } from './tick-text.ts';
+import type { TableStore } from './keyspace/stores.ts';
+import { digestKeyspace } from './read/digests.ts';
+import { Freshness, type FreshnessParts } from './read/freshness.ts';
+import { formatTick, parseTick } from './read/gc-watermark-text.ts';
+import { HeldDigests } from './read/held-digests.ts';
+import { readRange, readRow, rowToJson } from './read/rows.ts';
+import { ADMISSION_LIMITS, ScanAdmission } from './read/scan-admission.ts';
+import { scanTable } from './read/scan-http.ts';
+import type { Replays } from './replay/replays.ts';
 
 export type HttpParts = FreshnessParts & {
   readonly logger: Logger;

@@ -1,11 +1,11 @@
 /** What the applier needs of the rest of its site and of the other sites, to compare, to return and to take others back. */
 
-import type { Decision } from '@tidemark/control/decision';
-import type { Register } from '@tidemark/control/register';
-import type { Owner } from '@tidemark/control/register-changes';
-import type { RegisterValue } from '@tidemark/control/register-value';
-import type { Position } from '@tidemark/schema/position';
-import type { Network } from '@tidemark/world/network';
+import type { Decision } from '@tidemark/control/audit/decision';
+import type { Register } from '@tidemark/control/consensus/register';
+import type { Owner } from '@tidemark/control/consensus/register-changes';
+import type { RegisterValue } from '@tidemark/control/consensus/register-value';
+import type { Position } from '@tidemark/model/position';
+import type { Network } from '@tidemark/platform/network';
 
 export type Membership = {
   /** Finds sites by name: `site://tokyo/v1/…`. */

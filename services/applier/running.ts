@@ -3,13 +3,13 @@
  * records beyond a cut.
  */
 
-import type { Keyspace } from '@tidemark/schema/table';
-import { Fault } from '@tidemark/world/fault';
+import type { Keyspace } from '@tidemark/model/table';
+import { Fault } from '@tidemark/platform/fault';
 import { type ApplierRules, KeyspaceApplier, type KeyspaceApplierParts } from './applier.ts';
-import type { Tick } from './as-of.ts';
-import type { Damage } from './open-stores.ts';
-import type { Replays } from './replays.ts';
-import type { Cut } from './succession.ts';
+import type { Tick } from './follow/closed-timestamp.ts';
+import type { Cut } from './follow/epoch-ends.ts';
+import type { Damage } from './keyspace/open-stores.ts';
+import type { Replays } from './replay/replays.ts';
 
 export type RunningParts = KeyspaceApplierParts & {
   readonly replays: Replays;

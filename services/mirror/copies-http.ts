@@ -3,12 +3,12 @@
  * `/v1/internal/copies|fence|fill/{keyspace}`; bodies and answers are JSON.
  */
 
-import type { FenceReport, SiteCopies } from '@tidemark/control/election';
-import { counted, cutsOf, idText } from '@tidemark/control/register-json';
-import { whyNoFence, whyNoFill } from '@tidemark/control/register-tied';
-import type { RegisterValue } from '@tidemark/control/register-value';
-import { parsed } from '@tidemark/schema/parsed';
-import { Fault } from '@tidemark/world/fault';
+import { counted, cutsOf, idText } from '@tidemark/control/consensus/register-json';
+import { whyNoFence, whyNoFill } from '@tidemark/control/consensus/register-tied';
+import type { RegisterValue } from '@tidemark/control/consensus/register-value';
+import type { FenceReport, SiteCopies } from '@tidemark/control/failover/election';
+import { parsed } from '@tidemark/model/parsed';
+import { Fault } from '@tidemark/platform/fault';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Mirror } from './mirror.ts';

@@ -3,8 +3,8 @@
  * stored here, cumulative. One JSON object a line, a new one whenever any has risen, and every second.
  */
 
-import type { Durable } from '@tidemark/schema/durable';
-import type { Position } from '@tidemark/schema/position';
+import type { Position } from '@tidemark/model/position';
+import type { Durable } from '@tidemark/record/durable';
 import { z } from 'zod';
 
 /** Wakes everyone who waits, as often as it is told. */

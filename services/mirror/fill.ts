@@ -1,9 +1,9 @@
 /** Copies up to the cut of a closed reign, from whichever site has it: the origin may be gone, or not have all of it. */
 
-import type { CutAt } from '@tidemark/control/register-value';
-import type { Position } from '@tidemark/schema/position';
-import type { Clock } from '@tidemark/world/clock';
-import type { Copier, Source } from './copier.ts';
+import type { CutAt } from '@tidemark/control/consensus/register-value';
+import type { Position } from '@tidemark/model/position';
+import type { Clock } from '@tidemark/platform/clock';
+import type { Copier, Source } from './replicator.ts';
 
 /** A source that gives nothing new for this long is left for the next one. */
 const QUIET_MS = 1_000;

@@ -1,8 +1,8 @@
 /** Copies and sources that were trimmed, deleted, or made again: noticed, named, and filled from whoever has the records. */
 
-import { SimLog } from '@tidemark/log/sim-log';
+import { SimLog } from '@tidemark/log/sim/sim-log';
 import { describe, expect, it } from 'vitest';
-import { clock, genesis, LOG, MIRROR, sequence, setUpMirror, until } from './mirror-harness.ts';
+import { clock, genesis, LOG, MIRROR, sequence, setUpMirror, until } from './testing/mirror-harness.ts';
 
 const values = sequence(8);
 const entries = (from: number, to: number) => values.slice(from, to).map((value) => ({ value }));

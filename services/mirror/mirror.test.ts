@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SimLog } from '@tidemark/log/sim-log';
-import { NodeDisk } from '@tidemark/world/node-disk';
-import { asWritten, readState, writeState } from '@tidemark/world/state-file';
+import { SimLog } from '@tidemark/log/sim/sim-log';
+import { NodeDisk } from '@tidemark/platform/node-disk';
+import { asWritten, readState, writeState } from '@tidemark/platform/state-file';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CopierCheckpoint } from './copier.ts';
-import { clock, genesis, LOG, MIRROR, PATH, sequence, setUpMirror as setUp, until } from './mirror-harness.ts';
+import type { CopierCheckpoint } from './replicator.ts';
+import { clock, genesis, LOG, MIRROR, PATH, sequence, setUpMirror as setUp, until } from './testing/mirror-harness.ts';
 
 describe('mirror', () => {
   it('copies the same bytes in the same order and says what is durable', async () => {

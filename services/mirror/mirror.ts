@@ -3,22 +3,22 @@
  * log. A copier for each partition, one checkpoint for all, one identity.
  */
 
-import type { CutAt } from '@tidemark/control/register-value';
+import type { CutAt } from '@tidemark/control/consensus/register-value';
 import type { Log } from '@tidemark/log/log';
 import { isGone, type Tail } from '@tidemark/log/tail';
-import { NO_CHAIN, sealRecord } from '@tidemark/schema/envelope';
-import { isSuccessor, successorOf } from '@tidemark/schema/log-identity';
-import { comparePositions, type Position } from '@tidemark/schema/position';
-import { type Keyspace, topicNames } from '@tidemark/schema/table';
-import type { Clock } from '@tidemark/world/clock';
-import type { Disk } from '@tidemark/world/disk';
-import { Fault, isFault, messageOf } from '@tidemark/world/fault';
-import type { Logger } from '@tidemark/world/logger';
-import type { Random } from '@tidemark/world/random';
-import { asWritten, readDerived, writeState } from '@tidemark/world/state-file';
-import { Copier, type CopierCheckpoint, type Source } from './copier.ts';
+import { comparePositions, type Position } from '@tidemark/model/position';
+import { type Keyspace, topicNames } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import type { Disk } from '@tidemark/platform/disk';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import type { Random } from '@tidemark/platform/random';
+import { asWritten, readDerived, writeState } from '@tidemark/platform/state-file';
+import { NO_CHAIN, sealRecord } from '@tidemark/record/envelope';
+import { isSuccessor, successorOf } from '@tidemark/record/log-identity';
 import { Signal } from './durable-stream.ts';
 import { fillUpTo } from './fill.ts';
+import { Copier, type CopierCheckpoint, type Source } from './replicator.ts';
 
 const CHECKPOINT_MS = 2_000;
 const KEEP_ALIVE_MS = 1_000;

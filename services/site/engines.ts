@@ -1,24 +1,24 @@
 /** The machine's own world, and the one place that knows which engine stands behind an address. */
 
 import { availableParallelism, hostname } from 'node:os';
-import type { Board } from '@tidemark/control/board';
-import { FileBoard } from '@tidemark/control/file-board';
-import { RedisBoard } from '@tidemark/control/redis-board';
-import { KafkaLog } from '@tidemark/log/kafka-log';
+import type { Board } from '@tidemark/control/heartbeats/board';
+import { FileBoard } from '@tidemark/control/heartbeats/file-board';
+import { RedisBoard } from '@tidemark/control/heartbeats/redis-board';
+import { KafkaLog } from '@tidemark/log/kafka/kafka-log';
 import type { Log } from '@tidemark/log/log';
-import { SqliteLog } from '@tidemark/log/sqlite-log';
-import { ThreadMerger } from '@tidemark/store/thread-merger';
-import type { Clock } from '@tidemark/world/clock';
-import { type Logger, SILENT } from '@tidemark/world/logger';
-import { HttpNetwork } from '@tidemark/world/network';
-import { NodeDisk } from '@tidemark/world/node-disk';
-import { type Random, SystemRandom } from '@tidemark/world/random';
-import { SystemClock } from '@tidemark/world/system-clock';
-import { TIMING } from '@tidemark/world/timing';
-import type { BoardAddress, LogAddress } from './address.ts';
-import type { Config } from './config.ts';
-import { listen } from './http.ts';
-import type { SiteWorld } from './world.ts';
+import { SqliteLog } from '@tidemark/log/sqlite/sqlite-log';
+import type { Clock } from '@tidemark/platform/clock';
+import { type Logger, SILENT } from '@tidemark/platform/logger';
+import { HttpNetwork } from '@tidemark/platform/network';
+import { NodeDisk } from '@tidemark/platform/node-disk';
+import { type Random, SystemRandom } from '@tidemark/platform/random';
+import { SystemClock } from '@tidemark/platform/system-clock';
+import { TIMING } from '@tidemark/platform/timing';
+import { ThreadMerger } from '@tidemark/store/merge/thread-merger';
+import type { BoardAddress, LogAddress } from './config/address.ts';
+import type { Config } from './config/config.ts';
+import { listen } from './http/server.ts';
+import type { SiteWorld } from './site-ports.ts';
 
 /** Merges under way at a time: each takes a core, and memory for a block of each of its segments. */
 const MERGES_MAX = 2;

@@ -1,10 +1,10 @@
 /** Gathers what the services of this process know into what the site says of itself: on its board, in status, in metrics. */
 
 import type { OriginFacts as AppliedFacts, ApplierFacts } from '@tidemark/applier/facts';
-import { type Heard, type Lag, lagOf } from '@tidemark/control/lag';
-import type { MirrorFacts } from '@tidemark/mirror/main';
+import { type Heard, type Lag, lagOf } from '@tidemark/control/failover/lag';
+import type { MirrorFacts } from '@tidemark/mirror/mirror-service';
+import type { Clock } from '@tidemark/platform/clock';
 import type { CopyFacts, KeyspaceFacts, OriginFacts, SiteFacts } from '@tidemark/watchdog/facts';
-import type { Clock } from '@tidemark/world/clock';
 import type { Keyspaces } from './keyspaces.ts';
 import type { Services } from './services.ts';
 

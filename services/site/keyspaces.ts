@@ -1,10 +1,10 @@
 /** The keyspaces of this site: each is started once its topics are there, and says what state it is in. */
 
-import { primaryOf, type RegisterValue } from '@tidemark/control/register-value';
-import type { Keyspace } from '@tidemark/schema/table';
-import type { Clock } from '@tidemark/world/clock';
-import { Fault, isFault, messageOf } from '@tidemark/world/fault';
-import type { Logger } from '@tidemark/world/logger';
+import { primaryOf, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import type { Keyspace } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
 import type { Services } from './services.ts';
 
 const RETRY_MS = 500;

@@ -1,12 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { KafkaServer } from '@tidemark/dev/kafka';
+import { KafkaServer } from '@tidemark/dev/kafka/kafka';
 import { Reaper } from '@tidemark/dev/reaper';
-import type { Logger } from '@tidemark/world/logger';
+import type { Logger } from '@tidemark/platform/logger';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { askAt, send, untilDone } from './asking.ts';
-import { readConfig } from './config.ts';
-import { type RunningSite, startSite } from './main.ts';
+import { readConfig } from './config/config.ts';
+import { type RunningSite, startSite } from './site.ts';
+import { askAt, send, untilDone } from './testing/asking.ts';
 
 const FILE = {
   keyspace: 'travel',

@@ -1,8 +1,8 @@
 /** `/metrics`: what this process and its site measure, in Prometheus's text format. */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client';
+import type { SeenSite } from '@tidemark/watchdog/detect/heartbeat-monitor';
 import type { IngestFacts, SiteFacts } from '@tidemark/watchdog/facts';
-import type { SeenSite } from '@tidemark/watchdog/watch';
 
 const UTILIZATION_SAMPLE_MS = 10_000;
 const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];

@@ -4,10 +4,10 @@
  * folder; one with another folder is told by the site's board. A board that cannot be read tells nothing.
  */
 
-import type { Beat, Board } from '@tidemark/control/board';
-import { alreadyRun } from '@tidemark/watchdog/already-run';
-import type { Clock } from '@tidemark/world/clock';
-import { isFault } from '@tidemark/world/fault';
+import type { Beat, Board } from '@tidemark/control/heartbeats/board';
+import type { Clock } from '@tidemark/platform/clock';
+import { isFault } from '@tidemark/platform/fault';
+import { alreadyRun } from '@tidemark/watchdog/detect/already-run';
 
 const LOOK_MS = 250;
 /** A process that lives beats twice a second; so long without one, and what lies on the board is of one that is gone. */

@@ -1,10 +1,10 @@
 /** What a site opens at its start: its own log to write, the other sites' to read, and every site's board. */
 
-import type { Board } from '@tidemark/control/board';
+import type { Board } from '@tidemark/control/heartbeats/board';
 import { AppendTurns } from '@tidemark/log/append-turns';
 import type { Log } from '@tidemark/log/log';
-import { isFault } from '@tidemark/world/fault';
-import type { SiteWorld } from './world.ts';
+import { isFault } from '@tidemark/platform/fault';
+import type { SiteWorld } from './site-ports.ts';
 
 export type Opened = {
   readonly log: Log;

@@ -3,15 +3,15 @@
  * written down in its folder; after three times the same it stays up, takes no part, and says why.
  */
 
-import type { Clock } from '@tidemark/world/clock';
-import type { Disk } from '@tidemark/world/disk';
-import { Fault, isFault, messageOf } from '@tidemark/world/fault';
-import type { Logger } from '@tidemark/world/logger';
-import type { Random } from '@tidemark/world/random';
-import { asWritten, readDerived, writeState } from '@tidemark/world/state-file';
-import { hostsOf } from './callers.ts';
-import type { Config } from './config.ts';
-import { createHttp, listen, registerProbes } from './http.ts';
+import type { Clock } from '@tidemark/platform/clock';
+import type { Disk } from '@tidemark/platform/disk';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import type { Random } from '@tidemark/platform/random';
+import { asWritten, readDerived, writeState } from '@tidemark/platform/state-file';
+import type { Config } from './config/config.ts';
+import { hostsOf } from './http/callers.ts';
+import { createHttp, listen, registerProbes } from './http/server.ts';
 
 const FILE = 'ended.json';
 /** So often the same, and it is no accident. */

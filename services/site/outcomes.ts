@@ -1,11 +1,17 @@
 /** How an election that was run here ended, as a decision to store: which part of a nomination's story the candidate knows. */
 
-import { type Amount, type Decision, type DecisionKind, NOTHING_ELSE, PHASE_NAMED } from '@tidemark/control/decision';
-import { LOSS_RULE } from '@tidemark/control/loss';
-import type { Cause, RegisterValue } from '@tidemark/control/register-value';
-import type { Fault } from '@tidemark/world/fault';
-import { messageOf } from '@tidemark/world/fault';
-import type { Campaign, Outcome, Waiting } from '@tidemark/writer/candidate';
+import {
+  type Amount,
+  type Decision,
+  type DecisionKind,
+  NOTHING_ELSE,
+  PHASE_NAMED,
+} from '@tidemark/control/audit/decision';
+import type { Cause, RegisterValue } from '@tidemark/control/consensus/register-value';
+import { LOSS_RULE } from '@tidemark/control/failover/loss';
+import type { Fault } from '@tidemark/platform/fault';
+import { messageOf } from '@tidemark/platform/fault';
+import type { Campaign, Outcome, Waiting } from '@tidemark/writer/election/run-election';
 
 export type EndedElection = {
   readonly keyspace: string;

@@ -1,19 +1,19 @@
 /** A site as a process of its own: reads its configuration, says when it is ready, ends as it is told to. */
 
 import { basename, dirname, resolve } from 'node:path';
-import { textOfUtf8 } from '@tidemark/schema/utf8';
-import { onEndAsked } from '@tidemark/world/end-asked';
-import { Fault, isFault, messageOf } from '@tidemark/world/fault';
-import { letHeapGrow } from '@tidemark/world/heap-growth';
-import { LogLines } from '@tidemark/world/log-lines';
-import type { Logger } from '@tidemark/world/logger';
-import { NodeDisk } from '@tidemark/world/node-disk';
-import { SystemRandom } from '@tidemark/world/random';
-import { SystemClock } from '@tidemark/world/system-clock';
+import { textOfUtf8 } from '@tidemark/model/text/utf8';
+import { onEndAsked } from '@tidemark/platform/end-asked';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import { letHeapGrow } from '@tidemark/platform/heap-growth';
+import { LogLines } from '@tidemark/platform/log-lines';
+import type { Logger } from '@tidemark/platform/logger';
+import { NodeDisk } from '@tidemark/platform/node-disk';
+import { SystemRandom } from '@tidemark/platform/random';
+import { SystemClock } from '@tidemark/platform/system-clock';
 import { pino } from 'pino';
-import { type Config, type ConfigInput, describeConfig, readConfig } from './config.ts';
-import { type RunningSite, type SiteOptions, startSite } from './main.ts';
+import { type Config, type ConfigInput, describeConfig, readConfig } from './config/config.ts';
 import { Endings, isWorthNoting, serveOutOfDuty } from './out-of-duty.ts';
+import { type RunningSite, type SiteOptions, startSite } from './site.ts';
 
 /** Longest wait for the reason of an ending to be written down. */
 const NOTE_MS_MAX = 1_000;

@@ -1,24 +1,24 @@
 /** The writer, mirror and applier of a site, those it has roles for, each told of the others what it has to know. */
 
-import { ApplierService } from '@tidemark/applier/main';
-import type { Decision } from '@tidemark/control/decision';
-import type { RegisterValue, Reign } from '@tidemark/control/register-value';
-import type { Birth, CopyEnds } from '@tidemark/control/vouching';
+import { ApplierService } from '@tidemark/applier/applier-service';
+import type { Decision } from '@tidemark/control/audit/decision';
+import type { RegisterValue, Reign } from '@tidemark/control/consensus/register-value';
+import type { Birth, CopyEnds } from '@tidemark/control/consensus/vouching';
 import type { Log } from '@tidemark/log/log';
 import type { CheckTied } from '@tidemark/mirror/copies-http';
-import { MirrorService } from '@tidemark/mirror/main';
-import { comparePositions, type Position, parsePosition } from '@tidemark/schema/position';
-import type { Keyspace } from '@tidemark/schema/table';
-import type { WatchdogService } from '@tidemark/watchdog/main';
-import type { Clock } from '@tidemark/world/clock';
-import { Fault } from '@tidemark/world/fault';
-import type { Network } from '@tidemark/world/network';
-import { WriterService, type WriterServiceParts } from '@tidemark/writer/main';
-import type { Config } from './config.ts';
+import { MirrorService } from '@tidemark/mirror/mirror-service';
+import { comparePositions, type Position, parsePosition } from '@tidemark/model/position';
+import type { Keyspace } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import { Fault } from '@tidemark/platform/fault';
+import type { Network } from '@tidemark/platform/network';
+import type { WatchdogService } from '@tidemark/watchdog/watchdog-service';
+import { WriterService, type WriterServiceParts } from '@tidemark/writer/writer-service';
+import type { Config } from './config/config.ts';
+import { placeOf } from './config/places.ts';
 import type { Keyspaces } from './keyspaces.ts';
 import { Outcomes } from './outcomes.ts';
-import { placeOf } from './places.ts';
-import type { SiteWorld } from './world.ts';
+import type { SiteWorld } from './site-ports.ts';
 
 /** How long a site that was elected waits for its applier to be level, before it looks again at everything. */
 const APPLIED_MS = 30_000;

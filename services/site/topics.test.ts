@@ -1,9 +1,9 @@
-import { SimLog, SimLogStore } from '@tidemark/log/sim-log';
-import { accept, emptyPrefix } from '@tidemark/schema/accept';
-import { evolve } from '@tidemark/schema/evolve';
-import type { Keyspace } from '@tidemark/schema/table';
-import { SeededRandom } from '@tidemark/world/random';
-import { SimClock } from '@tidemark/world/sim-clock';
+import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
+import { evolve } from '@tidemark/model/evolve';
+import type { Keyspace } from '@tidemark/model/table';
+import { SeededRandom } from '@tidemark/platform/random';
+import { SimClock } from '@tidemark/platform/sim/sim-clock';
+import { accept, emptyPrefix } from '@tidemark/record/admit';
 import { describe, expect, it } from 'vitest';
 import { ensureControlTopic, ensureTopics, genesisRecord, refuseOthersLog } from './topics.ts';
 

@@ -1,11 +1,11 @@
 /** The topics a keyspace has at one site (protocol rule 1), and the first record of each of their partitions. */
 
 import type { Log, TopicSpec } from '@tidemark/log/log';
-import { identityIn, NO_CHAIN, openRecord, sealRecord } from '@tidemark/schema/envelope';
-import { type Keyspace, topicNames } from '@tidemark/schema/table';
-import type { Clock } from '@tidemark/world/clock';
-import { Fault, isFault } from '@tidemark/world/fault';
-import type { Random } from '@tidemark/world/random';
+import { type Keyspace, topicNames } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import { Fault, isFault } from '@tidemark/platform/fault';
+import type { Random } from '@tidemark/platform/random';
+import { identityIn, NO_CHAIN, openRecord, sealRecord } from '@tidemark/record/envelope';
 
 export type TopicParts = {
   readonly cluster: string;

@@ -1,6 +1,6 @@
 /** What a process says of itself on its site's board. */
 
-import type { Lag } from '@tidemark/control/lag';
+import type { Lag } from '@tidemark/control/failover/lag';
 
 /** What one site knows of one origin's writes of a keyspace. */
 export type OriginFacts = {

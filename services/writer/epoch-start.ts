@@ -1,7 +1,7 @@
 /** The record that begins an epoch in a partition (protocol rule 2). Pure. */
 
-import { reignBefore } from '@tidemark/control/register-value';
-import { type EpochStartBody, NO_CHAIN } from '@tidemark/schema/envelope';
+import { reignBefore } from '@tidemark/control/consensus/register-value';
+import { type EpochStartBody, NO_CHAIN } from '@tidemark/record/envelope';
 import type { Elected } from './writer.ts';
 
 /** Names what came before: the newest earlier reign that left something in the partition, and this site's own newest. */

@@ -1,16 +1,16 @@
-import { type KafkaServer, startKafka } from '@tidemark/dev/kafka';
-import { KafkaProxy } from '@tidemark/dev/kafka-proxy';
+import { RowBatch } from '@tidemark/columnar/row-batch';
+import { type KafkaServer, startKafka } from '@tidemark/dev/kafka/kafka';
+import { KafkaProxy } from '@tidemark/dev/links/kafka-proxy';
 import { Reaper } from '@tidemark/dev/reaper';
-import { KafkaLog } from '@tidemark/log/kafka-log';
-import { RowBatch } from '@tidemark/schema/row-batch';
-import { tableNamed } from '@tidemark/schema/table';
-import { SystemClock } from '@tidemark/world/system-clock';
+import { KafkaLog } from '@tidemark/log/kafka/kafka-log';
+import { tableNamed } from '@tidemark/model/table';
+import { SystemClock } from '@tidemark/platform/system-clock';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addRow, slicesOf } from './accept.ts';
-import { Growth } from './growth.ts';
-import { submit } from './submit.ts';
+import { Growth } from './ingress/growth.ts';
+import { addRow, slicesOf } from './ingress/slicing.ts';
+import { submit } from './ingress/submit.ts';
+import { setUpWriter } from './testing/writer-harness.ts';
 import type { Writer } from './writer.ts';
-import { setUpWriter } from './writer-harness.ts';
 
 const clock = new SystemClock();
 const BATCHES = 60;

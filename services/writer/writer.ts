@@ -3,29 +3,29 @@
  * is committed. A process that starts again is a new writer with a new epoch.
  */
 
-import type { RegisterValue } from '@tidemark/control/register-value';
+import type { RegisterValue } from '@tidemark/control/consensus/register-value';
 import type { Tail } from '@tidemark/log/tail';
-import type { MutateBody, SchemaBody } from '@tidemark/schema/envelope';
-import { evolve } from '@tidemark/schema/evolve';
-import type { KeyspaceFile } from '@tidemark/schema/keyspace-file';
-import type { Position } from '@tidemark/schema/position';
-import { StampClock } from '@tidemark/schema/stamp';
-import type { AckLevel, Keyspace } from '@tidemark/schema/table';
-import { Fault } from '@tidemark/world/fault';
-import type { Network } from '@tidemark/world/network';
-import type { Random } from '@tidemark/world/random';
-import type { Slice } from './accept.ts';
-import { Appender, type Entry, entryOf } from './appender.ts';
-import { Barriers } from './barriers.ts';
-import { keepCheckpoints } from './checkpoints.ts';
-import { Commits } from './commits.ts';
-import { followDurable } from './durable-follower.ts';
+import { evolve } from '@tidemark/model/evolve';
+import type { KeyspaceFile } from '@tidemark/model/keyspace-file';
+import type { Position } from '@tidemark/model/position';
+import { StampClock } from '@tidemark/model/stamp';
+import type { AckLevel, Keyspace } from '@tidemark/model/table';
+import { Fault } from '@tidemark/platform/fault';
+import type { Network } from '@tidemark/platform/network';
+import type { Random } from '@tidemark/platform/random';
+import type { MutateBody, SchemaBody } from '@tidemark/record/envelope';
+import { Appender, type Entry, entryOf } from './appending/appender.ts';
+import { Barriers } from './appending/barriers.ts';
+import { keepCheckpoints } from './appending/checkpoints.ts';
+import { Commits } from './appending/commits.ts';
+import { followDurable } from './appending/durable-follower.ts';
+import { type Opened, type OpeningParts, openLog } from './appending/opening.ts';
+import { requestIn } from './appending/request.ts';
+import { RequestBook } from './appending/request-book.ts';
+import type { Seen } from './appending/request-window.ts';
 import { epochStartOf } from './epoch-start.ts';
-import type { Growth } from './growth.ts';
-import { type Opened, type OpeningParts, openLog } from './opening.ts';
-import { requestIn } from './request.ts';
-import { RequestBook } from './request-book.ts';
-import type { Seen } from './request-window.ts';
+import type { Growth } from './ingress/growth.ts';
+import type { Slice } from './ingress/slicing.ts';
 
 /** Whoever was to take over has not in this time: batches are taken again. */
 const HAND_OVER_MS_MAX = 10_000;

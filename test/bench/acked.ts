@@ -1,18 +1,18 @@
 /** How fast rows are acked on one broker: ours by the writer's whole way in, against kafkajs with one row a record. */
 
-import { initialValue } from '@tidemark/control/register-value';
-import { KafkaLog } from '@tidemark/log/kafka-log';
-import { addColumnar } from '@tidemark/schema/columnar';
-import { NO_CHAIN, sealRecord } from '@tidemark/schema/envelope';
-import { RowBatch } from '@tidemark/schema/row-batch';
-import { type Keyspace, tableNamed, topicNames } from '@tidemark/schema/table';
-import { SILENT } from '@tidemark/world/logger';
-import { NodeDisk } from '@tidemark/world/node-disk';
-import { SystemRandom } from '@tidemark/world/random';
-import { SystemClock } from '@tidemark/world/system-clock';
-import { TIMING } from '@tidemark/world/timing';
-import { slicesOf } from '@tidemark/writer/accept';
-import { submit } from '@tidemark/writer/submit';
+import { addColumnar } from '@tidemark/columnar/columnar';
+import { RowBatch } from '@tidemark/columnar/row-batch';
+import { initialValue } from '@tidemark/control/consensus/register-value';
+import { KafkaLog } from '@tidemark/log/kafka/kafka-log';
+import { type Keyspace, tableNamed, topicNames } from '@tidemark/model/table';
+import { SILENT } from '@tidemark/platform/logger';
+import { NodeDisk } from '@tidemark/platform/node-disk';
+import { SystemRandom } from '@tidemark/platform/random';
+import { SystemClock } from '@tidemark/platform/system-clock';
+import { TIMING } from '@tidemark/platform/timing';
+import { NO_CHAIN, sealRecord } from '@tidemark/record/envelope';
+import { slicesOf } from '@tidemark/writer/ingress/slicing';
+import { submit } from '@tidemark/writer/ingress/submit';
 import { Writer } from '@tidemark/writer/writer';
 import { Kafka, logLevel, type Producer } from 'kafkajs';
 import { columnarBodies, FLIGHT_AVRO, type Flight, flightsKeyspace, inGroups } from './flight-rows.ts';

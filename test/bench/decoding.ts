@@ -1,15 +1,15 @@
 /** How fast records become rows: ours into a reused batch, checks and all, against avsc with one row a record. */
 
-import { accept, emptyPrefix, type Prefix } from '@tidemark/schema/accept';
-import { addColumnar } from '@tidemark/schema/columnar';
-import type { EpochStartBody } from '@tidemark/schema/envelope';
-import { epochSeed, NOTHING_BEFORE, sealRecord, type Unsealed } from '@tidemark/schema/envelope';
-import { ROW_MUTATION_SCHEMA } from '@tidemark/schema/ingest-schema';
-import { decodeMutate } from '@tidemark/schema/mutate';
-import { decodeMutateRecord } from '@tidemark/schema/mutate-wire';
-import { RowBatch } from '@tidemark/schema/row-batch';
-import { type Keyspace, type Table, tableNamed } from '@tidemark/schema/table';
-import { slicesOf } from '@tidemark/writer/accept';
+import { addColumnar } from '@tidemark/columnar/columnar';
+import { RowBatch } from '@tidemark/columnar/row-batch';
+import { ROW_MUTATION_SCHEMA } from '@tidemark/ingest/ingest-schema';
+import { type Keyspace, type Table, tableNamed } from '@tidemark/model/table';
+import { accept, emptyPrefix, type Prefix } from '@tidemark/record/admit';
+import type { EpochStartBody } from '@tidemark/record/envelope';
+import { epochSeed, NOTHING_BEFORE, sealRecord, type Unsealed } from '@tidemark/record/envelope';
+import { decodeMutate } from '@tidemark/record/mutate';
+import { decodeMutateRecord } from '@tidemark/record/mutate-wire';
+import { slicesOf } from '@tidemark/writer/ingress/slicing';
 import avro from 'avsc';
 import { columnarBodies, FLIGHT_AVRO, type Flight } from './flight-rows.ts';
 import { contest, coreRateOf, type Figures } from './measure.ts';

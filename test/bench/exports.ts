@@ -1,6 +1,6 @@
 /**
  * `npm run bench exports`: what pyarrow finds in our Arrow streams and Parquet files, type by type and value by value.
- * DuckDB's side of it is a test, `packages/cli/parquet-export.test.ts`; pyarrow is 160 MB, so it is asked by command.
+ * DuckDB's side of it is a test, `packages/cli/export/parquet-export.test.ts`; pyarrow is 160 MB, so it is asked by command.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -8,13 +8,13 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { COLUMNS, rowOf } from '@tidemark/cli/export-edges';
-import { writeParquet } from '@tidemark/cli/parquet-export';
+import { COLUMNS, rowOf } from '@tidemark/cli/export/export-edges';
+import { writeParquet } from '@tidemark/cli/export/parquet-export';
+import { readArrow } from '@tidemark/columnar/arrow-read';
+import { ARROW_END, ArrowWriter } from '@tidemark/columnar/arrow-write';
 import { cacheFolder } from '@tidemark/dev/cache';
 import type { Reaper } from '@tidemark/dev/reaper';
-import { readArrow } from '@tidemark/schema/arrow-read';
-import { ARROW_END, ArrowWriter } from '@tidemark/schema/arrow-write';
-import type { Value } from '@tidemark/schema/column-type';
+import type { Value } from '@tidemark/model/column-type';
 
 const PYARROW = '21.0.0';
 /** More than one row group, and the last batch is not full. */

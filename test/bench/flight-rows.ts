@@ -1,12 +1,12 @@
 /** The real flights, in memory, in the forms that the two sides of a measure start from. */
 
 import { FLIGHTS_TABLE, flights } from '@tidemark/cli/load/flights';
-import { type ColumnType, parseColumnType } from '@tidemark/schema/column-type';
-import { encodeColumnarRows, type ValueRow } from '@tidemark/schema/columnar-write';
-import { evolve } from '@tidemark/schema/evolve';
-import { parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
-import type { Keyspace } from '@tidemark/schema/table';
-import { parseTimestamp } from '@tidemark/schema/time';
+import { encodeColumnarRows, type ValueRow } from '@tidemark/columnar/columnar-write';
+import { type ColumnType, parseColumnType } from '@tidemark/model/column-type';
+import { evolve } from '@tidemark/model/evolve';
+import { parseKeyspaceFile } from '@tidemark/model/keyspace-file';
+import type { Keyspace } from '@tidemark/model/table';
+import { parseTimestamp } from '@tidemark/model/text/time';
 import avro from 'avsc';
 
 /** One row; `date` in µs. What avsc encodes as it is. */

@@ -1,7 +1,7 @@
 /** `npm run bench [pipeline|store|merging|exports]`: how fast it is, beside what else could be used. The last line printed is JSON. */
 
 import { Reaper } from '@tidemark/dev/reaper';
-import { messageOf } from '@tidemark/world/fault';
+import { messageOf } from '@tidemark/platform/fault';
 import { checkExports } from './exports.ts';
 import { merging } from './merging.ts';
 import { MEASURES, type Measure, pipeline } from './pipeline.ts';

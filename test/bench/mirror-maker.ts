@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { javaProgram, mirrorMakerJars } from '@tidemark/dev/kafka-jars';
+import { javaProgram, mirrorMakerJars } from '@tidemark/dev/kafka/kafka-jars';
 import type { Reaper } from '@tidemark/dev/reaper';
 import { type Consumer, Kafka, logLevel } from 'kafkajs';
 import { percentile } from './measure.ts';

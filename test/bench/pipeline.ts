@@ -6,7 +6,7 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { existingKafka } from '@tidemark/dev/existing';
-import { KafkaServer } from '@tidemark/dev/kafka';
+import { KafkaServer } from '@tidemark/dev/kafka/kafka';
 import type { Reaper } from '@tidemark/dev/reaper';
 import type { DevSite } from '@tidemark/dev/sites';
 import { measureAcked } from './acked.ts';

@@ -1,8 +1,8 @@
 /** Rows over HTTP into one site, and the moment at which all sites have applied them. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { COLUMNAR_CONTENT_TYPE } from '@tidemark/schema/columnar';
-import { comparePositions, formatToken, type Position, parseToken, type Token } from '@tidemark/schema/position';
+import { COLUMNAR_CONTENT_TYPE } from '@tidemark/columnar/columnar';
+import { comparePositions, formatToken, type Position, parseToken, type Token } from '@tidemark/model/position';
 
 const WAIT_MS = 60_000;
 const RETRY_MS = 200;

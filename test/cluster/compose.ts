@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Fault, isFault, messageOf } from '@tidemark/world/fault';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import { composeDown, composeLogs, composeUp } from './docker.ts';
 import { isSound, ROWS_MAX, ROWS_MIN, tryCluster } from './trial.ts';
 

@@ -16,8 +16,8 @@ import { connect } from '@tidemark/client';
 import { table } from '@tidemark/client/table';
 import { Reaper } from '@tidemark/dev/reaper';
 import type { DevSite } from '@tidemark/dev/sites';
-import { messageOf } from '@tidemark/world/fault';
-import { integerBetween, type Random, SeededRandom } from '@tidemark/world/random';
+import { messageOf } from '@tidemark/platform/fault';
+import { integerBetween, type Random, SeededRandom } from '@tidemark/platform/random';
 
 const ROWS_FIRST = 4_000;
 const ROWS_EACH = 40;

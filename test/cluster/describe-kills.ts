@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Reaper } from '@tidemark/dev/reaper';
 import { type DevSite, type Engine, startSites } from '@tidemark/dev/sites';
-import { integerBetween, SeededRandom } from '@tidemark/world/random';
+import { integerBetween, SeededRandom } from '@tidemark/platform/random';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   connectTo,

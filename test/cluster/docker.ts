@@ -2,7 +2,7 @@
 
 import { type SpawnOptions, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Not the name of a cluster that someone may have running: what is torn down here is only ever ours. */

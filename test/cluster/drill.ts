@@ -14,9 +14,9 @@ import { killPrimary } from '@tidemark/cli/drill/kill-primary';
 import { type DrillReport, isBalanced } from '@tidemark/cli/drill/report';
 import { Stage } from '@tidemark/cli/drill/stage';
 import { Reaper } from '@tidemark/dev/reaper';
-import { Fault, isFault, messageOf } from '@tidemark/world/fault';
-import { integerBetween, SeededRandom } from '@tidemark/world/random';
-import { ENV } from './faults/fault-stage.ts';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import { integerBetween, SeededRandom } from '@tidemark/platform/random';
+import { ENV } from './faults/stage/fault-stage.ts';
 import { percentile } from './percentile.ts';
 
 const USAGE = 'usage: npm run drill -- --runs N | --quiet-minutes N | --cuts N  [--rate ROWS] [--seed N] [--explain]';

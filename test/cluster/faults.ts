@@ -10,12 +10,12 @@
 import { parseArgs } from 'node:util';
 import { Reaper } from '@tidemark/dev/reaper';
 import type { Engine } from '@tidemark/dev/sites';
-import { Fault, isFault, messageOf } from '@tidemark/world/fault';
-import { SeededRandom } from '@tidemark/world/random';
-import { BrokenPromise, type FaultRow } from './faults/fault-row.ts';
-import { FaultStage } from './faults/fault-stage.ts';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import { SeededRandom } from '@tidemark/platform/random';
 import { ROWS, rowNumbered, SCRIPTED } from './faults/rows.ts';
-import { weakeningsNamed } from './faults/weakenings.ts';
+import { BrokenPromise, type FaultRow } from './faults/stage/fault-row.ts';
+import { FaultStage } from './faults/stage/fault-stage.ts';
+import { weakeningsNamed } from './faults/stage/weakenings.ts';
 
 const USAGE =
   'usage: npm run faults -- [--row N]… [--only NAME]… [--engine embedded|kafka] [--size N] [--runs N] [--large] [--seed N] [--mutant NAME | --mutants] [--repeat N]';

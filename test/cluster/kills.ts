@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database, Receipt } from '@tidemark/client';
 import { connect, table } from '@tidemark/client';
 import type { DevSite } from '@tidemark/dev/sites';
-import { integerBetween, type Random } from '@tidemark/world/random';
+import { integerBetween, type Random } from '@tidemark/platform/random';
 
 const COUNTERS = table('kills.counters', {
   columns: { shard: 'string', id: 'int', value: 'int', writes: 'int' },

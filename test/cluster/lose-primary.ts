@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { acksIn, DrillLoad } from '@tidemark/cli/drill/drill-load';
 import { outageOf } from '@tidemark/cli/drill/outage';
 import { type Returned, takeBack } from '@tidemark/cli/drill/returned';
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import { killSite, startSite } from './docker.ts';
 
 const RATE = 5_000;

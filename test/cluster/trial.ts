@@ -11,7 +11,7 @@ import { readLedger } from '@tidemark/cli/load/ledger-file';
 import { type LoadResult, loadRows } from '@tidemark/cli/load/load-rows';
 import { verifyLedger } from '@tidemark/cli/load/verify-ledger';
 import { connect } from '@tidemark/client';
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import { type CutReport, cutForAWhile } from './cut.ts';
 import { run } from './docker.ts';
 import { type LostPrimaryReport, losePrimary } from './lose-primary.ts';

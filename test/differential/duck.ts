@@ -9,8 +9,8 @@ import {
   DuckDBTimestampValue,
   type DuckDBValue,
 } from '@duckdb/node-api';
-import type { ColumnType, Value } from '@tidemark/schema/column-type';
-import type { Column } from '@tidemark/schema/table';
+import type { ColumnType, Value } from '@tidemark/model/column-type';
+import type { Column } from '@tidemark/model/table';
 import type { MirrorRow } from './random-table.ts';
 
 /** A column's name in DuckDB's table. */

@@ -1,25 +1,25 @@
 /** A random table in files of every form, made by the code that `export` runs, and read by the code that `load` runs. */
 
 import { join } from 'node:path';
+import { writeParquet } from '@tidemark/cli/export/parquet-export';
+import { writeBytes, writeText } from '@tidemark/cli/export/text-export';
 import { ParquetFile, parquetSource } from '@tidemark/cli/load/parquet';
 import type { RowSource } from '@tidemark/cli/load/row-source';
 import { csvSource, ndjsonSource, textOf } from '@tidemark/cli/load/text-lines';
-import { writeParquet } from '@tidemark/cli/parquet-export';
-import { writeBytes, writeText } from '@tidemark/cli/text-export';
 import type { ScanEnd } from '@tidemark/client/ndjson';
-import { readArrow } from '@tidemark/schema/arrow-read';
-import { ARROW_END, ArrowWriter } from '@tidemark/schema/arrow-write';
-import { cellToJson, cellToText } from '@tidemark/schema/cell-value';
-import type { Value } from '@tidemark/schema/column-type';
-import { addJsonRow } from '@tidemark/schema/json-rows';
-import { encodeKey } from '@tidemark/schema/key';
-import { planQuery } from '@tidemark/schema/query';
-import { RowBatch } from '@tidemark/schema/row-batch';
-import { type Column, cellColumns, keyColumns, type Table } from '@tidemark/schema/table';
+import { readArrow } from '@tidemark/columnar/arrow-read';
+import { ARROW_END, ArrowWriter } from '@tidemark/columnar/arrow-write';
+import { addJsonRow } from '@tidemark/columnar/json-rows';
+import { encodeKey } from '@tidemark/columnar/key';
+import { RowBatch } from '@tidemark/columnar/row-batch';
+import type { Value } from '@tidemark/model/column-type';
+import { planQuery } from '@tidemark/model/query';
+import { type Column, cellColumns, keyColumns, type Table } from '@tidemark/model/table';
+import { cellToJson, cellToText } from '@tidemark/model/text/cell-value';
+import { SeededRandom } from '@tidemark/platform/random';
+import { SimDisk } from '@tidemark/platform/sim/sim-disk';
 import { Partition } from '@tidemark/store/partition';
-import { Scan } from '@tidemark/store/scan';
-import { SeededRandom } from '@tidemark/world/random';
-import { SimDisk } from '@tidemark/world/sim-disk';
+import { Scan } from '@tidemark/store/query/scan';
 import { RandomTable } from './random-table.ts';
 
 export const FORMS = ['parquet', 'arrow', 'csv', 'ndjson'] as const;

@@ -1,7 +1,7 @@
 /** `npm run differential -- --queries 20000 --seed N`: random queries over random tables, of which DuckDB has to say the same. */
 
 import { parseArgs } from 'node:util';
-import { SystemRandom } from '@tidemark/world/random';
+import { SystemRandom } from '@tidemark/platform/random';
 import { Duck } from './duck.ts';
 import { Sequence } from './sequence.ts';
 

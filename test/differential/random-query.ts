@@ -1,10 +1,10 @@
 /** Queries by chance, as a site takes them and as SQL. */
 
-import { cellToJson, cellToText } from '@tidemark/schema/cell-value';
-import { type ColumnType, physicalOf, type Value } from '@tidemark/schema/column-type';
-import type { Query } from '@tidemark/schema/query';
-import { type Column, cellColumns, keyColumns, type Table } from '@tidemark/schema/table';
-import { integerBetween, type Random } from '@tidemark/world/random';
+import { type ColumnType, physicalOf, type Value } from '@tidemark/model/column-type';
+import type { Query } from '@tidemark/model/query';
+import { type Column, cellColumns, keyColumns, type Table } from '@tidemark/model/table';
+import { cellToJson, cellToText } from '@tidemark/model/text/cell-value';
+import { integerBetween, type Random } from '@tidemark/platform/random';
 import { sqlName, sqlType } from './duck.ts';
 import { chance, pick } from './random-values.ts';
 

@@ -1,14 +1,14 @@
 /** A table by chance, as it grows: rows in JSON through the same code as a site's, and the same rows in a plain Map. */
 
-import { formatColumnType, type Value } from '@tidemark/schema/column-type';
-import { addDynamicColumn, evolve } from '@tidemark/schema/evolve';
-import { addJsonRow, type JsonRow } from '@tidemark/schema/json-rows';
-import { encodeKey } from '@tidemark/schema/key';
-import { formatKeyspaceFile, type KeyspaceFile } from '@tidemark/schema/keyspace-file';
-import { RowBatch } from '@tidemark/schema/row-batch';
-import { NewColumns } from '@tidemark/schema/row-writer';
-import { type Column, cellColumns, type Keyspace, keyColumns, type Table } from '@tidemark/schema/table';
-import { integerBetween, type Random } from '@tidemark/world/random';
+import { addJsonRow, type JsonRow } from '@tidemark/columnar/json-rows';
+import { encodeKey } from '@tidemark/columnar/key';
+import { RowBatch } from '@tidemark/columnar/row-batch';
+import { NewColumns } from '@tidemark/columnar/row-writer';
+import { formatColumnType, type Value } from '@tidemark/model/column-type';
+import { addDynamicColumn, evolve } from '@tidemark/model/evolve';
+import { formatKeyspaceFile, type KeyspaceFile } from '@tidemark/model/keyspace-file';
+import { type Column, cellColumns, type Keyspace, keyColumns, type Table } from '@tidemark/model/table';
+import { integerBetween, type Random } from '@tidemark/platform/random';
 import { chance, pick, randomType, randomValue, spelling } from './random-values.ts';
 
 /** Names of which no two are one to SQL. */

@@ -1,9 +1,9 @@
 /** Values of every type by chance: few enough that rows meet, edges among them, and their spellings in JSON. */
 
-import { cellToJson, type JsonCell } from '@tidemark/schema/cell-value';
-import type { ColumnType, Value } from '@tidemark/schema/column-type';
-import { TIMESTAMP_US_MAX } from '@tidemark/schema/time';
-import { integerBetween, type Random } from '@tidemark/world/random';
+import type { ColumnType, Value } from '@tidemark/model/column-type';
+import { cellToJson, type JsonCell } from '@tidemark/model/text/cell-value';
+import { TIMESTAMP_US_MAX } from '@tidemark/model/text/time';
+import { integerBetween, type Random } from '@tidemark/platform/random';
 
 export function pick<T>(random: Random, items: readonly T[]): T {
   return items[integerBetween(random, 0, items.length - 1)]!;

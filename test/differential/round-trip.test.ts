@@ -3,8 +3,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cellToText } from '@tidemark/schema/cell-value';
-import type { ColumnType, Value } from '@tidemark/schema/column-type';
+import type { ColumnType, Value } from '@tidemark/model/column-type';
+import { cellToText } from '@tidemark/model/text/cell-value';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Duck, sqlType } from './duck.ts';
 import { Exported } from './exported.ts';

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { formatColumnType } from '@tidemark/schema/column-type';
+import { formatColumnType } from '@tidemark/model/column-type';
 import { Exported, FORMS } from './exported.ts';
 
 const CHECK = fileURLToPath(new URL('check_round_trip.py', import.meta.url));

@@ -3,18 +3,18 @@
  * which DuckDB, over the same rows, has to say the same.
  */
 
-import { cellToJson, valueFromJson } from '@tidemark/schema/cell-value';
-import { type ColumnType, physicalOf, type Value } from '@tidemark/schema/column-type';
-import { parseExactJson } from '@tidemark/schema/exact-json';
-import { decodeMutate } from '@tidemark/schema/mutate';
-import { parseQuery, planQuery } from '@tidemark/schema/query';
-import { RowBatch } from '@tidemark/schema/row-batch';
-import { type Column, cellColumns, keyColumns } from '@tidemark/schema/table';
+import { RowBatch } from '@tidemark/columnar/row-batch';
+import { type ColumnType, physicalOf, type Value } from '@tidemark/model/column-type';
+import { parseQuery, planQuery } from '@tidemark/model/query';
+import { type Column, cellColumns, keyColumns } from '@tidemark/model/table';
+import { cellToJson, valueFromJson } from '@tidemark/model/text/cell-value';
+import { parseExactJson } from '@tidemark/model/text/exact-json';
+import { integerBetween, type Random, SeededRandom } from '@tidemark/platform/random';
+import { SimDisk } from '@tidemark/platform/sim/sim-disk';
+import { decodeMutate } from '@tidemark/record/mutate';
 import { Partition } from '@tidemark/store/partition';
-import { Scan } from '@tidemark/store/scan';
-import { integerBetween, type Random, SeededRandom } from '@tidemark/world/random';
-import { SimDisk } from '@tidemark/world/sim-disk';
-import { slicesOf } from '@tidemark/writer/accept';
+import { Scan } from '@tidemark/store/query/scan';
+import { slicesOf } from '@tidemark/writer/ingress/slicing';
 import type { Duck } from './duck.ts';
 import { type Paired, randomQuery } from './random-query.ts';
 import { RandomTable } from './random-table.ts';

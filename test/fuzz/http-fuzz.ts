@@ -5,9 +5,9 @@
  */
 
 import { Agent, request } from 'node:http';
-import type { RegisterAnswer } from '@tidemark/control/acceptor';
-import { EmbeddedSites, SITE_NAMES } from '@tidemark/site/embedded-sites-harness';
-import { type Random, SeededRandom } from '@tidemark/world/random';
+import type { RegisterAnswer } from '@tidemark/control/consensus/acceptor';
+import { type Random, SeededRandom } from '@tidemark/platform/random';
+import { EmbeddedSites, SITE_NAMES } from '@tidemark/site/testing/embedded-sites-harness';
 
 const KEYSPACE = 'travel';
 const AT_ONCE = 16;

@@ -1,5 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { type ControlBody, type ControlRecord, decodeControl, encodeControl } from '@tidemark/control/control-record';
+import {
+  type ControlBody,
+  type ControlRecord,
+  decodeControl,
+  encodeControl,
+} from '@tidemark/control/audit/control-record';
 import { describe, expect, it } from 'vitest';
 
 /** One line a record, hex: one of each kind as version 1 writes them, for ever. */

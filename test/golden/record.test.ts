@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { accept, emptyPrefix } from '@tidemark/schema/accept';
+import { addJsonRow, rowToJson } from '@tidemark/columnar/json-rows';
+import { RowBatch } from '@tidemark/columnar/row-batch';
+import type { Table } from '@tidemark/model/table';
+import { accept, emptyPrefix } from '@tidemark/record/admit';
 import {
   type EpochStartBody,
   epochSeed,
@@ -7,11 +10,8 @@ import {
   openRecord,
   sealRecord,
   type Unsealed,
-} from '@tidemark/schema/envelope';
-import { addJsonRow, rowToJson } from '@tidemark/schema/json-rows';
-import { decodeMutate, encodeMutate } from '@tidemark/schema/mutate';
-import { RowBatch } from '@tidemark/schema/row-batch';
-import type { Table } from '@tidemark/schema/table';
+} from '@tidemark/record/envelope';
+import { decodeMutate, encodeMutate } from '@tidemark/record/mutate';
 import { describe, expect, it } from 'vitest';
 
 /** One line a record, hex: the EPOCH_START and the MUTATE below as version 1 writes them, for ever. */

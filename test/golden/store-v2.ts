@@ -1,11 +1,11 @@
 /** The rows of the frozen partition `data/store-v2`, and how it was written: every type, state and kind of stamp. */
 
-import type { Value } from '@tidemark/schema/column-type';
-import { encodeKey } from '@tidemark/schema/key';
-import { ROW, RowBatch } from '@tidemark/schema/row-batch';
-import type { Table } from '@tidemark/schema/table';
+import { encodeKey } from '@tidemark/columnar/key';
+import { ROW, RowBatch } from '@tidemark/columnar/row-batch';
+import type { Value } from '@tidemark/model/column-type';
+import type { Table } from '@tidemark/model/table';
+import type { Disk } from '@tidemark/platform/disk';
 import { Partition } from '@tidemark/store/partition';
-import type { Disk } from '@tidemark/world/disk';
 
 export const FOLDER = 'travel/flights/0';
 

@@ -1,13 +1,13 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeKey, encodeKey } from '@tidemark/schema/key';
-import { planQuery } from '@tidemark/schema/query';
-import type { Stamp } from '@tidemark/schema/stamp';
+import { decodeKey, encodeKey } from '@tidemark/columnar/key';
+import { planQuery } from '@tidemark/model/query';
+import type { Stamp } from '@tidemark/model/stamp';
+import { NodeDisk } from '@tidemark/platform/node-disk';
 import { Partition } from '@tidemark/store/partition';
-import { readAll } from '@tidemark/store/read-all';
-import { Scan } from '@tidemark/store/scan';
-import { NodeDisk } from '@tidemark/world/node-disk';
+import { Scan } from '@tidemark/store/query/scan';
+import { readAll } from '@tidemark/store/testing/read-all';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cellsOf, FOLDER, LINES, TABLE, writeGolden } from './store-v2.ts';
 

@@ -1,6 +1,6 @@
 /** What is drawn from, wherever something is drawn: the sites of a run, and one of many. */
 
-import { integerBetween, type Random } from '@tidemark/world/random';
+import { integerBetween, type Random } from '@tidemark/platform/random';
 
 export const SITES = ['paris', 'tokyo', 'quito'] as const;
 

@@ -3,10 +3,10 @@
  * is drawn only when it is asked for (`npm run sim -- --draws restored,remade`).
  */
 
-import { integerBetween, type Random } from '@tidemark/world/random';
+import { integerBetween, type Random } from '@tidemark/platform/random';
 import { pick } from './draw.ts';
+import type { SimFault } from './faults/sim-fault.ts';
 import type { Shape } from './shape.ts';
-import type { SimFault } from './sim-fault.ts';
 
 export const ALL_DRAWS = ['restored', 'remade', 'trimmed', 'clock-steps'] as const;
 export type Draw = (typeof ALL_DRAWS)[number];

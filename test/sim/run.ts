@@ -1,23 +1,23 @@
 /** One run: a cluster, clients, faults, and every promise looked at as it goes and at the end. */
 
 import type { LogRecord } from '@tidemark/log/log';
-import type { Envelope } from '@tidemark/schema/envelope';
-import { KEYS, KEYSPACE, SimClient } from './client.ts';
-import { Copies } from './copies.ts';
-import { History } from './history.ts';
-import { appendMs, book } from './inflict.ts';
-import { unexplained } from './linearizable.ts';
-import { checkAck, Looker } from './look.ts';
-import { Operator } from './operator.ts';
-import { Registers } from './registers.ts';
+import type { Envelope } from '@tidemark/record/envelope';
+import { checkAck, Looker } from './check/checker.ts';
+import { Copies } from './check/copies.ts';
+import { History } from './check/history.ts';
+import { unexplained } from './check/linearizable.ts';
+import { Registers } from './check/registers.ts';
+import { Schemas } from './check/schemas.ts';
+import { checkKept, checkLocalReads, isKept } from './check/settled.ts';
+import { Stamps } from './check/stamps.ts';
+import { KEYS, KEYSPACE, SimClient } from './clients/client.ts';
+import { Turns } from './clients/lead-in-turn.ts';
+import { Operator } from './clients/operator.ts';
+import { writesGoOn } from './cluster/stepped-clock.ts';
+import { appendMs, book } from './faults/inject.ts';
+import { endMs, type SimFault } from './faults/sim-fault.ts';
 import type { Scenario } from './scenario.ts';
-import { Schemas } from './schemas.ts';
-import { checkKept, checkLocalReads, isKept } from './settled.ts';
 import { fileOf } from './shape.ts';
-import { endMs, type SimFault } from './sim-fault.ts';
-import { Stamps } from './stamps.ts';
-import { writesGoOn } from './stepped-clock.ts';
-import { Turns } from './turns.ts';
 import { SimWorld, type Violation } from './world.ts';
 
 /** Within this long after the last fault, writes resume, and then all sites are equal. */

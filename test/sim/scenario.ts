@@ -1,13 +1,13 @@
 /** What a run is made of, drawn from its seed: plain data, so that a failing one can be made smaller and told. */
 
-import { integerBetween, type Random, SeededRandom } from '@tidemark/world/random';
-import type { ClientRules } from './client.ts';
+import { integerBetween, type Random, SeededRandom } from '@tidemark/platform/random';
+import type { ClientRules } from './clients/client.ts';
 import { pick, SITES } from './draw.ts';
 import { DRAWS, type Draw, olderOf } from './draws.ts';
-import { withLosses } from './losses.ts';
+import { withLosses } from './faults/losses.ts';
+import type { SimFault } from './faults/sim-fault.ts';
 import { PLOTS } from './plots/all.ts';
 import { type Shape, shapeOf } from './shape.ts';
-import type { SimFault } from './sim-fault.ts';
 
 export type Scenario = {
   readonly seed: number;

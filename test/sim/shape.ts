@@ -1,6 +1,6 @@
 /** The keyspace of a run: which sites hold it, which only vote, and what an ack of it is worth. */
 
-import { integerBetween, type Random } from '@tidemark/world/random';
+import { integerBetween, type Random } from '@tidemark/platform/random';
 
 export type Shape = {
   /** The first is the primary to begin with. */

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { CASES, runCase } from './cases/all.ts';
-import type { Operation } from './history.ts';
-import { unexplained } from './linearizable.ts';
+import type { Operation } from './check/history.ts';
+import { unexplained } from './check/linearizable.ts';
 import { MUTANTS } from './mutants/all.ts';
 import { trial } from './mutate.ts';
 import { run } from './run.ts';

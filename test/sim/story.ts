@@ -1,8 +1,8 @@
 /** A scenario and how it ended, in words. */
 
+import type { SimFault } from './faults/sim-fault.ts';
 import type { Scenario } from './scenario.ts';
 import { wordsOfShape } from './shape.ts';
-import type { SimFault } from './sim-fault.ts';
 import type { Violation } from './world.ts';
 
 export function wordsOf(fault: SimFault): string {

@@ -1,12 +1,12 @@
 /** Everything there is in a simulated run, made from one seed. */
 
-import { SeededRandom } from '@tidemark/world/random';
-import { Exchange } from './exchange.ts';
-import { Links } from './links.ts';
-import { Scheduler } from './scheduler.ts';
+import { SeededRandom } from '@tidemark/platform/random';
+import { Exchange } from './cluster/exchange.ts';
+import { Links } from './cluster/links.ts';
+import { Scheduler } from './cluster/scheduler.ts';
+import { SimSite } from './cluster/sim-site.ts';
+import type { Sign } from './faults/sim-fault.ts';
 import { type Shape, sitesOf } from './shape.ts';
-import type { Sign } from './sim-fault.ts';
-import { SimSite } from './sim-site.ts';
 import { Trace } from './trace.ts';
 
 /** A promise that was broken. `rule`: an invariant's number, or what else names it. */

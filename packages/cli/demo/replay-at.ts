@@ -1,6 +1,6 @@
 /** A site's whole log and mirrors applied again, into a scratch table. */
 
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import { TABLE } from '../drill/stage.ts';
 import { digestOf, type EqualDigest } from './site-facts.ts';
 

@@ -1,7 +1,7 @@
 /** What the demo asks a site about itself. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Fault, messageOf } from '@tidemark/world/fault';
+import { Fault, messageOf } from '@tidemark/platform/fault';
 
 export type TableDigest = { readonly rows: number; readonly hash: string };
 /** One that all sites have, and what it was taken at; null: nothing is left out. */

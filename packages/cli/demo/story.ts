@@ -4,12 +4,12 @@
  * a replay compared.
  */
 
+import { readHistory } from '../commands/history.ts';
 import { acksIn, DrillLoad, verifyLoad } from '../drill/drill-load.ts';
 import { outageOf } from '../drill/outage.ts';
 import { failoverAfter } from '../drill/report.ts';
 import { takeBack } from '../drill/returned.ts';
 import { type Primary, type Stage, TABLE } from '../drill/stage.ts';
-import { readHistory } from '../history.ts';
 import { type Pictured, picture } from './picture.ts';
 import { replayAt } from './replay-at.ts';
 import { equalDigests, lagOf, type TableDigest } from './site-facts.ts';

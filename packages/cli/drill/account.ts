@@ -1,8 +1,8 @@
 /** The end of a drill: the load is stopped, and what the client has in its ledger is looked for at every site. */
 
-import type { Decision } from '@tidemark/control/decision';
+import type { Decision } from '@tidemark/control/audit/decision';
+import { readHistory } from '../commands/history.ts';
 import { equalDigests } from '../demo/site-facts.ts';
-import { readHistory } from '../history.ts';
 import { type DrillLoad, ledgerOf, verifyLoad } from './drill-load.ts';
 import { acksOf, type Outage, outageOf } from './outage.ts';
 import { type Balance, balanceOf, failoverAfter } from './report.ts';

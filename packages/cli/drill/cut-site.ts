@@ -1,7 +1,7 @@
 /** A site cut off from the others for a while, under load: a short cut or a replica's moves nobody, a primary's does. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import { settle } from './account.ts';
 import { DrillLoad } from './drill-load.ts';
 import { type DrillOptions, TAKEOVER_MS_MAX } from './kill-primary.ts';

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '@tidemark/client';
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import { FLIGHTS_TABLE, flights } from '../load/flights.ts';
 import type { Ledger } from '../load/ledger.ts';
 import { readLedger } from '../load/ledger-file.ts';

@@ -1,6 +1,6 @@
 /** What a client saw of an outage, by its own ledger and its own clock. Pure. */
 
-import { parseToken } from '@tidemark/schema/position';
+import { parseToken } from '@tidemark/model/position';
 import type { LedgerEntry } from '../load/ledger.ts';
 
 /** An ack as the client had it: when, of whose reign. */

@@ -1,4 +1,4 @@
-import { type Decision, NOTHING_ELSE } from '@tidemark/control/decision';
+import { type Decision, NOTHING_ELSE } from '@tidemark/control/audit/decision';
 import { describe, expect, it } from 'vitest';
 import { balanceOf, type DrillReport, drillInWords, failoverAfter, isBalanced } from './report.ts';
 

@@ -1,9 +1,9 @@
 /** What a drill found, and what it looks like to a person. Pure. */
 
-import type { Decision } from '@tidemark/control/decision';
-import { explain } from '@tidemark/control/decision-words';
+import type { Decision } from '@tidemark/control/audit/decision';
+import { explain } from '@tidemark/control/audit/decision-words';
 import type { LedgerVerdict } from '../load/verify-ledger.ts';
-import { textTable } from '../output.ts';
+import { textTable } from '../output/output.ts';
 import type { Account } from './account.ts';
 import type { LoadSums } from './drill-load.ts';
 import type { Returned } from './returned.ts';

@@ -2,9 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '@tidemark/client';
-import { Fault, isFault } from '@tidemark/world/fault';
+import { Fault, isFault } from '@tidemark/platform/fault';
 import { type JobFacts, runJob } from '../job.ts';
-import { Output } from '../output.ts';
+import { Output } from '../output/output.ts';
 
 export type Returned = {
   readonly site: string;

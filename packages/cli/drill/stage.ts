@@ -3,11 +3,11 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Links } from '@tidemark/dev/links';
+import { Links } from '@tidemark/dev/links/links';
 import type { Reaper } from '@tidemark/dev/reaper';
 import { type DevSite, type Engine, siteNames, startSites } from '@tidemark/dev/sites';
-import { type KeyspaceFile, parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
-import { Fault } from '@tidemark/world/fault';
+import { type KeyspaceFile, parseKeyspaceFile } from '@tidemark/model/keyspace-file';
+import { Fault } from '@tidemark/platform/fault';
 import { getJson } from '../demo/site-facts.ts';
 
 const KEYSPACE_FILE = fileURLToPath(new URL('../../../examples/travel.json', import.meta.url));

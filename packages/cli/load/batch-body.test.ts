@@ -1,11 +1,11 @@
 /** By column or as lines, a batch holds the same rows. */
 
-import { addColumnar } from '@tidemark/schema/columnar';
-import { evolve } from '@tidemark/schema/evolve';
-import { addJsonRow, rowToJson } from '@tidemark/schema/json-rows';
-import { parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
-import { RowBatch } from '@tidemark/schema/row-batch';
-import { tableNamed } from '@tidemark/schema/table';
+import { addColumnar } from '@tidemark/columnar/columnar';
+import { addJsonRow, rowToJson } from '@tidemark/columnar/json-rows';
+import { RowBatch } from '@tidemark/columnar/row-batch';
+import { evolve } from '@tidemark/model/evolve';
+import { parseKeyspaceFile } from '@tidemark/model/keyspace-file';
+import { tableNamed } from '@tidemark/model/table';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { columnarBody } from './batch-body.ts';

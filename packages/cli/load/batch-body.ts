@@ -1,11 +1,11 @@
 /** A batch's lines as the bytes of a request: as they are, or by column. */
 
 import type { Database, Receipt, WriteOptions } from '@tidemark/client';
-import { valueFromJson } from '@tidemark/schema/cell-value';
-import type { ColumnType } from '@tidemark/schema/column-type';
-import { COLUMNAR_CONTENT_TYPE } from '@tidemark/schema/columnar';
-import { encodeColumnarRows, type ValueRow } from '@tidemark/schema/columnar-write';
-import { isFault } from '@tidemark/world/fault';
+import { COLUMNAR_CONTENT_TYPE } from '@tidemark/columnar/columnar';
+import { encodeColumnarRows, type ValueRow } from '@tidemark/columnar/columnar-write';
+import type { ColumnType } from '@tidemark/model/column-type';
+import { valueFromJson } from '@tidemark/model/text/cell-value';
+import { isFault } from '@tidemark/platform/fault';
 
 /** `columns` costs this side more and the site less; with the site on another machine that is the faster way. */
 export type Wire =

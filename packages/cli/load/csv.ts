@@ -1,6 +1,6 @@
 /** CSV (RFC 4180) in pieces: fields by comma, quotes doubled within quotes, line ends LF or CRLF. */
 
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 
 const FIELD_CHARACTERS_MAX = 1024 * 1024;
 

@@ -1,8 +1,8 @@
 /** The columns that a file names, against those of its table. */
 
-import type { ColumnType } from '@tidemark/schema/column-type';
-import { nearestHint } from '@tidemark/schema/nearest';
-import { Fault } from '@tidemark/world/fault';
+import type { ColumnType } from '@tidemark/model/column-type';
+import { nearestHint } from '@tidemark/model/nearest';
+import { Fault } from '@tidemark/platform/fault';
 
 /**
  * @param names as they stand in the file, in order

@@ -1,7 +1,7 @@
 /** The real flights: three million rows of US on-time data of 2001, from the npm package vega-datasets. */
 
 import { fileURLToPath } from 'node:url';
-import { formatTimestamp } from '@tidemark/schema/time';
+import { formatTimestamp } from '@tidemark/model/text/time';
 import { ParquetFile } from './parquet.ts';
 import { microsOf } from './parquet-cell.ts';
 import type { RowSource } from './row-source.ts';

@@ -2,7 +2,7 @@
 
 import { connect } from '@tidemark/client';
 import { type Behaviour, ScriptedSite } from '@tidemark/client/scripted-site';
-import { parseColumnType } from '@tidemark/schema/column-type';
+import { parseColumnType } from '@tidemark/model/column-type';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { inKeyOrder, KeyReader } from './key-order.ts';

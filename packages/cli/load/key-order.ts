@@ -3,9 +3,9 @@
  * it that hold one of its keys. Where each key comes once in a while, as in most files, none waits.
  */
 
-import { cellToText, valueFromJson } from '@tidemark/schema/cell-value';
-import type { ColumnType } from '@tidemark/schema/column-type';
-import { own } from '@tidemark/schema/own';
+import type { ColumnType } from '@tidemark/model/column-type';
+import { own } from '@tidemark/model/own';
+import { cellToText, valueFromJson } from '@tidemark/model/text/cell-value';
 import type { SourceBatch } from './row-source.ts';
 
 /** The key's columns in order. */

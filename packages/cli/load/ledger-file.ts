@@ -2,7 +2,7 @@
 
 import { open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 import { type Ledger, type LedgerFile, type LedgerHead, LedgerWriter, parseLedger } from './ledger.ts';
 
 /** @throws {Fault} `invalid`: there is none. `corrupt`: it is none. */

@@ -6,7 +6,7 @@
  * in the order of the acks. A last line cut short by a crash was not counted, and is dropped on resuming.
  */
 
-import { Fault } from '@tidemark/world/fault';
+import { Fault } from '@tidemark/platform/fault';
 
 export type LedgerHead = {
   /** The form of this file. */

@@ -1,10 +1,10 @@
 /** A load from source to ledger: what `tidemark load` does, for programs that do it themselves. */
 
 import type { Database } from '@tidemark/client';
-import type { Clock } from '@tidemark/world/clock';
-import { Fault } from '@tidemark/world/fault';
-import { SystemRandom } from '@tidemark/world/random';
-import { SystemClock } from '@tidemark/world/system-clock';
+import type { Clock } from '@tidemark/platform/clock';
+import { Fault } from '@tidemark/platform/fault';
+import { SystemRandom } from '@tidemark/platform/random';
+import { SystemClock } from '@tidemark/platform/system-clock';
 import { sendLines, type Wire } from './batch-body.ts';
 import { inKeyOrder, type KeyShape } from './key-order.ts';
 import { ackedRows } from './ledger.ts';

@@ -1,10 +1,10 @@
 /** One cell of a Parquet file as JSON, in the form that the table's column takes where there is one; never rounded. */
 
 import { isUtf8 } from 'node:buffer';
-import { cellToJson, valueFromJson } from '@tidemark/schema/cell-value';
-import type { ColumnType } from '@tidemark/schema/column-type';
-import { formatDate, formatTimestamp } from '@tidemark/schema/time';
-import { textOfUtf8 } from '@tidemark/schema/utf8';
+import type { ColumnType } from '@tidemark/model/column-type';
+import { cellToJson, valueFromJson } from '@tidemark/model/text/cell-value';
+import { formatDate, formatTimestamp } from '@tidemark/model/text/time';
+import { textOfUtf8 } from '@tidemark/model/text/utf8';
 
 /** A timestamp as it stands in a file, in µs: a class of its own, so that it is not taken for a number. */
 class Micros {

@@ -1,8 +1,8 @@
 /** Parquet files as blocks of columns and as rows. */
 
 import { zstdDecompressSync } from 'node:zlib';
-import type { ColumnType } from '@tidemark/schema/column-type';
-import { Fault, messageOf } from '@tidemark/world/fault';
+import type { ColumnType } from '@tidemark/model/column-type';
+import { Fault, messageOf } from '@tidemark/platform/fault';
 import {
   type AsyncBuffer,
   asyncBufferFromFile,

@@ -1,8 +1,8 @@
 /** Sends batches, several at once, and counts what became of every row. */
 
 import type { Receipt, RowError } from '@tidemark/client';
-import type { Clock } from '@tidemark/world/clock';
-import { type Fault, isFault } from '@tidemark/world/fault';
+import type { Clock } from '@tidemark/platform/clock';
+import { type Fault, isFault } from '@tidemark/platform/fault';
 import type { OrderedBatch } from './key-order.ts';
 import { Latencies } from './latencies.ts';
 import type { LedgerWriter } from './ledger.ts';

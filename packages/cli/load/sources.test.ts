@@ -1,6 +1,6 @@
 /** Files become rows: every row once, in the file's order, with the file's values. */
 
-import { type ColumnType, parseColumnType } from '@tidemark/schema/column-type';
+import { type ColumnType, parseColumnType } from '@tidemark/model/column-type';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CsvReader, type CsvRecord } from './csv.ts';

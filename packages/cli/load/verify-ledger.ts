@@ -3,9 +3,9 @@
 import { connect, type Database } from '@tidemark/client';
 import { parseLine, scanLines } from '@tidemark/client/ndjson';
 import { splitTableName } from '@tidemark/client/table';
-import { valueFromJson } from '@tidemark/schema/cell-value';
-import { type ColumnType, parseColumnType } from '@tidemark/schema/column-type';
-import { own } from '@tidemark/schema/own';
+import { type ColumnType, parseColumnType } from '@tidemark/model/column-type';
+import { own } from '@tidemark/model/own';
+import { valueFromJson } from '@tidemark/model/text/cell-value';
 import type { Ledger, LedgerEntry } from './ledger.ts';
 import { type RowSource, sourceBatches } from './row-source.ts';
 

@@ -1,8 +1,8 @@
 /** A table of the bench: the same rows for ours, as cells by number, and for the peers, as a query of DuckDB. */
 
-import type { Value } from '@tidemark/schema/column-type';
-import type { RowBatch } from '@tidemark/schema/row-batch';
-import type { Column, Table } from '@tidemark/schema/table';
+import type { RowBatch } from '@tidemark/columnar/row-batch';
+import type { Value } from '@tidemark/model/column-type';
+import type { Column, Table } from '@tidemark/model/table';
 
 export type Dataset = {
   readonly table: Table;

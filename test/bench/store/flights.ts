@@ -6,11 +6,11 @@
 import { FLIGHTS_TABLE, flightsPath } from '@tidemark/cli/load/flights';
 import { ParquetFile } from '@tidemark/cli/load/parquet';
 import { microsOf } from '@tidemark/cli/load/parquet-cell';
-import { evolve } from '@tidemark/schema/evolve';
-import { encodeKey } from '@tidemark/schema/key';
-import { parseKeyspaceFile } from '@tidemark/schema/keyspace-file';
-import type { RowBatch } from '@tidemark/schema/row-batch';
-import { type Table, tableNamed } from '@tidemark/schema/table';
+import { encodeKey } from '@tidemark/columnar/key';
+import type { RowBatch } from '@tidemark/columnar/row-batch';
+import { evolve } from '@tidemark/model/evolve';
+import { parseKeyspaceFile } from '@tidemark/model/keyspace-file';
+import { type Table, tableNamed } from '@tidemark/model/table';
 import { columnNamed, type Dataset } from './dataset.ts';
 
 /** Rows of the file. */

@@ -1,10 +1,10 @@
 /** A table of any number of columns after its key, like YCSB's: row n's cells follow from n. */
 
-import type { MutateBody } from '@tidemark/schema/envelope';
-import { encodeKey } from '@tidemark/schema/key';
-import { encodeMutate } from '@tidemark/schema/mutate';
-import { ROW, RowBatch } from '@tidemark/schema/row-batch';
-import type { Column, Table } from '@tidemark/schema/table';
+import { encodeKey } from '@tidemark/columnar/key';
+import { ROW, RowBatch } from '@tidemark/columnar/row-batch';
+import type { Column, Table } from '@tidemark/model/table';
+import type { MutateBody } from '@tidemark/record/envelope';
+import { encodeMutate } from '@tidemark/record/mutate';
 
 const RECORD_ROWS = 8_192;
 /** Primes: cells of neighbouring rows and columns differ as if by chance. */

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { Value } from '@tidemark/schema/column-type';
+import type { Value } from '@tidemark/model/column-type';
 import { figureOf, percentile } from '../measure.ts';
 import { contest, printRow, type Row, type Run } from './contest.ts';
 import { columnNamed, type Dataset, type GetKind } from './dataset.ts';

@@ -3,10 +3,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { MutateBody } from '@tidemark/schema/envelope';
-import { encodeKey } from '@tidemark/schema/key';
-import type { Query } from '@tidemark/schema/query';
-import { letHeapGrow } from '@tidemark/world/heap-growth';
+import { encodeKey } from '@tidemark/columnar/key';
+import type { Query } from '@tidemark/model/query';
+import { letHeapGrow } from '@tidemark/platform/heap-growth';
+import type { MutateBody } from '@tidemark/record/envelope';
 import { percentile } from '../measure.ts';
 import { Flights, TABLE } from './flights.ts';
 import { generatedBodies, generatedNumber, generatedTable } from './generated.ts';

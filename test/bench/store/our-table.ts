@@ -1,14 +1,14 @@
 /** Our side of the store's measures: batches as records carry them, partitions filled from them, scans of those. */
 
-import type { Value } from '@tidemark/schema/column-type';
-import type { MutateBody } from '@tidemark/schema/envelope';
-import { decodeMutate, encodeMutate } from '@tidemark/schema/mutate';
-import { planQuery, type Query } from '@tidemark/schema/query';
-import { ROW, RowBatch } from '@tidemark/schema/row-batch';
-import type { Table } from '@tidemark/schema/table';
+import { ROW, RowBatch } from '@tidemark/columnar/row-batch';
+import type { Value } from '@tidemark/model/column-type';
+import { planQuery, type Query } from '@tidemark/model/query';
+import type { Table } from '@tidemark/model/table';
+import { NodeDisk } from '@tidemark/platform/node-disk';
+import type { MutateBody } from '@tidemark/record/envelope';
+import { decodeMutate, encodeMutate } from '@tidemark/record/mutate';
 import { Partition, type StoreOptions } from '@tidemark/store/partition';
-import { Scan } from '@tidemark/store/scan';
-import { NodeDisk } from '@tidemark/world/node-disk';
+import { Scan } from '@tidemark/store/query/scan';
 import { columnNamed, type Dataset } from './dataset.ts';
 import { TABLE } from './flights.ts';
 import { updatedNumber, type Write } from './writes.ts';

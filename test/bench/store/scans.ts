@@ -1,7 +1,7 @@
 /** P5, P6, P7: scans of the settled table, and of one of which a quarter of the rows was just updated. */
 
 import { join } from 'node:path';
-import type { Query } from '@tidemark/schema/query';
+import type { Query } from '@tidemark/model/query';
 import { type Contestant, contest, type Goal, type Row } from './contest.ts';
 import type { Dataset } from './dataset.ts';
 import { bodiesOf, type Cells, OurTable } from './our-table.ts';

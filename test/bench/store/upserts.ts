@@ -2,7 +2,7 @@
 
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { MutateBody } from '@tidemark/schema/envelope';
+import type { MutateBody } from '@tidemark/record/envelope';
 import type { Click } from './click.ts';
 import { contest, type Row, type Run } from './contest.ts';
 import type { Dataset } from './dataset.ts';

@@ -5,9 +5,9 @@
 
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodeKey } from '@tidemark/schema/key';
-import type { RowBatch } from '@tidemark/schema/row-batch';
-import type { Column, Table } from '@tidemark/schema/table';
+import { encodeKey } from '@tidemark/columnar/key';
+import type { RowBatch } from '@tidemark/columnar/row-batch';
+import type { Column, Table } from '@tidemark/model/table';
 import { type Dataset, duckColumns } from './dataset.ts';
 
 /** `field0` to `field2` are text of 10 to 100 characters; `field3` is such too, of which there are GROUPS. */

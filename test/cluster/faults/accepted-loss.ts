@@ -4,10 +4,10 @@ import { rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { takeBack } from '@tidemark/cli/drill/returned';
 import { type JobFacts, runJob } from '@tidemark/cli/job';
-import { Output } from '@tidemark/cli/output';
+import { Output } from '@tidemark/cli/output/output';
 import { connect, isFault } from '@tidemark/client';
-import { integerBetween } from '@tidemark/world/random';
-import { type FaultRow, promise, TAKEOVER_MS_MAX } from './fault-row.ts';
+import { integerBetween } from '@tidemark/platform/random';
+import { type FaultRow, promise, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
 
 const SILENT = new Output(true, { write: () => true }, { write: () => true });
 const MANY = 1_000_000;

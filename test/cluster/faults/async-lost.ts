@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { settle } from '@tidemark/cli/drill/account';
 import { takeBack } from '@tidemark/cli/drill/returned';
 import { type JobFacts, runJob } from '@tidemark/cli/job';
-import { Output } from '@tidemark/cli/output';
+import { Output } from '@tidemark/cli/output/output';
 import { connect, isFault } from '@tidemark/client';
-import { calm, type FaultRow, loadOf, promise, RATE, TAKEOVER_MS_MAX } from './fault-row.ts';
+import { calm, type FaultRow, loadOf, promise, RATE, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
 
 const SILENT = new Output(true, { write: () => true }, { write: () => true });
 /** For so long the primary writes what no other site gets. */

@@ -3,9 +3,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { settle } from '@tidemark/cli/drill/account';
 import { runJob } from '@tidemark/cli/job';
-import { Output } from '@tidemark/cli/output';
+import { Output } from '@tidemark/cli/output/output';
 import { connect } from '@tidemark/client';
-import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
+import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
 
 const SILENT = new Output(true, { write: () => true }, { write: () => true });
 const NOTICED_MS_MAX = 30_000;

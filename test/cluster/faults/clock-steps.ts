@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { settle } from '@tidemark/cli/drill/account';
 import { runJob } from '@tidemark/cli/job';
-import { Output } from '@tidemark/cli/output';
+import { Output } from '@tidemark/cli/output/output';
 import { connect } from '@tidemark/client';
-import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
+import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
 
 const STEPS_MS = [-60_000, 60_000, -3_600_000, 3_600_000] as const;
 const SILENT = new Output(true, { write: () => true }, { write: () => true });
@@ -40,7 +40,7 @@ export const clockSteps: FaultRow = {
     const { stage, folder, size, say } = trial;
     const clockOf = (name: string): string => join(folder, `clock-${name}`);
     for (const site of stage.sites) {
-      const preload = new URL(`stepped-clock.ts?${encodeURIComponent(clockOf(site.name))}`, import.meta.url).href;
+      const preload = new URL(`stage/stepped-clock.ts?${encodeURIComponent(clockOf(site.name))}`, import.meta.url).href;
       await site.kill();
       await site.start({ NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${preload}`.trim() });
     }

@@ -1,8 +1,8 @@
 /** Row 10: everything is killed at once and started again in some order, brokers and Redis and sites. */
 
 import { settle } from '@tidemark/cli/drill/account';
-import { integerBetween, type Random } from '@tidemark/world/random';
-import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
+import { integerBetween, type Random } from '@tidemark/platform/random';
+import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
 
 const WRITES_BACK_MS_MAX = 120_000;
 

@@ -4,12 +4,12 @@
  */
 
 import { Reaper } from '@tidemark/dev/reaper';
-import { SeededRandom } from '@tidemark/world/random';
+import { SeededRandom } from '@tidemark/platform/random';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FaultStage } from './fault-stage.ts';
 import { minority } from './minority.ts';
 import { noRedis } from './no-redis.ts';
 import { ROWS } from './rows.ts';
+import { FaultStage } from './stage/fault-stage.ts';
 import { switchover } from './switchover.ts';
 import { wanCut } from './wan-cut.ts';
 import { zombie } from './zombie.ts';

@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { settle } from '@tidemark/cli/drill/account';
 import type { DevSite } from '@tidemark/dev/sites';
-import { KafkaLog } from '@tidemark/log/kafka-log';
-import { topicNames } from '@tidemark/schema/table';
-import { integerBetween, type Random } from '@tidemark/world/random';
-import { SystemClock } from '@tidemark/world/system-clock';
-import { calm, type FaultRow, loadOf, oneOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
+import { KafkaLog } from '@tidemark/log/kafka/kafka-log';
+import { topicNames } from '@tidemark/model/table';
+import { integerBetween, type Random } from '@tidemark/platform/random';
+import { SystemClock } from '@tidemark/platform/system-clock';
+import { calm, type FaultRow, loadOf, oneOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
 
 const ALARM_MS_MAX = 1_000;
 /** Longer than that, to tell late from never. */

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { settle } from '@tidemark/cli/drill/account';
 import { takeBack } from '@tidemark/cli/drill/returned';
 import type { DevSite } from '@tidemark/dev/sites';
-import { isSuccessor } from '@tidemark/schema/log-identity';
-import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
-import { foldOf } from './fold-of.ts';
+import { isSuccessor } from '@tidemark/record/log-identity';
+import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
+import { foldOf } from './stage/fold-of.ts';
 
 const LEVEL_MS_MAX = 120_000;
 const PARTITIONS = 4;

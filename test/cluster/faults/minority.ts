@@ -5,9 +5,17 @@
 
 import { settle } from '@tidemark/cli/drill/account';
 import { takeBack } from '@tidemark/cli/drill/returned';
-import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX, type Trial } from './fault-row.ts';
-import { tailOf } from './tail-of.ts';
-import { TiedClient } from './tied-client.ts';
+import {
+  calm,
+  type FaultRow,
+  loadOf,
+  promise,
+  promiseBalance,
+  TAKEOVER_MS_MAX,
+  type Trial,
+} from './stage/fault-row.ts';
+import { tailOf } from './stage/tail-of.ts';
+import { TiedClient } from './stage/tied-client.ts';
 
 const RETURN_WRITES_MS = 1_000;
 

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { getJson } from '@tidemark/cli/demo/site-facts';
 import { settle } from '@tidemark/cli/drill/account';
 import type { DevSite } from '@tidemark/dev/sites';
-import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
+import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
 
 const UNKNOWN_MS_MAX = 5_000;
 const ALIVE_MS_MAX = 15_000;

@@ -9,10 +9,18 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { settle } from '@tidemark/cli/drill/account';
 import type { DevSite } from '@tidemark/dev/sites';
-import { topicNames } from '@tidemark/schema/table';
-import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX, type Trial } from './fault-row.ts';
-import { foldOf, logAt } from './fold-of.ts';
-import { groupsAt } from './groups-at.ts';
+import { topicNames } from '@tidemark/model/table';
+import {
+  calm,
+  type FaultRow,
+  loadOf,
+  promise,
+  promiseBalance,
+  TAKEOVER_MS_MAX,
+  type Trial,
+} from './stage/fault-row.ts';
+import { foldOf, logAt } from './stage/fold-of.ts';
+import { groupsAt } from './stage/groups-at.ts';
 
 const AWAY_MS = 1_500;
 /** Longer than from one checkpoint to the next, and no longer than what moves nobody. */

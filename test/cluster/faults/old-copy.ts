@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Stage } from '@tidemark/cli/drill/stage';
 import type { DevSite } from '@tidemark/dev/sites';
-import { type FaultRow, promise, TAKEOVER_MS_MAX } from './fault-row.ts';
-import { WritingClient } from './writing-client.ts';
+import { type FaultRow, promise, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
+import { WritingClient } from './stage/writing-client.ts';
 
 const KINDS = ['both', 'log', 'folder'] as const;
 const CALM_MS = 700;

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { settle } from '@tidemark/cli/drill/account';
 import { takeBack } from '@tidemark/cli/drill/returned';
-import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
+import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
 
 const CUT_MS = 8_000;
 

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { settle } from '@tidemark/cli/drill/account';
-import { integerBetween } from '@tidemark/world/random';
+import { integerBetween } from '@tidemark/platform/random';
 import {
   calm,
   type FaultRow,
@@ -12,7 +12,7 @@ import {
   promiseBalance,
   TAKEOVER_MS_MAX,
   type Trial,
-} from './fault-row.ts';
+} from './stage/fault-row.ts';
 
 /** Of a cut, and of the quiet after it. */
 const CUT_MS = { min: 500, max: 20_000 };

@@ -8,11 +8,19 @@ import { settle } from '@tidemark/cli/drill/account';
 import { acksIn } from '@tidemark/cli/drill/drill-load';
 import { outageOf } from '@tidemark/cli/drill/outage';
 import { runJob } from '@tidemark/cli/job';
-import { Output } from '@tidemark/cli/output';
+import { Output } from '@tidemark/cli/output/output';
 import { connect } from '@tidemark/client';
-import { isFault } from '@tidemark/world/fault';
-import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX, type Trial } from './fault-row.ts';
-import { TiedClient } from './tied-client.ts';
+import { isFault } from '@tidemark/platform/fault';
+import {
+  calm,
+  type FaultRow,
+  loadOf,
+  promise,
+  promiseBalance,
+  TAKEOVER_MS_MAX,
+  type Trial,
+} from './stage/fault-row.ts';
+import { TiedClient } from './stage/tied-client.ts';
 
 /** Three copies and two witnesses. */
 const SITES = { paris: 'data', tokyo: 'data', quito: 'data', oslo: 'witness', perth: 'witness' } as const;

@@ -2,8 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { settle } from '@tidemark/cli/drill/account';
-import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
-import { TiedClient } from './tied-client.ts';
+import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
+import { TiedClient } from './stage/tied-client.ts';
 
 /** Acks that were earned before the replicas were gone may still be on their way to the client. */
 const ON_THE_WAY_MS = 200;

@@ -1,7 +1,7 @@
 /** Row 1: everything of the primary site is killed with −9 under load and put out of reach; later it returns. */
 
 import { killPrimary } from '@tidemark/cli/drill/kill-primary';
-import { BATCH_ROWS, type FaultRow, promise, promiseBalance, RATE } from './fault-row.ts';
+import { BATCH_ROWS, type FaultRow, promise, promiseBalance, RATE } from './stage/fault-row.ts';
 
 const WRITES_BACK_MS_MAX = 60_000;
 

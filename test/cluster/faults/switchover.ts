@@ -4,9 +4,9 @@ import { settle } from '@tidemark/cli/drill/account';
 import { acksIn } from '@tidemark/cli/drill/drill-load';
 import { outageOf } from '@tidemark/cli/drill/outage';
 import { runJob } from '@tidemark/cli/job';
-import { Output } from '@tidemark/cli/output';
+import { Output } from '@tidemark/cli/output/output';
 import { connect } from '@tidemark/client';
-import { calm, type FaultRow, loadOf, oneOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
+import { calm, type FaultRow, loadOf, oneOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
 
 const PAUSE_MS_MAX = 5_000;
 const SILENT = new Output(true, { write: () => true }, { write: () => true });

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { equalDigests } from '@tidemark/cli/demo/site-facts';
 import { settle } from '@tidemark/cli/drill/account';
 import { TABLE } from '@tidemark/cli/drill/stage';
-import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
+import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
 
 const LEVEL_MS_MAX = 60_000;
 

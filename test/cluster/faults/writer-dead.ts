@@ -3,9 +3,9 @@
 import { settle } from '@tidemark/cli/drill/account';
 import { takeBack } from '@tidemark/cli/drill/returned';
 import { runJob } from '@tidemark/cli/job';
-import { Output } from '@tidemark/cli/output';
+import { Output } from '@tidemark/cli/output/output';
 import { connect } from '@tidemark/client';
-import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './fault-row.ts';
+import { calm, type FaultRow, loadOf, promise, promiseBalance, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
 
 const SILENT = new Output(true, { write: () => true }, { write: () => true });
 /** What the watchdogs may do by themselves comes first; after that an operator asks. */

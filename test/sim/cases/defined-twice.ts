@@ -1,6 +1,6 @@
 /** A site whose disks were lost, and that reaches no other, defines no keyspace anew: it does not know what the others have. */
 
-import { KEYSPACE } from '../client.ts';
+import { KEYSPACE } from '../clients/client.ts';
 import { fileOf } from '../shape.ts';
 import { check, Stage } from './stage.ts';
 

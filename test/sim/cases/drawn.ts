@@ -1,6 +1,6 @@
 /** Scenarios that seeds drew once, as they were drawn then. */
 
-import type { SimFault } from '../sim-fault.ts';
+import type { SimFault } from '../faults/sim-fault.ts';
 import type { Case } from './case.ts';
 
 const TWO = {

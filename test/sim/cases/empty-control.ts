@@ -1,7 +1,7 @@
 /** Control topics empty beside full logs: a PUT is refused, or begins above every epoch there is; no site ends, no row goes. */
 
-import { topicNames } from '@tidemark/schema/table';
-import { KEYSPACE } from '../client.ts';
+import { topicNames } from '@tidemark/model/table';
+import { KEYSPACE } from '../clients/client.ts';
 import { fileOf } from '../shape.ts';
 import { check, Stage } from './stage.ts';
 

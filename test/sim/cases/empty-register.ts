@@ -3,7 +3,7 @@
  * Nothing is written over it: what was acked before and what is acked then is at every site.
  */
 
-import { topicNames } from '@tidemark/schema/table';
+import { topicNames } from '@tidemark/model/table';
 import type { Case } from './case.ts';
 import { Staged } from './staged.ts';
 

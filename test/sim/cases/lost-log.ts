@@ -1,6 +1,6 @@
 /** A site whose log topics were lost while its folder survived comes back, and leads again. */
 
-import { KEYSPACE } from '../client.ts';
+import { KEYSPACE } from '../clients/client.ts';
 import { check, Stage } from './stage.ts';
 
 export async function lostLog(): Promise<void> {

@@ -1,8 +1,8 @@
 /** A cluster for a case that is played by hand: what an operator and a client do, one after the other. */
 
-import { KEYSPACE } from '../client.ts';
-import type { Request } from '../exchange.ts';
-import { appendMs, versionAt } from '../inflict.ts';
+import { KEYSPACE } from '../clients/client.ts';
+import type { Request } from '../cluster/exchange.ts';
+import { appendMs, versionAt } from '../faults/inject.ts';
 import { fileOf, type Shape } from '../shape.ts';
 import { SimWorld } from '../world.ts';
 

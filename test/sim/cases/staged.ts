@@ -1,7 +1,7 @@
 /** A simulated cluster that a story is played on step by step, with what an operator does and asks. */
 
-import { KEYSPACE } from '../client.ts';
-import { appendMs, versionAt } from '../inflict.ts';
+import { KEYSPACE } from '../clients/client.ts';
+import { appendMs, versionAt } from '../faults/inject.ts';
 import { fileOf, type Shape } from '../shape.ts';
 import { SimWorld } from '../world.ts';
 

@@ -1,7 +1,7 @@
 /** A site whose log is another topic than the register lists is asked to lead: it does not stand, and writes go on. */
 
-import { topicNames } from '@tidemark/schema/table';
-import { KEYSPACE } from '../client.ts';
+import { topicNames } from '@tidemark/model/table';
+import { KEYSPACE } from '../clients/client.ts';
 import { check, Stage } from './stage.ts';
 
 type Copies = readonly { readonly origin: string; readonly logId: string }[];

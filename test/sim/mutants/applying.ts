@@ -2,7 +2,7 @@
 
 import type { Mutant } from './mutant.ts';
 
-const FOLD = 'services/applier/origin-fold.ts';
+const FOLD = 'services/applier/follow/record-sequencer.ts';
 
 export const APPLYING: readonly Mutant[] = [
   {
@@ -33,7 +33,7 @@ export const APPLYING: readonly Mutant[] = [
     name: 'primary-reads-are-local',
     breaks: 'rule 17: a primary read waits for a BARRIER appended after it arrived',
     caughtBy: ['linearizable'],
-    file: 'services/applier/freshness.ts',
+    file: 'services/applier/read/freshness.ts',
     from: "if (read === 'primary') await",
     to: "if (read === 'primary' && timeoutMs < 0) await",
   },
@@ -41,7 +41,7 @@ export const APPLYING: readonly Mutant[] = [
     name: 'at-least-does-not-wait',
     breaks: 'rule 17: an at-least read waits for the position',
     caughtBy: ['session'],
-    file: 'services/applier/freshness.ts',
+    file: 'services/applier/read/freshness.ts',
     from: 'if (wish.atLeast !== undefined) await',
     to: 'if (wish.atLeast !== undefined && timeoutMs < 0) await',
   },

@@ -2,7 +2,7 @@
 
 import type { Mutant } from './mutant.ts';
 
-const FORGETTING = 'services/applier/forgetting.ts';
+const FORGETTING = 'services/applier/keyspace/tombstone-gc.ts';
 
 export const FORGETTING_MUTANTS: readonly Mutant[] = [
   {
@@ -34,7 +34,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
     name: 'forget-over-older-rows',
     breaks: 'rule 18: no older covered cell is left locally',
     caughtBy: ['I8', 'I5', 'I7', 'I20'],
-    file: 'packages/store/purge.ts',
+    file: 'packages/store/merge/tombstone-gc.ts',
     from: '!== -1) return true',
     to: '!== -1) return false',
     seed: 64,

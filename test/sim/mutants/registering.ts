@@ -2,7 +2,7 @@
 
 import type { Mutant } from './mutant.ts';
 
-const RULES = 'packages/control/register-rules.ts';
+const RULES = 'packages/control/consensus/register-rules.ts';
 
 function withoutRule(rule: string, breaks: string): Mutant {
   return {
@@ -27,7 +27,7 @@ export const REGISTERING: readonly Mutant[] = [
     name: 'a-forged-chosen-is-believed',
     breaks: 'rule 8: that a value was chosen is a hint, until a quorum says so',
     caughtBy: ['I1'],
-    file: 'services/watchdog/acceptor.ts',
+    file: 'services/watchdog/vote/acceptor.ts',
     from: "const body = request.kind === 'chosen' ? null : bodyOfRequest(request);",
     to: 'const body = bodyOfRequest(request);',
   },
@@ -35,7 +35,7 @@ export const REGISTERING: readonly Mutant[] = [
     name: 'fenced-for-anybody',
     breaks: 'E3: a fence is written for the election that the register names',
     caughtBy: ['I20', 'I1', 'setup'],
-    file: 'packages/control/register-tied.ts',
+    file: 'packages/control/consensus/register-tied.ts',
     from: 'if (election?.epoch !== by) return',
     to: 'if (election?.epoch === by - 0.5) return',
   },

@@ -1,9 +1,9 @@
 /** Plots about who decides: rival candidates, and many changes of the register over lines that are late. */
 
-import { integerBetween, type Random } from '@tidemark/world/random';
+import { integerBetween, type Random } from '@tidemark/platform/random';
 import { pick } from '../draw.ts';
+import type { SimFault } from '../faults/sim-fault.ts';
 import { type Shape, sitesOf } from '../shape.ts';
-import type { SimFault } from '../sim-fault.ts';
 import { nomination } from './plot.ts';
 
 /** Several sites are asked at nearly the same time, and one of those who matter dies meanwhile. */

@@ -1,9 +1,9 @@
 /** Plots in which one site lags behind the primary, or hears nothing of a candidate, while the primary moves. */
 
-import { integerBetween, type Random } from '@tidemark/world/random';
+import { integerBetween, type Random } from '@tidemark/platform/random';
 import { pick } from '../draw.ts';
+import type { SimFault } from '../faults/sim-fault.ts';
 import type { Shape } from '../shape.ts';
-import type { SimFault } from '../sim-fault.ts';
 import { castOf, nomination } from './plot.ts';
 
 /** What was acked is not at one site when it, or a better one, is to take over; the primary is mostly gone by then. */

@@ -1,9 +1,9 @@
 /** Plots about what is lost: a primary, answers, the right time, and trust in what a log holds. */
 
-import { integerBetween, type Random } from '@tidemark/world/random';
+import { integerBetween, type Random } from '@tidemark/platform/random';
 import { pick } from '../draw.ts';
+import type { SimFault } from '../faults/sim-fault.ts';
 import { type Shape, sitesOf } from '../shape.ts';
-import type { SimFault } from '../sim-fault.ts';
 import { castOf, nomination, nominations } from './plot.ts';
 
 /** The site that writes at first is gone for long, one way or another, and another one is asked to take over. */

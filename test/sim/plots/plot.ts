@@ -1,9 +1,9 @@
 /** A plot: faults that belong together, a story that a rule was made for, with its times and places drawn. */
 
-import { integerBetween, type Random } from '@tidemark/world/random';
+import { integerBetween, type Random } from '@tidemark/platform/random';
 import { pick } from '../draw.ts';
+import type { SimFault } from '../faults/sim-fault.ts';
 import type { Shape } from '../shape.ts';
-import type { SimFault } from '../sim-fault.ts';
 
 /** From a moment on. */
 export type Plot = (random: Random, atMs: number, shape: Shape) => SimFault[];

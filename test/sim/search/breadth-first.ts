@@ -1,6 +1,6 @@
 /** The searched world as the engine takes it: a state is its text. */
 
-import { type Searched, search } from '@tidemark/control/search';
+import { type Searched, search } from '@tidemark/control/testing/search';
 import { violationOf } from './invariants.ts';
 import { movesOf } from './moves.ts';
 import type { Rules } from './rules.ts';

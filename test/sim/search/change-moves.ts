@@ -3,8 +3,8 @@
  * here as the rule says it, so that what is built will have been.
  */
 
-import { holdersOf } from '@tidemark/control/election';
-import { newestReign } from '@tidemark/control/register-value';
+import { newestReign } from '@tidemark/control/consensus/register-value';
+import { holdersOf } from '@tidemark/control/failover/election';
 import type { Move } from './move.ts';
 import type { State, WriterState } from './state.ts';
 import type { World } from './world.ts';

@@ -1,6 +1,6 @@
 /** What a writer may ack: what its own log holds and what the others' lines say (protocol rules 11–13). */
 
-import { committedSeq } from '@tidemark/writer/committed';
+import { committedSeq } from '@tidemark/writer/appending/committed';
 import type { State, WriterState } from './state.ts';
 import type { World } from './world.ts';
 

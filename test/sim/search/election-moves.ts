@@ -1,5 +1,8 @@
 /** Candidates run elections (protocol E2–E7), rivals of one another and of the writer that still lives. */
 
+import { beginElection, commitElection } from '@tidemark/control/consensus/register-changes';
+import { type Election, newestReign, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import { livedThrough } from '@tidemark/control/consensus/vouching';
 import {
   closureOf,
   cutsOf,
@@ -9,11 +12,8 @@ import {
   levelFor,
   mayCommit,
   reportedOf,
-} from '@tidemark/control/election';
-import { beginElection, commitElection } from '@tidemark/control/register-changes';
-import { type Election, newestReign, type RegisterValue } from '@tidemark/control/register-value';
-import { livedThrough } from '@tidemark/control/vouching';
-import type { AckLevel } from '@tidemark/schema/table';
+} from '@tidemark/control/failover/election';
+import type { AckLevel } from '@tidemark/model/table';
 import { Remembered } from './intern.ts';
 import { broken } from './invariants.ts';
 import type { Move } from './move.ts';

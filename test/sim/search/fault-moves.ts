@@ -1,8 +1,8 @@
 /** Topics lose their end, sites lose their disks, and what was lost comes back (protocol rule 22). */
 
-import { isLevel } from '@tidemark/control/election';
-import { demoteMember, readmitMember } from '@tidemark/control/register-changes';
-import { memberNamed, newestReign } from '@tidemark/control/register-value';
+import { demoteMember, readmitMember } from '@tidemark/control/consensus/register-changes';
+import { memberNamed, newestReign } from '@tidemark/control/consensus/register-value';
+import { isLevel } from '@tidemark/control/failover/election';
 import { durableSeq, heldSeq } from './counting.ts';
 import type { Move } from './move.ts';
 import { SITES } from './records.ts';

@@ -1,6 +1,6 @@
 /** What must hold in every state (I1, I2, I4, I9, and that no closed epoch is out of reach for ever). */
 
-import type { RegisterValue, Reign } from '@tidemark/control/register-value';
+import type { RegisterValue, Reign } from '@tidemark/control/consensus/register-value';
 import { KEYSPACE, SITES } from './records.ts';
 import type { State } from './state.ts';
 import { siteNumber, type World } from './world.ts';

@@ -3,8 +3,8 @@
  * reader makes (`decide`), on real envelopes whose chain is only a number: it follows what it says it follows.
  */
 
-import { decide, emptyPrefix, type Prefix } from '@tidemark/schema/accept';
-import { type Body, type Envelope, NO_CHAIN } from '@tidemark/schema/envelope';
+import { decide, emptyPrefix, type Prefix } from '@tidemark/record/admit';
+import { type Body, type Envelope, NO_CHAIN } from '@tidemark/record/envelope';
 import { Remembered } from './intern.ts';
 import type { Rules } from './rules.ts';
 

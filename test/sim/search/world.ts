@@ -1,9 +1,9 @@
 /** What is the same in all states of a search, and what is read off a state. */
 
-import type { CopyHead, FenceReport, SiteCopies } from '@tidemark/control/election';
-import { type RegisterValue, type Reign, reignBefore } from '@tidemark/control/register-value';
-import { promisable } from '@tidemark/mirror/gate';
-import { comparePositions } from '@tidemark/schema/position';
+import { type RegisterValue, type Reign, reignBefore } from '@tidemark/control/consensus/register-value';
+import type { CopyHead, FenceReport, SiteCopies } from '@tidemark/control/failover/election';
+import { promisable } from '@tidemark/mirror/catch-up-check';
+import { comparePositions } from '@tidemark/model/position';
 import { Interned, Remembered } from './intern.ts';
 import { type Copy, type End, KEYSPACE, NOTHING, Records, SITES } from './records.ts';
 import type { Rules } from './rules.ts';

@@ -1,0 +1,192 @@
+/**
+ * The one small replicated value of a keyspace: who is primary, in which epoch, and where the epochs before it ended
+ * (protocol rule 6). This file is what it is; how it changes is in `register-changes.ts`, how sites agree on it in
+ * `proposer.ts` and `acceptor.ts`.
+ */
+
+import type { AckLevel, Keyspace } from '@tidemark/model/table';
+import type { Heard } from '../failover/loss.ts';
+
+/** Last seq of a reign that counts in a partition, −1 for none, and the chain there (empty for none). */
+export type CutAt = { readonly seq: number; readonly chain: string };
+
+/** One writer process's reign. */
+export type Reign = {
+  readonly epoch: number;
+  readonly site: string;
+  /** Uuid of the writer. */
+  readonly writerId: string;
+  /** By partition: where it ended; null while it goes on. */
+  readonly cuts: readonly CutAt[] | null;
+};
+
+/** ACTIVE members are trusted to hold what they say; REBUILD ones have lost something and are filling up again. */
+export type Member = {
+  readonly site: string;
+  readonly state: 'ACTIVE' | 'REBUILD';
+  /**
+   * Origin → identity of the site's topic that holds that origin's records (its own log, or its mirror), as the members
+   * reported it. What a topic of another identity says does not count.
+   */
+  readonly logIds: Readonly<Record<string, string>>;
+};
+
+/**
+ * Why an election began.
+ * - `start`: the primary's writer process is a new one (also the very first)
+ * - `suspicion`: the primary was taken for lost by a majority of sites; the only automatic move to another site
+ * - `switchover`: an operator's planned move; `failover`: an operator's move away from a lost primary
+ * - `takeover`: an earlier election stood still
+ */
+export type Cause = 'start' | 'suspicion' | 'switchover' | 'failover' | 'takeover';
+
+/** How a cut may be lowered that no reachable site can complete (E11). */
+export type LossRule = {
+  /** The most rows an operator is ready to lose. */
+  readonly rowsMax: number;
+  /** `consistent`: back to the newest barrier received whole; `received`: everything received. */
+  readonly mode: 'consistent' | 'received';
+  /** What was last heard of the primary where the loss was accepted; null: nothing. */
+  readonly heard: Heard | null;
+};
+
+export type Election = {
+  readonly epoch: number;
+  readonly site: string;
+  readonly writerId: string;
+  readonly cause: Cause;
+  /** In words, for people. */
+  readonly reason: string;
+  /** Wall time of the candidate when it began, for people. */
+  readonly beganMs: number;
+  /** Null: nothing that may have been acked may be lost. */
+  readonly loss: LossRule | null;
+};
+
+export type RegisterValue = {
+  readonly keyspace: string;
+  /** Rises by one with every change. */
+  readonly version: number;
+  /** Of the change that made this version: how a proposer finds out whether its own went through. */
+  readonly changeId: string;
+  /** The newest changes, this version's last, at most `CHANGES_KEPT`: so that one built upon meanwhile is found too. */
+  readonly changes: readonly string[];
+  /**
+   * Site → identity of the acceptor whose vote counts there; empty before the first change, which takes in all of them.
+   * A site that lost its control topic answers under another identity, and its vote does not count until it is let in.
+   */
+  readonly acceptors: Readonly<Record<string, string>>;
+  /** Null: STEADY. */
+  readonly election: Election | null;
+  readonly nextEpoch: number;
+  /** The level of the newest reign: the keyspace's own, or what an election had to lower it to. */
+  readonly ack: AckLevel;
+  readonly failover: 'automatic' | 'manual';
+  /** The k that an election may lower the level to (E6). */
+  readonly degradeTo: number;
+  readonly members: readonly Member[];
+  readonly witnesses: readonly string[];
+  /** Oldest first; the last is the newest, whether its writer lives or not. The newest `REIGNS_MAX`, and see there. */
+  readonly reigns: readonly Reign[];
+  /** The newest election that suspicion won: for the hold-down. Wall time of its candidate. */
+  readonly lastFailover: { readonly epoch: number; readonly atMs: number } | null;
+  /** True: no election begins by suspicion. */
+  readonly paused: boolean;
+};
+
+/**
+ * Older reigns are forgotten: whoever is further behind learns their cuts from the EPOCH_STARTs in the logs. Only each
+ * site's last one that left something in a partition is kept, as its next epoch there has to name that end.
+ */
+export const REIGNS_MAX = 64;
+
+/** Cuts in a value, so that it always fits a record: of many partitions fewer reigns are kept. */
+const CUTS_MAX = 16_384;
+
+/** How many of the newest reigns of a keyspace of so many partitions are kept. */
+function reignsKept(partitions: number): number {
+  return Math.min(REIGNS_MAX, Math.floor(CUTS_MAX / Math.max(1, partitions)));
+}
+
+/** A change that was built upon more often than this before its proposer could ask cannot be told from one not made. */
+export const CHANGES_KEPT = 64;
+
+/** What the register holds before anything was chosen: it follows from the keyspace as it was created. */
+export function initialValue(keyspace: Keyspace): RegisterValue {
+  const named = (role: 'data' | 'witness') => keyspace.sites.filter((s) => s.role === role).map((s) => s.name);
+  return {
+    keyspace: keyspace.name,
+    version: 0,
+    changeId: '',
+    changes: [],
+    acceptors: {},
+    election: null,
+    nextEpoch: 1,
+    ack: keyspace.ack,
+    failover: keyspace.failover,
+    degradeTo: keyspace.degradeTo,
+    members: named('data').map((site) => ({ site, state: 'REBUILD', logIds: {} })),
+    witnesses: named('witness'),
+    reigns: [],
+    lastFailover: null,
+    paused: false,
+  };
+}
+
+/** Every site with a vote, in a fixed order. */
+export function voters(value: Pick<RegisterValue, 'members' | 'witnesses'>): string[] {
+  return [...value.members.map((member) => member.site), ...value.witnesses].sort();
+}
+
+export function majorityOf(count: number): number {
+  return Math.floor(count / 2) + 1;
+}
+
+/** The newest reign; null before the first. */
+export function newestReign(value: RegisterValue): Reign | null {
+  return value.reigns.at(-1) ?? null;
+}
+
+/** The site that writes, or wrote last; before the first reign, the one the keyspace was created with. */
+export function primaryOf(value: RegisterValue | null, keyspace: Keyspace): string {
+  return (value === null ? null : newestReign(value))?.site ?? keyspace.primary;
+}
+
+export function memberNamed(value: RegisterValue, site: string): Member | null {
+  return value.members.find((member) => member.site === site) ?? null;
+}
+
+/**
+ * The newest reign before `epoch` that left a record in the partition; null for none. Its cut is what follows from.
+ * @param site of this site alone; any when nothing is said
+ */
+export function reignBefore(value: RegisterValue, epoch: number, partition: number, site?: string): Reign | null {
+  const isOf = (reign: Reign): boolean => reign.epoch < epoch && (site === undefined || reign.site === site);
+  return value.reigns.findLast((reign) => isOf(reign) && leftSomething(reign, partition)) ?? null;
+}
+
+function leftSomething({ cuts }: Reign, partition: number): boolean {
+  return (cuts?.[partition]?.seq ?? -1) >= 0;
+}
+
+function partitionsOf(reigns: readonly Reign[]): number {
+  return reigns.reduce((most, { cuts }) => Math.max(most, cuts?.length ?? 0), 0);
+}
+
+/** Whether there are so many kept reigns that one before them may be gone. */
+export function mayHaveForgotten(reigns: readonly Reign[]): boolean {
+  return reigns.length >= reignsKept(partitionsOf(reigns));
+}
+
+/** The reigns without those that nobody has to know any more. */
+export function keptReigns(reigns: readonly Reign[]): Reign[] {
+  const wanted = new Set(reigns.slice(-reignsKept(partitionsOf(reigns))));
+  const ends = new Set<string>();
+  for (const reign of reigns.toReversed()) {
+    const places = (reign.cuts ?? []).map((_, partition) => partition).filter((p) => leftSomething(reign, p));
+    const isEnd = places.some((partition) => !ends.has(`${partition} ${reign.site}`));
+    if (isEnd) wanted.add(reign);
+    for (const partition of places) ends.add(`${partition} ${reign.site}`);
+  }
+  return reigns.filter((reign) => wanted.has(reign));
+}

@@ -1,0 +1,195 @@
+import { evolve } from '@tidemark/model/evolve';
+import { isFault } from '@tidemark/platform/fault';
+import { integerBetween, SeededRandom } from '@tidemark/platform/random';
+import { SimClock } from '@tidemark/platform/sim/sim-clock';
+import { describe, expect, it } from 'vitest';
+import { FAIR, ScriptedAcceptor, ScriptedNetwork, type Weather } from '../testing/register-scripted.ts';
+import { type Changed, type MakeChange, VotedRegister } from './register.ts';
+import { setPaused } from './register-changes.ts';
+import { initialValue, type RegisterValue } from './register-value.ts';
+
+const SITES = ['paris', 'tokyo', 'vienna'];
+const INITIAL = initialValue(
+  evolve(null, {
+    keyspace: 'travel',
+    primary: 'paris',
+    ack: 'sync(1)',
+    sites: { paris: 'data', tokyo: 'data', vienna: 'witness' },
+    partitions: 1,
+    tables: { t: { columns: { k: 'string' }, partitionKey: 'k' } },
+  }).keyspace,
+);
+
+function world(seed = 1) {
+  const clock = new SimClock();
+  const random = new SeededRandom(seed);
+  const acceptors = SITES.map((site) => new ScriptedAcceptor(site, random.id()));
+  const network = new ScriptedNetwork(acceptors, clock, random);
+  const placeOf = (site: string): string => `site://${site}`;
+  const proposer = (site: string, onChosen?: (value: RegisterValue) => void): VotedRegister =>
+    new VotedRegister({ initial: INITIAL, site, network, placeOf, clock, random, ...(onChosen && { onChosen }) });
+  /** Lets time pass until it settles. */
+  const settled = async <T>(work: Promise<T>): Promise<T> => {
+    let done = false;
+    const watched = work.finally(() => {
+      done = true;
+    });
+    watched.catch(() => {});
+    for (let step = 0; !done && step < 2_000; step++) await clock.advance(50);
+    return watched;
+  };
+  return { clock, random, acceptors, network, proposer, settled };
+}
+
+const pause =
+  (paused: boolean): MakeChange =>
+  (value, id) =>
+    setPaused(value, id, paused);
+
+describe('register', () => {
+  it('holds what follows from the keyspace until something was chosen, and then that, for everyone', async () => {
+    const w = world();
+    expect(await w.settled(w.proposer('paris').read())).toEqual(INITIAL);
+    const changed = await w.settled(w.proposer('paris').change(pause(true)));
+    expect(changed).toMatchObject({ value: { version: 1, paused: true } });
+    w.network.away.add('paris');
+    expect(await w.settled(w.proposer('tokyo').read())).toEqual((changed as { value: RegisterValue }).value);
+    expect(await w.settled(w.proposer('tokyo').change(pause(true)))).toEqual({ refused: 'it is paused already' });
+    expect(await w.settled(w.proposer('vienna').change(pause(false)))).toMatchObject({ value: { version: 2 } });
+  });
+
+  it('without a majority neither tells nor changes anything, and says who was missed', async () => {
+    const w = world();
+    await w.settled(w.proposer('paris').change(pause(true)));
+    for (const site of ['paris', 'vienna']) w.network.away.add(site);
+    const tokyo = w.proposer('tokyo');
+    for (const ask of [() => tokyo.read(), () => tokyo.change(pause(false))]) {
+      const error = await w.settled<unknown>(ask()).catch((e: unknown) => e);
+      expect(isFault(error, 'unavailable')).toBe(true);
+      expect((error as Error).message).toContain('1 of 3 sites answered, not paris, vienna');
+    }
+    w.network.away.clear();
+    expect(await w.settled(w.proposer('tokyo').read())).toMatchObject({ version: 1 });
+  });
+
+  it('knows nothing before the first change until every site has answered', async () => {
+    const w = world();
+    w.network.away.add('vienna');
+    const early = await w.settled(w.proposer('paris').change(pause(true))).catch((e: unknown) => e);
+    expect(isFault(early, 'unavailable')).toBe(true);
+    w.network.away.clear();
+    expect(await w.settled(w.proposer('paris').read())).toEqual(INITIAL);
+  });
+});
+
+describe('an acceptor that lost its topic', () => {
+  it('does not count until an operator lets it in, with all the others accepting', async () => {
+    const w = world();
+    await w.settled(w.proposer('paris').change(pause(true)));
+    w.acceptors[0]!.wipe('another');
+    w.network.away.add('tokyo');
+    const alone = await w.settled(w.proposer('vienna').read()).catch((e: unknown) => e);
+    expect((alone as Error).message).toContain('paris lost its control topic');
+    expect(
+      isFault(await w.settled(w.proposer('vienna').readmit('paris')).catch((e: unknown) => e), 'unavailable'),
+    ).toBe(true);
+    w.network.away.clear();
+    const changed = await w.settled(w.proposer('vienna').readmit('paris'));
+    expect(changed).toMatchObject({ value: { version: 2, acceptors: { paris: 'another' }, paused: true } });
+    w.network.away.add('tokyo');
+    expect(await w.settled(w.proposer('vienna').change(pause(false)))).toMatchObject({ value: { version: 3 } });
+  });
+});
+
+/** Three proposers change and read in bad weather; acceptors restart, and at most one loses its topic. */
+async function storm(seed: number): Promise<{ changed: number; unsure: number; version: number }> {
+  const w = world(seed);
+  const { random, clock, network, acceptors } = w;
+  const weather: Weather = { loss: random.fraction() * 0.3, repeat: 0.2, delayMsMax: integerBetween(random, 1, 900) };
+  const chosen = new Map<number, string>();
+  const onChosen = (value: RegisterValue): void => {
+    const known = chosen.get(value.version) ?? value.changeId;
+    expect(value.changeId, `version ${value.version} is one value`).toBe(known);
+    chosen.set(value.version, known);
+  };
+  await w.settled(w.proposer('paris', onChosen).change(pause(true)));
+  network.weather = weather;
+  let known = 1;
+  let unsure = 0;
+  const made: string[] = [];
+  const never: string[] = [];
+  const act = async (register: VotedRegister): Promise<void> => {
+    for (let turn = 0; turn < 4; turn++) {
+      const atLeast = known;
+      if (random.fraction() < 0.3) {
+        const value = await register.read().catch(() => null);
+        if (value !== null)
+          expect(value.version, 'a read sees what was told before it').toBeGreaterThanOrEqual(atLeast);
+        known = Math.max(known, value?.version ?? 0);
+        continue;
+      }
+      let id = '';
+      const make: MakeChange = (value, changeId) => {
+        id = changeId;
+        return setPaused(value, changeId, !value.paused);
+      };
+      const result = await register.change(make).catch((error: unknown): Changed | 'unsure' | 'not made' => {
+        expect(isFault(error)).toBe(true);
+        return isFault(error, 'unavailable') ? 'not made' : 'unsure';
+      });
+      if (result === 'unsure') unsure++;
+      else if (result === 'not made') never.push(id);
+      else {
+        const { value } = result as { value: RegisterValue };
+        expect(value.version).toBeGreaterThan(atLeast);
+        known = Math.max(known, value.version);
+        made.push(id);
+      }
+      await clock.sleep(integerBetween(random, 0, 300));
+    }
+  };
+  const havoc = async (): Promise<void> => {
+    for (let turn = 0; turn < 10; turn++) {
+      await clock.sleep(integerBetween(random, 100, 2_000));
+      acceptors[integerBetween(random, 0, 2)]!.restart();
+    }
+  };
+  const wiped = random.fraction() < 0.5 ? integerBetween(random, 0, 2) : null;
+  const wipe = async (): Promise<void> => {
+    if (wiped === null) return;
+    await clock.sleep(integerBetween(random, 100, 4_000));
+    acceptors[wiped]!.wipe(random.id());
+    await clock.sleep(integerBetween(random, 100, 4_000));
+    await w
+      .proposer(SITES[(wiped + 1) % 3]!, onChosen)
+      .readmit(SITES[wiped]!)
+      .catch(() => null);
+  };
+  await w.settled(Promise.all([...SITES.map((site) => act(w.proposer(site, onChosen))), havoc(), wipe()]));
+  network.weather = FAIR;
+  const last = await w.settled(w.proposer('tokyo', onChosen).read());
+  for (const id of made) expect(last.changes, 'what was told as made').toContain(id);
+  for (const id of never) expect(last.changes, 'what was told as not made').not.toContain(id);
+  expect(new Set(last.changes).size, 'nothing is made twice').toBe(last.changes.length);
+  expect(last.version).toBe(last.changes.length);
+  return { changed: made.length, unsure, version: last.version };
+}
+
+describe('register, with everything going wrong', () => {
+  const seeds = Number(process.env.REGISTER_SEEDS ?? 40);
+  it(`${seeds} seeds: one value a version, no change lost or made twice, reads not behind`, {
+    timeout: 1_800_000,
+  }, async () => {
+    const sums = { changed: 0, unsure: 0 };
+    for (let seed = 1; seed <= seeds; seed++) {
+      try {
+        const { changed, unsure } = await storm(seed);
+        sums.changed += changed;
+        sums.unsure += unsure;
+      } catch (error) {
+        throw new Error(`seed ${seed}`, { cause: error });
+      }
+    }
+    expect(sums.changed).toBeGreaterThan(seeds * 3);
+  });
+});

@@ -1,0 +1,53 @@
+/** Whether a majority of the register's sites takes the primary for lost, and which of them acts on it. Pure. */
+
+import { majorityOf, newestReign, type RegisterValue, voters } from '../consensus/register-value.ts';
+import type { Opinion } from './suspicion.ts';
+
+export type AgreementRules = {
+  /** Every site of the majority must have suspected for this long without a break. */
+  readonly suspicionStableMs: number;
+  /** Each further site in the order waits so much longer, in case those before it cannot act. */
+  readonly standInMs: number;
+};
+
+export const AGREEMENT_RULES: AgreementRules = { suspicionStableMs: 1_000, standInMs: 2_000 };
+
+export type Agreement = {
+  /** Sites that suspect the newest reign's primary, in the register's order. */
+  readonly suspecting: readonly string[];
+  /** How many votes a majority is. */
+  readonly need: number;
+  /** For how long a majority has suspected it without a break; 0 when there is none. */
+  readonly agreedMs: number;
+  /** The site whose turn it is to act; null: nobody's yet. */
+  readonly turn: string | null;
+  /** True when there can be no majority without the primary's own site, however many suspect it. */
+  readonly isHopeless: boolean;
+};
+
+/** @param opinions at most one counts for each site; opinions of another reign, and those of sites without a vote, do not */
+export function agreementOf(value: RegisterValue, opinions: readonly Opinion[], rules: AgreementRules): Agreement {
+  const reign = newestReign(value);
+  const sites = voters(value);
+  const need = majorityOf(sites.length);
+  const isHopeless = reign !== null && sites.filter((site) => site !== reign.site).length < need;
+  const counted = sites.flatMap((site) => {
+    const opinion = opinions.find((one) => one.site === site);
+    if (opinion === undefined || opinion.epoch !== reign?.epoch) return [];
+    return opinion.suspects && opinion.abstains === null ? [opinion] : [];
+  });
+  // Whoever was asked at the primary's own site and answered is alive.
+  const isHeard = opinions.some((one) => one.site === reign?.site);
+  const longest = counted.map((one) => one.sinceMs).sort((a, b) => b - a);
+  const agreedMs = isHeard ? 0 : (longest[need - 1] ?? 0);
+  const suspecting = counted.map((one) => one.site);
+  const waited = Math.floor((agreedMs - rules.suspicionStableMs) / rules.standInMs);
+  const turn = waited < 0 ? null : (suspecting[Math.min(waited, suspecting.length - 1)] ?? null);
+  return { suspecting, need, agreedMs, turn, isHopeless };
+}
+
+/** Whether `site` may act now: it is its turn, or was before. */
+export function mayAct({ suspecting, turn }: Agreement, site: string): boolean {
+  const own = suspecting.indexOf(site);
+  return turn !== null && own >= 0 && own <= suspecting.indexOf(turn);
+}

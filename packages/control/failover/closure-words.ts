@@ -1,0 +1,61 @@
+/** How a reign was closed, or why it is not yet, for people. Pure. */
+
+import { newestReign, type RegisterValue } from '../consensus/register-value.ts';
+import { type Closure, type FenceReport, unvouched } from './election.ts';
+
+type By = Extract<Closure, { readonly kind: 'lossless' }>['by'];
+
+/** By whose word a reign was closed. */
+export function proofOf(value: RegisterValue, by: By, reports: readonly FenceReport[]): string {
+  const sites = reports.map(({ site, vouched }) => `${site} (${vouchedWords(vouched)})`).join(', ');
+  switch (by) {
+    case 'first':
+      return 'first';
+    case 'origin':
+      return `by the origin's own log, at ${newestReign(value)?.site ?? ''}; ${sites} were read`;
+    case 'quorum':
+      return `by the quorum: ${sites} were read`;
+    case 'all':
+      return `by all members: the longest of all copies was taken; ${sites} were read`;
+  }
+}
+
+function vouchedWords(vouched: string | null): string {
+  return vouched === null ? 'nobody vouches for it' : vouched === 'itself' ? 'running since before' : `by ${vouched}`;
+}
+
+/** What no site could tell any more when a reign was closed so; null: everything acked is in the cut. */
+export function unknownOf(value: RegisterValue, by: By, reports: readonly FenceReport[]): string | null {
+  const origin = newestReign(value)?.site ?? '';
+  // A `local` reign is closed by its log as it is, and that loses its end with the power.
+  if (by === 'origin' && value.ack.k === 0 && unvouched(reports).includes(origin))
+    return `whether the log of ${origin} held more before its process began: with ack local no other site would know`;
+  if (by !== 'all') return null;
+  const sites = unvouched(reports).join(' and ');
+  return `whether ${sites} held more before their processes began: nobody is left who would know, should copies at more sites than one have been put back to an older state`;
+}
+
+/** Why the answers close nothing without a loss. */
+export function whyNotClosed(value: RegisterValue, reports: readonly FenceReport[]): string {
+  const silent = value.members.map(({ site }) => site).filter((site) => reports.every((one) => one.site !== site));
+  const doubted = unvouched(reports).filter((site) => value.ack.k > 0 || site !== newestReign(value)?.site);
+  const distrusted = reports.filter(({ trusted }) => !trusted).map(({ site }) => site);
+  return [
+    silent.length === 0 ? null : `${silent.join(', ')} did not answer`,
+    doubted.length === 0
+      ? null
+      : `${doubted.join(', ')} began again since, and nobody vouches that what is there is all that was promised`,
+    distrusted.length === 0 ? null : `${distrusted.join(', ')} lost something`,
+  ]
+    .filter((part) => part !== null)
+    .join('; ');
+}
+
+/** What an operator can do about an election that waits: nothing else ends it without a loss. */
+export function remedyOf(value: RegisterValue, site: string, reports: readonly FenceReport[]): string {
+  const silent = value.members.map((member) => member.site).filter((one) => reports.every((r) => r.site !== one));
+  const accept = `or accept that acked rows may be missing: "tidemark failover --to ${site} --accept-loss ROWS"`;
+  return silent.length === 0
+    ? `let the sites find each other; ${accept}`
+    : `bring ${silent.join(', ')} back; ${accept}`;
+}

@@ -1,0 +1,357 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { CutAt, Member, RegisterValue, Reign } from '../consensus/register-value.ts';
+import {
+  candidateFor,
+  closureOf,
+  cutsOf,
+  type FenceReport,
+  type Holder,
+  holdersOf,
+  isLevel,
+  levelFor,
+  mayCommit,
+  reportedOf,
+  type SiteCopies,
+  unfitness,
+  unfitnessToStand,
+} from './election.ts';
+
+const SITES = ['paris', 'tokyo', 'lima', 'oslo', 'cairo'] as const;
+const logIdOf = (site: string, origin: string): string => `${site}<${origin}`;
+const logIdsOf = (site: string): Record<string, string> =>
+  Object.fromEntries(SITES.map((origin) => [origin, logIdOf(site, origin)]));
+
+type Shape = { readonly members: readonly Member['state'][]; readonly k: number; readonly reigns?: readonly Reign[] };
+const PARIS: Reign = { epoch: 1, site: 'paris', writerId: 'w1', cuts: null };
+const election = {
+  epoch: 2,
+  site: 'tokyo',
+  writerId: 'w2',
+  cause: 'suspicion',
+  reason: '',
+  beganMs: 0,
+  loss: null,
+} as const;
+
+function registerOf({ members, k, reigns = [PARIS] }: Shape): RegisterValue {
+  return {
+    keyspace: 'travel',
+    version: 3,
+    changeId: 'c',
+    changes: [],
+    acceptors: {},
+    election,
+    nextEpoch: 3,
+    ack: { name: k === 0 ? 'local' : 'sync', k },
+    failover: 'automatic',
+    degradeTo: k,
+    members: members.map((state, at) => ({ site: SITES[at]!, state, logIds: logIdsOf(SITES[at]!) })),
+    witnesses: [],
+    reigns,
+    lastFailover: null,
+    paused: false,
+  };
+}
+
+const chainOf = (epoch: number, seq: number): string => (seq < 0 ? '' : `${epoch}.${seq}`);
+const reportOf = (site: string, seqs: readonly number[], change: Partial<FenceReport> = {}): FenceReport => ({
+  site,
+  origin: 'paris',
+  logId: logIdOf(site, 'paris'),
+  trusted: true,
+  partitions: seqs.map((seq) => ({ epoch: seq < 0 ? 0 : 1, seq, chain: chainOf(1, seq) })),
+  logIds: logIdsOf(site),
+  vouched: 'itself',
+  ...change,
+});
+
+const shapes = fc.integer({ min: 2, max: 5 }).chain((sites) =>
+  fc.record({
+    members: fc.array(fc.constantFrom('ACTIVE' as const, 'ACTIVE' as const, 'REBUILD' as const), {
+      minLength: sites,
+      maxLength: sites,
+    }),
+    k: fc.integer({ min: 0, max: sites - 1 }),
+  }),
+);
+const flaws = fc.constantFrom<Partial<FenceReport>>({}, {}, { trusted: false }, { logId: 'new' }, { logId: '' });
+/** Some members answer, some of them with a copy that does not count. */
+const answered = shapes.chain((shape) =>
+  fc.record({
+    shape: fc.constant(shape),
+    reports: fc
+      .tuple(...shape.members.map(() => fc.option(flaws)))
+      .map((found) => found.flatMap((flaw, at) => (flaw === null ? [] : [reportOf(SITES[at]!, [0], flaw)]))),
+  }),
+);
+
+describe('closureOf', () => {
+  it('is lossless exactly when no origin and k others could have acked past the fences that count', () => {
+    fc.assert(
+      fc.property(answered, ({ shape, reports }) => {
+        const counts = (site: string): boolean =>
+          shape.members[SITES.indexOf(site as 'paris')] === 'ACTIVE' &&
+          reports.some((r) => r.site === site && r.trusted && r.logId === logIdOf(site, 'paris'));
+        const sites = SITES.slice(0, shape.members.length);
+        const unfenced = sites.filter((site) => site !== 'paris' && !counts(site));
+        const mayAck = !counts('paris') && unfenced.length >= shape.k;
+        expect(closureOf(registerOf(shape), reports).kind).toBe(mayAck ? 'wait' : 'lossless');
+      }),
+    );
+  });
+
+  it('counts no site twice, however often it answers', () => {
+    const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1 });
+    const tokyo = reportOf('tokyo', [0]);
+    expect(closureOf(value, [tokyo, tokyo, tokyo])).toEqual({
+      kind: 'wait',
+      have: 1,
+      need: 2,
+      missing: ['paris', 'lima'],
+    });
+  });
+
+  it('needs no answer before the first reign', () => {
+    expect(closureOf(registerOf({ members: ['REBUILD', 'REBUILD'], k: 1, reigns: [] }), [])).toMatchObject({
+      by: 'first',
+    });
+  });
+
+  it('goes on with a loss only when an operator said so', () => {
+    const value = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 0 });
+    const allowed = {
+      ...value,
+      election: { ...election, loss: { rowsMax: 5, mode: 'received' as const, heard: null } },
+    };
+    expect(closureOf(value, [reportOf('tokyo', [0])]).kind).toBe('wait');
+    expect(closureOf(allowed, [reportOf('tokyo', [0])]).kind).toBe('lossy');
+    expect(closureOf(allowed, [reportOf('paris', [0])]).kind).toBe('lossless');
+  });
+});
+
+describe('unfitness', () => {
+  it('is of a candidate whose own copy is not the one that the register lists, once it knows', () => {
+    const value = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 0 });
+    const [own, other] = [value.members[0]!.site, value.members[1]!.site];
+    const renewed = { ...reportOf(own, [0]), logId: 'another' };
+    expect(unfitness(value, own, [renewed])).toMatch(/another .*register lists/);
+    expect(unfitness(value, own, [{ ...renewed, logId: '' }])).toBeNull();
+    expect(unfitness(value, own, [reportOf(own, [0])])).toBeNull();
+    expect(unfitness(value, other, [renewed])).toBeNull();
+  });
+});
+
+describe('unfitnessToStand', () => {
+  it('is of a site with a copy of any reign that is another topic than the register lists', () => {
+    const value = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 0 });
+    const { site, logIds } = value.members[0]!;
+    const copiesOf = (logId: string) => {
+      const copies = Object.keys(logIds).map((origin) => ({
+        origin,
+        logId: logIds[origin]!,
+        trusted: true,
+        vouched: 'itself',
+        positions: [],
+      }));
+      return {
+        site,
+        copies: copies.map((copy) => (copy.origin === value.reigns[0]!.site ? { ...copy, logId } : copy)),
+      };
+    };
+    expect(unfitnessToStand(value, copiesOf('another'))).toMatch(/another .*register lists/);
+    expect(unfitnessToStand(value, copiesOf(''))).toBeNull();
+    expect(unfitnessToStand(value, copiesOf(logIds[value.reigns[0]!.site]!))).toBeNull();
+    expect(unfitnessToStand({ ...value, reigns: [] }, copiesOf('another'))).toBeNull();
+  });
+});
+
+describe('cutsOf', () => {
+  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1 });
+  const heads = fc.array(fc.tuple(fc.integer({ min: -1, max: 3 }), fc.integer({ min: -1, max: 3 })), { maxLength: 3 });
+
+  it('is the longest head in each partition, in whatever order the answers came', () => {
+    fc.assert(
+      fc.property(heads, (found) => {
+        const reports = found.map((seqs, at) => reportOf(SITES[at]!, seqs));
+        const longest = [0, 1].map((p) => Math.max(-1, ...found.map((seqs) => seqs[p]!)));
+        const expected = { cuts: longest.map((seq) => ({ seq, chain: chainOf(1, seq) })) };
+        expect(cutsOf(value, reports, 2)).toEqual(expected);
+        expect(cutsOf(value, [...reports].reverse(), 2)).toEqual(expected);
+      }),
+    );
+  });
+
+  it('names two records under one position, also below the longest head', () => {
+    const other = { partitions: [{ epoch: 1, seq: 1, chain: 'zz' }] };
+    const reports = [reportOf('paris', [3]), reportOf('tokyo', [1]), reportOf('lima', [1], other)];
+    expect(cutsOf(value, reports, 1)).toMatchObject({
+      conflict: expect.stringContaining('chain zz at lima, 1.1 at tokyo'),
+    });
+  });
+
+  it('takes a copy in an earlier epoch for empty, and one in a later for the work of another candidate', () => {
+    const reigns = [
+      { ...PARIS, cuts: [{ seq: 7, chain: '1.7' }] },
+      { ...PARIS, epoch: 2, writerId: 'w2' },
+    ];
+    const second = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 1, reigns });
+    expect(cutsOf(second, [reportOf('tokyo', [7])], 1)).toEqual({ cuts: [{ seq: -1, chain: '' }] });
+    const ahead = reportOf('tokyo', [0], { partitions: [{ epoch: 3, seq: 0, chain: '3.0' }] });
+    expect(cutsOf(second, [ahead], 1)).toHaveProperty('superseded');
+  });
+});
+
+const copiesOf = (site: string, origin: string, positions: readonly [number, number, string][]): SiteCopies => ({
+  site,
+  copies: [{ origin, logId: logIdOf(site, origin), trusted: true, vouched: 'itself', positions }],
+});
+
+const counting = (...sites: string[]): Holder[] => sites.map((site) => ({ site, counts: true }));
+
+describe('holdersOf', () => {
+  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'REBUILD'], k: 1 });
+  const cuts: CutAt[] = [
+    { seq: 2, chain: '1.2' },
+    { seq: -1, chain: '' },
+  ];
+  const at = (site: string, epoch: number, seq: number) =>
+    copiesOf(site, 'paris', [
+      [epoch, seq, chainOf(epoch, seq)],
+      [0, -1, ''],
+    ]);
+
+  it('are those that reach the cut in every partition, by what the same chain says', () => {
+    expect(holdersOf(value, cuts, [at('paris', 1, 2), at('tokyo', 1, 1)])).toEqual(counting('paris'));
+    expect(holdersOf(value, cuts, [at('paris', 1, 3), at('tokyo', 3, 0)])).toEqual(counting('paris', 'tokyo'));
+    const forged = copiesOf('tokyo', 'paris', [[1, 2, 'zz']]);
+    expect(holdersOf(value, cuts, [at('paris', 1, 2), forged])).toEqual(counting('paris'));
+  });
+
+  it('hold in REBUILD and by a topic the register does not list too, and do not count by that', () => {
+    const again = (copies: SiteCopies, change: object): SiteCopies => ({
+      ...copies,
+      copies: copies.copies.map((copy) => ({ ...copy, ...change })),
+    });
+    const renewed = again(at('tokyo', 1, 2), { logId: 'new' });
+    expect(holdersOf(value, cuts, [at('lima', 1, 2), renewed])).toEqual([
+      { site: 'tokyo', counts: false },
+      { site: 'lima', counts: false },
+    ]);
+    expect(holdersOf(value, cuts, [at('lima', 1, 1), again(at('tokyo', 1, 2), { trusted: false })])).toEqual([]);
+  });
+
+  it('hold every earlier cut too, each of its own origin', () => {
+    const reigns = [
+      { ...PARIS, cuts },
+      { epoch: 2, site: 'tokyo', writerId: 'w2', cuts: null },
+    ];
+    const second = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1, reigns });
+    const tokyoCut = [{ seq: 0, chain: '2.0' }];
+    const both = (site: string, seq: number): SiteCopies => ({
+      site,
+      copies: [...at(site, 1, seq).copies, ...copiesOf(site, 'tokyo', [[2, 0, '2.0']]).copies],
+    });
+    expect(holdersOf(second, tokyoCut, [both('paris', 2), both('tokyo', 1), at('lima', 1, 2)])).toEqual(
+      counting('paris'),
+    );
+  });
+});
+
+describe('isLevel', () => {
+  const reigns = [
+    { ...PARIS, cuts: [{ seq: 1, chain: '1.1' }] },
+    { epoch: 2, site: 'tokyo', writerId: 'w2', cuts: null },
+  ];
+  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'REBUILD'], k: 1, reigns });
+  const lima = (paris: number, tokyo: number): SiteCopies => {
+    const copies = [...copiesOf('lima', 'paris', [[1, paris, chainOf(1, paris)]]).copies];
+    copies.push(...copiesOf('lima', 'tokyo', [[2, tokyo, chainOf(2, tokyo)]]).copies);
+    return { site: 'lima', copies: copies.map((copy) => ({ ...copy, logId: `${copy.logId} again` })) };
+  };
+
+  it('asks for every closed cut and all that is committed, whatever the new identities', () => {
+    const committed = [{ seq: 3, chain: '2.3' }];
+    expect(isLevel(value, lima(1, 3), committed)).toBe(true);
+    expect(isLevel(value, lima(0, 3), committed)).toBe(false);
+    expect(isLevel(value, lima(1, 2), committed)).toBe(false);
+  });
+
+  it('is never so for a copy that its site does not trust', () => {
+    const { site, copies } = lima(1, 3);
+    const doubted = { site, copies: copies.map((copy) => ({ ...copy, trusted: false })) };
+    expect(isLevel(value, doubted, [{ seq: 3, chain: '2.3' }])).toBe(false);
+  });
+});
+
+describe('reportedOf', () => {
+  it('takes every member that answers into the first reign, with the identities it told', () => {
+    const value = registerOf({ members: ['REBUILD', 'REBUILD'], k: 1, reigns: [] });
+    const tokyo = { site: 'tokyo', state: 'ACTIVE', logIds: logIdsOf('tokyo') };
+    expect(reportedOf(value, [reportOf('tokyo', []), reportOf('oslo', [])])).toEqual([tokyo]);
+  });
+
+  it('takes no word for more than it is later: what is not the listed topic is in REBUILD, and stays there', () => {
+    const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'REBUILD'], k: 1 });
+    const renewed = reportOf('tokyo', [0], { logId: 'new', logIds: { paris: 'new' } });
+    const reported = reportedOf(value, [reportOf('paris', [0]), renewed, reportOf('lima', [0])]);
+    expect(reported).toEqual([{ ...value.members[1], state: 'REBUILD' }]);
+  });
+});
+
+describe('mayCommit', () => {
+  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1 });
+
+  it('asks for the candidate and k others', () => {
+    expect(mayCommit(value, election, counting('tokyo', 'lima'))).toBe(true);
+    expect(mayCommit(value, election, counting('tokyo'))).toBe(false);
+    expect(mayCommit(value, election, counting('paris', 'lima'))).toBe(false);
+    expect(mayCommit({ ...value, reigns: [] }, election, [])).toBe(true);
+  });
+
+  it('lets a member that does not count hold, and never lead', () => {
+    const doubtful = (site: string): Holder => ({ site, counts: false });
+    expect(mayCommit(value, election, [...counting('tokyo'), doubtful('lima')])).toBe(true);
+    expect(mayCommit(value, election, [doubtful('tokyo'), ...counting('lima', 'paris')])).toBe(false);
+  });
+
+  it('takes a lower level only as far as the keyspace allows', () => {
+    const wanted = { name: 'sync', k: 2 } as const;
+    expect(levelFor(value, election, counting('tokyo', 'lima'), wanted)).toBeNull();
+    expect(levelFor(value, election, counting('tokyo', 'lima'), wanted, 0)).toEqual({ name: 'sync', k: 1 });
+    expect(levelFor(value, election, counting('lima'), wanted, 0)).toBeNull();
+  });
+});
+
+describe('candidateFor', () => {
+  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE', 'REBUILD'], k: 1 });
+  const at = (site: string, seq: number) => copiesOf(site, 'paris', [[1, seq, chainOf(1, seq)]]);
+
+  it('is the ACTIVE member with the most, and of equals the first listed', () => {
+    expect(candidateFor(value, [at('lima', 4), at('tokyo', 4), at('oslo', 9)], 'paris')).toBe('tokyo');
+    expect(candidateFor(value, [at('tokyo', 3), at('lima', 4)], 'paris')).toBe('lima');
+  });
+
+  it('is the suspected site only when nothing but its writer is lost', () => {
+    expect(candidateFor(value, [at('paris', 9), at('tokyo', 3)], 'paris')).toBe('tokyo');
+    expect(candidateFor(value, [at('paris', 9), at('tokyo', 3)], null)).toBe('paris');
+    expect(candidateFor(value, [at('paris', 9)], 'paris')).toBeNull();
+  });
+
+  it('prefers whole earlier reigns to more of the newest', () => {
+    const reigns = [
+      { ...PARIS, site: 'lima', cuts: [{ seq: 0, chain: '1.0' }] },
+      { ...PARIS, epoch: 2, writerId: 'w2' },
+    ];
+    const second = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1, reigns });
+    const tokyo = copiesOf('tokyo', 'paris', [[2, 9, '2.9']]);
+    const lima: SiteCopies = {
+      site: 'lima',
+      copies: [
+        ...copiesOf('lima', 'lima', [[1, 0, '1.0']]).copies,
+        ...copiesOf('lima', 'paris', [[2, 1, '2.1']]).copies,
+      ],
+    };
+    expect(candidateFor(second, [tokyo, lima], 'paris')).toBe('lima');
+  });
+});

@@ -1,0 +1,343 @@
+/**
+ * What an election decides, from what the sites answered (protocol E3–E7, E10, E11). Pure: whoever runs one asks the
+ * sites, calls these, and does what they say. Nothing here knows of time or of a network.
+ *
+ * Why it holds: an ack needs k + 1 unfenced copies, the origin always among them. A closure fences the origin's own log,
+ * or all data members but k. The two sets meet in a copy, and in each of its partitions the record and the fence stand
+ * in one order, whoever asked first: so a record that is acked is in front of the fence that is read back, and in the cut.
+ */
+
+import { type AckLevel, ackOf } from '@tidemark/model/table';
+import { FOUND_WRITER } from '../consensus/founding.ts';
+import {
+  type CutAt,
+  type Election,
+  type Member,
+  memberNamed,
+  newestReign,
+  type RegisterValue,
+  type Reign,
+} from '../consensus/register-value.ts';
+
+/** The last accepted record of a partition of a copy: `epoch` 0 and `seq` −1 before the first. */
+export type CopyHead = { readonly epoch: number; readonly seq: number; readonly chain: string };
+
+/** E3: what a site found in its copy of the closing reign's origin, read after its own FENCE was read back there. */
+export type FenceReport = {
+  readonly site: string;
+  readonly origin: string;
+  /** Identity of that copy. */
+  readonly logId: string;
+  /** False when the site knows the copy to have lost something, or cannot tell. */
+  readonly trusted: boolean;
+  /** By partition. */
+  readonly partitions: readonly CopyHead[];
+  /** Origin → identity, of all the site's copies: what the register lists from the commit on. */
+  readonly logIds: Readonly<Record<string, string>>;
+  /** Who vouches that the copy holds all it ever promised of that reign; null: nobody can (`vouching.ts`). */
+  readonly vouched: string | null;
+};
+
+/** What a site's copies hold. */
+export type SiteCopies = {
+  readonly site: string;
+  readonly copies: readonly {
+    readonly origin: string;
+    readonly logId: string;
+    readonly trusted: boolean;
+    /** As in a `FenceReport`, of the newest reign known there. */
+    readonly vouched: string | null;
+    /** Why it cannot follow: no site has the records any more that come next. */
+    readonly stranded?: string | null;
+    /** Epochs below this were fenced there; absent: none was. */
+    readonly fencedBelow?: number;
+    /** By partition: epoch, seq and chain of the last accepted record. */
+    readonly positions: readonly (readonly [number, number, string])[];
+  }[];
+};
+
+export type Closure =
+  /**
+   * Every record that may have been acked is in the answers. `first`: there is no reign to close. `all`: every member
+   * answered, and enough of them would close the reign were they vouched for; nothing more can be learned by waiting.
+   */
+  | { readonly kind: 'lossless'; readonly by: 'first' | 'origin' | 'quorum' | 'all' }
+  /** Acked records may be missing; an operator allowed it. Only for when the other members have had their time. */
+  | { readonly kind: 'lossy'; readonly have: number; readonly need: number; readonly missing: readonly string[] }
+  /** `have` trusted members are fenced of `need`; `missing` are the members whose word would count further. */
+  | { readonly kind: 'wait'; readonly have: number; readonly need: number; readonly missing: readonly string[] };
+
+/**
+ * E4: whether the newest reign is closed by these answers. Losslessly iff the origin's own trusted log is fenced, or at
+ * least |data members| − k trusted ACTIVE members are; members in REBUILD count in the first number only. With k = 0
+ * (`local`) that is the origin alone. k is the newest reign's own.
+ *
+ * A copy that nobody vouches for may have been put back to an older state. It closes nothing where another site may
+ * hold what was acked, until every member has answered: then the longest of all copies is all there is.
+ */
+export function closureOf(value: RegisterValue, reports: readonly FenceReport[]): Closure {
+  const reign = newestReign(value);
+  if (reign === null) return { kind: 'lossless', by: 'first' };
+  const trusted = reports.filter((report) => isTrusted(value, reign, report) && !isOutdone(reign, report, reports));
+  const { k } = value.ack;
+  const need = value.members.length - k;
+  const closes = (sites: ReadonlySet<string>): 'origin' | 'quorum' | null =>
+    sites.has(reign.site) ? 'origin' : k > 0 && sites.size >= need ? 'quorum' : null;
+  // Who wrote a reign that was found in the logs, and what it acked, nobody remembers.
+  const isFound = reign.writerId === FOUND_WRITER;
+  const vouched = sitesOf(trusted.filter((report) => !isFound && (k === 0 || report.vouched !== null)));
+  const by = closes(vouched);
+  if (by !== null) return { kind: 'lossless', by };
+  const answered = sitesOf(reports.filter(({ origin }) => origin === reign.site));
+  const haveAll = value.members.every(({ site }) => answered.has(site));
+  if (haveAll && closes(sitesOf(trusted)) !== null) return { kind: 'lossless', by: 'all' };
+  const missing = value.members.map((member) => member.site).filter((site) => !vouched.has(site));
+  const kind = (value.election?.loss ?? null) === null ? 'wait' : 'lossy';
+  return { kind, have: vouched.size, need, missing };
+}
+
+function sitesOf(reports: readonly FenceReport[]): ReadonlySet<string> {
+  return new Set(reports.map(({ site }) => site));
+}
+
+/** E3: an ACTIVE member's copy, whole as far as the site knows, and the very topic the register lists. */
+function isTrusted(value: RegisterValue, reign: Reign, report: FenceReport): boolean {
+  if (report.origin !== reign.site || !report.trusted) return false;
+  return isListed(memberNamed(value, report.site), report.origin, report.logId);
+}
+
+/** Copies are made from the origin's own log: where one goes further, that log has lost something. */
+function isOutdone(reign: Reign, own: FenceReport, reports: readonly FenceReport[]): boolean {
+  if (own.site !== reign.site) return false;
+  return reports.some(
+    ({ origin, partitions }) =>
+      origin === reign.site && partitions.some((head, p) => head.seq >= 0 && isAhead(head, own.partitions[p])),
+  );
+}
+
+function isAhead(head: CopyHead, own: CopyHead | undefined): boolean {
+  return own === undefined || head.epoch > own.epoch || (head.epoch === own.epoch && head.seq > own.seq);
+}
+
+/** Who answered, and nobody vouches for. */
+export function unvouched(reports: readonly FenceReport[]): readonly string[] {
+  return reports.filter((report) => report.vouched === null).map(({ site }) => site);
+}
+
+/**
+ * Whose word may be another one by now: who was not vouched for yet, and an origin whose log was outdone, as what its
+ * writer appended behind the fence may have been copied since.
+ */
+export function askedAgain(value: RegisterValue, reports: readonly FenceReport[]): readonly string[] {
+  const reign = newestReign(value);
+  if (reign === null) return [];
+  const outdone = reports.filter((report) => isOutdone(reign, report, reports)).map(({ site }) => site);
+  return [...new Set([...unvouched(reports), ...outdone])];
+}
+
+function isListed(member: Member | null, origin: string, logId: string): boolean {
+  return member?.state === 'ACTIVE' && logId !== '' && member.logIds[origin] === logId;
+}
+
+/**
+ * Why a candidate can never lead what it runs: its own copy of the closing reign's origin is another topic than the one
+ * the register lists, so E6 never counts it. Null: it may. A copy that cannot tell what it is yet may still be the one.
+ */
+export function unfitness(value: RegisterValue, site: string, reports: readonly FenceReport[]): string | null {
+  const reign = newestReign(value);
+  const own = reports.find((report) => report.site === site);
+  const listed = reign === null ? undefined : memberNamed(value, site)?.logIds[reign.site];
+  if (reign === null || own === undefined || own.logId === '' || own.logId === listed) return null;
+  return `${site} holds log ${own.logId} of ${reign.site}, and the register lists ${listed ?? 'none'}: it lost something`;
+}
+
+/**
+ * The same before it is even named: a copy of any reign that E6 asks for is another topic than the register lists. Nobody
+ * else would write while it stood.
+ */
+export function unfitnessToStand(value: RegisterValue, own: SiteCopies): string | null {
+  const listed = memberNamed(value, own.site)?.logIds ?? {};
+  const asked = value.reigns.filter(({ cuts }) => cuts === null || cuts.some(({ seq }) => seq >= 0));
+  const other = own.copies.find(
+    ({ origin, logId }) => logId !== '' && logId !== listed[origin] && asked.some(({ site }) => site === origin),
+  );
+  if (other === undefined) return null;
+  return `${own.site} holds log ${other.logId} of ${other.origin}, and the register lists ${listed[other.origin] ?? 'none'}: it lost something`;
+}
+
+export type Cuts =
+  /** By partition. Null: there is no reign to close. */
+  | { readonly cuts: readonly CutAt[] | null }
+  /** Two records under one position: an invariant is broken. Stop, alarm, change nothing. */
+  | { readonly conflict: string }
+  /** A copy is in a later epoch than the register as it was read: another candidate has won meanwhile. */
+  | { readonly superseded: string };
+
+/** Nothing of the reign is in the partition. */
+const NO_CUT: CutAt = { seq: -1, chain: '' };
+
+/**
+ * E5: the longest head of the closing reign in each partition, of all answers: a copy that is not trusted may lack
+ * records, but those it has are the origin's. A copy that stands in an earlier epoch has none of this one.
+ */
+export function cutsOf(value: RegisterValue, reports: readonly FenceReport[], partitions: number): Cuts {
+  const reign = newestReign(value);
+  if (reign === null) return { cuts: null };
+  const cuts = new Array<CutAt>(partitions).fill(NO_CUT);
+  const seen = new Map<string, { chain: string; site: string }>();
+  for (const { site, origin, partitions: heads } of reports) {
+    if (origin !== reign.site) continue;
+    for (const [partition, { epoch, seq, chain }] of heads.entries()) {
+      const where = `partition ${partition}, epoch ${epoch} of ${origin}`;
+      if (epoch > reign.epoch)
+        return { superseded: `${where}: begun at ${site}, reign ${reign.epoch} is to be closed` };
+      if (epoch < reign.epoch || seq < 0 || partition >= partitions) continue;
+      const known = seen.get(`${partition}:${seq}`);
+      if (known !== undefined && known.chain !== chain) {
+        return { conflict: `${where}, seq ${seq}: chain ${chain} at ${site}, ${known.chain} at ${known.site}` };
+      }
+      seen.set(`${partition}:${seq}`, { chain, site });
+      if (seq > cuts[partition]!.seq) cuts[partition] = { seq, chain };
+    }
+  }
+  return { cuts };
+}
+
+/**
+ * The members that the commit changes. A first reign takes all that answered as they are; later, an ACTIVE one whose
+ * topic is not the one the register lists, or that does not trust it, is in REBUILD until it is readmitted (rule 22).
+ */
+export function reportedOf(value: RegisterValue, reports: readonly FenceReport[]): readonly Member[] {
+  const reign = newestReign(value);
+  return reports.flatMap((report): readonly Member[] => {
+    const member = memberNamed(value, report.site);
+    if (member === null) return [];
+    if (reign === null) return [{ site: report.site, state: 'ACTIVE', logIds: report.logIds }];
+    if (member.state !== 'ACTIVE' || report.origin !== reign.site || isTrusted(value, reign, report)) return [];
+    return [{ ...member, state: 'REBUILD' }];
+  });
+}
+
+/** A member whose copies hold all that was promised. `counts`: ACTIVE, by the topics the register lists. */
+export type Holder = { readonly site: string; readonly counts: boolean };
+
+/**
+ * E6: the members whose copies hold everything up to this cut and up to every earlier one that the register still names,
+ * in its order. A copy in a later epoch of an origin holds that origin's earlier ones: it takes the start of an epoch
+ * only where the one before has ended.
+ *
+ * Who is in REBUILD is among them. What it said before it lost something is worth nothing, and no reign is closed by its
+ * word; but what it holds now it holds as well as anybody, chain by chain to the cut, and were it not counted, a member
+ * of a keyspace that needs all of them would keep every new epoch from beginning, and so itself from being readmitted.
+ */
+export function holdersOf(
+  value: RegisterValue,
+  cuts: readonly CutAt[] | null,
+  copies: readonly SiteCopies[],
+): readonly Holder[] {
+  return value.members.flatMap((member): readonly Holder[] => {
+    const own = copies.find((answer) => answer.site === member.site);
+    if (own === undefined) return [];
+    const holds = (as: Member): boolean =>
+      value.reigns.every((reign) => holdsReign(as, own, reign, reign.cuts ?? cuts ?? []));
+    return holds(asTold(own)) ? [{ site: member.site, counts: member.state === 'ACTIVE' && holds(member) }] : [];
+  });
+}
+
+/** A site as its own answer has it. */
+function asTold({ site, copies }: SiteCopies): Member {
+  return { site, state: 'ACTIVE', logIds: Object.fromEntries(copies.map(({ origin, logId }) => [origin, logId])) };
+}
+
+function holdsReign(member: Member, own: SiteCopies, { site, epoch }: Reign, cuts: readonly CutAt[]): boolean {
+  if (cuts.every((cut) => cut.seq < 0)) return true;
+  const copy = own.copies.find(({ origin }) => origin === site);
+  if (copy === undefined || !copy.trusted || !isListed(member, site, copy.logId)) return false;
+  return reachesCuts(epoch, cuts, copy.positions);
+}
+
+/**
+ * Whether a copy holds an epoch of its origin up to the cut in every partition: the gate of `durable` (rule 12), and
+ * what E6 and rule 22 ask of each earlier reign.
+ *
+ * @param positions by partition: epoch, seq and chain of the last accepted record
+ */
+export function reachesCuts(
+  epoch: number,
+  cuts: readonly CutAt[],
+  positions: readonly (readonly [number, number, string])[],
+): boolean {
+  return cuts.every((cut, partition) => {
+    if (cut.seq < 0) return true;
+    const [atEpoch, seq, chain] = positions[partition] ?? [0, -1, ''];
+    if (atEpoch !== epoch) return atEpoch > epoch;
+    return seq > cut.seq || (seq === cut.seq && chain === cut.chain);
+  });
+}
+
+/**
+ * Rule 22: whether a member that lost something is level again, so that the newest reign's writer may let it count: its
+ * copies hold every closed cut, and of the newest reign everything that was committed when the writer had stopped
+ * counting what the member said before. Whether the digests match is asked elsewhere.
+ *
+ * @param committed by partition: how far the newest reign is committed
+ */
+export function isLevel(value: RegisterValue, own: SiteCopies, committed: readonly CutAt[]): boolean {
+  const member = asTold(own);
+  return value.reigns.every((reign) => holdsReign(member, own, reign, reign.cuts ?? committed));
+}
+
+/** E6: whether the candidate, who counts, and `k` others are among the holders. The first reign has nothing to hold. */
+export function mayCommit(
+  value: RegisterValue,
+  election: Pick<Election, 'site'>,
+  holders: readonly Holder[],
+  k = value.ack.k,
+): boolean {
+  if (newestReign(value) === null) return true;
+  const leads = holders.some(({ site, counts }) => site === election.site && counts);
+  return leads && new Set(holders.map(({ site }) => site)).size > k;
+}
+
+/**
+ * The level the new reign acks at: the keyspace's own, or the highest below it, down to `kMin`, for which there are
+ * holders enough (E6, `degradeTo`); null: not yet. `kMin` is the keyspace's own k where it allows no less.
+ */
+export function levelFor(
+  value: RegisterValue,
+  election: Pick<Election, 'site'>,
+  holders: readonly Holder[],
+  wanted: AckLevel,
+  kMin = wanted.k,
+): AckLevel | null {
+  for (let k = wanted.k; k >= kMin; k--) if (mayCommit(value, election, holders, k)) return ackOf(k);
+  return null;
+}
+
+/**
+ * Which member is to be nominated (E10): the ACTIVE data member whose answer shows the most, whole earlier reigns first,
+ * then records of the newest; of equals the one the register lists first. Never `lost`, a witness, or who did not answer.
+ *
+ * @param lost the site that is taken for lost; null when only its writer is, and then that site is as good as any
+ */
+export function candidateFor(value: RegisterValue, copies: readonly SiteCopies[], lost: string | null): string | null {
+  const fit = value.members.filter(
+    ({ site, state }) => state === 'ACTIVE' && site !== lost && copies.some((answer) => answer.site === site),
+  );
+  const reached = fit.map((member) => {
+    const own = copies.find((answer) => answer.site === member.site)!;
+    return { site: member.site, ...reachOf(value, member, own) };
+  });
+  reached.sort((a, b) => b.reigns - a.reigns || b.records - a.records);
+  return reached[0]?.site ?? null;
+}
+
+/** How many closed reigns the copies hold whole, and how many records of the newest. */
+function reachOf(value: RegisterValue, member: Member, own: SiteCopies): { reigns: number; records: number } {
+  const reigns = value.reigns.filter((reign) => reign.cuts !== null && holdsReign(member, own, reign, reign.cuts));
+  const newest = newestReign(value);
+  const copy = own.copies.find(({ origin }) => origin === newest?.site);
+  const counts = copy?.trusted && isListed(member, copy.origin, copy.logId);
+  const heads = counts ? copy.positions.filter(([epoch]) => epoch === newest?.epoch) : [];
+  return { reigns: reigns.length, records: heads.reduce((sum, [, seq]) => sum + seq + 1, 0) };
+}

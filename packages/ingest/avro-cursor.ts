@@ -1,0 +1,118 @@
+/**
+ * Reads Avro's binary form (Avro specification 1.12, "Binary Encoding") value by value from bytes that anybody may
+ * have made: every length is checked against what is left before it is trusted, and a long keeps all its 64 bits.
+ */
+
+import { isUtf8 } from 'node:buffer';
+import { Fault } from '@tidemark/platform/fault';
+
+const LONG_BYTES_MAX = 10;
+
+export class AvroCursor {
+  at = 0;
+  readonly #bytes: Buffer;
+
+  constructor(bytes: Uint8Array, at: number) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.at = at;
+  }
+
+  /** Bytes not read yet. */
+  get left(): number {
+    return this.#bytes.length - this.at;
+  }
+
+  /** @throws {Fault} `invalid`, as all of them: the bytes end within the value, or are none. */
+  readBoolean(): boolean {
+    const byte = this.#bytes[this.#take(1, 'boolean')]!;
+    if (byte > 1) throw malformed(`a boolean is ${byte}, expected 0 or 1`, byte);
+    return byte === 1;
+  }
+
+  readLong(): bigint {
+    let low = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      const byte = this.#bytes[this.#take(1, 'long')]!;
+      low |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return BigInt((low >>> 1) ^ -(low & 1));
+    }
+    let value = BigInt(low);
+    for (let i = 4; i < LONG_BYTES_MAX; i++) {
+      const byte = this.#bytes[this.#take(1, 'long')]!;
+      value |= BigInt(byte & 0x7f) << BigInt(7 * i);
+      if (byte < 0x80) return unzigzag(value);
+    }
+    throw malformed(`a long goes on after ${LONG_BYTES_MAX} bytes`, LONG_BYTES_MAX);
+  }
+
+  readInt(): bigint {
+    const value = this.readLong();
+    if (BigInt.asIntN(32, value) !== value) throw malformed(`an int is ${value}, beyond 32 bits`, String(value));
+    return value;
+  }
+
+  readFloat(): number {
+    return this.#bytes.readFloatLE(this.#take(4, 'float'));
+  }
+
+  readDouble(): number {
+    return this.#bytes.readDoubleLE(this.#take(8, 'double'));
+  }
+
+  /** The next bytes, not copied. */
+  readFixed(length: number, what = 'fixed'): Buffer {
+    const at = this.#take(length, what);
+    return this.#bytes.subarray(at, at + length);
+  }
+
+  readBytes(): Buffer {
+    return this.readFixed(this.#readLength('bytes'), 'bytes');
+  }
+
+  readString(): string {
+    const bytes = this.readFixed(this.#readLength('string'), 'string');
+    if (!isUtf8(bytes)) throw malformed(`a string of ${bytes.length} bytes is not UTF-8`, bytes.length);
+    return bytes.toString('utf8');
+  }
+
+  /** The index of a union's branch or of an enum's symbol. */
+  readIndex(count: number, what: string): number {
+    const index = this.readLong();
+    if (index < 0n || index >= BigInt(count)) throw malformed(`${what} ${index} of ${count}`, String(index));
+    return Number(index);
+  }
+
+  /** Entries of the next block of a map, 0 after the last. Too many end where the bytes do: each takes at least one. */
+  readBlock(): number {
+    const count = this.readLong();
+    if (count < 0n) this.readLong();
+    return Number(count < 0n ? -count : count);
+  }
+
+  #readLength(what: string): number {
+    const length = this.readLong();
+    if (length < 0n) throw malformed(`a ${what} of ${length} bytes`, String(length));
+    return Number(length);
+  }
+
+  #take(length: number, what: string): number {
+    const { at } = this;
+    if (length > this.left) throw this.#cutShort(what, String(length));
+    this.at += length;
+    return at;
+  }
+
+  #cutShort(what: string, length: string): Fault {
+    const got = this.#bytes.length;
+    return malformed(`cut short: byte ${this.at} of ${got} begins a ${what} of ${length} bytes`, got);
+  }
+}
+
+function unzigzag(value: bigint): bigint {
+  if (value >> 64n !== 0n) throw malformed('a long has more than 64 bits', String(value));
+  return (value >> 1n) ^ -(value & 1n);
+}
+
+function malformed(what: string, got: unknown): Fault {
+  return new Fault('invalid', what, { got });
+}

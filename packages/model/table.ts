@@ -1,0 +1,121 @@
+/** The nouns: keyspace, table, column, as the system holds them once a keyspace file was accepted. */
+
+import { Fault } from '@tidemark/platform/fault';
+import type { ColumnType } from './column-type.ts';
+
+export type Column = {
+  /** Given by the system, unique in the table, never used twice. */
+  readonly id: number;
+  readonly name: string;
+  readonly type: ColumnType;
+  /** True once dropped: the id stays taken, the cells are no longer shown. */
+  readonly dropped: boolean;
+  /** True when it came into being by being written: a keyspace file need not name it. */
+  readonly dynamic?: true;
+};
+
+export type Table = {
+  /** Given by the system, unique in the keyspace. */
+  readonly id: number;
+  readonly name: string;
+  readonly columns: readonly Column[];
+  /** Column ids of the key: the partition key first, then the sort key in order. */
+  readonly key: readonly number[];
+  /** How many columns may come into being by being written; 0 when undeclared columns are refused. */
+  readonly dynamicColumnsMax: number;
+  /** How many came into being so far. */
+  readonly dynamicColumns: number;
+};
+
+/** `k` is how many sites beside the origin hold a write before it is acked; 0 for `local`. */
+export type AckLevel = { readonly name: 'local' | 'sync'; readonly k: number };
+
+export type Site = {
+  readonly name: string;
+  /** Small number that stands for the site in stamps; given at creation, never used twice. */
+  readonly number: number;
+  readonly role: 'data' | 'witness';
+};
+
+export type Keyspace = {
+  readonly name: string;
+  /** 1 at creation, one more with every change. */
+  readonly version: number;
+  readonly mode: 'single';
+  /** The site that writes until an election says otherwise. */
+  readonly primary: string;
+  readonly ack: AckLevel;
+  readonly failover: 'automatic' | 'manual';
+  /** The k that a new epoch may begin with when no more sites than that can hold what was acked; at most `ack.k`. */
+  readonly degradeTo: number;
+  readonly sites: readonly Site[];
+  readonly partitions: number;
+  readonly tables: readonly Table[];
+};
+
+/** What `k` other sites give: with none, no more than `local`. */
+export function ackOf(k: number): AckLevel {
+  return k === 0 ? { name: 'local', k } : { name: 'sync', k };
+}
+
+export function formatAck(ack: AckLevel): string {
+  return ack.name === 'local' ? 'local' : `sync(${ack.k})`;
+}
+
+/** @throws {Fault} `invalid`: no such table, naming the ones there are. */
+export function tableNamed(keyspace: Keyspace, name: string): Table {
+  const table = keyspace.tables.find((t) => t.name === name);
+  if (table !== undefined) return table;
+  const expected = keyspace.tables.map((t) => t.name).join(', ');
+  throw new Fault('invalid', `keyspace ${keyspace.name} has no table "${name}"; it has ${expected}`, {
+    table: name,
+    got: name,
+    expected,
+    status: 404,
+  });
+}
+
+export function tableById(keyspace: Keyspace, id: number): Table | undefined {
+  return keyspace.tables.find((t) => t.id === id);
+}
+
+/** The column of that name which is not dropped. */
+export function columnNamed(table: Table, name: string): Column | undefined {
+  return table.columns.find((c) => c.name === name && !c.dropped);
+}
+
+export function columnById(table: Table, id: number): Column {
+  const column = table.columns.find((c) => c.id === id);
+  if (column === undefined) throw new Fault('corrupt', `table ${table.name} has no column ${id}`, { got: id });
+  return column;
+}
+
+/** The columns of the row key, partition key first. */
+export function keyColumns(table: Table): Column[] {
+  return table.key.map((id) => columnById(table, id));
+}
+
+/** The columns that are neither dropped nor part of the key. */
+export function cellColumns(table: Table): Column[] {
+  return table.columns.filter((c) => !c.dropped && !table.key.includes(c.id));
+}
+
+/** @throws {Fault} `invalid`: the site is not one of the keyspace's. */
+export function siteNamed(keyspace: Keyspace, name: string): Site {
+  const site = keyspace.sites.find((s) => s.name === name);
+  if (site !== undefined) return site;
+  const expected = keyspace.sites.map((s) => s.name).join(', ');
+  throw new Fault('invalid', `keyspace ${keyspace.name} has no site "${name}"; it has ${expected}`, {
+    got: name,
+    expected,
+  });
+}
+
+/** Topic names: what a site originates, what it copied, and what other programs feed it. */
+export const topicNames = {
+  log: (keyspace: string, site: string): string => `tidemark.${keyspace}.log.${site}`,
+  mirror: (keyspace: string, origin: string): string => `tidemark.${keyspace}.mirror.${origin}`,
+  ingest: (keyspace: string): string => `tidemark.${keyspace}.ingest`,
+  ingestRejected: (keyspace: string): string => `tidemark.${keyspace}.ingest.rejected`,
+  control: 'tidemark.control',
+} as const;

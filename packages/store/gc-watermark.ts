@@ -1,0 +1,28 @@
+/**
+ * A moment up to which deletions may be forgotten: every member of the keyspace has applied everything with a smaller
+ * stamp (protocol rule 18), so that nothing a tombstone below it hides can arrive any more.
+ */
+
+import { stampLow } from '@tidemark/model/stamp';
+
+export type Horizon = {
+  /** As in stamps: wall time in ms since 1970, and ticks within it. */
+  readonly ms: number;
+  readonly counter: number;
+};
+
+/** True when a stamp, as it stands in columns, is below the horizon. */
+export function isBelow(ms: number, low: number, horizon: Horizon): boolean {
+  return ms < horizon.ms || (ms === horizon.ms && low < stampLow(horizon.counter, 0, 0));
+}
+
+/** Negative when `a` is earlier. */
+export function compareHorizons(a: Horizon, b: Horizon): number {
+  return a.ms - b.ms || a.counter - b.counter;
+}
+
+/** The later one; null stands for "before everything". */
+export function laterHorizon(a: Horizon | null, b: Horizon | null): Horizon | null {
+  if (a === null || b === null) return a ?? b;
+  return compareHorizons(a, b) >= 0 ? a : b;
+}

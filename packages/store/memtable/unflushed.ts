@@ -1,0 +1,43 @@
+/**
+ * The smallest stamp of what is in memtables only. A purge keeps below it: what is not flushed may be older than a
+ * tombstone in a segment, and after a crash it arrives again.
+ */
+
+import type { Stamp } from '@tidemark/model/stamp';
+import { compareHorizons, type Horizon } from '../gc-watermark.ts';
+
+export class Unflushed {
+  #active: Horizon | null = null;
+  #flushing: Horizon | null = null;
+
+  /** Rows were applied, the smallest of their stamps is this. */
+  note({ ms, counter }: Stamp): void {
+    if (this.#active === null || compareHorizons({ ms, counter }, this.#active) < 0) this.#active = { ms, counter };
+  }
+
+  /** What was noted so far is being written; what is noted from now on belongs to the next flush. */
+  begin(): void {
+    this.#flushing = this.oldest;
+    this.#active = null;
+  }
+
+  /** It is on disk, or it is still in memory. */
+  end(isWritten: boolean): void {
+    if (!isWritten) this.#active = this.oldest;
+    this.#flushing = null;
+  }
+
+  /** Null when nothing is in memory only. */
+  get oldest(): Horizon | null {
+    const [a, b] = [this.#active, this.#flushing];
+    if (a === null || b === null) return a ?? b;
+    return compareHorizons(a, b) <= 0 ? a : b;
+  }
+
+  /** As much of the horizon as lies below everything that is in memory only. */
+  bounded(horizon: Horizon | null): Horizon | null {
+    const { oldest } = this;
+    if (horizon === null || oldest === null) return horizon;
+    return compareHorizons(horizon, oldest) <= 0 ? horizon : oldest;
+  }
+}

@@ -1,0 +1,61 @@
+/** The values of an `in`, made ready to be looked up: once for a scan, not once for each of its blocks. */
+
+import type { Filter } from '@tidemark/model/query';
+import { compareRaw, type RawValue } from '../encoding/zone.ts';
+import { rawOf } from '../row/raw-value.ts';
+
+export type InFilter = Extract<Filter, { readonly kind: 'in' }>;
+
+/** So many are compared with a block's bounds one by one; of more only the smallest and the largest are. */
+const COMPARED_MAX = 1_000;
+
+export class Members {
+  readonly #raws: readonly RawValue[];
+  #numbers: ReadonlySet<number> | null = null;
+  #longs: ReadonlySet<RawValue> | null = null;
+  #texts: ReadonlySet<string> | null = null;
+  #bounds: readonly RawValue[] | null = null;
+
+  constructor({ column, values }: InFilter) {
+    this.#raws = values.map((value) => rawOf(column.type, value));
+  }
+
+  get numbers(): ReadonlySet<number> {
+    this.#numbers ??= new Set(this.#raws.map(Number));
+    return this.#numbers;
+  }
+
+  get longs(): ReadonlySet<RawValue> {
+    this.#longs ??= new Set(this.#raws);
+    return this.#longs;
+  }
+
+  /** Bytes as latin1. */
+  get texts(): ReadonlySet<string> {
+    this.#texts ??= new Set(this.#raws.map((raw) => Buffer.from(raw as Uint8Array).toString('latin1')));
+    return this.#texts;
+  }
+
+  /** False only when none of them lies between the bounds; `max` null: no upper bound is known. */
+  mayBeWithin(min: RawValue, max: RawValue | null): boolean {
+    if (this.#raws.length <= COMPARED_MAX)
+      return this.#raws.some((raw) => compareRaw(raw, min) >= 0 && (max === null || compareRaw(raw, max) <= 0));
+    this.#bounds ??= [
+      this.#raws.reduce((a, b) => (compareRaw(b, a) < 0 ? b : a)),
+      this.#raws.reduce((a, b) => (compareRaw(b, a) > 0 ? b : a)),
+    ];
+    const [least, most] = this.#bounds as [RawValue, RawValue];
+    return compareRaw(most, min) >= 0 && (max === null || compareRaw(least, max) <= 0);
+  }
+}
+
+const known = new WeakMap<InFilter, Members>();
+
+export function membersOf(filter: InFilter): Members {
+  let members = known.get(filter);
+  if (members === undefined) {
+    members = new Members(filter);
+    known.set(filter, members);
+  }
+  return members;
+}

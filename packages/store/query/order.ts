@@ -1,0 +1,134 @@
+/** Orders result rows, and keeps only the first ones where a limit says so. */
+
+import type { Value } from '@tidemark/model/column-type';
+import { Fault } from '@tidemark/platform/fault';
+import { nextTurn } from '../row/turn.ts';
+
+/** A scan may order so many rows, or any number when its limit is at most this. */
+export const ORDERED_ROWS_MAX = 1_000_000;
+
+/** So many are sorted without a turn for others. */
+const SORTED_AT_ONCE = 4_096;
+/** Rows that are merged between two turns. */
+const MERGED_ROWS = 16_384;
+
+export type OrderedRow<T> = { readonly keys: readonly (Value | null)[]; readonly row: T };
+
+/**
+ * Holds the first `limit` rows by their keys, and at most twice as many.
+ * @throws {Fault} `invalid`: without a limit, more than ORDERED_ROWS_MAX.
+ */
+export class FirstRows<T> {
+  readonly #descending: readonly boolean[];
+  readonly #limit: number;
+  #rows: OrderedRow<T>[] = [];
+  /** The last of the first `limit` rows, as they were last put in order; null before that. */
+  #last: OrderedRow<T> | null = null;
+
+  constructor(descending: readonly boolean[], limit: number | null) {
+    this.#descending = descending;
+    this.#limit = limit ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** False when a row with such keys, coming now, would not be among the first. */
+  admits(keys: OrderedRow<T>['keys']): boolean {
+    return this.#last === null || this.#compare(keys, this.#last.keys) < 0;
+  }
+
+  /** How many are held. */
+  get count(): number {
+    return this.#rows.length;
+  }
+
+  add(row: OrderedRow<T>): void {
+    this.#rows.push(row);
+    if (this.#limit <= SORTED_AT_ONCE && this.#rows.length >= this.#limit * 2) {
+      this.#kept(this.#rows.sort((a, b) => this.#compare(a.keys, b.keys)));
+    }
+    if (this.#rows.length <= ORDERED_ROWS_MAX || this.#limit <= ORDERED_ROWS_MAX) return;
+    const message = `the scan orders more than ${ORDERED_ROWS_MAX} rows; give a limit of at most that`;
+    throw new Fault('invalid', message, { expected: ORDERED_ROWS_MAX });
+  }
+
+  /** Between blocks of rows: puts in order what is there, where that is enough to leave some out. */
+  async settle(): Promise<void> {
+    if (this.#rows.length >= this.#limit * 2) await this.#keepFirst();
+  }
+
+  async take(): Promise<T[]> {
+    await this.#keepFirst();
+    const rows = this.#rows.map(({ row }) => row);
+    this.#rows = [];
+    return rows;
+  }
+
+  /** Stable, so that equal rows keep the order in which they came. */
+  async #keepFirst(): Promise<void> {
+    this.#kept(await sortedInTurns(this.#rows, (a, b) => this.#compare(a.keys, b.keys)));
+  }
+
+  #kept(rows: OrderedRow<T>[]): void {
+    this.#rows = rows;
+    if (this.#rows.length < this.#limit) return;
+    this.#rows.length = this.#limit;
+    this.#last = this.#rows.at(-1)!;
+  }
+
+  #compare(a: readonly (Value | null)[], b: readonly (Value | null)[]): number {
+    for (let i = 0; i < a.length; i++) {
+      const [left, right] = [a[i]!, b[i]!];
+      // Missing values come last in either direction.
+      if (left === null || right === null) {
+        if (left === right) continue;
+        return left === null ? 1 : -1;
+      }
+      const order = compareValues(left, right);
+      if (order !== 0) return this.#descending[i] === true ? -order : order;
+    }
+    return 0;
+  }
+}
+
+/** Sorted, equal ones as they were; by merging sorted runs, with turns for others between. */
+async function sortedInTurns<R>(rows: readonly R[], compare: (a: R, b: R) => number): Promise<R[]> {
+  let from: R[] = [];
+  for (let at = 0; at < rows.length; at += SORTED_AT_ONCE) {
+    for (const row of rows.slice(at, at + SORTED_AT_ONCE).sort(compare)) from.push(row);
+    if (rows.length > SORTED_AT_ONCE) await nextTurn();
+  }
+  for (let run = SORTED_AT_ONCE; run < rows.length; run *= 2) {
+    const into: R[] = [];
+    for (let at = 0; at < from.length; at += 2 * run) {
+      const [middle, end] = [Math.min(at + run, from.length), Math.min(at + 2 * run, from.length)];
+      for (let i = at, j = middle; i < middle || j < end; ) {
+        const takesLeft = j === end || (i < middle && compare(from[i]!, from[j]!) <= 0);
+        into.push(takesLeft ? from[i++]! : from[j++]!);
+        if (into.length % MERGED_ROWS === 0) await nextTurn();
+      }
+    }
+    from = into;
+  }
+  return from;
+}
+
+/** Order of two values of one type: strings by code point, as their UTF-8 bytes; NaN last. */
+export function compareValues(a: Value, b: Value): number {
+  if (typeof a === 'string') return compareTexts(a, b as string);
+  if (typeof a === 'object') return Buffer.compare(a, b as Uint8Array);
+  const other = b as number;
+  if ((a as number) < other) return -1;
+  if ((a as number) > other) return 1;
+  return a === b ? 0 : Number(Number.isNaN(a)) - Number(Number.isNaN(b));
+}
+
+function compareTexts(a: string, b: string): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) {
+    const [left, right] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (left === right) continue;
+    // Halves of pairs stand for code points above every single unit.
+    const isPair = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdfff;
+    return isPair(left) === isPair(right) ? left - right : isPair(left) ? 1 : -1;
+  }
+  return a.length - b.length;
+}

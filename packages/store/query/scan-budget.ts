@@ -1,0 +1,47 @@
+/** Memory that scans hold beyond a block: groups, their different values, rows that are to be ordered. */
+
+import { Fault } from '@tidemark/platform/fault';
+
+const MIB = 1024 * 1024;
+/** What one scan may hold. */
+export const SCAN_BYTES_MAX = 384 * MIB;
+/** What all scans of a process may hold together. */
+export const SCANS_BYTES_MAX = 768 * MIB;
+
+let all = 0;
+
+export class ScanBudget implements Disposable {
+  #held = 0;
+
+  /**
+   * Says how much is held now, estimated.
+   * @throws {Fault} `invalid`: more than one scan may. `unavailable`: others hold too much; it may be asked again.
+   */
+  hold(bytes: number, what: string): void {
+    all += bytes - this.#held;
+    this.#held = bytes;
+    if (bytes > SCAN_BYTES_MAX) {
+      const [got, expected] = [bytes, SCAN_BYTES_MAX].map((one) => `${Math.round(one / MIB)} MiB`);
+      const message = `the scan holds ${got} of ${what}, a scan may hold ${expected}; ask for less at once`;
+      throw new Fault('invalid', message, { got, expected });
+    }
+    if (all > SCANS_BYTES_MAX) {
+      const message = `scans hold ${Math.round(all / MIB)} MiB, all together may hold ${Math.round(SCANS_BYTES_MAX / MIB)} MiB`;
+      throw new Fault('unavailable', message, { retryAfterMs: 2_000 });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    all -= this.#held;
+    this.#held = 0;
+  }
+}
+
+/** A group, and one aggregate of it. */
+export const GROUP_BYTES = 120;
+export const AGGREGATE_BYTES = 32;
+/** A row that waits to be ordered, and each of its values. */
+export const ROW_BYTES = 160;
+export const VALUE_BYTES = 24;
+/** One of the different values that an aggregate holds. */
+export const DISTINCT_BYTES = 80;

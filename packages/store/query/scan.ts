@@ -1,0 +1,409 @@
+/**
+ * Scans a table: filter, projection, aggregates, groups, order, limit, over all of its partitions. Each partition is
+ * seen as it was when the scan began. Memory is bounded: a block of each segment, and what an order or a group holds.
+ */
+
+import { type ColumnType, LIMITS, type Value } from '@tidemark/model/column-type';
+import type { Ordering, Output, ScanPlan } from '@tidemark/model/query';
+import { type Column, keyColumns, type Table } from '@tidemark/model/table';
+import { Fault } from '@tidemark/platform/fault';
+import { type Chunk, entryBytes, hasValue, rawOfChunk } from '../encoding/chunk.ts';
+import { type KeyBounds, type KeyOrder, rangeBehind, stretchesBackwards } from '../key/key-order.ts';
+import { type KeyRange, keyRangeOf, mayBeIn } from '../key/key-range.ts';
+import { firstWhere } from '../key/key-search.ts';
+import { mergeSources } from '../merge/merge.ts';
+import type { Partition } from '../partition.ts';
+import { compareBytes } from '../row/bytes.ts';
+import { fromRaw, ownRaw } from '../row/raw-value.ts';
+import type { BlockRange, Source } from '../row/source.ts';
+import { Turn } from '../row/turn.ts';
+import type { Snapshot } from '../snapshot.ts';
+import { type Aggregate, makeAggregate } from './aggregate.ts';
+import { Groups } from './groups.ts';
+import { MaskedGroups } from './masked-groups.ts';
+import { FirstRows } from './order.ts';
+import {
+  isOutOfReach,
+  kindsOf,
+  openPiece,
+  openStored,
+  type ScanBlock,
+  type ScanNeeds,
+  scanNeeds,
+} from './scan-block.ts';
+import { AGGREGATE_BYTES, GROUP_BYTES, ROW_BYTES, ScanBudget, VALUE_BYTES } from './scan-budget.ts';
+import { partsOf } from './scan-part.ts';
+
+/** Result column → value; null where there is none. */
+export type ResultRow = Record<string, Value | null>;
+
+export type ScanEnd = {
+  /** Rows given. */
+  readonly rows: number;
+  /** Live and dead rows looked at; those of blocks that were passed over do not count. */
+  readonly scanned: number;
+  /** Goes on behind the last row; null when there is no more, or when rows were grouped or ordered otherwise than by key. */
+  readonly cursor: string | null;
+};
+
+/** Rows are given in blocks of at most so many. */
+const RESULT_ROWS = 1024;
+/** Rows that are made of one block without a turn for others. */
+const PROJECTED_ROWS = 1024;
+/** What it costs to make a value of a result and to write it out, in rows looked at. */
+const VALUE_COST = 4;
+/** The same where each row is made by itself, to be held. */
+const KEPT_COST = 32;
+
+export class Scan {
+  /** The result's columns in order. */
+  readonly columns: readonly { readonly name: string; readonly type: ColumnType }[];
+  readonly #partitions: readonly Partition[];
+  readonly #plan: ScanPlan;
+  readonly #needs: ScanNeeds;
+  readonly #range: KeyRange;
+  #scanned = 0;
+  #given = 0;
+  #cursor: string | null = null;
+  #isDone = false;
+  readonly #turn = new Turn();
+
+  /** `partitions` are all of the table's, in the order of their numbers. */
+  constructor(partitions: readonly Partition[], plan: ScanPlan) {
+    this.#partitions = partitions;
+    this.#plan = plan;
+    this.columns = plan.outputs.map(({ name, type }) => ({ name, type }));
+    const columns = [...plan.outputs.map((output) => output.column), ...(plan.groupBy ?? [])];
+    columns.push(...plan.orderBy.map((ordering) => ordering.column));
+    this.#needs = scanNeeds(
+      plan.table,
+      plan.filter,
+      columns.filter((column) => column !== null),
+    );
+    this.#range = keyRangeOf(plan.table, plan.filter);
+  }
+
+  /** How it ended; null before. */
+  get end(): ScanEnd | null {
+    return this.#isDone ? { rows: this.#given, scanned: this.#scanned, cursor: this.#cursor } : null;
+  }
+
+  /**
+   * The rows, in blocks; once. Stops early when the caller leaves the loop.
+   * @throws {Fault} `corrupt`: stored bytes are wrong. `invalid`: too many groups, or rows to order; a foreign cursor.
+   * @throws the signal's reason once it aborts
+   */
+  async *rows(signal?: AbortSignal): AsyncGenerator<ResultRow[]> {
+    const snapshots = await Promise.all(
+      this.#partitions.map((partition, number) =>
+        mayBeIn(this.#range, number, this.#partitions.length) ? partition.snapshot() : null,
+      ),
+    );
+    using budget = new ScanBudget();
+    try {
+      for await (const rows of this.#results(snapshots, budget, signal)) {
+        this.#given += rows.length;
+        if (rows.length === 0) continue;
+        yield rows;
+        await this.#turn.pass(rows.length * (this.columns.length + 1) * VALUE_COST);
+        signal?.throwIfAborted();
+      }
+      this.#isDone = true;
+    } finally {
+      for (const snapshot of snapshots) snapshot?.release();
+    }
+  }
+
+  #results(
+    snapshots: readonly (Snapshot | null)[],
+    budget: ScanBudget,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ResultRow[]> {
+    if (this.#plan.groupBy !== null) return this.#grouped(snapshots, this.#plan.groupBy, budget, signal);
+    const direction = keyOrderOf(this.#plan.table, this.#plan.orderBy, this.#plan.outputs);
+    if (this.#plan.orderBy.length > 0 && direction === null) return this.#ordered(snapshots, budget, signal);
+    return this.#streamed(snapshots, direction, signal);
+  }
+
+  /** Rows as they come: partition by partition, or, in key order, all partitions merged. */
+  async *#streamed(
+    snapshots: readonly (Snapshot | null)[],
+    direction: KeyOrder | null,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ResultRow[]> {
+    const cursor = readCursor(this.#plan.cursor);
+    const limit = this.#plan.limit ?? Number.POSITIVE_INFINITY;
+    const runs = direction !== null ? [snapshots] : snapshots.map((snapshot) => [snapshot]);
+    let left = limit;
+    for (const [number, run] of runs.entries()) {
+      if (cursor !== null && number < cursor.run) continue;
+      const after = cursor?.run === number ? cursor.key : null;
+      // Where it may have to be gone on with, key order is needed; else each part is read as it lies.
+      const blocks =
+        direction !== null || after !== null || Number.isFinite(limit)
+          ? this.#merged(run, direction ?? 'ascending', after, signal)
+          : this.#inParts(run, signal);
+      for await (const block of blocks) {
+        const rows = block.rows.subarray(0, left);
+        for (let from = 0; from < rows.length; from += RESULT_ROWS) {
+          yield this.#project(block, rows.subarray(from, from + RESULT_ROWS));
+        }
+        left -= rows.length;
+        if (left > 0) continue;
+        this.#cursor = formatCursor(number, await block.keyAt(rows.at(-1)!));
+        return;
+      }
+    }
+  }
+
+  async *#ordered(
+    snapshots: readonly (Snapshot | null)[],
+    budget: ScanBudget,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ResultRow[]> {
+    const { orderBy, limit, outputs } = this.#plan;
+    const first = new FirstRows<ResultRow>(
+      orderBy.map((ordering) => ordering.isDescending),
+      limit,
+    );
+    const columns = orderBy.map(
+      ({ name, column }) => column ?? outputs.find((output) => output.name === name)!.column!,
+    );
+    for await (const block of this.#inParts(snapshots, signal)) {
+      for (let from = 0; from < block.rows.length; from += PROJECTED_ROWS) {
+        const rows = block.rows.subarray(from, from + PROJECTED_ROWS);
+        const byColumn = columns.map((column) => valuesOf(block, rows, column));
+        for (let i = 0; i < rows.length; i++) {
+          const keys = byColumn.map((values) => values[i]!);
+          if (first.admits(keys)) first.add({ keys, row: this.#project(block, rows.subarray(i, i + 1))[0]! });
+        }
+        budget.hold(first.count * (ROW_BYTES + (outputs.length + columns.length) * VALUE_BYTES), 'rows to order');
+        await this.#turn.pass(rows.length * (outputs.length + 1) * KEPT_COST);
+        signal?.throwIfAborted();
+      }
+      await first.settle();
+    }
+    yield* inBlocks(await first.take());
+  }
+
+  async *#grouped(
+    snapshots: readonly (Snapshot | null)[],
+    groupBy: readonly Column[],
+    budget: ScanBudget,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ResultRow[]> {
+    const { outputs, orderBy, limit } = this.#plan;
+    const groups = new Groups(groupBy);
+    const aggregates = outputs.map((output) => (output.kind === 'column' ? null : makeAggregate(output)));
+    const masked = new MaskedGroups(this.#plan.filter, groups, outputs, aggregates);
+    for await (const block of this.#inParts(snapshots, signal, masked)) {
+      const numbers = groups.number(block.rows, block.column);
+      aggregates.forEach((aggregate, i) => {
+        const column = outputs[i]!.column;
+        aggregate?.add(block.rows, numbers, column === null ? undefined : block.column(column.id));
+      });
+      holdGroups(budget, groups, aggregates);
+      await this.#turn.pass(block.rows.length * (aggregates.length + 1));
+    }
+    holdGroups(budget, groups, aggregates);
+    if (orderBy.length === 0) {
+      const rowsMax = Math.min(limit ?? groups.count, groups.count);
+      for (let from = 0; from < rowsMax; from += RESULT_ROWS) {
+        const count = Math.min(RESULT_ROWS, rowsMax - from);
+        yield Array.from({ length: count }, (_, i) =>
+          groupRow(outputs, groupBy, groups.valuesOf(from + i), aggregates, from + i),
+        );
+      }
+      return;
+    }
+    const descending = orderBy.map((ordering) => ordering.isDescending);
+    const first = new FirstRows<ResultRow>(descending, limit);
+    const held = heldByGroups(groups, aggregates);
+    for (let group = 0; group < groups.count; group++) {
+      const row = groupRow(outputs, groupBy, groups.valuesOf(group), aggregates, group);
+      first.add({ keys: orderBy.map(({ name }) => row[name] ?? null), row });
+      if (group % PROJECTED_ROWS !== 0) continue;
+      budget.hold(
+        held + first.count * (ROW_BYTES + (outputs.length + orderBy.length) * VALUE_BYTES),
+        'groups to order',
+      );
+      await first.settle();
+      await this.#turn.pass(PROJECTED_ROWS * (outputs.length + 1) * KEPT_COST);
+      signal?.throwIfAborted();
+    }
+    yield* inBlocks(await first.take());
+  }
+
+  /**
+   * Selected rows of some partitions, part by part: no part has a key of another, so nothing is merged. Without those that
+   * `masked` takes.
+   */
+  async *#inParts(
+    snapshots: readonly (Snapshot | null)[],
+    signal?: AbortSignal,
+    masked: MaskedGroups | null = null,
+  ): AsyncGenerator<ScanBlock> {
+    const turn = this.#turn;
+    for (const snapshot of snapshots) {
+      if (snapshot === null) continue;
+      const { filterColumns, resultColumns } = this.#needs;
+      for (const part of await partsOf(snapshot, [...filterColumns.keys(), ...resultColumns.keys()])) {
+        if (part.kind === 'merged') yield* this.#pieces(part.sources, snapshot.blockRows, this.#range, signal);
+        else {
+          const { segment, live } = part;
+          const [from, to] = blocksWithin(segment.blocks, this.#range);
+          for (let block = from; block < to; block++) {
+            signal?.throwIfAborted();
+            const opened = await openStored(this.#needs, segment, block, live, masked);
+            if (opened !== null) this.#scanned += segment.blocks[block]!.rowCount;
+            if (opened !== null && opened !== 'added') yield opened;
+            // What the mask kernels took costs little.
+            await turn.pass(segment.blocks[block]!.rowCount / (opened === 'added' || opened === null ? 4 : 1));
+          }
+        }
+      }
+    }
+  }
+
+  /** Selected rows of some partitions, merged in key order or the other way round, behind the key `after`. */
+  async *#merged(
+    snapshots: readonly (Snapshot | null)[],
+    direction: KeyOrder,
+    after: Uint8Array | null,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ScanBlock> {
+    const sources = snapshots.flatMap((snapshot) => snapshot?.sources ?? []);
+    const blockRows = snapshots.find((snapshot) => snapshot !== null)?.blockRows ?? LIMITS.batchRowsMax;
+    const range = rangeBehind(this.#range, direction, after);
+    if (direction === 'ascending') yield* this.#pieces(sources, blockRows, range, signal);
+    else {
+      for (const stretch of stretchesBackwards(sources, range)) {
+        const blocks: ScanBlock[] = [];
+        for await (const block of this.#pieces(sources, blockRows, stretch, signal)) blocks.push(block);
+        for (const block of blocks.reverse()) yield { ...block, rows: block.rows.toReversed() };
+      }
+    }
+  }
+
+  async *#pieces(
+    sources: readonly Source[],
+    blockRows: number,
+    { from, to }: KeyBounds,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ScanBlock> {
+    const needs = this.#needs;
+    const columns = kindsOf(needs.table, [...needs.filterColumns.values(), ...needs.resultColumns.values()], false);
+    const pieces = mergeSources(sources, {
+      want: { columns, keys: true, stamps: true },
+      blockRows,
+      from,
+      to,
+      skip: (source, block) => isOutOfReach(needs, source, block),
+    });
+    const turn = this.#turn;
+    for await (const piece of pieces) {
+      signal?.throwIfAborted();
+      const rowCount = piece.kind === 'block' ? piece.rowCount : piece.to - piece.from;
+      this.#scanned += rowCount;
+      const block = await openPiece(needs, piece);
+      if (block !== null) yield block;
+      await turn.pass(rowCount * 4);
+    }
+  }
+
+  #project(block: ScanBlock, rows: Uint32Array): ResultRow[] {
+    const results: ResultRow[] = Array.from(rows, () => ({}));
+    for (const { name, column } of this.#plan.outputs) {
+      const values = valuesOf(block, rows, column!);
+      for (let i = 0; i < results.length; i++) results[i]![name] = values[i]!;
+    }
+    return results;
+  }
+}
+
+function valuesOf(block: ScanBlock, rows: Uint32Array, { id, type }: Column): (Value | null)[] {
+  const column = block.column(id);
+  if (column === undefined) return Array.from(rows, () => null);
+  if (column.form === 'bytes' && column.codes !== null && type.name === 'string')
+    return textsOf(column, column.codes, rows);
+  return Array.from(rows, (row) =>
+    hasValue(column, row) ? fromRaw(type, ownRaw(type, rawOfChunk(column, row))) : null,
+  );
+}
+
+/** A dictionary's entries become strings once each. */
+function textsOf(
+  column: Chunk & { form: 'bytes' },
+  codes: Uint8Array | Uint16Array,
+  rows: Uint32Array,
+): (Value | null)[] {
+  const texts: (string | undefined)[] = [];
+  return Array.from(rows, (row) => {
+    if (!hasValue(column, row)) return null;
+    const code = codes[row]!;
+    texts[code] ??= entryBytes(column, code).toString('utf8');
+    return texts[code];
+  });
+}
+
+/** Blocks from the first up to, not including, the last that can have keys of the range. */
+function blocksWithin(blocks: readonly BlockRange[], { from, to }: KeyRange): [number, number] {
+  const first = from === null ? 0 : firstWhere(blocks.length, (i) => compareBytes(blocks[i]!.last, from) >= 0);
+  const end = to === null ? blocks.length : firstWhere(blocks.length, (i) => compareBytes(blocks[i]!.first, to) >= 0);
+  return [first, end];
+}
+
+function heldByGroups(groups: Groups, aggregates: readonly (Aggregate | null)[]): number {
+  const own = aggregates.reduce((sum, aggregate) => sum + (aggregate?.heldBytes ?? 0), 0);
+  return own + groups.count * (GROUP_BYTES + aggregates.length * AGGREGATE_BYTES);
+}
+
+function holdGroups(budget: ScanBudget, groups: Groups, aggregates: readonly (Aggregate | null)[]): void {
+  budget.hold(heldByGroups(groups, aggregates), 'groups and their values');
+}
+
+function groupRow(
+  outputs: readonly Output[],
+  groupBy: readonly Column[],
+  values: readonly (Value | null)[],
+  aggregates: readonly (Aggregate | null)[],
+  group: number,
+): ResultRow {
+  const row: ResultRow = {};
+  outputs.forEach((output, i) => {
+    const place = groupBy.findIndex((column) => column.id === output.column?.id);
+    row[output.name] = aggregates[i]?.result(group) ?? (output.kind === 'column' ? values[place]! : null);
+  });
+  return row;
+}
+
+/** Which way the order goes through the row keys, from the first part on, so that nothing has to be held; null: it is another. */
+function keyOrderOf(table: Table, orderBy: readonly Ordering[], outputs: readonly Output[]): KeyOrder | null {
+  const key = keyColumns(table);
+  const [first] = orderBy;
+  if (first === undefined || orderBy.length > key.length) return null;
+  const isOfKey = orderBy.every(({ name, column, isDescending }, i) => {
+    const ordered = column ?? outputs.find((output) => output.name === name)?.column;
+    return isDescending === first.isDescending && ordered?.id === key[i]!.id;
+  });
+  if (!isOfKey) return null;
+  return first.isDescending ? 'descending' : 'ascending';
+}
+
+function* inBlocks(rows: readonly ResultRow[]): Generator<ResultRow[]> {
+  for (let from = 0; from < rows.length; from += RESULT_ROWS) yield rows.slice(from, from + RESULT_ROWS);
+}
+
+function formatCursor(run: number, key: Uint8Array): string {
+  return `${run}.${Buffer.from(key).toString('base64url')}`;
+}
+
+function readCursor(cursor: string | null): { readonly run: number; readonly key: Uint8Array } | null {
+  if (cursor === null) return null;
+  const match = /^(\d{1,6})\.([\w-]*)$/.exec(cursor);
+  if (match === null) {
+    const expected = 'a cursor as a scan returned it';
+    throw new Fault('invalid', `cursor "${cursor}", expected ${expected}`, { got: cursor, expected });
+  }
+  return { run: Number(match[1]), key: Buffer.from(match[2]!, 'base64url') };
+}

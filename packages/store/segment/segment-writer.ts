@@ -1,0 +1,395 @@
+/**
+ * Writes a segment: a folder with one file per column, all with the same blocks of rows.
+ *
+ *   key.col     section 0: the row keys; nothing where the key columns' files give them
+ *   filter.col  which keys are not in the segment (see `key-filter.ts`); not in every segment
+ *   stamp.col   sections 0–2: put stamps (see `stamp-codec.ts`); a row without a put is absent
+ *   flags.col   section 0: per row 1 (has a put) + 2 (has a tombstone); sections 1–3, where a row of the block has
+ *               a tombstone: tombstone stamps
+ *   <id>-<name>.col  a column. Section 0: its cells; sections 1–3, where a cell's stamp is not its row's put stamp:
+ *               the stamps of those cells. Key columns have such a file too, without stamps.
+ */
+
+import { CELL, ColumnVector } from '@tidemark/columnar/column-vector';
+import { type Physical, physicalOf } from '@tidemark/model/column-type';
+import { xxh32 } from '@tidemark/model/hash';
+import { keyColumns, type Table } from '@tidemark/model/table';
+import type { Disk } from '@tidemark/platform/disk';
+import { encodeBlock } from '../encoding/block-encoder.ts';
+import { chunkOfVector } from '../encoding/chunk.ts';
+import type { PackingOf } from '../encoding/compression.ts';
+import { type StampBounds, StampCodec, stampBounds } from '../encoding/stamp-codec.ts';
+import { boundToHex, zoneOf } from '../encoding/zone.ts';
+import { KeyFilter } from '../key/key-filter.ts';
+import { type SplitKeys, splitKeys } from '../key/key-split.ts';
+import { mergeSources } from '../merge/merge.ts';
+import { compareRanges } from '../row/bytes.ts';
+import { type Cells, NO_STAMP, Rows, type Want } from '../row/rows.ts';
+import type { Source } from '../row/source.ts';
+import { ColumnFileWriter } from './column-file.ts';
+import { joinKeys } from './key-columns.ts';
+import type { SegmentFile, SegmentSummary } from './manifest.ts';
+
+/** Columns written in one pass over the sources: bounds open files and memory when there are thousands. */
+const COLUMNS_PER_PASS = 128;
+const NAME_CHARACTERS_MAX = 40;
+
+export type SegmentPlan = {
+  readonly disk: Disk;
+  /** The partition's folder. */
+  readonly folder: string;
+  /** The segment's folder in it. */
+  readonly name: string;
+  readonly table: Table;
+  readonly sources: readonly Source[];
+  readonly blockRows: number;
+  /** Whether it gets a filter of its keys. */
+  readonly isFiltered: boolean;
+  readonly packingOf: PackingOf;
+  /** Called between the columns of each block, so that others have their turn; throws to give up. */
+  readonly pause: () => Promise<void>;
+};
+
+/**
+ * Merges the sources into a segment; every byte of it and its folder's names are durable on return. Null when the
+ * sources have no rows. What was written so far stays behind when it throws; the caller removes the folder.
+ */
+export async function writeSegment(plan: SegmentPlan): Promise<SegmentSummary | null> {
+  const { disk, folder, name, table } = plan;
+  const path = `${folder}/${name}`;
+  const kinds = new Map<number, Physical>();
+  for (const column of table.columns) {
+    const isHeld = plan.sources.some((source) => source.kinds.has(column.id));
+    if (isHeld && !column.dropped && !table.key.includes(column.id)) kinds.set(column.id, physicalOf(column.type));
+  }
+  await disk.makeFolder(path);
+  const writer = new SegmentWriter(plan, path);
+  const ids = [...kinds.keys()];
+  try {
+    for (let first = 0; first === 0 || first < ids.length; first += COLUMNS_PER_PASS) {
+      const columns = new Map(ids.slice(first, first + COLUMNS_PER_PASS).map((id) => [id, kinds.get(id)!]));
+      const want: Want = { columns, keys: true, stamps: true };
+      await writer.beginPass(columns, first === 0);
+      for await (const [rows, from, to] of reblocked(plan, want)) {
+        await writer.write(rows, from, to, plan.pause);
+      }
+      await writer.endPass();
+    }
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+  if (writer.summary === null) return null;
+  await disk.syncFolder(path);
+  await disk.syncFolder(folder);
+  return { name, ...writer.summary };
+}
+
+/** The merged rows in full blocks: pieces as they come while they are large, or the last, else put together. */
+async function* reblocked(plan: SegmentPlan, want: Want): AsyncGenerator<[Rows, number, number]> {
+  const { blockRows } = plan;
+  let open: Rows | null = null;
+  let spare: { readonly source: Source; readonly rows: Rows } | null = null;
+  for await (const [piece, isLast] of withLast(mergeSources(plan.sources, { want, blockRows }))) {
+    const rows: Rows = piece.kind === 'rows' ? piece.rows : await readBlock(piece, want, spare);
+    const end = piece.kind === 'rows' ? piece.to : rows.rowCount;
+    let from = piece.kind === 'rows' ? piece.from : 0;
+    while (from < end) {
+      if (open === null && (isLast || end - from >= blockRows / 2)) {
+        const to = Math.min(end, from + blockRows);
+        yield [rows, from, to];
+        from = to;
+        continue;
+      }
+      open ??= new Rows(0, blockRows);
+      const to = Math.min(end, from + blockRows - open.rowCount);
+      open.append(rows, from, to);
+      from = to;
+      if (open.rowCount < blockRows) continue;
+      yield [open, 0, open.rowCount];
+      open = null;
+    }
+    // What was yielded has been written, or copied.
+    spare = piece.kind === 'block' ? { source: piece.source, rows } : null;
+  }
+  if (open !== null) yield [open, 0, open.rowCount];
+}
+
+/** Each with whether it is the last: so one more is asked for before it is given. */
+async function* withLast<T>(all: AsyncIterable<T>): AsyncGenerator<[T, boolean]> {
+  let before: { readonly one: T } | null = null;
+  for await (const one of all) {
+    if (before !== null) yield [before.one, false];
+    before = { one };
+  }
+  if (before !== null) yield [before.one, true];
+}
+
+/** In the memory of the block before, when that is of the same source. */
+function readBlock(
+  { source, block }: { readonly source: Source; readonly block: number },
+  want: Want,
+  before: { readonly source: Source; readonly rows: Rows } | null,
+): Promise<Rows> {
+  return source.read(block, want, before?.source === source ? before.rows : null);
+}
+
+type OpenColumn = { readonly id: number; readonly kind: Physical; writer: ColumnFileWriter | null };
+
+class SegmentWriter {
+  readonly #disk: Disk;
+  readonly #path: string;
+  readonly #table: Table;
+  readonly #packingOf: PackingOf;
+  readonly #stamps = new StampCodec();
+  readonly #files: SegmentFile[] = [];
+  #columns: OpenColumn[] = [];
+  /** key.col, stamp.col and flags.col, in the first pass. */
+  #heads: [ColumnFileWriter, ColumnFileWriter, ColumnFileWriter] | null = null;
+  /** While it is written. */
+  #filter: ColumnFileWriter | null = null;
+  #rowCount = 0;
+  #first: string | null = null;
+  #last = '';
+  #isFirstPass = true;
+  /** The number of the next block. */
+  #block = 0;
+  /** Of the rows being written: whether all are live, and the bounds of their put stamps. */
+  #isAllLive = false;
+  #putBounds: StampBounds = { stampMin: null, stampMax: null };
+  readonly #flags = new ColumnVector('i32');
+  /** The key columns of the block being written. */
+  readonly #keyVectors = new Map<number, ColumnVector>();
+
+  /** Hashes of the keys so far; null when there is to be no filter. */
+  #hashes: Uint32Array | null;
+
+  constructor({ disk, table, isFiltered, packingOf }: SegmentPlan, path: string) {
+    this.#hashes = isFiltered ? new Uint32Array(1024) : null;
+    this.#disk = disk;
+    this.#path = path;
+    this.#table = table;
+    this.#packingOf = packingOf;
+  }
+
+  /** What the manifest says of it, after the last pass; null when there were no rows. */
+  get summary(): Omit<SegmentSummary, 'name'> | null {
+    if (this.#first === null) return null;
+    const files = this.#files;
+    return { rows: this.#rowCount, first: this.#first, last: this.#last, files };
+  }
+
+  async beginPass(columns: ReadonlyMap<number, Physical>, isFirst: boolean): Promise<void> {
+    this.#isFirstPass = isFirst;
+    this.#block = 0;
+    const all = isFirst ? [...keyColumns(this.#table).map((c) => [c.id, physicalOf(c.type)] as const)] : [];
+    all.push(...columns);
+    this.#columns = all.map(([id, kind]) => ({ id, kind, writer: null }));
+    if (!isFirst) return;
+    this.#heads = [
+      await this.#create('key.col', null, 'bytes'),
+      await this.#create('stamp.col', null, 'whole'),
+      await this.#create('flags.col', null, 'i32'),
+    ];
+  }
+
+  #create(name: string, column: number | null, kind: Physical): Promise<ColumnFileWriter> {
+    const content = { column, kind };
+    return ColumnFileWriter.create(this.#disk, `${this.#path}/${name}`, content, this.#packingOf(column));
+  }
+
+  async write(rows: Rows, from: number, to: number, pause: () => Promise<void>): Promise<void> {
+    const split = this.#isFirstPass ? splitKeys(this.#table, rows.keys, from, to, this.#keyVectors) : null;
+    this.#isAllLive = areAllLive(rows, from, to);
+    this.#putBounds = stampBounds(
+      rows.putMs,
+      rows.putLow,
+      from,
+      to,
+      this.#isAllLive ? null : (row) => rows.isLive(row),
+    );
+    if (split !== null) await this.#writeHeads(rows, from, to, split);
+    for (const column of this.#columns) {
+      await pause();
+      const part = split?.vectors.get(column.id);
+      const cells = rows.columns.get(column.id);
+      if (part !== undefined) await this.#writeVector(column, part, 0, to - from, null);
+      else if (cells !== undefined) await this.#writeVector(column, cells.vector, from, to, { rows, cells });
+    }
+    this.#block++;
+  }
+
+  async endPass(): Promise<void> {
+    if (this.#hashes !== null) await this.#writeFilter(this.#hashes.subarray(0, this.#rowCount));
+    this.#hashes = null;
+    await this.#finishAll();
+    this.#heads = null;
+    this.#filter = null;
+    for (const column of this.#columns) column.writer = null;
+  }
+
+  /** Files that are being written, in the order in which the manifest names them. */
+  get #open(): ColumnFileWriter[] {
+    const all = [...(this.#heads ?? []), this.#filter, ...this.#columns.map((column) => column.writer)];
+    return all.filter((writer) => writer !== null);
+  }
+
+  /** At once, as a disk makes several files durable in little more time than one. Nothing is under way any more when it throws. */
+  async #finishAll(): Promise<void> {
+    const open = this.#open;
+    const ends = await Promise.allSettled(open.map((writer) => writer.finish()));
+    for (const [i, end] of ends.entries()) {
+      if (end.status === 'rejected') throw end.reason;
+      const { path, content } = open[i]!;
+      this.#files.push({ name: path.slice(this.#path.length + 1), ...content, ...end.value });
+    }
+  }
+
+  /** Closes what is open. */
+  async abandon(): Promise<void> {
+    for (const writer of this.#open) await writer.abandon().catch(() => undefined);
+  }
+
+  async #writeHeads(rows: Rows, from: number, to: number, split: SplitKeys): Promise<void> {
+    const [key, stamp, flags] = this.#heads!;
+    this.#rowCount += to - from;
+    const first = rows.keys.bytesAt(from).toString('hex');
+    const last = rows.keys.bytesAt(to - 1).toString('hex');
+    this.#first ??= first;
+    this.#last = last;
+    const plain = { rows: to - from, values: to - from, deleted: 0, min: null, max: null };
+    const sections = isMadeOf(rows.keys, from, to, this.#table, split) ? [] : [encodeBlock(rows.keys, from, to)];
+    this.#hashKeys(rows.keys, from, to);
+    await key.addBlock(this.#block, sections, {
+      ...plain,
+      stampMin: null,
+      stampMax: null,
+      first,
+      last,
+    });
+    const isLive = this.#isAllLive ? null : (row: number): boolean => rows.isLive(row);
+    const puts = this.#stamps.encode(rows.putMs, rows.putLow, from, to, isLive);
+    if (puts !== null) await stamp.addBlock(this.#block, puts, { ...plain, ...this.#putBounds });
+    await this.#writeFlags(flags, rows, from, to);
+  }
+
+  /** After the rows were counted. */
+  #hashKeys({ arena, starts, lengths }: ColumnVector, from: number, to: number): void {
+    const end = this.#rowCount;
+    if (this.#hashes === null) return;
+    if (end > this.#hashes.length) {
+      const larger = new Uint32Array(end * 2);
+      larger.set(this.#hashes);
+      this.#hashes = larger;
+    }
+    for (let row = from; row < to; row++) {
+      this.#hashes[end - to + row] = xxh32(arena, starts[row]!, starts[row]! + lengths[row]!);
+    }
+  }
+
+  async #writeFilter(hashes: Uint32Array): Promise<void> {
+    if (hashes.length === 0) return;
+    const file = await this.#create('filter.col', null, 'u8');
+    this.#filter = file;
+    const notes = { rows: hashes.length, values: hashes.length, deleted: 0, min: null, max: null };
+    await file.addBlock(0, [KeyFilter.of(hashes).bytes], { ...notes, stampMin: null, stampMax: null });
+  }
+
+  /** `values` in its notes counts the live rows, `deleted` the others. */
+  async #writeFlags(file: ColumnFileWriter, rows: Rows, from: number, to: number): Promise<void> {
+    const vector = this.#flags;
+    vector.reserveRows(to - from);
+    vector.presence.fill(CELL.value, 0, to - from);
+    const { tombMs, tombLow } = rows;
+    const hasTomb = (row: number): boolean => tombMs !== null && tombMs[row] !== NO_STAMP;
+    let live = 0;
+    if (tombMs === null && this.#isAllLive) {
+      live = to - from;
+      vector.i32.fill(1, 0, live);
+    } else {
+      for (let row = from; row < to; row++) {
+        if (rows.isLive(row)) live++;
+        vector.i32[row - from] = (rows.isLive(row) ? 1 : 0) + (hasTomb(row) ? 2 : 0);
+      }
+    }
+    const flags = encodeBlock(vector, 0, to - from);
+    const tombs = tombMs === null ? null : this.#stamps.encode(tombMs, tombLow!, from, to, hasTomb);
+    const bounds =
+      tombMs === null ? { stampMin: null, stampMax: null } : stampBounds(tombMs, tombLow!, from, to, hasTomb);
+    const notes = { rows: to - from, values: live, deleted: to - from - live, min: null, max: null, ...bounds };
+    await file.addBlock(this.#block, [flags, ...(tombs ?? [])], notes);
+  }
+
+  async #writeVector(
+    column: OpenColumn,
+    vector: ColumnVector,
+    from: number,
+    to: number,
+    own: { readonly rows: Rows; readonly cells: Cells } | null,
+  ): Promise<void> {
+    const zone = zoneOf(vector, from, to);
+    if (zone.valueCount + zone.deletedCount === 0) return;
+    column.writer ??= await this.#create(fileName(this.#table, column.id), column.id, column.kind);
+    const span = vector.kind === 'i32' && zone.min !== null ? { min: Number(zone.min), max: Number(zone.max) } : null;
+    const sections: Buffer[] = [encodeBlock(vector, from, to, span)];
+    let bounds: StampBounds = { stampMin: null, stampMax: null };
+    if (own !== null) {
+      const { rows, cells } = own;
+      const isOfPuts = cells.ms === null && zone.valueCount + zone.deletedCount === to - from;
+      const isThere = (row: number): boolean => vector.presence[row] !== CELL.absent;
+      bounds = isOfPuts
+        ? this.#putBounds
+        : stampBounds(cells.ms ?? rows.putMs, cells.low ?? rows.putLow, from, to, isThere);
+      if (cells.ms !== null) sections.push(...(this.#encodeOwn(rows, cells, cells.ms, from, to) ?? []));
+    }
+    const hex = (bound: typeof zone.min): string | null => (bound === null ? null : boundToHex(vector.kind, bound));
+    await column.writer.addBlock(this.#block, sections, {
+      rows: to - from,
+      values: zone.valueCount,
+      deleted: zone.deletedCount,
+      min: hex(zone.min),
+      max: hex(zone.max),
+      ...bounds,
+    });
+  }
+
+  #encodeOwn(rows: Rows, cells: Cells, ms: Float64Array, from: number, to: number): Buffer[] | null {
+    const low = cells.low!;
+    return this.#stamps.encode(ms, low, from, to, (row) => {
+      if (cells.vector.presence[row] === CELL.absent) return false;
+      return ms[row] !== rows.putMs[row] || low[row] !== rows.putLow[row];
+    });
+  }
+}
+
+/** `4-delay.col`: the id tells what it is; the name, as it was when written and with odd characters replaced, is for people. */
+export function fileName(table: Table, id: number): string {
+  const name = table.columns.find((column) => column.id === id)?.name ?? '';
+  return `${id}-${name.replaceAll(/[^A-Za-z0-9_]/g, '_').slice(0, NAME_CHARACTERS_MAX)}.col`;
+}
+
+function areAllLive(rows: Rows, from: number, to: number): boolean {
+  for (let row = from; row < to; row++) if (!rows.isLive(row)) return false;
+  return true;
+}
+
+/** True when the key columns give back the keys, byte by byte: then the keys need not be written. */
+function isMadeOf(
+  keys: ColumnVector,
+  from: number,
+  to: number,
+  table: Table,
+  { vectors, isExact }: SplitKeys,
+): boolean {
+  if (isExact) return true;
+  const count = to - from;
+  const made = joinKeys(
+    keyColumns(table).map(({ id }) => chunkOfVector(vectors.get(id)!, count)),
+    count,
+  );
+  for (let i = 0; i < count; i++) {
+    const [start, length] = [keys.starts[from + i]!, keys.lengths[from + i]!];
+    if (compareRanges(keys.arena, start, length, made.arena, made.starts[i]!, made.lengths[i]!) !== 0) return false;
+  }
+  return true;
+}

@@ -1,0 +1,189 @@
+/** The applier service of a site: the local log and local mirrors in, column files out, reads served. */
+
+import type { RegisterValue } from '@tidemark/control/consensus/register-value';
+import type { JobKinds } from '@tidemark/jobs/jobs-http';
+import type { Log } from '@tidemark/log/log';
+import { comparePositions, type Position } from '@tidemark/model/position';
+import type { Keyspace } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import type { Disk } from '@tidemark/platform/disk';
+import { Fault } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import { type Random, SystemRandom } from '@tidemark/platform/random';
+import type { Merger } from '@tidemark/store/merge/merger';
+import type { FastifyInstance } from 'fastify';
+import type { ApplierRules, KeyspaceApplier } from './applier.ts';
+import { Upkeep } from './background-tasks.ts';
+import { type ApplierFacts, factsOf } from './facts.ts';
+import type { Cut } from './follow/epoch-ends.ts';
+import { registerApplierRoutes } from './http.ts';
+import type { Membership } from './membership.ts';
+import { Replays } from './replay/replays.ts';
+import { RunningKeyspace } from './running.ts';
+
+export type ApplierParts = {
+  readonly cluster: string;
+  readonly site: string;
+  /** This site's own. */
+  readonly log: Log;
+  /** The site's data folder. */
+  readonly disk: Disk;
+  /** Merges the segments of column files elsewhere; left out or null, this thread does. */
+  readonly merger?: Merger | null;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Names comparisons; chance from the machine when it is left out. */
+  readonly random?: Random;
+  /** A write or fsync failed, or two records stand under one position: the process must end. */
+  readonly onFatal: (error: unknown) => void;
+  /**
+   * Asks this site's writer to append a BARRIER now. Resolves once it is committed, and that has been told to
+   * `committed` before.
+   */
+  readonly requestBarrier?: (keyspace: string) => Promise<unknown>;
+  /** The site that writes a keyspace now, as the register has it; left out, the one it was created with. */
+  readonly primaryOf?: (keyspace: string) => string | null;
+  /** URL of the site that writes a keyspace; null when it is not known. */
+  readonly primaryUrl?: (keyspace: string) => string | null;
+  /** This site's copy of an origin's partition cannot be read beyond `at`, though there is more in it. */
+  readonly onStuck?: (keyspace: string, origin: string, partition: number, at: Position) => void;
+  /** The rest of the site and the other sites; without it sites are neither compared nor taken back. */
+  readonly membership?: Membership;
+};
+
+export type ApplierOptions = Partial<ApplierRules> & {
+  /** Longest wait of a read for what it asks for, when the request names none. */
+  readonly readTimeoutMs?: number;
+  /** Deletions are kept for so long at least, however little they are needed. */
+  readonly deletionsKeptMs?: number;
+};
+
+const MEBIBYTE = 1024 * 1024;
+const DEFAULTS = {
+  memtableBytesMax: 64 * MEBIBYTE,
+  flushEveryMs: 10_000,
+  heldBytesMax: 8 * MEBIBYTE,
+  readTimeoutMs: 10_000,
+  deletionsKeptMs: 86_400_000,
+} as const;
+
+export class ApplierService implements AsyncDisposable {
+  readonly #parts: ApplierParts;
+  readonly #options: Required<ApplierOptions>;
+  readonly #running = new Map<string, RunningKeyspace>();
+  /** By keyspace and partition: the cuts that the register told of. */
+  readonly #cuts = new Map<string, Cut[][]>();
+  readonly #replays: Replays;
+  readonly #upkeep: Upkeep | null;
+
+  constructor(parts: ApplierParts, options: ApplierOptions = {}) {
+    this.#parts = parts;
+    this.#options = { ...DEFAULTS, ...options };
+    this.#replays = new Replays(parts);
+    const { membership, random = new SystemRandom() } = parts;
+    const running = this.#running;
+    const { deletionsKeptMs } = this.#options;
+    const upkeep = { ...parts, random, running, deletionsKeptMs };
+    this.#upkeep = membership === undefined ? null : new Upkeep({ ...upkeep, membership });
+  }
+
+  /**
+   * Opens the keyspace's column files; returns then, and reading goes on.
+   * @throws {Fault} `corrupt`: stored bytes are wrong, or another cluster's. `unavailable`: disk full.
+   */
+  async start(keyspace: Keyspace): Promise<void> {
+    const { name } = keyspace;
+    const parts = { ...this.#parts, replays: this.#replays, cuts: () => this.#cuts.get(name) ?? [] };
+    const running = new RunningKeyspace(parts, keyspace, this.#options);
+    this.#running.set(name, running);
+    await running.start();
+    this.#upkeep?.begin();
+  }
+
+  /** Told by this site's writer, if it has one: everything of the origin's partition up to `at` is committed. */
+  committed(keyspace: string, partition: number, origin: string, at: Position): void {
+    this.#running.get(keyspace)?.applier?.committed(partition, origin, at);
+  }
+
+  /**
+   * Told of every reign that the register says has ended: of the origin's partition, records of the epoch up to
+   * `at.seq` count (−1: none) and those beyond never do. Safe to repeat, and before the keyspace is started.
+   */
+  closed(keyspace: string, partition: number, origin: string, at: Position): void {
+    const all = this.#cuts.get(keyspace) ?? [];
+    const cuts = all[partition] ?? [];
+    all[partition] = cuts;
+    this.#cuts.set(keyspace, all);
+    if (!cuts.some((cut) => cut.epoch === at.epoch)) cuts.push({ origin, epoch: at.epoch, seq: at.seq });
+    const applier = this.#running.get(keyspace)?.applier ?? null;
+    if (applier !== null && partition < applier.stores.keyspace.partitions) applier.closed(partition, origin, at);
+  }
+
+  /** True when everything of the reigns that are closed is applied here. */
+  holds({ keyspace, reigns }: RegisterValue): boolean {
+    const applier = this.#running.get(keyspace)?.applier ?? null;
+    if (applier === null) return false;
+    return reigns.every(({ site, epoch, cuts }) =>
+      (cuts ?? []).every(({ seq }, partition) => {
+        return seq < 0 || comparePositions(applier.origins.applied(site, partition), { epoch, seq }) >= 0;
+      }),
+    );
+  }
+
+  register(app: FastifyInstance): void {
+    const { site, clock } = this.#parts;
+    registerApplierRoutes(app, {
+      ...this.#parts,
+      site,
+      clock,
+      readTimeoutMs: this.#options.readTimeoutMs,
+      replays: this.#replays,
+      applierOf: (keyspace) => this.#applierOf(keyspace),
+      anyApplierOf: (keyspace) => this.#runningOf(keyspace).opened,
+    });
+    this.#upkeep?.register(app, (keyspace) => this.#runningOf(keyspace).opened);
+  }
+
+  /** What of this service runs as a job. */
+  jobKinds(): JobKinds {
+    const replay: JobKinds[string] = (body) => this.#replays.work(body, (keyspace) => this.#applierOf(keyspace));
+    return { replay, ...this.#upkeep?.jobKinds((keyspace) => this.#runningOf(keyspace).opened) };
+  }
+
+  #applierOf(keyspace: string): KeyspaceApplier {
+    return this.#runningOf(keyspace).readable;
+  }
+
+  #runningOf(keyspace: string): RunningKeyspace {
+    const running = this.#running.get(keyspace);
+    if (running !== undefined) return running;
+    const expected = [...this.#running.keys()].join(', ');
+    throw new Fault('invalid', `no keyspace "${keyspace}" at site ${this.#parts.site}; there are: ${expected}`, {
+      got: keyspace,
+      expected,
+      status: 404,
+    });
+  }
+
+  /** The newest version applied here, or as it was started; null when it was not. */
+  keyspace(name: string): Keyspace | null {
+    return this.#running.get(name)?.applier?.stores.keyspace ?? null;
+  }
+
+  /** Null while it is not open. */
+  facts(keyspace: string): ApplierFacts | null {
+    const applier = this.#running.get(keyspace)?.applier ?? null;
+    return applier === null ? null : factsOf(applier);
+  }
+
+  /** Writes everything applied so far to disk. */
+  async flush(): Promise<void> {
+    for (const { applier } of this.#running.values()) await applier?.flush();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#upkeep?.[Symbol.asyncDispose]();
+    await this.#replays[Symbol.asyncDispose]();
+    for (const running of this.#running.values()) await running[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * What a site does about what was lost, beside applying: tails are written out, its own copies are filled again, members
+ * that are level are taken back, and sites are compared when somebody asks.
+ */
+
+import { Readable } from 'node:stream';
+import { primaryOf } from '@tidemark/control/consensus/register-value';
+import type { JobWork } from '@tidemark/jobs/jobs';
+import type { JobKinds } from '@tidemark/jobs/jobs-http';
+import { closedSignal } from '@tidemark/jobs/request';
+import type { Log } from '@tidemark/log/log';
+import { parsed } from '@tidemark/model/parsed';
+import type { Clock } from '@tidemark/platform/clock';
+import type { Disk } from '@tidemark/platform/disk';
+import { Fault } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import type { Random } from '@tidemark/platform/random';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { KeyspaceApplier } from './applier.ts';
+import { TailKeeper } from './divergent/suffix-keeper.ts';
+import { Tails } from './divergent/suffixes.ts';
+import { Forgetting } from './keyspace/tombstone-gc.ts';
+import type { Membership } from './membership.ts';
+import { compareSites } from './read/compare.ts';
+import { Refill } from './repair/catch-up.ts';
+import { Readmission } from './repair/readmission.ts';
+import { ReturnJob } from './repair/rejoin.ts';
+import type { RunningKeyspace } from './running.ts';
+
+export type UpkeepParts = {
+  readonly cluster: string;
+  readonly site: string;
+  readonly log: Log;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly onFatal: (error: unknown) => void;
+  readonly membership: Membership;
+  readonly running: ReadonlyMap<string, RunningKeyspace>;
+  /** Deletions are kept for so long at least. */
+  readonly deletionsKeptMs: number;
+};
+
+/** @throws {Fault} `invalid` 404: no such keyspace; `unavailable`: not open yet. */
+export type AnyApplierOf = (keyspace: string) => KeyspaceApplier;
+
+const VERIFY = z.strictObject({ kind: z.string(), keyspace: z.string(), repair: z.boolean().default(false) });
+
+export class Upkeep implements AsyncDisposable {
+  readonly #parts: UpkeepParts;
+  readonly #tails: Tails;
+  readonly #stop = new AbortController();
+  #running: Promise<unknown> | null = null;
+
+  constructor(parts: UpkeepParts) {
+    this.#parts = parts;
+    this.#tails = new Tails({ ...parts, network: parts.membership.network });
+  }
+
+  /** Begins, once. */
+  begin(): void {
+    if (this.#running !== null) return;
+    const { running, onFatal } = this.#parts;
+    const { signal } = this.#stop;
+    const keyspaces = (): string[] => [...running.keys()];
+    const applierOf = (keyspace: string): KeyspaceApplier | null => running.get(keyspace)?.applier ?? null;
+    const appliers = (): KeyspaceApplier[] => keyspaces().flatMap((keyspace) => applierOf(keyspace) ?? []);
+    const parts = { ...this.#parts, keyspaces, applierOf, appliers, tails: this.#tails };
+    const work = [new TailKeeper(parts), new Refill(parts), new Readmission(parts), new Forgetting(parts)];
+    this.#running = Promise.all(work.map((one) => one.run(signal))).catch(onFatal);
+  }
+
+  register(app: FastifyInstance, anyApplierOf: AnyApplierOf): void {
+    type Params = { keyspace: string; origin: string };
+    app.get<{ Params: Params }>('/v1/internal/tail/:keyspace/:origin', (request, reply) => {
+      const { keyspace, origin } = request.params;
+      const lines = this.#tails.lines(anyApplierOf(keyspace), origin, closedSignal(reply));
+      return reply.type('application/x-ndjson').send(Readable.from(lines, { objectMode: false }));
+    });
+  }
+
+  jobKinds(anyApplierOf: AnyApplierOf): JobKinds {
+    const returning = new ReturnJob({ ...this.#parts, tails: this.#tails, anyApplierOf });
+    return {
+      return: (body) => returning.work(body),
+      verify: (body) => this.#verify(body, anyApplierOf),
+    };
+  }
+
+  /** Compares all data sites with the primary. */
+  #verify(body: Readonly<Record<string, unknown>>, anyApplierOf: AnyApplierOf): JobWork {
+    const { keyspace, repair } = parsed(VERIFY, body, 'verify');
+    if (repair) {
+      const remedy =
+        "stop the site that differs, remove the keyspace's folder from its data and start it: it is built again";
+      throw new Fault('invalid', `verify: single cells are not repaired; ${remedy}`, { got: 'repair' });
+    }
+    const applier = anyApplierOf(keyspace);
+    const { membership, clock, random } = this.#parts;
+    return async (_, signal) => {
+      const { sites, partitions } = applier.stores.keyspace;
+      const primary = primaryOf(membership.registerValue(keyspace), applier.stores.keyspace);
+      const data = sites.filter((one) => one.role === 'data' && one.name !== primary).map((one) => one.name);
+      const asked = { keyspace, partitions, sites: [primary, ...data] };
+      return { keyspace, ...(await compareSites({ network: membership.network, clock, random, signal }, asked)) };
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+}

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { CLUSTER, PartitionMaker, sampleKeyspace } from '../testing/log-maker.ts';
+import { Succession } from './epoch-ends.ts';
+import { type News, OriginFold } from './record-sequencer.ts';
+
+const KEYSPACE = sampleKeyspace({ ack: { name: 'sync', k: 1 } });
+
+/** A fold of paris' partition 0 that does with news what an applier does. */
+function foldOf(values: readonly Uint8Array[]) {
+  const name = { cluster: CLUSTER, keyspace: KEYSPACE.name, origin: 'paris', partition: 0 };
+  const succession = new Succession();
+  const fold = new OriginFold(name, { sync: true, heldBytesMax: 1e6, succession, reached: () => true }, null);
+  const tell = (news: readonly News[]): void => {
+    for (const one of news) {
+      if (one.kind === 'committed') tell(fold.learnCommitted(one.at));
+      if (one.kind !== 'closed' || one.origin === '') continue;
+      succession.learn({ origin: one.origin, ...one.at });
+      tell(fold.learnCut(one.at));
+    }
+  };
+  values.forEach((value, offset) => {
+    tell(fold.take(offset, value));
+  });
+  const applied = (): string[] => {
+    const positions: string[] = [];
+    for (let held = fold.next(); held !== null; held = fold.next()) {
+      positions.push(`${held.envelope.epoch}:${held.envelope.seq}`);
+      fold.shift();
+    }
+    return positions;
+  };
+  return { applied, commit: (epoch: number, seq: number) => tell(fold.learnCommitted({ epoch, seq })) };
+}
+
+describe('origin fold', () => {
+  it('a writer that died before its first record was committed leaves nothing waiting behind the next one', () => {
+    const maker = new PartitionMaker(KEYSPACE, 'paris', 0);
+    const values = [maker.start(1), maker.rows([{ k: 'a', v: '1' }]), maker.rows([{ k: 'b', v: '2' }])];
+    values.push(maker.start(2), maker.start(3), maker.start(4), maker.rows([{ k: 'c', v: '3' }]));
+    const { applied, commit } = foldOf(values);
+    commit(1, 1);
+    expect(applied()).toEqual(['1:0', '1:1']);
+    // Nobody ever says how far epochs 2 and 3 were committed; the cuts do.
+    commit(4, 1);
+    expect(applied()).toEqual(['1:2', '2:0', '3:0', '4:0', '4:1']);
+  });
+
+  it('holds an epoch back while the start that closes it is not committed', () => {
+    const maker = new PartitionMaker(KEYSPACE, 'paris', 0);
+    const { applied } = foldOf([maker.start(1), maker.rows([{ k: 'a', v: '1' }]), maker.start(2), maker.start(3)]);
+    expect(applied()).toEqual([]);
+  });
+});

@@ -1,0 +1,249 @@
+/**
+ * What becomes of the records of one origin's partition: the verdict on each, which of them count, and which of those
+ * may be applied yet. No I/O and no time: the same records and the same news give the same decisions.
+ *
+ * A record of a sync keyspace is held until it is known to be committed, or to lie at or below the cut of its epoch;
+ * one beyond the cut never counts. What is held is bounded: beyond the bound records are only looked at for what they
+ * tell about commits, and `goBack` says where to read them again once they may be applied.
+ */
+
+import assert from 'node:assert/strict';
+import { NOWHERE, type Position } from '@tidemark/model/position';
+import { accept, emptyPrefix, type PartitionName, type Prefix } from '@tidemark/record/admit';
+import type { Envelope } from '@tidemark/record/envelope';
+import type { Succession } from './epoch-ends.ts';
+
+/** An accepted record that waits to be applied. */
+export type Held = {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly envelope: Envelope;
+  /** What has been accepted with this record included. */
+  readonly prefix: Prefix;
+};
+
+/** What a record told, beside what it holds. */
+export type News =
+  | { readonly kind: 'ignored'; readonly reason: string; readonly alarm: boolean }
+  | { readonly kind: 'duplicate' }
+  /** Two records under one position, or another log: the reader must stop. */
+  | { readonly kind: 'halted'; readonly reason: string }
+  /** Of the origin's partition: everything of the epoch up to seq is committed. */
+  | { readonly kind: 'committed'; readonly partition: number; readonly at: Position }
+  /** Of this partition: the origin's epoch ends at seq, and `next` follows on it; no origin: `next` is the first. */
+  | Closed;
+
+/** Where the epoch before an EPOCH_START ended. */
+export type Closed = {
+  readonly kind: 'closed';
+  readonly origin: string;
+  readonly at: Position;
+  readonly next: number;
+};
+
+export type FoldRules = {
+  /** False for a local keyspace: what is accepted counts as committed. */
+  readonly sync: boolean;
+  /** Most bytes of records held, counted as they stand in the log. */
+  readonly heldBytesMax: number;
+  /** What is known of where reigns ended in this partition. */
+  readonly succession: Succession;
+  /** Whether this site has applied another origin's partition up to there: epochs follow each other strictly. */
+  readonly reached: (origin: string, at: Position) => boolean;
+  /** Told of each record that is passed over because it lies beyond a cut; of one that is read again, again. */
+  readonly onCutOff?: (at: Position) => void;
+};
+
+type Place = { readonly offset: number; readonly prefix: Prefix; readonly at: Position };
+
+export class OriginFold {
+  readonly name: PartitionName;
+  readonly #rules: FoldRules;
+  #prefix: Prefix;
+  #held: Held[] = [];
+  #first = 0;
+  #heldBytes = 0;
+  /** The first record that found no room. */
+  #unheld: Place | null = null;
+  /** By epoch: last seq known to be committed. */
+  readonly #committed = new Map<number, number>();
+  /** By epoch: what its EPOCH_START says about the epoch before, until that record is committed itself. */
+  readonly #starts = new Map<number, Closed>();
+
+  constructor(name: PartitionName, rules: FoldRules, from: Prefix | null) {
+    this.name = name;
+    this.#rules = rules;
+    this.#prefix = from ?? emptyPrefix(name);
+  }
+
+  get prefix(): Prefix {
+    return this.#prefix;
+  }
+
+  /** How many records are accepted and not yet taken by `shift`. */
+  get heldCount(): number {
+    return this.#held.length - this.#first;
+  }
+
+  /** True when nothing waits: every record read so far has been taken by `shift` or never counts. */
+  get isEmpty(): boolean {
+    return this.heldCount === 0 && this.#unheld === null;
+  }
+
+  /** Decides one record; returns what it told. */
+  take(offset: number, value: Uint8Array): News[] {
+    const before = this.#prefix;
+    const verdict = accept(before, value);
+    this.#prefix = verdict.prefix;
+    switch (verdict.kind) {
+      case 'LOCAL':
+        return [];
+      case 'DUPLICATE':
+        return [{ kind: 'duplicate' }];
+      case 'IGNORE':
+        return [{ kind: 'ignored', reason: verdict.reason, alarm: verdict.alarm }];
+      case 'HALT':
+        return [{ kind: 'halted', reason: verdict.reason }];
+      case 'ACCEPT':
+        this.#hold({ offset, bytes: value.length, envelope: verdict.envelope, prefix: verdict.prefix }, before);
+        return this.#newsOf(verdict.envelope);
+    }
+  }
+
+  /** What an accepted record tells about commits and cuts. */
+  #newsOf(envelope: Envelope): News[] {
+    const { epoch, body, partition } = envelope;
+    const news: News[] = [];
+    if (envelope.committed >= 0) news.push({ kind: 'committed', partition, at: { epoch, seq: envelope.committed } });
+    if (body.kind === 'Barrier') {
+      body.committed.forEach((seq, p) => {
+        if (seq >= 0) news.push({ kind: 'committed', partition: p, at: { epoch, seq } });
+      });
+    }
+    if (body.kind === 'EpochStart') {
+      const at = { epoch: body.previousEpoch, seq: body.cutSeq };
+      const closed: Closed = { kind: 'closed', origin: body.previousOrigin, at, next: epoch };
+      if (this.#counts(envelope) && !this.isCutOff(envelope)) news.push(closed);
+      else this.#starts.set(epoch, closed);
+    }
+    return news;
+  }
+
+  #hold(record: Held, before: Prefix): void {
+    const { envelope } = record;
+    if (this.#unheld !== null) return;
+    if (this.heldCount > 0 && this.#heldBytes + record.bytes > this.#rules.heldBytesMax) {
+      this.#unheld = { offset: record.offset, prefix: before, at: { epoch: envelope.epoch, seq: envelope.seq } };
+      return;
+    }
+    this.#held.push(record);
+    this.#heldBytes += record.bytes;
+  }
+
+  /**
+   * Everything of `at.epoch` up to `at.seq` is committed.
+   * @returns the cut of the epoch before, when the EPOCH_START that names it has now become committed
+   */
+  learnCommitted(at: Position): Closed[] {
+    if (at.seq > (this.#committed.get(at.epoch) ?? -1)) this.#committed.set(at.epoch, at.seq);
+    return this.#started(at.epoch);
+  }
+
+  /** The cut that the epoch's EPOCH_START names, once: that record is committed now. */
+  #started(epoch: number): Closed[] {
+    const start = this.#starts.get(epoch);
+    this.#starts.delete(epoch);
+    return start === undefined ? [] : [start];
+  }
+
+  /** The furthest position known to be committed; NOWHERE for none. */
+  get committed(): Position {
+    const epoch = Math.max(0, ...this.#committed.keys());
+    return epoch === 0 ? NOWHERE : { epoch, seq: this.#committed.get(epoch)! };
+  }
+
+  /**
+   * The epoch of this origin ends at `at.seq`, as the succession knows by now; what does not lie beyond is committed.
+   * @returns the cut of the epoch before: a writer may have died before it knew its EPOCH_START to be committed, and
+   *   then the cut of its own epoch, named by the next writer, is how that becomes known
+   */
+  learnCut(at: Position): Closed[] {
+    return at.seq >= 0 ? this.#started(at.epoch) : [];
+  }
+
+  /** True when the record is beyond a cut: no store may hold it. */
+  isCutOff(at: Position): boolean {
+    const cut = this.#cutOf(at.epoch);
+    return cut !== null && at.seq > cut;
+  }
+
+  #cutOf(epoch: number): number | null {
+    return this.#rules.succession.cutOf(this.name.origin, epoch);
+  }
+
+  /** The next record that may be applied, skipping those cut off; null while there is none. It stays until `shift`. */
+  next(): Held | null {
+    for (;;) {
+      const head = this.#held[this.#first];
+      if (head === undefined) return null;
+      if (this.isCutOff(head.envelope)) {
+        this.#rules.onCutOff?.(head.envelope);
+        this.shift();
+        continue;
+      }
+      return this.#counts(head.envelope) && this.#isItsTurn(head.envelope) ? head : null;
+    }
+  }
+
+  /** Takes the first held record away. */
+  shift(): void {
+    this.#heldBytes -= this.#held[this.#first]!.bytes;
+    this.#first++;
+    if (this.#first < 1024 && this.#first < this.#held.length) return;
+    this.#held.splice(0, this.#first);
+    this.#first = 0;
+  }
+
+  #counts(at: Position): boolean {
+    return this.#cutOf(at.epoch) !== null || this.#isCommitted(at);
+  }
+
+  #isCommitted(at: Position): boolean {
+    return !this.#rules.sync || at.seq <= (this.#committed.get(at.epoch) ?? -1);
+  }
+
+  /** An epoch begins only after the one before it, whoever's it was, has been applied up to its cut. */
+  #isItsTurn(envelope: Envelope): boolean {
+    const { body } = envelope;
+    if (body.kind !== 'EpochStart' || body.cutSeq < 0 || body.previousOrigin === this.name.origin) return true;
+    return this.#rules.reached(body.previousOrigin, { epoch: body.previousEpoch, seq: body.cutSeq });
+  }
+
+  /** True when records were passed over that may be applied by now (or never), and there is room for them. */
+  get canGoBack(): boolean {
+    const place = this.#unheld;
+    if (place === null || this.heldCount > 0) return false;
+    return this.#counts(place.at) || this.isCutOff(place.at);
+  }
+
+  /** Stands before the first record that was passed over again, and returns the offset to read on from. */
+  goBack(): number {
+    const place = this.#unheld;
+    assert(place !== null, `${this.name.origin}/${this.name.partition}: nothing was passed over`);
+    this.#unheld = null;
+    this.#prefix = place.prefix;
+    return place.offset;
+  }
+
+  /**
+   * Forgets what was accepted, but not what is known of commits and cuts: fold again from the start.
+   * @param isSameLog false: it may be another log than the one read so far
+   */
+  restart(isSameLog: boolean): void {
+    this.#prefix = { ...emptyPrefix(this.name), logId: isSameLog ? this.#prefix.logId : '' };
+    this.#held = [];
+    this.#first = 0;
+    this.#heldBytes = 0;
+    this.#unheld = null;
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Opens a keyspace's column files. Those that hold records beyond a cut, or were being discarded, are begun anew; a
+ * partition in which stored bytes are wrong is set aside, and built again from the logs while nothing is read.
+ */
+
+import type { Keyspace } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import type { Disk } from '@tidemark/platform/disk';
+import { isFault } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import { setAside } from '@tidemark/platform/state-file';
+import type { Merger } from '@tidemark/store/merge/merger';
+import type { Tick } from '../follow/closed-timestamp.ts';
+import { type Cut, Succession } from '../follow/epoch-ends.ts';
+import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
+import {
+  beyondCut,
+  discardStores,
+  type Floor,
+  floorOf,
+  floorOfPlaces,
+  higherFloor,
+  missingTo,
+  type RebuildNote,
+  readNote,
+  setNoteAside,
+  writeNote,
+} from './rebuild.ts';
+import { Stores } from './stores.ts';
+
+export type OpenParts = {
+  readonly cluster: string;
+  readonly disk: Disk;
+  readonly merger?: Merger | null;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+export type OpenStores = {
+  readonly stores: Stores;
+  /** Null when there is none that fits the stores. */
+  readonly checkpoint: Checkpoint | null;
+  /** By partition. */
+  readonly successions: readonly Succession[];
+  /** How far the stores were before they, or some of them, were discarded or lost; null when they were not. */
+  readonly floor: Floor | null;
+};
+
+/** A partition's folder in which stored bytes are wrong. */
+export type Damage = { readonly folder: string; readonly reason: string };
+
+/** What an error says of a partition's column files; null when it is about something else. */
+export function damageOf(error: unknown): Damage | null {
+  if (!isFault(error, 'corrupt')) return null;
+  const folder = /^[^/]+\/[^/]+\/\d+(?=\/)/.exec(error.details.path ?? '')?.[0];
+  return folder === undefined ? null : { folder, reason: error.message };
+}
+
+/**
+ * @param cuts by partition, beside those of the checkpoint
+ * @param asOf how far it could be read before, if that is known
+ * @param damaged found while they were open
+ * @throws {Fault} `corrupt`: the checkpoint is another cluster's. `unavailable`: disk full.
+ */
+export async function openStores(
+  parts: OpenParts,
+  given: Keyspace,
+  cuts: readonly (readonly Cut[])[],
+  asOf: Tick | null,
+  damaged: readonly Damage[] = [],
+): Promise<OpenStores> {
+  const { disk, merger = null, cluster, logger } = parts;
+  const checkpoint = await readCheckpoint(disk, cluster, given.name, logger);
+  const stored = checkpoint?.keyspace;
+  const newest = stored !== undefined && stored.version > given.version ? stored : given;
+  const cutsOf = (p: number): Cut[] => [...(cuts[p] ?? []), ...(checkpoint?.cuts[p] ?? [])];
+  const successions = Array.from({ length: newest.partitions }, (_, p) => new Succession(cutsOf(p)));
+  const flushed = floorOfPlaces(newest.partitions, checkpoint?.places ?? []);
+  const note = await noteOf(parts, given.name, flushed);
+  const readTo = asOf === null ? null : { positions: [], asOf };
+  let floor = higherFloor(note?.floor ?? null, readTo);
+  if (note?.discarding !== true) {
+    const remove = async ({ folder, reason }: Damage): Promise<void> => {
+      logger.error(
+        { keyspace: given.name, folder, reason },
+        `${reason}: ${folder} is set aside, built again from the logs`,
+      );
+      floor = higherFloor(floor, flushed);
+      await writeNote(disk, given.name, { discarding: false, floor: floor! });
+      await setAside(disk, folder);
+    };
+    for (const one of damaged) await remove(one);
+    const stores = await Stores.open(disk, newest, merger, (folder, reason) => remove({ folder, reason }));
+    // Folders that are gone, and manifests that had to be passed over, hold less than was flushed.
+    const cutOf = (origin: string, p: number, epoch: number): number | null => successions[p]!.cutOf(origin, epoch);
+    const tablesOf = (origin: string, p: number): readonly number[] =>
+      checkpoint!.places.find(({ prefix }) => prefix.origin === origin && prefix.partition === p)!.tables;
+    const lost = missingTo(flushed, cutOf, (origin, p) => stores.durable(origin, p, tablesOf(origin, p)), null);
+    if (lost !== null && floor === null) {
+      logger.error({ keyspace: given.name }, `keyspace ${given.name}: column files were lost: ${lost}`);
+      floor = flushed;
+      await writeNote(disk, given.name, { discarding: false, floor });
+    }
+    const beyond = beyondCut(stores, successions);
+    // What lay beyond may have been in memory only; what readers were told of it they were told all the same.
+    if (beyond === null) return { checkpoint, stores, successions, floor };
+    logger.error({ keyspace: given.name }, `keyspace ${given.name}: ${beyond}: building it again from the logs`);
+    floor = note === null && lost === null ? floorOf(stores, successions, asOf) : floor;
+    await stores.close();
+  }
+  const known = successions.map((succession) => succession.cuts);
+  await discardStores(disk, given, known, floor ?? { positions: [], asOf: null });
+  return { checkpoint: null, stores: await Stores.open(disk, given, merger), successions, floor };
+}
+
+/** A note that is damaged does not say how far things were: all is built again, and read as of now at the earliest. */
+async function noteOf(
+  { disk, clock, logger }: OpenParts,
+  keyspace: string,
+  flushed: Floor,
+): Promise<RebuildNote | null> {
+  try {
+    return await readNote(disk, keyspace);
+  } catch (error) {
+    if (!isFault(error, 'corrupt')) throw error;
+    logger.error(
+      { keyspace, reason: error.message },
+      `${error.message}: keyspace ${keyspace} is built again from the logs`,
+    );
+    await setNoteAside(disk, keyspace);
+    const asOf = { ms: clock.nowMs(), counter: 0 };
+    return { discarding: true, floor: higherFloor(flushed, { positions: [], asOf })! };
+  }
+}

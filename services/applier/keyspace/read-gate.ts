@@ -1,0 +1,87 @@
+/**
+ * Whether a keyspace may be read here: not while its stores hold records beyond a cut, nor, once they were discarded,
+ * until they are past where they were.
+ */
+
+import type { Position } from '@tidemark/model/position';
+import type { Disk } from '@tidemark/platform/disk';
+import type { Logger } from '@tidemark/platform/logger';
+import type { AsOf, Tick } from '../follow/closed-timestamp.ts';
+import type { KnownCuts } from '../follow/epoch-ends-cache.ts';
+import type { Origins } from '../follow/origins.ts';
+import { type Floor, missingTo, removeNote } from './rebuild.ts';
+import type { Stores } from './stores.ts';
+
+export type ReadabilityParts = {
+  readonly stores: Stores;
+  readonly origins: Origins;
+  readonly cuts: KnownCuts;
+  readonly asOf: AsOf;
+  readonly disk: Disk;
+  readonly logger: Logger;
+  readonly onFatal: (error: unknown) => void;
+  /** Told once when the stores turn out to hold records beyond a cut: the keyspace is to be stopped and started again. */
+  readonly onBeyond: () => void;
+};
+
+export class Readability {
+  readonly #parts: ReadabilityParts;
+  #floor: Floor | null;
+  #isBeyond = false;
+
+  /** @param floor how far the stores were before they were discarded; null when they were not */
+  constructor(parts: ReadabilityParts, floor: Floor | null) {
+    this.#parts = parts;
+    this.#floor = floor;
+  }
+
+  /** Why nothing may be read yet, in words: the stores are being built again; null when all is well. */
+  get refusal(): string | null {
+    const { stores, origins, cuts, asOf } = this.#parts;
+    const { name } = stores.keyspace;
+    if (this.#isBeyond) return `keyspace ${name} holds records beyond a cut here and is being built again`;
+    const { schemaMissing } = stores;
+    if (schemaMissing !== null) return `keyspace ${name} is read again here: ${schemaMissing}`;
+    if (this.#floor === null) return null;
+    const cutOf = (origin: string, partition: number, epoch: number): number | null =>
+      cuts.cutOf(origin, partition, epoch);
+    const applied = (origin: string, partition: number): Position => origins.applied(origin, partition);
+    const missing = missingTo(this.#floor, cutOf, applied, asOf.current);
+    return missing === null ? null : `keyspace ${name} is being built again here: ${missing}`;
+  }
+
+  /** True when the stores hold records beyond a cut: nothing more may be applied to them. */
+  get isBeyond(): boolean {
+    return this.#isBeyond;
+  }
+
+  /** How far it can be read, for the applier that takes this one's place. */
+  get asOf(): Tick | null {
+    return this.#floor?.asOf ?? this.#parts.asOf.current;
+  }
+
+  /** The stores may have gone beyond a cut before it was known: not those of a sync keyspace, unless it lost. */
+  lookBeyond(partition: number, origin: string, { epoch, seq }: Position): void {
+    const isBeyond = this.#parts.stores.partitions(partition).some((store) => {
+      const at = store.position(origin);
+      return at.epoch === epoch && at.seq > seq;
+    });
+    if (!isBeyond || this.#isBeyond) return;
+    this.#isBeyond = true;
+    this.#parts.onBeyond();
+  }
+
+  /** Told about once a second: ends the rebuild when the stores are past where they were. */
+  async tick(): Promise<void> {
+    if (this.#floor === null || this.refusal !== null) return;
+    const { stores, disk, logger, onFatal } = this.#parts;
+    const { name } = stores.keyspace;
+    this.#floor = null;
+    try {
+      await removeNote(disk, name);
+    } catch (error) {
+      onFatal(error);
+    }
+    logger.info({ keyspace: name }, `keyspace ${name}: built again, and read again`);
+  }
+}

@@ -1,0 +1,151 @@
+/** Compares what sites hold of a keyspace, at equal positions, while writes go on. */
+
+import type { Clock } from '@tidemark/platform/clock';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import type { Network } from '@tidemark/platform/network';
+import type { Random } from '@tidemark/platform/random';
+import { type Horizon, laterHorizon } from '@tidemark/store/gc-watermark';
+import { furthest } from '../follow/apply-pause.ts';
+import type { DigestAsked, HeldAnswer } from './held-digests.ts';
+
+/** Longest wait for a site to say where it is; all others are held meanwhile. */
+const ASK_MS = 1_500;
+/** A hold that nobody goes on with ends after this long. */
+const HOLD_MS = 5_000;
+/** Longest time a site has to come to where the furthest one was. */
+const REACH_MS = 20_000;
+/** Reading everything may take long. */
+const DIGEST_MS = 600_000;
+
+/**
+ * - `MATCH`: equal; `DIVERGED`: different at equal positions
+ * - `LAGGING`: it did not come to where the furthest one was in time
+ * - `SCHEMA`: it knows another version of the keyspace there
+ * - `UNREACHABLE`: it did not answer, or could not
+ */
+export type VerdictWord = 'MATCH' | 'LAGGING' | 'DIVERGED' | 'SCHEMA' | 'UNREACHABLE';
+
+/** Of one site's partition, against the reference. */
+export type Verdict = {
+  readonly site: string;
+  readonly partition: number;
+  readonly verdict: VerdictWord;
+  /** What differs, in words; null for a match. */
+  readonly detail: string | null;
+};
+
+export type Comparison = {
+  /** The site the others were compared with. */
+  readonly reference: string | null;
+  readonly verdicts: readonly Verdict[];
+  readonly equal: boolean;
+};
+
+export type CompareParts = {
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Ends it at once; what is not answered by then is UNREACHABLE. */
+  readonly signal: AbortSignal;
+};
+
+export type CompareAsked = {
+  readonly keyspace: string;
+  readonly partitions: number;
+  /** The reference first: the primary, where it answers. */
+  readonly sites: readonly string[];
+  /** Longest time a site has to come to where the furthest one was. */
+  readonly reachMs?: number;
+};
+
+type Answers = ReadonlyMap<string, HeldAnswer | string>;
+
+/** Never rejects for what a site does: that is a verdict. */
+export async function compareSites(parts: CompareParts, asked: CompareAsked): Promise<Comparison> {
+  const id = parts.random.id();
+  const held = await askAll(parts, asked, asked.sites, { id, at: null, horizon: null, forMs: HOLD_MS }, ASK_MS);
+  const there = [...held].filter((one): one is [string, HeldAnswer] => typeof one[1] !== 'string');
+  const at = furthest(there.map(([, answer]) => answer.positions)) as DigestAsked['at'];
+  // None forgets more while it is held, so that at the latest horizon all leave out the same.
+  const horizon = there.reduce((late: Horizon | null, [, one]) => laterHorizon(late, one.horizon), null);
+  const { reachMs = REACH_MS } = asked;
+  const body = { id, at, horizon, forMs: reachMs };
+  const sites = there.map(([site]) => site);
+  const answers = await askAll(parts, asked, sites, body, reachMs + DIGEST_MS);
+  return judge(asked, new Map([...held, ...answers]));
+}
+
+async function askAll(
+  { network, signal }: CompareParts,
+  { keyspace }: CompareAsked,
+  sites: readonly string[],
+  body: DigestAsked,
+  timeoutMs: number,
+): Promise<Answers> {
+  const ask = async (site: string): Promise<[string, HeldAnswer | string]> => {
+    try {
+      const asking = network.ask(`site://${site}/v1/internal/digest/${keyspace}`, body, timeoutMs);
+      const { status, body: answer } = await unlessAborted(asking, signal);
+      if (status === 200) return [site, answer as HeldAnswer];
+      return [site, (answer as { readonly detail?: string } | null)?.detail ?? `it answered ${status}`];
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      return [site, messageOf(error)];
+    }
+  };
+  return new Map(await Promise.all(sites.map(ask)));
+}
+
+/** @throws {Fault} `unavailable`: the signal aborted first. */
+async function unlessAborted<T>(asking: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = (): void => reject(new Fault('unavailable', 'the comparison was given up'));
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop);
+  try {
+    return await Promise.race([asking, promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    asking.catch(() => {});
+  }
+}
+
+/** Pure: what the answers say. An answer that is a text says why there is none. */
+export function judge({ sites, partitions }: CompareAsked, answers: Answers): Comparison {
+  const complete = sites.filter((site) => isComplete(answers.get(site)));
+  const reference = complete[0] ?? null;
+  const base = reference === null ? null : (answers.get(reference) as HeldAnswer);
+  const verdicts = sites.flatMap((site) => {
+    return Array.from({ length: partitions }, (_, partition) => {
+      const [verdict, detail] = verdictOf(base, answers.get(site) ?? 'it was not asked', partition);
+      return { site, partition, verdict, detail };
+    });
+  });
+  return { reference, verdicts, equal: verdicts.every(({ verdict }) => verdict === 'MATCH') };
+}
+
+function isComplete(answer: HeldAnswer | string | undefined): boolean {
+  return typeof answer === 'object' && answer.digests !== null;
+}
+
+function verdictOf(
+  base: HeldAnswer | null,
+  answer: HeldAnswer | string,
+  partition: number,
+): [VerdictWord, string | null] {
+  if (typeof answer === 'string') return ['UNREACHABLE', answer];
+  if (answer.digests === null || base === null || base.digests === null)
+    return ['LAGGING', 'it did not come to where the furthest one was in time'];
+  if (answer.version !== base.version) return ['SCHEMA', `version ${answer.version}, expected ${base.version}`];
+  for (const [table, expected] of Object.entries(base.digests)) {
+    const got = answer.digests[table]?.[partition];
+    if (got === undefined) return ['SCHEMA', `it has no table ${table}`];
+    const { hash, rows } = expected[partition]!;
+    if (got.hash === hash) continue;
+    return [
+      'DIVERGED',
+      `table ${table}: ${got.rows} rows ${got.hash.slice(0, 12)}, expected ${rows} ${hash.slice(0, 12)}`,
+    ];
+  }
+  return ['MATCH', null];
+}

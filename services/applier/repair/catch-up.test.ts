@@ -1,0 +1,79 @@
+import { initialValue, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import { SILENT } from '@tidemark/platform/logger';
+import type { Answer } from '@tidemark/platform/network';
+import { SimClock } from '@tidemark/platform/sim/sim-clock';
+import { describe, expect, it } from 'vitest';
+import { sampleKeyspace } from '../testing/log-maker.ts';
+import { Refill } from './catch-up.ts';
+
+const cut = (seq: number, chain = `c${seq}`) => ({ seq, chain });
+
+/** Paris reigned twice, tokyo in between; quito has lost everything it had of them. */
+function valueWith(state: 'ACTIVE' | 'REBUILD'): RegisterValue {
+  const value = initialValue(sampleKeyspace());
+  return {
+    ...value,
+    members: value.members.map((member) => (member.site === 'quito' ? { ...member, state } : member)),
+    reigns: [
+      { epoch: 1, site: 'paris', writerId: 'a', cuts: [cut(4), cut(-1, '')] },
+      { epoch: 2, site: 'tokyo', writerId: 'b', cuts: [cut(2), cut(7)] },
+      { epoch: 3, site: 'paris', writerId: 'c', cuts: null },
+    ],
+  };
+}
+
+function refillOf(value: RegisterValue) {
+  const filled: object[] = [];
+  const heads: Record<string, [number, number, string][]> = {
+    paris: [
+      [0, -1, ''],
+      [0, -1, ''],
+    ],
+    tokyo: [
+      [2, 2, 'c2'],
+      [2, 3, 'c3'],
+    ],
+  };
+  const ask = async (url: string, body: object | null): Promise<Answer> => {
+    if (body === null) {
+      const copies = Object.entries(heads).map(([origin, positions]) => ({
+        origin,
+        positions,
+        logId: 'x',
+        trusted: true,
+        vouched: null,
+      }));
+      return { status: 200, body: { site: 'quito', copies } };
+    }
+    const { origin, epoch, cuts } = body as { origin: string; epoch: number; cuts: { seq: number; chain: string }[] };
+    filled.push({ at: url, origin, epoch });
+    heads[origin] = cuts.map(({ seq, chain }) => [epoch, seq, chain]);
+    return { status: 200, body: { complete: true } };
+  };
+  const membership = { network: { ask }, registerValue: () => value } as never;
+  const parts = { site: 'quito', clock: new SimClock(), logger: SILENT, membership, keyspaces: () => ['ks'] };
+  return { refill: new Refill(parts), filled, heads };
+}
+
+describe('a site that is to be filled again', () => {
+  it('fills closed reigns that it does not hold whole, oldest first, and then no more', async () => {
+    const { refill, filled } = refillOf(valueWith('REBUILD'));
+    while (await refill.look('ks'));
+    expect(filled).toEqual([
+      { at: 'site://quito/v1/internal/fill/ks', origin: 'paris', epoch: 1 },
+      { at: 'site://quito/v1/internal/fill/ks', origin: 'tokyo', epoch: 2 },
+    ]);
+  });
+
+  it('while it counts fills only what stands still: what moves is being copied', async () => {
+    const { refill, filled, heads } = refillOf(valueWith('ACTIVE'));
+    for (let seq = 0; seq < 4; seq++) {
+      expect(await refill.look('ks')).toBe(false);
+      heads.paris![0] = [1, seq, `c${seq}`];
+    }
+    expect(filled).toEqual([]);
+    expect(await refill.look('ks')).toBe(false);
+    expect(await refill.look('ks')).toBe(true);
+    expect(filled).toEqual([{ at: 'site://quito/v1/internal/fill/ks', origin: 'paris', epoch: 1 }]);
+  });
+});

@@ -1,0 +1,89 @@
+/**
+ * A site whose topics were lost or cut short fills them again from the other sites: of each closed reign everything up
+ * to its cut, oldest first. What the newest reign writes its mirrors copy by themselves, and mostly the rest too; but the
+ * origin of a closed reign may be gone for good, and into a site's own log nobody copies.
+ */
+
+import { newestReign, type RegisterValue, type Reign } from '@tidemark/control/consensus/register-value';
+import { reachesCuts, type SiteCopies } from '@tidemark/control/failover/election';
+import type { Clock } from '@tidemark/platform/clock';
+import { isFault, messageOf } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import type { Membership } from '../membership.ts';
+
+const LOOK_MS = 2_000;
+const ASK_MS = 5_000;
+/** A fill gives up after 10 s by itself. */
+const FILL_MS = 15_000;
+
+export type RefillParts = {
+  readonly site: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly membership: Membership;
+  readonly keyspaces: () => readonly string[];
+};
+
+/** The oldest closed reign that the copies do not hold whole; null when there is none. Pure. */
+function nextToFill(value: RegisterValue, { copies }: SiteCopies): Reign | null {
+  const missing = value.reigns.find(({ site, epoch, cuts }) => {
+    const copy = copies.find(({ origin }) => origin === site);
+    return cuts !== null && copy !== undefined && !reachesCuts(epoch, cuts, copy.positions);
+  });
+  return missing ?? null;
+}
+
+export class Refill {
+  readonly #parts: RefillParts;
+  /** Keyspace → what was missing of which copy at the last look. */
+  readonly #seen = new Map<string, string>();
+
+  constructor(parts: RefillParts) {
+    this.#parts = parts;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#parts.clock.sleep(LOOK_MS, signal);
+      for (const keyspace of this.#parts.keyspaces()) {
+        try {
+          while (!signal.aborted && (await this.look(keyspace)));
+        } catch (error) {
+          if (!isFault(error)) throw error;
+          this.#parts.logger.warn({ keyspace }, `keyspace ${keyspace}: not filled yet: ${messageOf(error)}`);
+        }
+      }
+    }
+  }
+
+  /** True when the copy has not moved since the last look: a member that merely lags catches up by itself. */
+  #stoodStill(keyspace: string, { site: origin, epoch }: Reign, { copies }: SiteCopies): boolean {
+    const now = JSON.stringify([epoch, copies.find((copy) => copy.origin === origin)?.positions]);
+    const before = this.#seen.get(keyspace);
+    this.#seen.set(keyspace, now);
+    return before === now;
+  }
+
+  /** @returns whether something was filled to its end, so that there may be more. @throws {Fault} `unknown`: no answer */
+  async look(keyspace: string): Promise<boolean> {
+    const { site, membership, logger } = this.#parts;
+    const value = membership.registerValue(keyspace);
+    const member = value?.members.find((one) => one.site === site);
+    // A candidate fills what it needs itself, and a primary has it.
+    if (value === null || member === undefined || value.election !== null) return false;
+    if (newestReign(value)?.site === site) return false;
+    const own = `site://${site}/v1/internal`;
+    const { status, body } = await membership.network.ask(`${own}/copies/${keyspace}`, null, ASK_MS);
+    const reign = status === 200 ? nextToFill(value, body as SiteCopies) : null;
+    const isStill = reign !== null && this.#stoodStill(keyspace, reign, body as SiteCopies);
+    if (reign === null || (member.state === 'ACTIVE' && !isStill)) return false;
+    const from = value.members.map((one) => one.site).filter((name) => name !== site);
+    const asked = { origin: reign.site, epoch: reign.epoch, cuts: reign.cuts!, from };
+    logger.info(
+      { keyspace, epoch: reign.epoch },
+      `keyspace ${keyspace}: filling epoch ${reign.epoch} of ${reign.site}`,
+    );
+    const answer = await membership.network.ask(`${own}/fill/${keyspace}`, asked, FILL_MS);
+    return (answer.body as { readonly complete?: boolean } | null)?.complete === true;
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * Takes members back that lost something (protocol rule 22): the primary's process looks at each one in REBUILD, and
+ * when its copies hold every closed cut and everything committed, and its rows are equal to the primary's at equal
+ * positions, the register counts it again. Nothing else makes a member count.
+ */
+
+import { type Decision, NOTHING_ELSE } from '@tidemark/control/audit/decision';
+import { demoteMember, type Owner, readmitMember } from '@tidemark/control/consensus/register-changes';
+import { type CutAt, newestReign, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import { isLevel, type SiteCopies } from '@tidemark/control/failover/election';
+import { comparePositions } from '@tidemark/model/position';
+import type { Clock } from '@tidemark/platform/clock';
+import { isFault, messageOf } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import type { Random } from '@tidemark/platform/random';
+import type { KeyspaceApplier } from '../applier.ts';
+import type { Membership } from '../membership.ts';
+import { compareSites } from '../read/compare.ts';
+
+const LOOK_MS = 1_000;
+/** How often members that count are asked whether their copies are still the ones the register lists. */
+const IDENTITY_MS = 5_000;
+const ASK_MS = 5_000;
+/** A member that lags is looked at again soon, rather than waited for. */
+const REACH_MS = 5_000;
+
+export type ReadmissionParts = {
+  readonly site: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly membership: Membership;
+  /** The keyspaces that run here. */
+  readonly keyspaces: () => readonly string[];
+  /** Null while its rows cannot be read here. */
+  readonly applierOf: (keyspace: string) => KeyspaceApplier | null;
+};
+
+export class Readmission {
+  readonly #parts: ReadmissionParts;
+  /** Why a member is not taken back yet, as it was said last. */
+  readonly #said = new Map<string, string>();
+  readonly #sinceMs = new Map<string, number>();
+  #askedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: ReadmissionParts) {
+    this.#parts = parts;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    while (!signal.aborted) {
+      await clock.sleep(LOOK_MS, signal);
+      const isTime = clock.monotonicMs() - this.#askedMs >= IDENTITY_MS;
+      if (isTime) this.#askedMs = clock.monotonicMs();
+      if (isTime) for (const keyspace of this.#parts.keyspaces()) await this.#demoteChanged(keyspace, signal);
+      for (const keyspace of this.#parts.keyspaces()) if (!signal.aborted) await this.#look(keyspace, signal);
+    }
+  }
+
+  /** The register's value and this process's reign, while that is the newest and no election is open. */
+  #reign(keyspace: string): { readonly value: RegisterValue; readonly owner: Owner } | null {
+    const { membership } = this.#parts;
+    const value = membership.registerValue(keyspace);
+    const owner = membership.reignOf(keyspace);
+    if (value === null || value.election !== null || owner === null) return null;
+    return newestReign(value)?.writerId === owner.writerId ? { value, owner } : null;
+  }
+
+  /** A member whose topics are others than the register lists has lost something, whatever it says; or it says itself that it cannot follow. */
+  async #demoteChanged(keyspace: string, signal: AbortSignal): Promise<void> {
+    const { logger, membership } = this.#parts;
+    const reign = this.#reign(keyspace);
+    if (reign === null) return;
+    for (const { site, state, logIds } of reign.value.members) {
+      if (state !== 'ACTIVE' || signal.aborted) continue;
+      const answer = await this.#copiesOf(keyspace, site);
+      if (typeof answer === 'string') continue;
+      const other = answer.copies.find(({ origin, logId }) => logId !== '' && logId !== logIds[origin]);
+      const stranded = answer.copies.find((copy) => copy.stranded != null)?.stranded ?? null;
+      if (other === undefined && stranded === null) continue;
+      const reason =
+        other === undefined
+          ? stranded!
+          : `its copy of ${other.origin} is ${other.logId}, the register lists ${logIds[other.origin] ?? 'none'}`;
+      logger.warn({ keyspace, site, reason }, `keyspace ${keyspace}: ${site} does not count any more: ${reason}`);
+      try {
+        const changed = await membership
+          .register(keyspace)
+          .change((current, id) => demoteMember(current, id, reign.owner, site), signal);
+        if ('refused' in changed) continue;
+        this.#record(keyspace, site, {
+          kind: 'demotion',
+          ...(other === undefined
+            ? {
+                rule: 'a member that cannot follow the log does not count',
+                remedy: 'bring back a site whose copy still has those records; from there it goes on by itself',
+              }
+            : {
+                rule: 'what a topic of another identity says does not count',
+                remedy: 'none is needed: it is filled again, compared, and counts again by itself',
+              }),
+          words: reason,
+        });
+      } catch (error) {
+        if (!isFault(error)) throw error;
+      }
+    }
+  }
+
+  #record(keyspace: string, to: string, decided: Pick<Decision, 'kind' | 'rule' | 'words'> & Partial<Decision>): void {
+    const { membership, random, clock, site } = this.#parts;
+    const head = { id: random.id(), atMs: clock.nowMs(), site, keyspace, outcome: 'done' } as const;
+    membership.record({ ...NOTHING_ELSE, ...head, to, epoch: membership.reignOf(keyspace)?.epoch ?? null, ...decided });
+  }
+
+  async #look(keyspace: string, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    const reign = this.#reign(keyspace);
+    if (reign === null) return;
+    const { value, owner } = reign;
+    for (const { site, state } of value.members) {
+      const key = `${keyspace}/${site}`;
+      if (state === 'ACTIVE') {
+        this.#sinceMs.delete(key);
+        this.#said.delete(key);
+        continue;
+      }
+      if (!this.#sinceMs.has(key)) this.#sinceMs.set(key, clock.monotonicMs());
+      const why = await this.tryOne(value, owner, site, signal).catch((error: unknown) => {
+        if (!isFault(error)) throw error;
+        return messageOf(error);
+      });
+      this.#say(key, keyspace, site, why);
+    }
+  }
+
+  #say(key: string, keyspace: string, site: string, why: string | null): void {
+    const { logger, clock, site: own } = this.#parts;
+    if (why === null) {
+      const tookMs = clock.monotonicMs() - (this.#sinceMs.get(key) ?? clock.monotonicMs());
+      logger.info({ keyspace, site, tookMs }, `keyspace ${keyspace}: ${site} counts again`);
+      this.#record(keyspace, site, {
+        kind: 'return',
+        rule: 'a member counts again when it holds every cut and everything committed, and its rows are equal',
+        phases: [{ name: 'filled and compared', ms: Math.round(tookMs) }],
+        words: `${site} holds what ${own} holds`,
+      });
+    } else if (this.#said.get(key) !== why) {
+      logger.info({ keyspace, site, why }, `keyspace ${keyspace}: ${site} does not count yet: ${why}`);
+      this.#said.set(key, why);
+    }
+  }
+
+  /** @returns why the site does not count yet; null: it does now. @throws {Fault} whatever asking the register does */
+  async tryOne(value: RegisterValue, owner: Owner, site: string, signal: AbortSignal): Promise<string | null> {
+    const { site: own, clock, random, membership, applierOf } = this.#parts;
+    const { keyspace } = value;
+    const applier = applierOf(keyspace);
+    if (applier === null || applier.readability.refusal !== null) return `${own} itself is being built again`;
+    const before = await this.#copiesOf(keyspace, site);
+    if (typeof before === 'string') return before;
+    // A first look, that costs little: what is far behind need not be compared.
+    const early = await this.#committed(applier, keyspace, signal);
+    if (typeof early === 'string') return early;
+    if (!isLevel(value, before, early)) return `${site} does not hold everything yet`;
+    const { partitions } = applier.stores.keyspace;
+    // The primary itself is compared with who counts.
+    const others = value.members.filter((one) => one.site !== own && one.state === 'ACTIVE').map((one) => one.site);
+    const asked = { keyspace, partitions, sites: [own, ...(site === own ? others : [site])], reachMs: REACH_MS };
+    const { equal, verdicts } = await compareSites({ network: membership.network, clock, random, signal }, asked);
+    const other = verdicts.find(({ verdict }) => verdict !== 'MATCH');
+    if (!equal) return `partition ${other?.partition} of ${other?.site} is ${other?.verdict}: ${other?.detail}`;
+    const late = await this.#committed(applier, keyspace, signal);
+    if (typeof late === 'string') return late;
+    const after = await this.#copiesOf(keyspace, site);
+    if (typeof after === 'string') return after;
+    if (!isLevel(value, after, late)) return `${site} does not hold everything yet`;
+    const logIds = Object.fromEntries(after.copies.map(({ origin, logId }) => [origin, logId]));
+    const member = { site, state: 'ACTIVE', logIds } as const;
+    const changed = await membership
+      .register(keyspace)
+      .change((current, id) => readmitMember(current, id, owner, member), signal);
+    return 'refused' in changed ? changed.refused : null;
+  }
+
+  /**
+   * How far the newest reign is committed now, with the chains there; waits until it is applied here, as only then the
+   * chains are known. @returns why it is not, in words
+   */
+  async #committed(applier: KeyspaceApplier, keyspace: string, signal: AbortSignal): Promise<CutAt[] | string> {
+    const { site: own, membership } = this.#parts;
+    const committed = membership.committedOf(keyspace);
+    if (committed === null) return `${own} does not write any more`;
+    const readers = applier.origins.readers(own);
+    const isThere = (): boolean => {
+      return committed.every((at, p) => at.seq < 0 || comparePositions(readers[p]!.place?.prefix ?? NOT_YET, at) >= 0);
+    };
+    if (!(await applier.progress.until(isThere, ASK_MS, signal))) return `${own} has not applied what is committed`;
+    return readers.map((reader, p) => {
+      const prefix = reader.place?.prefix;
+      const isOfReign = prefix !== undefined && prefix.epoch === committed[p]!.epoch;
+      return isOfReign ? { seq: prefix.seq, chain: prefix.chain } : { seq: -1, chain: '' };
+    });
+  }
+
+  async #copiesOf(keyspace: string, site: string): Promise<SiteCopies | string> {
+    try {
+      const url = `site://${site}/v1/internal/copies/${keyspace}`;
+      const { status, body } = await this.#parts.membership.network.ask(url, null, ASK_MS);
+      return status === 200 ? (body as SiteCopies) : `${site} answered ${status}`;
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      return messageOf(error);
+    }
+  }
+}
+
+const NOT_YET = { epoch: 0, seq: -1 };

@@ -1,0 +1,81 @@
+/** Where the other sites' HTTP is: as configured, else as they said in their last heartbeat, even if that is old. */
+
+import { Fault } from '@tidemark/platform/fault';
+import type { Answer, Headers, Network } from '@tidemark/platform/network';
+import type { Role } from './settings.ts';
+
+/** Stands for a site wherever a URL is asked for before it is known: `site://tokyo/v1/…`. */
+const SCHEME = 'site://';
+
+/** The address that stands for a site whatever its URL turns out to be; `SiteNetwork` resolves it with each request. */
+export function placeOf(site: string): string {
+  return `${SCHEME}${site}`;
+}
+
+export type UrlsParts = {
+  readonly site: string;
+  /** Of this process. */
+  readonly roles: readonly Role[];
+  /** As others are reached from here, where that is configured. */
+  readonly configured: (site: string) => string | null;
+  readonly heard: () => Heard;
+};
+
+/** What heartbeats tell. */
+export type Heard = {
+  /** The site's process, or its process of that role; null when it was not heard. */
+  urlOf(site: string, role?: string): string | null;
+  /** True where a site is several processes. */
+  isSplit(site: string): boolean;
+};
+
+export class SiteUrls {
+  readonly #parts: UrlsParts;
+  /** Where others reach this process; empty until it listens. */
+  own = '';
+
+  constructor(parts: UrlsParts) {
+    this.#parts = parts;
+  }
+
+  of(site: string): string | null {
+    const { site: here, configured, heard } = this.#parts;
+    return (site === here ? this.own : configured(site)) ?? heard().urlOf(site);
+  }
+
+  /** Of a site's process that votes: a site may be several, and one of them does. */
+  ofVoter(site: string): string | null {
+    const { site: here, roles, heard } = this.#parts;
+    if (site === here && roles.includes('watchdog')) return this.own;
+    // What is configured is how it is reached from here; only the processes themselves know their own addresses.
+    return heard().isSplit(site) ? (heard().urlOf(site, 'watchdog') ?? this.of(site)) : this.of(site);
+  }
+}
+
+/** A network on which sites are found by name, so that one that moved or was heard late is found all the same. */
+export class SiteNetwork implements Network {
+  readonly #network: Network;
+  readonly #urlOf: (site: string) => string | null;
+
+  constructor(network: Network, urlOf: (site: string) => string | null) {
+    this.#network = network;
+    this.#urlOf = urlOf;
+  }
+
+  lines(url: string, signal: AbortSignal): AsyncGenerator<string> {
+    return this.#network.lines(this.#resolved(url), signal);
+  }
+
+  async ask(url: string, body: object | null, timeoutMs: number, headers?: Headers): Promise<Answer> {
+    return this.#network.ask(this.#resolved(url), body, timeoutMs, headers);
+  }
+
+  #resolved(url: string): string {
+    const [, site, path] = /^site:\/\/([^/]+)(.*)$/.exec(url) ?? [];
+    if (site === undefined) return url;
+    const at = this.#urlOf(site);
+    if (at === null)
+      throw new Fault('unavailable', `site ${site} has no url in the configuration and was not heard yet`);
+    return `${at}${path}`;
+  }
+}

@@ -1,0 +1,94 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { isFault } from '@tidemark/platform/fault';
+import { SILENT } from '@tidemark/platform/logger';
+import { describe, expect, it } from 'vitest';
+import { untilDone } from '../testing/asking.ts';
+import { Connections } from './connections.ts';
+
+async function world(connectionsMax: number, bodyIdleMs = 60_000) {
+  const connections = new Connections(SILENT, { connectionsMax, bodyIdleMs, bodiesBytesMax: 1_000 });
+  let requests = 0;
+  const server = createServer((request, response) => {
+    requests++;
+    request.resume().on('end', () => response.end('done'));
+  });
+  connections.watch(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { readonly port: number };
+  const open: Socket[] = [];
+  const dial = async (text = ''): Promise<Socket> => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.resume();
+    await once(socket, 'connect');
+    if (text !== '') socket.write(text);
+    open.push(socket);
+    return socket;
+  };
+  const stop = async (): Promise<void> => {
+    for (const socket of open) socket.destroy();
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  };
+  /** Until so many requests have been seen. */
+  const seen = (count: number) => untilDone(() => Promise.resolve(expect(requests).toBe(count)));
+  return { connections, dial, seen, [Symbol.asyncDispose]: stop };
+}
+
+const closed = (socket: Socket): Promise<unknown> => (socket.closed ? Promise.resolve() : once(socket, 'close'));
+
+const HALF = 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf';
+
+describe('connections', () => {
+  it('that ask for nothing go first, then those whose body is not here; what comes new is answered', async () => {
+    await using w = await world(3);
+    const [idle, half] = [await w.dial(), await w.dial(HALF)];
+    const third = await w.dial();
+    const asked = await w.dial('GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
+    await closed(idle);
+    await closed(asked);
+    expect(asked.bytesRead).toBeGreaterThan(0);
+    third.destroy();
+    await w.seen(2);
+    await Promise.all([w.dial(HALF), w.dial(HALF)]);
+    await w.seen(4);
+    await w.dial(HALF);
+    await closed(half);
+    expect(w.connections.evicted).toBe(2);
+  });
+
+  it('of which half a body came, and then nothing, are closed', async () => {
+    await using w = await world(10, 50);
+    const half = await w.dial(HALF);
+    await closed(half);
+    const whole = await w.dial(`${HALF}-whole`);
+    await untilDone(() => Promise.resolve(expect(whole.bytesRead).toBeGreaterThan(0)));
+    expect(whole.destroyed).toBe(false);
+  });
+
+  it('bring bodies of so many bytes at once, and are refused beyond', () => {
+    const connections = new Connections(SILENT, { connectionsMax: 1, bodyIdleMs: 1, bodiesBytesMax: 1_000 });
+    const ends: (() => void)[] = [];
+    const body = (length: string | undefined) =>
+      ({
+        headers: { 'content-length': length },
+        once: (_: string, end: () => void) => ends.push(end),
+      }) as unknown as IncomingMessage;
+    for (const length of ['600', '400', undefined]) connections.admitBody(body(length));
+    const refused = (): unknown => {
+      try {
+        connections.admitBody(body('1'));
+        return null;
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(isFault(refused(), 'unavailable')).toBe(true);
+    for (const end of ends) end();
+    expect(refused()).toBeNull();
+  });
+});

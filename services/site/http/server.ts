@@ -1,0 +1,210 @@
+/** The HTTP server of a site: what holds for every route. Problems, request ids, probes for load balancers. */
+
+import type { Socket } from 'node:net';
+import { parseExactJson } from '@tidemark/model/text/exact-json';
+import { textOfUtf8 } from '@tidemark/model/text/utf8';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import type { Random } from '@tidemark/platform/random';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { ListenAddress } from '../config/address.ts';
+import { checkCaller } from './callers.ts';
+import { Connections } from './connections.ts';
+import { problemHeaders, problemOf } from './problem.ts';
+import { checkParameters } from './query-parameters.ts';
+
+/** Four key parts of 1 KiB fit, each byte percent-encoded. */
+const PARAMETER_LENGTH_MAX = 4 * 3 * 1024;
+const REQUEST_ID = /^[\w.:-]{1,64}$/;
+const REQUEST_ID_HEADER = 'x-request-id';
+/** A request's head arrives within this time. */
+const HEADERS_MS = 10_000;
+const SHOWN_LENGTH = 200;
+/** The one that takes rows as they come. */
+const ROWS_ROUTE = '/v1/:keyspace/:table/rows';
+
+export type HttpParts = {
+  readonly random: Random;
+  readonly logger: Logger;
+  /** A request that met a broken invariant ends the process. */
+  readonly onFatal: (error: unknown) => void;
+  /** Why no request is taken any more; null while all is well. */
+  readonly refusal: () => string | null;
+  readonly onAnswered: (route: string, status: number, ms: number) => void;
+  readonly bodyBytesMax: number;
+  /** Names under which this site is asked, in lower case; addresses and localhost need none. */
+  readonly hosts: ReadonlySet<string>;
+};
+
+/** A server without routes, not listening yet. */
+export function createHttp(parts: HttpParts): FastifyInstance {
+  const connections = new Connections(parts.logger);
+  const app = fastify({
+    http: {
+      headersTimeout: HEADERS_MS,
+      requestTimeout: 0,
+      requireHostHeader: false,
+      connectionsCheckingInterval: HEADERS_MS / 4,
+    },
+    clientErrorHandler: (error, socket) => refuseUnread(error, socket),
+    frameworkErrors: (error, request, reply) =>
+      fail(
+        new Fault('invalid', error.message, { status: 400, got: request.url.slice(0, SHOWN_LENGTH) }),
+        request,
+        reply,
+      ),
+    logger: false,
+    bodyLimit: parts.bodyBytesMax,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
+    requestIdHeader: false,
+    genReqId: (request) => {
+      const given = request.headers[REQUEST_ID_HEADER];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : parts.random.id();
+    },
+  });
+  const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const problem = problemOf(error, request.id);
+    logIfOurs(parts, error, request, problem.status);
+    const body = Buffer.from(JSON.stringify(problem));
+    void reply
+      .code(problem.status)
+      .headers(problemHeaders(error, problem, request.url))
+      .send(body);
+    if (isAssertion(error)) parts.onFatal(error);
+  };
+  app.setErrorHandler((error, request, reply) => fail(error, request, reply));
+  app.setNotFoundHandler((request, reply) => {
+    const message = `no route ${request.method} ${request.url}`;
+    fail(new Fault('invalid', message, { status: 404, got: request.url }), request, reply);
+  });
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) =>
+    parseJson(textOfUtf8(body, 'body')),
+  );
+  connections.watch(app.server);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header(REQUEST_ID_HEADER, request.id);
+    checkCaller(request, parts.hosts);
+    if (!isNdjson(request)) connections.admitBody(request.raw);
+    else if (request.routeOptions.url !== undefined && request.routeOptions.url !== ROWS_ROUTE) throw notJson(request);
+    const refusal = isProbe(request) ? null : parts.refusal();
+    if (refusal !== null) throw new Fault('unavailable', refusal, { retryAfterMs: 1_000 });
+  });
+  app.addHook('onRequest', async ({ method, routeOptions, query }) => {
+    if (routeOptions.url === undefined) return;
+    checkParameters(method, routeOptions.url, query as Readonly<Record<string, unknown>>);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    parts.onAnswered(request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime);
+  });
+  return app;
+}
+
+/** `"__proto__":`, with any of its letters escaped: such a property could become a prototype when it is copied. */
+const PROTO =
+  /"(?:_|\\u005f){2}(?:p|\\u0070)(?:r|\\u0072)(?:o|\\u006f)(?:t|\\u0074)(?:o|\\u006f)(?:_|\\u005f){2}"\s*:/i;
+
+/** @throws {Fault} `invalid`: says where the text stops being JSON, or that it names `__proto__`. */
+function parseJson(text: string): unknown {
+  try {
+    const value = parseExactJson(text);
+    if (PROTO.test(text)) throw new SyntaxError('a property named __proto__');
+    return value;
+  } catch (error) {
+    throw new Fault('invalid', `body is not JSON: ${messageOf(error)}`, { got: text.slice(0, 80), cause: error });
+  }
+}
+
+function notJson({ headers }: FastifyRequest): Fault {
+  const got = headers['content-type'];
+  const expected = 'application/json';
+  return new Fault('invalid', `body is ${got}, expected ${expected}`, { status: 415, got, expected });
+}
+
+/** Rows that are taken as they come are never held whole. */
+function isNdjson({ headers }: FastifyRequest): boolean {
+  return headers['content-type']?.toLowerCase().includes('ndjson') === true;
+}
+
+/** What could not even be read as a request: as a problem, then the connection is closed. */
+function refuseUnread(error: Error & { readonly code?: string }, socket: Socket): void {
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const problem = problemOf(new Fault('invalid', `no request: ${error.message}`, { status }), '');
+  const body = JSON.stringify(problem);
+  const head = `HTTP/1.1 ${status} ${problem.title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  if (socket.writable && error.code !== 'ECONNRESET') socket.end(head + body);
+  socket.destroySoon();
+}
+
+function isProbe(request: FastifyRequest): boolean {
+  return ['/livez', '/readyz', '/primary', '/metrics'].includes(request.routeOptions.url ?? '');
+}
+
+/** What the caller did wrong is the caller's to know; what is wrong here is logged, once. */
+function logIfOurs(parts: HttpParts, error: unknown, request: FastifyRequest, status: number): void {
+  if (status !== 500) return;
+  const fields = { requestId: request.id, method: request.method, url: request.url, err: error };
+  parts.logger.error(fields, `request failed: ${messageOf(error)}`);
+}
+
+function isAssertion(error: unknown): boolean {
+  return !isFault(error) && (error as { readonly code?: unknown } | null)?.code === 'ERR_ASSERTION';
+}
+
+export type Probes = {
+  /** What is still missing before this site can serve; empty when nothing is. */
+  readonly missing: () => readonly string[];
+  /** True where rows of this keyspace, or of every keyspace, are written here. Null: no such keyspace. */
+  readonly writable: (keyspace: string | null) => boolean | null;
+  /** The epoch in which this site writes the keyspace; null when it does not. */
+  readonly epochOf: (keyspace: string) => number | null;
+  readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
+  readonly site: string;
+};
+
+/**
+ * `/livez` `/readyz` `/primary` `/metrics`. `/primary?keyspace=NAME` asks for one keyspace, and tells the epoch: of two
+ * sites that call themselves primary, as happens while one of them does not know yet, the one of the later epoch is.
+ */
+export function registerProbes(app: FastifyInstance, { missing, writable, epochOf, metrics, site }: Probes): void {
+  app.get('/livez', async () => ({ alive: true, site }));
+  app.get('/readyz', async () => {
+    const waiting = missing();
+    if (waiting.length > 0) throw new Fault('unavailable', `site ${site} is not ready: ${waiting.join('; ')}`);
+    return { ready: true, site };
+  });
+  app.get<{ Querystring: { keyspace?: string } }>('/primary', async (request) => {
+    const { keyspace } = request.query;
+    const here = writable(keyspace ?? null);
+    if (here === null) throw new Fault('invalid', `no keyspace "${keyspace}"`, { status: 404, got: keyspace });
+    const what = keyspace === undefined ? 'every keyspace' : `keyspace ${keyspace}`;
+    if (!here) throw new Fault('unavailable', `site ${site} is not the primary of ${what}`);
+    return { primary: true, site, ...(keyspace === undefined ? {} : { epoch: epochOf(keyspace) }) };
+  });
+  app.get('/metrics', async (_request, reply) => {
+    const { type, text } = await metrics();
+    return reply.type(type).send(text);
+  });
+}
+
+/**
+ * Begins to listen.
+ * @returns the URL of this server
+ * @throws {Fault} `unavailable`: the port is in use, or may not be listened on.
+ */
+export async function listen(app: FastifyInstance, { host, port }: ListenAddress): Promise<string> {
+  try {
+    await app.listen({ host: host.replace(/^\[|\]$/g, ''), port });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const why = code === 'EADDRINUSE' ? 'the port is in use by another process' : messageOf(error);
+    throw new Fault('unavailable', `cannot listen on ${host}:${port}: ${why}`, {
+      got: `${host}:${port}`,
+      cause: error,
+    });
+  }
+  const address = app.server.address();
+  const bound = typeof address === 'object' && address !== null ? address.port : port;
+  return `http://${host}:${bound}`;
+}

@@ -1,0 +1,231 @@
+/**
+ * Listens for the primary of every keyspace and keeps this site's opinion of it: probes the other sites, takes in what the
+ * mirror and the boards heard, and ticks. What follows from the signs is decided in `packages/control`; what is done about
+ * it is in `deliberation.ts`.
+ */
+
+import { newestReign, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import {
+  type ClockState,
+  clockDoubt,
+  clockInWords,
+  clockTrouble,
+  NO_CLOCK,
+  stepClock,
+} from '@tidemark/control/failover/clock-watch';
+import {
+  type Opinion,
+  opinionOf,
+  opinionOfItself,
+  type SuspicionEvent,
+  type SuspicionRules,
+  type SuspicionState,
+  startSuspicion,
+  stepSuspicion,
+} from '@tidemark/control/failover/suspicion';
+import type { Keyspace } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import { isFault } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import { LoopLag } from '@tidemark/platform/loop-lag';
+import type { Network } from '@tidemark/platform/network';
+import { type Word, wordOf } from './memory.ts';
+import { ProbeCounts } from './probe-counts.ts';
+
+/** A probe is given up after this long; several are under way at once, so that one that hangs keeps none back. */
+const PROBE_MS = 1_000;
+/** Over a connection of its own: after a cut the old ones say nothing. */
+const ALONE = { connection: 'close' };
+export const PULSE_ROUTE = '/v1/internal/pulse';
+
+/** What a site answers to a probe; `word` is what it says of its copies, and remembers of ours. */
+export type Pulse = { readonly site: string; readonly timeMs: number; readonly word: Word | null };
+
+/** The newest BARRIER of an origin that the mirror here read: of which epoch, and when, on this process's clock. */
+export type HeardBarrier = {
+  readonly epoch: number;
+  readonly heardMs: number;
+  /** How old its stamp was then, by this site's wall clock. */
+  readonly ageMs: number;
+};
+
+export type SentryParts = {
+  readonly site: string;
+  /** Every site of the cluster. */
+  readonly sites: readonly string[];
+  readonly network: Network;
+  readonly placeOf: (site: string) => string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly keyspaces: () => readonly Keyspace[];
+  /** The newest value known here of a keyspace's register; null before it was read. */
+  readonly registerValue: (keyspace: string) => RegisterValue | null;
+  /** Null: none was read yet. Undefined: there is no copy of that origin's log in this process. */
+  readonly barrier: (keyspace: string, origin: string) => HeardBarrier | null | undefined;
+  /** When a new beat of the site's writer last arrived, on this process's clock; null: none was seen to change. */
+  readonly beatHeardMs: (site: string) => number | null;
+  /** Told at every tick of a keyspace whose primary this site suspects. It must return at once. */
+  readonly onSuspicion: (keyspace: string) => void;
+  /** Told once a primary that was suspected is heard again. */
+  readonly onHeard: (keyspace: string) => void;
+  /** Of this process; whoever is probed sees by it that it is a new one. */
+  readonly process: string;
+  /** Told what a site that answers says. */
+  readonly onWord: (site: string, word: Word) => void;
+  readonly rules: SuspicionRules;
+};
+
+type Judged = { state: SuspicionState; primary: string };
+
+export class Sentry {
+  readonly probes = new ProbeCounts();
+  /** Sites whose last probe got no answer, or another site's. */
+  readonly #unanswered = new Set<string>();
+  readonly #parts: SentryParts;
+  readonly #judged = new Map<string, Judged>();
+  readonly #underWay = new Map<string, number>();
+  #clockState: ClockState = NO_CLOCK;
+  /** When the others began to be asked; null: not yet. */
+  #sinceMs: number | null = null;
+
+  constructor(parts: SentryParts) {
+    this.#parts = parts;
+  }
+
+  /** Until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, site, sites, rules } = this.#parts;
+    // Of its own: the other one is asked, and so emptied, by the heartbeat.
+    using loopLag = new LoopLag(clock);
+    const others = sites.filter((one) => one !== site);
+    this.#sinceMs = clock.monotonicMs();
+    const probing = new Set<Promise<void>>();
+    while (!signal.aborted) {
+      for (const other of others) {
+        const probe = this.#probe(other, signal).finally(() => probing.delete(probe));
+        probing.add(probe);
+      }
+      this.#clockState = stepClock(this.#clockState, this.#now());
+      this.#tickAll(loopLag.takeMaxMs());
+      for (const [keyspace, { state }] of this.#judged) if (state.suspects) this.#parts.onSuspicion(keyspace);
+      await clock.sleep(rules.tickEveryMs, signal);
+    }
+    await Promise.all(probing);
+  }
+
+  #now(): { readonly kind: 'tick'; readonly wallMs: number; readonly nowMs: number } {
+    const { clock } = this.#parts;
+    return { kind: 'tick', wallMs: clock.nowMs(), nowMs: clock.monotonicMs() };
+  }
+
+  /** Whether a site answered when it was asked last; true before that. */
+  answers(site: string): boolean {
+    return !this.#unanswered.has(site);
+  }
+
+  /** Asks a site for its pulse; never rejects with what a network may do. */
+  async #probe(site: string, signal: AbortSignal): Promise<void> {
+    const { network, placeOf, clock, rules, process, onWord } = this.#parts;
+    const underWay = this.#underWay.get(site) ?? 0;
+    const askedMs = clock.monotonicMs();
+    this.#tell(site, { kind: 'asked', nowMs: askedMs });
+    if (underWay >= PROBE_MS / rules.tickEveryMs) return;
+    this.#underWay.set(site, underWay + 1);
+    let pulse: Pulse | null = null;
+    try {
+      const from = new URLSearchParams({ from: this.#parts.site, process });
+      const { status, body } = await network.ask(`${placeOf(site)}${PULSE_ROUTE}?${from}`, null, PROBE_MS, ALONE);
+      pulse = status === 200 ? pulseOf(body, site) : null;
+    } catch (error) {
+      if (!isFault(error)) throw error;
+    } finally {
+      this.#underWay.set(site, (this.#underWay.get(site) ?? 1) - 1);
+    }
+    if (signal.aborted) return;
+    this.probes.count(site, pulse !== null, clock.monotonicMs());
+    if (pulse === null) this.#unanswered.add(site);
+    else this.#unanswered.delete(site);
+    if (pulse === null) return;
+    if (pulse.word !== null) onWord(site, pulse.word);
+    const { wallMs, nowMs } = this.#now();
+    this.#tell(site, { kind: 'answered', nowMs });
+    const told = { kind: 'told', site, timeMs: pulse.timeMs, tookMs: nowMs - askedMs, wallMs, nowMs } as const;
+    this.#clockState = stepClock(this.#clockState, told);
+  }
+
+  #tell(site: string, event: SuspicionEvent): void {
+    for (const judged of this.#judged.values()) {
+      if (judged.primary === site) judged.state = stepSuspicion(judged.state, event, this.#parts.rules).state;
+    }
+  }
+
+  #tickAll(heldUpMs: number): void {
+    for (const { name } of this.#parts.keyspaces()) this.#tick(name, heldUpMs);
+  }
+
+  /** Brings the judgement of a keyspace's primary up to now. */
+  #tick(keyspace: string, heldUpMs: number): void {
+    const { clock, site, registerValue, barrier, beatHeardMs, rules, logger } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    const value = registerValue(keyspace);
+    const reign = value === null ? null : newestReign(value);
+    if (reign === null || reign.site === site) {
+      this.#judged.delete(keyspace);
+      return;
+    }
+    const judged = this.#judged.get(keyspace) ?? { state: startSuspicion(nowMs), primary: reign.site };
+    this.#judged.set(keyspace, judged);
+    judged.primary = reign.site;
+    const take = (event: SuspicionEvent): void => {
+      const { state, effects } = stepSuspicion(judged.state, event, rules);
+      judged.state = state;
+      for (const effect of effects) {
+        if (effect.kind === 'hears') this.#parts.onHeard(keyspace);
+        const reason = effect.kind === 'abstains' ? effect.reason : undefined;
+        const message = `keyspace ${keyspace}: ${site} ${effect.kind} ${effect.kind === 'abstains' ? 'from judging ' : ''}its primary ${reign.site}`;
+        logger.warn({ keyspace, primary: reign.site, epoch: reign.epoch, reason }, message);
+      }
+    };
+    const heard = barrier(keyspace, reign.site);
+    take({ kind: 'reign', epoch: reign.epoch, hasCopy: heard !== undefined, nowMs });
+    if (heard != null) take({ kind: 'barrier', epoch: heard.epoch, nowMs: heard.heardMs });
+    const beatMs = beatHeardMs(reign.site);
+    if (beatMs !== null) take({ kind: 'beat', nowMs: beatMs });
+    take({ kind: 'tick', heldUpMs, nowMs });
+  }
+
+  /** This site's opinion now: a process that was stopped notices it first. */
+  opinion(keyspace: string): Opinion {
+    const { clock, site, registerValue, rules } = this.#parts;
+    this.#tick(keyspace, 0);
+    const judged = this.#judged.get(keyspace);
+    const nowMs = clock.monotonicMs();
+    if (judged !== undefined) return opinionOf(site, judged.state, nowMs, rules);
+    const value = registerValue(keyspace);
+    const reign = value === null ? null : newestReign(value);
+    return reign === null ? opinionOf(site, startSuspicion(nowMs), nowMs, rules) : opinionOfItself(site, reign.epoch);
+  }
+
+  /** Why this site's wall clock is not to be trusted with stamps; null when it is. */
+  clockTrouble(): string | null {
+    return clockTrouble(stepClock(this.#clockState, this.#now()), this.#parts.clock.monotonicMs());
+  }
+
+  /** The same in a few words, for a status. */
+  clockInWords(): string | null {
+    return clockInWords(stepClock(this.#clockState, this.#now()), this.#parts.clock.monotonicMs());
+  }
+
+  /** Why no reign should begin by this site's wall clock: what is wrong with it, or that nobody was asked yet. */
+  clockDoubt(): string | null {
+    const { sites } = this.#parts;
+    const now = this.#now();
+    const upMs = this.#sinceMs === null ? 0 : now.nowMs - this.#sinceMs;
+    return clockDoubt(stepClock(this.#clockState, now), now.nowMs, sites.length - 1, upMs);
+  }
+}
+
+function pulseOf(body: unknown, site: string): Pulse | null {
+  const { site: named, timeMs, word } = (body ?? {}) as Partial<Pulse>;
+  return named === site && typeof timeMs === 'number' ? { site, timeMs, word: wordOf(word) } : null;
+}

@@ -1,0 +1,64 @@
+/**
+ * What one site can say of a keyspace's primary, for whoever has to judge a move: the primary's own site is the last to
+ * know how it looks from elsewhere, so each move is judged by what all sites say. `/v1/internal/sight/{keyspace}`.
+ */
+
+import { newestReign, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import { farthest, type Heard, UNHEARD_MS_MAX } from '@tidemark/control/failover/loss';
+import type { Signs } from '@tidemark/control/failover/suspicion';
+import type { Clock } from '@tidemark/platform/clock';
+import type { LastHeard, LastWords } from './last-known-progress.ts';
+
+/** A log that does not answer within this is out of reach. */
+const REACH_MS = 1_000;
+
+export type SiteSight = {
+  readonly site: string;
+  /** Since the last barrier from the primary's log was read here, ms; null: none can be. */
+  readonly dataMs: number | null;
+  /** What is wrong with this site's clock; null: nothing. */
+  readonly clockTrouble: string | null;
+  /** Whether the primary's log can be reached from here, with or without the primary's processes. */
+  readonly reachesLog: boolean;
+  readonly lastHeard: LastHeard | null;
+};
+
+export type SiteSightParts = {
+  readonly site: string;
+  readonly clock: Clock;
+  /** Whether a site's log answers, with or without the site's processes. */
+  readonly reachesLog: (site: string) => Promise<boolean>;
+  /** What this site hears of the primary itself; all null at the primary's own. */
+  readonly signs: (keyspace: string) => Signs;
+  readonly clockTrouble: () => string | null;
+  readonly lastWords: LastWords;
+};
+
+export async function sightHere(parts: SiteSightParts, value: RegisterValue): Promise<SiteSight> {
+  const { site, clock, reachesLog, signs, clockTrouble, lastWords } = parts;
+  const reign = newestReign(value);
+  return {
+    site,
+    dataMs: signs(value.keyspace).dataMs,
+    clockTrouble: clockTrouble(),
+    reachesLog: reign !== null && (await within(clock, reachesLog(reign.site))),
+    lastHeard: reign === null ? null : lastWords.of(value.keyspace, reign.epoch, clock.monotonicMs()),
+  };
+}
+
+/** What several sites heard last of a primary, as one; null: none of them heard anything. */
+export function heardOf({ ack }: RegisterValue, sights: readonly (LastHeard | null)[]): Heard | null {
+  const all = sights.filter((sight) => sight !== null);
+  if (all.length === 0) return null;
+  const rowsPerSecond = Math.max(...all.map((one) => one.rowsPerSecond));
+  // One of a local keyspace may have gone on until its lease ran out, however soon somebody asks.
+  const unheardMs = ack.k === 0 ? UNHEARD_MS_MAX : Math.min(...all.map((one) => one.silentMs));
+  return { ...farthest(all), unheardRows: Math.ceil((rowsPerSecond * unheardMs) / 1_000) };
+}
+
+/** False when it takes too long. */
+async function within(clock: Clock, answer: Promise<boolean>): Promise<boolean> {
+  const done = new AbortController();
+  const late = clock.sleep(REACH_MS, done.signal).then(() => false);
+  return Promise.race([answer, late]).finally(() => done.abort());
+}

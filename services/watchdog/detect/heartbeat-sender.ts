@@ -1,0 +1,52 @@
+/** Says twice a second, on the site's own board, that this process is alive and what it knows. */
+
+import type { Beat, Board } from '@tidemark/control/heartbeats/board';
+import type { Clock } from '@tidemark/platform/clock';
+import { isFault, messageOf } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import { type SiteFacts, withoutPositions } from '../facts.ts';
+
+export const BEAT_EVERY_MS = 500;
+
+export type HeartParts = {
+  readonly site: string;
+  /** Under which the beat stands on the board: what this process does there. */
+  readonly role: string;
+  /** A uuid, and when the process began by its own clock. */
+  readonly process: string;
+  readonly beganMs: number;
+  /** Names its data folder, on its machine. */
+  readonly folder: string;
+  readonly board: Board;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly facts: () => SiteFacts;
+};
+
+/** Beats until `signal` aborts. A board that cannot be reached is tried again with the next beat. */
+export async function beatUntil(parts: HeartParts, signal: AbortSignal): Promise<void> {
+  const { site, role, process, beganMs, folder, board, clock, logger, facts } = parts;
+  let heard = true;
+  for (let nonce = 1; !signal.aborted; nonce++) {
+    try {
+      await put(board, { site, role, process, nonce, timeMs: clock.nowMs(), facts: { ...facts(), beganMs, folder } });
+      if (!heard) logger.info({ board: board.address }, `board ${board.address}: takes heartbeats again`);
+      heard = true;
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      if (heard) logger.warn({ reason: messageOf(error) }, `board ${board.address}: does not take heartbeats`);
+      heard = false;
+    }
+    await clock.sleep(BEAT_EVERY_MS, signal);
+  }
+}
+
+/** With many partitions the positions do not fit on a board; the rest does. */
+async function put(board: Board, beat: Beat): Promise<void> {
+  try {
+    await board.beat(beat);
+  } catch (error) {
+    if (!isFault(error, 'invalid')) throw error;
+    await board.beat({ ...beat, facts: { ...withoutPositions(beat.facts as SiteFacts) } });
+  }
+}

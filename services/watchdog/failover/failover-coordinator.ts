@@ -1,0 +1,218 @@
+/**
+ * What a site does about a primary it suspects (protocol E10): asks the other voters, and when a majority has agreed for
+ * long enough and it is this site's turn, nominates a candidate, or stores why that must not be. It never changes the
+ * register itself.
+ */
+
+import { type Decision, NOTHING_ELSE } from '@tidemark/control/audit/decision';
+import { newestReign, type RegisterValue, type Reign, voters } from '@tidemark/control/consensus/register-value';
+import { type Agreement, type AgreementRules, agreementOf, mayAct } from '@tidemark/control/failover/agreement';
+import { candidateFor, type SiteCopies } from '@tidemark/control/failover/election';
+import {
+  eligible,
+  type Hindrance,
+  judgeFailover,
+  noCandidate,
+  type PolicyRules,
+} from '@tidemark/control/failover/failover-policy';
+import type { Opinion, SuspicionRules } from '@tidemark/control/failover/suspicion';
+import type { Clock } from '@tidemark/platform/clock';
+import { isFault } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import type { Network } from '@tidemark/platform/network';
+import type { Random } from '@tidemark/platform/random';
+import { opinionIn } from './vote-json.ts';
+
+/** Longest wait for one site's opinion, copies or answer to a nomination. */
+const ASK_MS = 700;
+/** A candidate that was nominated is given this long to be named in the register. */
+const NOMINATED_MS = 4_000;
+
+export type DeliberationParts = {
+  readonly site: string;
+  /** Finds the process of a site that watches. */
+  readonly network: Network;
+  /** Finds the process of a site that writes and mirrors. */
+  readonly services: Network;
+  readonly placeOf: (site: string) => string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly registerValue: (keyspace: string) => RegisterValue | null;
+  readonly opinion: (keyspace: string) => Opinion;
+  readonly record: (decision: Decision) => void;
+  readonly rules: SuspicionRules & AgreementRules & PolicyRules;
+};
+
+/** What is being decided: the register as it stands, and the reign whose primary is suspected. */
+type Case = { readonly value: RegisterValue; readonly reign: Reign };
+
+export class Deliberation {
+  readonly #parts: DeliberationParts;
+  /** Keyspaces that are being deliberated. */
+  readonly #busy = new Set<string>();
+  /** Keyspace → the reign and its hindrances that were told of: once for each cause. */
+  readonly #told = new Map<string, { readonly epoch: number; readonly codes: Set<string> }>();
+  /** Keyspace → the version somebody was nominated for, and when. */
+  readonly #nominated = new Map<string, { readonly version: number; readonly atMs: number }>();
+
+  constructor(parts: DeliberationParts) {
+    this.#parts = parts;
+  }
+
+  /** One round, unless one is under way; call it for as long as the primary is suspected. */
+  async round(keyspace: string): Promise<void> {
+    if (this.#busy.has(keyspace)) return;
+    this.#busy.add(keyspace);
+    try {
+      await this.#round(keyspace);
+    } finally {
+      this.#busy.delete(keyspace);
+    }
+  }
+
+  async #round(keyspace: string): Promise<void> {
+    const { site, rules, clock } = this.#parts;
+    const value = this.#parts.registerValue(keyspace);
+    const reign = value === null ? null : newestReign(value);
+    const own = this.#parts.opinion(keyspace);
+    if (value === null || reign === null || !own.suspects || !voters(value).includes(site)) return;
+    if (this.#isNominated(value)) return;
+    const opinions = [own, ...(await this.#opinions({ value, reign }))];
+    const agreement = agreementOf(value, opinions, rules);
+    const isAlone = agreement.isHopeless && own.sinceMs >= rules.suspicionStableMs;
+    if (!mayAct(agreement, site) && !isAlone) return;
+    const policy = judgeFailover(value, reign.site, agreement.isHopeless, clock.nowMs(), rules);
+    if (policy.kind === 'hindered') await this.#hindered({ value, reign }, policy.hindrance, opinions);
+    if (policy.kind === 'go') await this.#nominate({ value, reign }, agreement, opinions);
+  }
+
+  #isNominated({ keyspace, version }: RegisterValue): boolean {
+    const last = this.#nominated.get(keyspace);
+    return last?.version === version && this.#parts.clock.monotonicMs() - last.atMs < NOMINATED_MS;
+  }
+
+  async #opinions({ value, reign }: Case): Promise<Opinion[]> {
+    const others = voters(value).filter((site) => site !== this.#parts.site && site !== reign.site);
+    const answers = await Promise.all(
+      others.map(async (site) => {
+        const body = await this.#ask(this.#parts.network, site, `opinion/${value.keyspace}`, null);
+        return opinionIn(body?.status === 200 ? body.body : null, site);
+      }),
+    );
+    return answers.filter((opinion) => opinion !== null);
+  }
+
+  /** The best candidate of those that answer, and whom was asked. */
+  async #candidate({
+    value,
+    reign,
+  }: Case): Promise<{ readonly site: string | null; readonly asked: readonly string[] }> {
+    const asked = eligible(value, reign.site, this.#parts.clock.nowMs(), this.#parts.rules);
+    const answers = await Promise.all(
+      asked.map((site) => this.#ask(this.#parts.services, site, `copies/${value.keyspace}`, null)),
+    );
+    const copies = answers.flatMap((answer) => (answer?.status === 200 ? [answer.body as SiteCopies] : []));
+    return { site: candidateFor(value, copies, reign.site), asked };
+  }
+
+  async #nominate(the: Case, agreement: Agreement, opinions: readonly Opinion[]): Promise<void> {
+    const { clock, logger } = this.#parts;
+    const { value, reign } = the;
+    const { keyspace, version } = value;
+    const { site: candidate, asked } = await this.#candidate(the);
+    if (candidate === null) return this.#hindered(the, noCandidate(value, reign.site, asked), opinions);
+    // It may have been heard while the others were asked.
+    const own = this.#parts.opinion(keyspace);
+    if (!own.suspects || own.epoch !== reign.epoch) return;
+    const decision = this.#decision(the, agreement, opinions, candidate);
+    const nomination = { cause: 'suspicion', reason: decision.words, version, loss: null, decisionId: decision.id };
+    this.#nominated.set(keyspace, { version, atMs: clock.monotonicMs() });
+    const answer = await this.#ask(this.#parts.services, candidate, `nominate/${keyspace}`, nomination);
+    if (answer?.status === 202) return this.#parts.record(decision);
+    const detail = answer === null ? 'no answer' : detailOf(answer.body);
+    logger.warn({ keyspace, candidate, reason: detail }, `nominated ${candidate} for ${keyspace}: ${detail}`);
+    // Without an answer it may stand for election all the same.
+    if (answer === null) this.#parts.record(decision);
+    else this.#nominated.delete(keyspace);
+  }
+
+  #decision({ value, reign }: Case, agreement: Agreement, opinions: readonly Opinion[], to: string): Decision {
+    const { site, clock, random, rules } = this.#parts;
+    const { suspecting, need } = agreement;
+    const all = voters(value).length;
+    const shortest = Math.min(...opinions.filter((one) => one.suspects).map((one) => one.sinceMs));
+    return {
+      ...NOTHING_ELSE,
+      id: random.id(),
+      atMs: clock.nowMs(),
+      site,
+      keyspace: value.keyspace,
+      kind: 'failover',
+      outcome: 'begun',
+      rule: ruleOf(rules, need, all),
+      from: reign.site,
+      to,
+      saw: opinions.map(({ epoch: _, ...sighting }) => sighting),
+      phases: [{ name: 'detection', ms: Math.round(shortest + rules.suspectAfterMs) }],
+      words: `${suspecting.join(' and ')} (${suspecting.length} of ${all} votes) agreed that ${reign.site}, primary in epoch ${reign.epoch}, is lost, and ${site} nominated ${to}`,
+    };
+  }
+
+  /** Stores why nothing is done, once for each cause while the reign lasts. */
+  async #hindered(the: Case, hindrance: Hindrance, opinions: readonly Opinion[]): Promise<void> {
+    const { site, clock, random, record } = this.#parts;
+    const { value, reign } = the;
+    const told = this.#told.get(value.keyspace);
+    const codes = told?.epoch === reign.epoch ? told.codes : new Set<string>();
+    this.#told.set(value.keyspace, { epoch: reign.epoch, codes });
+    if (codes.has(hindrance.code)) return;
+    codes.add(hindrance.code);
+    const { kind, rule, words, remedy, wouldHavePrevented } = hindrance;
+    record({
+      ...NOTHING_ELSE,
+      id: random.id(),
+      atMs: clock.nowMs(),
+      site,
+      keyspace: value.keyspace,
+      kind,
+      outcome: kind === 'refusal' ? 'refused' : 'done',
+      rule,
+      from: reign.site,
+      to: kind === 'refusal' ? null : (await this.#candidate(the)).site,
+      saw: opinions.map(({ epoch: _, ...sighting }) => sighting),
+      words,
+      remedy,
+      wouldHavePrevented,
+    });
+  }
+
+  /** The primary is heard again: should it fall silent once more, that is told anew. */
+  forget(keyspace: string): void {
+    this.#told.delete(keyspace);
+  }
+
+  async #ask(network: Network, site: string, path: string, body: object | null) {
+    try {
+      return await network.ask(`${this.#parts.placeOf(site)}/v1/internal/${path}`, body, ASK_MS);
+    } catch (error) {
+      if (isFault(error)) return null;
+      throw error;
+    }
+  }
+}
+
+function ruleOf(
+  { suspectAfterMs, suspicionStableMs }: SuspicionRules & AgreementRules,
+  need: number,
+  all: number,
+): string {
+  const [after, stable] = [suspectAfterMs / 1_000, suspicionStableMs / 1_000];
+  return `a primary is taken for lost when ${need} of ${all} sites have heard neither a barrier, nor an answer to a probe, nor a heartbeat for more than ${after} s, and that stays so for ${stable} s`;
+}
+
+/** What an answer that is no success says. */
+function detailOf(body: unknown): string {
+  const { detail, refused } = (body ?? {}) as { readonly detail?: unknown; readonly refused?: unknown };
+  return String(refused ?? detail ?? 'an answer without a reason');
+}

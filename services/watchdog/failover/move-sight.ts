@@ -1,0 +1,120 @@
+/** What the sites say just now that a move of a keyspace is judged by. Asks all of them at once; who does not answer is away. */
+
+import { newestReign, type RegisterValue, voters } from '@tidemark/control/consensus/register-value';
+import type { SiteCopies } from '@tidemark/control/failover/election';
+import type { Heard, LossChoices } from '@tidemark/control/failover/loss';
+import { behindOf, closesWithoutLoss, type MoveSight } from '@tidemark/control/failover/move-rules';
+import { isFault } from '@tidemark/platform/fault';
+import type { Network } from '@tidemark/platform/network';
+import { PULSE_ROUTE } from '../detect/failure-detector.ts';
+import { heardOf, type SiteSight } from '../detect/health-vote.ts';
+import type { Status } from '../status/status.ts';
+
+const ASK_MS = 1_500;
+/** A target that looks through a long term. */
+const LOSS_MS = 15_000;
+
+export type MoveSightParts = {
+  readonly network: Network;
+  /** Finds the process of a site that writes and mirrors. */
+  readonly services: Network;
+  readonly placeOf: (site: string) => string;
+  readonly suspectAfterMs: number;
+};
+
+/** What is seen; and what was last heard of the primary, for the target to count by. */
+export type Sighted = { readonly sight: MoveSight; readonly heard: Heard | null };
+
+export async function lookAround(parts: MoveSightParts, value: RegisterValue, to: string): Promise<Sighted> {
+  const { keyspace } = value;
+  const from = newestReign(value)?.site ?? null;
+  const [pulse, targetLagMs, told, heldBy] = await Promise.all([
+    from === null ? null : ask(parts.network, parts, from, PULSE_ROUTE),
+    from === null ? null : lagAt(parts, keyspace, to, from),
+    askAll(parts.network, parts, voters(value), `/v1/internal/sight/${keyspace}`),
+    askAll(
+      parts.services,
+      parts,
+      value.members.map(({ site }) => site),
+      `/v1/internal/copies/${keyspace}`,
+    ),
+  ]);
+  const sights = told as SiteSight[];
+  const copies = heldBy as SiteCopies[];
+  const isLogReachable = (sights.find(({ site }) => site === to) ?? sights[0])?.reachesLog ?? false;
+  const heard = heardOf(
+    value,
+    sights.map(({ lastHeard }) => lastHeard),
+  );
+  const seen = { primary: primaryOf(parts, sights, from, pulse !== null), isLogReachable, copies, targetLagMs };
+  const closes = closesWithoutLoss(value, { copies, isLogReachable });
+  const loss = closes ? null : await lossAt(parts, keyspace, to, heard);
+  return { sight: { ...seen, targetBehind: behindOf(value, copies, to), loss }, heard };
+}
+
+/** Whether the primary answers, and writes: as others hear its barriers, and by what it says of its own clock. */
+function primaryOf(
+  { suspectAfterMs }: MoveSightParts,
+  sights: readonly SiteSight[],
+  from: string | null,
+  answers: boolean,
+): MoveSight['primary'] {
+  const heardMs = sights.flatMap(({ site, dataMs }) => (site === from || dataMs === null ? [] : [dataMs]));
+  const clockTrouble = sights.find(({ site }) => site === from)?.clockTrouble ?? null;
+  // Where no barrier can be heard, a process that answers is taken to write.
+  const isHeard = heardMs.length === 0 || Math.min(...heardMs) <= suspectAfterMs;
+  return { answers, writes: answers && isHeard && clockTrouble === null, clockTrouble };
+}
+
+/** What the target counts that would be lost; null: it does not say. */
+async function lossAt(
+  parts: MoveSightParts,
+  keyspace: string,
+  to: string,
+  heard: Heard | null,
+): Promise<LossChoices | null> {
+  return (await ask(
+    parts.services,
+    parts,
+    to,
+    `/v1/internal/loss/${keyspace}`,
+    { heard },
+    LOSS_MS,
+  )) as LossChoices | null;
+}
+
+/** How far a site says it is behind an origin, ms; null: it does not know, or does not answer. */
+async function lagAt(parts: MoveSightParts, keyspace: string, site: string, origin: string): Promise<number | null> {
+  const status = (await ask(parts.network, parts, site, '/v1/status')) as Status | null;
+  const own = status?.keyspaces.find((one) => one.keyspace === keyspace)?.sites.find((one) => one.site === site);
+  const lag = own?.origins.find((one) => one.origin === origin);
+  if (lag === undefined || lag.lagState !== 'live' || lag.lagSeconds === null) return null;
+  return lag.lagSeconds * 1_000;
+}
+
+async function askAll(
+  network: Network,
+  parts: MoveSightParts,
+  sites: readonly string[],
+  path: string,
+): Promise<unknown[]> {
+  const answers = await Promise.all(sites.map((site) => ask(network, parts, site, path)));
+  return answers.filter((answer) => answer !== null);
+}
+
+async function ask(
+  network: Network,
+  { placeOf }: MoveSightParts,
+  site: string,
+  path: string,
+  body: object | null = null,
+  timeoutMs = ASK_MS,
+): Promise<unknown> {
+  try {
+    const answer = await network.ask(`${placeOf(site)}${path}`, body, timeoutMs);
+    return answer.status === 200 ? answer.body : null;
+  } catch (error) {
+    if (isFault(error)) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * What this site decided and refused. Each decision is in memory at once and in the site's control log as soon as that
+ * takes it; the newest are read back from there. What other sites decided is asked of them.
+ */
+
+import { decodeControl, encodeControl, isControl } from '@tidemark/control/audit/control-record';
+import { type Decision, decisionOf, decodeDecision, encodeDecision, historyOf } from '@tidemark/control/audit/decision';
+import { explain } from '@tidemark/control/audit/decision-words';
+import type { Log } from '@tidemark/log/log';
+import { topicNames } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import { Fault, isFault } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import type { Network } from '@tidemark/platform/network';
+import type { FastifyInstance } from 'fastify';
+
+const TOPIC = topicNames.control;
+const RETRY_MS = 500;
+/** So many are kept in memory, parts of one decision counted one by one. */
+const KEPT_MAX = 1_000;
+/** So many wait for a control log that does not answer; the oldest of more are lost to it. */
+const WAITING_MAX = 1_000;
+const OTHERS_MS = 1_500;
+
+export type DecisionsParts = {
+  readonly cluster: string;
+  readonly site: string;
+  /** This site's own log. */
+  readonly log: Log;
+  /** Every site of the cluster. */
+  readonly sites: readonly string[];
+  readonly network: Network;
+  readonly placeOf: (site: string) => string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onFatal: (error: unknown) => void;
+};
+
+export class Decisions implements AsyncDisposable {
+  readonly #parts: DecisionsParts;
+  readonly #stop = new AbortController();
+  /** Parts of decisions by their text, oldest first: the same part twice is one. */
+  readonly #known = new Map<string, Decision>();
+  readonly #waiting: Decision[] = [];
+  #wake: () => void = () => {};
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: DecisionsParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#running = Promise.all([this.#follow(), this.#write()]).catch((error) => {
+      if (!this.#stop.signal.aborted) this.#parts.onFatal(error);
+    });
+  }
+
+  /** Takes a decision, or a part of one; it is in the history from now on, and never keeps whoever decides waiting. */
+  record(decision: Decision): void {
+    const { logger } = this.#parts;
+    if (!this.#take(decision)) return;
+    const { id, keyspace, kind, outcome } = decision;
+    logger.info({ id, keyspace, kind, outcome }, explain(decision));
+    this.#waiting.push(decision);
+    if (this.#waiting.length > WAITING_MAX) this.#waiting.shift();
+    this.#wake();
+  }
+
+  /** Newest first. */
+  history(): Decision[] {
+    return historyOf(this.#known.values());
+  }
+
+  /** The newest decision of a keyspace that `fits`; null when none is known here. */
+  newest(keyspace: string, fits: (decision: Decision) => boolean): Decision | null {
+    return this.history().find((one) => one.keyspace === keyspace && fits(one)) ?? null;
+  }
+
+  #take(decision: Decision): boolean {
+    const text = encodeDecision(decision);
+    if (this.#known.has(text)) return false;
+    this.#known.set(text, decision);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > KEPT_MAX && oldest !== undefined) this.#known.delete(oldest);
+    return true;
+  }
+
+  /** What the control log holds, whichever process of the site wrote it. A topic that is not there yet is waited for. */
+  async #follow(): Promise<void> {
+    const { log, clock, logger } = this.#parts;
+    const { signal } = this.#stop;
+    let from: number | null = null;
+    for (let said = false; !signal.aborted; ) {
+      try {
+        from ??= (await log.bounds(TOPIC, 0)).start;
+        for await (const { records } of log.read({ topic: TOPIC, partition: 0, from, signal })) {
+          for (const { value } of records) this.#takeRecord(value);
+          from = records.at(-1)!.offset + 1;
+        }
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        // Trimmed, or another topic: what is there now is read from its start.
+        if (error.kind !== 'unavailable' && error.kind !== 'unknown') from = null;
+        if (!said) logger.warn({ reason: error.message }, 'decisions in the control log are waited for');
+        said = true;
+      }
+      await clock.sleep(RETRY_MS, signal);
+    }
+  }
+
+  /** Whoever folds the topic for votes alarms of what is broken in it. */
+  #takeRecord(value: Uint8Array): void {
+    const { cluster, site } = this.#parts;
+    if (!isControl(value)) return;
+    try {
+      const record = decodeControl(value);
+      if (record.cluster !== cluster || record.site !== site || record.body.kind !== 'Decision') return;
+      this.#take(decodeDecision(record.body.decision));
+    } catch (error) {
+      if (!isFault(error, 'corrupt')) throw error;
+    }
+  }
+
+  async #write(): Promise<void> {
+    const { clock, logger } = this.#parts;
+    const { signal } = this.#stop;
+    for (let said = false; !signal.aborted; ) {
+      const decision = this.#waiting[0];
+      if (decision === undefined) {
+        const news = new AbortController();
+        this.#wake = () => news.abort();
+        await clock.sleep(RETRY_MS, AbortSignal.any([signal, news.signal]));
+        continue;
+      }
+      try {
+        await this.#append(decision);
+        if (this.#waiting[0] === decision) this.#waiting.shift();
+        said = false;
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        // Appended twice it is one decision all the same.
+        if (!said) logger.warn({ reason: error.message }, 'a decision is not written down yet');
+        said = true;
+        await clock.sleep(RETRY_MS, signal);
+      }
+    }
+  }
+
+  async #append(decision: Decision): Promise<void> {
+    const { cluster, site, log, clock } = this.#parts;
+    const { id, keyspace } = decision;
+    const body = { kind: 'Decision', id, decision: encodeDecision(decision) } as const;
+    const value = encodeControl({ cluster, site, keyspace, timeMs: clock.nowMs(), body });
+    await log.append(TOPIC, 0, [{ value }]);
+  }
+
+  /** `GET /v1/history` and `/v1/history/{id}`; with `?all` also what the other sites that answer decided. */
+  register(app: FastifyInstance): void {
+    type Query = { readonly all?: string; readonly keyspace?: string };
+    app.get<{ Querystring: Query }>('/v1/history', async ({ query }) => {
+      const all = await this.#asked(query.all);
+      const { keyspace } = query;
+      return { decisions: all.filter((one) => keyspace === undefined || one.keyspace === keyspace).map(told) };
+    });
+    app.get<{ Params: { id: string }; Querystring: Query }>('/v1/history/:id', async ({ params, query }) => {
+      const found = (await this.#asked(query.all)).find(({ id }) => id === params.id);
+      if (found !== undefined) return told(found);
+      const message = `no decision ${params.id} at site ${this.#parts.site}; another site may have it (?all)`;
+      throw new Fault('invalid', message, { got: params.id, status: 404 });
+    });
+  }
+
+  async #asked(all: string | undefined): Promise<Decision[]> {
+    if (all === undefined || all === 'false') return this.history();
+    const { site, sites } = this.#parts;
+    const others = await Promise.all(sites.filter((one) => one !== site).map((one) => this.#of(one)));
+    return historyOf([...this.#known.values(), ...others.flat()]);
+  }
+
+  async #of(site: string): Promise<Decision[]> {
+    const { network, placeOf } = this.#parts;
+    try {
+      const { status, body } = await network.ask(`${placeOf(site)}/v1/history`, null, OTHERS_MS);
+      const { decisions } = (status === 200 ? body : {}) as { readonly decisions?: readonly unknown[] };
+      return (decisions ?? []).map(decisionOf);
+    } catch (error) {
+      if (isFault(error)) return [];
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+}
+
+/** A decision with its explanation. */
+function told(decision: Decision): Decision & { readonly explanation: string } {
+  return { ...decision, explanation: explain(decision) };
+}

@@ -1,0 +1,392 @@
+/**
+ * This site's acceptor: it writes what it is asked into the site's control topic, and answers from the fold of the topic
+ * at that record. One process of a site runs it; a second one that woke up late is harmless, as both go by the topic.
+ */
+
+import { type ControlBody, encodeControl } from '@tidemark/control/audit/control-record';
+import {
+  type Accepted,
+  type AcceptorState,
+  answerOf,
+  bodyOfRequest,
+  foldAcceptor,
+  NO_ACCEPTOR,
+  type RegisterAnswer,
+  type RegisterRequest,
+  readVoteRecord,
+  refusalOf,
+  voteFor,
+} from '@tidemark/control/consensus/acceptor';
+import { ASK_MS } from '@tidemark/control/consensus/register';
+import type { RegisterValue } from '@tidemark/control/consensus/register-value';
+import type { ControlEnd } from '@tidemark/control/consensus/vouching';
+import type { Log } from '@tidemark/log/log';
+import { topicNames } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import type { Disk } from '@tidemark/platform/disk';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import type { Random } from '@tidemark/platform/random';
+import { isSuccessor, rootOf, successorOf } from '@tidemark/record/log-identity';
+import { readMark, writeMark } from './acceptor-mark.ts';
+
+const TOPIC = topicNames.control;
+const RETRY_MS = 200;
+const LOOK_MS = 50;
+/** Longest wait for what is known to stand in the topic. */
+const READ_MS = 5_000;
+/** How long the other sites are given to say what they remember, before this one votes without. */
+const TOLD_MS = 1_500;
+/** How long a topic has to be found too short before that is believed; brokers that were cut off know it by then. */
+const SURE_MS = 12_000;
+
+export type AcceptorParts = {
+  readonly cluster: string;
+  readonly site: string;
+  /** This site's own log. Others append to its control topic too: appends take turns. */
+  readonly log: Log;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Whether every other site has told what it remembers of this one's control topic. */
+  readonly haveAllTold: () => boolean;
+  /** Told of every value of which the topic says that a majority accepted it. */
+  readonly onChosen: (value: RegisterValue) => void;
+  /** Somebody says that a value of that version was chosen: whether it was, a quorum has to say. */
+  readonly onHint: (keyspace: string, version: number) => void;
+  readonly onFatal: (error: unknown) => void;
+};
+
+type Folded = { readonly state: AcceptorState; readonly ok: boolean };
+
+export class Acceptor implements AsyncDisposable {
+  readonly #parts: AcceptorParts;
+  readonly #stop = new AbortController();
+  #state: AcceptorState = NO_ACCEPTOR;
+  /** Offset after the last record folded. */
+  #next = 0;
+  #opened = false;
+  /** Where the topic ended when this process had read it through, before it voted. */
+  #openedAt = 0;
+  #hasVoted = false;
+  /** The furthest that another site remembers it to have gone before; null: none does. */
+  #remembered: (ControlEnd & { readonly by: string }) | null = null;
+  #ignored = 0;
+  /** Since when the topic is found too short; null while it is not. */
+  #shortSinceMs: number | null = null;
+  /** Records that were folded while an append was under way, by offset, with the state then: one is its own. */
+  readonly #folded = new Map<number, Folded>();
+  /** Keyspaces of which a chosen value is being written down. */
+  readonly #noting = new Set<string>();
+  /** Requests with a record of their own, one after the other; neither of these ever rejects. */
+  #appends: Promise<unknown> = Promise.resolve();
+  #folds: Promise<unknown> = Promise.resolve();
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: AcceptorParts) {
+    this.#parts = parts;
+  }
+
+  /** Null until the control topic was read. */
+  get id(): string | null {
+    return this.#opened ? this.#state.id : null;
+  }
+
+  /** Records of the control topic that do not count although they look like ones of this kind. */
+  get ignored(): number {
+    return this.#ignored;
+  }
+
+  /** Call once the topic is there, with its first record. */
+  start(): void {
+    this.#running = this.#open().catch((error) => {
+      if (!this.#stop.signal.aborted) this.#parts.onFatal(error);
+    });
+  }
+
+  /** Reads the topic to its end, and gives a topic that has no acceptor a new one. */
+  async #open(): Promise<void> {
+    const { log, clock, logger, site } = this.#parts;
+    const { signal } = this.#stop;
+    for (let said = false; !signal.aborted; said = true) {
+      try {
+        const { start, end } = await log.bounds(TOPIC, 0);
+        this.#next = Math.max(this.#next, start);
+        await this.#inTurn(() => this.#readTo(end));
+        if (!this.#hasVoted) this.#openedAt = this.#next;
+        await this.#listen();
+        const id = await this.#newIdentity(start);
+        if (id !== null) await this.#append('', { kind: 'Acceptor', id });
+        this.#opened = this.#hasVoted = true;
+        logger.info({ acceptor: this.#state.id }, `acceptor of ${site} votes`);
+        return;
+      } catch (error) {
+        if (!isTransient(error) && !isTrimmed(error)) throw error;
+        if (!said) logger.warn({ reason: messageOf(error) }, 'the acceptor waits for the control topic');
+        await clock.sleep(RETRY_MS, signal);
+      }
+    }
+  }
+
+  /** The topic may be an older copy of what it was: the others remember how far it went. */
+  async #listen(): Promise<void> {
+    const { clock, haveAllTold } = this.#parts;
+    const untilMs = clock.monotonicMs() + TOLD_MS;
+    while (!haveAllTold() && clock.monotonicMs() < untilMs) await clock.sleep(LOOK_MS, this.#stop.signal);
+  }
+
+  /** Where the topic ends; null until it was read. */
+  get controlEnd(): ControlEnd | null {
+    const { id } = this.#state;
+    return this.#opened && id !== null ? { acceptor: id, end: this.#next } : null;
+  }
+
+  /** Takes in how far another site remembers the topic to have gone before this process began. */
+  remembered(by: string, told: ControlEnd): void {
+    if (told.end <= (this.#remembered?.end ?? 0)) return;
+    this.#remembered = { ...told, by };
+    const { id } = this.#state;
+    if (!this.#opened || id === null || !this.#isOlder(id)) return;
+    // It came too late to be asked before the first vote: from now on it is another one.
+    this.#opened = false;
+    this.#running = this.#running
+      .then(() => this.#open())
+      .catch((error) => {
+        if (!this.#stop.signal.aborted) this.#parts.onFatal(error);
+      });
+  }
+
+  /** Whether another site remembers more of the topic than was there when it was opened. */
+  #isOlder(id: string): boolean {
+    const told = this.#remembered;
+    if (told === null || rootOf(told.acceptor) !== rootOf(id) || isSuccessor(told.acceptor, id)) return false;
+    return isSuccessor(id, told.acceptor) || told.end > this.#openedAt;
+  }
+
+  /**
+   * True when the topic is shorter than it was known to be.
+   * @throws {Fault} `unavailable` until that has been so for `SURE_MS`: a broker that was cut off may just be behind
+   */
+  #isShort(end: number, known: number): boolean {
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (end >= known) this.#shortSinceMs = null;
+    else this.#shortSinceMs ??= nowMs;
+    if (this.#shortSinceMs === null) return false;
+    if (nowMs - this.#shortSinceMs >= SURE_MS) return true;
+    throw new Fault('unavailable', `${TOPIC} ends at ${end}, and went to ${known}: it is looked at again`);
+  }
+
+  /**
+   * Null when the topic says who it is, and has all that it is known to have had: an acceptor begins with its ACCEPTOR
+   * record, so what was trimmed before that is no loss.
+   */
+  async #newIdentity(start: number): Promise<string | null> {
+    const { random, disk, logger, site } = this.#parts;
+    const { id } = this.#state;
+    const mark = await readMark(disk, logger);
+    if (id === null && start > 0) {
+      const gone = `${TOPIC} lost its beginning: the first offset left is ${start}, and who votes here stood before`;
+      const remedy = `its acceptor is a new one, whose vote does not count until \`tidemark readmit ${site}\` lets it in`;
+      logger.error({ got: start, expected: 0, acceptor: mark?.acceptor ?? null }, `${gone}; ${remedy}`);
+    }
+    if (id === null) return random.id();
+    if (this.#isOlder(id)) {
+      const { acceptor, end, by } = this.#remembered!;
+      const known = isSuccessor(id, acceptor) ? acceptor : id;
+      // A broker that was cut off may just be behind; what was voted upon is there.
+      if (!this.#hasVoted && end > this.#next) this.#isShort(this.#next, end);
+      const what = `${TOPIC} is older than it was: it ended at ${this.#openedAt}, and ${by} remembers ${end}`;
+      logger.error({ acceptor: id, got: this.#openedAt, expected: end }, `${what}; its acceptor is a new one`);
+      return successorOf(known);
+    }
+    if (mark === null || rootOf(mark.acceptor) !== rootOf(id)) return null;
+    const succeeded = isSuccessor(id, mark.acceptor);
+    if (!succeeded && !this.#isShort(this.#next, mark.end)) return null;
+    const what = `${TOPIC} lost its end: it ends at ${this.#next}, and went to ${mark.end}; its acceptor is a new one`;
+    logger.error({ acceptor: id, got: this.#next, expected: mark.end }, what);
+    return successorOf(succeeded ? mark.acceptor : id);
+  }
+
+  /**
+   * Does what is asked, or says why not. What nobody may ask is not even written down. That a value was chosen is only a
+   * hint, whoever says it: `note` writes it down, once a quorum has said so.
+   * @throws {Fault} `invalid` 409: no rule lets it be done. `unavailable`, `unknown`: the control topic does not answer; a vote may be written down unheard,
+   *   which is harmless. `corrupt`: the topic lost something; the process should end.
+   */
+  async answer(keyspace: string, request: RegisterRequest): Promise<RegisterAnswer> {
+    const { site, onFatal } = this.#parts;
+    if (!this.#opened) {
+      throw new Fault('unavailable', `acceptor of ${site} has not read its control topic yet`, { retryAfterMs: 500 });
+    }
+    const refusal = refusalOf(this.#state, keyspace, request);
+    if (refusal !== null) throw refused(keyspace, request, refusal);
+    try {
+      const body = request.kind === 'chosen' ? null : bodyOfRequest(request);
+      if (request.kind === 'chosen') this.#hear(keyspace, request);
+      else if (body === null) await this.#catchUp();
+      const { state, ok } = body === null ? { state: this.#state, ok: true } : await this.#append(keyspace, body);
+      return answerOf(state, keyspace, request, ok);
+    } catch (error) {
+      if (isTrimmed(error)) throw this.#beginAgain(error);
+      if (!isTransient(error) && !isTooLarge(error) && !this.#stop.signal.aborted) onFatal(error);
+      throw error;
+    }
+  }
+
+  /** The topic was trimmed past what was folded: what stood in between, votes perhaps, is not known any more. */
+  #beginAgain(cause: Fault): Fault {
+    const { site, logger } = this.#parts;
+    if (this.#opened) {
+      logger.error({ reason: cause.message }, `acceptor of ${site} is behind its control topic: it is read again`);
+      this.#opened = false;
+      this.#state = NO_ACCEPTOR;
+      this.#next = 0;
+      this.start();
+    }
+    return new Fault('unavailable', `acceptor of ${site} reads its control topic again`, { retryAfterMs: 500, cause });
+  }
+
+  #hear(keyspace: string, { value }: { readonly value: RegisterValue }): void {
+    const { chosen } = voteFor(this.#state, keyspace);
+    if (value.version > (chosen?.value.version ?? 0)) this.#parts.onHint(keyspace, value.version);
+  }
+
+  /** The value this vote was last given to, chosen or not; null for none. */
+  accepted(keyspace: string): RegisterValue | null {
+    return voteFor(this.#state, keyspace).accepted?.value ?? null;
+  }
+
+  /** Writes down what a quorum told this process was chosen, so that its next one knows it before it has asked. */
+  async note({ ballot, value }: Accepted): Promise<void> {
+    const { keyspace, version } = value;
+    const isNews = (): boolean => version > (voteFor(this.#state, keyspace).chosen?.value.version ?? 0);
+    if (!this.#opened || !isNews() || this.#noting.has(keyspace)) return;
+    this.#noting.add(keyspace);
+    try {
+      await this.#append(keyspace, { kind: 'Chosen', ballot, value: JSON.stringify(value) });
+    } catch (error) {
+      if (!isTransient(error) && !this.#stop.signal.aborted) this.#parts.onFatal(error);
+    } finally {
+      this.#noting.delete(keyspace);
+    }
+  }
+
+  /** Appends a record and folds up to it. @returns the state there, and whether it did what it asks for */
+  #append(keyspace: string, body: ControlBody): Promise<Folded> {
+    const { cluster, site, log, clock, disk } = this.#parts;
+    const askedMs = clock.monotonicMs();
+    const turn = this.#appends.then(async (): Promise<Folded> => {
+      if (clock.monotonicMs() - askedMs > ASK_MS) {
+        throw new Fault('unavailable', `${TOPIC} is too slow: who asked does not listen any more`);
+      }
+      const value = encodeControl({ cluster, site, keyspace, timeMs: clock.nowMs(), body });
+      this.#folded.clear();
+      const offset = await log.append(TOPIC, 0, [{ value }]);
+      const folded = await this.#inTurn(async () => {
+        if (offset >= this.#next) {
+          // Offsets are dense: at the expected one, nothing stands between this record and what was folded.
+          if (offset === this.#next) this.#fold(offset, value);
+          else await this.#readTo(offset + 1);
+        }
+        const folded = this.#folded.get(offset);
+        if (folded !== undefined) return folded;
+        throw new Fault('corrupt', `${TOPIC} lost its end: appended at ${offset}, end ${this.#next}`, {
+          got: offset,
+          expected: this.#next,
+        });
+      });
+      // Before anybody is told: what is promised and lost must be noticed.
+      await writeMark(disk, { acceptor: folded.state.id ?? '', end: offset + 1 });
+      return folded;
+    });
+    this.#appends = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Folds everything that stands in the topic when this is called, whoever wrote it. */
+  async #catchUp(): Promise<void> {
+    const known = this.#next;
+    const { end } = await this.#parts.log.bounds(TOPIC, 0);
+    if (this.#isShort(end, known)) {
+      throw new Fault('corrupt', `${TOPIC} lost its end: it ends at ${end}, and went to ${known}`, {
+        got: end,
+        expected: known,
+      });
+    }
+    await this.#inTurn(() => this.#readTo(end));
+  }
+
+  async #readTo(end: number): Promise<void> {
+    if (this.#next >= end) return;
+    const { log, clock } = this.#parts;
+    const done = new AbortController();
+    const signal = AbortSignal.any([this.#stop.signal, done.signal]);
+    void clock.sleep(READ_MS, signal).then(() => done.abort());
+    try {
+      for await (const { records } of log.read({
+        topic: TOPIC,
+        partition: 0,
+        from: this.#next,
+        signal,
+        untilEnd: true,
+      })) {
+        for (const { offset, value } of records) this.#fold(offset, value);
+        if (this.#next >= end) return;
+      }
+    } finally {
+      done.abort();
+    }
+    throw new Fault('unavailable', `${log.address}: ${TOPIC} could be read up to ${this.#next} of ${end}`);
+  }
+
+  #fold(offset: number, value: Uint8Array): void {
+    const { cluster, site, logger, onChosen } = this.#parts;
+    this.#next = offset + 1;
+    const voted = readVoteRecord({ cluster, origin: site }, value);
+    if (voted === null) return;
+    if ('ignored' in voted) {
+      this.#ignored++;
+      logger.error({ topic: TOPIC, offset, reason: voted.ignored }, 'control record ignored');
+      return;
+    }
+    const folded = foldAcceptor(this.#state, voted.record);
+    const { keyspace, body } = voted.record;
+    this.#state = folded.state;
+    this.#folded.set(offset, folded);
+    const { chosen } = voteFor(folded.state, keyspace);
+    if (body.kind === 'Chosen' && chosen !== null) onChosen(chosen.value);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#folds.then(work);
+    this.#folds = turn.catch(() => {});
+    return turn;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    await this.#appends;
+    await this.#folds;
+  }
+}
+
+function refused(keyspace: string, request: RegisterRequest, why: string): Fault {
+  const got = 'value' in request ? `version ${request.value.version}` : request.kind;
+  return new Fault('invalid', `register of ${keyspace}: ${request.kind} refused: ${why}`, { status: 409, got });
+}
+
+/** More than a record holds is for whoever asked to know. */
+function isTooLarge(error: unknown): boolean {
+  return isFault(error, 'invalid') && error.details.status === 413;
+}
+
+function isTransient(error: unknown): boolean {
+  return isFault(error, 'unavailable') || isFault(error, 'unknown');
+}
+
+/** What was to be read is gone. */
+function isTrimmed(error: unknown): error is Fault {
+  return isFault(error, 'invalid') && error.details.status === 410;
+}

@@ -1,0 +1,40 @@
+/** `POST /v1/internal/register/{keyspace}`: a site's vote, asked for by the others. */
+
+import { parseRegisterRequest } from '@tidemark/control/consensus/register-json';
+import { Fault } from '@tidemark/platform/fault';
+import type { FastifyInstance } from 'fastify';
+import type { Acceptor } from './acceptor.ts';
+
+export type RegisterRouteParts = {
+  readonly site: string;
+  /** Null where another process of the site votes. */
+  readonly acceptor: Acceptor | null;
+  /** Whether a keyspace of that name is defined, as far as is known here. */
+  readonly isKnown: (keyspace: string) => boolean;
+};
+
+/** A whole value may be large: with all its cuts in it at most. */
+const BODY_BYTES_MAX = 4 * 1024 * 1024;
+
+export function registerRegisterRoutes(app: FastifyInstance, { site, acceptor, isKnown }: RegisterRouteParts): void {
+  type Params = { keyspace: string };
+  const options = { bodyLimit: BODY_BYTES_MAX };
+  app.post<{ Params: Params }>('/v1/internal/register/:keyspace', options, async ({ params, body }) => {
+    const request = parseRegisterRequest(body);
+    if (request === null) throw new Fault('invalid', 'no request to a register', { got: shortened(body) });
+    if (!isKnown(params.keyspace)) {
+      const message = `register of ${params.keyspace}: no such keyspace is known at ${site}`;
+      throw new Fault('unavailable', message, { got: params.keyspace });
+    }
+    if ('value' in request && request.value.keyspace !== params.keyspace) {
+      const message = `register of ${params.keyspace}: a value of ${request.value.keyspace}`;
+      throw new Fault('invalid', message, { got: request.value.keyspace, expected: params.keyspace });
+    }
+    if (acceptor !== null) return acceptor.answer(params.keyspace, request);
+    throw new Fault('unavailable', `another process of ${site} votes for it`);
+  });
+}
+
+function shortened(body: unknown): string {
+  return (JSON.stringify(body) ?? 'nothing').slice(0, 200);
+}

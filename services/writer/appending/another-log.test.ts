@@ -1,0 +1,56 @@
+/** A writer whose log topic was lost, or made again, while its folder with the checkpoints was kept. */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
+import { SILENT } from '@tidemark/platform/logger';
+import { NodeDisk } from '@tidemark/platform/node-disk';
+import { SystemClock } from '@tidemark/platform/system-clock';
+import { TIMING } from '@tidemark/platform/timing';
+import { NO_CHAIN, sealRecord } from '@tidemark/record/envelope';
+import { expect, it } from 'vitest';
+import { setUpWriter } from '../testing/writer-harness.ts';
+import { openLog, writePoint } from './opening.ts';
+
+const clock = new SystemClock();
+const OLD_MS = TIMING.requestWindowMs + 60_000;
+
+it('a checkpoint of another log counts as none, and so does all that it says beside', async () => {
+  const h = await setUpWriter('local');
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-writer-'));
+  const disk = new NodeDisk(folder);
+  {
+    await using writer = await h.start();
+    while (writer.appenders.some(({ own }) => own < 1)) await clock.sleep(5);
+    const newer = { ...writer.keyspace, version: writer.keyspace.version + 5 };
+    await writePoint(
+      { disk, logger: SILENT, timing: TIMING },
+      {
+        atMs: Date.now() - OLD_MS,
+        stampMs: 0,
+        keyspace: newer,
+        sources: [],
+        tails: writer.appenders.map((a) => a.checkpoint),
+      },
+    );
+  }
+  const genesis = (partition: number): Buffer =>
+    sealRecord(
+      {
+        ...{ cluster: 'c', keyspace: 'travel', origin: 'paris', partition, epoch: 0, seq: -1 },
+        ...{ stampMs: 0, stampCounter: 0, writer: 0, committed: -1, body: { kind: 'Genesis', logId: 'fresh' } },
+      },
+      NO_CHAIN,
+    ).bytes;
+  const log = new SimLog(new SimLogStore(clock), 'paris');
+  await log.ensureTopic({ name: h.topic, partitions: 4, flushed: true, genesis });
+  const common = { cluster: 'c', site: 'paris', keyspace: h.keyspace, disk, clock, timing: TIMING, logger: SILENT };
+  // The point is within the cuts of the reign it was noted in.
+  const cuts = Array.from({ length: 4 }, () => ({ seq: 1_000, chain: '' }));
+  const reigns = [{ epoch: 1, site: 'paris', writerId: 'w1', cuts }];
+  const opened = await openLog({ ...common, log, signal: new AbortController().signal, reigns });
+  expect(opened.tails.map(({ prefix }) => [prefix.logId, prefix.seq])).toEqual(Array(4).fill(['fresh', -1]));
+  expect(opened.keyspace.version).toBe(h.keyspace.version);
+  await rm(folder, { recursive: true });
+});

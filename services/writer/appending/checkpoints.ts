@@ -1,0 +1,49 @@
+/**
+ * Notes, every so often, where a later writer may read this log on from. A point is written when everything in it is
+ * committed, and so part of the history whoever writes next: what a writer that was cut off took in is none of it.
+ */
+
+import type { Clock } from '@tidemark/platform/clock';
+import { isFault } from '@tidemark/platform/fault';
+import type { Writer } from '../writer.ts';
+import { type CheckpointPoint, type OpeningParts, writePoint } from './opening.ts';
+
+/** How often it is looked, in the time between two points, whether the next one is committed. */
+const LOOKS = 30;
+
+type Parts = Pick<OpeningParts, 'clock' | 'disk' | 'timing' | 'logger'>;
+
+/** Runs until the writer ends. */
+export async function keepCheckpoints(writer: Writer, parts: Parts): Promise<void> {
+  const { clock, timing } = parts;
+  while (!writer.signal.aborted) {
+    await clock.sleep(timing.writerCheckpointMs, writer.signal);
+    const point = pointNow(writer, clock);
+    while (!writer.signal.aborted && !isCommitted(writer, point))
+      await clock.sleep(timing.writerCheckpointMs / LOOKS, writer.signal);
+    if (!writer.signal.aborted) await save(parts, point);
+  }
+}
+
+/** A point only saves reading: a disk that is full ends no reign. */
+async function save(parts: Parts, point: CheckpointPoint): Promise<void> {
+  await writePoint(parts, point).catch((error: unknown) => {
+    if (!isFault(error, 'unavailable')) throw error;
+    const keyspace = point.keyspace.name;
+    parts.logger.warn({ keyspace, error: error.message }, 'writer checkpoint not written');
+  });
+}
+
+function pointNow({ appenders, sources, stamps, keyspace }: Writer, clock: Clock): CheckpointPoint {
+  const atMs = clock.nowMs();
+  const tails = appenders.map((appender) => appender.checkpoint);
+  return { atMs, stampMs: atMs + stamps.aheadMs(), keyspace, sources: sources.toJson(), tails };
+}
+
+function isCommitted({ epoch, commits, committedVersion }: Writer, { keyspace, tails }: CheckpointPoint): boolean {
+  if (committedVersion < keyspace.version) return false;
+  return tails.every((tail, partition) => {
+    const isEarlier = tail === null || tail.prefix.epoch < epoch;
+    return isEarlier || commits.committed(partition) >= tail.prefix.seq;
+  });
+}

@@ -1,0 +1,208 @@
+/**
+ * Before a writer writes (protocol E8): it reads its own log and learns where each partition ends, which requests and
+ * ingest offsets are in it, and what the tables are; a checkpoint at least one window old saves reading it all. Of the
+ * reigns of other sites it reads the last window in this site's mirrors. What lies beyond a reign's cut does not count.
+ */
+
+import type { Reign } from '@tidemark/control/consensus/register-value';
+import type { Log } from '@tidemark/log/log';
+import { Tail, type TailCheckpoint } from '@tidemark/log/tail';
+import { type Keyspace, topicNames } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import type { Disk } from '@tidemark/platform/disk';
+import { Fault } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import { asWritten, readDerived, writeState } from '@tidemark/platform/state-file';
+import type { Timing } from '@tidemark/platform/timing';
+import type { Envelope } from '@tidemark/record/envelope';
+import { IngestSources } from '../ingress/ingest-sources.ts';
+import { readRecent } from './recent.ts';
+import { requestIn } from './request.ts';
+import { RequestWindow, type Seen } from './request-window.ts';
+import { Unnamed } from './unnamed.ts';
+
+export type OpeningParts = {
+  readonly cluster: string;
+  readonly site: string;
+  readonly keyspace: Keyspace;
+  readonly log: Log;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly timing: Timing;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  /** The reigns before this one, closed, oldest first. */
+  readonly reigns: readonly Reign[];
+};
+
+/** What a writer knows of its log. */
+export type Opened = {
+  readonly tails: readonly Tail[];
+  /** As of the newest SCHEMA record. */
+  readonly keyspace: Keyspace;
+  readonly windows: readonly RequestWindow[];
+  readonly sources: IngestSources;
+  /** Above every stamp in the log. */
+  readonly stampMs: number;
+};
+
+/** A moment from which the log can be read on. */
+export type CheckpointPoint = {
+  readonly atMs: number;
+  /** No smaller stamp was given from then on. */
+  readonly stampMs: number;
+  readonly keyspace: Keyspace;
+  readonly sources: ReturnType<IngestSources['toJson']>;
+  readonly tails: readonly (TailCheckpoint | null)[];
+};
+
+/** @throws {Fault} as `Tail.open`. */
+export async function openLog(parts: OpeningParts): Promise<Opened> {
+  const point = await readPoint(parts);
+  const opened = await openFrom(parts, point);
+  const isOfThisLog = opened.tails.every((tail, partition) => point?.tails[partition] == null || tail.resumed);
+  // What it says of tables and of the ingest it says of the log it was made of.
+  return isOfThisLog ? opened : openFrom(parts, null);
+}
+
+async function openFrom(parts: OpeningParts, point: CheckpointPoint | null): Promise<Opened> {
+  const { cluster, site, log, clock, signal, logger } = parts;
+  const topic = topicNames.log(parts.keyspace.name, site);
+  let keyspace = point?.keyspace ?? parts.keyspace;
+  let stampMs = 0;
+  const sources = IngestSources.fromJson(point?.sources ?? []);
+  const windows = Array.from({ length: parts.keyspace.partitions }, () => new RequestWindow(parts.timing));
+  const requests: Request[][] = windows.map(() => []);
+  let isOpened = false;
+  const unnamed = new Map<string, Unnamed>();
+  const take = (partition: number, envelope: Envelope): void => {
+    if (isOpened) return;
+    const { origin, epoch, body } = envelope;
+    const place = `${origin}/${partition}`;
+    if (body.kind === 'EpochStart') {
+      unnamed.get(place)?.began(body);
+      unnamed.get(`${body.previousOrigin}/${partition}`)?.closed(body.previousEpoch, body.cutSeq);
+    }
+    // What a writer that died still had on its way lands behind the cut: it does not count, so it must not be known.
+    if (isNamed(parts.reigns, epoch)) {
+      if (counts(parts.reigns, partition, envelope)) know(partition, envelope);
+      return;
+    }
+    const waiting = unnamed.get(place) ?? new Unnamed((one) => know(partition, one));
+    unnamed.set(place, waiting);
+    waiting.add(envelope);
+  };
+  const know = (partition: number, envelope: Envelope, isCertain = true): void => {
+    stampMs = Math.max(stampMs, envelope.stampMs);
+    const { body, epoch, seq, origin } = envelope;
+    if (body.kind === 'Schema' && body.version >= keyspace.version) keyspace = JSON.parse(body.keyspace) as Keyspace;
+    if (body.kind !== 'Mutate') return;
+    const { requestId, rowCount, source, table } = body;
+    const seen = { request: requestIn(body), rowCount, position: { epoch, seq }, stampMs: envelope.stampMs };
+    if (requestId !== '' && isCertain) requests[partition]!.push({ requestId, seen });
+    // Each site has an ingest topic of its own.
+    if (source !== null && origin === site) sources.took(partition, table, source);
+  };
+  const open = (partition: number): Promise<Tail> => {
+    const name = { cluster, keyspace: parts.keyspace.name, origin: site, partition };
+    const onTrouble = (fault: Error): void => logger.warn({ topic, partition, error: fault.message }, 'append delayed');
+    const onOther = (what: string): void =>
+      logger.error({ topic, partition }, `${what}: its checkpoint counts as none`);
+    const onAccepted = (envelope: Envelope): void => take(partition, envelope);
+    return Tail.open(
+      { log, topic, name, clock, signal, onLost: 'refuse', onOther, onAccepted, onTrouble },
+      point?.tails[partition] ?? null,
+    );
+  };
+  const tails = await Promise.all(windows.map((_, partition) => open(partition)));
+  const others = new Set(parts.reigns.map((reign) => reign.site).filter((name) => name !== site));
+  for (const origin of others) {
+    const reading = windows.map((_, partition) => {
+      const name = { cluster, keyspace: parts.keyspace.name, origin, partition };
+      const { reigns, timing } = parts;
+      let firstMs = Number.POSITIVE_INFINITY;
+      const recent = (envelope: Envelope): void => {
+        firstMs = Math.min(firstMs, envelope.stampMs);
+        take(partition, envelope);
+      };
+      return readRecent(log, name, reigns, timing.requestWindowMs, signal, recent).then((isAll) => {
+        if (!isAll) windows[partition]!.forgetBelow(firstMs);
+      });
+    });
+    await Promise.all(reading);
+  }
+  isOpened = true;
+  // Of which nobody says where it ended is old, and was not cut as far as is known; but no key is answered by it.
+  for (const [place, { left }] of unnamed) {
+    const partition = Number(place.split('/').at(-1));
+    for (const envelope of left) know(partition, envelope, false);
+    windows[partition]!.forgetBelow(left.reduce((ms, one) => Math.max(ms, one.stampMs + 1), 0));
+  }
+  checkAborted(parts);
+  windows.forEach((window, partition) => {
+    if (point !== null) window.forgetBelow(point.stampMs);
+    const inOrder = requests[partition]!.sort((a, b) => a.seen.stampMs - b.seen.stampMs);
+    for (const { requestId, seen } of inOrder) window.add(requestId, seen);
+  });
+  // A record's rows reach at most 65,536 ticks, one ms, beyond its own stamp.
+  return { tails, keyspace, windows, sources, stampMs: stampMs + 2 };
+}
+
+/** Reading that was broken off has not seen everything. */
+function checkAborted({ signal, keyspace }: OpeningParts): void {
+  if (signal.aborted) throw new Fault('unavailable', `keyspace ${keyspace.name}: the writer was given up`);
+}
+
+type Request = { readonly requestId: string; readonly seen: Seen };
+
+/** The register names the newest reigns only: sixty-four of them may have passed within one window. */
+function isNamed(reigns: readonly Reign[], epoch: number): boolean {
+  return epoch >= (reigns[0]?.epoch ?? 0);
+}
+
+/** Not beyond the cut of its reign; of an epoch that was passed over nothing counts. */
+function counts(reigns: readonly Reign[], partition: number, { epoch, seq, origin }: Envelope): boolean {
+  if (reigns.length === 0) return true;
+  const reign = reigns.find((one) => one.epoch === epoch);
+  return reign !== undefined && reign.site === origin && seq <= (reign.cuts?.[partition]?.seq ?? -1);
+}
+
+const pathOf = (keyspace: string): string => `checkpoints/writer/${keyspace}.json`;
+
+/** The newest point that is a whole window old; null when there is none, and then the log is read from its start. */
+async function readPoint(parts: OpeningParts): Promise<CheckpointPoint | null> {
+  const { disk, keyspace, clock, timing, logger, reigns } = parts;
+  const points = await readPoints(disk, keyspace.name, logger);
+  const oldMs = clock.nowMs() - timing.requestWindowMs;
+  return points.findLast((point) => point.atMs <= oldMs && isWithinCuts(reigns, point)) ?? null;
+}
+
+/**
+ * Whether everything in a point counts. What was noted beyond a cut is no part of the keyspace's history, be it where a
+ * partition stands, a column, or an ingest offset; and where the cut was is not known of a reign that is not named any more.
+ */
+function isWithinCuts(reigns: readonly Reign[], { tails }: CheckpointPoint): boolean {
+  return tails.every((tail, partition) => {
+    if (tail === null || tail.prefix.epoch === 0) return true;
+    const { epoch, seq, chain } = tail.prefix;
+    const cut = reigns.find((reign) => reign.epoch === epoch)?.cuts?.[partition];
+    return cut !== undefined && (seq < cut.seq || (seq === cut.seq && chain === cut.chain));
+  });
+}
+
+async function readPoints(disk: Disk, keyspace: string, logger: Logger): Promise<CheckpointPoint[]> {
+  return (await readDerived(disk, pathOf(keyspace), asWritten<CheckpointPoint[]>(), logger)) ?? [];
+}
+
+/** Adds a point, and drops those that no restart will want. */
+export async function writePoint(
+  { disk, timing, logger }: Pick<OpeningParts, 'disk' | 'timing' | 'logger'>,
+  point: CheckpointPoint,
+): Promise<void> {
+  const { name } = point.keyspace;
+  const points = await readPoints(disk, name, logger);
+  const wanted = points.findLastIndex((p) => p.atMs <= point.atMs - timing.requestWindowMs);
+  const kept = [...points.slice(Math.max(0, wanted)), point];
+  await disk.makeFolder('checkpoints/writer');
+  await writeState(disk, pathOf(name), kept);
+}

@@ -1,0 +1,105 @@
+import type { Reign } from '@tidemark/control/consensus/register-value';
+import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
+import { topicNames } from '@tidemark/model/table';
+import { SystemClock } from '@tidemark/platform/system-clock';
+import { type Body, epochSeed, NO_CHAIN, sealRecord, type Unsealed } from '@tidemark/record/envelope';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readRecent } from './recent.ts';
+
+const NAME = { cluster: 'c', keyspace: 'travel', origin: 'paris', partition: 0 };
+const TOPIC = topicNames.mirror('travel', 'paris');
+const COUNT = 400;
+
+/** Records 0 … of an epoch as their origin made them. */
+function originals(epoch: number, salt = ''): { bytes: Buffer; chain: string }[] {
+  const made: { bytes: Buffer; chain: string }[] = [];
+  for (let seq = 0; seq < COUNT; seq++) {
+    const cutChain = Buffer.from(NO_CHAIN, 'hex');
+    const before = { previousOrigin: '', previousEpoch: 0, cutSeq: -1, cutChain };
+    const start = { writerId: `w${salt}`, ...before, ownEpoch: 0, ownCutSeq: -1, ownCutChain: cutChain };
+    const body: Body = seq === 0 ? { kind: 'EpochStart', ...start } : { kind: 'Noop' };
+    const base = { ...NAME, epoch, seq, stampMs: 1_000 + seq, stampCounter: 0, writer: 1, committed: -1 };
+    const record: Unsealed = { ...base, body };
+    const seed = body.kind === 'EpochStart' ? epochSeed({ ...base, body }) : made[seq - 1]!.chain;
+    made.push(sealRecord(record, salt !== '' && seq > 0 ? NO_CHAIN : seed));
+  }
+  return made;
+}
+
+const RECORDS = originals(1);
+const STRANGERS = originals(1, 'stranger');
+
+/** A mirror that holds these records, in the order of their appends. */
+async function mirrorOf(appends: readonly (readonly Buffer[])[]) {
+  const clock = { now: 0, nowMs: () => clock.now, monotonicMs: () => clock.now, sleep: new SystemClock().sleep };
+  const store = new SimLogStore(clock);
+  const log = new SimLog(store, 'tokyo');
+  const local = { ...NAME, epoch: 0, seq: -1, stampMs: 0, stampCounter: 0, writer: 0, committed: -1 };
+  const genesis = sealRecord({ ...local, body: { kind: 'Genesis', logId: 'm' } }, NO_CHAIN).bytes;
+  await log.ensureTopic({ name: TOPIC, partitions: 1, flushed: true, genesis: () => genesis });
+  for (const values of appends) {
+    clock.now += 1_000;
+    if (values.length > 0)
+      await log.append(
+        TOPIC,
+        0,
+        values.map((value) => ({ value })),
+      );
+  }
+  return log;
+}
+
+const reignTo = (seq: number): Reign => {
+  return { epoch: 1, site: 'paris', writerId: 'w', cuts: [{ seq, chain: RECORDS[seq]!.chain }] };
+};
+
+async function seqsOf(log: SimLog, reigns: readonly Reign[], windowMs: number): Promise<number[]> {
+  const seqs: number[] = [];
+  const { signal } = new AbortController();
+  await readRecent(log, NAME, reigns, windowMs, signal, ({ seq }) => seqs.push(seq));
+  return seqs;
+}
+
+const upTo = (from: number, to: number): Buffer[] => RECORDS.slice(from, to).map(({ bytes }) => bytes);
+
+describe('the last records of another site', () => {
+  it('are found behind repeats of older ones', async () => {
+    const log = await mirrorOf([upTo(0, 330), upTo(200, 260), upTo(330, 370)]);
+    const seqs = await seqsOf(log, [reignTo(369)], 0);
+    expect([seqs.at(-1), seqs.length >= 40]).toEqual([369, true]);
+  });
+
+  it('are all that were taken within the window, whatever repeats, strangers and records beyond the cut stand there', async () => {
+    const piece = fc.record({ from: fc.nat(COUNT - 1), count: fc.integer({ min: 1, max: 80 }), strange: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 8 }), fc.nat(12), fc.nat(9), async (pieces, windows, short) => {
+        const appends: Buffer[][] = [];
+        /** By seq: the number of the append that brought it first. */
+        const cameBy: number[] = [];
+        for (const { from, count, strange } of [...pieces, { from: 0, count: 20, strange: false }]) {
+          const known = cameBy.length;
+          const to = Math.min(COUNT, from + count);
+          const source = strange ? STRANGERS : RECORDS;
+          // What has no predecessor here yet is not copied.
+          appends.push(from > known && !strange ? [] : source.slice(from, to).map(({ bytes }) => bytes));
+          if (!strange && from <= known) for (let seq = known; seq < to; seq++) cameBy[seq] = appends.length;
+        }
+        const cut = Math.max(0, cameBy.length - 1 - short);
+        const log = await mirrorOf(appends);
+        const last = appends.findLastIndex((values) => values.length > 0) + 1;
+        const seqs = await seqsOf(log, [reignTo(cut)], windows * 1_000);
+        const wanted = cameBy.flatMap((by, seq) => (by >= last - windows && seq <= cut ? [seq] : []));
+        expect(seqs).toEqual(Array.from({ length: cut - seqs[0]! + 1 }, (_, i) => seqs[0]! + i));
+        for (const seq of wanted) expect(seqs).toContain(seq);
+        expect(seqs.at(-1)).toBe(cut);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('are not to be had of a copy that lacks the end of the reign', async () => {
+    const log = await mirrorOf([upTo(0, 100)]);
+    await expect(seqsOf(log, [reignTo(200)], 0)).rejects.toMatchObject({ kind: 'unavailable' });
+  });
+});

@@ -1,0 +1,34 @@
+import { PartitionMaker, sampleKeyspace } from '@tidemark/applier/testing/log-maker';
+import { type Envelope, type EpochStartBody, openRecord } from '@tidemark/record/envelope';
+import { expect, it } from 'vitest';
+import { Unnamed } from './unnamed.ts';
+
+const maker = new PartitionMaker(sampleKeyspace(), 'paris', 0);
+const envelopeOf = (bytes: Buffer): Envelope => openRecord(bytes).envelope;
+const rows = (): Envelope => envelopeOf(maker.rows([{ k: 'a', v: 1 }]));
+
+function beginning(ownEpoch: number, ownCutSeq: number): EpochStartBody {
+  const start = envelopeOf(maker.start(9));
+  if (start.body.kind !== 'EpochStart') throw new Error(start.body.kind);
+  return { ...start.body, ownEpoch, ownCutSeq };
+}
+
+it('records of a reign that is not named any more wait for the next one of their origin, which says what counts', () => {
+  const taken: number[] = [];
+  const unnamed = new Unnamed(({ seq }) => taken.push(seq));
+  maker.start(1);
+  for (let n = 0; n < 4; n++) unnamed.add(rows());
+  expect(taken).toEqual([]);
+  unnamed.began(beginning(1, 2));
+  expect(taken).toEqual([1, 2]);
+  // A reign that is passed over left nothing.
+  for (let n = 0; n < 2; n++) unnamed.add(rows());
+  unnamed.began(beginning(1, 2));
+  expect([taken, unnamed.left]).toEqual([[1, 2], []]);
+  const last = rows();
+  unnamed.add(last);
+  expect([taken, unnamed.left]).toEqual([[1, 2], [last]]);
+  // Another site reigned next.
+  unnamed.closed(last.epoch, last.seq);
+  expect([taken, unnamed.left]).toEqual([[1, 2, last.seq], []]);
+});

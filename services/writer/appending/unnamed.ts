@@ -1,0 +1,43 @@
+/**
+ * Records of reigns that the register does not name any more, of one origin and partition: whether one lies beyond its
+ * reign's cut is said by the next EPOCH_START of that origin, or of whoever reigned next, so each waits for that.
+ */
+
+import type { Envelope, EpochStartBody } from '@tidemark/record/envelope';
+
+/** Beyond a cut lies what was under way and not committed: a few megabytes. So much longer nothing has to wait. */
+const WAITING_MAX = 100_000;
+
+export class Unnamed {
+  readonly #take: (envelope: Envelope) => void;
+  #waiting: Envelope[] = [];
+
+  /** @param take of what counts, in its order */
+  constructor(take: (envelope: Envelope) => void) {
+    this.#take = take;
+  }
+
+  add(envelope: Envelope): void {
+    this.#waiting.push(envelope);
+    if (this.#waiting.length < 2 * WAITING_MAX) return;
+    for (const one of this.#waiting.splice(0, WAITING_MAX)) this.#take(one);
+  }
+
+  /** The origin began another epoch: it says which one of its own before that left something here, and up to where. */
+  began({ ownEpoch, ownCutSeq }: EpochStartBody): void {
+    this.closed(ownEpoch, ownCutSeq);
+    this.#waiting = [];
+  }
+
+  /** Whoever reigned next says where an epoch of this origin ended. */
+  closed(epoch: number, cutSeq: number): void {
+    const told = this.#waiting.filter((one) => one.epoch === epoch);
+    this.#waiting = this.#waiting.filter((one) => one.epoch !== epoch);
+    for (const one of told) if (one.seq <= cutSeq) this.#take(one);
+  }
+
+  /** Of which nobody said whether they count. */
+  get left(): readonly Envelope[] {
+    return this.#waiting;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * What watchdogs and other candidates ask of this site's writer: to stand for election, and to hand over. It is done only
+ * where the register agrees, and the site that is to take over says itself that it wants to.
+ */
+
+import { counted, heardSchema, idText, lossSchema, reasonText } from '@tidemark/control/consensus/register-json';
+import { whyNoHandOver, whyNoNomination } from '@tidemark/control/consensus/register-tied';
+import type { Cause, RegisterValue } from '@tidemark/control/consensus/register-value';
+import type { Heard, LossChoices } from '@tidemark/control/failover/loss';
+import { parsed } from '@tidemark/model/parsed';
+import { Fault, isFault } from '@tidemark/platform/fault';
+import type { Network } from '@tidemark/platform/network';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Writer } from '../writer.ts';
+import type { Candidacy, Reigning } from './election-loop.ts';
+
+/** Longest wait for the word of the site that is to take over. */
+const STANDING_MS = 1_000;
+
+const nominationSchema = z.object({
+  cause: z.enum(['suspicion', 'switchover', 'failover', 'takeover']),
+  reason: reasonText,
+  /** Of the register, as whoever asks has seen it. */
+  version: counted,
+  decisionId: idText.nullable().default(null),
+  loss: lossSchema.nullable().default(null),
+});
+const abdicationSchema = z.object({ to: idText, resume: z.boolean().default(false) });
+const standingSchema = z.object({ site: z.string(), standsFor: z.string().nullable() });
+
+export type Standing = { readonly site: string; readonly standsFor: Cause | null };
+const lossAskedSchema = z.object({ heard: heardSchema.nullable().default(null) });
+
+export type CandidacyHttpParts = {
+  readonly site: string;
+  readonly network: Network;
+  readonly placeOf: (site: string) => string;
+  readonly candidacyOf: (keyspace: string) => Candidacy<Reigning>;
+  readonly writerOf: (keyspace: string) => Writer;
+  /** What ending the newest reign here with a loss would cost. */
+  readonly lossOf: (keyspace: string, heard: Heard | null) => Promise<LossChoices>;
+  readonly checkTied: (
+    keyspace: string,
+    what: string,
+    whyNot: (value: RegisterValue) => string | null,
+  ) => Promise<void>;
+};
+
+export function registerCandidacyRoutes(app: FastifyInstance, parts: CandidacyHttpParts): void {
+  type Params = { keyspace: string };
+  app.post<{ Params: Params }>('/v1/internal/nominate/:keyspace', async (request, reply) => {
+    const { keyspace } = request.params;
+    const asked = parsed(nominationSchema, request.body, 'nomination');
+    const candidacy = parts.candidacyOf(keyspace);
+    await parts.checkTied(keyspace, 'nomination', (value) => whyNoNomination(value, asked));
+    candidacy.nominate(asked);
+    return reply.code(202).send({ accepted: true });
+  });
+  app.post<{ Params: Params }>('/v1/internal/loss/:keyspace', async (request) => {
+    const { heard } = parsed(lossAskedSchema, request.body, 'question for a loss');
+    return parts.lossOf(request.params.keyspace, heard);
+  });
+  app.get<{ Params: Params }>('/v1/internal/standing/:keyspace', async (request): Promise<Standing> => {
+    return { site: parts.site, standsFor: parts.candidacyOf(request.params.keyspace).standsFor };
+  });
+  app.post<{ Params: Params }>('/v1/internal/abdicate/:keyspace', async (request) => {
+    const { keyspace } = request.params;
+    const { to, resume } = parsed(abdicationSchema, request.body, 'abdication');
+    const writer = parts.writerOf(keyspace);
+    if (resume) {
+      writer.resume(to);
+      return { epoch: writer.epoch };
+    }
+    await parts.checkTied(keyspace, 'handing over', (value) => whyNoHandOver(value, to));
+    await checkWanted(parts, keyspace, to);
+    return writer.handOver(to);
+  });
+}
+
+/** Whoever asks for it, only the site itself can say that it is about to take over. */
+async function checkWanted({ network, placeOf }: CandidacyHttpParts, keyspace: string, to: string): Promise<void> {
+  const url = `${placeOf(to)}/v1/internal/standing/${keyspace}`;
+  const answer = await network.ask(url, null, STANDING_MS).catch((error: unknown) => {
+    if (isFault(error)) return null;
+    throw error;
+  });
+  const standing = standingSchema.safeParse(answer?.body).data;
+  if (standing?.site === to && standing.standsFor === 'switchover') return;
+  const message = `keyspace ${keyspace}: handing over refused: ${to} does not say that it wants to take over`;
+  throw new Fault('invalid', message, { status: 409, got: standing?.standsFor ?? null, expected: 'switchover' });
+}

@@ -1,0 +1,355 @@
+/**
+ * Who writes a keyspace at this site, and when it becomes somebody: it watches the register, runs an election when there
+ * is a reason to (protocol E1), reigns while the register names it, and ends when it does not. The site's process lives
+ * on: what the protocol calls a writer process is one `Writer`.
+ */
+
+import { ELECTION_STALE_MS, isFencedInVain } from '@tidemark/control/consensus/register-changes';
+import {
+  type Cause,
+  memberNamed,
+  newestReign,
+  primaryOf,
+  type RegisterValue,
+} from '@tidemark/control/consensus/register-value';
+import type { Keyspace } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import type { Random } from '@tidemark/platform/random';
+import type { Elected } from '../writer.ts';
+import { LEASE_OVER_MS } from './lease.ts';
+import { type Campaign, Candidate, type CandidateParts, type Outcome, type Waiting } from './run-election.ts';
+
+const LOOK_MS = 200;
+const RETRY_MS = 500;
+const NOMINATE_MS = 2_000;
+/** A primary that may not write waits so long for that to be over, before it hands over. */
+const TROUBLED_MS = 3_000;
+/** Whoever was asked to take over is given so long. */
+const HAND_OVER_EVERY_MS = 8_000;
+/** How much longer or shorter than the others a site waits before it takes an election over. */
+const STALE_JITTER_MS = 3_000;
+
+/** What reigns: a writer with its ingest. */
+export interface Reigning extends AsyncDisposable {
+  readonly epoch: number;
+  readonly writerId: string;
+  registerChanged(value: RegisterValue): void;
+}
+
+export type CandidacyParts<R extends Reigning> = Omit<CandidateParts, 'register'> & {
+  readonly register: CandidateParts['register'];
+  readonly keyspace: Keyspace;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Why this site's clock is not to be trusted with stamps; null when it is. */
+  readonly clockTrouble: () => string | null;
+  /** Why no reign should begin by it: the same, or nobody was asked yet whether it is right. */
+  readonly clockDoubt: () => string | null;
+  /** Begins to write as elected, unless `signal` aborts first; `onEnded` is told when it can go on no more. */
+  readonly reign: (elected: Elected, onEnded: (error: unknown) => void, signal: AbortSignal) => Promise<R>;
+  /** Told of each election that was run here, and why one began. */
+  readonly onOutcome: (
+    campaign: Campaign,
+    outcome: Outcome | ({ readonly kind: 'waiting' } & Waiting) | { readonly kind: 'failed'; readonly error: unknown },
+  ) => void;
+  readonly onFatal: (error: unknown) => void;
+};
+
+/** `over` is aborted, with the reason, once the register has something else instead of it. */
+type Standing = { readonly candidate: Candidate; readonly campaign: Campaign; readonly over: AbortController };
+
+export class Candidacy<R extends Reigning> implements AsyncDisposable {
+  readonly #parts: CandidacyParts<R>;
+  readonly #stop = new AbortController();
+  #reigning: R | null = null;
+  #nominated: Campaign | null = null;
+  /** Why this site must not write while the register lists its logs under these identities: one lost its end. */
+  #unfit: { readonly reason: string; readonly logIds: string } | null = null;
+  /** The open election's epoch, 0 for none, when it was first seen, and how long it may stand from then. */
+  #seen = { epoch: 0, atMs: 0, staleMs: 0 };
+  /** Since when it may not write; null: it may. And from when on another one may be asked to. */
+  #troubledMs: number | null = null;
+  #askAgainMs = 0;
+  #wake: () => void = () => {};
+  #running: Promise<void> = Promise.resolve();
+  #waiting: Waiting | null = null;
+  /** The election that is run here, and what for. */
+  #standing: Standing | null = null;
+
+  constructor(parts: CandidacyParts<R>) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#running = this.#run().catch((error) => {
+      if (!this.#stop.signal.aborted) this.#parts.onFatal(error);
+    });
+  }
+
+  /** Who writes here now; null when nobody does. */
+  get reigning(): R | null {
+    return this.#reigning;
+  }
+
+  /** What keeps an election here open that takes long; null: nothing. */
+  get waiting(): Waiting | null {
+    return this.#waiting;
+  }
+
+  /** Why this site stands for election; null while it does not. */
+  get standsFor(): Cause | null {
+    return this.#standing?.campaign.cause ?? null;
+  }
+
+  get isCampaigning(): boolean {
+    return this.#standing !== null;
+  }
+
+  /**
+   * Asks this site to become the primary. A wish that accepts a loss goes before an election here that may lose nothing,
+   * which could stand open for ever; it still loses nothing where that one could have been won.
+   * @throws {Fault} `invalid` 409: it cannot be, or is already; `unavailable`: it is in an election.
+   */
+  nominate(campaign: Campaign): void {
+    const { site, keyspace } = this.#parts;
+    const value = this.#parts.current();
+    const refuse = (message: string): never => {
+      throw new Fault('invalid', `keyspace ${keyspace.name}: ${message}`, { status: 409, got: site });
+    };
+    const standing = this.#standing;
+    const isWithdrawn = campaign.loss !== null && standing !== null && standing.campaign.loss === null;
+    if (this.#nominated !== null || (standing !== null && !isWithdrawn)) {
+      throw new Fault('unavailable', `keyspace ${keyspace.name}: ${site} is in an election`, { retryAfterMs: 1_000 });
+    }
+    if (this.#reigning !== null) refuse(`${site} is its primary already, in epoch ${this.#reigning.epoch}`);
+    if (this.#unfit !== null) refuse(`${site} cannot write: ${this.#unfit.reason}`);
+    const doubt = this.#parts.clockDoubt();
+    if (doubt !== null) refuse(`${site} cannot write: ${doubt}`);
+    if (value !== null && newestReign(value) !== null && !isActive(value, site)) {
+      refuse(`${site} is being rebuilt; wait until it is level again`);
+    }
+    standing?.candidate.withdraw('an operator accepts a loss');
+    this.#nominated = campaign;
+    this.#wake();
+  }
+
+  /** The register changed. */
+  registerChanged(value: RegisterValue): void {
+    this.#reigning?.registerChanged(value);
+    const standing = this.#standing;
+    const over = standing?.candidate.supersededBy(value) ?? null;
+    if (over !== null) standing!.over.abort(over);
+    this.#wake();
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#parts;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const value = this.#parts.current();
+      if (value !== null) {
+        this.#note(value);
+        await this.#stepDown(value);
+        const campaign = this.#reason(value);
+        if (campaign !== null) await this.#campaign(campaign);
+        else await this.#handOver(value);
+      }
+      const waiting = new AbortController();
+      this.#wake = () => waiting.abort(null);
+      await clock.sleep(LOOK_MS, AbortSignal.any([signal, waiting.signal]));
+    }
+  }
+
+  #note(value: RegisterValue): void {
+    const { clock, random, site } = this.#parts;
+    if (this.#unfit !== null && this.#listedLogIds(value) !== this.#unfit.logIds && isActive(value, site)) {
+      this.#unfit = null;
+    }
+    // Other changes of the register keep no election alive.
+    const epoch = value.election?.epoch ?? 0;
+    if (epoch === this.#seen.epoch) return;
+    // One that may lose what a local writer acked waits for that one's lease first, and does not stand still.
+    const leaseMs = value.ack.k === 0 && value.election?.loss != null ? LEASE_OVER_MS : 0;
+    const staleMs = ELECTION_STALE_MS + leaseMs + (random.fraction() * 2 - 1) * STALE_JITTER_MS;
+    this.#seen = { epoch, atMs: clock.monotonicMs(), staleMs };
+  }
+
+  #listedLogIds(value: RegisterValue | null): string {
+    return JSON.stringify(value === null ? null : memberNamed(value, this.#parts.site)?.logIds);
+  }
+
+  /** A writer whose reign is not the newest one has nothing left to do. */
+  async #stepDown(value: RegisterValue): Promise<void> {
+    const reigning = this.#reigning;
+    const newest = newestReign(value);
+    if (reigning === null || newest === null) return;
+    // An election that was withdrawn has fenced copies of it: they never count for this epoch again.
+    const isVain = newest.epoch === reigning.epoch && isFencedInVain(value);
+    if (newest.epoch <= reigning.epoch && !isVain) return;
+    const { keyspace, logger, site } = this.#parts;
+    const why = isVain ? 'its copies were fenced' : `${newest.site} has epoch ${newest.epoch}`;
+    const message = `keyspace ${keyspace.name}: epoch ${reigning.epoch} of ${site} is over, ${why}`;
+    logger.warn({ keyspace: keyspace.name, epoch: reigning.epoch, newest: newest.epoch }, message);
+    await this.#end(reigning);
+  }
+
+  async #end(reigning: R): Promise<void> {
+    if (this.#reigning === reigning) this.#reigning = null;
+    await reigning[Symbol.asyncDispose]();
+  }
+
+  /** E1: why an election should begin here now; null when there is no reason. */
+  #reason(value: RegisterValue): Campaign | null {
+    const { site, keyspace, clock } = this.#parts;
+    const nominated = this.#nominated;
+    this.#nominated = null;
+    if (this.#reigning !== null || this.#unfit !== null) {
+      const reason = this.#unfit?.reason ?? `${site} is the primary already, in epoch ${this.#reigning!.epoch}`;
+      if (nominated !== null) this.#parts.onOutcome(nominated, { kind: 'lost', reason, phases: [] });
+      return null;
+    }
+    if (nominated !== null) return nominated;
+    // What a reign begins with is stamped, and every later stamp is above it.
+    if (this.#parts.clockDoubt() !== null) return null;
+    const { election, version } = value;
+    if (election === null) {
+      if (primaryOf(value, keyspace) !== site) return null;
+      const reason = newestReign(value) === null ? 'the keyspace is new' : 'its writer process is a new one';
+      return { cause: 'start', reason, loss: null, version };
+    }
+    // Whoever began it here is no more: an election of this very process would still be running.
+    const isOrphan = election.site === site;
+    const isFit = newestReign(value) === null || isActive(value, site);
+    const isStale = clock.monotonicMs() - this.#seen.atMs > this.#seen.staleMs;
+    if (!isFit || (!isOrphan && !isStale)) return null;
+    const reason = `the election of epoch ${election.epoch} by ${election.site} (${election.reason}) stood still`;
+    return { cause: isOrphan ? election.cause : 'takeover', reason, loss: election.loss, version };
+  }
+
+  async #campaign(campaign: Campaign): Promise<void> {
+    const { clock, logger, keyspace, onOutcome } = this.#parts;
+    const over = new AbortController();
+    const signal = AbortSignal.any([this.#stop.signal, over.signal]);
+    const onWaiting = (waiting: Waiting | null): void => {
+      if (over.signal.aborted) return;
+      this.#waiting = waiting;
+      if (waiting !== null) onOutcome(campaign, { kind: 'waiting', ...waiting });
+    };
+    const candidate = new Candidate({ ...this.#parts, onWaiting }, signal);
+    this.#standing = { candidate, campaign, over };
+    try {
+      const outcome = await this.#unlessOver(candidate.run(campaign), over.signal);
+      // What was decided is told whatever becomes of the reign.
+      onOutcome(campaign, outcome);
+      if (outcome.kind === 'won') return await this.#reign(outcome.elected, signal);
+      logger.info({ keyspace: keyspace.name, reason: outcome.reason }, `election not won: ${outcome.reason}`);
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      if (!isFault(error)) throw error;
+      onOutcome(campaign, { kind: 'failed', error });
+      logger.warn({ keyspace: keyspace.name, error: messageOf(error) }, `election failed: ${error.message}`);
+      if (error.kind === 'corrupt') this.#disable(error.message);
+    } finally {
+      this.#standing = null;
+      this.#waiting = null;
+    }
+    await clock.sleep(RETRY_MS, this.#stop.signal);
+  }
+
+  /** What an election that is over still asks and waits for nobody needs: it can change nothing any more. */
+  #unlessOver(running: Promise<Outcome>, over: AbortSignal): Promise<Outcome> {
+    running.catch((error) => {
+      if (over.aborted && !isFault(error)) this.#parts.onFatal(error);
+    });
+    const superseded = new Promise<Outcome>((resolve) => {
+      const end = (): void => resolve({ kind: 'lost', reason: String(over.reason), phases: [] });
+      over.addEventListener('abort', end, { once: true });
+    });
+    return Promise.race([running, superseded]);
+  }
+
+  #disable(reason: string): void {
+    this.#unfit = { reason, logIds: this.#listedLogIds(this.#parts.current()) };
+  }
+
+  /** A primary that must not write asks another member to: one that reigns hands over, and loses nothing. */
+  async #handOver(value: RegisterValue): Promise<void> {
+    const { site, keyspace, clock, clockTrouble } = this.#parts;
+    const trouble = this.#unfit?.reason ?? clockTrouble();
+    const nowMs = clock.monotonicMs();
+    if (trouble === null) this.#troubledMs = null;
+    else this.#troubledMs ??= nowMs;
+    if (trouble === null || value.election !== null || nowMs < this.#askAgainMs) return;
+    if (newestReign(value) === null || primaryOf(value, keyspace) !== site) return;
+    const reigns = this.#reigning !== null;
+    // A clock may be set right again soon; and who moves what is led by operators, they say.
+    const isEarly = nowMs - this.#troubledMs! < TROUBLED_MS || value.paused || value.failover === 'manual';
+    if (reigns && isEarly) return;
+    this.#askAgainMs = nowMs + HAND_OVER_EVERY_MS;
+    await this.#nominateOther(value, reigns ? 'switchover' : 'takeover', `${site} cannot write: ${trouble}`);
+  }
+
+  async #nominateOther(value: RegisterValue, cause: Cause, reason: string): Promise<void> {
+    const { site, keyspace, network, placeOf } = this.#parts;
+    const others = value.members.filter((member) => member.site !== site && member.state === 'ACTIVE');
+    for (const other of others) {
+      const campaign: Campaign = { cause, reason, loss: null, version: value.version };
+      const url = `${placeOf(other.site)}/v1/internal/nominate/${keyspace.name}`;
+      const answer = await network.ask(url, campaign, NOMINATE_MS).catch(() => null);
+      if (answer?.status === 202) return;
+    }
+  }
+
+  async #reign(elected: Elected, signal: AbortSignal): Promise<void> {
+    const { logger, keyspace, onFatal } = this.#parts;
+    let isOver = false;
+    const ended = (error: unknown): void => {
+      isOver = true;
+      const reigning = this.#reigning;
+      const message = `keyspace ${keyspace.name}: epoch ${elected.epoch} ended: ${messageOf(error)}`;
+      logger.warn({ keyspace: keyspace.name, epoch: elected.epoch }, message);
+      if (isFault(error, 'corrupt')) this.#disable(error.message);
+      else if (!isFault(error)) onFatal(error);
+      if (reigning?.epoch === elected.epoch) void this.#end(reigning).catch(onFatal);
+    };
+    const reigning = await this.#patiently(() => this.#parts.reign(elected, ended, signal), signal);
+    if (reigning === null) return;
+    // It may have ended before it was heard of, as when its lease ran out while it read its log.
+    if (isOver || signal.aborted) return reigning[Symbol.asyncDispose]();
+    this.#reigning = reigning;
+    logger.info(
+      { keyspace: keyspace.name, epoch: elected.epoch },
+      `writing ${keyspace.name} in epoch ${elected.epoch}`,
+    );
+    const value = this.#parts.current();
+    if (value !== null) reigning.registerChanged(value);
+  }
+
+  /** Tries until the log answers; null when the service stops first, or there is nothing to try for any more. */
+  async #patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T | null> {
+    const { clock, logger } = this.#parts;
+    for (let told = false; !signal.aborted; told = true) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!isFault(error, 'unavailable')) throw error;
+        if (!told) logger.warn({ error: error.message }, `writer waits: ${error.message}`);
+        await clock.sleep(RETRY_MS, signal);
+      }
+    }
+    return null;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    if (this.#reigning !== null) await this.#end(this.#reigning);
+  }
+}
+
+function isActive(value: RegisterValue, site: string): boolean {
+  return memberNamed(value, site)?.state === 'ACTIVE';
+}

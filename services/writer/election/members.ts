@@ -1,0 +1,152 @@
+/** What a candidate asks of the members, over HTTP and, where only a log is left, of that (protocol E3, E6). */
+
+import { type CutAt, type Election, newestReign, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import { askedAgain, closureOf, type FenceReport, type SiteCopies } from '@tidemark/control/failover/election';
+import type { Log } from '@tidemark/log/log';
+import type { Keyspace } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import { isFault } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import type { Network } from '@tidemark/platform/network';
+import type { Random } from '@tidemark/platform/random';
+import { fenceDirectly } from './direct-fence.ts';
+
+const ASK_MS = 3_000;
+const FILL_MS = 12_000;
+/** A member that answers at all answers in so much time; one that is cut off keeps nobody waiting. */
+const HOLDINGS_MS = 700;
+
+export type MembersParts = {
+  /** This site. */
+  readonly site: string;
+  readonly keyspace: Keyspace;
+  readonly cluster: string;
+  /** The other sites' logs. */
+  readonly remotes: ReadonlyMap<string, Log>;
+  readonly network: Network;
+  /** Where a site's HTTP is, this site's included. */
+  readonly placeOf: (site: string) => string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+};
+
+export class Members {
+  readonly #parts: MembersParts;
+  readonly #signal: AbortSignal;
+
+  constructor(parts: MembersParts, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#signal = signal;
+  }
+
+  /** Null when it does not answer, or says no. */
+  async ask<T>(site: string, what: string, body: object | null, timeoutMs = ASK_MS): Promise<T | null> {
+    const { network, placeOf, keyspace, logger } = this.#parts;
+    const url = `${placeOf(site)}/v1/internal/${what}/${keyspace.name}`;
+    try {
+      const answer = await network.ask(url, body, timeoutMs);
+      if (answer.status === 200) return answer.body as T;
+      logger.info({ site, what, status: answer.status }, `election: ${what} at ${site}: status ${answer.status}`);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      logger.info({ site, what, error: error.message }, `election: ${what} at ${site} was not answered`);
+    }
+    return null;
+  }
+
+  /** E3: asks those whose report is missing, or may be another one by now; returns when all have answered, or enough have to go on. */
+  async fenceAll(value: RegisterValue, election: Election, reports: Map<string, FenceReport>): Promise<void> {
+    const { random, clock } = this.#parts;
+    const reign = newestReign(value);
+    const again = askedAgain(value, [...reports.values()]);
+    const asked = value.members.map(({ site }) => site).filter((site) => !reports.has(site) || again.includes(site));
+    const fence = { origin: reign?.site, closes: reign?.epoch, by: election.epoch, nonce: random.id() };
+    const { promise: enough, resolve } = Promise.withResolvers<void>();
+    const answered = new AbortController();
+    let left = asked.length;
+    const asking = asked.map(async (site) => {
+      const report =
+        reign === null
+          ? await this.#whole(site)
+          : ((await this.ask<FenceReport>(site, 'fence', fence)) ?? (await this.#direct(value, election, site)));
+      if (report !== null) reports.set(site, report);
+      if (--left === 0) answered.abort(null);
+      const closure = closureOf(value, [...reports.values()]);
+      if (closure.kind !== 'lossless' || closure.by === 'first') return;
+      if (closure.by === 'quorum' || value.ack.k === 0) return resolve();
+      // The origin's own word closes it; but should its log have lost its end unnoticed, the others know of more.
+      await clock.sleep(HOLDINGS_MS, AbortSignal.any([answered.signal, this.#signal]));
+      resolve();
+    });
+    await Promise.race([Promise.all(asking), enough]);
+    answered.abort(null);
+  }
+
+  /** Whose processes are gone may have left a log that can be reached. */
+  async #direct(value: RegisterValue, { epoch: by }: Election, site: string): Promise<FenceReport | null> {
+    const { remotes, cluster, keyspace, clock, random, logger } = this.#parts;
+    const reign = newestReign(value);
+    const log = remotes.get(site);
+    if (reign === null || site !== reign.site || log === undefined) return null;
+    const own = await this.copies(this.#parts.site);
+    const logIds = value.members.find((member) => member.site === site)?.logIds ?? {};
+    if (own === null) return null;
+    const parts = {
+      cluster,
+      keyspace: keyspace.name,
+      reign,
+      log,
+      own,
+      logIds,
+      k: value.ack.k,
+      by,
+      nowMs: clock.nowMs(),
+    };
+    try {
+      return await fenceDirectly({ ...parts, nonce: random.id() });
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      logger.info({ site, error: error.message }, `election: the log of ${site} could not be fenced from here`);
+      return null;
+    }
+  }
+
+  /** Before the first reign there is nothing to fence: a member says what its topics are. */
+  async #whole(site: string): Promise<FenceReport | null> {
+    const answer = await this.copies(site);
+    if (answer === null || answer.copies.some(({ logId }) => logId === '')) return null;
+    const logIds = Object.fromEntries(answer.copies.map(({ origin, logId }) => [origin, logId]));
+    return { site, origin: site, logId: logIds[site] ?? '', trusted: true, partitions: [], logIds, vouched: null };
+  }
+
+  /** What its copies hold; null when it does not answer. */
+  async copies(site: string): Promise<SiteCopies | null> {
+    return this.ask<SiteCopies>(site, 'copies', null);
+  }
+
+  /** What the sites hold: of all of them, of those that answer soon, or of as many as are enough. */
+  async holdings(sites: readonly string[], isEnough: (some: readonly SiteCopies[]) => boolean): Promise<SiteCopies[]> {
+    const heard: SiteCopies[] = [];
+    const enough = Promise.withResolvers<void>();
+    const over = new AbortController();
+    const all = sites.map(async (site) => {
+      const answer = await this.copies(site);
+      if (answer !== null) heard.push(answer);
+      if (answer !== null && isEnough(heard)) enough.resolve();
+    });
+    const late = this.#parts.clock.sleep(HOLDINGS_MS, AbortSignal.any([over.signal, this.#signal]));
+    await Promise.race([Promise.all(all), enough.promise, late]);
+    over.abort();
+    return [...heard];
+  }
+
+  /** Has a site copy up to every cut, oldest first, from whoever answered. */
+  async fill(value: RegisterValue, cuts: readonly CutAt[], site: string, sites: readonly string[]): Promise<void> {
+    const from = [...new Set(sites)].filter((one) => one !== site);
+    for (const reign of value.reigns) {
+      const fill = { origin: reign.site, epoch: reign.epoch, cuts: reign.cuts ?? cuts, from };
+      await this.ask(site, 'fill', fill, FILL_MS);
+    }
+  }
+}

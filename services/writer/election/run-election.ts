@@ -1,0 +1,397 @@
+/**
+ * Runs one election for this site (protocol E2–E7): names itself in the register, has the newest reign fenced at every
+ * member, works out where it ends, sees to it that enough members hold that, and commits. What to conclude from the
+ * answers is decided in `packages/control`; this asks, waits and asks again.
+ */
+
+import type { Register } from '@tidemark/control/consensus/register';
+import {
+  beginElection,
+  commitElection,
+  supersededBy,
+  withdrawElection,
+} from '@tidemark/control/consensus/register-changes';
+import {
+  type Cause,
+  type CutAt,
+  type Election,
+  type LossRule,
+  newestReign,
+  type RegisterValue,
+} from '@tidemark/control/consensus/register-value';
+import { proofOf, remedyOf, unknownOf, whyNotClosed } from '@tidemark/control/failover/closure-words';
+import {
+  closureOf,
+  cutsOf,
+  type FenceReport,
+  holdersOf,
+  levelFor,
+  reportedOf,
+  type SiteCopies,
+  unfitness,
+  unfitnessToStand,
+  unvouched,
+} from '@tidemark/control/failover/election';
+import { type Loss, type LossChoices, lossInWords, lossRemedy } from '@tidemark/control/failover/loss';
+import { type AckLevel, formatAck } from '@tidemark/model/table';
+import { Fault } from '@tidemark/platform/fault';
+import type { Elected } from '../writer.ts';
+import { adoptFound } from './adoption.ts';
+import { LEASE_OVER_MS } from './lease.ts';
+import type { LossyCut } from './lossy-cuts.ts';
+import { Members, type MembersParts } from './members.ts';
+
+/** An election is given this long; then another candidate may do better. */
+const ELECTION_MS = 30_000;
+const AGAIN_MS = 100;
+/** An election that has not ended by then says what it waits for. */
+const TOLD_MS = 3_000;
+/** How long the old primary takes no writes at most before a planned move is given up. */
+const DRAIN_MS = 5_000;
+const DRAIN_LOOK_MS = 10;
+/** How long a first reign waits for members that have not answered: those that do not are left to be readmitted. */
+const FIRST_MS = 5_000;
+/** How long an election waits for as many holders as the keyspace's own level needs, before it takes a lower one. */
+const DEGRADE_MS = 3_000;
+/** How long an operator's lossy election waits for members whose word would make it lossless. */
+const LOSSY_MS = 5_000;
+
+export type CandidateParts = MembersParts & {
+  readonly register: Register;
+  /** The newest value known here to be chosen; null before the register was read. */
+  readonly current: () => RegisterValue | null;
+  /** Where the newest reign is cut when records of it are lost for good, if that loses no more than was accepted. */
+  readonly lossyCut: (value: RegisterValue, received: readonly CutAt[], loss: LossRule) => Promise<LossyCut>;
+  /** Told what an election waits for that takes long, and what an operator can do; null: for nothing any more. */
+  readonly onWaiting?: (waiting: Waiting | null) => void;
+};
+
+/** What keeps an election open. */
+export type Waiting = { readonly epoch: number; readonly why: string; readonly remedy: string };
+
+export type Campaign = {
+  readonly cause: Cause;
+  readonly reason: string;
+  readonly loss: LossRule | null;
+  /** Version of the register the reasons are of; null: of now. */
+  readonly version: number | null;
+  /** Of the decision that whoever nominated it stored; null: nobody did. */
+  readonly decisionId?: string | null;
+};
+
+/** How long each step took, in ms. */
+export type Phase = { readonly name: 'drained' | 'named' | 'fenced' | 'filled' | 'committed'; readonly ms: number };
+
+export type Outcome =
+  | { readonly kind: 'won'; readonly elected: Elected; readonly closed: Closed; readonly phases: readonly Phase[] }
+  /** The register says otherwise: nothing was changed, or another candidate took over. */
+  | { readonly kind: 'lost'; readonly reason: string; readonly phases: readonly Phase[] }
+  /** It would lose more than was accepted: the election was withdrawn, and the reign before stands. */
+  | {
+      readonly kind: 'refused';
+      readonly reason: string;
+      readonly remedy: string;
+      readonly phases: readonly Phase[];
+    };
+
+/** What a won election ended. */
+export type Closed = {
+  /** Site of the reign before; null when there was none. */
+  readonly from: string | null;
+  readonly epoch: number;
+  readonly how: string;
+  /** What was acked and is not kept, at most; null: nobody could tell. */
+  readonly lost: Loss | null;
+  /** What no site could tell any more: whether something acked was lost; null: nothing was beyond `lost`. */
+  readonly unknown: string | null;
+};
+
+const NOTHING_LOST: Loss = { records: 0, rows: 0 };
+
+/** Null cuts: there is no reign to close. */
+type Closable = { readonly cuts: readonly CutAt[] | null } & Pick<Closed, 'how' | 'lost' | 'unknown'>;
+type Closing = Closable | { readonly superseded: string } | { readonly tooMuch: LossChoices };
+
+export class Candidate {
+  readonly writerId: string;
+  readonly #parts: CandidateParts;
+  readonly #members: Members;
+  readonly #signal: AbortSignal;
+  readonly #reports = new Map<string, FenceReport>();
+  readonly #phases: Phase[] = [];
+  #beganMs = 0;
+  #namedMs = 0;
+  #markedMs = 0;
+  #withdrawn: string | null = null;
+  #epoch: number | null = null;
+
+  constructor(parts: CandidateParts, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#members = new Members(parts, signal);
+    this.#signal = signal;
+    this.writerId = parts.random.id();
+  }
+
+  /**
+   * @throws {Fault} `unavailable`: the register cannot be read, or the reign cannot be closed in time; the election may
+   *   stand open, for this site or another to take over. `corrupt`: two histories under one position, or this site's
+   *   copy is not the one the register lists.
+   */
+  async run(campaign: Campaign): Promise<Outcome> {
+    this.#beganMs = this.#markedMs = this.#parts.clock.monotonicMs();
+    await this.#checkFitness();
+    if (campaign.cause === 'switchover') {
+      const refusal = await this.#drain();
+      if (refusal !== null) return this.#lost(refusal);
+      this.#mark('drained');
+    }
+    const named = await this.#name(campaign);
+    if ('refused' in named) return this.#lost(named.refused);
+    this.#mark('named');
+    this.#namedMs = this.#markedMs;
+    // What the register holds by now may be built upon this one: somebody else's election is not to be run.
+    if (named.value.election?.writerId !== this.writerId) return this.#lost('the election is over already');
+    try {
+      const adopted = await this.#adopt(named.value);
+      if (typeof adopted === 'string') return this.#lost(adopted);
+      const value = adopted;
+      const { election } = value;
+      if (election?.writerId !== this.writerId) return this.#lost('the election is over already');
+      // Which it may not have been named with: what is found in the logs lifts it.
+      this.#epoch = election.epoch;
+      const closing = await this.#close(value, election);
+      this.#mark('fenced');
+      if ('superseded' in closing) return this.#lost(closing.superseded);
+      if ('tooMuch' in closing) return this.#refused(value, election, closing.tooMuch);
+      const { cuts } = closing;
+      const held = await this.#holdEnough(value, election, cuts);
+      if (typeof held === 'string') return this.#lost(held);
+      this.#mark('filled');
+      const how = `${closing.how}; ${keptWords(cuts, held)}`;
+      return await this.#commit(value, election, { ...closing, how }, held.level);
+    } finally {
+      this.#parts.onWaiting?.(null);
+    }
+  }
+
+  /** @throws {Fault} `corrupt`: it could never hold what E6 asks for, so it does not begin. */
+  async #checkFitness(): Promise<void> {
+    const { current, site, keyspace } = this.#parts;
+    const own = await this.#members.copies(site);
+    const value = current();
+    const unfit = own === null || value === null ? null : unfitnessToStand(value, own);
+    if (unfit !== null) throw new Fault('corrupt', `no election of ${keyspace.name}: ${unfit}`);
+  }
+
+  /** Why it can win nothing any more; null while it can. */
+  supersededBy(value: RegisterValue): string | null {
+    return this.#epoch === null ? null : supersededBy(value, { epoch: this.#epoch, writerId: this.writerId });
+  }
+
+  /** Ends the election at its next look, for an operator's that may lose what this one may not. It stays open. */
+  withdraw(reason: string): void {
+    this.#withdrawn = reason;
+  }
+
+  #mark(name: Phase['name']): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    this.#phases.push({ name, ms: Math.round(nowMs - this.#markedMs) });
+    this.#markedMs = nowMs;
+  }
+
+  #lost(reason: string): Outcome {
+    return { kind: 'lost', reason, phases: this.#phases };
+  }
+
+  /** E9: the old primary takes no more, and everything it has is here. @returns why that did not come about, or null */
+  async #drain(): Promise<string | null> {
+    const { register, site, clock } = this.#parts;
+    const value = await register.read(this.#signal);
+    const reign = newestReign(value);
+    // Who is named already, or goes before who is, need not wait for a primary that may be gone: it is fenced anyway.
+    if (reign === null || reign.site === site || value.election !== null) return null;
+    type Heads = { readonly epoch: number; readonly heads: readonly number[] };
+    const left = await this.#members.ask<Heads>(reign.site, 'abdicate', { to: site });
+    const refuse = async (reason: string): Promise<string> => {
+      await this.#members.ask(reign.site, 'abdicate', { to: site, resume: true });
+      return reason;
+    };
+    if (left === null) return refuse(`${reign.site} did not hand over`);
+    const deadlineMs = clock.monotonicMs() + DRAIN_MS;
+    while (clock.monotonicMs() < deadlineMs && !this.#signal.aborted) {
+      const copy = (await this.#members.copies(site))?.copies.find(({ origin }) => origin === reign.site);
+      const isLevel = left.heads.every((head, partition) => {
+        const [epoch, seq] = copy?.positions[partition] ?? [0, -1];
+        return epoch > left.epoch || (epoch === left.epoch && seq >= head);
+      });
+      if (isLevel) return null;
+      await clock.sleep(DRAIN_LOOK_MS, this.#signal);
+    }
+    return refuse(`${site} was not level with ${reign.site} within ${DRAIN_MS} ms`);
+  }
+
+  /** E2. */
+  async #name({ cause, reason, loss, version }: Campaign) {
+    const { register, site, clock } = this.#parts;
+    const { writerId } = this;
+    const wanted = version ?? (await register.read(this.#signal)).version;
+    const beginning = { site, writerId, cause, reason, loss, beganMs: clock.nowMs(), version: wanted };
+    return register.change((value, changeId) => beginElection(value, changeId, beginning), this.#signal);
+  }
+
+  /** Before a first reign: what the logs hold of earlier ones is put into the register. */
+  #adopt(value: RegisterValue): Promise<RegisterValue | string> {
+    const again = (election: Election, why: string, remedy: string): Promise<string | null> =>
+      this.#again(election, why, remedy);
+    return adoptFound({ ...this.#parts, members: this.#members, again }, value);
+  }
+
+  /** E3–E5: asks until the newest reign is closed. */
+  async #close(value: RegisterValue, election: Election): Promise<Closing> {
+    const { keyspace } = this.#parts;
+    // Nothing stops the writer of a local reign but its lease, and what it acks beyond the cut is lost.
+    const lossyMs = value.ack.k === 0 ? LEASE_OVER_MS : LOSSY_MS;
+    for (;;) {
+      await this.#members.fenceAll(value, election, this.#reports);
+      const reports = [...this.#reports.values()];
+      const unfit = unfitness(value, this.#parts.site, reports);
+      if (unfit !== null) throw new Fault('corrupt', `election of epoch ${election.epoch}: ${unfit}`);
+      const closure = closureOf(value, reports);
+      const cuts = cutsOf(value, reports, keyspace.partitions);
+      if ('conflict' in cuts) throw new Fault('corrupt', `election of epoch ${election.epoch}: ${cuts.conflict}`);
+      if ('superseded' in cuts) return cuts;
+      if (closure.kind === 'lossless') {
+        const { by } = closure;
+        const unknown = unknownOf(value, by, reports);
+        const lost = unknown === null ? NOTHING_LOST : null;
+        if (by !== 'first') return { cuts: cuts.cuts, how: proofOf(value, by, reports), lost, unknown };
+        if (reports.length === value.members.length || this.#ageMs() > FIRST_MS) {
+          return { cuts: null, how: by, lost, unknown };
+        }
+      } else if (closure.kind === 'lossy' && this.#sinceNamedMs() > lossyMs) {
+        const received = cuts.cuts ?? [];
+        // The cut is read from this site's copy, which may lack what others have.
+        await this.#members.fill(
+          value,
+          received,
+          this.#parts.site,
+          reports.map((report) => report.site),
+        );
+        const cut = await this.#parts.lossyCut(value, received, election.loss!);
+        if ('tooMuch' in cut) return cut;
+        const { mode, loss } = cut;
+        const where =
+          mode === 'received' ? 'all that was received is kept' : 'back to the newest moment received whole';
+        const why = whyNotClosed(value, reports);
+        const how = `with a loss of ${loss.rows} rows at most, ${where}: ${why}`;
+        const unknown = unvouched(reports).length === 0 ? null : `what else was acked: ${why}`;
+        return { cuts: cut.cuts, how, lost: loss, unknown };
+      }
+      const { have, need } = closure.kind === 'lossless' ? { have: 0, need: 0 } : closure;
+      const why = whyNotClosed(value, reports);
+      const message = `epoch ${election.epoch}: ${have} of ${need} members fenced that are vouched for; ${why}`;
+      const gone = await this.#again(election, message, remedyOf(value, this.#parts.site, reports));
+      if (gone !== null) return { superseded: gone };
+    }
+  }
+
+  /** Nothing is changed by it: the register has no election any more, and the reign before goes on where its writer lives. */
+  async #refused(value: RegisterValue, election: Election, choices: LossChoices): Promise<Outcome> {
+    const { register, site } = this.#parts;
+    const { epoch, writerId } = election;
+    await register.change((now, changeId) => withdrawElection(now, changeId, { epoch, writerId }), this.#signal);
+    const from = newestReign(value)!.site;
+    return {
+      kind: 'refused',
+      reason: `${lossInWords(choices)}, and ${election.loss!.rowsMax} were accepted`,
+      remedy: lossRemedy(from, site, choices),
+      phases: this.#phases,
+    };
+  }
+
+  #sinceNamedMs(): number {
+    return this.#parts.clock.monotonicMs() - this.#namedMs;
+  }
+
+  #ageMs(): number {
+    return this.#parts.clock.monotonicMs() - this.#beganMs;
+  }
+
+  /**
+   * E6: fills this site, then the others, until enough hold everything for the keyspace's level; or, after a while, for
+   * a lower one that it allows. @returns the level; or why the election is lost
+   */
+  async #holdEnough(value: RegisterValue, election: Election, cuts: readonly CutAt[] | null): Promise<Held | string> {
+    const { site, keyspace } = this.#parts;
+    if (cuts === null) return { level: keyspace.ack, holders: [] };
+    const beganMs = this.#ageMs();
+    const levelOf = (copies: readonly SiteCopies[], kMin: number): AckLevel | null =>
+      levelFor(value, election, holdersOf(value, cuts, copies), keyspace.ack, kMin);
+    for (;;) {
+      const sites = value.members.map((member) => member.site);
+      const copies = await this.#members.holdings(sites, (some) => levelOf(some, keyspace.ack.k) !== null);
+      const isLate = this.#ageMs() - beganMs > DEGRADE_MS;
+      const level = levelOf(copies, isLate ? value.degradeTo : keyspace.ack.k);
+      const holders = holdersOf(value, cuts, copies).map((holder) => holder.site);
+      if (level !== null) return { level, holders };
+      const lacking = copies.map((answer) => answer.site).filter((one) => !holders.includes(one));
+      const first = lacking.includes(site) ? [site] : lacking;
+      const filling = first.map((one) =>
+        this.#members.fill(value, cuts, one, [...holders, ...copies.map((c) => c.site)]),
+      );
+      await Promise.all(filling);
+      const need = keyspace.ack.k + 1;
+      const message = `epoch ${election.epoch}: ${holders.length} members hold everything, ${need} are needed for ${formatAck(keyspace.ack)}`;
+      const silent = sites.filter((one) => copies.every((answer) => answer.site !== one)).join(', ');
+      const remedy = silent === '' ? 'none is needed: they are being filled' : `bring ${silent} back`;
+      const gone = await this.#again(election, message, remedy);
+      if (gone !== null) return gone;
+    }
+  }
+
+  /** Waits a little. @returns why going on is useless. @throws {Fault} `unavailable`: it took too long; `message` says why */
+  async #again(election: Election, message: string, remedy: string): Promise<string | null> {
+    const { clock, register, onWaiting } = this.#parts;
+    if (this.#ageMs() > TOLD_MS) onWaiting?.({ epoch: election.epoch, why: message, remedy });
+    if (this.#signal.aborted) throw new Fault('unavailable', `${message}; the site is stopping`);
+    if (this.#withdrawn !== null) return this.#withdrawn;
+    if (this.#ageMs() > ELECTION_MS) throw new Fault('unavailable', `${message}, after ${ELECTION_MS} ms`);
+    await clock.sleep(AGAIN_MS, this.#signal);
+    const now = await register.read(this.#signal);
+    const isStillOurs = now.election?.epoch === election.epoch && now.election.writerId === this.writerId;
+    return isStillOurs ? null : `the register moved on to version ${now.version}`;
+  }
+
+  /** E7. */
+  async #commit(
+    value: RegisterValue,
+    election: Election,
+    { cuts, how, lost, unknown }: Closable,
+    ack: AckLevel,
+  ): Promise<Outcome> {
+    const { register, clock } = this.#parts;
+    const { epoch, writerId } = election;
+    const reported = reportedOf(value, [...this.#reports.values()]);
+    const commit = { epoch, writerId, cuts, reported, ack, nowMs: clock.nowMs() };
+    const committed = await register.change((now, changeId) => commitElection(now, changeId, commit), this.#signal);
+    if ('refused' in committed) return this.#lost(committed.refused);
+    this.#mark('committed');
+    const before = newestReign(value);
+    const lowered = ack.k < this.#parts.keyspace.ack.k ? `, at ${formatAck(ack)} for want of holders` : '';
+    const closed = { from: before?.site ?? null, epoch: before?.epoch ?? 0, how: how + lowered, lost, unknown };
+    return { kind: 'won', elected: { value: committed.value, epoch, writerId }, closed, phases: this.#phases };
+  }
+}
+
+/** The level a reign begins at, and who holds everything before it. */
+type Held = { readonly level: AckLevel; readonly holders: readonly string[] };
+
+const CUTS_TOLD_MAX = 16;
+
+/** What was kept, for people: by partition the last seq, and who holds it. */
+function keptWords(cuts: readonly CutAt[] | null, { holders }: Held): string {
+  if (cuts === null) return 'there was nothing before';
+  const told = cuts.slice(0, CUTS_TOLD_MAX).map(({ seq }) => seq);
+  const more = cuts.length > told.length ? ` and ${cuts.length - told.length} partitions more` : '';
+  return `it was cut at ${told.join(', ')}${more}, all of it held by ${holders.join(', ')}`;
+}

@@ -1,0 +1,8 @@
+/** A fault as it stands inside an answer: in a JSON reply's `errors` and on a line of an NDJSON one. */
+
+import type { Fault } from '@tidemark/platform/fault';
+
+export function problemOf({ kind, message, details }: Fault): object {
+  const { table, column, got, expected, retryAfterMs } = details;
+  return { kind, detail: message, table, column, got, expected, retryAfterMs };
+}

@@ -1,0 +1,296 @@
+/** The writer service of a site: HTTP and the ingest topic in, the local log out, while the register names this site. */
+
+import type { Register } from '@tidemark/control/consensus/register';
+import type { RegisterValue } from '@tidemark/control/consensus/register-value';
+import type { Heard, LossChoices } from '@tidemark/control/failover/loss';
+import type { Log } from '@tidemark/log/log';
+import type { KeyspaceFile } from '@tidemark/model/keyspace-file';
+import { formatPosition, type Position } from '@tidemark/model/position';
+import type { Keyspace } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import type { Disk } from '@tidemark/platform/disk';
+import { Fault } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import type { Network } from '@tidemark/platform/network';
+import type { Random } from '@tidemark/platform/random';
+import type { Timing } from '@tidemark/platform/timing';
+import type { FastifyInstance } from 'fastify';
+import { keepTerms } from './election/ack-level.ts';
+import { type CandidacyHttpParts, registerCandidacyRoutes } from './election/election-http.ts';
+import { Candidacy, type CandidacyParts } from './election/election-loop.ts';
+import { Lease } from './election/lease.ts';
+import { lossNow, lossyCut } from './election/loss.ts';
+import type { Waiting } from './election/run-election.ts';
+import { registerWriterRoutes } from './ingress/http.ts';
+import { Ingest } from './ingress/ingest.ts';
+import type { IngestCounts } from './ingress/ingest-counts.ts';
+import { type Elected, Writer } from './writer.ts';
+
+const LOOK_MS = 20;
+/** A keyspace counts as started after this long whether it has a writer or not. */
+const SETTLE_MS_MAX = 8_000;
+
+export type WriterServiceParts = {
+  readonly cluster: string;
+  readonly site: string;
+  /** This site's own log. */
+  readonly log: Log;
+  /** The other sites' logs. */
+  readonly remotes: ReadonlyMap<string, Log>;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly timing: Timing;
+  readonly random: Random;
+  readonly network: Network;
+  readonly logger: Logger;
+  /** Where every site's HTTP is, this one's included. */
+  readonly placeOf: (site: string) => string;
+  readonly register: (keyspace: string) => Register;
+  /** The newest value known here to be chosen; null before it was read. */
+  readonly registerValue: (keyspace: string) => RegisterValue | null;
+  /** Whether what is asked agrees with a keyspace's register. @throws {Fault} `invalid` 409: it does not. */
+  readonly checkTied: CandidacyHttpParts['checkTied'];
+  /** The newest keyspace applied here, once everything up to the closed cuts is. */
+  readonly applied?: (value: RegisterValue, signal: AbortSignal) => Promise<Keyspace | null>;
+  /** Why this site's clock is not to be trusted with stamps; null when it is. */
+  readonly clockTrouble: () => string | null;
+  /** Why no more rows may be stored here; null when there is room. */
+  readonly diskTrouble?: () => string | null;
+  /** Why no reign should begin by it: the same, or nobody was asked yet whether it is right. */
+  readonly clockDoubt: () => string | null;
+  /** What was last heard here of the primary of the newest reign; null: nothing. */
+  readonly heard: (value: RegisterValue) => Heard | null;
+  readonly onOutcome: (keyspace: string, ...told: Parameters<CandidacyParts<Running>['onOutcome']>) => void;
+  readonly onFatal: (error: unknown) => void;
+  readonly onCommitted: (keyspace: string, partition: number, position: Position) => void;
+  /** Why this site does not write a keyspace: 404, or 307 with the place that does. */
+  readonly elsewhere: (keyspace: string) => Fault;
+};
+
+export type WriterOptions = {
+  /** Bytes that may wait to be written before more are refused with 503. */
+  readonly pendingBytesMax: number;
+  /** Longest wait for an ack when the request names none. */
+  readonly requestTimeoutMs: number;
+};
+
+export type WriterFacts = {
+  readonly epoch: number;
+  /** By partition, `epoch:seq`. */
+  readonly heads: readonly string[];
+  /** By partition: rows written in the epoch. */
+  readonly rows: readonly number[];
+  readonly rowCount: number;
+  /** How long it has been writing. */
+  readonly reignMs: number;
+  readonly committed: readonly string[];
+  readonly barrierMs: number;
+  readonly pendingBytes: number;
+  readonly ingest: Pick<IngestCounts, 'read' | 'rows' | 'rejected' | 'missed' | 'lagRecords'>;
+};
+
+/** A writer, and what runs beside it for as long as it reigns. */
+export class Running implements AsyncDisposable {
+  readonly writer: Writer;
+  readonly ingest: Ingest;
+  /** When it began, on this process's clock. */
+  readonly sinceMs: number;
+  readonly #lease: Lease | null;
+  readonly #terms: Promise<void>;
+
+  constructor(writer: Writer, ingest: Ingest, lease: Lease | null, terms: Promise<void>, sinceMs: number) {
+    this.sinceMs = sinceMs;
+    this.writer = writer;
+    this.ingest = ingest;
+    this.#lease = lease;
+    this.#terms = terms;
+  }
+
+  get epoch(): number {
+    return this.writer.epoch;
+  }
+
+  get writerId(): string {
+    return this.writer.writerId;
+  }
+
+  registerChanged(value: RegisterValue): void {
+    this.writer.registerChanged(value);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lease?.[Symbol.asyncDispose]();
+    // The ingest waits for what it has written: without a writer it has nothing to wait for.
+    await Promise.all([this.writer[Symbol.asyncDispose](), this.ingest[Symbol.asyncDispose](), this.#terms]);
+  }
+}
+
+export class WriterService implements AsyncDisposable {
+  readonly #parts: WriterServiceParts;
+  readonly #options: WriterOptions;
+  readonly #candidacies = new Map<string, Candidacy<Running>>();
+  readonly #keyspaces = new Map<string, Keyspace>();
+  readonly #stop = new AbortController();
+
+  constructor(parts: WriterServiceParts, options: WriterOptions) {
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  /**
+   * Begins to stand for a keyspace; its topics exist and its copies are followed. Resolves when somebody is known to
+   * write it, here or elsewhere, or that takes too long.
+   */
+  async start(keyspace: Keyspace): Promise<void> {
+    const { name } = keyspace;
+    const { site, clock } = this.#parts;
+    const candidacy: Candidacy<Running> = new Candidacy({
+      ...this.#parts,
+      keyspace,
+      register: this.#parts.register(name),
+      current: () => this.#parts.registerValue(name),
+      reign: (...elected) => this.#reign(keyspace, ...elected),
+      lossyCut: (value, received, loss) => lossyCut(this.#parts, keyspace, value, received, loss),
+      onOutcome: (...told) => this.#parts.onOutcome(name, ...told),
+    });
+    this.#candidacies.set(name, candidacy);
+    this.#keyspaces.set(name, keyspace);
+    candidacy.start();
+    const sinceMs = clock.monotonicMs();
+    const isSettled = (): boolean => {
+      const newest = this.#parts.registerValue(name)?.reigns.at(-1);
+      return candidacy.reigning !== null || (newest !== undefined && newest.site !== site);
+    };
+    while (!this.#stop.signal.aborted && !isSettled() && clock.monotonicMs() - sinceMs < SETTLE_MS_MAX) {
+      await clock.sleep(LOOK_MS, this.#stop.signal);
+    }
+  }
+
+  async #reign(
+    keyspace: Keyspace,
+    elected: Elected,
+    onEnded: (error: unknown) => void,
+    signal: AbortSignal,
+  ): Promise<Running> {
+    const { name } = keyspace;
+    const { site, placeOf, clock, logger } = this.#parts;
+    const register = this.#parts.register(name);
+    const others = keyspace.sites.filter(({ name: other, role }) => role === 'data' && other !== site);
+    const peers = new Map(others.map(({ name: other }) => [other, placeOf(other)]));
+    const onCommitted = (partition: number, position: Position): void =>
+      this.#parts.onCommitted(name, partition, position);
+    const isLocal = elected.value.ack.k === 0;
+    const lease = isLocal ? new Lease({ clock, register, keyspace: name, elected, onEnded }) : null;
+    await lease?.start();
+    const mayAck = (): boolean => lease?.holds() ?? true;
+    const parts = { ...this.#parts, keyspace, elected, peers, onCommitted, onEnded, mayAck };
+    const writer = await Writer.start(parts, signal).catch(async (error) => {
+      await lease?.[Symbol.asyncDispose]();
+      throw error;
+    });
+    const ingest = new Ingest({ ...this.#parts, writer, pendingBytesMax: this.#options.pendingBytesMax });
+    ingest.start();
+    const current = (): RegisterValue | null => this.#parts.registerValue(name);
+    // Acks that come from another site too need no lease.
+    const onRaised = async (): Promise<void> => lease?.release();
+    const terms = keepTerms({ writer, register, current, clock, logger, onRaised }).catch(this.#parts.onFatal);
+    return new Running(writer, ingest, lease, terms, clock.monotonicMs());
+  }
+
+  register(app: FastifyInstance): void {
+    const { site, clock, network, placeOf, checkTied } = this.#parts;
+    registerWriterRoutes(app, { site, clock, ...this.#options, writerOf: (keyspace) => this.#writerOf(keyspace) });
+    registerCandidacyRoutes(app, {
+      site,
+      network,
+      placeOf,
+      checkTied,
+      candidacyOf: (keyspace) => this.#candidacyOf(keyspace),
+      writerOf: (keyspace) => this.#writerOf(keyspace),
+      lossOf: (keyspace, heard) => this.#lossOf(keyspace, heard),
+    });
+  }
+
+  async #lossOf(name: string, heard: Heard | null): Promise<LossChoices> {
+    const keyspace = this.#keyspaces.get(name);
+    if (keyspace === undefined) throw this.#parts.elsewhere(name);
+    return lossNow(this.#parts, keyspace, await this.#parts.register(name).read(), heard);
+  }
+
+  /** Told when the register's value of a keyspace changed. */
+  registerChanged(value: RegisterValue): void {
+    this.#candidacies.get(value.keyspace)?.registerChanged(value);
+  }
+
+  /** Newest definition of a keyspace this site writes, null of others. */
+  keyspace(name: string): Keyspace | null {
+    return this.#candidacies.get(name)?.reigning?.writer.keyspace ?? null;
+  }
+
+  /** @throws {Fault} as the keyspace's routes. */
+  evolve(file: KeyspaceFile): Promise<{ keyspace: Keyspace; changes: readonly string[] }> {
+    return this.#writerOf(file.keyspace).evolve(file);
+  }
+
+  /** Appends a BARRIER and resolves with its stamp in ms once it is committed. */
+  async requestBarrier(keyspace: string): Promise<number> {
+    return (await this.#writerOf(keyspace).barrier()).ms;
+  }
+
+  /** Who this site's writer is in the register; null while it has none. */
+  reignOf(keyspace: string): { readonly epoch: number; readonly writerId: string } | null {
+    const reigning = this.#candidacies.get(keyspace)?.reigning ?? null;
+    return reigning === null ? null : { epoch: reigning.epoch, writerId: reigning.writerId };
+  }
+
+  /** What keeps an election of this site's open; null: nothing. */
+  waiting(keyspace: string): Waiting | null {
+    return this.#candidacies.get(keyspace)?.waiting ?? null;
+  }
+
+  /** By partition, how far the own log is known to be stored; null while it is not written here. */
+  stored(keyspace: string): readonly Position[] | null {
+    const writer = this.#candidacies.get(keyspace)?.reigning?.writer;
+    return writer === undefined ? null : writer.appenders.map(({ own }) => ({ epoch: writer.epoch, seq: own }));
+  }
+
+  facts(keyspace: string): WriterFacts | null {
+    const running = this.#candidacies.get(keyspace)?.reigning ?? null;
+    if (running === null) return null;
+    const { writer, ingest } = running;
+    const { epoch, appenders, commits, barriers, pendingBytes } = writer;
+    return {
+      epoch,
+      heads: appenders.map((appender) => formatPosition({ epoch, seq: appender.head })),
+      rows: appenders.map((appender) => appender.rows),
+      rowCount: appenders.reduce((sum, appender) => sum + appender.rows, 0),
+      reignMs: this.#parts.clock.monotonicMs() - running.sinceMs,
+      committed: appenders.map((_, partition) => formatPosition({ epoch, seq: commits.committed(partition) })),
+      barrierMs: barriers.stampMs,
+      pendingBytes,
+      ingest: ingest.counts.told,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await Promise.all([...this.#candidacies.values()].map((candidacy) => candidacy[Symbol.asyncDispose]()));
+  }
+
+  #candidacyOf(keyspace: string): Candidacy<Running> {
+    const candidacy = this.#candidacies.get(keyspace);
+    if (candidacy === undefined) throw this.#parts.elsewhere(keyspace);
+    return candidacy;
+  }
+
+  #writerOf(keyspace: string): Writer {
+    const candidacy = this.#candidacyOf(keyspace);
+    if (candidacy.reigning !== null) return candidacy.reigning.writer;
+    if (candidacy.isCampaigning) {
+      throw new Fault('unavailable', `keyspace ${keyspace}: ${this.#parts.site} is in an election`, {
+        retryAfterMs: 500,
+      });
+    }
+    throw this.#parts.elsewhere(keyspace);
+  }
+}
