@@ -1,27 +1,54 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
-const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
-const page = read('ARCHITECTURE.md');
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+const docs = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
+const PAGES = ['ARCHITECTURE.md', 'README.md', ...docs.map((name) => `docs/${name}`)];
+const architecture = read('ARCHITECTURE.md');
+
+/** Files and folders of ours that a page names in its text. */
+const named = (page: string): string[] =>
+  [...page.matchAll(/`((?:packages|services|test|examples|deploy|docs)\/[\w./-]+)`/g)].map((match) => match[1]!);
+/** What a page links to, seen from the repository's root. */
+const linked = (path: string): string[] =>
+  [...read(path).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)]
+    .map((match) => match[1]!)
+    .filter((to) => !to.includes('://'))
+    .map((to) => join(dirname(path), to));
+
+describe('the pages', () => {
+  for (const path of PAGES) {
+    it(`${path} names only files that exist`, () => {
+      const all = [...named(read(path)), ...linked(path)];
+      expect(all.filter((one) => !existsSync(join(ROOT, one)))).toEqual([]);
+    });
+  }
+});
 
 describe('ARCHITECTURE.md', () => {
-  it('names only files that exist, and every package and service', () => {
-    const named = [...page.matchAll(/`((?:packages|services|test|examples|deploy)\/[\w./-]+)`/g)].map(
-      (match) => match[1]!,
-    );
-    expect(named.length).toBeGreaterThan(40);
-    expect(named.filter((path) => !existsSync(new URL(`../${path}`, import.meta.url)))).toEqual([]);
-    const rooms = ['platform', 'model', 'record', 'columnar', 'log', 'store', 'control'].map(
-      (name) => `packages/${name}/`,
-    );
-    const services = ['writer', 'mirror', 'applier', 'site'].map((name) => `services/${name}/`);
-    for (const room of [...rooms, ...services]) expect(named.some((path) => path.startsWith(room))).toBe(true);
+  it('names the files of a write, a read, a failover and a flush', () => {
+    const all = [...named(architecture), ...linked('ARCHITECTURE.md')];
+    expect(all.length).toBeGreaterThan(40);
   });
+});
+
+describe('docs/format.md', () => {
+  const format = read('docs/format.md');
+  /** The bytes that a section shows, as hex. */
+  const shown = (heading: string): string => {
+    const section = format.split(/^## /m).find((text) => text.startsWith(heading))!;
+    const lines = [...section.matchAll(/^00[0-9a-f]{2} ((?:[0-9a-f]{2}| )+)/gm)].map((match) => match[1]!);
+    return lines.map((line) => line.split(/ {3,}/)[0]!.replaceAll(' ', '')).join('');
+  };
 
   it('shows the bytes of a record as they are frozen', () => {
-    const section = page.split(/^## /m).find((text) => text.startsWith('A record'))!;
-    const lines = [...section.matchAll(/^00[0-9a-f]{2} ((?:[0-9a-f]{2}| )+)/gm)].map((match) => match[1]!);
-    const shown = lines.map((line) => line.split(/ {3,}/)[0]!.replaceAll(' ', '')).join('');
-    expect(shown).toBe(read('test/golden/data/records-v1.hex').trim().split('\n')[1]);
+    expect(shown('A record')).toBe(read('test/golden/data/records-v1.hex').trim().split('\n')[1]);
+  });
+
+  it('shows the bytes of a control record as they are frozen', () => {
+    expect(read('test/golden/data/control-v1.hex').trim().split('\n')).toContain(shown('A control record'));
   });
 });

@@ -14,7 +14,7 @@ import { fromRaw } from './row/raw-value.ts';
 import { ColumnFile } from './segment/column-file.ts';
 import { generationOf, type Manifest, readManifest } from './segment/manifest.ts';
 
-/** By their numbers in files (ARCHITECTURE.md, "A record" and "The files on disk"). */
+/** By their numbers in files (docs/format.md, "A column"). */
 const ENCODING_NAMES = 'u8 i32 f64 i64 bytes frame dictionary steps rising runs decimals bits'.split(' ');
 
 /** What one file of a segment holds. */

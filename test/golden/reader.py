@@ -1,4 +1,4 @@
-"""Reads a partition's folder as ARCHITECTURE.md, "The files on disk, byte by byte", describes it: nothing else was used.
+"""Reads a partition's folder as docs/format.md describes it: nothing else was used.
 
     python3 reader.py FOLDER [UNPACKED]
 
