@@ -1,10 +1,10 @@
 /** What one reader has been brought from Kafka and has not taken yet. */
 
-import { Fault, messageOf } from '@tidemark/platform/fault';
 import { Bell } from '../bell.ts';
 import type { LogBatch, LogRecord } from '../log.ts';
 import { countFitting } from '../read-rules.ts';
-import { decodeRecords } from './records.ts';
+import { Beyond } from './beyond.ts';
+import { damagedRecords, decodeRecords } from './records.ts';
 import type { Fetched, FetchPart } from './wire.ts';
 
 /** A reader that has this much waiting is brought no more; it can overshoot by one answer. */
@@ -12,6 +12,9 @@ const WAITING_BYTES_MAX = 2 * 1024 * 1024;
 
 /** Asked for at a time; a larger record comes all the same. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
+
+/** So often the broker gives nothing, or an error, for a place that it says it has, before that is taken for damage. */
+const VAIN_MAX = 3;
 
 export class KafkaFeed {
   readonly topic: string;
@@ -31,6 +34,10 @@ export class KafkaFeed {
   #waitingFrom = 0;
   #waitingBytes = 0;
   #failure: Error | null = null;
+  /** Answers in a row that gave nothing of what there is. */
+  #vain = 0;
+  /** Set while the log cannot be read at `next`: where it can be again. */
+  #beyond: Beyond | null = null;
 
   constructor(parts: {
     readonly topic: string;
@@ -71,36 +78,74 @@ export class KafkaFeed {
     return !this.isAsked && this.#failure === null && this.#waitingBytes < WAITING_BYTES_MAX;
   }
 
+  /** Asked for with no other: in an answer that is full of others' records there is no room for its own. */
+  get isAlone(): boolean {
+    return this.#vain > 0 || this.#beyond !== null;
+  }
+
   /** What to ask the leader for. */
   get ask(): FetchPart {
     const { topicId, partition } = this;
-    return { topicId, partition, from: this.#next, leaderEpoch: this.#leaderEpoch, bytesMax: ANSWER_BYTES_MAX };
+    const from = this.#beyond?.probe(this.#end) ?? this.#next;
+    return { topicId, partition, from, leaderEpoch: this.#leaderEpoch, bytesMax: ANSWER_BYTES_MAX };
   }
 
   /**
-   * Takes in the leader's answer. Bytes that cannot be read are the reader's failure, behind what was read before.
-   * @returns where a damaged batch begins
+   * Takes in the leader's answer. What cannot be read becomes damaged records; reading goes on behind them.
+   * @returns the first record of each damaged place
    */
   bring({ records: bytes, end, aborted }: Fetched): readonly LogRecord[] {
     this.#end = end;
-    if (bytes.length === 0) return [];
-    try {
-      const { records, next, leaderEpoch } = decodeRecords(bytes, this.#next, { end, aborted });
-      // Brokers give whole batches, or nothing, since Kafka 0.10: this one names a wrong length.
-      if (next === null)
-        throw new Error(`offset ${this.#next}: a record batch longer than its answer of ${bytes.length} bytes`);
-      this.#next = next;
-      this.#leaderEpoch = leaderEpoch;
-      for (const record of records) {
-        this.#waiting.push(record);
-        this.#waitingBytes += record.value.length;
-      }
-      this.bell.ring();
-      return records.filter(({ damage, value }) => damage !== null && value.length > 0);
-    } catch (error) {
-      this.fail(new Fault('corrupt', `${this.place}: ${messageOf(error)}`, { cause: error }));
-      return [];
+    if (this.#beyond !== null) return this.#lookedBeyond(bytes, this.#beyond);
+    if (bytes.length === 0) return this.#next < end ? this.#inVain('the broker gives nothing of it') : [];
+    const { records, next, leaderEpoch, broken } = decodeRecords(bytes, this.#next, { end, aborted });
+    // Brokers give whole batches, or nothing, since Kafka 0.10: this one names a wrong length.
+    if (next === null) return this.#inVain(broken ?? `a record batch longer than its answer of ${bytes.length} bytes`);
+    this.#vain = 0;
+    this.#next = next;
+    this.#leaderEpoch = leaderEpoch;
+    return this.#add(records);
+  }
+
+  /** The broker says that it cannot read there. */
+  refused(error: number): readonly LogRecord[] {
+    if (this.#beyond !== null) return this.#told(this.#beyond, false);
+    return this.#inVain(`the broker cannot read it: Kafka error ${error}`);
+  }
+
+  #inVain(why: string): readonly LogRecord[] {
+    if (++this.#vain < VAIN_MAX) return [];
+    this.#beyond = new Beyond(this.#next, `offset ${this.#next}: the log cannot be read: ${why}`);
+    return this.#goBeyond(this.#beyond);
+  }
+
+  #lookedBeyond(bytes: Buffer, beyond: Beyond): readonly LogRecord[] {
+    const at = beyond.probe(this.#end)!;
+    const { next } = decodeRecords(bytes, at, { end: this.#end });
+    return this.#told(beyond, next !== null && bytes.readBigInt64BE(0) <= at && next > at);
+  }
+
+  #told(beyond: Beyond, isReadable: boolean): readonly LogRecord[] {
+    beyond.told(beyond.probe(this.#end)!, isReadable);
+    return this.#goBeyond(beyond);
+  }
+
+  #goBeyond(beyond: Beyond): readonly LogRecord[] {
+    if (beyond.probe(this.#end) !== null) return [];
+    this.#beyond = null;
+    this.#vain = 0;
+    const { from, found, damage } = beyond;
+    this.#next = found;
+    return this.#add(damagedRecords({ from, next: found, damage }));
+  }
+
+  #add(records: readonly LogRecord[]): readonly LogRecord[] {
+    for (const record of records) {
+      this.#waiting.push(record);
+      this.#waitingBytes += record.value.length;
     }
+    this.bell.ring();
+    return records.filter(({ damage }, i) => damage !== null && damage !== records[i - 1]?.damage);
   }
 
   fail(error: Error): void {

@@ -6,6 +6,7 @@
 
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
+import type { LogRecord } from '../log.ts';
 import type { Reachability } from '../reachability.ts';
 import { checkPlace, notTheSame } from '../read-rules.ts';
 import { type KafkaCluster, SURE_MS } from './cluster.ts';
@@ -24,6 +25,8 @@ const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 500;
 
 const OFFSET_OUT_OF_RANGE = 1;
+/** A server error, a corrupt message, an invalid record: what a broker answers when it stumbles over its own segment. */
+const UNREADABLE: ReadonlySet<number> = new Set([-1, 2, 87]);
 
 export type ReaderParts = {
   readonly cluster: KafkaCluster;
@@ -63,7 +66,7 @@ export class KafkaReader {
   /** One request for each leader that has a lane free; false when nobody could be asked for any more. */
   #askSome(): boolean {
     let hasAsked = false;
-    /** By leader and terms: transactions count for a whole request. */
+    /** By leader and terms: transactions count for a whole request, and who was given nothing is asked for alone. */
     const requests = new Map<string, { readonly leader: number; readonly feeds: Map<string, KafkaFeed> }>();
     let isLeaderless = false;
     for (const feed of this.#feeds) {
@@ -72,7 +75,7 @@ export class KafkaReader {
         isLeaderless = true;
         continue;
       }
-      const terms = `${feed.leader} ${feed.committedOnly}`;
+      const terms = `${feed.leader} ${feed.committedOnly} ${feed.isAlone ? feed.key : ''}`;
       const { feeds } = requests.get(terms) ?? { feeds: new Map<string, KafkaFeed>() };
       requests.set(terms, { leader: feed.leader, feeds });
       // A request names a partition once; a second reader of it goes on another lane.
@@ -126,6 +129,7 @@ export class KafkaReader {
       if (answer?.error === 0 && answer.divergesAt === null) this.#bring(feed, answer);
       else if (answer?.error === 0) feed.fail(lostItsEnd(feed, answer.divergesAt!));
       else if (answer?.error === OFFSET_OUT_OF_RANGE) void this.#checkPlace(feed);
+      else if (answer !== undefined && UNREADABLE.has(answer.error)) this.#tell(feed, feed.refused(answer.error));
       else feed.leader = null;
     }
   }
@@ -133,8 +137,12 @@ export class KafkaReader {
   /** An answer is filled in the order of the request, so who got something is asked for last next time. */
   #bring(feed: KafkaFeed, answer: Fetched): void {
     if (answer.records.length > 0 && this.#feeds.delete(feed)) this.#feeds.add(feed);
-    for (const { offset, damage } of feed.bring(answer))
-      this.#parts.logger.error({ place: feed.place, offset, damage }, 'a batch of the log is damaged');
+    this.#tell(feed, feed.bring(answer));
+  }
+
+  #tell({ place }: KafkaFeed, damaged: readonly LogRecord[]): void {
+    for (const { offset, damage } of damaged)
+      this.#parts.logger.error({ place, offset, damage }, `${place}: a batch of the log is damaged: ${damage}`);
   }
 
   /** The broker has no such offset: the reader's end, unless the broker says otherwise when asked again. */

@@ -113,10 +113,10 @@ describe('kafka record batches', () => {
       for (const flip of [1, 128, 255]) {
         const changed = Buffer.from(batch);
         changed[at]! ^= flip;
-        const { records, next } = decodeRecords(Buffer.concat([changed, behind]), 0);
+        const { records, next } = decodeRecords(Buffer.concat([changed, behind]), 5);
         expect([String(records.at(-1)!.value), next]).toEqual(['behind', 8]);
         for (const { damage, offset } of records.slice(0, -1)) {
-          expect(damage).toMatch(/offset 5.*damaged: CRC-32C/);
+          expect(damage).toMatch(/offset 5.*damaged: CRC-32C|offset 6: the log has nothing/);
           expect([5, 6]).toContain(offset);
         }
         expect(records.length).toBeGreaterThan(1);
@@ -124,20 +124,49 @@ describe('kafka record batches', () => {
       }
   });
 
-  it('with any other byte changed end in records or an error that names the offset, never in a hang', () => {
-    const batch = stored(encodeRecords([{ value: Buffer.from('abc'), headers: { x: 'y' } }], NOW_MS), 5);
-    for (let at = 0; at < 21; at++)
-      for (const flip of [1, 128, 255]) {
-        const changed = Buffer.from(batch);
-        changed[at]! ^= flip;
-        let said = '';
-        try {
-          expect(decodeRecords(changed, 0).records.length).toBeLessThanOrEqual(1);
-        } catch (error) {
-          said = String(error);
+  const texts = (decoded: ReturnType<typeof decodeRecords>): unknown[] =>
+    decoded.records.map(({ offset, value, damage }) => [offset, damage === null ? String(value) : 'damaged']);
+
+  it('with any other byte changed are damaged or cannot be walked on from: no record stands at another offset', () => {
+    const batch = (from: number): Buffer => {
+      const values = [from, from + 1].map((n) => ({ value: Buffer.from(`v${n}`) }));
+      return stored(encodeRecords(values, NOW_MS), from);
+    };
+    const log = [batch(5), batch(7), batch(9)];
+    const right = [5, 6, 7, 8, 9, 10].map((offset) => [offset, `v${offset}`]);
+    for (const which of [0, 1, 2])
+      for (let at = 0; at < 21; at++)
+        for (let bit = 0; bit < 8; bit++) {
+          const changed = log.map((one) => Buffer.from(one));
+          changed[which]![at]! ^= 1 << bit;
+          const decoded = decodeRecords(Buffer.concat(changed), 5, { end: 11 });
+          const found = texts(decoded) as [number, string][];
+          // Each offset once, in order, and as it is or damaged; nothing else is passed over.
+          expect(found.map(([offset]) => offset)).toEqual(right.slice(0, found.length).map(([offset]) => offset));
+          for (const [offset, text] of found) expect([`v${offset}`, 'damaged']).toContain(text);
+          for (const [offset, text] of found.slice(0, 2 * which)) expect(text).toBe(`v${offset}`);
+          const isWhole = found.length === right.length && decoded.next === 11;
+          expect(isWhole || decoded.broken !== null || (decoded.next ?? 5) < 11).toBe(true);
         }
-        expect(said).toMatch(/^$|offset/);
-      }
+  });
+
+  it('behind offsets that are not there are read, and what is missing is damaged', () => {
+    const at = (offset: number): Buffer =>
+      stored(encodeRecords([{ value: Buffer.from(`v${offset}`) }], NOW_MS), offset);
+    const decoded = decodeRecords(Buffer.concat([at(5), at(8), at(9)]), 5, { end: 10 });
+    expect(texts(decoded)).toEqual([
+      [5, 'v5'],
+      [6, 'damaged'],
+      [7, 'damaged'],
+      [8, 'v8'],
+      [9, 'v9'],
+    ]);
+    expect(texts(decodeRecords(at(9), 8, { end: 10 }))).toEqual([
+      [8, 'damaged'],
+      [9, 'v9'],
+    ]);
+    // Nothing bears out that the last batch stands beyond the end.
+    expect(texts(decodeRecords(at(30), 9, { end: 10 }))).toEqual([[9, 'damaged']]);
   });
 
   it('damaged at the end of the log reach no further than it does, and are passed when asked for from their middle', () => {
@@ -191,7 +220,7 @@ describe('kafka record batches', () => {
     const batch = stored(encodeRecords([{ value: Buffer.from('commit') }], NOW_MS), 5);
     batch.writeInt16BE(32, 21);
     resummed(batch);
-    expect(decodeRecords(batch, 5)).toEqual({ records: [], next: 6, leaderEpoch: 7 });
+    expect(decodeRecords(batch, 5)).toEqual({ records: [], next: 6, leaderEpoch: 7, broken: null });
   });
 
   it('compressed as nothing here can read count as damaged, naming the codec and the offset', () => {

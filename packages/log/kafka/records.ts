@@ -107,6 +107,8 @@ export type DecodedRecords = {
   readonly next: number | null;
   /** Leader epoch of the last batch, by which the broker can tell that a log was cut; -1 when there was none. */
   readonly leaderEpoch: number;
+  /** Why reading cannot go on at `next`, as nobody knows there where the next batch begins; null: it can. */
+  readonly broken: string | null;
 };
 
 export type DecodeOptions = {
@@ -119,42 +121,82 @@ export type DecodeOptions = {
 /**
  * Reads the whole batches in `bytes`; one cut short at the end is left for the next answer. Records before `from`
  * (a batch is given whole) are left out, and so are those of aborted transactions. A batch whose checksum is wrong, or
- * that cannot be read though it is right, becomes a damaged record at each of its offsets.
- *
- * @throws {Error} naming the offset: bytes that are no record batch, so that nobody knows where the next one begins.
+ * that cannot be read though it is right, becomes a damaged record at each of its offsets; and as offsets are dense and no
+ * checksum covers where a batch says it stands, so does one that stands elsewhere, and what is missing before it.
  */
 export function decodeRecords(bytes: Buffer, from: number, options: DecodeOptions = {}): DecodedRecords {
   const { end: logEnd = Number.MAX_SAFE_INTEGER, aborted = [] } = options;
   const transactions = new Aborted(aborted);
   const records: LogRecord[] = [];
+  /** Where the next batch has to stand; the first may begin before `from`. */
+  let wanted = from;
   let next: number | null = null;
   let leaderEpoch = -1;
   for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
-    const baseOffset = Number(bytes.readBigInt64BE(at));
     const end = at + 12 + bytes.readInt32BE(at + 8);
-    if (end > bytes.length) break;
     const magic = bytes[at + 16];
     if (magic !== MAGIC || end < at + HEADER_BYTES)
-      throw new Error(`offset ${baseOffset}: no record batch: magic ${magic}, expected ${MAGIC}`);
+      return {
+        records,
+        next,
+        leaderEpoch,
+        broken: `offset ${wanted}: no record batch: magic ${magic}, expected ${MAGIC}`,
+      };
+    if (end > bytes.length) break;
     const batch = bytes.subarray(at, end);
     leaderEpoch = batch.readInt32BE(12);
     const before = records.length;
+    const following = end + 8 <= bytes.length ? Number(bytes.readBigInt64BE(end)) : null;
     try {
-      checkSum(batch, baseOffset);
-      next = baseOffset + batch.readInt32BE(23) + 1;
-      if (transactions.counts(batch, next)) readBatch(batch, baseOffset, from, records);
+      checkSum(batch, wanted);
+      const place = placeOf(batch, { wanted, isFirst: at === 0, following, logEnd });
+      if (place.missing !== null)
+        pushDamaged(NOTHING, { from: wanted, next: place.base, damage: place.missing }, records);
+      next = place.base + batch.readInt32BE(23) + 1;
+      if (transactions.counts(batch, next)) readBatch(batch, place.base, from, records);
     } catch (error) {
       records.length = before;
       // What a damaged batch says of its own length is believed no further than the next one lets it be.
-      const limit = end + 8 <= bytes.length ? Number(bytes.readBigInt64BE(end)) : logEnd;
-      next = Math.max(baseOffset, from) + 1;
-      const said = baseOffset + batch.readInt32BE(23) + 1;
+      const limit = following ?? logEnd;
+      const said = Math.max(Number(batch.readBigInt64BE(0)), at === 0 ? 0 : wanted) + batch.readInt32BE(23) + 1;
+      next = wanted + 1;
       if (limit > next) next = said < next ? next : Math.min(said, limit);
-      pushDamaged(batch, { from: Math.max(baseOffset, from), next, damage: messageOf(error) }, records);
+      pushDamaged(batch, { from: wanted, next, damage: messageOf(error) }, records);
     }
+    wanted = next;
     at = end;
   }
-  return { records, next, leaderEpoch };
+  return { records, next, leaderEpoch, broken: null };
+}
+
+type Surroundings = {
+  readonly wanted: number;
+  readonly isFirst: boolean;
+  /** Where the batch behind it says it stands; null: there is none in this answer. */
+  readonly following: number | null;
+  readonly logEnd: number;
+};
+
+/**
+ * Where a batch stands whose bytes are right but for its place, and what is missing before it, in words.
+ * @throws {Error} it does not stand where it says
+ */
+function placeOf(
+  batch: Buffer,
+  { wanted, isFirst, following, logEnd }: Surroundings,
+): { readonly base: number; readonly missing: string | null } {
+  const base = Number(batch.readBigInt64BE(0));
+  const next = base + batch.readInt32BE(23) + 1;
+  if (base === wanted) return { base, missing: null };
+  // Else only what the batch behind it, or the end of the log, bears out.
+  const isBorneOut = following === null ? next <= logEnd : following === next;
+  if (isFirst && isBorneOut && base < wanted && next > wanted) return { base, missing: null };
+  if (base > wanted && isBorneOut) {
+    return { base, missing: `offset ${wanted}: the log has nothing from here to offset ${base}` };
+  }
+  throw new Error(
+    `offset ${wanted}: the log's batch of ${batch.length} bytes is damaged: it says it stands at ${base}`,
+  );
 }
 
 function checkSum(batch: Buffer, baseOffset: number): void {
@@ -174,6 +216,13 @@ function pushDamaged(batch: Buffer, { from, next, damage }: Damaged, into: LogRe
     const value = offset === from ? batch : NOTHING;
     into.push({ offset, timeMs: 0, value, key: null, headers: NO_HEADERS, damage });
   }
+}
+
+/** What stands for a place of which there are no bytes. */
+export function damagedRecords(place: Damaged): LogRecord[] {
+  const records: LogRecord[] = [];
+  pushDamaged(NOTHING, place, records);
+  return records;
 }
 
 /** Which batches belong to transactions that were aborted. */
