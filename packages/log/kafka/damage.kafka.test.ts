@@ -2,7 +2,7 @@
 
 import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type KafkaServer, startKafka } from '@tidemark/dev/kafka';
+import { type KafkaServer, startKafka } from '@tidemark/dev/kafka/kafka';
 import { Reaper } from '@tidemark/dev/reaper';
 import { SILENT } from '@tidemark/platform/logger';
 import { SystemClock } from '@tidemark/platform/system-clock';
