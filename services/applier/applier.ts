@@ -11,6 +11,7 @@ import type { Disk } from '@tidemark/platform/disk';
 import { isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { Progress } from '@tidemark/platform/progress';
+import type { Envelope } from '@tidemark/record/envelope';
 import type { Merger } from '@tidemark/store/merge/merger';
 import { Holding } from './follow/apply-pause.ts';
 import { applyRecord } from './follow/apply-record.ts';
@@ -25,7 +26,7 @@ import { writeCheckpoint } from './keyspace/checkpoint.ts';
 import { FlushedPlaces } from './keyspace/flushed-places.ts';
 import { Flusher, type FlushRules } from './keyspace/flusher.ts';
 import { type Damage, damageOf, type OpenStores, openStores } from './keyspace/open-stores.ts';
-import { Readability } from './keyspace/read-gate.ts';
+import { type Beyond, Readability } from './keyspace/read-gate.ts';
 import type { Stores } from './keyspace/stores.ts';
 
 const TICK_MS = 1_000;
@@ -55,7 +56,9 @@ export type Known = {
   /** How far it could be read before: it is not read again until it is there. */
   readonly asOf?: Tick | null;
   /** Told once when the stores turn out to hold records beyond a cut: it is to be stopped and started again. */
-  readonly onBeyond?: () => void;
+  readonly onBeyond?: (what: Beyond) => void;
+  /** True when all column files are to be begun anew, though none of them is beyond a cut. */
+  readonly discards?: boolean;
   /** Partitions in which stored bytes turned out to be wrong: they are set aside and built again. */
   readonly damaged?: readonly Damage[];
   /** Told when a flush or a merge finds such a partition: it is to be stopped and started again. */
@@ -114,7 +117,7 @@ export class KeyspaceApplier implements AsyncDisposable {
       mayApply: (origin, partition, at) => !this.readability.isBeyond && this.holding.allows(origin, partition, at),
       onApplied: (origin, partition) => this.#onApplied(origin, partition),
       onClosed: (partition, closed) => this.#onClosed(partition, closed),
-      onCutOff: (origin) => this.unwrittenTails.add(origin),
+      onCutOff: (origin, body) => this.#onCutOff(origin, body),
       room: () => this.room(),
     });
     this.holding = new Holding(name, this.origins);
@@ -143,9 +146,9 @@ export class KeyspaceApplier implements AsyncDisposable {
     parts: KeyspaceApplierParts,
     given: Keyspace,
     rules: ApplierRules,
-    { cuts = [], asOf = null, onBeyond = () => {}, damaged = [], onDamage = () => {} }: Known = {},
+    { cuts = [], asOf = null, onBeyond = () => {}, discards = false, damaged = [], onDamage = () => {} }: Known = {},
   ): Promise<KeyspaceApplier> {
-    const opened = await openStores(parts, given, cuts, asOf, damaged);
+    const opened = await openStores(parts, given, cuts, asOf, { damaged, discards });
     return new KeyspaceApplier(parts, rules, opened, { onBeyond, onDamage });
   }
 
@@ -161,6 +164,11 @@ export class KeyspaceApplier implements AsyncDisposable {
     this.cuts.of(partition).learnFollows(next, at.epoch);
     if (origin !== '') this.closed(partition, origin, at);
     this.origins.freedIn(partition);
+  }
+
+  #onCutOff(origin: string, body: Envelope['body']): void {
+    this.unwrittenTails.add(origin);
+    if (body.kind === 'Schema') this.readability.passedOver(body.version);
   }
 
   /** Everything of the origin's partition up to `at`, in its epoch, is committed. */
@@ -187,10 +195,11 @@ export class KeyspaceApplier implements AsyncDisposable {
   }
 
   async #checkpoint(): Promise<void> {
-    const { keyspace } = this.stores;
+    const { keyspace, schemaAt } = this.stores;
     const cuts = this.cuts.all;
     await writeCheckpoint(this.#parts.disk, {
       keyspace,
+      schemaAt,
       places: this.#places.all,
       cuts,
       tails: [...this.unwrittenTails],

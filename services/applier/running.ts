@@ -5,10 +5,9 @@
 
 import type { Keyspace } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
-import { type ApplierRules, KeyspaceApplier, type KeyspaceApplierParts } from './applier.ts';
+import { type ApplierRules, KeyspaceApplier, type KeyspaceApplierParts, type Known } from './applier.ts';
 import type { Tick } from './follow/closed-timestamp.ts';
 import type { Cut } from './follow/epoch-ends.ts';
-import type { Damage } from './keyspace/open-stores.ts';
 import type { Replays } from './replay/replays.ts';
 
 export type RunningParts = KeyspaceApplierParts & {
@@ -53,19 +52,23 @@ export class RunningKeyspace implements AsyncDisposable {
 
   /** Throws as `KeyspaceApplier.start`. */
   start(): Promise<void> {
-    return this.#inTurn(() => this.#start([], null, []));
+    return this.#inTurn(() => this.#start([], null, {}));
   }
 
-  async #start(cuts: readonly (readonly Cut[])[], asOf: Tick | null, damaged: readonly Damage[]): Promise<void> {
+  async #start(
+    cuts: readonly (readonly Cut[])[],
+    asOf: Tick | null,
+    found: Pick<Known, 'damaged' | 'discards'>,
+  ): Promise<void> {
     const told = this.#parts.cuts();
     const { partitions } = this.#keyspace;
     const both = Array.from({ length: partitions }, (_, p) => [...(cuts[p] ?? []), ...(told[p] ?? [])]);
-    const known = {
+    const known: Known = {
       cuts: both,
       asOf,
-      damaged,
-      onBeyond: () => this.#startAgain(null),
-      onDamage: (damage: Damage) => this.#startAgain(damage),
+      ...found,
+      onBeyond: (what) => this.#startAgain({ discards: what === 'tables' }),
+      onDamage: (damage) => this.#startAgain({ damaged: [damage] }),
     };
     const applier = await KeyspaceApplier.start(this.#parts, this.#keyspace, this.#rules, known);
     await this.#parts.replays.open(applier);
@@ -76,8 +79,8 @@ export class RunningKeyspace implements AsyncDisposable {
     });
   }
 
-  /** @param damage what is set aside before; null for nothing */
-  #startAgain(damage: Damage | null): void {
+  /** @param found what is wrong with its column files, beside what lies beyond the cuts */
+  #startAgain(found: Pick<Known, 'damaged' | 'discards'>): void {
     const told = this.#applier;
     const again = async (): Promise<void> => {
       const before = this.#applier;
@@ -86,7 +89,7 @@ export class RunningKeyspace implements AsyncDisposable {
       this.#applier = null;
       await this.#parts.replays.close(this.#keyspace.name);
       await before[Symbol.asyncDispose]();
-      await this.#start(before.cuts.all, before.readability.asOf, damage === null ? [] : [damage]);
+      await this.#start(before.cuts.all, before.readability.asOf, found);
     };
     this.#inTurn(again).catch((error: unknown) => this.#parts.onFatal(error));
   }

@@ -4,7 +4,7 @@ import type { Keyspace } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
-import type { Stores } from '../keyspace/stores.ts';
+import type { SchemaPlace, Stores } from '../keyspace/stores.ts';
 import type { AsOf } from './closed-timestamp.ts';
 import type { Counts } from './counts.ts';
 import type { Lag } from './lag.ts';
@@ -38,7 +38,9 @@ export function applyRecord(parts: ApplyParts, { envelope }: Held): void | Promi
       return;
     }
     case 'Schema':
-      return evolve(parts, JSON.parse(body.keyspace) as Keyspace).then(() => stores.advance(origin, partition, at));
+      return evolve(parts, JSON.parse(body.keyspace) as Keyspace, { origin, partition, ...at }).then(() =>
+        stores.advance(origin, partition, at),
+      );
     case 'Barrier': {
       const stamp = { ms: envelope.stampMs, counter: envelope.stampCounter };
       asOf.add({ origin, at, stamp, heads: body.heads });
@@ -50,10 +52,14 @@ export function applyRecord(parts: ApplyParts, { envelope }: Held): void | Promi
 }
 
 /** Takes over a newer keyspace; a full disk is waited out. */
-async function evolve({ stores, clock, logger, signal }: ApplyParts, keyspace: Keyspace): Promise<void> {
+async function evolve(
+  { stores, clock, logger, signal }: ApplyParts,
+  keyspace: Keyspace,
+  at: SchemaPlace,
+): Promise<void> {
   while (!signal.aborted) {
     try {
-      return await stores.evolve(keyspace);
+      return await stores.evolve(keyspace, at);
     } catch (error) {
       if (!isFault(error, 'unavailable')) throw error;
       logger.error({ keyspace: keyspace.name }, `keyspace ${keyspace.name}: ${error.message}`);

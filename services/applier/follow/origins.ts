@@ -8,6 +8,7 @@ import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidem
 import { topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Logger } from '@tidemark/platform/logger';
+import type { Envelope } from '@tidemark/record/envelope';
 import type { FlushedPlace, Place } from '../keyspace/checkpoint.ts';
 import type { FlushedPlaces } from '../keyspace/flushed-places.ts';
 import type { Stores } from '../keyspace/stores.ts';
@@ -39,7 +40,7 @@ export type OriginsParts = {
   /** An EPOCH_START that counts says on what it follows. */
   readonly onClosed: (partition: number, closed: Closed) => void;
   /** A record was passed over because it lies beyond a cut. */
-  readonly onCutOff: (origin: string) => void;
+  readonly onCutOff: (origin: string, body: Envelope['body']) => void;
   /** Resolves once the stores may take more. */
   readonly room: () => Promise<void>;
 };
@@ -75,7 +76,7 @@ export class Origins {
       heldBytesMax,
       succession: cuts.of(partition),
       reached: (other: string, at: Position) => comparePositions(this.applied(other, partition), at) >= 0,
-      onCutOff: () => onCutOff(origin),
+      onCutOff: ({ body }: Envelope) => onCutOff(origin, body),
     };
     return new OriginFold({ cluster, keyspace, origin, partition }, rules, place?.prefix ?? null);
   }

@@ -51,7 +51,7 @@ export type FoldRules = {
   /** Whether this site has applied another origin's partition up to there: epochs follow each other strictly. */
   readonly reached: (origin: string, at: Position) => boolean;
   /** Told of each record that is passed over because it lies beyond a cut; of one that is read again, again. */
-  readonly onCutOff?: (at: Position) => void;
+  readonly onCutOff?: (envelope: Envelope) => void;
 };
 
 type Place = { readonly offset: number; readonly prefix: Prefix; readonly at: Position };

@@ -11,8 +11,9 @@ import type { Logger } from '@tidemark/platform/logger';
 import { asWritten, readDerived, writeState } from '@tidemark/platform/state-file';
 import type { Prefix } from '@tidemark/record/admit';
 import type { Cut } from '../follow/epoch-ends.ts';
+import type { SchemaPlace } from './stores.ts';
 
-const FORMAT = 3;
+const FORMAT = 4;
 const FOLDER = 'checkpoints/applier';
 
 /** A record that was applied: the offset after it, and what had been accepted with it. */
@@ -25,6 +26,8 @@ export type Checkpoint = {
   readonly format: number;
   /** Newest one applied. */
   readonly keyspace: Keyspace;
+  /** Where a log told of it, which may lie beyond a cut that is learnt later; null: it is as it was created. */
+  readonly schemaAt: SchemaPlace | null;
   readonly places: readonly FlushedPlace[];
   /** By partition: where closed epochs ended. */
   readonly cuts: readonly (readonly Cut[])[];

@@ -60,6 +60,7 @@ export function damageOf(error: unknown): Damage | null {
  * @param cuts by partition, beside those of the checkpoint
  * @param asOf how far it could be read before, if that is known
  * @param damaged found while they were open
+ * @param discards whether they were written under tables that lie beyond a cut
  * @throws {Fault} `corrupt`: the checkpoint is another cluster's. `unavailable`: disk full.
  */
 export async function openStores(
@@ -67,12 +68,14 @@ export async function openStores(
   given: Keyspace,
   cuts: readonly (readonly Cut[])[],
   asOf: Tick | null,
-  damaged: readonly Damage[] = [],
+  { damaged, discards }: { readonly damaged: readonly Damage[]; readonly discards: boolean },
 ): Promise<OpenStores> {
   const { disk, merger = null, cluster, logger } = parts;
   const checkpoint = await readCheckpoint(disk, cluster, given.name, logger);
   const stored = checkpoint?.keyspace;
-  const newest = stored !== undefined && stored.version > given.version ? stored : given;
+  const isStored = stored !== undefined && stored.version > given.version;
+  const newest = isStored ? stored : given;
+  const schemaAt = isStored ? checkpoint!.schemaAt : null;
   const cutsOf = (p: number): Cut[] => [...(cuts[p] ?? []), ...(checkpoint?.cuts[p] ?? [])];
   const successions = Array.from({ length: newest.partitions }, (_, p) => new Succession(cutsOf(p)));
   const flushed = floorOfPlaces(newest.partitions, checkpoint?.places ?? []);
@@ -90,7 +93,8 @@ export async function openStores(
       await setAside(disk, folder);
     };
     for (const one of damaged) await remove(one);
-    const stores = await Stores.open(disk, newest, merger, (folder, reason) => remove({ folder, reason }));
+    const onDamage = (folder: string, reason: string): Promise<void> => remove({ folder, reason });
+    const stores = await Stores.open(disk, newest, merger, onDamage, schemaAt);
     // Folders that are gone, and manifests that had to be passed over, hold less than was flushed.
     const cutOf = (origin: string, p: number, epoch: number): number | null => successions[p]!.cutOf(origin, epoch);
     const tablesOf = (origin: string, p: number): readonly number[] =>
@@ -101,7 +105,8 @@ export async function openStores(
       floor = flushed;
       await writeNote(disk, given.name, { discarding: false, floor });
     }
-    const beyond = beyondCut(stores, successions);
+    const tables = discards ? 'it was written under tables that lie beyond a cut' : null;
+    const beyond = beyondCut(stores, successions) ?? tables;
     // What lay beyond may have been in memory only; what readers were told of it they were told all the same.
     if (beyond === null) return { checkpoint, stores, successions, floor };
     logger.error({ keyspace: given.name }, `keyspace ${given.name}: ${beyond}: building it again from the logs`);

@@ -12,6 +12,9 @@ import type { Origins } from '../follow/origins.ts';
 import { type Floor, missingTo, removeNote } from './rebuild.ts';
 import type { Stores } from './stores.ts';
 
+/** Records that were applied, or a version of the tables that column files were written under. */
+export type Beyond = 'records' | 'tables';
+
 export type ReadabilityParts = {
   readonly stores: Stores;
   readonly origins: Origins;
@@ -21,7 +24,7 @@ export type ReadabilityParts = {
   readonly logger: Logger;
   readonly onFatal: (error: unknown) => void;
   /** Told once when the stores turn out to hold records beyond a cut: the keyspace is to be stopped and started again. */
-  readonly onBeyond: () => void;
+  readonly onBeyond: (what: Beyond) => void;
 };
 
 export class Readability {
@@ -62,13 +65,23 @@ export class Readability {
 
   /** The stores may have gone beyond a cut before it was known: not those of a sync keyspace, unless it lost. */
   lookBeyond(partition: number, origin: string, { epoch, seq }: Position): void {
-    const isBeyond = this.#parts.stores.partitions(partition).some((store) => {
-      const at = store.position(origin);
-      return at.epoch === epoch && at.seq > seq;
-    });
-    if (!isBeyond || this.#isBeyond) return;
+    const { stores } = this.#parts;
+    const { schemaAt } = stores;
+    const isPast = (at: Position): boolean => at.epoch === epoch && at.seq > seq;
+    const hasTables = schemaAt?.origin === origin && schemaAt.partition === partition && isPast(schemaAt);
+    if (hasTables || stores.partitions(partition).some((store) => isPast(store.position(origin))))
+      this.#goBack('records');
+  }
+
+  /** A version of the tables was read beyond a cut: column files that were flushed under it hold what never counted. */
+  passedOver(version: number): void {
+    if (this.#parts.stores.isWrittenUnder(version)) this.#goBack('tables');
+  }
+
+  #goBack(what: Beyond): void {
+    if (this.#isBeyond) return;
     this.#isBeyond = true;
-    this.#parts.onBeyond();
+    this.#parts.onBeyond(what);
   }
 
   /** Told about once a second: ends the rebuild when the stores are past where they were. */

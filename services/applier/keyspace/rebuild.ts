@@ -65,14 +65,21 @@ export async function discardStores(
   floor: Floor,
 ): Promise<void> {
   await writeNote(disk, given.name, { discarding: true, floor });
-  await writeCheckpoint(disk, { keyspace: given, places: [], cuts, tails: [] });
+  await writeCheckpoint(disk, { keyspace: given, schemaAt: null, places: [], cuts, tails: [] });
   await disk.remove(given.name);
   await disk.syncFolder('.');
   await writeNote(disk, given.name, { discarding: false, floor });
 }
 
-/** In words: which store holds records beyond which cut; null when none does. */
+/** In words: which store holds records, or tables, beyond which cut; null when none does. */
 export function beyondCut(stores: Stores, successions: readonly Succession[]): string | null {
+  const { schemaAt, keyspace } = stores;
+  const schemaCut =
+    schemaAt === null ? null : (successions[schemaAt.partition]?.cutOf(schemaAt.origin, schemaAt.epoch) ?? null);
+  if (schemaAt !== null && schemaCut !== null && schemaAt.seq > schemaCut) {
+    const name = { epoch: schemaAt.epoch, seq: schemaCut };
+    return `version ${keyspace.version} of its tables stands at ${formatPosition(schemaAt)} of ${schemaAt.origin}, beyond the cut at ${formatPosition(name)}`;
+  }
   for (const [partition, succession] of successions.entries()) {
     for (const store of stores.partitions(partition)) {
       for (const origin of store.origins) {

@@ -14,6 +14,9 @@ import { Partition } from '@tidemark/store/partition';
 /** A table and its partitions, by number. */
 export type TableStore = { readonly table: Table; readonly partitions: readonly Partition[] };
 
+/** Where a log told of a version of the keyspace. */
+export type SchemaPlace = Position & { readonly origin: string; readonly partition: number };
+
 /** Told of a partition's folder in which stored bytes are wrong, before it is opened once more: it is to be moved away. */
 export type OnDamage = (folder: string, reason: string) => Promise<void>;
 
@@ -52,6 +55,7 @@ export class Stores {
   readonly #merger: Merger | null;
   readonly #onDamage: OnDamage | null;
   #keyspace: Keyspace;
+  #schemaAt: SchemaPlace | null;
   readonly #tables = new Map<number, TableStore>();
   #horizon: Horizon | null = null;
   /** The newest version that column files were written under. */
@@ -61,7 +65,14 @@ export class Stores {
   /** By partition: whether rows were applied, and how many records without rows, since `unchanged`. */
   readonly #changed: { rows: boolean; advances: number }[];
 
-  private constructor(disk: Disk, keyspace: Keyspace, merger: Merger | null, onDamage: OnDamage | null) {
+  private constructor(
+    disk: Disk,
+    keyspace: Keyspace,
+    merger: Merger | null,
+    onDamage: OnDamage | null,
+    schemaAt: SchemaPlace | null,
+  ) {
+    this.#schemaAt = schemaAt;
     this.#onDamage = onDamage;
     this.#disk = disk;
     this.#merger = merger;
@@ -69,14 +80,18 @@ export class Stores {
     this.#changed = Array.from({ length: keyspace.partitions }, () => ({ rows: false, advances: 0 }));
   }
 
-  /** @throws {Fault} `corrupt`: stored bytes are wrong, and nobody is told. `unavailable`: disk full. */
+  /**
+   * @param schemaAt where the log told of the keyspace; null: it is as it was created
+   * @throws {Fault} `corrupt`: stored bytes are wrong, and nobody is told. `unavailable`: disk full.
+   */
   static async open(
     disk: Disk,
     keyspace: Keyspace,
     merger: Merger | null,
     onDamage: OnDamage | null = null,
+    schemaAt: SchemaPlace | null = null,
   ): Promise<Stores> {
-    const stores = new Stores(disk, keyspace, merger, onDamage);
+    const stores = new Stores(disk, keyspace, merger, onDamage, schemaAt);
     for (const table of keyspace.tables) await stores.#open(table);
     for (const { partitions } of stores.#tables.values()) {
       for (const store of partitions) stores.#versionBefore = Math.max(stores.#versionBefore, store.schemaVersion);
@@ -105,6 +120,16 @@ export class Stores {
     return this.#keyspace;
   }
 
+  /** Where a log told of it first: beyond a cut it is no part of the history. Null: it is as it was created. */
+  get schemaAt(): SchemaPlace | null {
+    return this.#schemaAt;
+  }
+
+  /** True for a version that column files were written under, and of which no log told yet what it is. */
+  isWrittenUnder(version: number): boolean {
+    return version > this.#keyspace.version && version <= this.#versionBefore;
+  }
+
   get tableIds(): number[] {
     return [...this.#tables.keys()];
   }
@@ -127,7 +152,7 @@ export class Stores {
   }
 
   /** Takes over a newer version of the keyspace; an older or equal one changes nothing. */
-  async evolve(keyspace: Keyspace): Promise<void> {
+  async evolve(keyspace: Keyspace, at: SchemaPlace): Promise<void> {
     if (keyspace.version <= this.#keyspace.version) return;
     for (const table of keyspace.tables) {
       const existing = this.#tables.get(table.id);
@@ -138,6 +163,7 @@ export class Stores {
       }
     }
     this.#keyspace = keyspace;
+    this.#schemaAt = at;
   }
 
   /**

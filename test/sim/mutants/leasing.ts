@@ -54,4 +54,13 @@ export const LEASING: readonly Mutant[] = [
     from: 'if (!isBeyond || this.#isBeyond) return;',
     to: 'if (!isBeyond || !this.#isBeyond) return;',
   },
+  {
+    name: 'tables-beyond-the-cut',
+    breaks: 'rule 21: tables that were told of beyond a cut go with what else lies there',
+    caughtBy: ['case'],
+    case: 'cut-off-column',
+    file: 'services/applier/keyspace/rebuild.ts',
+    from: 'schemaCut !== null && schemaAt.seq > schemaCut',
+    to: 'schemaCut !== null && schemaAt.seq < -1',
+  },
 ];
