@@ -154,8 +154,10 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
         this.#note(value);
         await this.#stepDown(value);
         const campaign = this.#reason(value);
-        if (campaign !== null) await this.#campaign(campaign);
-        else await this.#handOver(value);
+        if (campaign !== null) {
+          if (this.#reigning !== null) await this.#end(this.#reigning);
+          await this.#campaign(campaign);
+        } else await this.#handOver(value);
       }
       const waiting = new AbortController();
       this.#wake = () => waiting.abort(null);
@@ -203,10 +205,12 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
 
   /** E1: why an election should begin here now; null when there is no reason. */
   #reason(value: RegisterValue): Campaign | null {
-    const { site, keyspace, clock } = this.#parts;
+    const { site, keyspace } = this.#parts;
     const nominated = this.#nominated;
     this.#nominated = null;
-    if (this.#reigning !== null || this.#unfit !== null) {
+    // Nothing is acked, nor may who counts be changed, while an election is open: where nobody ends it, its primary does.
+    const mustEndIt = this.#reigning !== null && nominated === null && this.#standsStill(value);
+    if ((this.#reigning !== null && !mustEndIt) || this.#unfit !== null) {
       const reason = this.#unfit?.reason ?? `${site} is the primary already, in epoch ${this.#reigning!.epoch}`;
       if (nominated !== null) this.#parts.onOutcome(nominated, { kind: 'lost', reason, phases: [] });
       return null;
@@ -223,10 +227,13 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     // Whoever began it here is no more: an election of this very process would still be running.
     const isOrphan = election.site === site;
     const isFit = newestReign(value) === null || isActive(value, site);
-    const isStale = clock.monotonicMs() - this.#seen.atMs > this.#seen.staleMs;
-    if (!isFit || (!isOrphan && !isStale)) return null;
+    if (!isFit || (!isOrphan && !this.#standsStill(value))) return null;
     const reason = `the election of epoch ${election.epoch} by ${election.site} (${election.reason}) stood still`;
     return { cause: isOrphan ? election.cause : 'takeover', reason, loss: election.loss, version };
+  }
+
+  #standsStill({ election }: RegisterValue): boolean {
+    return election !== null && this.#parts.clock.monotonicMs() - this.#seen.atMs > this.#seen.staleMs;
   }
 
   async #campaign(campaign: Campaign): Promise<void> {

@@ -2,10 +2,13 @@
 
 import { acceptedLoss } from './accepted-loss.ts';
 import type { Case } from './case.ts';
+import { cutOffColumn } from './cut-off-column.ts';
 import { definedTwice } from './defined-twice.ts';
 import { emptyControl } from './empty-control.ts';
+import { givesWay } from './gives-way.ts';
 import { lostLog } from './lost-log.ts';
 import { standsUnfit } from './stands-unfit.ts';
+import { stoodAndGone } from './stood-and-gone.ts';
 import { supersededBeforeItsLease } from './superseded.ts';
 
 export const PLAYED: readonly Case[] = [
@@ -38,5 +41,21 @@ export const PLAYED: readonly Case[] = [
     name: 'stands-unfit',
     tells: 'a site that could never lead stood for election, and nobody wrote until it was taken over',
     play: standsUnfit,
+  },
+  {
+    name: 'cut-off-column',
+    tells: 'a site that was cut off kept columns beyond its cut, and showed values of another column under their names',
+    play: cutOffColumn,
+  },
+  {
+    name: 'stood-and-gone',
+    tells:
+      'of two data sites the one that stood lost its disks, and nobody ended its election: its primary was asked in vain',
+    play: stoodAndGone,
+  },
+  {
+    name: 'gives-way',
+    tells: 'an election that could lose nothing stood open for ever, and kept out the failover that accepted a loss',
+    play: givesWay,
   },
 ];

@@ -29,4 +29,22 @@ export const RETURNING: readonly Mutant[] = [
     from: '  identities: true,',
     to: '  identities: false,',
   },
+  {
+    name: 'who-waits-tells-nothing',
+    breaks: 'E4: an election that waits says for whom, and what an operator can do',
+    caughtBy: ['case'],
+    case: 'an older both of tokyo, of which quito knows nothing, is believed once paris is lost',
+    file: 'services/writer/election/election-loop.ts',
+    from: 'this.#waiting = waiting;',
+    to: 'if (waiting !== null) return;',
+  },
+  {
+    name: 'an-accepted-loss-waits-its-turn',
+    breaks: "E4: an operator's failover that accepts a loss goes before an election that may lose nothing",
+    caughtBy: ['I20', 'case'],
+    case: 'gives-way',
+    file: 'packages/control/failover/move-rules.ts',
+    from: "return kind === 'failover' && acceptLoss !== null && loss === null;",
+    to: "return kind === 'switchover' && acceptLoss !== null && loss === null;",
+  },
 ];
