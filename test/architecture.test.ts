@@ -26,12 +26,27 @@ describe('the pages', () => {
       expect(all.filter((one) => !existsSync(join(ROOT, one)))).toEqual([]);
     });
   }
+
+  it('are all reached from ARCHITECTURE.md', () => {
+    const reached = linked('ARCHITECTURE.md');
+    expect(docs.map((name) => `docs/${name}`).filter((path) => !reached.includes(path))).toEqual([]);
+  });
 });
 
 describe('ARCHITECTURE.md', () => {
-  it('names the files of a write, a read, a failover and a flush', () => {
+  it('names every package and service, and the files of a write, a read, a failover and a flush', () => {
     const all = [...named(architecture), ...linked('ARCHITECTURE.md')];
     expect(all.length).toBeGreaterThan(40);
+    const rooms = ['packages', 'services'].flatMap((top) =>
+      readdirSync(join(ROOT, top), { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => `${top}/${entry.name}`),
+    );
+    expect(rooms.filter((room) => !all.some((path) => path === room || path.startsWith(`${room}/`)))).toEqual([]);
+  });
+
+  it('has 1,500 words at most', () => {
+    expect(architecture.split(/\s+/).length).toBeLessThanOrEqual(1_500);
   });
 });
 
