@@ -7,8 +7,12 @@ import { Database } from './database.ts';
 import type { Fetch } from './exchange.ts';
 import { Sites } from './sites.ts';
 
-export { Fault, type FaultKind, isFault } from '@tidemark/platform/fault';
+export type { Position } from '@tidemark/model/position';
+export type { Clock } from '@tidemark/platform/clock';
+export { Fault, type FaultDetails, type FaultKind, isFault } from '@tidemark/platform/fault';
+export type { Random } from '@tidemark/platform/random';
 export { Database, type EncodedBatch, type StreamOptions, type WriteOptions } from './database.ts';
+export type { Fetch } from './exchange.ts';
 export type { ScanEnd } from './ndjson.ts';
 export {
   type ColumnCondition,
@@ -21,24 +25,33 @@ export {
 } from './scan.ts';
 export {
   type ClientTable,
+  type ColumnName,
+  type ColumnTypeName,
   type Key,
+  type KeyName,
+  type KeyPrefix,
+  type ReadValue,
   type Row,
   type RowOf,
   type TableDefinition,
   table,
   type WriteRow,
+  type WriteValue,
 } from './table.ts';
-export { Timestamp } from './timestamp.ts';
+export { type Moment, Timestamp } from './timestamp.ts';
 export type { Receipt, RowError } from './write-reply.ts';
 
+/** How a connection behaves; all optional. */
 export type ConnectOptions = {
   /** How long a request is repeated before it is given up, in ms; 30,000 unless told. */
   readonly timeoutMs?: number;
   /** Longest silence of one site before another try, in ms; 10,000 unless told. */
   readonly idleMs?: number;
-  /** Time, chance and network; the machine's own unless told. */
+  /** Time; the machine's own unless told. */
   readonly clock?: Clock;
+  /** Chance, for pauses and idempotency keys; the machine's own unless told. */
   readonly random?: Random;
+  /** The network; the global `fetch` unless told. */
   readonly fetch?: Fetch;
 };
 
@@ -56,7 +69,7 @@ export async function connect(urls: readonly string[], options: ConnectOptions =
     fetch: options.fetch ?? ((url: string, init: RequestInit) => fetch(url, init)),
   };
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
-  return new Database({
+  return Database.through({
     ...network,
     random: options.random ?? new SystemRandom(),
     sites: new Sites(urls, network),

@@ -14,6 +14,7 @@ import { type Receipt, readWriteReply } from './write-reply.ts';
 
 /** How much of a write must have happened before it is acked; never less than the keyspace's own level. */
 export type WriteOptions = {
+  /** `local`: in the primary's log. `sync`: also in other sites' logs. The keyspace's own level unless told. */
   readonly ack?: 'local' | 'sync';
   /** Under the same key a write counts once, however often it is sent. One is made up when it is left out. */
   readonly idempotencyKey?: string;
@@ -21,14 +22,21 @@ export type WriteOptions = {
 
 /** A batch as bytes, for those who make their own. */
 export type EncodedBatch = {
+  /** The keyspace's name. */
   readonly keyspace: string;
+  /** The table's name, without its keyspace. */
   readonly table: string;
+  /** How the rows are written, as `application/json` or `application/x-ndjson`. */
   readonly contentType: string;
+  /** The rows. */
   readonly body: string | Uint8Array<ArrayBuffer>;
+  /** How many rows there are. */
   readonly rowCount: number;
 };
 
+/** How a stream of rows is written. */
 export type StreamOptions = {
+  /** As in `WriteOptions`. */
   readonly ack?: WriteOptions['ack'];
   /** Rows a batch; 1,000 unless told. */
   readonly batchRows?: number;
@@ -42,12 +50,21 @@ const BATCH_ROWS = 1_000;
 const IN_FLIGHT = 4;
 const SITE_TIME_SHARE = 0.9;
 
+/**
+ * A connection to a keyspace's sites, as `connect` opens it. A request is repeated until it is answered for certain or
+ * the connection's time-out is over. It holds no socket of its own: closing it only gives up what is under way.
+ */
 export class Database implements AsyncDisposable {
   readonly #caller: Caller;
   readonly #closing = new AbortController();
 
-  constructor(caller: Omit<Caller, 'closing'>) {
+  private constructor(caller: Omit<Caller, 'closing'>) {
     this.#caller = { ...caller, closing: this.#closing.signal };
+  }
+
+  /** @internal What `connect` makes. */
+  static through(caller: Omit<Caller, 'closing'>): Database {
+    return new Database(caller);
   }
 
   /**
@@ -156,11 +173,12 @@ export class Database implements AsyncDisposable {
     options: ReadOptions = {},
   ): ScanRows<ScanRow<D, Q>> {
     const open = (): Promise<Reply> => this.openScan(table, queryToJson(query), options);
-    return new ScanRows<ScanRow<D, Q>>(open, rowReader(table, query.select), this.#caller.idleMs);
+    return ScanRows.of<ScanRow<D, Q>>(open, rowReader(table, query.select), this.#caller.idleMs);
   }
 
   /**
    * A scan as JSON, answered as NDJSON, or in another form that sites give, which the caller reads and disposes.
+   * @internal
    * @param accept the form's media type
    */
   async openScan(
@@ -188,6 +206,7 @@ export class Database implements AsyncDisposable {
   /**
    * Any other request: to a site by name or address, to the primary of a keyspace, or to any site. The caller disposes
    * the answer. What changes something is sent once to a site, and until it is answered to a primary.
+   * @internal
    */
   async ask(from: ReadFrom, request: Request): Promise<Reply> {
     this.#checkOpen();
@@ -209,7 +228,7 @@ export class Database implements AsyncDisposable {
     await this.#caller.sites.readFrom(nameOrUrl);
   }
 
-  /** Longest silence in the midst of an answer, in ms. */
+  /** @internal Longest silence in the midst of an answer, in ms. */
   get idleMs(): number {
     return this.#caller.idleMs;
   }

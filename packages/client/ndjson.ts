@@ -55,6 +55,7 @@ export type ScanEnd = {
   readonly rows: number;
   /** Rows that were looked at. */
   readonly scanned: number;
+  /** How long the site took. */
   readonly ms: number;
   /** Stamp of the newest barrier all of whose writes the answer contains. */
   readonly asOf: unknown;

@@ -32,14 +32,17 @@ export type Condition<D extends TableDefinition> =
   | { readonly or: readonly Condition<D>[] }
   | { readonly not: Condition<D> };
 
+/** A scan: conditions, selection, grouping, order and limit, all optional. */
 export type ScanQuery<D extends TableDefinition> = {
-  /** All columns when left out. */
+  /** Columns and aggregates; all columns when left out. */
   readonly select?: readonly SelectItem<D>[];
   /** All of them must hold. */
   readonly where?: readonly Condition<D>[];
+  /** Columns whose values make the groups that aggregates are of. */
   readonly groupBy?: readonly ColumnName<D>[];
-  /** Columns or the names of aggregates. */
+  /** Columns or the names of aggregates. Cells without a value come last, in either direction. */
   readonly orderBy?: readonly (readonly [string, 'asc' | 'desc'])[];
+  /** Rows at most; a whole number from 1 on. */
   readonly limit?: number;
   /** Goes on where the `end` of an earlier scan of the same query stopped. */
   readonly cursor?: string;
@@ -124,13 +127,22 @@ export class ScanRows<R> implements AsyncIterable<R> {
   readonly #idleMs: number;
   #end: ScanEnd | null = null;
 
-  constructor(open: () => Promise<Reply>, row: (json: Record<string, unknown>) => unknown, idleMs: number) {
+  private constructor(open: () => Promise<Reply>, row: (json: Record<string, unknown>) => unknown, idleMs: number) {
     this.#open = open;
     this.#row = row;
     this.#idleMs = idleMs;
   }
 
-  /** Null until the last row was read. */
+  /** @internal What `Database.scan` makes. */
+  static of<R>(
+    open: () => Promise<Reply>,
+    row: (json: Record<string, unknown>) => unknown,
+    idleMs: number,
+  ): ScanRows<R> {
+    return new ScanRows<R>(open, row, idleMs);
+  }
+
+  /** What the site said at the end; null until the last row was read. */
   get end(): ScanEnd | null {
     return this.#end;
   }
@@ -156,6 +168,7 @@ export class ScanRows<R> implements AsyncIterable<R> {
     }
   }
 
+  /** The rows one by one. Errors as `blocks`. */
   async *[Symbol.asyncIterator](): AsyncGenerator<R> {
     for await (const block of this.blocks()) yield* block;
   }

@@ -142,7 +142,7 @@ export class Sites {
 
   /** What a site says of another counts only while the other has not been asked itself. */
   #learnSite(name: string, url: string): void {
-    if (this.#names.has(name) || URL.parse(url) === null) return;
+    if (this.#names.has(name) || !URL.canParse(url)) return;
     const address = siteAddress(url);
     this.#names.set(name, address);
     if (!this.#urls.includes(address)) this.#urls.push(address);
@@ -172,7 +172,8 @@ function sitesIn(status: Status | null): [string, string][] {
 
 /** @throws {Fault} `invalid`: not an http(s) address. */
 function siteAddress(text: string): string {
-  const url = URL.parse(text);
+  // `URL.parse` is not there in Node 20.
+  const url = URL.canParse(text) ? new URL(text) : null;
   if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) {
     return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
   }

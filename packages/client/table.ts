@@ -17,8 +17,11 @@ export type ColumnTypeName =
 
 /** The part of a keyspace file's table that a program needs to read and write rows. */
 export type TableDefinition = {
+  /** Name → type. */
   readonly columns: { readonly [name: string]: ColumnTypeName };
+  /** The column that decides which partition a row is in; the first of the key. */
   readonly partitionKey: string;
+  /** The other columns of the key, in the order rows are kept in; none when left out. */
   readonly sortKey?: readonly string[];
 };
 
@@ -30,13 +33,17 @@ type KeyIsAmongColumns<D extends TableDefinition> = {
 
 /** A declared table: its place and its columns. `D` carries the row types. */
 export type ClientTable<D extends TableDefinition = TableDefinition> = {
+  /** The keyspace's name. */
   readonly keyspace: string;
+  /** The table's name, without its keyspace. */
   readonly name: string;
+  /** As it was declared. */
   readonly definition: D;
   /** Partition key first, then the sort key in order. */
   readonly key: readonly string[];
 };
 
+/** Names of all columns. */
 export type ColumnName<D extends TableDefinition> = keyof D['columns'] & string;
 
 /** Names of the key's columns. */

@@ -7,16 +7,18 @@ const Moment = Date;
 /** A Date, be it a plain one or a Timestamp. */
 export type Moment = InstanceType<typeof Moment>;
 
+/** A moment in UTC with µs: a Date that keeps the three digits which a Date drops. Equal moments have equal `micros`. */
 export class Timestamp extends Moment {
   /** µs since 1970 UTC, whole. */
   readonly micros: number;
 
+  /** @param micros µs since 1970 UTC, whole */
   constructor(micros: number) {
     super(Math.floor(micros / 1000));
     this.micros = micros;
   }
 
-  /** @throws {Fault} `invalid`: not RFC 3339. */
+  /** Of RFC 3339, like `2001-01-10T18:20:00.000123Z`. @throws {Fault} `invalid`: not RFC 3339. */
   static from(text: string): Timestamp {
     return new Timestamp(parseTimestamp(text));
   }
@@ -26,6 +28,7 @@ export class Timestamp extends Moment {
     return formatTimestamp(this.micros);
   }
 
+  /** As `toISOString`. */
   override toJSON(): string {
     return formatTimestamp(this.micros);
   }

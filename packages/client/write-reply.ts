@@ -9,14 +9,19 @@ import { lineBlocks, parseLine } from './ndjson.ts';
 export type RowError = {
   /** Counted from 1 in the request. */
   readonly line: number;
+  /** Why: names the column, and what was got and expected. */
   readonly fault: Fault;
 };
 
 /** Proof of an acked write. */
 export type Receipt = {
+  /** The keyspace's name. */
   readonly keyspace: string;
+  /** The table's name, without its keyspace. */
   readonly table: string;
+  /** Rows that are stored. */
   readonly accepted: number;
+  /** Rows that were refused, and are not. */
   readonly rejected: number;
   /** The ack level it was given at, like `sync(1)`. */
   readonly ack: string;

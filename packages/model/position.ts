@@ -3,7 +3,12 @@
 import { Fault } from '@tidemark/platform/fault';
 
 /** `seq` counts from 0 in every epoch; −1 means before the epoch's first record. */
-export type Position = { readonly epoch: number; readonly seq: number };
+export type Position = {
+  /** Counts the primaries of a keyspace, from 1 on. */
+  readonly epoch: number;
+  /** Counts the records of an epoch. */
+  readonly seq: number;
+};
 
 /** Before anything. */
 export const NOWHERE: Position = { epoch: 0, seq: -1 };

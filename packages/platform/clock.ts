@@ -1,5 +1,6 @@
 /** Time, as a port: the core never asks the machine what time it is, nor waits on its timers. */
 
+/** What time it is, and waiting. */
 export interface Clock {
   /** Wall time in ms since 1970, UTC. May jump. Used for stamps and for people. */
   nowMs(): number;

@@ -4,6 +4,7 @@
  */
 
 /**
+ * What whoever gets a Fault does next:
  * - `invalid`: never works as asked; tell whoever asked (HTTP 400)
  * - `fenced`: a newer owner exists; stop (409)
  * - `unavailable`: not done; back off and retry (503)
@@ -14,12 +15,17 @@ export type FaultKind = 'invalid' | 'fenced' | 'unavailable' | 'unknown' | 'corr
 
 /** What a Fault can name beside its message; these become the fields of the HTTP problem body. */
 export type FaultDetails = {
+  /** The table's name. */
   readonly table?: string;
+  /** The column's name. */
   readonly column?: string;
   /** The file that is wrong, relative to the data folder. */
   readonly path?: string;
+  /** What there was. */
   readonly got?: unknown;
+  /** What there should have been. */
   readonly expected?: unknown;
+  /** How long to wait before trying again, in ms. */
   readonly retryAfterMs?: number;
   /** Where the right place to ask is, when it is another site. */
   readonly location?: string;
@@ -27,10 +33,14 @@ export type FaultDetails = {
   readonly status?: number;
 };
 
+/** Something expected went wrong. `message` names the thing, and what was got and expected; `cause` is kept. */
 export class Fault extends Error {
+  /** What the caller does next. */
   readonly kind: FaultKind;
+  /** The named parts of the message. */
   readonly details: FaultDetails;
 
+  /** @param details the named parts, and the `cause` */
   constructor(kind: FaultKind, message: string, details: FaultDetails & { readonly cause?: unknown } = {}) {
     const { cause, ...rest } = details;
     super(message, cause === undefined ? undefined : { cause });

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 
+/** Chance, and ids. */
 export interface Random {
   /** Uniform in [0, 1). */
   fraction(): number;
