@@ -170,6 +170,11 @@ export class ApplierService implements AsyncDisposable {
     return this.#running.get(name)?.applier?.stores.keyspace ?? null;
   }
 
+  /** Why keyspaces cannot be read here now, in words. */
+  refusals(): string[] {
+    return [...this.#running.values()].flatMap(({ applier }) => applier?.readability.refusal ?? []);
+  }
+
   /** Null while it is not open. */
   facts(keyspace: string): ApplierFacts | null {
     const applier = this.#running.get(keyspace)?.applier ?? null;

@@ -28,6 +28,7 @@ import { Flusher, type FlushRules } from './keyspace/flusher.ts';
 import { type Damage, damageOf, type OpenStores, openStores } from './keyspace/open-stores.ts';
 import { type Beyond, Readability } from './keyspace/read-gate.ts';
 import type { Stores } from './keyspace/stores.ts';
+import { ToldAsOf } from './keyspace/told-as-of.ts';
 
 const TICK_MS = 1_000;
 
@@ -55,6 +56,8 @@ export type Known = {
   readonly cuts?: readonly (readonly Cut[])[];
   /** How far it could be read before: it is not read again until it is there. */
   readonly asOf?: Tick | null;
+  /** What readers have been told of it; left out, it is opened here. */
+  readonly told?: ToldAsOf;
   /** Told once when the stores turn out to hold records beyond a cut: it is to be stopped and started again. */
   readonly onBeyond?: (what: Beyond) => void;
   /** True when all column files are to be begun anew, though none of them is beyond a cut. */
@@ -69,7 +72,8 @@ export class KeyspaceApplier implements AsyncDisposable {
   readonly stores: Stores;
   readonly cuts: KnownCuts;
   readonly origins: Origins;
-  readonly asOf = new AsOf();
+  readonly asOf: AsOf;
+  readonly told: ToldAsOf;
   readonly readability: Readability;
   readonly holding: Holding;
   readonly counts: Counts;
@@ -89,7 +93,7 @@ export class KeyspaceApplier implements AsyncDisposable {
     parts: KeyspaceApplierParts,
     rules: ApplierRules,
     opened: OpenStores,
-    { onBeyond, onDamage }: Required<Pick<Known, 'onBeyond' | 'onDamage'>>,
+    { told, onBeyond, onDamage }: Required<Pick<Known, 'told' | 'onBeyond' | 'onDamage'>>,
   ) {
     this.#onDamage = onDamage;
     const { clock, logger } = parts;
@@ -98,6 +102,8 @@ export class KeyspaceApplier implements AsyncDisposable {
     const { signal } = this.#stop;
     this.#parts = parts;
     this.stores = stores;
+    this.told = told;
+    this.asOf = new AsOf(told.barrier, ({ origin, at }) => this.origins.isCutOff(origin, 0, at));
     this.cuts = new KnownCuts(name, successions, logger);
     this.counts = new Counts(clock, logger);
     this.lag = new Lag(clock);
@@ -122,7 +128,7 @@ export class KeyspaceApplier implements AsyncDisposable {
     });
     this.holding = new Holding(name, this.origins);
     this.readability = new Readability(
-      { ...parts, stores, asOf, origins: this.origins, cuts: this.cuts, onBeyond },
+      { ...parts, stores, asOf, told, origins: this.origins, cuts: this.cuts, onBeyond },
       floor,
     );
     this.#flusher = new Flusher(
@@ -135,6 +141,7 @@ export class KeyspaceApplier implements AsyncDisposable {
       },
       rules,
     );
+    this.#settle();
     this.#running = Promise.all([this.origins.run(signal), this.#flusher.run(signal), this.#tick(signal)]);
   }
 
@@ -146,14 +153,27 @@ export class KeyspaceApplier implements AsyncDisposable {
     parts: KeyspaceApplierParts,
     given: Keyspace,
     rules: ApplierRules,
-    { cuts = [], asOf = null, onBeyond = () => {}, discards = false, damaged = [], onDamage = () => {} }: Known = {},
+    {
+      cuts = [],
+      asOf = null,
+      onBeyond = () => {},
+      discards = false,
+      damaged = [],
+      onDamage = () => {},
+      ...known
+    }: Known = {},
   ): Promise<KeyspaceApplier> {
+    const told = known.told ?? (await ToldAsOf.open(parts, given.name));
     const opened = await openStores(parts, given, cuts, asOf, { damaged, discards });
-    return new KeyspaceApplier(parts, rules, opened, { onBeyond, onDamage });
+    return new KeyspaceApplier(parts, rules, opened, { told, onBeyond, onDamage });
+  }
+
+  #settle(): void {
+    this.asOf.settle((o, p) => this.origins.applied(o, p), this.#parts.clock.monotonicMs());
   }
 
   #onApplied(origin: string, partition: number): void {
-    this.asOf.settle((o, p) => this.origins.applied(o, p), this.#parts.clock.monotonicMs());
+    this.#settle();
     // Another origin's next epoch may have waited for this one's cut.
     this.origins.freedIn(partition, origin);
     this.progress.tell();

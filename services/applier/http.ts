@@ -47,8 +47,11 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
     const header = request.headers['tidemark-at-least'];
     const { read, timeoutMs } = request.query;
     await freshness.reach(applier, { read, timeoutMs, atLeast: header?.toString() }, signal);
-    setHeaders(reply, parts.site, applier);
-    return { applier, store: tableOf(parts, applier, table) };
+    const told = await applier.told.tell(applier.asOf.barrier);
+    const asOf = told === null ? null : formatTick(told);
+    if (asOf !== null) void reply.header('Tidemark-As-Of', asOf);
+    void reply.header('Tidemark-Site', parts.site).header('Tidemark-Epoch', applier.origins.epoch);
+    return { applier, store: tableOf(parts, applier, table), asOf };
   };
 
   app.get('/v1/:keyspace/:table/rows/*', async (request: ReadRequest, reply) => {
@@ -64,9 +67,7 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
   const admission = new ScanAdmission(parts.clock);
   app.post('/v1/:keyspace/:table/scan', { bodyLimit: SCAN_BODY_BYTES_MAX }, async (request: ReadRequest, reply) => {
     const signal = closedSignal(reply);
-    const { applier, store } = await opened(request, reply, signal);
-    const { current } = applier.asOf;
-    const asOf = current === null ? null : formatTick(current);
+    const { applier, store, asOf } = await opened(request, reply, signal);
     const { accept } = request.headers;
     const place = await admission.enter(signal);
     const noteDamage = (error: unknown): boolean => applier.noteDamage(error);
@@ -138,10 +139,4 @@ function tableOf(parts: HttpParts, applier: KeyspaceApplier, name: string): Tabl
   const known = keyspace.tables.some((table) => table.name === name);
   const scratch = known ? undefined : parts.replays.table(keyspace.name, name);
   return scratch ?? applier.stores.tableStore(tableNamed(keyspace, name).id)!;
-}
-
-function setHeaders(reply: FastifyReply, site: string, applier: KeyspaceApplier): void {
-  const { current } = applier.asOf;
-  if (current !== null) void reply.header('Tidemark-As-Of', formatTick(current));
-  void reply.header('Tidemark-Site', site).header('Tidemark-Epoch', applier.origins.epoch);
 }

@@ -8,6 +8,7 @@ import { Fault } from '@tidemark/platform/fault';
 import { type ApplierRules, KeyspaceApplier, type KeyspaceApplierParts, type Known } from './applier.ts';
 import type { Tick } from './follow/closed-timestamp.ts';
 import type { Cut } from './follow/epoch-ends.ts';
+import { ToldAsOf } from './keyspace/told-as-of.ts';
 import type { Replays } from './replay/replays.ts';
 
 export type RunningParts = KeyspaceApplierParts & {
@@ -21,6 +22,8 @@ export class RunningKeyspace implements AsyncDisposable {
   readonly #keyspace: Keyspace;
   readonly #rules: ApplierRules;
   #applier: KeyspaceApplier | null = null;
+  /** One for all appliers that follow each other: each writes it. */
+  #told: ToldAsOf | null = null;
   /** Starting and starting again, one after the other. */
   #turn: Promise<void> = Promise.resolve();
   #isStopping = false;
@@ -62,10 +65,12 @@ export class RunningKeyspace implements AsyncDisposable {
   ): Promise<void> {
     const told = this.#parts.cuts();
     const { partitions } = this.#keyspace;
+    this.#told ??= await ToldAsOf.open(this.#parts, this.#keyspace.name);
     const both = Array.from({ length: partitions }, (_, p) => [...(cuts[p] ?? []), ...(told[p] ?? [])]);
     const known: Known = {
       cuts: both,
       asOf,
+      told: this.#told,
       ...found,
       onBeyond: (what) => this.#startAgain({ discards: what === 'tables' }),
       onDamage: (damage) => this.#startAgain({ damaged: [damage] }),

@@ -31,9 +31,15 @@ export class SiteFactsSource {
   }
 
   /** Asked at least once a second: when a barrier was applied is known as exactly as that. */
-  read(): Omit<SiteFacts, 'loopLagMs' | 'troubles'> {
-    const { keyspaces, roles, url } = this.#parts;
-    return { url: url(), roles, keyspaces: keyspaces.all().map((one) => this.#keyspace(one.name, one.version)) };
+  read(): Omit<SiteFacts, 'loopLagMs'> {
+    const { services, keyspaces, roles, url } = this.#parts;
+    const troubles = services.applier?.refusals() ?? [];
+    return {
+      url: url(),
+      roles,
+      troubles,
+      keyspaces: keyspaces.all().map((one) => this.#keyspace(one.name, one.version)),
+    };
   }
 
   #keyspace(name: string, version: number): KeyspaceFacts {

@@ -72,7 +72,7 @@ export type WatchdogParts = {
   readonly random: Random;
   readonly logger: Logger;
   readonly loopLag: LoopLag;
-  readonly facts: () => Omit<SiteFacts, 'loopLagMs' | 'troubles'>;
+  readonly facts: () => Omit<SiteFacts, 'loopLagMs'>;
   /** Where this process's copies end, as the others are to remember it. */
   readonly copyEnds: () => readonly CopyEnds[];
   /** Told where another site remembers copies of this one to have ended, before this process began. */
@@ -260,7 +260,8 @@ export class WatchdogService implements AsyncDisposable {
   }
 
   #own(): SiteFacts {
-    return { ...this.#parts.facts(), loopLagMs: this.#loopLagMs, troubles: this.troubles() };
+    const facts = this.#parts.facts();
+    return { ...facts, loopLagMs: this.#loopLagMs, troubles: [...this.troubles(), ...facts.troubles] };
   }
 
   /** From memory: it never waits for a board or another site. */

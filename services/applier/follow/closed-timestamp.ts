@@ -32,10 +32,26 @@ export class AsOf {
   readonly #reached = new Map<string, Reached>();
   readonly #newest = new Map<string, Barrier>();
   readonly #waiting = new Map<string, Barrier[]>();
+  #before: Barrier | null;
+  readonly #isCutOff: (barrier: Barrier) => boolean;
+
+  /**
+   * @param before one whose heads had been applied when an earlier process ran, and which need not be read again: it is
+   *   reached once they are applied, if it is not beyond a cut by then
+   */
+  constructor(before: Barrier | null = null, isCutOff: (barrier: Barrier) => boolean = () => false) {
+    this.#before = before;
+    this.#isCutOff = isCutOff;
+  }
 
   /** Null until the first barrier's heads are applied. Never goes back. */
   get current(): Tick | null {
     return this.#current?.stamp ?? null;
+  }
+
+  /** The barrier that `current` is the stamp of. */
+  get barrier(): Barrier | null {
+    return this.#current;
   }
 
   /** Epoch of the barrier that `current` is the stamp of; 0 before. */
@@ -75,8 +91,15 @@ export class AsOf {
       const newest = waiting[count - 1]!;
       waiting.splice(0, count);
       this.#reached.set(origin, { ...newest, monotonicMs: nowMs });
-      if (this.#current === null || compareTicks(newest.stamp, this.#current.stamp) > 0) this.#current = newest;
+      this.#take(newest);
     }
+    if (this.#before === null || !covers(this.#before, applied)) return;
+    if (!this.#isCutOff(this.#before)) this.#take(this.#before);
+    this.#before = null;
+  }
+
+  #take(barrier: Barrier): void {
+    if (this.#current === null || compareTicks(barrier.stamp, this.#current.stamp) > 0) this.#current = barrier;
   }
 }
 

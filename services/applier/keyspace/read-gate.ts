@@ -1,16 +1,17 @@
 /**
  * Whether a keyspace may be read here: not while its stores hold records beyond a cut, nor, once they were discarded,
- * until they are past where they were.
+ * until they are past where they were; nor after a restart before all is applied again that readers were told is.
  */
 
 import type { Position } from '@tidemark/model/position';
 import type { Disk } from '@tidemark/platform/disk';
 import type { Logger } from '@tidemark/platform/logger';
-import type { AsOf, Tick } from '../follow/closed-timestamp.ts';
+import { type AsOf, compareTicks, type Tick } from '../follow/closed-timestamp.ts';
 import type { KnownCuts } from '../follow/epoch-ends-cache.ts';
 import type { Origins } from '../follow/origins.ts';
 import { type Floor, missingTo, removeNote } from './rebuild.ts';
 import type { Stores } from './stores.ts';
+import type { ToldAsOf } from './told-as-of.ts';
 
 /** Records that were applied, or a version of the tables that column files were written under. */
 export type Beyond = 'records' | 'tables';
@@ -20,6 +21,7 @@ export type ReadabilityParts = {
   readonly origins: Origins;
   readonly cuts: KnownCuts;
   readonly asOf: AsOf;
+  readonly told: ToldAsOf;
   readonly disk: Disk;
   readonly logger: Logger;
   readonly onFatal: (error: unknown) => void;
@@ -40,12 +42,22 @@ export class Readability {
 
   /** Why nothing may be read yet, in words: the stores are being built again; null when all is well. */
   get refusal(): string | null {
-    const { stores, origins, cuts, asOf } = this.#parts;
+    const { stores, asOf } = this.#parts;
     const { name } = stores.keyspace;
     if (this.#isBeyond) return `keyspace ${name} holds records beyond a cut here and is being built again`;
     const { schemaMissing } = stores;
     if (schemaMissing !== null) return `keyspace ${name} is read again here: ${schemaMissing}`;
+    const rebuilding = this.#rebuilding();
+    if (rebuilding !== null) return rebuilding;
+    const { latest } = this.#parts.told;
+    if (latest === null || (asOf.current !== null && compareTicks(asOf.current, latest) >= 0)) return null;
+    return `keyspace ${name} is as of ${asOf.current?.ms ?? 'never'} here, and readers were told ${latest.ms} before`;
+  }
+
+  #rebuilding(): string | null {
     if (this.#floor === null) return null;
+    const { stores, origins, cuts, asOf } = this.#parts;
+    const { name } = stores.keyspace;
     const cutOf = (origin: string, partition: number, epoch: number): number | null =>
       cuts.cutOf(origin, partition, epoch);
     const applied = (origin: string, partition: number): Position => origins.applied(origin, partition);
@@ -86,7 +98,8 @@ export class Readability {
 
   /** Told about once a second: ends the rebuild when the stores are past where they were. */
   async tick(): Promise<void> {
-    if (this.#floor === null || this.refusal !== null) return;
+    if (this.#floor === null || this.#isBeyond || this.#rebuilding() !== null) return;
+    if (this.#parts.stores.schemaMissing !== null) return;
     const { stores, disk, logger, onFatal } = this.#parts;
     const { name } = stores.keyspace;
     this.#floor = null;

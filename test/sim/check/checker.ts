@@ -4,7 +4,6 @@ import { parseAck } from '@tidemark/model/keyspace-file';
 import { type Position, parseToken } from '@tidemark/model/position';
 import { KEYS, KEYSPACE } from '../clients/client.ts';
 import type { Reply, Request } from '../cluster/exchange.ts';
-import type { SimProcess } from '../cluster/process.ts';
 import type { SimWorld } from '../world.ts';
 import type { Copies } from './copies.ts';
 import type { Registers } from './registers.ts';
@@ -82,7 +81,8 @@ export class Looker {
   readonly #seen = new Map<string, string>();
   /** By site: the positions that everything was looked at. */
   readonly #lookedAt = new Map<string, string>();
-  readonly #asOf = new Map<SimProcess, string>();
+  /** By site: what it answered last, from which disks. */
+  readonly #asOf = new Map<string, { readonly asOf: string; readonly disks: number }>();
   /** Positions → what a site held at them, and which. */
   readonly #digests = new Map<string, { readonly hashes: string; readonly site: string }>();
 
@@ -104,11 +104,10 @@ export class Looker {
   }
 
   async #look(site: string): Promise<void> {
-    const process = this.#world.exchange.server(site)?.process;
+    await this.#checkAsOf(site);
     const seen = await this.#get<Positions>(site, `/v1/internal/positions/${KEYSPACE}`);
-    if (seen === null || process === undefined) return;
+    if (seen === null) return;
     this.#forgetting.check(site, seen.forgotten);
-    await this.#checkAsOf(site, process);
     const at = JSON.stringify(seen.positions);
     if (this.#lookedAt.get(site) === at) return;
     this.#lookedAt.set(site, at);
@@ -121,16 +120,19 @@ export class Looker {
       });
   }
 
-  /** I11: what readers are told, which is nothing while a store is being built again. */
-  async #checkAsOf(site: string, process: SimProcess): Promise<void> {
-    const { app } = this.#world.exchange.server(site) ?? {};
+  /** I11: what readers are told, whichever process of the site answers, as long as its disks are what they were. */
+  async #checkAsOf(site: string): Promise<void> {
+    const { app, process } = this.#world.exchange.server(site) ?? {};
+    const { disks } = this.#world.site(site);
     const response = await app?.inject({ method: 'GET', url: `/v1/${KEYSPACE}/t/rows/${KEYS[0]}` });
-    const asOf = response?.statusCode === 200 ? response.headers['tidemark-as-of'] : undefined;
-    if (typeof asOf !== 'string') return;
-    const before = this.#asOf.get(process);
-    if (before !== undefined && isEarlier(asOf, before))
-      this.#world.fail('I11', `asOf of ${site} went from ${before} back to ${asOf}`);
-    this.#asOf.set(process, asOf);
+    if (response === undefined || process?.isDead !== false || disks !== this.#world.site(site).disks) return;
+    if (response.statusCode !== 200 && response.statusCode !== 404) return;
+    const told = response.headers['tidemark-as-of'];
+    const asOf = typeof told === 'string' ? told : '0.0';
+    const before = this.#asOf.get(site);
+    if (before?.disks === disks && isEarlier(asOf, before.asOf))
+      this.#world.fail('I11', `asOf of ${site} went from ${before.asOf} back to ${asOf}`);
+    this.#asOf.set(site, { asOf, disks });
   }
 
   /** I7, and so I6: whoever applied the same records, in whatever order and however often, holds the same. */

@@ -61,6 +61,8 @@ export class SimSite {
   diskFate: (kind: SimStep['kind']) => SimAnswer = () => 'ok';
   /** True while the site is kept down, by a fault that will bring it back itself. */
   isHeldDown = false;
+  /** Counts how often its folder became another one: wiped, or an older copy. */
+  disks = 0;
   /** Why processes of this site ended themselves. */
   readonly ends: string[] = [];
   #disk: SimDisk | null = null;
@@ -137,6 +139,7 @@ export class SimSite {
   /** Killed, and everything the site ever wrote is gone: its log with the control topic, its column files, its board. */
   wipe(): void {
     this.kill();
+    this.disks++;
     this.store.wipe();
     this.platter.wipe();
     this.board.forget();
@@ -150,7 +153,10 @@ export class SimSite {
   /** Killed, and what it had is replaced by an older copy of it. */
   restore({ folder, log }: SiteCopy, of: Restored): void {
     this.kill();
-    if (of === 'folder' || of === 'both') this.platter.restore(folder);
+    if (of === 'folder' || of === 'both') {
+      this.disks++;
+      this.platter.restore(folder);
+    }
     if (of === 'log' || of === 'both') this.store.restore(log);
     if (of === 'votes') this.store.restore(log, (topic) => topic === topicNames.control);
   }
