@@ -21,7 +21,7 @@ import type { Cut } from './follow/epoch-ends.ts';
 import { KnownCuts } from './follow/epoch-ends-cache.ts';
 import { Lag } from './follow/lag.ts';
 import { Origins } from './follow/origins.ts';
-import type { Closed } from './follow/record-sequencer.ts';
+import type { Closed, Held } from './follow/record-sequencer.ts';
 import { writeCheckpoint } from './keyspace/checkpoint.ts';
 import { FlushedPlaces } from './keyspace/flushed-places.ts';
 import { Flusher, type FlushRules } from './keyspace/flusher.ts';
@@ -119,7 +119,10 @@ export class KeyspaceApplier implements AsyncDisposable {
       counts,
       places: this.#places,
       heldBytesMax: rules.heldBytesMax,
-      apply: (record) => applyRecord(applying, record),
+      apply: (record) => {
+        const applied = applyRecord(applying, record);
+        return applied instanceof Promise ? applied.then(() => this.#lookAgain(record)) : undefined;
+      },
       mayApply: (origin, partition, at) => !this.readability.isBeyond && this.holding.allows(origin, partition, at),
       onApplied: (origin, partition) => this.#onApplied(origin, partition),
       onClosed: (partition, closed) => this.#onClosed(partition, closed),
@@ -194,6 +197,12 @@ export class KeyspaceApplier implements AsyncDisposable {
   /** Everything of the origin's partition up to `at`, in its epoch, is committed. */
   committed(partition: number, origin: string, at: Position): void {
     this.origins.learnCommitted(partition, origin, at);
+  }
+
+  /** A cut before it may have been learnt while it was applied, when the stores did not hold it yet. */
+  #lookAgain({ envelope: { origin, partition, epoch } }: Held): void {
+    const seq = this.cuts.cutOf(origin, partition, epoch);
+    if (seq !== null) this.readability.lookBeyond(partition, origin, { epoch, seq });
   }
 
   /** The origin's epoch ends there in the partition: up to there its records count, beyond they never do. */

@@ -243,7 +243,7 @@ export class OriginReader {
         const { envelope, offset, prefix } = record;
         if (!this.#parts.mayApply(envelope)) break;
         await apply(record);
-        this.#fold.shift();
+        this.#fold.applied(record);
         count++;
         if (comparePositions(envelope, this.#applied) > 0) this.#applied = { epoch: envelope.epoch, seq: envelope.seq };
         if (comparePositions(envelope, this.#place?.prefix ?? NOWHERE) >= 0)

@@ -25,11 +25,16 @@ function foldOf(values: readonly Uint8Array[]) {
     const positions: string[] = [];
     for (let held = fold.next(); held !== null; held = fold.next()) {
       positions.push(`${held.envelope.epoch}:${held.envelope.seq}`);
-      fold.shift();
+      fold.applied(held);
     }
     return positions;
   };
-  return { applied, commit: (epoch: number, seq: number) => tell(fold.learnCommitted({ epoch, seq })) };
+  return {
+    fold,
+    succession,
+    applied,
+    commit: (epoch: number, seq: number) => tell(fold.learnCommitted({ epoch, seq })),
+  };
 }
 
 describe('origin fold', () => {
@@ -43,6 +48,27 @@ describe('origin fold', () => {
     // Nobody ever says how far epochs 2 and 3 were committed; the cuts do.
     commit(4, 1);
     expect(applied()).toEqual(['1:2', '2:0', '3:0', '4:0', '4:1']);
+  });
+
+  it('goes on with the next epoch where a cut is learnt, and looked at, while a record beyond it is applied', () => {
+    const maker = new PartitionMaker(KEYSPACE, 'paris', 0);
+    const values = [maker.start(1), maker.rows([{ k: 'a', v: '1' }])];
+    const cut = { origin: 'paris', epoch: 1, cutSeq: 1, chain: maker.chain };
+    values.push(maker.rows([{ k: 'b', v: '2' }]), maker.start(2, cut), maker.rows([{ k: 'c', v: '3' }]));
+    for (const read of [3, 5]) {
+      const { fold, succession, applied, commit } = foldOf(values.slice(0, read));
+      commit(1, 1);
+      expect(applied()).toEqual(['1:0', '1:1']);
+      fold.learnCommitted({ epoch: 1, seq: 2 });
+      const beyond = fold.next()!;
+      commit(2, 1);
+      succession.learn({ origin: 'paris', epoch: 1, seq: 1 });
+      fold.learnCut({ epoch: 1, seq: 1 });
+      // Somebody else looks, as whoever is told of a cut does.
+      fold.next();
+      fold.applied(beyond);
+      expect(applied()).toEqual(read === 3 ? [] : ['2:0', '2:1']);
+    }
   });
 
   it('holds an epoch back while the start that closes it is not committed', () => {

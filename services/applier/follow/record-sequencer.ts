@@ -80,12 +80,12 @@ export class OriginFold {
     return this.#prefix;
   }
 
-  /** How many records are accepted and not yet taken by `shift`. */
+  /** How many records are accepted and not yet `applied`. */
   get heldCount(): number {
     return this.#held.length - this.#first;
   }
 
-  /** True when nothing waits: every record read so far has been taken by `shift` or never counts. */
+  /** True when nothing waits: every record read so far has been `applied` or never counts. */
   get isEmpty(): boolean {
     return this.heldCount === 0 && this.#unheld === null;
   }
@@ -181,22 +181,29 @@ export class OriginFold {
     return this.#rules.succession.cutOf(this.name.origin, epoch);
   }
 
-  /** The next record that may be applied, skipping those cut off; null while there is none. It stays until `shift`. */
+  /** The next record that may be applied, skipping those cut off; null while there is none. It stays until `applied`. */
   next(): Held | null {
     for (;;) {
       const head = this.#held[this.#first];
       if (head === undefined) return null;
       if (this.isCutOff(head.envelope)) {
         this.#rules.onCutOff?.(head.envelope);
-        this.shift();
+        this.#shift();
         continue;
       }
       return this.#counts(head.envelope) && this.#isItsTurn(head.envelope) ? head : null;
     }
   }
 
-  /** Takes the first held record away. */
-  shift(): void {
+  /**
+   * What `next` gave has been applied. A cut that was learnt meanwhile may have taken it away already, when somebody else
+   * asked for the next one: then another one stands first, or none.
+   */
+  applied(record: Held): void {
+    if (this.#held[this.#first] === record) this.#shift();
+  }
+
+  #shift(): void {
     this.#heldBytes -= this.#held[this.#first]!.bytes;
     this.#first++;
     if (this.#first < 1024 && this.#first < this.#held.length) return;

@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest';
 import type { Cut } from '../follow/epoch-ends.ts';
 import { Replays } from '../replay/replays.ts';
 import { RunningKeyspace } from '../running.ts';
-import { digest, eventually, LOCAL, RULES, settled, TestSite } from '../testing/fake-site.ts';
+import { digest, eventually, LOCAL, LOG, RULES, sampleLog, settled, TestSite } from '../testing/fake-site.ts';
 import { makeTurns, type Turns } from '../testing/fake-turns.ts';
 
 async function fill(site: TestSite, turns: Turns, wants: (epoch: number, counts: boolean) => boolean): Promise<void> {
@@ -53,6 +53,29 @@ const turns = makeTurns(LOCAL, [
   { site: 'paris', kept: [3, 2], beyond: [3, 1] },
   { site: 'tokyo', kept: [3, 3], beyond: [0, 0] },
 ]);
+
+describe('a cut that is learnt while a schema beyond it is applied', () => {
+  it('is noticed as soon as the stores hold what lies beyond', async () => {
+    const { maker, values } = sampleLog(1);
+    const site = new TestSite();
+    const table = { ...LOCAL.tables[0]!, id: 2, name: 'later' };
+    const later = { ...LOCAL, version: 2, tables: [...LOCAL.tables, table] };
+    await site.append(LOG, 0, [
+      ...values,
+      maker.record({ kind: 'Schema', version: 2, keyspace: JSON.stringify(later) }),
+    ]);
+    const disk = new SimDisk();
+    let learn = (): void => {};
+    disk.hook = ({ path }) => {
+      if (path.includes('later')) learn();
+      return 'ok';
+    };
+    site.disk = disk;
+    await using applier = await site.start(LOCAL);
+    learn = () => applier.closed(0, 'paris', { epoch: 1, seq: 1 });
+    await eventually(() => applier.readability.isBeyond);
+  });
+});
 
 describe('a store beyond a cut', () => {
   it('is built again without what lies beyond, and nothing is read until it is where it was', async () => {
