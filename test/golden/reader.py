@@ -205,4 +205,5 @@ def main(folder):
     print(json.dumps({"positions": manifest["positions"], "rows": live}))
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -2,8 +2,8 @@
  * The way into Kafka: the appends that wait go out in one request per free lane, a lane being a connection with one
  * request under way. So a partition has one send under way at most, in order, and flushes run side by side.
  *
- * kafka.md says what producers with retries do to order and count. Here nothing is ever sent twice, and whatever went
- * wrong after the first byte was sent is `unknown`.
+ * Producers that send again by themselves change order and count. Here nothing is ever sent twice, and whatever went wrong
+ * after the first byte was sent is `unknown`.
  */
 
 import type { Clock } from '@tidemark/platform/clock';

@@ -1,6 +1,6 @@
 /**
  * One connection to one broker. kafkajs carries the frames and would carry TLS and SASL; it is used from the inside,
- * its library being frozen, because its producer and consumer cannot say what certainly did not happen (kafka.md).
+ * its library being frozen, because its producer and consumer cannot say what certainly did not happen.
  * A link that failed once stays closed: whoever needs it opens another.
  */
 

@@ -3,7 +3,7 @@
  * path. (An open handle goes on reading and writing after its folder has been moved away; a lost site must look lost.)
  *
  * A partition has a slot, a number never used twice, and a record's id is `slot * 2^37 + offset`: 65,535 partitions of
- * 1.3e11 records. As the table's own integer key it reads 5x faster than a compound key (toolchain.md).
+ * 1.3e11 records. As the table's own integer key it reads 5x faster than a compound key.
  */
 
 import { mkdirSync, statSync } from 'node:fs';
