@@ -279,11 +279,16 @@ function refusal(path: string, error: unknown, isOwner: boolean): unknown {
   if (isFull || isAway || code === 'EMFILE' || code === 'ENFILE' || (errcode !== 0 && !isOwner))
     return new Fault('unavailable', message, { cause: error });
   const isDamaged = [SQLITE_CORRUPT, SQLITE_NOTADB].includes(primary) || errcode === SQLITE_IOERR_SHORT_READ;
-  if (!isDamaged) return error;
-  return damaged(path, error);
+  if (isDamaged) return damaged(path, error);
+  // The disk itself: it ends the process, which is started again, and says what helps where that does not.
+  if (primary === SQLITE_IOERR) return new Error(`${message}: ${remedyFor(path)}`, { cause: error });
+  return error;
 }
 
 function damaged(path: string, error: unknown): Fault {
-  const remedy = `move ${path}, ${path}-wal and ${path}-shm to another place and start the site again: it is filled from the other sites`;
-  return new Fault('corrupt', `sqlite:${path}: ${messageOf(error)}: ${remedy}`, { cause: error });
+  return new Fault('corrupt', `sqlite:${path}: ${messageOf(error)}: ${remedyFor(path)}`, { cause: error });
+}
+
+function remedyFor(path: string): string {
+  return `move ${path}, ${path}-wal and ${path}-shm to another place and start the site again: it is filled from the other sites`;
 }

@@ -9,7 +9,7 @@ import type { DevSite } from '@tidemark/dev/sites';
 import { messageOf } from '@tidemark/platform/fault';
 import { integerBetween, type Random } from '@tidemark/platform/random';
 import { filesIn, HARMS, harm } from './harm.ts';
-import { type End, rowsWhenLevel, write, wrongRows } from './rows.ts';
+import { type End, lastTroubles, rowsWhenLevel, write, wrongRows } from './rows.ts';
 
 const ROWS_FIRST = 4_000;
 const ROWS_EACH = 40;
@@ -91,6 +91,7 @@ export class FolderTrials {
     const what = await harm(site.folder, join(this.#copies, site.name), path, how, random);
     const [end, why] = await this.#back(site);
     this.#say(`${number}: ${site.name} ${path}: ${what}: ${end}${why === '' ? '' : `: ${why}`}`);
+    if (end === 'SILENT' || end === 'WRONG') for (const one of sites) this.#say(await lastTroubles(one));
     const ends = this.table.get(kind) ?? new Map<End, number>();
     ends.set(end, (ends.get(end) ?? 0) + 1);
     this.table.set(kind, ends);

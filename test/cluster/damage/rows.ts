@@ -1,5 +1,7 @@
 /** The rows that a site is damaged under, whose every cell follows from their number, and what a site answers for them. */
 
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { equalDigests } from '@tidemark/cli/demo/site-facts';
 import { type Stage, TABLE } from '@tidemark/cli/drill/stage';
@@ -10,6 +12,7 @@ import type { DevSite } from '@tidemark/dev/sites';
 const BATCH_ROWS = 1_000;
 const ANSWER_MS_MAX = 3_000;
 const POLL_MS = 250;
+const TROUBLES = 12;
 
 /** `itself`: it was level again without anybody; `command`: after the one it names; `told`: it stays away, and says why. */
 export const ENDS = ['itself', 'command', 'told', 'WRONG', 'SILENT'] as const;
@@ -61,6 +64,16 @@ export async function rowsWhenLevel({ urls, keyspace }: Stage, rows: number, msM
     if (found !== null) return found.rows;
   }
   return null;
+}
+
+/** What a site complained of last. */
+export async function lastTroubles(site: DevSite): Promise<string> {
+  const text = await readFile(join(site.folder, 'site.log'), 'utf8').catch(() => '');
+  const lines = text.split('\n').filter((line) => line.includes('"level":') && !line.includes('"level":30'));
+  return lines
+    .slice(-TROUBLES)
+    .map((line) => `  ${site.name}: ${line.slice(0, 500)}`)
+    .join('\n');
 }
 
 /** A line for each kind of file. */

@@ -15,7 +15,7 @@ import { messageOf } from '@tidemark/platform/fault';
 import { integerBetween, type Random } from '@tidemark/platform/random';
 import { flip } from './harm.ts';
 import { offer, untilTaken } from './ingest-rows.ts';
-import { type End, rowsWhenLevel, write, wrongRows } from './rows.ts';
+import { type End, lastTroubles, rowsWhenLevel, write, wrongRows } from './rows.ts';
 
 const ROWS_FIRST = 20_000;
 const ROWS_EACH = 200;
@@ -96,6 +96,7 @@ export class SegmentTrials {
     const how = `${isClean ? 'stopped' : 'killed'}${isFolded ? ', column files gone' : ''}`;
     say(`${number}: ${site.name} ${target.name} (${how}): ${what}: ${end}${why === '' ? '' : `: ${why}`}`);
     this.#count(target.kind, end);
+    if (end !== 'itself') for (const one of stage.sites) say(await lastTroubles(one));
     if (end === 'told' || end === 'SILENT') throw new Error(`${site.name} stays away: ${why}`);
   }
 
