@@ -37,7 +37,8 @@ export type Slot = { readonly slot: number; readonly start: number; readonly end
 export class SqliteFile {
   readonly logId: string;
   readonly #path: string;
-  readonly #inode: number;
+  /** By path: which file stood there when it was opened, or first seen. */
+  readonly #inodes = new Map<string, number>();
   readonly #isOwner: boolean;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
@@ -65,7 +66,7 @@ export class SqliteFile {
         throw new Fault('invalid', message, { got: format, expected: FORMAT });
       }
       this.logId = this.#database.prepare('SELECT log_id FROM meta').get()!.log_id as string;
-      this.#inode = statSync(path).ino;
+      this.#inodes.set(path, statSync(path).ino);
     } catch (error) {
       this.#database.close();
       const { errcode = 0 } = error as { errcode?: number };
@@ -85,12 +86,21 @@ export class SqliteFile {
     });
   }
 
-  /** @throws {Fault} `unavailable` when the path no longer leads to the file that was opened. */
+  /**
+   * The file's write-ahead log and its index are looked at as well: who has them in another place sees nothing of what
+   * is written from then on.
+   * @throws {Fault} `unavailable` when a path no longer leads to what was opened.
+   */
   checkInPlace(): void {
-    const found = statSync(this.#path, { throwIfNoEntry: false })?.ino ?? 'none';
-    if (found === this.#inode) return;
-    const message = `sqlite:${this.#path}: the file was moved away: inode ${found}, opened as ${this.#inode}`;
-    throw new Fault('unavailable', message, { got: found, expected: this.#inode });
+    for (const path of [this.#path, `${this.#path}-wal`, `${this.#path}-shm`]) {
+      const found = statSync(path, { throwIfNoEntry: false })?.ino ?? null;
+      const opened = this.#inodes.get(path) ?? found;
+      // SQLite makes the other two when it needs them.
+      if (opened !== null) this.#inodes.set(path, opened);
+      if (found === opened) continue;
+      const message = `sqlite:${path}: the file was moved away: inode ${found ?? 'none'}, opened as ${opened}`;
+      throw new Fault('unavailable', message, { got: found ?? 'none', expected: opened });
+    }
   }
 
   /** Changes when another connection, of this or another process, has committed. */

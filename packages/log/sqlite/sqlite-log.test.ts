@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { promisify } from 'node:util';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -166,6 +167,31 @@ describe('sqlite log', () => {
     await rename(join(root, 'site'), join(root, 'gone'));
     await rename(join(root, 'other'), join(root, 'site'));
     await failed;
+  });
+
+  it('a reader goes on when another index of the write-ahead log was put in the place of the one it has', async () => {
+    // Within one process all connections share the index, whatever lies in its place.
+    const ownerAppends = (text: string): Promise<unknown> => {
+      const program = `
+        import { SqliteLog } from ${JSON.stringify(new URL('./sqlite-log.ts', import.meta.url).href)};
+        import { SystemClock } from '@tidemark/platform/system-clock';
+        const owner = await SqliteLog.open(process.argv[1], { clock: new SystemClock(), mode: 'owner' });
+        await owner.ensureTopic({ name: 't', partitions: 1, genesis: null, flushed: true });
+        await owner.append('t', 0, [{ value: Buffer.from(process.argv[2]) }]);
+        process.kill(process.pid, 'SIGKILL');`;
+      const args = ['--no-warnings', '--input-type=module', '-e', program, path, text];
+      return promisify(execFile)(process.execPath, args).catch((error) => {
+        if (error.signal !== 'SIGKILL') throw error;
+      });
+    };
+    await ownerAppends('a');
+    await using reader = await SqliteLog.open(path, { clock, mode: 'reader' });
+    expect(texts(await readAll(reader, 't', 0))).toEqual(['a']);
+    await copyFile(`${path}-shm`, `${path}-shm.other`);
+    await truncate(`${path}-shm.other`, 1_000);
+    await rename(`${path}-shm.other`, `${path}-shm`);
+    await ownerAppends('b');
+    expect(texts(await readAll(reader, 't', 0))).toEqual(['a', 'b']);
   });
 
   it('opened again it holds everything and goes on at the end', async () => {
