@@ -22,7 +22,7 @@ export type LossParts = Omit<MembersParts, 'keyspace'> & {
 
 /**
  * What may be lost at most if the reign were ended here now. Nothing is changed by it.
- * @throws {Fault} `unavailable`: this site's copies do not answer. As `Log.read`.
+ * @throws {Fault} `unavailable`: this site's copies do not answer, or nobody has written yet. As `Log.read`.
  */
 export async function lossNow(
   parts: LossParts,
@@ -30,6 +30,8 @@ export async function lossNow(
   value: RegisterValue,
   heard: Heard | null,
 ): Promise<LossChoices> {
+  if (newestReign(value) === null)
+    throw new Fault('unavailable', `nobody has written ${keyspace.name} yet: there is nothing to lose`);
   const members = new Members({ ...parts, keyspace }, new AbortController().signal);
   const copies = await members.holdings(
     value.members.map(({ site }) => site),
