@@ -95,6 +95,26 @@ describe('replay', () => {
     expect(await records({ from: 'then' })).toBeUndefined();
   });
 
+  it('of a log that cannot be read through is refused, naming the place, and counts nothing as whole', async () => {
+    const stuck: unknown[] = [];
+    await using served = await site.serve({ onStuck: (...place) => stuck.push(place) });
+    await filled(served.app);
+    const { seq } = site.makers[0]!.at;
+    const lost = site.makers[0]!.rows([{ k: 'x', v: 1 }]);
+    const behind = site.makers[0]!.rows([{ k: 'y', v: 1 }]);
+    await site.append(0, behind);
+    const refused = await job(served.app, { ...request, dryRun: true });
+    expect(refused).toMatchObject({ state: 'failed', error: { kind: 'unavailable' } });
+    expect((refused.error as { message: string }).message).toMatch(
+      new RegExp(`log\\.paris/0 cannot be read through here: what follows 1:${seq} is damaged or missing`),
+    );
+    expect(stuck).toEqual([['ks', 'paris', 0, expect.objectContaining({ epoch: 1, seq })]]);
+    expect(await job(served.app, { ...request, dryRun: true, to: '4' })).toMatchObject({ state: 'done' });
+    for (const value of [lost, behind]) await site.append(0, value);
+    await get(served.app, '/v1/ks/t/rows/none', `ks/paris/0=1:${site.makers[0]!.at.seq}`);
+    expect(await job(served.app, { ...request, dryRun: true })).toMatchObject({ state: 'done', records: 22 });
+  });
+
   it('resumes where it was killed, and does nothing twice', async () => {
     await using served = await site.serve();
     await filled(served.app);

@@ -6,7 +6,7 @@
 
 import { RowBatch } from '@tidemark/columnar/row-batch';
 import type { Log } from '@tidemark/log/log';
-import { comparePositions, type Position } from '@tidemark/model/position';
+import { comparePositions, formatPosition, type Position } from '@tidemark/model/position';
 import { type Table, topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
@@ -53,6 +53,8 @@ export type ReplayParts = {
   readonly site: string;
   readonly log: Log;
   readonly clock: Clock;
+  /** This site's copy of an origin's partition cannot be read beyond `at`, though there is more in it. */
+  readonly onStuck?: (keyspace: string, origin: string, partition: number, at: Position) => void;
 };
 
 /** The event loop is given away at least this often. */
@@ -145,15 +147,23 @@ export class Replay {
     const { cluster, name: keyspace } = { cluster: this.#parts.cluster, name: this.#applier.stores.keyspace.name };
     // A verdict depends on all that came before, so that the fold begins at the log's start, whatever the range.
     let prefix: Prefix = emptyPrefix({ cluster, keyspace, origin, partition });
-    for await (const batch of log.read({ topic, partition, from: start, signal, untilEnd: true })) {
+    const { applied } = this.#applier.origins.readers(origin)[partition]!;
+    let hole: Hole | null = null;
+    reading: for await (const batch of log.read({ topic, partition, from: start, signal, untilEnd: true })) {
       for (const { offset, value } of batch.records) {
-        if (offset >= slice.to) return;
+        // Behind a hole, what is missing may have been filled in.
+        if (offset >= slice.to && hole === null) break reading;
         const verdict = accept(prefix, value);
+        hole = holeAfter(hole, verdict, offset);
         prefix = verdict.prefix;
-        if (offset >= slice.from && isWithin(slice, verdict)) await this.#take(verdict, target);
+        if (offset >= slice.from && offset < slice.to && isWithin(slice, verdict)) await this.#take(verdict, target);
       }
       tell();
     }
+    const isShort = slice.to === end && comparePositions(prefix, applied) < 0;
+    if (signal.aborted || (hole === null && !isShort)) return;
+    this.#parts.onStuck?.(keyspace, origin, partition, prefix);
+    throw unreadable(`${topic}/${partition}`, prefix, hole, origin === this.#parts.site);
   }
 
   async #slice(topic: string, partition: number, start: number, end: number): Promise<Slice> {
@@ -237,6 +247,24 @@ export class Replay {
     store.apply(this.#batch, stampOf(stores.keyspace, envelope), envelope.origin, { epoch, seq });
     if (store.memtableBytes > SCRATCH_BYTES_MAX) await store.flush();
   }
+}
+
+/** What is missing before a record that is whole. */
+type Hole = { readonly offset: number };
+
+/** A record that lies beyond what comes next shows a hole; the next one of the sequence fills it. */
+function holeAfter(hole: Hole | null, verdict: Verdict, offset: number): Hole | null {
+  if (verdict.kind === 'ACCEPT') return null;
+  return verdict.kind === 'IGNORE' && !verdict.alarm ? (hole ?? { offset }) : hole;
+}
+
+/** Nothing is counted as whole that is not. */
+function unreadable(place: string, { epoch, seq }: Prefix, hole: Hole | null, isOwn: boolean): Fault {
+  const after = seq < 0 ? 'its beginning' : formatPosition({ epoch, seq });
+  const seen = hole === null ? '' : `, and offset ${hole.offset} is beyond it`;
+  const when = isOwn ? 'once another site leads (tidemark switchover)' : 'by itself';
+  const message = `${place} cannot be read through here: what follows ${after} is damaged or missing${seen}; it is fetched again from the other sites ${when}: ask again then, or take a range that ends before`;
+  return new Fault('unavailable', message, { retryAfterMs: 5_000 });
 }
 
 /** Records without a position are within a range of positions when they stand between two that are. */
