@@ -82,14 +82,26 @@ export class MirrorService implements AsyncDisposable {
     }
   }
 
-  /** See `Mirror.unreadableBeyond`; of mirrors only: what the own log lost is for its writer to know. */
+  /**
+   * See `Mirror.unreadableBeyond`. While this site writes the keyspace, its own log is left as it is: what was acked may
+   * be told by its word. It is filled again once another site leads.
+   */
   unreadableBeyond(keyspace: string, origin: string, partition: number, at: Position): void {
-    if (origin !== this.#parts.site) this.#mirrors.get(keyspace)?.get(origin)?.unreadableBeyond(partition, at);
+    const copy = this.#mirrors.get(keyspace)?.get(origin);
+    if (copy === undefined) return;
+    if (origin !== this.#parts.site || this.#isLedByOther(keyspace)) copy.unreadableBeyond(partition, at);
+    else copy.waitUntilLedByOther(partition, at);
+  }
+
+  #isLedByOther(keyspace: string): boolean {
+    const newest = this.#parts.reigns(keyspace)?.at(-1);
+    return newest !== undefined && newest.site !== this.#parts.site;
   }
 
   /** Told when the register's value of a keyspace changed: what may be promised may have, too. */
   registerChanged(keyspace: string): void {
     for (const mirror of this.#mirrors.get(keyspace)?.values() ?? []) mirror.changed.raise();
+    if (this.#isLedByOther(keyspace)) this.#mirrors.get(keyspace)?.get(this.#parts.site)?.ledByOther();
   }
 
   /** `GET /v1/internal/durable/{keyspace}/{origin}`, followed by the origin's writer; and what elections ask. */
@@ -192,7 +204,7 @@ export class MirrorService implements AsyncDisposable {
 
   /** Of every copy, the own log among them. */
   facts(keyspace: string): MirrorFacts[] {
-    return [...(this.#mirrors.get(keyspace) ?? [])].map(([origin, { copiers }]) => {
+    return [...(this.#mirrors.get(keyspace) ?? [])].map(([origin, { copiers, unreadable }]) => {
       const sum = (pick: (counts: (typeof copiers)[number]['counts']) => number): number =>
         copiers.reduce((total, copier) => total + pick(copier.counts), 0);
       return {
@@ -205,7 +217,7 @@ export class MirrorService implements AsyncDisposable {
         duplicate: sum((counts) => counts.duplicate),
         ignored: sum((counts) => counts.ignored),
         stopped: copiers.flatMap((copier) => copier.stopped ?? []),
-        held: copiers.flatMap(({ trimmed, detours }) => detours.trouble ?? trimmed ?? []),
+        held: [...copiers.flatMap(({ trimmed, detours }) => detours.trouble ?? trimmed ?? []), ...unreadable],
       };
     });
   }

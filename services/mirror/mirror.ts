@@ -226,14 +226,52 @@ export class Mirror implements AsyncDisposable {
    */
   unreadableBeyond(partition: number, at: Position): void {
     const copier = this.copiers[partition];
-    if (copier?.tail == null || comparePositions(copier.tail.prefix, at) <= 0) return;
-    const { logger } = this.#parts;
-    const place = `${this.#topic}/${partition}`;
-    logger.error(
+    if (copier === undefined || !this.#holdsMore(partition, at)) return;
+    this.#parts.logger.error(
       { topic: this.#topic, partition },
-      `${place}: what is stored cannot be read beyond ${at.epoch}:${at.seq}`,
+      `${this.#unreadable(partition, at)}: it is copied again from other sites`,
     );
     copier.distrust();
+  }
+
+  /** By partition: beyond what the own log cannot be read, while this site leads. */
+  readonly #waiting = new Map<number, Position>();
+
+  /** As `unreadableBeyond`, once `ledByOther` is told. */
+  waitUntilLedByOther(partition: number, at: Position): void {
+    if (!this.#holdsMore(partition, at)) return;
+    if (!this.#waiting.has(partition))
+      this.#parts.logger.error({ topic: this.#topic, partition }, this.#waitingWords(partition, at));
+    this.#waiting.set(partition, at);
+  }
+
+  ledByOther(): void {
+    for (const [partition, at] of this.#waiting) this.unreadableBeyond(partition, at);
+    this.#waiting.clear();
+  }
+
+  /** What waits for another site to lead, in words. */
+  get unreadable(): string[] {
+    return [...this.#waiting].map(([partition, at]) => this.#waitingWords(partition, at));
+  }
+
+  #holdsMore(partition: number, at: Position): boolean {
+    const tail = this.copiers[partition]?.tail ?? null;
+    return tail !== null && comparePositions(tail.prefix, at) > 0;
+  }
+
+  #unreadable(partition: number, { epoch, seq }: Position): string {
+    return `${this.#topic}/${partition}: what is stored cannot be read beyond ${epoch}:${seq}`;
+  }
+
+  #waitingWords(partition: number, at: Position): string {
+    const { site, keyspace } = this.#parts;
+    const others = keyspace.sites.filter(({ name, role }) => role === 'data' && name !== site);
+    const remedy =
+      others.length === 0
+        ? 'no other site has it'
+        : `it is filled from the others once another one leads: tidemark switchover --to ${others[0]!.name}`;
+    return `${this.#unreadable(partition, at)}: ${remedy}`;
   }
 
   /**
