@@ -198,6 +198,10 @@ class Site {
       copyEnds: () => keyspaces.all().flatMap(({ name }) => copyEnds(services, name, watchdog.registers.current(name))),
       onRemembered: (by, copy, gapMs) => services.mirror?.remembered(by, copy, gapMs),
       keyspaces: () => keyspaces.all(),
+      remakeControlTopic: async () => {
+        await ensureControlTopic(topicParts);
+        await catalog.writeAgain();
+      },
     });
     watchdog.registers.onChange((value) => registerChanged(services, value));
     const jobs = new Jobs(clock, random);

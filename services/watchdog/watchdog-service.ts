@@ -77,6 +77,8 @@ export type WatchdogParts = {
   readonly copyEnds: () => readonly CopyEnds[];
   /** Told where another site remembers copies of this one to have ended, before this process began. */
   readonly onRemembered: (by: string, copy: CopyEnds, gapMs: number | null) => void;
+  /** Makes the control topic where it is missing, with the keyspaces that are known here. */
+  readonly remakeControlTopic: () => Promise<void>;
   /** Newest definition known here of every keyspace. */
   readonly keyspaces: () => readonly Keyspace[];
   readonly onFatal: (error: unknown) => void;
@@ -133,7 +135,8 @@ export class WatchdogService implements AsyncDisposable {
     const onHint = (keyspace: string, version: number): void => this.registers.hint(keyspace, version);
     const sites = [...parts.boards.keys()];
     const haveAllTold = (): boolean => this.#told.size >= sites.length - 1;
-    this.#acceptor = parts.votes ? new Acceptor({ ...parts, onChosen, onHint, haveAllTold }) : null;
+    const told = { onChosen, onHint, haveAllTold, ensureTopic: parts.remakeControlTopic };
+    this.#acceptor = parts.votes ? new Acceptor({ ...parts, ...told }) : null;
     const rules = rulesOf(parts.limits);
     const registerValue = (keyspace: string): RegisterValue | null => this.registers.current(keyspace);
     this.decisions = new Decisions({ ...parts, sites });

@@ -152,7 +152,6 @@ export class SiteCatalog implements AsyncDisposable {
         if (untilEnd) return next;
       } catch (error) {
         if (!isFault(error)) throw error;
-        if (origin === this.#parts.site && error.details.status !== 410) throw error;
         if (untilEnd && error.details.status === 404) return next;
         next = await this.#afterFault(origin, log, next, error);
       }
@@ -161,7 +160,17 @@ export class SiteCatalog implements AsyncDisposable {
     return next;
   }
 
-  /** Another site's control topic may not be there yet, be a new one, or be trimmed: definitions are read again. */
+  /**
+   * Whoever makes the own control topic again: what is known is written into it, as its records are gone.
+   * @throws {Fault} as `Log.append`
+   */
+  writeAgain(): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const definition of this.#told.values()) await this.#append(definition);
+    });
+  }
+
+  /** A control topic may not be there yet, be a new one, or be trimmed: definitions are read again. */
   async #afterFault(origin: string, log: Log, next: number, fault: Fault): Promise<number> {
     if (fault.details.status === 404 || fault.kind === 'unavailable') return next;
     this.#parts.logger.warn({ origin, reason: fault.message }, `control log of ${origin}: read again from its start`);

@@ -21,6 +21,7 @@ import { ASK_MS } from '@tidemark/control/consensus/register';
 import type { RegisterValue } from '@tidemark/control/consensus/register-value';
 import type { ControlEnd } from '@tidemark/control/consensus/vouching';
 import type { Log } from '@tidemark/log/log';
+import { isGone } from '@tidemark/log/tail';
 import { topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
@@ -49,6 +50,8 @@ export type AcceptorParts = {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Makes the topic where it is missing, with what it held that other records cannot tell again. */
+  readonly ensureTopic: () => Promise<void>;
   /** Whether every other site has told what it remembers of this one's control topic. */
   readonly haveAllTold: () => boolean;
   /** Told of every value of which the topic says that a majority accepted it. */
@@ -70,6 +73,8 @@ export class Acceptor implements AsyncDisposable {
   /** Where the topic ended when this process had read it through, before it voted. */
   #openedAt = 0;
   #hasVoted = false;
+  /** The topic was found to be gone, or to be another one. */
+  #isLost = false;
   /** The furthest that another site remembers it to have gone before; null: none does. */
   #remembered: (ControlEnd & { readonly by: string }) | null = null;
   #ignored = 0;
@@ -111,6 +116,8 @@ export class Acceptor implements AsyncDisposable {
     const { signal } = this.#stop;
     for (let said = false; !signal.aborted; said = true) {
       try {
+        if (this.#isLost) await this.#parts.ensureTopic();
+        this.#isLost = false;
         const { start, end } = await log.bounds(TOPIC, 0);
         this.#next = Math.max(this.#next, start);
         await this.#inTurn(() => this.#readTo(end));
@@ -122,7 +129,8 @@ export class Acceptor implements AsyncDisposable {
         logger.info({ acceptor: this.#state.id }, `acceptor of ${site} votes`);
         return;
       } catch (error) {
-        if (!isTransient(error) && !isTrimmed(error)) throw error;
+        if (!isTransient(error) && !isTrimmed(error) && !isLost(error)) throw error;
+        this.#isLost ||= isLost(error);
         if (!said) logger.warn({ reason: messageOf(error) }, 'the acceptor waits for the control topic');
         await clock.sleep(RETRY_MS, signal);
       }
@@ -185,8 +193,9 @@ export class Acceptor implements AsyncDisposable {
     const { random, disk, logger, site } = this.#parts;
     const { id } = this.#state;
     const mark = await readMark(disk, logger);
-    if (id === null && start > 0) {
-      const gone = `${TOPIC} lost its beginning: the first offset left is ${start}, and who votes here stood before`;
+    if (id === null && (start > 0 || mark !== null)) {
+      const where = start > 0 ? `: the first offset left is ${start}` : '';
+      const gone = `${TOPIC} lost its beginning${where}, and who votes here stood there`;
       const remedy = `its acceptor is a new one, whose vote does not count until \`tidemark readmit ${site}\` lets it in`;
       logger.error({ got: start, expected: 0, acceptor: mark?.acceptor ?? null }, `${gone}; ${remedy}`);
     }
@@ -212,7 +221,7 @@ export class Acceptor implements AsyncDisposable {
    * Does what is asked, or says why not. What nobody may ask is not even written down. That a value was chosen is only a
    * hint, whoever says it: `note` writes it down, once a quorum has said so.
    * @throws {Fault} `invalid` 409: no rule lets it be done. `unavailable`, `unknown`: the control topic does not answer; a vote may be written down unheard,
-   *   which is harmless. `corrupt`: the topic lost something; the process should end.
+   *   which is harmless, or the topic lost something and is read again.
    */
   async answer(keyspace: string, request: RegisterRequest): Promise<RegisterAnswer> {
     const { site, onFatal } = this.#parts;
@@ -228,17 +237,22 @@ export class Acceptor implements AsyncDisposable {
       const { state, ok } = body === null ? { state: this.#state, ok: true } : await this.#append(keyspace, body);
       return answerOf(state, keyspace, request, ok);
     } catch (error) {
-      if (isTrimmed(error)) throw this.#beginAgain(error);
+      if (isTrimmed(error) || isLost(error)) throw this.#beginAgain(error);
       if (!isTransient(error) && !isTooLarge(error) && !this.#stop.signal.aborted) onFatal(error);
       throw error;
     }
   }
 
-  /** The topic was trimmed past what was folded: what stood in between, votes perhaps, is not known any more. */
+  /**
+   * The topic was trimmed past what was folded, lost its end, or is gone: what stood there, votes perhaps, is not known any
+   * more.
+   */
   #beginAgain(cause: Fault): Fault {
     const { site, logger } = this.#parts;
     if (this.#opened) {
-      logger.error({ reason: cause.message }, `acceptor of ${site} is behind its control topic: it is read again`);
+      const what = isTrimmed(cause) ? 'is behind its control topic' : 'lost its control topic, or the end of it';
+      logger.error({ reason: cause.message }, `acceptor of ${site} ${what}: it is read again`);
+      this.#isLost ||= isLost(cause);
       this.#opened = false;
       this.#state = NO_ACCEPTOR;
       this.#next = 0;
@@ -266,7 +280,8 @@ export class Acceptor implements AsyncDisposable {
     try {
       await this.#append(keyspace, { kind: 'Chosen', ballot, value: JSON.stringify(value) });
     } catch (error) {
-      if (!isTransient(error) && !this.#stop.signal.aborted) this.#parts.onFatal(error);
+      if (isTrimmed(error) || isLost(error)) this.#beginAgain(error);
+      else if (!isTransient(error) && !this.#stop.signal.aborted) this.#parts.onFatal(error);
     } finally {
       this.#noting.delete(keyspace);
     }
@@ -389,4 +404,9 @@ function isTransient(error: unknown): boolean {
 /** What was to be read is gone. */
 function isTrimmed(error: unknown): error is Fault {
   return isFault(error, 'invalid') && error.details.status === 410;
+}
+
+/** The topic is gone, is another one, or ends before what was known of it. */
+function isLost(error: unknown): error is Fault {
+  return isFault(error, 'corrupt') || isGone(error);
 }
