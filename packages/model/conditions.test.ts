@@ -1,6 +1,6 @@
 import { isFault } from '@tidemark/platform/fault';
 import { describe, expect, it } from 'vitest';
-import { CONDITIONS_MAX, checkConditions, DEPTH_MAX, joinedParts, LISTED_MAX } from './conditions.ts';
+import { CONDITIONS_MAX, checkConditions, DEPTH_MAX, joinedParts, LISTED_MAX, NAMED_MAX } from './conditions.ts';
 import type { Filter } from './query.ts';
 import { parseQuery } from './query.ts';
 
@@ -33,6 +33,16 @@ describe('conditions of a scan', () => {
       `scan where: values in lists are ${LISTED_MAX + 1}, at most ${LISTED_MAX}; ask in several scans`,
     );
     for (const odd of [null, 5, 'x', [null], [[]], { and: 3 }]) wordsOf(() => parseQuery({ where: odd }));
+  });
+
+  it('have beside them so many results, groups and orders, and both numbers are named', () => {
+    for (const [name, max] of Object.entries(NAMED_MAX)) {
+      const named = (count: number) => ({
+        [name]: Array.from({ length: count }, (_, i) => (name === 'orderBy' ? [`c${i}`, 'asc'] : `c${i}`)),
+      });
+      expect(wordsOf(() => parseQuery(named(max)))).toBe('nothing is wrong');
+      expect(wordsOf(() => parseQuery(named(max + 1)))).toBe(`scan ${name}: ${max + 1} are named, at most ${max}`);
+    }
   });
 
   it('of one column that ask for equal values become one list', () => {

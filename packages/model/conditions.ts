@@ -1,4 +1,4 @@
-/** How large the conditions of a scan may be, and how many of one column become one. */
+/** How large a scan and its conditions may be, and how many of one column become one. */
 
 import { Fault } from '@tidemark/platform/fault';
 import type { Filter } from './query.ts';
@@ -9,6 +9,20 @@ export const DEPTH_MAX = 32;
 export const CONDITIONS_MAX = 4_096;
 /** And so many values in all its lists. */
 export const LISTED_MAX = 100_000;
+
+/** What a scan may name of each kind: each of them costs every row something. */
+export const NAMED_MAX = { select: 4_096, groupBy: 64, orderBy: 64 } as const;
+
+/** @throws {Fault} `invalid`: names what is too many, and both numbers */
+export function checkNamed(query: unknown): void {
+  if (typeof query !== 'object' || query === null) return;
+  for (const [name, max] of Object.entries(NAMED_MAX)) {
+    const list = (query as Readonly<Record<string, unknown>>)[name];
+    if (!Array.isArray(list) || list.length <= max) continue;
+    const message = `scan ${name}: ${list.length} are named, at most ${max}`;
+    throw new Fault('invalid', message, { got: list.length, expected: max });
+  }
+}
 
 /**
  * Counts before anything else looks at them, and without recursion: what is nested too deep for one must not reach one.

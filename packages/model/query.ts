@@ -3,7 +3,7 @@
 import { Fault } from '@tidemark/platform/fault';
 import { z } from 'zod';
 import { type ColumnType, formatColumnType, type Value } from './column-type.ts';
-import { checkConditions, joinedParts } from './conditions.ts';
+import { checkConditions, checkNamed, joinedParts } from './conditions.ts';
 import { COLUMN_NAME_EXPECTED, isColumnName } from './keyspace-file.ts';
 import { nearestHint } from './nearest.ts';
 import { type Column, cellColumns, columnNamed, keyColumns, type Table } from './table.ts';
@@ -99,6 +99,7 @@ export type ScanPlan = {
 
 /** Checks the form of a request. @throws {Fault} `invalid`: names the place and what was expected. */
 export function parseQuery(json: unknown): Query {
+  checkNamed(json);
   checkConditions((json as { readonly where?: unknown } | null | undefined)?.where);
   const parsed = queryShape.safeParse(json);
   if (parsed.success) return parsed.data;

@@ -6,8 +6,10 @@ import { type Chunk, hasValue, rawOfChunk } from '../encoding/chunk.ts';
 import { compareRaw, type RawValue } from '../encoding/zone.ts';
 import { Numbers } from '../row/numbers.ts';
 import { fromRaw, ownRaw } from '../row/raw-value.ts';
+import type { Turn } from '../row/turn.ts';
 import { Distinct } from './distinct.ts';
 import { DistinctSketch } from './hyper-log-log.ts';
+import { BYTES_BYTES } from './scan-budget.ts';
 import { Sum } from './sum.ts';
 
 /** The groups of some rows: per row a number, or one for all. */
@@ -35,6 +37,8 @@ export type Coded = {
 export interface Aggregate {
   /** Takes rows, and their groups. No column: none of them has a cell. */
   add(rows: Uint32Array, groups: GroupNumbers, column: Chunk | undefined): void;
+  /** What a row costs, where that is more than a few comparisons. */
+  readonly rowCost?: number;
   /** Bytes it holds beside a little for each group, estimated. */
   readonly heldBytes?: number;
   /** True when it can add such a column's rows by stretches and by codes. */
@@ -42,6 +46,8 @@ export interface Aggregate {
   /** Takes the rows that the mask kernels have chosen. */
   addStretches?(stretches: Stretches, column: Chunk | undefined): void;
   addCoded?(coded: Coded, column: Chunk | undefined): void;
+  /** Where a result takes work: brings it about, with turns for others. To be called once all rows are taken, before `result`. */
+  settle?(group: number, turn: Turn): Promise<void> | void;
   /** The result for a group; null when it had no value (0 for a count). */
   result(group: number): Value | null;
 }
@@ -116,6 +122,8 @@ class Extreme implements Aggregate {
   readonly #output: Output;
   readonly #sign: number;
   readonly #best: (RawValue | undefined)[] = [];
+  /** Of the values that are bytes. */
+  heldBytes = 0;
 
   constructor(output: Output) {
     this.#output = output;
@@ -133,6 +141,7 @@ class Extreme implements Aggregate {
       if (best !== undefined && compareRaw(raw, best) * this.#sign >= 0) continue;
       // Bytes lie in an arena that goes with its block.
       this.#best[group] = typeof raw === 'object' ? new Uint8Array(raw) : raw;
+      this.heldBytes += bytesHeld(raw) - bytesHeld(best);
     }
   }
 
@@ -142,4 +151,9 @@ class Extreme implements Aggregate {
     if (best === undefined || column === null) return null;
     return fromRaw(column.type, ownRaw(column.type, best));
   }
+}
+
+/** What a value takes beside its place: nothing, unless it is bytes. */
+function bytesHeld(raw: RawValue | undefined): number {
+  return typeof raw === 'object' ? BYTES_BYTES + raw.length : 0;
 }

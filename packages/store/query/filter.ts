@@ -4,6 +4,7 @@
  */
 
 import { CELL } from '@tidemark/columnar/column-vector';
+import { physicalOf } from '@tidemark/model/column-type';
 import type { Comparison, Filter } from '@tidemark/model/query';
 import {
   type BytesChunk,
@@ -30,24 +31,31 @@ export function select(filter: Filter, rows: Uint32Array, columnOf: ColumnOf): U
   return rowsWhere(filter, true, rows, columnOf);
 }
 
-/** How many comparisons the filter makes of a row at most. */
-export function termsOf(filter: Filter): number {
-  if ('parts' in filter) return filter.parts.reduce((sum, part) => sum + termsOf(part), 0);
-  return 'part' in filter ? termsOf(filter.part) : 1;
+/** What looking a value up in a set costs, and comparing bytes or 64 bits, in comparisons of two small numbers. */
+const LOOK_COST = 16;
+const LONG_COST = 4;
+
+/** What the filter costs a row at most, in comparisons of two small numbers. */
+export function costOf(filter: Filter): number {
+  if ('parts' in filter) return filter.parts.reduce((sum, part) => sum + costOf(part), 0);
+  if ('part' in filter) return costOf(filter.part);
+  if (filter.kind === 'null') return 1;
+  if (filter.kind === 'in') return LOOK_COST;
+  return filter.kind === 'prefix' || physicalOf(filter.column.type) !== 'i32' ? LONG_COST : 1;
 }
 
-/** Rows × terms between two turns. */
-const SLICE_TERMS = 131_072;
-const SLICE_ROWS_MIN = 256;
+/** Rows × what a row costs, between two turns: a few milliseconds. */
+export const SLICE_COST = 131_072;
+const SLICE_ROWS_MIN = 64;
 
-/** As `select`, with a turn for others between stretches of the rows where the filter has many terms. */
+/** As `select`, with a turn for others between stretches of the rows where the filter costs much. */
 export async function selectInTurns(
   filter: Filter,
-  terms: number,
+  cost: number,
   rows: Uint32Array,
   columnOf: ColumnOf,
 ): Promise<Uint32Array> {
-  const stretch = Math.max(SLICE_ROWS_MIN, Math.floor(SLICE_TERMS / Math.max(1, terms)));
+  const stretch = Math.max(SLICE_ROWS_MIN, Math.floor(SLICE_COST / Math.max(1, cost)));
   if (rows.length <= stretch) return select(filter, rows, columnOf);
   const chosen = new Uint32Array(rows.length);
   let count = 0;

@@ -8,6 +8,7 @@ import type { RawValue } from '../encoding/zone.ts';
 import { fromRaw } from '../row/raw-value.ts';
 import type { Coded, GroupNumbers, Stretches } from './aggregate.ts';
 import type { ColumnOf } from './filter.ts';
+import { BYTES_BYTES } from './scan-budget.ts';
 
 /** A scan may make so many groups; more are refused rather than held in memory. */
 const GROUPS_MAX = 1_000_000;
@@ -37,6 +38,11 @@ export class Groups {
 
   get count(): number {
     return this.#count;
+  }
+
+  /** Bytes of the values that make the groups, beside a little for each group. */
+  get heldBytes(): number {
+    return this.#columns.reduce((sum, column) => sum + column.heldBytes, 0);
   }
 
   /** The group of each row; one number when all are of one. @throws {Fault} `invalid`: too many groups. */
@@ -142,6 +148,7 @@ class ColumnNumbers {
   readonly #isLong: boolean;
   readonly #numbers = new Map<number | bigint | string | null, number>();
   readonly #values: (RawValue | null)[] = [];
+  heldBytes = 0;
 
   constructor(column: Column) {
     this.column = column;
@@ -239,6 +246,8 @@ class ColumnNumbers {
       }
       this.#numbers.set(key, number);
       this.#values.push(typeof raw === 'object' && raw !== null ? new Uint8Array(raw) : raw);
+      // The copy, and the text that it is found by.
+      if (typeof raw === 'object' && raw !== null) this.heldBytes += BYTES_BYTES + 2 * raw.length;
     }
     return number;
   }

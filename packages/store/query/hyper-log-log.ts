@@ -7,13 +7,17 @@ import type { Value } from '@tidemark/model/column-type';
 import { xxh32 } from '@tidemark/model/hash';
 import { type Chunk, hasValue, rawOfChunk } from '../encoding/chunk.ts';
 import { hashRange } from '../row/bytes.ts';
+import type { Turn } from '../row/turn.ts';
 import type { Aggregate, GroupNumbers } from './aggregate.ts';
+import { BYTES_BYTES } from './scan-budget.ts';
 
 const REGISTER_BITS = 12;
 const REGISTERS = 2 ** REGISTER_BITS;
 const ALPHA = 0.7213 / (1 + 1.079 / REGISTERS);
 
 export class DistinctSketch implements Aggregate {
+  readonly rowCost = 16;
+  heldBytes = 0;
   readonly #registers: (Uint8Array | undefined)[] = [];
   readonly #number = Buffer.alloc(8);
 
@@ -22,9 +26,20 @@ export class DistinctSketch implements Aggregate {
     for (let i = 0; i < rows.length; i++) {
       if (!hasValue(column, rows[i]!)) continue;
       const group = typeof groups === 'number' ? groups : groups[i]!;
-      this.#registers[group] ??= new Uint8Array(REGISTERS);
-      this.#take(this.#registers[group], this.#bytesOf(column, rows[i]!));
+      this.#take(this.#registers[group] ?? this.#begin(group), this.#bytesOf(column, rows[i]!));
     }
+  }
+
+  #begin(group: number): Uint8Array {
+    const registers = new Uint8Array(REGISTERS);
+    this.#registers[group] = registers;
+    this.heldBytes += REGISTERS + BYTES_BYTES;
+    return registers;
+  }
+
+  /** Every register is looked at: `result` does it. */
+  settle(_group: number, turn: Turn): Promise<void> | void {
+    return turn.pass(REGISTERS);
   }
 
   result(group: number): Value {

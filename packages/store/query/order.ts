@@ -2,17 +2,17 @@
 
 import type { Value } from '@tidemark/model/column-type';
 import { Fault } from '@tidemark/platform/fault';
-import { nextTurn } from '../row/turn.ts';
+import { SORTED_AT_ONCE, sortedInTurns } from './turn-sort.ts';
 
 /** A scan may order so many rows, or any number when its limit is at most this. */
 export const ORDERED_ROWS_MAX = 1_000_000;
 
-/** So many are sorted without a turn for others. */
-const SORTED_AT_ONCE = 4_096;
-/** Rows that are merged between two turns. */
-const MERGED_ROWS = 16_384;
-
-export type OrderedRow<T> = { readonly keys: readonly (Value | null)[]; readonly row: T };
+export type OrderedRow<T> = {
+  readonly keys: readonly (Value | null)[];
+  readonly row: T;
+  /** What it takes, estimated. */
+  readonly bytes: number;
+};
 
 /**
  * Holds the first `limit` rows by their keys, and at most twice as many.
@@ -22,6 +22,7 @@ export class FirstRows<T> {
   readonly #descending: readonly boolean[];
   readonly #limit: number;
   #rows: OrderedRow<T>[] = [];
+  #bytes = 0;
   /** The last of the first `limit` rows, as they were last put in order; null before that. */
   #last: OrderedRow<T> | null = null;
 
@@ -35,13 +36,14 @@ export class FirstRows<T> {
     return this.#last === null || this.#compare(keys, this.#last.keys) < 0;
   }
 
-  /** How many are held. */
-  get count(): number {
-    return this.#rows.length;
+  /** What is held takes, estimated. */
+  get heldBytes(): number {
+    return this.#bytes;
   }
 
   add(row: OrderedRow<T>): void {
     this.#rows.push(row);
+    this.#bytes += row.bytes;
     if (this.#limit <= SORTED_AT_ONCE && this.#rows.length >= this.#limit * 2) {
       this.#kept(this.#rows.sort((a, b) => this.#compare(a.keys, b.keys)));
     }
@@ -70,6 +72,7 @@ export class FirstRows<T> {
   #kept(rows: OrderedRow<T>[]): void {
     this.#rows = rows;
     if (this.#rows.length < this.#limit) return;
+    for (let left = this.#limit; left < this.#rows.length; left++) this.#bytes -= this.#rows[left]!.bytes;
     this.#rows.length = this.#limit;
     this.#last = this.#rows.at(-1)!;
   }
@@ -87,28 +90,6 @@ export class FirstRows<T> {
     }
     return 0;
   }
-}
-
-/** Sorted, equal ones as they were; by merging sorted runs, with turns for others between. */
-async function sortedInTurns<R>(rows: readonly R[], compare: (a: R, b: R) => number): Promise<R[]> {
-  let from: R[] = [];
-  for (let at = 0; at < rows.length; at += SORTED_AT_ONCE) {
-    for (const row of rows.slice(at, at + SORTED_AT_ONCE).sort(compare)) from.push(row);
-    if (rows.length > SORTED_AT_ONCE) await nextTurn();
-  }
-  for (let run = SORTED_AT_ONCE; run < rows.length; run *= 2) {
-    const into: R[] = [];
-    for (let at = 0; at < from.length; at += 2 * run) {
-      const [middle, end] = [Math.min(at + run, from.length), Math.min(at + 2 * run, from.length)];
-      for (let i = at, j = middle; i < middle || j < end; ) {
-        const takesLeft = j === end || (i < middle && compare(from[i]!, from[j]!) <= 0);
-        into.push(takesLeft ? from[i++]! : from[j++]!);
-        if (into.length % MERGED_ROWS === 0) await nextTurn();
-      }
-    }
-    from = into;
-  }
-  return from;
 }
 
 /** Order of two values of one type: strings by code point, as their UTF-8 bytes; NaN last. */

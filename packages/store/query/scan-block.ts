@@ -12,15 +12,15 @@ import type { Rows } from '../row/rows.ts';
 import type { Source } from '../row/source.ts';
 import type { LiveBits } from '../segment/deletion-vector.ts';
 import type { Segment } from '../segment/segment.ts';
-import { type ColumnOf, mayHold, selectInTurns, termsOf } from './filter.ts';
+import { type ColumnOf, costOf, mayHold, selectInTurns } from './filter.ts';
 import type { MaskedGroups } from './masked-groups.ts';
 
 /** What a scan needs of every row. */
 export type ScanNeeds = {
   readonly table: Table;
   readonly filter: Filter;
-  /** Comparisons the filter makes of a row at most. */
-  readonly terms: number;
+  /** What the filter costs a row at most, in comparisons. */
+  readonly cost: number;
   /** Columns of the filter, and those beside them that the result is made of. */
   readonly filterColumns: ReadonlyMap<number, Column>;
   readonly resultColumns: ReadonlyMap<number, Column>;
@@ -37,7 +37,7 @@ export type ScanBlock = {
 export function scanNeeds(table: Table, filter: Filter, result: readonly Column[]): ScanNeeds {
   const ofFilter = filterColumns(filter);
   const resultColumns = new Map(result.map((column) => [column.id, column]));
-  return { table, filter, terms: termsOf(filter), filterColumns: ofFilter, resultColumns };
+  return { table, filter, cost: costOf(filter), filterColumns: ofFilter, resultColumns };
 }
 
 /** Kinds of those of the columns that are cells, not parts of the key. */
@@ -75,7 +75,7 @@ async function openRows(needs: ScanNeeds, rows: Rows, from: number, to: number):
     return made.get(id);
   };
   const live = rowsBetween(from, to).filter((row) => rows.isLive(row));
-  const selected = await selectInTurns(needs.filter, needs.terms, live, column);
+  const selected = await selectInTurns(needs.filter, needs.cost, live, column);
   if (selected.length === 0) return null;
   return { rows: selected, column, keyAt: async (row) => new Uint8Array(rows.keys.bytesAt(row)) };
 }
@@ -133,7 +133,7 @@ export async function openStored(
   // A filter goes over all rows, which is faster than over a list of some, and few may be left of them.
   const isFiltered = needs.filterColumns.size > 0;
   let selected = isFiltered || bits === null ? rowsBetween(0, rowCount) : bits.rows(first, first + rowCount);
-  selected = await selectInTurns(needs.filter, needs.terms, selected, column);
+  selected = await selectInTurns(needs.filter, needs.cost, selected, column);
   if (isFiltered && bits !== null) selected = selected.filter((row) => bits.isLive(first + row));
   if (puts !== null) selected = selected.filter((row) => puts[row] === 1);
   if (selected.length === 0) return null;

@@ -45,3 +45,5 @@ export const ROW_BYTES = 160;
 export const VALUE_BYTES = 24;
 /** One of the different values that an aggregate holds. */
 export const DISTINCT_BYTES = 80;
+/** A copy of some bytes, beside the bytes themselves. */
+export const BYTES_BYTES = 96;

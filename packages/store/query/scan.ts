@@ -16,12 +16,14 @@ import type { Partition } from '../partition.ts';
 import { compareBytes } from '../row/bytes.ts';
 import { fromRaw, ownRaw } from '../row/raw-value.ts';
 import type { BlockRange, Source } from '../row/source.ts';
-import { Turn } from '../row/turn.ts';
+import { nextTurn, Turn } from '../row/turn.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { type Aggregate, makeAggregate } from './aggregate.ts';
+import { costOf } from './filter.ts';
 import { Groups } from './groups.ts';
 import { MaskedGroups } from './masked-groups.ts';
 import { FirstRows } from './order.ts';
+import { sliceAt, sliceRows } from './result-slice.ts';
 import {
   isOutOfReach,
   kindsOf,
@@ -46,14 +48,17 @@ export type ScanEnd = {
   readonly cursor: string | null;
 };
 
-/** Rows are given in blocks of at most so many. */
-const RESULT_ROWS = 1024;
-/** Rows that are made of one block without a turn for others. */
-const PROJECTED_ROWS = 1024;
-/** What it costs to make a value of a result and to write it out, in rows looked at. */
-const VALUE_COST = 4;
-/** The same where each row is made by itself, to be held. */
+/** Rows are taken into groups without a turn for others: so many, divided by what one costs. */
+const GROUPED_COST = 65_536;
+const GROUPED_ROWS_MIN = 256;
+/** What a new group costs, in rows looked at. */
+const NEW_GROUP_COST = 16;
+/** With more conditions and results than this the mask kernels would take too long for one block. */
+const MASKED_MAX = 64;
+/** What it costs to make a value of a row by itself, to be held, in rows looked at. */
 const KEPT_COST = 32;
+/** So many bytes of a result cost as much as one row that is looked at. */
+const BYTES_A_ROW = 4;
 
 export class Scan {
   /** The result's columns in order. */
@@ -105,7 +110,8 @@ export class Scan {
         this.#given += rows.length;
         if (rows.length === 0) continue;
         yield rows;
-        await this.#turn.pass(rows.length * (this.columns.length + 1) * VALUE_COST);
+        // However many scans are read from at once, one goes on at a time.
+        await nextTurn();
         signal?.throwIfAborted();
       }
       this.#isDone = true;
@@ -145,8 +151,8 @@ export class Scan {
           : this.#inParts(run, signal);
       for await (const block of blocks) {
         const rows = block.rows.subarray(0, left);
-        for (let from = 0; from < rows.length; from += RESULT_ROWS) {
-          yield this.#project(block, rows.subarray(from, from + RESULT_ROWS));
+        for (const slice of this.#slices(block, rows, this.#resultColumns)) {
+          yield this.#project(block, slice.rows);
         }
         left -= rows.length;
         if (left > 0) continue;
@@ -170,20 +176,19 @@ export class Scan {
       ({ name, column }) => column ?? outputs.find((output) => output.name === name)!.column!,
     );
     for await (const block of this.#inParts(snapshots, signal)) {
-      for (let from = 0; from < block.rows.length; from += PROJECTED_ROWS) {
-        const rows = block.rows.subarray(from, from + PROJECTED_ROWS);
+      for (const { rows, bytes } of this.#slices(block, block.rows, [...this.#resultColumns, ...columns])) {
         const byColumn = columns.map((column) => valuesOf(block, rows, column));
         for (let i = 0; i < rows.length; i++) {
           const keys = byColumn.map((values) => values[i]!);
-          if (first.admits(keys)) first.add({ keys, row: this.#project(block, rows.subarray(i, i + 1))[0]! });
+          if (first.admits(keys)) first.add(held(keys, this.#project(block, rows.subarray(i, i + 1))[0]!));
         }
-        budget.hold(first.count * (ROW_BYTES + (outputs.length + columns.length) * VALUE_BYTES), 'rows to order');
-        await this.#turn.pass(rows.length * (outputs.length + 1) * KEPT_COST);
+        budget.hold(first.heldBytes, 'rows to order');
+        await this.#turn.pass(rows.length * (outputs.length + 1) * KEPT_COST + bytes / BYTES_A_ROW);
         signal?.throwIfAborted();
       }
       await first.settle();
     }
-    yield* inBlocks(await first.take());
+    yield* inBlocks(await first.take(), outputs.length);
   }
 
   async *#grouped(
@@ -195,43 +200,72 @@ export class Scan {
     const { outputs, orderBy, limit } = this.#plan;
     const groups = new Groups(groupBy);
     const aggregates = outputs.map((output) => (output.kind === 'column' ? null : makeAggregate(output)));
-    const masked = new MaskedGroups(this.#plan.filter, groups, outputs, aggregates);
+    const isMaskable = costOf(this.#plan.filter) + outputs.length <= MASKED_MAX;
+    const masked = isMaskable ? new MaskedGroups(this.#plan.filter, groups, outputs, aggregates) : null;
+    const cost = aggregates.reduce((sum, aggregate) => sum + (aggregate?.rowCost ?? 1), groupBy.length);
+    const stretch = Math.max(GROUPED_ROWS_MIN, Math.floor(GROUPED_COST / Math.max(1, cost)));
     for await (const block of this.#inParts(snapshots, signal, masked)) {
-      const numbers = groups.number(block.rows, block.column);
-      aggregates.forEach((aggregate, i) => {
-        const column = outputs[i]!.column;
-        aggregate?.add(block.rows, numbers, column === null ? undefined : block.column(column.id));
-      });
-      holdGroups(budget, groups, aggregates);
-      await this.#turn.pass(block.rows.length * (aggregates.length + 1));
+      for (let from = 0; from < block.rows.length; from += stretch) {
+        const rows = block.rows.subarray(from, from + stretch);
+        const before = groups.count;
+        const numbers = groups.number(rows, block.column);
+        aggregates.forEach((aggregate, i) => {
+          const column = outputs[i]!.column;
+          aggregate?.add(rows, numbers, column === null ? undefined : block.column(column.id));
+        });
+        holdGroups(budget, groups, aggregates);
+        await this.#turn.pass(rows.length * cost + (groups.count - before) * NEW_GROUP_COST);
+        signal?.throwIfAborted();
+      }
     }
     holdGroups(budget, groups, aggregates);
+    const made = this.#groupRows(groups, groupBy, aggregates, orderBy.length > 0 ? null : limit, signal);
     if (orderBy.length === 0) {
-      const rowsMax = Math.min(limit ?? groups.count, groups.count);
-      for (let from = 0; from < rowsMax; from += RESULT_ROWS) {
-        const count = Math.min(RESULT_ROWS, rowsMax - from);
-        yield Array.from({ length: count }, (_, i) =>
-          groupRow(outputs, groupBy, groups.valuesOf(from + i), aggregates, from + i),
-        );
-      }
+      yield* made;
       return;
     }
-    const descending = orderBy.map((ordering) => ordering.isDescending);
-    const first = new FirstRows<ResultRow>(descending, limit);
-    const held = heldByGroups(groups, aggregates);
-    for (let group = 0; group < groups.count; group++) {
-      const row = groupRow(outputs, groupBy, groups.valuesOf(group), aggregates, group);
-      first.add({ keys: orderBy.map(({ name }) => row[name] ?? null), row });
-      if (group % PROJECTED_ROWS !== 0) continue;
-      budget.hold(
-        held + first.count * (ROW_BYTES + (outputs.length + orderBy.length) * VALUE_BYTES),
-        'groups to order',
-      );
+    const first = new FirstRows<ResultRow>(
+      orderBy.map((ordering) => ordering.isDescending),
+      limit,
+    );
+    const ofGroups = heldByGroups(groups, aggregates);
+    for await (const rows of made) {
+      for (const row of rows) {
+        first.add(
+          held(
+            orderBy.map(({ name }) => row[name] ?? null),
+            row,
+          ),
+        );
+      }
+      budget.hold(ofGroups + first.heldBytes, 'groups to order');
       await first.settle();
-      await this.#turn.pass(PROJECTED_ROWS * (outputs.length + 1) * KEPT_COST);
-      signal?.throwIfAborted();
+      await this.#turn.pass(rows.length * (outputs.length + 1) * KEPT_COST);
     }
-    yield* inBlocks(await first.take());
+    yield* inBlocks(await first.take(), outputs.length);
+  }
+
+  /** Of each group a row, in blocks. Turns are taken only for results that take work. */
+  async *#groupRows(
+    groups: Groups,
+    groupBy: readonly Column[],
+    aggregates: readonly (Aggregate | null)[],
+    limit: number | null,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ResultRow[]> {
+    const { outputs } = this.#plan;
+    const settling = aggregates.filter((aggregate) => aggregate?.settle !== undefined);
+    const rowsMax = Math.min(limit ?? groups.count, groups.count);
+    const step = sliceRows(outputs.length);
+    for (let from = 0; from < rowsMax; from += step) {
+      const rows: ResultRow[] = [];
+      for (let group = from; group < Math.min(from + step, rowsMax); group++) {
+        for (const aggregate of settling) await aggregate?.settle?.(group, this.#turn);
+        rows.push(groupRow(outputs, groupBy, groups.valuesOf(group), aggregates, group));
+      }
+      signal?.throwIfAborted();
+      yield rows;
+    }
   }
 
   /**
@@ -311,6 +345,20 @@ export class Scan {
     }
   }
 
+  get #resultColumns(): Column[] {
+    return this.#plan.outputs.flatMap(({ column }) => column ?? []);
+  }
+
+  /** Rows of a block, so many at a time as are made into results at once. */
+  *#slices(block: ScanBlock, rows: Uint32Array, columns: readonly Column[]) {
+    const chunks = columns.map(({ id }) => block.column(id));
+    for (let from = 0; from < rows.length; ) {
+      const { end, bytes } = sliceAt(rows, from, chunks);
+      yield { rows: rows.subarray(from, end), bytes };
+      from = end;
+    }
+  }
+
   #project(block: ScanBlock, rows: Uint32Array): ResultRow[] {
     const results: ResultRow[] = Array.from(rows, () => ({}));
     for (const { name, column } of this.#plan.outputs) {
@@ -353,9 +401,21 @@ function blocksWithin(blocks: readonly BlockRange[], { from, to }: KeyRange): [n
   return [first, end];
 }
 
+/** A row that waits to be ordered, and what it takes. */
+function held(keys: readonly (Value | null)[], row: ResultRow) {
+  let bytes = ROW_BYTES;
+  for (const value of keys) bytes += VALUE_BYTES + bytesOf(value);
+  for (const name in row) bytes += VALUE_BYTES + bytesOf(row[name]!);
+  return { keys, row, bytes };
+}
+
+function bytesOf(value: Value | null): number {
+  return typeof value === 'string' || value instanceof Uint8Array ? value.length : 0;
+}
+
 function heldByGroups(groups: Groups, aggregates: readonly (Aggregate | null)[]): number {
   const own = aggregates.reduce((sum, aggregate) => sum + (aggregate?.heldBytes ?? 0), 0);
-  return own + groups.count * (GROUP_BYTES + aggregates.length * AGGREGATE_BYTES);
+  return own + groups.heldBytes + groups.count * (GROUP_BYTES + aggregates.length * AGGREGATE_BYTES);
 }
 
 function holdGroups(budget: ScanBudget, groups: Groups, aggregates: readonly (Aggregate | null)[]): void {
@@ -390,8 +450,9 @@ function keyOrderOf(table: Table, orderBy: readonly Ordering[], outputs: readonl
   return first.isDescending ? 'descending' : 'ascending';
 }
 
-function* inBlocks(rows: readonly ResultRow[]): Generator<ResultRow[]> {
-  for (let from = 0; from < rows.length; from += RESULT_ROWS) yield rows.slice(from, from + RESULT_ROWS);
+function* inBlocks(rows: readonly ResultRow[], columnCount: number): Generator<ResultRow[]> {
+  const step = sliceRows(columnCount);
+  for (let from = 0; from < rows.length; from += step) yield rows.slice(from, from + step);
 }
 
 function formatCursor(run: number, key: Uint8Array): string {

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { SeededRandom } from '@tidemark/platform/random';
 import { describe, expect, it } from 'vitest';
 import { FirstRows } from '../query/order.ts';
-import { nextTurn, Turn } from './turn.ts';
+import { ASIDE_MAX, nextTurn, standAside, Turn } from './turn.ts';
 
 /** Turns of the event loop, counted beside what is tried. */
 class Loop {
@@ -40,6 +40,39 @@ describe('turns', () => {
     expect(new Set(seen).size).toBeGreaterThanOrEqual(99);
   });
 
+  it('are not taken while others come in, and are taken all the same after a while', async () => {
+    const loop = new Loop();
+    const running = loop.run();
+    await nextTurn();
+    // Five come, one each time round.
+    let came = 0;
+    const come = async (): Promise<void> => {
+      for (; came < 5; came++) {
+        standAside();
+        await setImmediate();
+      }
+    };
+    await Promise.all([come(), nextTurn().then(() => expect(came).toBe(5))]);
+    // They come without end.
+    let isOver = false;
+    const comeOn = async (): Promise<void> => {
+      while (!isOver) {
+        standAside();
+        await setImmediate();
+      }
+    };
+    const coming = comeOn();
+    const before = loop.turns;
+    await nextTurn();
+    const stood = loop.turns - before;
+    isOver = true;
+    await coming;
+    loop.stop();
+    await running;
+    expect(stood).toBeGreaterThanOrEqual(ASIDE_MAX - 2);
+    expect(stood).toBeLessThanOrEqual(ASIDE_MAX + 2);
+  });
+
   it('come after so much work, not after every row', async () => {
     const turn = new Turn();
     let waits = 0;
@@ -53,7 +86,11 @@ describe('turns', () => {
 
   it('leave an order as one sort makes it, equal ones as they came', async () => {
     const random = new SeededRandom(7);
-    const rows = Array.from({ length: 30_000 }, (_, row) => ({ keys: [Math.floor(random.fraction() * 900)], row }));
+    const rows = Array.from({ length: 30_000 }, (_, row) => ({
+      keys: [Math.floor(random.fraction() * 900)],
+      row,
+      bytes: 1,
+    }));
     const wanted = rows.toSorted((a, b) => b.keys[0]! - a.keys[0]! || a.row - b.row).map(({ row }) => row);
     for (const limit of [null, 12_000, 10]) {
       const first = new FirstRows<number>([true], limit);

@@ -16,7 +16,27 @@ export function nextTurn(): Promise<void> {
   });
 }
 
+/**
+ * Somebody has connected. The loop takes in one connection each time round, and a probe comes on one of its own: so long as
+ * somebody comes, readers stand aside, or a few hundred connections would each wait for a slice of a scan.
+ */
+export function standAside(): void {
+  hasArrived = true;
+}
+
+/** Times round in which readers stand aside at most before one of them goes on all the same. */
+export const ASIDE_MAX = 64;
+let hasArrived = false;
+let stoodAside = 0;
+
 function letOneGo(): void {
+  if (hasArrived && stoodAside < ASIDE_MAX) {
+    hasArrived = false;
+    stoodAside++;
+    setImmediate(letOneGo);
+    return;
+  }
+  stoodAside = 0;
   waiting[0]!();
   waiting.shift();
   if (waiting.length > 0) setImmediate(letOneGo);
