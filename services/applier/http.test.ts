@@ -63,6 +63,28 @@ describe('reading rows', () => {
     expect((await get(served.app, '/v1/ks/t/rows/q?cursor=cAAB')).status).toBe(400);
   });
 
+  it('gives no more of a range at once than so many bytes, and goes on behind it', async () => {
+    const base = KEYSPACE.tables[0]!;
+    const wide = {
+      ...base,
+      columns: [...base.columns, { id: 4, name: 's', type: { name: 'int' as const }, dropped: false }],
+      key: [1, 4],
+    };
+    const keyspace = sampleKeyspace({ tables: [wide] });
+    await using served = await site.serve({}, keyspace);
+    const partition = partitionOf(keyFromSegments(wide, ['p']), 2);
+    const maker = new PartitionMaker(keyspace, 'paris', partition);
+    maker.genesis();
+    maker.start(1);
+    const w = 'x'.repeat(200_000);
+    for (let s = 0; s < 12; s++) await site.append(partition, maker.rows([{ k: 'p', s, w }]));
+    const first = await get(served.app, '/v1/ks/t/rows/p', `ks/paris/${partition}=1:12`);
+    const rest = await get(served.app, `/v1/ks/t/rows/p?cursor=${String(first.json.cursor)}`);
+    const seen = [first, rest].map(({ json }) => (json.rows as { s: number }[]).map(({ s }) => s));
+    expect([seen[0]!.length, rest.json.cursor]).toEqual([11, null]);
+    expect(seen.flat()).toEqual(Array.from({ length: 12 }, (_, s) => s));
+  });
+
   it('waits for the write a token names, and says how far it came when that is too long', async () => {
     await using served = await site.serve();
     const token = await site.write({ k: 'a', v: 1 });

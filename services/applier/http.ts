@@ -14,7 +14,7 @@ import { digestKeyspace } from './read/digests.ts';
 import { Freshness, type FreshnessParts } from './read/freshness.ts';
 import { formatTick, parseTick } from './read/gc-watermark-text.ts';
 import { HeldDigests } from './read/held-digests.ts';
-import { readRange, readRow, rowToJson } from './read/rows.ts';
+import { parseLimit, RANGE_ROWS, readRange, readRow, rowToJson } from './read/rows.ts';
 import { ADMISSION_LIMITS, ScanAdmission } from './read/scan-admission.ts';
 import { scanTable } from './read/scan-http.ts';
 import type { Replays } from './replay/replays.ts';
@@ -39,6 +39,7 @@ const DIGEST_LIMITS = { ...ADMISSION_LIMITS, runningMax: 2, waitMsMax: 60_000 };
 
 export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): void {
   const freshness = new Freshness(parts);
+  const admission = new ScanAdmission(parts.clock);
   /** The keyspace and table asked for, as fresh as asked; the answer's headers are set. */
   const opened = async (request: ReadRequest, reply: FastifyReply, signal: AbortSignal) => {
     const { keyspace, table } = request.params;
@@ -57,14 +58,20 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
   app.get('/v1/:keyspace/:table/rows/*', async (request: ReadRequest, reply) => {
     const { applier, store } = await opened(request, reply, closedSignal(reply));
     const segments = keyParts(segmentsOfRow(request.raw.url ?? ''));
-    if (segments.length < store.table.key.length)
-      return unlessDamaged(applier, () => readRange(store, segments, request.query));
+    if (segments.length < store.table.key.length) {
+      // A page of many rows is read as a scan is: by few at once, and only while it is taken.
+      const isLong = parseLimit(request.query.limit) > RANGE_ROWS;
+      const place = isLong ? await admission.enter(closedSignal(reply)) : null;
+      place?.signal.addEventListener('abort', () => reply.raw.destroy(), { once: true });
+      const page = await unlessDamaged(applier, () => readRange(store, segments, request.query));
+      if (place !== null) place.unreadSinceMs = parts.clock.monotonicMs();
+      return page;
+    }
     const row = await unlessDamaged(applier, () => readRow(store, segments));
     void reply.header('Tidemark-Stamp', formatStamp(row.stamp));
     return rowToJson(store.table, row);
   });
 
-  const admission = new ScanAdmission(parts.clock);
   app.post('/v1/:keyspace/:table/scan', { bodyLimit: SCAN_BODY_BYTES_MAX }, async (request: ReadRequest, reply) => {
     const signal = closedSignal(reply);
     const { applier, store, asOf } = await opened(request, reply, signal);

@@ -11,14 +11,20 @@ import { mergeSources } from '@tidemark/store/merge/merge';
 import type { Partition } from '@tidemark/store/partition';
 import { type StoredRow, storedRow } from '@tidemark/store/row/row-value';
 import type { Want } from '@tidemark/store/row/rows';
+import { Turn } from '@tidemark/store/row/turn';
 import type { TableStore } from '../keyspace/stores.ts';
 
 /** Column → cell; cells that were never written or were deleted are absent. */
 export type JsonRow = Record<string, JsonCell>;
 
-/** Rows a range gives at most, and when it is not said. */
+/** Rows a range gives at most, and when it is not said: as many as nobody has to be admitted for. */
 const RANGE_ROWS_MAX = 10_000;
-const RANGE_ROWS = 100;
+export const RANGE_ROWS = 100;
+/** A page ends behind the row that reaches this: what is asked for is held until it is taken. */
+const RANGE_BYTES_MAX = 2 * 1024 * 1024;
+/** What a value costs that is put together for a row by itself, in rows looked at; and how many bytes of it cost one. */
+const VALUE_COST = 32;
+const BYTES_A_ROW = 4;
 
 export function rowToJson(table: Table, row: StoredRow): JsonRow {
   const json: JsonRow = {};
@@ -69,17 +75,33 @@ export async function readRange(
   }
   const prefix = keyFromSegments(table, segments);
   const rowsMax = parseLimit(limit);
+  const turn = new Turn();
   const from = cursor === undefined ? prefix : behind(cursor, prefix);
-  const rows = await firstRows(partitionFor(store, prefix), from, prefixEnd(prefix), rowsMax + 1);
-  const shown = rows.slice(0, rowsMax);
-  const last = shown.at(-1);
+  const page = await firstRows(partitionFor(store, prefix), from, prefixEnd(prefix), rowsMax, turn);
+  const shown: JsonRow[] = [];
+  for (const row of page.rows) {
+    shown.push(rowToJson(table, row));
+    await turn.pass(costOf(row));
+  }
+  const last = page.rows.at(-1);
   return {
-    rows: shown.map((row) => rowToJson(table, row)),
-    cursor: rows.length > rowsMax && last !== undefined ? Buffer.from(last.key).toString('base64url') : null,
+    rows: shown,
+    cursor: page.isCut && last !== undefined ? Buffer.from(last.key).toString('base64url') : null,
   };
 }
 
-function parseLimit(text: string | undefined): number {
+function costOf(row: StoredRow): number {
+  return (row.cells.length + 1) * VALUE_COST + bytesOf(row) / BYTES_A_ROW;
+}
+
+function bytesOf({ key, cells }: StoredRow): number {
+  let bytes = key.length;
+  for (const { value } of cells) if (typeof value === 'string' || value instanceof Uint8Array) bytes += value.length;
+  return bytes;
+}
+
+/** How many rows are asked for. @throws {Fault} `invalid`: not a number from 1 on, or too many. */
+export function parseLimit(text: string | undefined): number {
   if (text === undefined) return RANGE_ROWS;
   const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= RANGE_ROWS_MAX) return limit;
@@ -96,29 +118,35 @@ function behind(cursor: string, prefix: Buffer): Buffer {
   return Buffer.concat([key, Buffer.of(0)]);
 }
 
-/** The first live rows between two keys. */
+/** The first live rows between two keys, and whether more follow. */
 async function firstRows(
   partition: Partition,
   from: Uint8Array,
   to: Uint8Array | null,
   rowsMax: number,
-): Promise<StoredRow[]> {
+  turn: Turn,
+): Promise<{ readonly rows: StoredRow[]; readonly isCut: boolean }> {
   const snapshot = await partition.snapshot();
   try {
     const { table, sources } = snapshot;
     const found: StoredRow[] = [];
-    if (table === null) return found;
+    let bytes = 0;
+    if (table === null) return { rows: found, isCut: false };
     const want: Want = { columns: cellKinds(table), keys: true, stamps: true };
-    const blockRows = Math.min(rowsMax, snapshot.blockRows);
+    const blockRows = Math.min(rowsMax + 1, snapshot.blockRows);
     for await (const piece of mergeSources(sources, { want, blockRows, from, to })) {
       const rows = piece.kind === 'rows' ? piece.rows : await piece.source.read(piece.block, want);
       const [first, end] = piece.kind === 'rows' ? [piece.from, piece.to] : [0, rows.rowCount];
       for (let row = first; row < end; row++) {
         const live = storedRow(table, rows, row);
-        if (live !== null && found.push(live) === rowsMax) return found;
+        if (live === null) continue;
+        if (found.length === rowsMax || bytes >= RANGE_BYTES_MAX) return { rows: found, isCut: true };
+        found.push(live);
+        bytes += bytesOf(live);
+        await turn.pass(costOf(live));
       }
     }
-    return found;
+    return { rows: found, isCut: false };
   } finally {
     snapshot.release();
   }

@@ -7,12 +7,14 @@ import { describe, expect, it } from 'vitest';
 import { untilDone } from '../testing/asking.ts';
 import { Connections } from './connections.ts';
 
-async function world(connectionsMax: number, bodyIdleMs = 60_000) {
-  const connections = new Connections(SILENT, { connectionsMax, bodyIdleMs, bodiesBytesMax: 1_000 });
+async function world(connectionsMax: number, stuckMs = 60_000) {
+  const connections = new Connections(SILENT, { connectionsMax, stuckMs, bodiesBytesMax: 1_000 });
   let requests = 0;
   const server = createServer((request, response) => {
     requests++;
-    request.resume().on('end', () => response.end('done'));
+    // More than any buffer on the way holds, nothing for now, or a word.
+    if (request.url === '/much') response.end(Buffer.alloc(MUCH_BYTES));
+    else if (request.url?.endsWith('wait') !== true) request.resume().on('end', () => response.end('done'));
   });
   connections.watch(server);
   server.listen(0, '127.0.0.1');
@@ -41,6 +43,8 @@ async function world(connectionsMax: number, bodyIdleMs = 60_000) {
 
 const closed = (socket: Socket): Promise<unknown> => (socket.closed ? Promise.resolve() : once(socket, 'close'));
 
+const MUCH_BYTES = 64 * 1024 * 1024;
+const get = (path: string): string => `GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`;
 const HALF = 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf';
 
 describe('connections', () => {
@@ -70,8 +74,39 @@ describe('connections', () => {
     expect(whole.destroyed).toBe(false);
   });
 
+  it('that take nothing of their answer are closed; those that wait for one are not', async () => {
+    await using w = await world(10, 50);
+    const [unread, waiting] = [await w.dial(), await w.dial(get('/wait'))];
+    unread.pause();
+    unread.write(get('/much'));
+    await w.seen(2);
+    // The server gives up first: what it had not sent is missing at the end.
+    await untilDone(() => Promise.resolve(expect(w.connections.open).toBe(1)));
+    unread.resume();
+    await closed(unread);
+    expect(unread.bytesRead).toBeLessThan(MUCH_BYTES);
+    expect(waiting.destroyed).toBe(false);
+  });
+
+  it('that do not take their answer go next, then those of clients that wait; those between sites stay', async () => {
+    await using w = await world(3);
+    const unread = await w.dial();
+    unread.pause();
+    const [client, site] = [await w.dial(get('/wait')), await w.dial(get('/v1/internal/wait'))];
+    unread.write(get('/much'));
+    await w.seen(3);
+    const first = await w.dial(get('/v1/internal/wait'));
+    await w.seen(4);
+    expect([client.destroyed, w.connections.evicted]).toEqual([false, 1]);
+    await w.dial(get('/v1/internal/wait'));
+    await closed(client);
+    await w.seen(5);
+    await closed(await w.dial());
+    expect([site.destroyed, first.destroyed, w.connections.evicted]).toEqual([false, false, 3]);
+  });
+
   it('bring bodies of so many bytes at once, and are refused beyond', () => {
-    const connections = new Connections(SILENT, { connectionsMax: 1, bodyIdleMs: 1, bodiesBytesMax: 1_000 });
+    const connections = new Connections(SILENT, { connectionsMax: 1, stuckMs: 1, bodiesBytesMax: 1_000 });
     const ends: (() => void)[] = [];
     const body = (length: string | undefined) =>
       ({

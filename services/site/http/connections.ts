@@ -1,24 +1,25 @@
 /**
- * How many connections a site holds, and for how long one may say nothing. Those that ask for nothing go first when there
- * are too many, so that votes and probes always find room.
+ * How many connections a site holds, and for how long one may stand still. When there are too many, those go first that
+ * others miss least, so that votes and probes always find room.
  */
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Fault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
+import { standAside } from '@tidemark/store/row/turn';
 
 export type ConnectionLimits = {
   readonly connectionsMax: number;
-  /** A body of which nothing arrives for so long is given up. */
-  readonly bodyIdleMs: number;
+  /** A body of which nothing arrives, and an answer of which nothing is taken, for so long is given up. */
+  readonly stuckMs: number;
   /** Bytes of bodies that are read whole before they are looked at, of all requests together. */
   readonly bodiesBytesMax: number;
 };
 
 export const CONNECTION_LIMITS: ConnectionLimits = {
   connectionsMax: 1_024,
-  bodyIdleMs: 30_000,
+  stuckMs: 30_000,
   bodiesBytesMax: 256 * 1024 * 1024,
 };
 
@@ -26,6 +27,21 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
 const UNKNOWN_BODY_BYTES = 1024 * 1024;
 /** A condition is told again after so many connections. */
 const TOLD_EVERY = 1_000;
+
+type Open = readonly [socket: Socket, request: IncomingMessage | null];
+
+/** Who may go, in this order. */
+const EVICTED: readonly ((open: Open) => boolean)[] = [
+  ([, request]) => request === null,
+  ([, request]) => request?.complete === false,
+  ([socket]) => isUnread(socket),
+  ([, request]) => request?.url?.startsWith('/v1/internal/') === false,
+];
+
+/** True while bytes wait that the other side does not take. */
+function isUnread(socket: Socket): boolean {
+  return socket.writableLength > 0;
+}
 
 export class Connections {
   readonly #limits: ConnectionLimits;
@@ -55,23 +71,26 @@ export class Connections {
   }
 
   #opened(socket: Socket): void {
+    standAside();
     this.#open.set(socket, null);
     socket.once('close', () => this.#open.delete(socket));
     if (this.#open.size > this.#limits.connectionsMax) this.#evict(socket);
   }
 
-  /** One that is idle, else one whose request is not here yet, else the new one; the oldest of them. */
+  /**
+   * One that asks for nothing, else one whose request is not here yet, one that does not take its answer, one that no other
+   * site asks on; the oldest of them. Else the new one.
+   */
   #evict(newest: Socket): void {
-    const all = [...this.#open];
-    const idle = all.find(([socket, request]) => request === null && socket !== newest);
-    const [victim] = idle ?? all.find(([, request]) => request !== null && !request.complete) ?? [newest];
+    const others = [...this.#open].filter(([socket]) => socket !== newest);
+    const [victim] = EVICTED.map((mayGo) => others.find(mayGo)).find((one) => one !== undefined) ?? [newest];
     victim.destroy();
     this.#open.delete(victim);
     if (this.evicted++ % TOLD_EVERY === 0) {
       const { connectionsMax } = this.#limits;
       this.#logger.warn(
         { connectionsMax },
-        `more than ${connectionsMax} connections: those that ask for nothing are closed`,
+        `more than ${connectionsMax} connections: those that are missed least are closed`,
       );
     }
   }
@@ -82,17 +101,12 @@ export class Connections {
     response.once('close', () => {
       if (this.#open.get(socket) === request) this.#open.set(socket, null);
     });
-    if (request.complete) return;
-    const giveUp = (): void => {
-      if (!request.complete) socket.destroy();
-    };
-    socket.setTimeout(this.#limits.bodyIdleMs, giveUp);
-    const done = (): void => {
-      socket.removeListener('timeout', giveUp);
-      socket.setTimeout(0);
-    };
-    request.once('end', done);
-    request.once('close', done);
+    // Whoever waits for an answer that is not here yet may go on waiting.
+    response.on('timeout', () => {
+      if (!request.complete || isUnread(socket)) socket.destroy();
+      else socket.setTimeout(this.#limits.stuckMs);
+    });
+    socket.setTimeout(this.#limits.stuckMs);
   }
 
   /**

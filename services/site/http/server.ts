@@ -6,6 +6,7 @@ import { textOfUtf8 } from '@tidemark/model/text/utf8';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
+import { nextTurn } from '@tidemark/store/row/turn';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { ListenAddress } from '../config/address.ts';
 import { checkCaller } from './callers.ts';
@@ -20,6 +21,10 @@ const REQUEST_ID_HEADER = 'x-request-id';
 /** A request's head arrives within this time. */
 const HEADERS_MS = 10_000;
 const SHOWN_LENGTH = 200;
+/** A body that takes about a millisecond to be read. */
+const LARGE_BODY_BYTES = 64 * 1024;
+/** Connections that wait to be accepted: a probe that does not fit would be sent again a second later. */
+const BACKLOG = 4_096;
 /** The one that takes rows as they come. */
 const ROWS_ROUTE = '/v1/:keyspace/:table/rows';
 
@@ -79,8 +84,14 @@ export function createHttp(parts: HttpParts): FastifyInstance {
     fail(new Fault('invalid', message, { status: 404, got: request.url }), request, reply);
   });
   app.removeContentTypeParser('application/json');
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) =>
-    parseJson(textOfUtf8(body, 'body')),
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (_request: FastifyRequest, body: Buffer) => {
+      // However many large ones come at once, others have their turn between them.
+      if (body.length > LARGE_BODY_BYTES) await nextTurn();
+      return parseJson(textOfUtf8(body, 'body'));
+    },
   );
   connections.watch(app.server);
   app.addHook('onRequest', async (request, reply) => {
@@ -195,7 +206,7 @@ export function registerProbes(app: FastifyInstance, { missing, writable, epochO
  */
 export async function listen(app: FastifyInstance, { host, port }: ListenAddress): Promise<string> {
   try {
-    await app.listen({ host: host.replace(/^\[|\]$/g, ''), port });
+    await app.listen({ host: host.replace(/^\[|\]$/g, ''), port, backlog: BACKLOG });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const why = code === 'EADDRINUSE' ? 'the port is in use by another process' : messageOf(error);
