@@ -244,6 +244,22 @@ export function holdersOf(
   });
 }
 
+/**
+ * The register as it is to be once the candidate leads. Where an operator accepted a loss that one counts as it says it is,
+ * be it in REBUILD or under other identities: were only a whole member to lead, a keyspace whose members have all lost
+ * something could never be written again. What E6 asks it to hold it has to hold all the same, chain by chain; and one
+ * that cannot tell yet what it is waits.
+ */
+export function asLed(
+  value: RegisterValue,
+  { site, loss }: Pick<Election, 'site' | 'loss'>,
+  copies: readonly SiteCopies[],
+): RegisterValue {
+  const own = copies.find((answer) => answer.site === site);
+  if (loss === null || own === undefined || own.copies.some(({ logId }) => logId === '')) return value;
+  return { ...value, members: value.members.map((member) => (member.site === site ? asTold(own) : member)) };
+}
+
 /** A site as its own answer has it. */
 function asTold({ site, copies }: SiteCopies): Member {
   return { site, state: 'ACTIVE', logIds: Object.fromEntries(copies.map(({ origin, logId }) => [origin, logId])) };

@@ -4,8 +4,14 @@
  */
 
 import { formatAck } from '@tidemark/model/table';
-import { type Election, memberNamed, newestReign, type RegisterValue } from '../consensus/register-value.ts';
-import type { SiteCopies } from './election.ts';
+import {
+  type Election,
+  type Member,
+  memberNamed,
+  newestReign,
+  type RegisterValue,
+} from '../consensus/register-value.ts';
+import { type SiteCopies, unfitnessToStand } from './election.ts';
 import { chosenLoss, LOSS_RULE, type LossChoices, lossInWords, lossRemedy } from './loss.ts';
 
 /** A target that is further behind than this could not be brought level while writes wait, ms. */
@@ -97,7 +103,9 @@ function targetRefusal(value: RegisterValue, move: Move, { copies }: MoveSight):
     const words = `${to} is the primary of ${keyspace} already, in epoch ${reign.epoch}`;
     return { code: 'already', rule: 'a move is to another site', words, remedy: 'nothing has to be done' };
   }
-  if (member.state === 'REBUILD') {
+  // Where nobody is whole any more, who accepts a loss may go on with what is left.
+  const isLastResort = move.acceptLoss !== null && wholeOf(value, copies).length === 0;
+  if (member.state === 'REBUILD' && !isLastResort) {
     const words = `${to} lost something and is being rebuilt`;
     const remedy = 'wait until status shows it as a replica again, or name another site';
     return { code: 'rebuild', rule: 'only a whole member can be the primary', words, remedy };
@@ -159,15 +167,23 @@ function forced(value: RegisterValue, move: Move, sight: MoveSight): MoveRefusal
       remedy: hindrance?.remedy ?? `"tidemark switchover --to ${to}" loses nothing`,
     };
   }
-  return tooFew(value, sight) ?? lossRefusal(value, move, sight);
+  return tooFew(value, move, sight) ?? lossRefusal(value, move, sight);
+}
+
+/** Members that answer and may lead: nothing they are known to have lost is missing. */
+function wholeOf(value: RegisterValue, copies: readonly SiteCopies[]): readonly Member[] {
+  return value.members.filter(({ site, state }) => {
+    const own = copies.find((one) => one.site === site);
+    return state === 'ACTIVE' && own !== undefined && unfitnessToStand(value, own) === null;
+  });
 }
 
 /** E6: the new reign begins only where k others hold everything too. */
-function tooFew(value: RegisterValue, { copies }: MoveSight): MoveRefusal | null {
+function tooFew(value: RegisterValue, { acceptLoss }: Move, { copies }: MoveSight): MoveRefusal | null {
   const need = Math.min(value.ack.k, value.degradeTo) + 1;
-  const whole = value.members.filter(
-    ({ site, state }) => state === 'ACTIVE' && copies.some((one) => one.site === site),
-  );
+  const all = wholeOf(value, copies);
+  const isLastResort = acceptLoss !== null && all.length === 0;
+  const whole = isLastResort ? value.members.filter(({ site }) => copies.some((one) => one.site === site)) : all;
   if (whole.length >= need) return null;
   return {
     code: 'too-few-members',

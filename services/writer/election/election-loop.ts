@@ -125,10 +125,11 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
       throw new Fault('unavailable', `keyspace ${keyspace.name}: ${site} is in an election`, { retryAfterMs: 1_000 });
     }
     if (this.#reigning !== null) refuse(`${site} is its primary already, in epoch ${this.#reigning.epoch}`);
-    if (this.#unfit !== null) refuse(`${site} cannot write: ${this.#unfit.reason}`);
+    // Who accepts a loss may have nobody left that is whole.
+    if (this.#unfit !== null && campaign.loss === null) refuse(`${site} cannot write: ${this.#unfit.reason}`);
     const doubt = this.#parts.clockDoubt();
     if (doubt !== null) refuse(`${site} cannot write: ${doubt}`);
-    if (value !== null && newestReign(value) !== null && !isActive(value, site)) {
+    if (campaign.loss === null && value !== null && newestReign(value) !== null && !isActive(value, site)) {
       refuse(`${site} is being rebuilt; wait until it is level again`);
     }
     standing?.candidate.withdraw('an operator accepts a loss');
@@ -210,7 +211,8 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     this.#nominated = null;
     // Nothing is acked, nor may who counts be changed, while an election is open: where nobody ends it, its primary does.
     const mustEndIt = this.#reigning !== null && nominated === null && this.#standsStill(value);
-    if ((this.#reigning !== null && !mustEndIt) || this.#unfit !== null) {
+    const isUnfit = this.#unfit !== null && nominated?.loss == null;
+    if ((this.#reigning !== null && !mustEndIt) || isUnfit) {
       const reason = this.#unfit?.reason ?? `${site} is the primary already, in epoch ${this.#reigning!.epoch}`;
       if (nominated !== null) this.#parts.onOutcome(nominated, { kind: 'lost', reason, phases: [] });
       return null;

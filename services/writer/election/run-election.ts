@@ -16,11 +16,14 @@ import {
   type CutAt,
   type Election,
   type LossRule,
+  type Member,
+  memberNamed,
   newestReign,
   type RegisterValue,
 } from '@tidemark/control/consensus/register-value';
 import { proofOf, remedyOf, unknownOf, whyNotClosed } from '@tidemark/control/failover/closure-words';
 import {
+  asLed,
   closureOf,
   cutsOf,
   type FenceReport,
@@ -139,7 +142,7 @@ export class Candidate {
    */
   async run(campaign: Campaign): Promise<Outcome> {
     this.#beganMs = this.#markedMs = this.#parts.clock.monotonicMs();
-    await this.#checkFitness();
+    if (campaign.loss === null) await this.#checkFitness();
     if (campaign.cause === 'switchover') {
       const refusal = await this.#drain();
       if (refusal !== null) return this.#lost(refusal);
@@ -168,7 +171,7 @@ export class Candidate {
       if (typeof held === 'string') return this.#lost(held);
       this.#mark('filled');
       const how = `${closing.how}; ${keptWords(cuts, held)}`;
-      return await this.#commit(value, election, { ...closing, how }, held.level);
+      return await this.#commit(value, election, { ...closing, how }, held);
     } finally {
       this.#parts.onWaiting?.(null);
     }
@@ -255,7 +258,8 @@ export class Candidate {
       await this.#members.fenceAll(value, election, this.#reports);
       const reports = [...this.#reports.values()];
       const unfit = unfitness(value, this.#parts.site, reports);
-      if (unfit !== null) throw new Fault('corrupt', `election of epoch ${election.epoch}: ${unfit}`);
+      if (unfit !== null && election.loss === null)
+        throw new Fault('corrupt', `election of epoch ${election.epoch}: ${unfit}`);
       const closure = closureOf(value, reports);
       const cuts = cutsOf(value, reports, keyspace.partitions);
       if ('conflict' in cuts) throw new Fault('corrupt', `election of epoch ${election.epoch}: ${cuts.conflict}`);
@@ -323,17 +327,20 @@ export class Candidate {
    */
   async #holdEnough(value: RegisterValue, election: Election, cuts: readonly CutAt[] | null): Promise<Held | string> {
     const { site, keyspace } = this.#parts;
-    if (cuts === null) return { level: keyspace.ack, holders: [] };
+    if (cuts === null) return { level: keyspace.ack, holders: [], leader: null };
     const beganMs = this.#ageMs();
-    const levelOf = (copies: readonly SiteCopies[], kMin: number): AckLevel | null =>
-      levelFor(value, election, holdersOf(value, cuts, copies), keyspace.ack, kMin);
+    const levelOf = (copies: readonly SiteCopies[], kMin: number): AckLevel | null => {
+      const led = asLed(value, election, copies);
+      return levelFor(led, election, holdersOf(led, cuts, copies), keyspace.ack, kMin);
+    };
     for (;;) {
       const sites = value.members.map((member) => member.site);
       const copies = await this.#members.holdings(sites, (some) => levelOf(some, keyspace.ack.k) !== null);
       const isLate = this.#ageMs() - beganMs > DEGRADE_MS;
       const level = levelOf(copies, isLate ? value.degradeTo : keyspace.ack.k);
       const holders = holdersOf(value, cuts, copies).map((holder) => holder.site);
-      if (level !== null) return { level, holders };
+      const leader = election.loss === null ? null : memberNamed(asLed(value, election, copies), site);
+      if (level !== null) return { level, holders, leader };
       const lacking = copies.map((answer) => answer.site).filter((one) => !holders.includes(one));
       const first = lacking.includes(site) ? [site] : lacking;
       const filling = first.map((one) =>
@@ -367,11 +374,12 @@ export class Candidate {
     value: RegisterValue,
     election: Election,
     { cuts, how, lost, unknown }: Closable,
-    ack: AckLevel,
+    { level: ack, leader }: Held,
   ): Promise<Outcome> {
     const { register, clock } = this.#parts;
     const { epoch, writerId } = election;
-    const reported = reportedOf(value, [...this.#reports.values()]);
+    const others = reportedOf(value, [...this.#reports.values()]).filter((member) => member.site !== leader?.site);
+    const reported = leader === null ? others : [...others, leader];
     const commit = { epoch, writerId, cuts, reported, ack, nowMs: clock.nowMs() };
     const committed = await register.change((now, changeId) => commitElection(now, changeId, commit), this.#signal);
     if ('refused' in committed) return this.#lost(committed.refused);
@@ -384,7 +392,12 @@ export class Candidate {
 }
 
 /** The level a reign begins at, and who holds everything before it. */
-type Held = { readonly level: AckLevel; readonly holders: readonly string[] };
+type Held = {
+  readonly level: AckLevel;
+  readonly holders: readonly string[];
+  /** The candidate as it is to be a member, where a loss was accepted; null: as it is. */
+  readonly leader: Member | null;
+};
 
 const CUTS_TOLD_MAX = 16;
 

@@ -6,6 +6,7 @@ import { cutOffColumn } from './cut-off-column.ts';
 import { definedTwice } from './defined-twice.ts';
 import { emptyControl } from './empty-control.ts';
 import { givesWay } from './gives-way.ts';
+import { lastResort } from './last-resort.ts';
 import { lostLog } from './lost-log.ts';
 import { standsUnfit } from './stands-unfit.ts';
 import { stoodAndGone } from './stood-and-gone.ts';
@@ -57,5 +58,10 @@ export const PLAYED: readonly Case[] = [
     name: 'gives-way',
     tells: 'an election that could lose nothing stood open for ever, and kept out the failover that accepted a loss',
     play: givesWay,
+  },
+  {
+    name: 'last-resort',
+    tells: 'every member had lost something, and no failover was granted, whatever loss was accepted',
+    play: lastResort,
   },
 ];

@@ -47,4 +47,13 @@ export const RETURNING: readonly Mutant[] = [
     from: "return kind === 'failover' && acceptLoss !== null && loss === null;",
     to: "return kind === 'switchover' && acceptLoss !== null && loss === null;",
   },
+  {
+    name: 'nobody-whole-nobody-leads',
+    breaks: 'E6: where a loss is accepted a candidate that lost something may lead',
+    caughtBy: ['I20', 'case'],
+    case: 'last-resort',
+    file: 'packages/control/failover/election.ts',
+    from: 'if (loss === null || own === undefined',
+    to: 'if (loss !== null || own === undefined',
+  },
 ];
