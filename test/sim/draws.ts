@@ -1,6 +1,6 @@
 /**
- * What is drawn in some runs beside what always is. Each stands for a rule of the product; one whose rule is not there yet
- * is drawn only when it is asked for (`npm run sim -- --draws restored,remade`).
+ * What is drawn in some runs beside what always is, each by its name, so that it can be drawn alone or not at all
+ * (`npm run sim -- --draws restored,remade`).
  */
 
 import { integerBetween, type Random } from '@tidemark/platform/random';
@@ -8,13 +8,15 @@ import { pick } from './draw.ts';
 import type { SimFault } from './faults/sim-fault.ts';
 import type { Shape } from './shape.ts';
 
-export const ALL_DRAWS = ['restored', 'remade', 'trimmed', 'clock-steps'] as const;
+export const ALL_DRAWS = ['restored', 'remade', 'trimmed', 'clock-steps', 'twin'] as const;
 export type Draw = (typeof ALL_DRAWS)[number];
 
-/** Those that are always on. */
-export const DRAWS: readonly Draw[] = [];
+/** Those that are drawn unless others are asked for. */
+export const DRAWS: readonly Draw[] = ALL_DRAWS;
 
 const RATE = 0.25;
+/** A second process looks around for some seconds before it does anything. */
+const TWIN_MS = 4_000;
 const STEPS_MS = [-3_600_000, -60_000, 60_000, 3_600_000];
 
 /** In some runs one more fault of those asked for, where the promise covers it: at most k sites lose something. */
@@ -39,6 +41,8 @@ export function olderOf(
     ];
   }
   if (!mayLose(shape, faults, site)) return [];
+  if (kind === 'twin')
+    return [{ kind, ...when, forMs: when.forMs + TWIN_MS, site, folder: pick(random, ['same', 'own']) }];
   if (kind !== 'restored') return [{ kind, ...when, site, salt }];
   const of = pick(random, ['folder', 'log', 'both', 'votes'] as const);
   const backMs = integerBetween(random, 200, Math.max(200, atMs - 500));

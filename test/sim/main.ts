@@ -2,7 +2,7 @@
  * `npm run sim -- --seed 42` runs one seed and tells how it went; `--trace` prints all that happened.
  * `npm run sim -- --seeds 2000 [--from 1 | --from any] [--twice] [--jobs 2]` runs many, on so many processes. A failing one
  * is made smaller and told, and the exit code is 1. With `--twice` each must leave the same trace again.
- * `--draws restored,remade` has that drawn too (`test/sim/draws.ts`).
+ * `--draws restored,remade` has only these drawn beside what always is (`test/sim/draws.ts`).
  * `npm run sim -- --case NAME` runs one of the kept cases, `--case all` every one.
  * `npm run sim -- --mutants [--only NAME] [--seeds 500] [--jobs 2]` weakens one rule at a time and looks which seed notices.
  */

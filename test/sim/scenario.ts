@@ -71,7 +71,7 @@ function forgedIn(seed: number, durationMs: number): SimFault[] {
 /** What makes sense alone; the others are drawn with what belongs to them. */
 type Lone = Exclude<
   SimFault['kind'],
-  'early' | 'forged' | 'operators' | 'when' | 'column' | 'stuck-copies' | 'restored' | 'remade' | 'trimmed'
+  'early' | 'forged' | 'operators' | 'when' | 'column' | 'stuck-copies' | 'restored' | 'remade' | 'trimmed' | 'twin'
 >;
 
 const WEIGHTS: readonly (readonly [Lone, number])[] = [

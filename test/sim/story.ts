@@ -47,6 +47,8 @@ export function wordsOf(fault: SimFault): string {
       return `${fault.site} is killed, and comes back with ${fault.of === 'both' ? 'folder and log' : `its ${fault.of}`} as it was ${fault.backMs} ms before`;
     case 'remade':
       return `${fault.site} is killed, and one of its topics is made again`;
+    case 'twin':
+      return `${fault.site} is started a second time, with ${fault.folder === 'same' ? 'the same folder' : 'a folder of its own'}`;
     case 'trimmed':
       return `a partition at ${fault.site} is trimmed to its last records`;
     case 'board-empty':

@@ -38,6 +38,9 @@ export type Slowness = {
 /** How often what is not flushed with each append is: as the pages of an operating system are. */
 const FLUSH_EVERY_MS = 1_500;
 
+/** Where a second process of a site keeps its files: in the folder of the first, or in an empty one of its own. */
+export type TwinFolder = 'same' | 'own';
+
 /** What a backup of a site holds. */
 export type SiteCopy = { readonly folder: PlatterCopy; readonly log: StoreCopy };
 /** What of a site is an older copy: its data folder, all of its log, both, or the control topic alone. */
@@ -113,6 +116,28 @@ export class SimSite {
       () => this.#world.trace.note(this.name, 'listens'),
       end,
     );
+  }
+
+  /** Starts a second process of the site over the same log, beside one that lives. @returns what ends it */
+  startTwin(folder: TwinFolder): () => void {
+    if (!this.isUp) return () => {};
+    const process = new SimProcess(this.name);
+    const disk = new SimDisk(folder === 'same' ? this.platter : new SimPlatter());
+    const end = (why: string): void => {
+      if (process.isDead) return;
+      this.#world.trace.note(this.name, `its twin ends: ${why}`);
+      process.kill();
+      disk.crash();
+    };
+    const { siteNames, shape } = this.#world;
+    const config = configOf(siteNames, this.name, shape, folder === 'same' ? '' : '-twin');
+    // Who asks for the site reaches the first: the second has an address of its own.
+    const world = { ...this.#worldOf(process, disk), serve: serveNobody };
+    openSite(config, world, (error) => {
+      if (isAssertion(error)) this.#world.fail('assertion', `the twin of ${this.name}: ${messageOf(error)}`);
+      end(messageOf(error));
+    }).catch((error: unknown) => end(messageOf(error)));
+    return () => end('it is stopped');
   }
 
   #endItself(process: SimProcess, error: unknown): void {
@@ -193,7 +218,12 @@ export class SimSite {
   }
 }
 
-function configOf(sites: readonly string[], site: string, { forgetsAfterMs, isBrief }: Shape) {
+const serveNobody: SiteWorld['serve'] = async (app) => {
+  await app.ready();
+  return 'http://twin';
+};
+
+function configOf(sites: readonly string[], site: string, { forgetsAfterMs, isBrief }: Shape, folder = '') {
   const addresses = sites.map((name) => [
     name,
     { log: `sqlite:/sim/${name}/log.db`, board: `file:/sim/${name}/board.json`, url: `http://${name}` },
@@ -201,7 +231,7 @@ function configOf(sites: readonly string[], site: string, { forgetsAfterMs, isBr
   const settings = {
     site,
     listen: '127.0.0.1:0',
-    data: `/sim/${site}`,
+    data: `/sim/${site}${folder}`,
     sites: Object.fromEntries(addresses),
     probeEveryMs: PROBE_EVERY_MS,
     ...(forgetsAfterMs === null ? {} : { deletionsKeptMs: forgetsAfterMs }),

@@ -19,6 +19,7 @@ import type { SimFault } from './sim-fault.ts';
 const APPEND_MS_MAX = 4;
 const READMIT_EVERY_MS = 1_000;
 const READMITS_MAX = 100;
+const HAND_OVER_MS = 3_000;
 const COLUMN_ATTEMPTS = 20;
 
 /** Books every fault and its end. @param clients names on the network, for faults that keep them out */
@@ -196,7 +197,15 @@ function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): ()
     }
     case 'trimmed':
       trim(world, fault);
-      return () => {};
+      return () => void startAgain(world, fault.site);
+    case 'twin': {
+      const stop = world.site(fault.site).startTwin(fault.folder);
+      return () => {
+        stop();
+        // Two that voted in one log may not know any more what was promised there.
+        if (fault.folder === 'own') letIn(world, fault.site);
+      };
+    }
     case 'nominate':
       void nominate(world, fault);
       return () => {};
@@ -328,6 +337,18 @@ function letIn(world: SimWorld, site: string, attempt = 0): void {
       world.trace.note('operator', `the vote of ${site}: ${status}`);
       if (status !== 200 && !JSON.stringify(said).includes('counts already')) again();
     }, again);
+}
+
+/** Somebody else takes over from the site, if anybody can, before it is started again. */
+async function startAgain(world: SimWorld, name: string): Promise<void> {
+  const other = world.dataNames.find((one) => one !== name)!;
+  await nominate(world, { kind: 'nominate', site: other, cause: 'switchover', atMs: 0, forMs: 1 });
+  await world.scheduler.sleep(HAND_OVER_MS);
+  const site = world.site(name);
+  if (site.isHeldDown) return;
+  world.trace.note(name, 'is started again');
+  site.kill();
+  site.start();
 }
 
 /** A partition of the log or a mirror is shorter than it was, though it was flushed: a broker's recovery cut it. */

@@ -1,6 +1,10 @@
 /** Disks that hold something else than they did: older copies, topics made again, beginnings that were trimmed. */
 
+import type { LogRecord } from '@tidemark/log/log';
+import { comparePositions, NOWHERE, type Position } from '@tidemark/model/position';
 import { topicNames } from '@tidemark/model/table';
+import { isFault } from '@tidemark/platform/fault';
+import { openRecord } from '@tidemark/record/envelope';
 import { KEYSPACE } from '../clients/client.ts';
 import type { SiteCopy } from '../cluster/sim-site.ts';
 import type { SimWorld } from '../world.ts';
@@ -37,11 +41,45 @@ export function remake(world: SimWorld, { site: name, salt }: SimFault & { reado
 export function trim(world: SimWorld, { site: name, salt }: SimFault & { readonly kind: 'trimmed' }): void {
   const { store } = world.site(name);
   const topics = store.topicNames().filter((topic) => topic.includes(`.${KEYSPACE}.`));
-  const partition = store.topic(topics[salt % topics.length] ?? '')?.partitions[(salt >> 3) % 2];
+  const topic = topics[salt % topics.length] ?? '';
+  const partition = store.topic(topic)?.partitions[(salt >> 3) % 2];
   if (partition === undefined) return;
   const left = (salt >> 5) % LEFT_MAX;
-  const gone = Math.max(0, partition.records.length - left);
+  const most = topic === topicNames.log(KEYSPACE, name) ? copiedOf(world, name, partition) : partition.records.length;
+  const gone = Math.max(0, Math.min(most, partition.records.length - left));
   partition.records.splice(0, gone);
   partition.start += gone;
   partition.flushedEnd = Math.max(partition.flushedEnd, partition.start);
+}
+
+/** How many records of a log's partition another site has, or are no data: what was never copied is nobody's to trim. */
+function copiedOf(
+  world: SimWorld,
+  name: string,
+  { number, records }: { readonly number: number; readonly records: readonly LogRecord[] },
+): number {
+  const others = world.dataNames.filter((one) => one !== name);
+  const copies = others.map(
+    (one) => world.site(one).store.topic(topicNames.mirror(KEYSPACE, name))?.partitions[number],
+  );
+  const heads = copies.map((copy) => copy?.records.findLast(({ value }) => positionIn(value) !== null));
+  const furthest = heads
+    .map((head) => (head === undefined ? NOWHERE : positionIn(head.value)!))
+    .reduce((far, at) => (comparePositions(at, far) > 0 ? at : far), NOWHERE);
+  const first = records.findIndex(({ value }) => {
+    const at = positionIn(value);
+    return at !== null && comparePositions(at, furthest) > 0;
+  });
+  return first < 0 ? records.length : first;
+}
+
+/** Null for what is no data record. */
+function positionIn(value: Uint8Array): Position | null {
+  try {
+    const { epoch, seq } = openRecord(value).envelope;
+    return seq < 0 ? null : { epoch, seq };
+  } catch (error) {
+    if (!isFault(error, 'corrupt')) throw error;
+    return null;
+  }
 }

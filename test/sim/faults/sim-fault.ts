@@ -1,6 +1,6 @@
 /** What can go wrong in a run: plain data, so that it can be made smaller and told. */
 
-import type { Restored } from '../cluster/sim-site.ts';
+import type { Restored, TwinFolder } from '../cluster/sim-site.ts';
 
 /** What can be seen from outside while a reign is closed and the next one begins; each but `fenced` once for an epoch. */
 export type Sign =
@@ -49,7 +49,12 @@ export type SimFault = For &
     | { readonly kind: 'restored'; readonly site: string; readonly of: Restored; readonly backMs: number }
     /** Is killed, and one of its topics is deleted: it is made again, empty. */
     | { readonly kind: 'remade'; readonly site: string; readonly salt: number }
-    /** All but the last few records of a partition of its log or a mirror are trimmed, behind everybody's back. */
+    /** Somebody starts the site a second time, over the same log, and stops that one again. */
+    | { readonly kind: 'twin'; readonly site: string; readonly folder: TwinFolder }
+    /**
+     * All but the last few records of a partition of its log or a mirror are trimmed behind everybody's back, of a log
+     * those that another site holds; then somebody does what the alarm asks for: the site hands over and is started again.
+     */
     | { readonly kind: 'trimmed'; readonly site: string; readonly salt: number }
     | { readonly kind: 'board-empty'; readonly site: string }
     | { readonly kind: 'board-away'; readonly site: string }
