@@ -60,7 +60,7 @@ describe('docs/format.md', () => {
   };
 
   it('shows the bytes of a record as they are frozen', () => {
-    expect(shown('A record')).toBe(read('test/golden/data/records-v1.hex').trim().split('\n')[1]);
+    expect(shown('A record')).toBe(read('test/golden/data/records-v2.hex').trim().split('\n')[1]);
   });
 
   it('shows the bytes of a control record as they are frozen', () => {

@@ -45,7 +45,7 @@ async function followJob(db: Database, at: string, id: string, output: Output): 
 /** The exit code of a job that came to its end: a rule may have refused it, or a site is no full member yet. */
 export function exitCodeOfJob(facts: JobFacts): ExitCode {
   if (facts.outcome === 'refused') return EXIT.refused;
-  if (facts.member === 'REBUILD') return EXIT.unavailable;
+  if (facts.member === 'RECOVERING') return EXIT.unavailable;
   return facts.outcome === 'failed' || facts.outcome === 'superseded' ? EXIT.failed : EXIT.done;
 }
 

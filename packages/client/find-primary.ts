@@ -12,7 +12,7 @@ const GRACE_MS = 200;
 export type Claim = {
   readonly url: string;
   readonly isPrimary: boolean | null;
-  /** Of its reign: of two that call themselves primary the later one is. 0 when it does not tell. */
+  /** Of its term: of two that call themselves primary the later one is. 0 when it does not tell. */
   readonly epoch: number;
 };
 

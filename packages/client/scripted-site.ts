@@ -47,7 +47,7 @@ export class ScriptedSite implements AsyncDisposable {
   /** The name of the site that a redirect speaks of. */
   redirectName = '';
   isPrimary = true;
-  /** Of its reign; null: it does not tell. */
+  /** Of its term; null: it does not tell. */
   epoch: number | null = null;
   /** True: nothing at all is answered. */
   isSilent = false;

@@ -9,7 +9,7 @@
 import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/model/position';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault } from '@tidemark/platform/fault';
-import { accept, emptyPrefix, type PartitionName, type Prefix } from '@tidemark/record/admit';
+import { accept, emptyLogHead, type LogHead, type PartitionName } from '@tidemark/record/admit';
 import { type Envelope, identityIn, openRecord } from '@tidemark/record/envelope';
 import { isSuccessor, rootOf } from '@tidemark/record/log-identity';
 import type { Log, LogEntry, LogRecord } from './log.ts';
@@ -17,7 +17,7 @@ import type { Log, LogEntry, LogRecord } from './log.ts';
 /** Where a fold can go on: the offset of the last accepted record and what had been accepted with it. */
 export type TailCheckpoint = {
   readonly headOffset: number;
-  readonly prefix: Prefix;
+  readonly logHead: LogHead;
   /** The highest ackable record by then. */
   readonly ackable: Position;
   /** The offset after the last record known, of whatever kind. */
@@ -48,7 +48,7 @@ export type TailParts = {
 const RETRY_MS = 100;
 
 export class Tail {
-  #prefix: Prefix;
+  #logHead: LogHead;
   #end = 0;
   #headOffset = -1;
   #ackable: Position = NOWHERE;
@@ -63,7 +63,7 @@ export class Tail {
 
   private constructor(parts: TailParts) {
     this.#parts = parts;
-    this.#prefix = emptyPrefix(parts.name);
+    this.#logHead = emptyLogHead(parts.name);
   }
 
   /**
@@ -90,7 +90,7 @@ export class Tail {
 
   async #goOnFrom(known: TailCheckpoint, end: number): Promise<void> {
     if (await this.#isHead(known, end)) {
-      this.#prefix = known.prefix;
+      this.#logHead = known.logHead;
       this.#headOffset = known.headOffset;
       this.#end = known.headOffset + 1;
       this.#ackable = known.ackable;
@@ -102,8 +102,8 @@ export class Tail {
 
   /** A log that lost something may be written on once it has its next identity: then it was filled again. */
   #checkRenewed(known: TailCheckpoint | null, { start, end }: { start: number; end: number }): void {
-    const before = known?.prefix.logId ?? '';
-    const now = this.#prefix.logId;
+    const before = known?.logHead.logId ?? '';
+    const now = this.#logHead.logId;
     const what = this.#lost;
     this.#lost = null;
     if (what === 'beginning') this.#begin = Math.max(this.#begin, this.#genesisAt);
@@ -116,8 +116,8 @@ export class Tail {
   }
 
   /** Everything stored and accepted. */
-  get prefix(): Prefix {
-    return this.#prefix;
+  get logHead(): LogHead {
+    return this.#logHead;
   }
 
   /** The highest accepted record that no fence above its epoch precedes. */
@@ -154,19 +154,19 @@ export class Tail {
   /** Null before the first record. */
   checkpoint(): TailCheckpoint | null {
     if (this.#headOffset < 0) return null;
-    const [headOffset, prefix, end, begin] = [this.#headOffset, this.#prefix, this.#end, this.#begin];
-    return { headOffset, prefix, ackable: this.#ackable, end, begin };
+    const [headOffset, logHead, end, begin] = [this.#headOffset, this.#logHead, this.#end, this.#begin];
+    return { headOffset, logHead, ackable: this.#ackable, end, begin };
   }
 
   /**
    * Stores records that extend `prefix` and resolves once they are known to be stored; tries for as long as it takes.
    *
-   * @param after the prefix with them accepted
+   * @param after the log head with them accepted
    * @returns whether they are ackable
    * @throws {Fault} `fenced`: another writer's records stand in their place. `corrupt`: the log lost its end.
    *   `unknown`: `signal` aborted before it was settled.
    */
-  append(entries: readonly LogEntry[], after: Prefix): Promise<boolean> {
+  append(entries: readonly LogEntry[], after: LogHead): Promise<boolean> {
     return this.#inTurn(() => this.#append(entries, after));
   }
 
@@ -184,7 +184,7 @@ export class Tail {
 
   /** Gives a topic that lost something its next identity, by another GENESIS record. */
   async renew(genesis: Uint8Array): Promise<void> {
-    const isBegun = this.#prefix.logId !== '' && this.#lost !== 'beginning';
+    const isBegun = this.#logHead.logId !== '' && this.#lost !== 'beginning';
     await this.appendLocal(genesis);
     if (!isBegun) this.#begin = this.#genesisAt;
     this.#lost = null;
@@ -218,15 +218,15 @@ export class Tail {
     });
   }
 
-  async #append(entries: readonly LogEntry[], after: Prefix): Promise<boolean> {
+  async #append(entries: readonly LogEntry[], after: LogHead): Promise<boolean> {
     const { log } = this.#parts;
     const offset = await this.#appendSomehow(entries);
     this.#checkEnd(offset);
     if (offset === this.#end) {
       this.#end = offset + entries.length;
       this.#headOffset = this.#end - 1;
-      this.#prefix = { ...after, fencedBelow: this.#prefix.fencedBelow, logId: this.#prefix.logId };
-      if (this.#prefix.fencedBelow <= after.epoch) this.#ackable = { epoch: after.epoch, seq: after.seq };
+      this.#logHead = { ...after, fencedBelow: this.#logHead.fencedBelow, logId: this.#logHead.logId };
+      if (this.#logHead.fencedBelow <= after.epoch) this.#ackable = { epoch: after.epoch, seq: after.seq };
     } else {
       await this.#foldTo(offset + entries.length);
       this.#assertStored(after, log.address);
@@ -251,17 +251,17 @@ export class Tail {
     }
   }
 
-  #assertStored(after: Prefix, address: string): void {
+  #assertStored(after: LogHead, address: string): void {
     const { topic, name } = this.#parts;
-    const prefix = this.#prefix;
-    const stored = prefix.epoch === after.epoch ? prefix.remembered.at(after.seq - prefix.seq - 1) : undefined;
-    if (comparePositions(prefix, after) >= 0 && (stored === undefined || stored === after.chain)) return;
+    const logHead = this.#logHead;
+    const stored = logHead.epoch === after.epoch ? logHead.remembered.at(after.seq - logHead.seq - 1) : undefined;
+    if (comparePositions(logHead, after) >= 0 && (stored === undefined || stored === after.chain)) return;
     const where = `${address} ${topic}/${name.partition}`;
     throw new Fault(
       'fenced',
       `${where}: ${formatPosition(after)} is not what stands there; another process writes here`,
       {
-        got: formatPosition(prefix),
+        got: formatPosition(logHead),
         expected: formatPosition(after),
       },
     );
@@ -283,37 +283,37 @@ export class Tail {
 
   #take(record: LogRecord): void {
     const { topic, name, onAccepted } = this.#parts;
-    const verdict = accept(this.#prefix, record.value);
+    const verdict = accept(this.#logHead, record.value);
     if (verdict.kind === 'HALT') {
       throw new Fault('corrupt', `${topic}/${name.partition} at offset ${record.offset}: ${verdict.reason}`);
     }
-    this.#prefix = verdict.prefix;
+    this.#logHead = verdict.logHead;
     this.#end = record.offset + 1;
     if (verdict.kind === 'LOCAL' && verdict.envelope.body.kind === 'Genesis') this.#genesisAt = record.offset;
     if (verdict.kind !== 'ACCEPT') return;
     this.#headOffset = record.offset;
-    if (verdict.ackable) this.#ackable = { epoch: verdict.prefix.epoch, seq: verdict.prefix.seq };
+    if (verdict.ackable) this.#ackable = { epoch: verdict.logHead.epoch, seq: verdict.logHead.seq };
     onAccepted?.(verdict.envelope, record);
   }
 
   /** Why the checkpoint is of another log than the one that stands here; null where nothing says so. */
-  async #otherThan({ begin, prefix }: TailCheckpoint, start: number): Promise<string | null> {
-    if (start > begin || prefix.logId === '') return null;
+  async #otherThan({ begin, logHead }: TailCheckpoint, start: number): Promise<string | null> {
+    if (start > begin || logHead.logId === '') return null;
     const first = await this.#recordAt(begin);
     const logId = first === null ? '' : identityIn(first.value);
-    if (logId === '' || rootOf(logId) === rootOf(prefix.logId)) return null;
+    if (logId === '' || rootOf(logId) === rootOf(logHead.logId)) return null;
     const { topic, name } = this.#parts;
-    return `${topic}/${name.partition} is log ${logId}, and was ${prefix.logId}`;
+    return `${topic}/${name.partition} is log ${logId}, and was ${logHead.logId}`;
   }
 
   /** True when the checkpoint's head record still stands at its offset. */
-  async #isHead({ headOffset, prefix }: TailCheckpoint, end: number): Promise<boolean> {
+  async #isHead({ headOffset, logHead }: TailCheckpoint, end: number): Promise<boolean> {
     if (headOffset < 0 || headOffset >= end) return false;
     const head = await this.#recordAt(headOffset);
     if (head === null || head.offset !== headOffset) return false;
     try {
       const { envelope } = openRecord(head.value);
-      return comparePositions(envelope, prefix) === 0 && envelope.chain === prefix.chain;
+      return comparePositions(envelope, logHead) === 0 && envelope.chain === logHead.chain;
     } catch (error) {
       if (isFault(error, 'corrupt')) return false;
       throw error;

@@ -16,7 +16,7 @@ export type Stamp = {
   readonly counter: number;
   /** Site number, 0–255. */
   readonly site: number;
-  /** The epoch its writer reigned in, 24 bits: unique to one writer process. */
+  /** The epoch its writer led in, 24 bits: unique to one writer process. */
   readonly writer: number;
 };
 

@@ -1,6 +1,6 @@
 /**
  * The one decision every reader of a log or mirror partition makes about every record: writer, mirror and applier
- * share it (protocol rule 3). Pure: (prefix, bytes) → verdict and the prefix after it.
+ * share it (protocol rule 3). Pure: (prefix, bytes) → verdict and the log head after it.
  */
 
 import { comparePositions, formatPosition } from '@tidemark/model/position';
@@ -30,7 +30,7 @@ export type PartitionName = {
 };
 
 /** What has been accepted of a partition so far. JSON-safe, so that it can be a checkpoint. */
-export type Prefix = PartitionName & {
+export type LogHead = PartitionName & {
   /** Epoch and seq of the last accepted record; epoch 0 and seq −1 before the first. */
   readonly epoch: number;
   readonly seq: number;
@@ -45,18 +45,18 @@ export type Prefix = PartitionName & {
 
 export type Verdict =
   /** The next record of the sequence. `ackable`: no fence above its epoch stands before it in this partition. */
-  | { readonly kind: 'ACCEPT'; readonly envelope: Envelope; readonly prefix: Prefix; readonly ackable: boolean }
+  | { readonly kind: 'ACCEPT'; readonly envelope: Envelope; readonly logHead: LogHead; readonly ackable: boolean }
   /** GENESIS or FENCE: of this topic only, no position. */
-  | { readonly kind: 'LOCAL'; readonly envelope: Envelope; readonly prefix: Prefix }
+  | { readonly kind: 'LOCAL'; readonly envelope: Envelope; readonly logHead: LogHead }
   /** Seen before; harmless. */
-  | { readonly kind: 'DUPLICATE'; readonly envelope: Envelope; readonly prefix: Prefix }
+  | { readonly kind: 'DUPLICATE'; readonly envelope: Envelope; readonly logHead: LogHead }
   /** Does not count. `alarm`: it should not be here at all (as opposed to being early). */
-  | { readonly kind: 'IGNORE'; readonly reason: string; readonly alarm: boolean; readonly prefix: Prefix }
+  | { readonly kind: 'IGNORE'; readonly reason: string; readonly alarm: boolean; readonly logHead: LogHead }
   /** Two different records under one position: an invariant is broken, the reader must stop. */
-  | { readonly kind: 'HALT'; readonly reason: string; readonly prefix: Prefix };
+  | { readonly kind: 'HALT'; readonly reason: string; readonly logHead: LogHead };
 
 /** Nothing read yet. */
-export function emptyPrefix(name: PartitionName): Prefix {
+export function emptyLogHead(name: PartitionName): LogHead {
   const { cluster, keyspace, origin, partition } = name;
   return {
     cluster,
@@ -73,73 +73,73 @@ export function emptyPrefix(name: PartitionName): Prefix {
 }
 
 /** Decides what a record is to someone who has accepted `prefix`. */
-export function accept(prefix: Prefix, value: Uint8Array): Verdict {
+export function accept(logHead: LogHead, value: Uint8Array): Verdict {
   let opened: OpenedRecord;
   try {
     opened = openRecord(value);
   } catch (error) {
-    if (isFault(error, 'corrupt')) return ignore(prefix, error.message, true);
+    if (isFault(error, 'corrupt')) return ignore(logHead, error.message, true);
     throw error;
   }
   const { envelope } = opened;
-  return decide(prefix, envelope, (previous) => chainFollows(opened, previous ?? epochSeed(startOf(envelope))));
+  return decide(logHead, envelope, (previous) => chainFollows(opened, previous ?? epochSeed(startOf(envelope))));
 }
 
 /** Whether a record's chain follows from the one given; null: from the seed that its own EPOCH_START makes. */
 export type Follows = (previousChain: string | null) => boolean;
 
 /** The decision itself, on the fields of a record whose checksum is right; hashing is left to `follows`. */
-export function decide(prefix: Prefix, envelope: Envelope, follows: Follows): Verdict {
-  const stranger = strangeness(prefix, envelope);
-  if (stranger !== null) return ignore(prefix, stranger, true);
-  if (isLocal(envelope.body)) return local(prefix, envelope, follows);
-  if (envelope.epoch === prefix.epoch) return sameEpoch(prefix, envelope, follows);
-  if (envelope.epoch < prefix.epoch) return { kind: 'DUPLICATE', envelope, prefix };
-  return newEpoch(prefix, envelope, follows);
+export function decide(logHead: LogHead, envelope: Envelope, follows: Follows): Verdict {
+  const stranger = strangeness(logHead, envelope);
+  if (stranger !== null) return ignore(logHead, stranger, true);
+  if (isLocal(envelope.body)) return local(logHead, envelope, follows);
+  if (envelope.epoch === logHead.epoch) return sameEpoch(logHead, envelope, follows);
+  if (envelope.epoch < logHead.epoch) return { kind: 'DUPLICATE', envelope, logHead };
+  return newEpoch(logHead, envelope, follows);
 }
 
 /** Why the record is not of this partition at all; null when it is. */
-function strangeness(prefix: Prefix, envelope: Envelope): string | null {
+function strangeness(logHead: LogHead, envelope: Envelope): string | null {
   for (const field of ['cluster', 'keyspace', 'origin', 'partition'] as const) {
-    if (envelope[field] !== prefix[field]) return `${field} ${envelope[field]}, expected ${prefix[field]}`;
+    if (envelope[field] !== logHead[field]) return `${field} ${envelope[field]}, expected ${logHead[field]}`;
   }
   return null;
 }
 
-function local(prefix: Prefix, envelope: Envelope, follows: Follows): Verdict {
-  if (!follows(NO_CHAIN)) return ignore(prefix, 'chain of a local record is wrong', true);
+function local(logHead: LogHead, envelope: Envelope, follows: Follows): Verdict {
+  if (!follows(NO_CHAIN)) return ignore(logHead, 'chain of a local record is wrong', true);
   if (envelope.body.kind === 'Genesis') {
     const { logId } = envelope.body;
-    if (prefix.logId !== '' && prefix.logId !== logId && !isSuccessor(prefix.logId, logId)) {
-      return { kind: 'HALT', reason: `log identity ${logId}, expected ${prefix.logId}`, prefix };
+    if (logHead.logId !== '' && logHead.logId !== logId && !isSuccessor(logHead.logId, logId)) {
+      return { kind: 'HALT', reason: `log identity ${logId}, expected ${logHead.logId}`, logHead };
     }
-    return { kind: 'LOCAL', envelope, prefix: { ...prefix, logId } };
+    return { kind: 'LOCAL', envelope, logHead: { ...logHead, logId } };
   }
   const by = envelope.body.kind === 'Fence' ? envelope.body.by : 0;
-  return { kind: 'LOCAL', envelope, prefix: { ...prefix, fencedBelow: Math.max(prefix.fencedBelow, by) } };
+  return { kind: 'LOCAL', envelope, logHead: { ...logHead, fencedBelow: Math.max(logHead.fencedBelow, by) } };
 }
 
-function sameEpoch(prefix: Prefix, envelope: Envelope, follows: Follows): Verdict {
-  if (envelope.seq <= prefix.seq) {
-    const known = prefix.remembered.at(envelope.seq - prefix.seq - 1);
-    if (known === undefined || known === envelope.chain) return { kind: 'DUPLICATE', envelope, prefix };
+function sameEpoch(logHead: LogHead, envelope: Envelope, follows: Follows): Verdict {
+  if (envelope.seq <= logHead.seq) {
+    const known = logHead.remembered.at(envelope.seq - logHead.seq - 1);
+    if (known === undefined || known === envelope.chain) return { kind: 'DUPLICATE', envelope, logHead };
     const reason = `two records at ${formatPosition(envelope)}: chain ${envelope.chain}, known ${known}`;
     // Only one that follows what stands before it belongs to a history; anything else is a stranger's.
-    return followsIn(prefix, envelope, follows) ? { kind: 'HALT', reason, prefix } : ignore(prefix, reason, true);
+    return followsIn(logHead, envelope, follows) ? { kind: 'HALT', reason, logHead } : ignore(logHead, reason, true);
   }
-  if (envelope.seq > prefix.seq + 1) {
-    return ignore(prefix, `gap: ${formatPosition(envelope)} after ${formatPosition(prefix)}`, false);
+  if (envelope.seq > logHead.seq + 1) {
+    return ignore(logHead, `gap: ${formatPosition(envelope)} after ${formatPosition(logHead)}`, false);
   }
-  if (!follows(prefix.chain)) {
-    return ignore(prefix, `chain of ${formatPosition(envelope)} does not follow ${formatPosition(prefix)}`, true);
+  if (!follows(logHead.chain)) {
+    return ignore(logHead, `chain of ${formatPosition(envelope)} does not follow ${formatPosition(logHead)}`, true);
   }
-  return accepted(prefix, envelope, [...prefix.remembered.slice(1 - REMEMBERED_MAX), envelope.chain]);
+  return accepted(logHead, envelope, [...logHead.remembered.slice(1 - REMEMBERED_MAX), envelope.chain]);
 }
 
 /** Whether a record at or below the head follows the accepted record before it, as far back as those are remembered. */
-function followsIn(prefix: Prefix, envelope: Envelope, follows: Follows): boolean {
+function followsIn(logHead: LogHead, envelope: Envelope, follows: Follows): boolean {
   if (envelope.seq === 0) return envelope.body.kind === 'EpochStart' && follows(null);
-  const before = prefix.remembered.at(envelope.seq - prefix.seq - 2);
+  const before = logHead.remembered.at(envelope.seq - logHead.seq - 2);
   return before !== undefined && follows(before);
 }
 
@@ -148,42 +148,42 @@ function followsIn(prefix: Prefix, envelope: Envelope, follows: Follows): boolea
  * that says: over a hole it would be a promise of what is missing, and what fills the hole a repeat for ever. An epoch in
  * between left nothing that counts, and what stands here of it began behind that same end.
  */
-function newEpoch(prefix: Prefix, envelope: Envelope, follows: Follows): Verdict {
+function newEpoch(logHead: LogHead, envelope: Envelope, follows: Follows): Verdict {
   if (envelope.body.kind !== 'EpochStart' || envelope.seq !== 0) {
-    return ignore(prefix, `gap: ${formatPosition(envelope)} before the start of its epoch`, false);
+    return ignore(logHead, `gap: ${formatPosition(envelope)} before the start of its epoch`, false);
   }
   if (!follows(null)) {
-    return ignore(prefix, `chain of ${formatPosition(envelope)} does not follow its cut`, true);
+    return ignore(logHead, `chain of ${formatPosition(envelope)} does not follow its epoch end`, true);
   }
-  const { ownEpoch, ownCutSeq, ownCutChain } = startOf(envelope).body;
-  const end = { epoch: ownEpoch, seq: ownCutSeq };
-  if (ownEpoch > 0 && comparePositions(prefix, end) < 0) {
-    const reason = `gap: epoch ${envelope.epoch} follows the cut ${formatPosition(end)}, at ${formatPosition(prefix)}`;
-    return ignore(prefix, reason, false);
+  const { ownEpoch, ownEndSeq, ownEndChain } = startOf(envelope).body;
+  const end = { epoch: ownEpoch, seq: ownEndSeq };
+  if (ownEpoch > 0 && comparePositions(logHead, end) < 0) {
+    const reason = `gap: epoch ${envelope.epoch} follows the epoch end ${formatPosition(end)}, at ${formatPosition(logHead)}`;
+    return ignore(logHead, reason, false);
   }
-  if (ownEpoch === prefix.epoch && ownEpoch > 0) {
-    const known = prefix.remembered.at(ownCutSeq - prefix.seq - 1);
-    if (known !== undefined && known !== Buffer.from(ownCutChain).toString('hex')) {
-      return { kind: 'HALT', reason: `cut of epoch ${prefix.epoch} has another chain than its record here`, prefix };
+  if (ownEpoch === logHead.epoch && ownEpoch > 0) {
+    const known = logHead.remembered.at(ownEndSeq - logHead.seq - 1);
+    if (known !== undefined && known !== Buffer.from(ownEndChain).toString('hex')) {
+      return { kind: 'HALT', reason: `cut of epoch ${logHead.epoch} has another chain than its record here`, logHead };
     }
   }
-  return accepted(prefix, envelope, [envelope.chain]);
+  return accepted(logHead, envelope, [envelope.chain]);
 }
 
 function startOf(envelope: Envelope): Unsealed & { readonly body: EpochStartBody } {
   return envelope as Unsealed & { readonly body: EpochStartBody };
 }
 
-function accepted(prefix: Prefix, envelope: Envelope, remembered: readonly string[]): Verdict {
+function accepted(logHead: LogHead, envelope: Envelope, remembered: readonly string[]): Verdict {
   const { epoch, seq, chain } = envelope;
   return {
     kind: 'ACCEPT',
     envelope,
-    prefix: { ...prefix, epoch, seq, chain, remembered },
-    ackable: prefix.fencedBelow <= epoch,
+    logHead: { ...logHead, epoch, seq, chain, remembered },
+    ackable: logHead.fencedBelow <= epoch,
   };
 }
 
-function ignore(prefix: Prefix, reason: string, alarm: boolean): Verdict {
-  return { kind: 'IGNORE', reason, alarm, prefix };
+function ignore(logHead: LogHead, reason: string, alarm: boolean): Verdict {
+  return { kind: 'IGNORE', reason, alarm, logHead };
 }

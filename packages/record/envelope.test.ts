@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { accept, emptyPrefix, type Prefix } from './admit.ts';
+import { accept, emptyLogHead, type LogHead } from './admit.ts';
 import { type Body, epochSeed, NO_CHAIN, openRecord, sealRecord, type Unsealed } from './envelope.ts';
 import { ENVELOPE_SCHEMA } from './envelope-schema.ts';
 import { canonicalForm, fingerprint, rabin } from './fingerprint.ts';
@@ -7,17 +7,17 @@ import { canonicalForm, fingerprint, rabin } from './fingerprint.ts';
 const NAME = { cluster: 'c1', keyspace: 'travel', origin: 'paris', partition: 3 };
 const STAMP = { stampMs: 1_700_000_000_000, stampCounter: 7, writer: 1, committed: -1 };
 const record = (epoch: number, seq: number, body: Body): Unsealed => ({ ...NAME, ...STAMP, epoch, seq, body });
-const start = (epoch: number, previousEpoch: number, cutSeq: number, cutChain: string) =>
+const start = (epoch: number, previousEpoch: number, endSeq: number, endChain: string) =>
   record(epoch, 0, {
     kind: 'EpochStart',
     writerId: 'w1',
     previousOrigin: previousEpoch === 0 ? '' : 'paris',
     previousEpoch,
-    cutSeq,
-    cutChain: Buffer.from(cutChain, 'hex'),
+    endSeq,
+    endChain: Buffer.from(endChain, 'hex'),
     ownEpoch: previousEpoch,
-    ownCutSeq: cutSeq,
-    ownCutChain: Buffer.from(cutChain, 'hex'),
+    ownEndSeq: endSeq,
+    ownEndChain: Buffer.from(endChain, 'hex'),
   });
 const seed = (r: Unsealed): string => epochSeed(r as Parameters<typeof epochSeed>[0]);
 const mutate: Body = {
@@ -45,8 +45,8 @@ function sequence(count: number): Buffer[] {
   return records.map((r) => r.bytes);
 }
 
-function fold(values: readonly Uint8Array[]): Prefix {
-  return values.reduce((prefix, value) => accept(prefix, value).prefix, emptyPrefix(NAME));
+function fold(values: readonly Uint8Array[]): LogHead {
+  return values.reduce((logHead, value) => accept(logHead, value).logHead, emptyLogHead(NAME));
 }
 
 describe('envelope', () => {
@@ -88,7 +88,7 @@ describe('accept', () => {
     for (const value of values) {
       const verdict = accept(before, value);
       expect(verdict.kind).toBe('DUPLICATE');
-      expect(verdict.prefix).toBe(before);
+      expect(verdict.logHead).toBe(before);
     }
   });
 
@@ -116,7 +116,7 @@ describe('accept', () => {
         bad[at]! ^= 1 << bit;
         const verdict = accept(before, bad);
         expect(verdict).toMatchObject({ kind: 'IGNORE', alarm: true });
-        expect(verdict.prefix).toBe(before);
+        expect(verdict.logHead).toBe(before);
       }
     }
     expect(accept(before, good).kind).toBe('ACCEPT');
@@ -125,7 +125,7 @@ describe('accept', () => {
   it('ignores a record cut short anywhere', () => {
     const good = sequence(1)[0]!;
     for (let length = 0; length < good.length; length++) {
-      expect(accept(emptyPrefix(NAME), good.subarray(0, length))).toMatchObject({ kind: 'IGNORE', alarm: true });
+      expect(accept(emptyLogHead(NAME), good.subarray(0, length))).toMatchObject({ kind: 'IGNORE', alarm: true });
     }
   });
 
@@ -158,27 +158,27 @@ describe('accept', () => {
     const next = start(2, 1, whole.seq, whole.chain);
     const value = sealRecord(next, seed(next)).bytes;
     expect(accept(fold(values.slice(0, 2)), value)).toMatchObject({ kind: 'IGNORE', alarm: false });
-    expect(accept(whole, value)).toMatchObject({ kind: 'ACCEPT', prefix: { epoch: 2, seq: 0 } });
+    expect(accept(whole, value)).toMatchObject({ kind: 'ACCEPT', logHead: { epoch: 2, seq: 0 } });
     const wrong = start(2, 1, whole.seq, 'cd'.repeat(16));
     expect(accept(whole, sealRecord(wrong, seed(wrong)).bytes).kind).toBe('HALT');
   });
 
-  it('takes an epoch over no hole where another site reigned in between', () => {
+  it('takes an epoch over no hole where another site led in between', () => {
     const values = sequence(2);
     const whole = fold(values);
     const next = start(3, 1, whole.seq, whole.chain);
-    const body = { ...next.body, previousOrigin: 'tokyo', previousEpoch: 2, cutSeq: 0, cutChain: Buffer.alloc(16, 7) };
+    const body = { ...next.body, previousOrigin: 'tokyo', previousEpoch: 2, endSeq: 0, endChain: Buffer.alloc(16, 7) };
     const third = { ...next, body } as Unsealed;
     const value = sealRecord(third, seed(third)).bytes;
     for (const held of [[], values.slice(0, 1)]) {
       expect(accept(fold(held), value)).toMatchObject({ kind: 'IGNORE', alarm: false });
     }
-    expect(accept(whole, value)).toMatchObject({ kind: 'ACCEPT', prefix: { epoch: 3, seq: 0 } });
-    // Beyond the cut, and in an epoch of which nothing counts: both hold what the start names.
+    expect(accept(whole, value)).toMatchObject({ kind: 'ACCEPT', logHead: { epoch: 3, seq: 0 } });
+    // Beyond the epoch end, and in an epoch of which nothing counts: both hold what the start names.
     const beyond = fold([...values, sealRecord(record(1, 2, { kind: 'Noop' }), whole.chain).bytes]);
     const second = start(2, 1, whole.seq, whole.chain);
     const cutOff = fold([...values, sealRecord(second, seed(second)).bytes]);
-    for (const prefix of [beyond, cutOff]) expect(accept(prefix, value).kind).toBe('ACCEPT');
+    for (const logHead of [beyond, cutOff]) expect(accept(logHead, value).kind).toBe('ACCEPT');
   });
 
   it('halts on an epoch that follows another history of its own origin, also behind records that do not count', () => {

@@ -39,12 +39,12 @@ export type EpochStartBody = {
   readonly previousOrigin: string;
   readonly previousEpoch: number;
   /** Last seq of the epoch before that counts, −1 for none. */
-  readonly cutSeq: number;
-  readonly cutChain: Buffer;
+  readonly endSeq: number;
+  readonly endChain: Buffer;
   /** The last epoch of this record's own origin that left a record in the partition; 0 for none. */
   readonly ownEpoch: number;
-  readonly ownCutSeq: number;
-  readonly ownCutChain: Buffer;
+  readonly ownEndSeq: number;
+  readonly ownEndChain: Buffer;
 };
 /** Rows of one table and one partition, by column; see `mutate.ts`. */
 export type MutateBody = {
@@ -128,11 +128,11 @@ export const NO_CHAIN = '0'.repeat(CHAIN_BYTES * 2);
 export const NOTHING_BEFORE = {
   previousOrigin: '',
   previousEpoch: 0,
-  cutSeq: -1,
-  cutChain: Buffer.from(NO_CHAIN, 'hex'),
+  endSeq: -1,
+  endChain: Buffer.from(NO_CHAIN, 'hex'),
   ownEpoch: 0,
-  ownCutSeq: -1,
-  ownCutChain: Buffer.from(NO_CHAIN, 'hex'),
+  ownEndSeq: -1,
+  ownEndChain: Buffer.from(NO_CHAIN, 'hex'),
 } as const;
 
 const type = avro.Type.forSchema(ENVELOPE_SCHEMA as unknown as avro.Schema, { wrapUnions: true });
@@ -187,7 +187,7 @@ function chainOf(previousChain: string, bytes: Uint8Array): string {
   return hash('sha256', hashed.subarray(0, CHAIN_BYTES + bytes.length), 'hex').slice(0, PREVIOUS_HEX);
 }
 
-/** Where an epoch's chain starts in a partition: it binds the epoch to its keyspace and to the cuts it follows. */
+/** Where an epoch's chain starts in a partition: it binds the epoch to its keyspace and to the epoch ends it follows. */
 export function epochSeed(record: Unsealed & { readonly body: EpochStartBody }): string {
   const { body } = record;
   const text = [
@@ -198,11 +198,11 @@ export function epochSeed(record: Unsealed & { readonly body: EpochStartBody }):
     record.partition,
     body.previousOrigin,
     body.previousEpoch,
-    body.cutSeq,
-    Buffer.from(body.cutChain).toString('hex'),
+    body.endSeq,
+    Buffer.from(body.endChain).toString('hex'),
     body.ownEpoch,
-    body.ownCutSeq,
-    Buffer.from(body.ownCutChain).toString('hex'),
+    body.ownEndSeq,
+    Buffer.from(body.ownEndChain).toString('hex'),
   ].join('\0');
   return createHash('sha256').update(text).digest().toString('hex', 0, CHAIN_BYTES);
 }

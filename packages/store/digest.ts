@@ -9,14 +9,14 @@
  *
  * A value's bytes: boolean u8, double f64, string and bytes themselves, every other type i64.
  *
- * Taken at a horizon, deletions with smaller stamps are not there: neither such tombstones (a row that is nothing else
+ * Taken at a GC watermark, deletions with smaller stamps are not there: neither such tombstones (a row that is nothing else
  * has no number), nor cells in state 2. So whoever has forgotten them and whoever has not hold the same.
  */
 
 import { createHash } from 'node:crypto';
 import { CELL, type ColumnVector } from '@tidemark/columnar/column-vector';
 import type { Physical } from '@tidemark/model/column-type';
-import { type Horizon, isBelow, laterHorizon } from './gc-watermark.ts';
+import { type GcWatermark, isBelow, laterGcWatermark } from './gc-watermark.ts';
 import { cellKinds } from './memtable/memtable-source.ts';
 import { mergeSources } from './merge/merge.ts';
 import { type Cells, NO_STAMP, type Rows } from './row/rows.ts';
@@ -32,8 +32,8 @@ export type PartitionDigest = {
   readonly tombstones: number;
   /** SHA-256 in hex. */
   readonly hash: string;
-  /** The horizon it was taken at; null: with all deletions. Others can be compared that were taken at the same. */
-  readonly horizon: Horizon | null;
+  /** The GC watermark it was taken at; null: with all deletions. Others can be compared that were taken at the same. */
+  readonly gcWatermark: GcWatermark | null;
 };
 
 /** Columns read together: bounds memory when there are thousands. */
@@ -43,11 +43,11 @@ const HASHED_COST = 4;
 
 /**
  * Memory: a block of each source.
- * @param asked the horizon to take it at; where deletions are missing up to a later one, it is that
+ * @param asked the GC watermark to take it at; where deletions are missing up to a later one, it is that
  * @throws {Fault} `corrupt`: stored bytes are wrong.
  */
-export async function digestOf(snapshot: Snapshot, asked: Horizon | null = null): Promise<PartitionDigest> {
-  const horizon = laterHorizon(asked, snapshot.purged);
+export async function digestOf(snapshot: Snapshot, asked: GcWatermark | null = null): Promise<PartitionDigest> {
+  const gcWatermark = laterGcWatermark(asked, snapshot.purged);
   const turn = new Turn();
   const rowDigest = new RowDigest();
   const columnDigests: ColumnDigest[] = [];
@@ -58,7 +58,7 @@ export async function digestOf(snapshot: Snapshot, asked: Horizon | null = null)
     const digests = [...columns.keys()].map((id) => new ColumnDigest(id));
     let number = 0;
     await readPass(snapshot, columns, async (rows, from, to) => {
-      const told = numbered(rows, from, to, number, horizon);
+      const told = numbered(rows, from, to, number, gcWatermark);
       number += told.count;
       if (first === 0) rowDigest.add(rows, told);
       for (const digest of digests) {
@@ -68,31 +68,31 @@ export async function digestOf(snapshot: Snapshot, asked: Horizon | null = null)
     });
     columnDigests.push(...digests);
   }
-  return { ...finish(rowDigest, columnDigests), horizon };
+  return { ...finish(rowDigest, columnDigests), gcWatermark };
 }
 
-/** Rows `from … to` with the number each has; −1 for one that is not there at the horizon. */
+/** Rows `from … to` with the number each has; −1 for one that is not there at the GC watermark. */
 type Numbered = {
   readonly from: number;
   readonly numbers: Float64Array;
   readonly count: number;
-  readonly horizon: Horizon | null;
+  readonly gcWatermark: GcWatermark | null;
 };
 
-function numbered(rows: Rows, from: number, to: number, first: number, horizon: Horizon | null): Numbered {
+function numbered(rows: Rows, from: number, to: number, first: number, gcWatermark: GcWatermark | null): Numbered {
   const numbers = new Float64Array(to - from);
   let count = 0;
   for (let row = from; row < to; row++) {
-    const isThere = rows.isLive(row) || tombMsAt(rows, row, horizon) !== NO_STAMP;
+    const isThere = rows.isLive(row) || tombMsAt(rows, row, gcWatermark) !== NO_STAMP;
     numbers[row - from] = isThere ? first + count++ : -1;
   }
-  return { from, numbers, count, horizon };
+  return { from, numbers, count, gcWatermark };
 }
 
-/** NO_STAMP when the row has no tombstone, or none at the horizon. */
-function tombMsAt({ tombMs, tombLow }: Rows, row: number, horizon: Horizon | null): number {
+/** NO_STAMP when the row has no tombstone, or none at the GC watermark. */
+function tombMsAt({ tombMs, tombLow }: Rows, row: number, gcWatermark: GcWatermark | null): number {
   if (tombMs === null) return NO_STAMP;
-  const isBeneath = horizon !== null && isBelow(tombMs[row]!, tombLow![row]!, horizon);
+  const isBeneath = gcWatermark !== null && isBelow(tombMs[row]!, tombLow![row]!, gcWatermark);
   return isBeneath ? NO_STAMP : tombMs[row]!;
 }
 
@@ -110,7 +110,7 @@ async function readPass(
   }
 }
 
-function finish(rows: RowDigest, columns: readonly ColumnDigest[]): Omit<PartitionDigest, 'horizon'> {
+function finish(rows: RowDigest, columns: readonly ColumnDigest[]): Omit<PartitionDigest, 'gcWatermark'> {
   const hash = rows.hash;
   for (const column of columns) {
     if (column.cellCount === 0) continue;
@@ -128,11 +128,11 @@ class RowDigest {
   tombstoneCount = 0;
   readonly #writer = new ByteWriter();
 
-  add(rows: Rows, { from, numbers, horizon }: Numbered): void {
+  add(rows: Rows, { from, numbers, gcWatermark }: Numbered): void {
     const writer = this.#writer;
     for (let row = from; row < from + numbers.length; row++) {
       if (numbers[row - from] === -1) continue;
-      const tombMs = tombMsAt(rows, row, horizon);
+      const tombMs = tombMsAt(rows, row, gcWatermark);
       if (rows.isLive(row)) this.liveCount++;
       if (tombMs !== NO_STAMP) this.tombstoneCount++;
       writer.reserve(64 + rows.keys.lengths[row]!);
@@ -154,13 +154,14 @@ class ColumnDigest {
     this.id = id;
   }
 
-  add(rows: Rows, { from, numbers, horizon }: Numbered): void {
+  add(rows: Rows, { from, numbers, gcWatermark }: Numbered): void {
     const cells = rows.columns.get(this.id);
     if (cells === undefined) return;
     const { presence } = cells.vector;
     for (let i = 0; i < numbers.length; i++) {
       const state = presence[from + i];
-      if (state === CELL.absent || (state === CELL.deleted && isForgotten(rows, cells, from + i, horizon))) continue;
+      if (state === CELL.absent || (state === CELL.deleted && isForgotten(rows, cells, from + i, gcWatermark)))
+        continue;
       this.#addCell(rows, cells, from + i, numbers[i]!);
     }
     this.#hash.update(shared.take());
@@ -182,8 +183,8 @@ class ColumnDigest {
   }
 }
 
-function isForgotten(rows: Rows, { ms, low }: Cells, row: number, horizon: Horizon | null): boolean {
-  return horizon !== null && isBelow((ms ?? rows.putMs)[row]!, (low ?? rows.putLow)[row]!, horizon);
+function isForgotten(rows: Rows, { ms, low }: Cells, row: number, gcWatermark: GcWatermark | null): boolean {
+  return gcWatermark !== null && isBelow((ms ?? rows.putMs)[row]!, (low ?? rows.putLow)[row]!, gcWatermark);
 }
 
 function writeValue(writer: ByteWriter, vector: ColumnVector, row: number): void {

@@ -5,24 +5,24 @@
 
 import { stampLow } from '@tidemark/model/stamp';
 
-export type Horizon = {
+export type GcWatermark = {
   /** As in stamps: wall time in ms since 1970, and ticks within it. */
   readonly ms: number;
   readonly counter: number;
 };
 
-/** True when a stamp, as it stands in columns, is below the horizon. */
-export function isBelow(ms: number, low: number, horizon: Horizon): boolean {
-  return ms < horizon.ms || (ms === horizon.ms && low < stampLow(horizon.counter, 0, 0));
+/** True when a stamp, as it stands in columns, is below the GC watermark. */
+export function isBelow(ms: number, low: number, gcWatermark: GcWatermark): boolean {
+  return ms < gcWatermark.ms || (ms === gcWatermark.ms && low < stampLow(gcWatermark.counter, 0, 0));
 }
 
 /** Negative when `a` is earlier. */
-export function compareHorizons(a: Horizon, b: Horizon): number {
+export function compareGcWatermarks(a: GcWatermark, b: GcWatermark): number {
   return a.ms - b.ms || a.counter - b.counter;
 }
 
 /** The later one; null stands for "before everything". */
-export function laterHorizon(a: Horizon | null, b: Horizon | null): Horizon | null {
+export function laterGcWatermark(a: GcWatermark | null, b: GcWatermark | null): GcWatermark | null {
   if (a === null || b === null) return a ?? b;
-  return compareHorizons(a, b) >= 0 ? a : b;
+  return compareGcWatermarks(a, b) >= 0 ? a : b;
 }

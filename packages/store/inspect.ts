@@ -9,7 +9,7 @@ import { cellToJson, type JsonCell } from '@tidemark/model/text/cell-value';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import { boundFromHex, compareRaw, type RawValue } from './encoding/zone.ts';
-import type { Horizon } from './gc-watermark.ts';
+import type { GcWatermark } from './gc-watermark.ts';
 import { fromRaw } from './row/raw-value.ts';
 import { ColumnFile } from './segment/column-file.ts';
 import { generationOf, type Manifest, readManifest } from './segment/manifest.ts';
@@ -63,7 +63,7 @@ export type PartitionReport = {
   readonly table: string | null;
   readonly positions: Readonly<Record<string, Position>>;
   /** Deletions with smaller stamps may be missing; null: none is. */
-  readonly purged: Horizon | null;
+  readonly purged: GcWatermark | null;
   readonly rows: number;
   /** Rows of its segments that no other segment has anew: each key once, deleted rows among them. */
   readonly live: number;

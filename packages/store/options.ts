@@ -3,7 +3,7 @@
 import type { Table } from '@tidemark/model/table';
 import { BLOCK_ROWS_MAX } from './encoding/block-encoding.ts';
 import type { ZstdChoice } from './encoding/compression.ts';
-import type { Merger } from './merge/merger.ts';
+import type { CompactionExecutor } from './merge/compaction-executor.ts';
 import { BlockCache } from './segment/block-cache.ts';
 
 /** All may be left out. */
@@ -17,7 +17,7 @@ export type StoreOptions = {
   /** False: segments are merged only by `compact()`. */
   readonly compaction?: boolean;
   /** Who merges; null: the thread itself, on the store's disk. Partitions share one. */
-  readonly merger?: Merger | null;
+  readonly compactionExecutor?: CompactionExecutor | null;
   /** Which blocks are compressed with zstd: of all columns, or by their names. */
   readonly zstd?: ZstdChoice;
 };
@@ -31,7 +31,7 @@ export const DEFAULTS = {
   blockRows: BLOCK_ROWS_MAX,
   cache: new BlockCache(CACHE_BYTES_MAX),
   compaction: true,
-  merger: null,
+  compactionExecutor: null,
   zstd: 'merged',
 } as const;
 /** Cells in a block at most: tables of very many columns have blocks of fewer rows, so that one fits in memory. */

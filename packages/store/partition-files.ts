@@ -3,7 +3,7 @@
 import type { Disk } from '@tidemark/platform/disk';
 import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { BlockCache } from './segment/block-cache.ts';
-import { readLive } from './segment/deletion-vector-file.ts';
+import { readDeletionVector } from './segment/deletion-vector-file.ts';
 import type { LiveSegment } from './segment/live-segment.ts';
 import { EMPTY_MANIFEST, generationOf, type Manifest, manifestName, readManifest } from './segment/manifest.ts';
 import { Segment } from './segment/segment.ts';
@@ -73,7 +73,7 @@ async function openGeneration(
   const segments: LiveSegment[] = [];
   for (const { live: named, damage, ...summary } of manifest.segments) {
     const segment = await Segment.open(disk, folder, summary, manifest.table?.key ?? [], cache);
-    const live = named === null ? null : await readLive(disk, `${folder}/${summary.name}`, segment, named);
+    const live = named === null ? null : await readDeletionVector(disk, `${folder}/${summary.name}`, segment, named);
     segments.push({ segment, live, damage });
   }
   return { manifest, segments };
@@ -95,7 +95,7 @@ async function readPrevious(
   }
 }
 
-/** Temporary files, segments and live bits no kept manifest names, manifests beyond the kept ones. Other names are not ours. */
+/** Temporary files, segments and deletion vector no kept manifest names, manifests beyond the kept ones. Other names are not ours. */
 async function removeStrays(
   disk: Disk,
   folder: string,

@@ -11,19 +11,19 @@ import { comparePositions, NOWHERE, type Position } from '@tidemark/model/positi
 import type { Stamp } from '@tidemark/model/stamp';
 import type { Column, Table } from '@tidemark/model/table';
 import type { Disk } from '@tidemark/platform/disk';
+import { Mutex } from '@tidemark/platform/sync/mutex';
 import { digestOf, type PartitionDigest } from './digest.ts';
-import { packingBy } from './encoding/compression.ts';
-import { compareHorizons, type Horizon, laterHorizon } from './gc-watermark.ts';
+import { compressionBy } from './encoding/compression.ts';
+import { compareGcWatermarks, type GcWatermark, laterGcWatermark } from './gc-watermark.ts';
 import type { Memtable } from './memtable/memtable.ts';
 import { MemtableSource } from './memtable/memtable-source.ts';
 import { Memtables } from './memtable/memtables.ts';
 import { Unflushed } from './memtable/unflushed.ts';
+import { type CompactionExecutor, InlineCompaction } from './merge/compaction-executor.ts';
 import { Compactor } from './merge/compactor.ts';
 import { resolve } from './merge/flush.ts';
-import { type Merger, OwnThreadMerger } from './merge/merger.ts';
 import { blockRowsFor, DEFAULTS, type StoreOptions } from './options.ts';
 import { PointReads } from './query/point-read.ts';
-import { Exclusive } from './row/exclusive.ts';
 import type { RowState, StoredRow } from './row/row-value.ts';
 import type { LiveSegment } from './segment/live-segment.ts';
 import { SegmentSet } from './segment/segment-set.ts';
@@ -43,9 +43,9 @@ export class Partition {
   readonly #positions: Map<string, Position>;
   readonly #memtables: Memtables;
   readonly #unflushed = new Unflushed();
-  #horizon: Horizon | null = null;
+  #gcWatermark: GcWatermark | null = null;
   /** Flushes and changes of the manifest, one at a time. */
-  readonly #exclusive = new Exclusive();
+  readonly #exclusive = new Mutex();
   readonly #compactor: Compactor;
   readonly #reads: PointReads;
 
@@ -54,12 +54,17 @@ export class Partition {
    * @throws {Fault} `corrupt`: manifests are there and none is whole. `invalid`: a newer version wrote it; untouched.
    */
   static async open(disk: Disk, path: string, options: StoreOptions = {}): Promise<Partition> {
-    const merger = options.merger ?? new OwnThreadMerger(disk);
+    const compactionExecutor = options.compactionExecutor ?? new InlineCompaction(disk);
     const durable = await SegmentSet.open(disk, path, options.cache ?? DEFAULTS.cache);
-    return new Partition(path, { ...DEFAULTS, ...options }, durable, merger);
+    return new Partition(path, { ...DEFAULTS, ...options }, durable, compactionExecutor);
   }
 
-  private constructor(path: string, options: Required<StoreOptions>, durable: SegmentSet, merger: Merger) {
+  private constructor(
+    path: string,
+    options: Required<StoreOptions>,
+    durable: SegmentSet,
+    compactionExecutor: CompactionExecutor,
+  ) {
     this.path = path;
     this.#durable = durable;
     this.#options = options;
@@ -68,9 +73,9 @@ export class Partition {
     this.#positions = new Map(Object.entries(durable.manifest.positions));
     this.#memtables = new Memtables(options.memtableBytesMax);
     this.#reads = new PointReads(durable, this.#memtables);
-    this.#compactor = new Compactor(durable, this.#exclusive, merger, () => {
-      const horizon = this.#unflushed.bounded(this.#horizon);
-      return { table: this.#table, blockRows: blockRowsFor(this.#table, options), zstd: options.zstd, horizon };
+    this.#compactor = new Compactor(durable, this.#exclusive, compactionExecutor, () => {
+      const gcWatermark = this.#unflushed.bounded(this.#gcWatermark);
+      return { table: this.#table, blockRows: blockRowsFor(this.#table, options), zstd: options.zstd, gcWatermark };
     });
   }
 
@@ -155,7 +160,7 @@ export class Partition {
    */
   applyAgain(batch: RowBatch, stamp: Stamp): boolean {
     if (this.#table === null) throw new Error(`partition ${this.path}: rows before a schema`);
-    if (this.purged !== null && compareHorizons(stamp, this.purged) < 0) return false;
+    if (this.purged !== null && compareGcWatermarks(stamp, this.purged) < 0) return false;
     this.#unflushed.note(stamp);
     this.#memtables.apply(batch, stamp);
     return true;
@@ -165,15 +170,15 @@ export class Partition {
    * Every member has applied everything with a smaller stamp: deletions below it may be forgotten when segments are
    * merged. An earlier one than before changes nothing.
    */
-  forgetBelow(horizon: Horizon): void {
-    this.#horizon = laterHorizon(this.#horizon, horizon);
+  forgetBelow(gcWatermark: GcWatermark): void {
+    this.#gcWatermark = laterGcWatermark(this.#gcWatermark, gcWatermark);
     // A table that nobody writes to any more is not flushed either.
     if (this.#options.compaction) this.#compactor.start();
   }
 
   /** Deletions with smaller stamps may be missing in the segments; null: none is. */
-  get purged(): Horizon | null {
-    return laterHorizon(this.#durable.purged, this.#compactor.forgetting);
+  get purged(): GcWatermark | null {
+    return laterGcWatermark(this.#durable.purged, this.#compactor.forgetting);
   }
 
   /** Notes a record that has no rows for this table. */
@@ -239,11 +244,11 @@ export class Partition {
     return { table, positions, sources, segments, memtables, purged, blockRows, release };
   }
 
-  /** What it holds, in figures and a hash that depend on the content only. @param horizon as `digestOf` */
-  async digest(horizon: Horizon | null = null): Promise<PartitionDigest> {
+  /** What it holds, in figures and a hash that depend on the content only. @param gcWatermark as `digestOf` */
+  async digest(gcWatermark: GcWatermark | null = null): Promise<PartitionDigest> {
     const snapshot = await this.snapshot();
     try {
-      return await digestOf(snapshot, horizon);
+      return await digestOf(snapshot, gcWatermark);
     } finally {
       snapshot.release();
     }
@@ -302,8 +307,8 @@ export class Partition {
   }
 
   #resolve(table: Table, memtables: readonly Memtable[]): Promise<readonly LiveSegment[]> {
-    const packingOf = packingBy(this.#options.zstd, table, false);
-    return resolve(this.#durable, table, memtables, { blockRows: blockRowsFor(table, this.#options), packingOf });
+    const compressionOf = compressionBy(this.#options.zstd, table, false);
+    return resolve(this.#durable, table, memtables, { blockRows: blockRowsFor(table, this.#options), compressionOf });
   }
 }
 

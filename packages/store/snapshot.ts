@@ -2,7 +2,7 @@
 
 import type { Position } from '@tidemark/model/position';
 import type { Table } from '@tidemark/model/table';
-import type { Horizon } from './gc-watermark.ts';
+import type { GcWatermark } from './gc-watermark.ts';
 import type { MemtableSource } from './memtable/memtable-source.ts';
 import type { Source } from './row/source.ts';
 import type { LiveSegment } from './segment/live-segment.ts';
@@ -17,7 +17,7 @@ export type Snapshot = {
   readonly segments: readonly LiveSegment[];
   readonly memtables: readonly MemtableSource[];
   /** Deletions with smaller stamps may be missing in the segments; null: none is. */
-  readonly purged: Horizon | null;
+  readonly purged: GcWatermark | null;
   /** Rows of a merged piece at most. */
   readonly blockRows: number;
   /** Lets the segments go; once. */

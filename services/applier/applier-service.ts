@@ -10,12 +10,12 @@ import type { Disk } from '@tidemark/platform/disk';
 import { Fault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { type Random, SystemRandom } from '@tidemark/platform/random';
-import type { Merger } from '@tidemark/store/merge/merger';
+import type { CompactionExecutor } from '@tidemark/store/merge/compaction-executor';
 import type { FastifyInstance } from 'fastify';
 import type { ApplierRules, KeyspaceApplier } from './applier.ts';
-import { Upkeep } from './background-tasks.ts';
+import { BackgroundTasks } from './background-tasks.ts';
 import { type ApplierFacts, factsOf } from './facts.ts';
-import type { Cut } from './follow/epoch-ends.ts';
+import type { EpochEnd } from './follow/known-epoch-ends.ts';
 import { registerApplierRoutes } from './http.ts';
 import type { Membership } from './membership.ts';
 import { Replays } from './replay/replays.ts';
@@ -29,7 +29,7 @@ export type ApplierParts = {
   /** The site's data folder. */
   readonly disk: Disk;
   /** Merges the segments of column files elsewhere; left out or null, this thread does. */
-  readonly merger?: Merger | null;
+  readonly compactionExecutor?: CompactionExecutor | null;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Names comparisons; chance from the machine when it is left out. */
@@ -71,10 +71,10 @@ export class ApplierService implements AsyncDisposable {
   readonly #parts: ApplierParts;
   readonly #options: Required<ApplierOptions>;
   readonly #running = new Map<string, RunningKeyspace>();
-  /** By keyspace and partition: the cuts that the register told of. */
-  readonly #cuts = new Map<string, Cut[][]>();
+  /** By keyspace and partition: the epoch ends that the register told of. */
+  readonly #epochEnds = new Map<string, EpochEnd[][]>();
   readonly #replays: Replays;
-  readonly #upkeep: Upkeep | null;
+  readonly #backgroundTasks: BackgroundTasks | null;
 
   constructor(parts: ApplierParts, options: ApplierOptions = {}) {
     this.#parts = parts;
@@ -83,8 +83,8 @@ export class ApplierService implements AsyncDisposable {
     const { membership, random = new SystemRandom() } = parts;
     const running = this.#running;
     const { deletionsKeptMs } = this.#options;
-    const upkeep = { ...parts, random, running, deletionsKeptMs };
-    this.#upkeep = membership === undefined ? null : new Upkeep({ ...upkeep, membership });
+    const backgroundTasks = { ...parts, random, running, deletionsKeptMs };
+    this.#backgroundTasks = membership === undefined ? null : new BackgroundTasks({ ...backgroundTasks, membership });
   }
 
   /**
@@ -93,11 +93,11 @@ export class ApplierService implements AsyncDisposable {
    */
   async start(keyspace: Keyspace): Promise<void> {
     const { name } = keyspace;
-    const parts = { ...this.#parts, replays: this.#replays, cuts: () => this.#cuts.get(name) ?? [] };
+    const parts = { ...this.#parts, replays: this.#replays, epochEnds: () => this.#epochEnds.get(name) ?? [] };
     const running = new RunningKeyspace(parts, keyspace, this.#options);
     this.#running.set(name, running);
     await running.start();
-    this.#upkeep?.begin();
+    this.#backgroundTasks?.begin();
   }
 
   /** Told by this site's writer, if it has one: everything of the origin's partition up to `at` is committed. */
@@ -106,25 +106,26 @@ export class ApplierService implements AsyncDisposable {
   }
 
   /**
-   * Told of every reign that the register says has ended: of the origin's partition, records of the epoch up to
+   * Told of every term that the register says has ended: of the origin's partition, records of the epoch up to
    * `at.seq` count (−1: none) and those beyond never do. Safe to repeat, and before the keyspace is started.
    */
   closed(keyspace: string, partition: number, origin: string, at: Position): void {
-    const all = this.#cuts.get(keyspace) ?? [];
-    const cuts = all[partition] ?? [];
-    all[partition] = cuts;
-    this.#cuts.set(keyspace, all);
-    if (!cuts.some((cut) => cut.epoch === at.epoch)) cuts.push({ origin, epoch: at.epoch, seq: at.seq });
+    const all = this.#epochEnds.get(keyspace) ?? [];
+    const epochEnds = all[partition] ?? [];
+    all[partition] = epochEnds;
+    this.#epochEnds.set(keyspace, all);
+    if (!epochEnds.some((epochEnd) => epochEnd.epoch === at.epoch))
+      epochEnds.push({ origin, epoch: at.epoch, seq: at.seq });
     const applier = this.#running.get(keyspace)?.applier ?? null;
     if (applier !== null && partition < applier.stores.keyspace.partitions) applier.closed(partition, origin, at);
   }
 
-  /** True when everything of the reigns that are closed is applied here. */
-  holds({ keyspace, reigns }: RegisterValue): boolean {
+  /** True when everything of the terms that are closed is applied here. */
+  holds({ keyspace, terms }: RegisterValue): boolean {
     const applier = this.#running.get(keyspace)?.applier ?? null;
     if (applier === null) return false;
-    return reigns.every(({ site, epoch, cuts }) =>
-      (cuts ?? []).every(({ seq }, partition) => {
+    return terms.every(({ site, epoch, epochEnds }) =>
+      (epochEnds ?? []).every(({ seq }, partition) => {
         return seq < 0 || comparePositions(applier.origins.applied(site, partition), { epoch, seq }) >= 0;
       }),
     );
@@ -141,13 +142,13 @@ export class ApplierService implements AsyncDisposable {
       applierOf: (keyspace) => this.#applierOf(keyspace),
       anyApplierOf: (keyspace) => this.#runningOf(keyspace).opened,
     });
-    this.#upkeep?.register(app, (keyspace) => this.#runningOf(keyspace).opened);
+    this.#backgroundTasks?.register(app, (keyspace) => this.#runningOf(keyspace).opened);
   }
 
   /** What of this service runs as a job. */
   jobKinds(): JobKinds {
     const replay: JobKinds[string] = (body) => this.#replays.work(body, (keyspace) => this.#applierOf(keyspace));
-    return { replay, ...this.#upkeep?.jobKinds((keyspace) => this.#runningOf(keyspace).opened) };
+    return { replay, ...this.#backgroundTasks?.jobKinds((keyspace) => this.#runningOf(keyspace).opened) };
   }
 
   #applierOf(keyspace: string): KeyspaceApplier {
@@ -172,7 +173,7 @@ export class ApplierService implements AsyncDisposable {
 
   /** Why keyspaces cannot be read here now, in words. */
   refusals(): string[] {
-    return [...this.#running.values()].flatMap(({ applier }) => applier?.readability.refusal ?? []);
+    return [...this.#running.values()].flatMap(({ applier }) => applier?.readGate.refusal ?? []);
   }
 
   /** Null while it is not open. */
@@ -187,7 +188,7 @@ export class ApplierService implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#upkeep?.[Symbol.asyncDispose]();
+    await this.#backgroundTasks?.[Symbol.asyncDispose]();
     await this.#replays[Symbol.asyncDispose]();
     for (const running of this.#running.values()) await running[Symbol.asyncDispose]();
   }

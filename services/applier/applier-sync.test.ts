@@ -34,13 +34,13 @@ describe('applier of a sync keyspace', () => {
     await reaches(applier, '1:3', 1);
   });
 
-  it('applies an epoch up to the cut the next one names, and nothing beyond', async () => {
+  it('applies an epoch up to the epoch end the next one names, and nothing beyond', async () => {
     const { maker, values } = sampleLog(4, SYNC);
-    const cut = { origin: 'paris', epoch: 1, cutSeq: 2, chain: '' };
+    const epochEnd = { origin: 'paris', epoch: 1, endSeq: 2, chain: '' };
     const short = sampleLog(2, SYNC).maker;
     const next = new PartitionMaker(SYNC, 'paris', 0);
     const site = new TestSite();
-    const records = [next.start(2, { ...cut, chain: short.chain }), next.rows([row(2, 500)])];
+    const records = [next.start(2, { ...epochEnd, chain: short.chain }), next.rows([row(2, 500)])];
     await site.append(LOG, 0, [...values, ...records]);
     await using applier = await site.start(SYNC);
     await settled();
@@ -56,10 +56,10 @@ describe('applier of a sync keyspace', () => {
     expect(await digest(applier)).toBe(await digest(other));
   });
 
-  it("begins another site's epoch only after the cut of the one before has been applied", async () => {
+  it("begins another site's epoch only after the epoch end of the one before has been applied", async () => {
     const { maker, values } = sampleLog(3, SYNC);
     const tokyo = new PartitionMaker(SYNC, 'tokyo', 0);
-    const start = tokyo.start(2, { origin: 'paris', epoch: 1, cutSeq: 3, chain: maker.chain });
+    const start = tokyo.start(2, { origin: 'paris', epoch: 1, endSeq: 3, chain: maker.chain });
     const site = new TestSite();
     const mirror = topicNames.mirror('ks', 'tokyo');
     await site.append(mirror, 0, [tokyo.genesis(), start, tokyo.rows([row(5, 5)])]);
@@ -74,11 +74,11 @@ describe('applier of a sync keyspace', () => {
     expect(formatPosition(applier.origins.applied('paris', 0))).toBe('1:3');
   });
 
-  it('remembers a cut it has learnt when it starts again', async () => {
+  it('remembers an epoch end it has learnt when it starts again', async () => {
     const { maker, values } = sampleLog(3, SYNC);
     const short = sampleLog(2, SYNC).maker;
     const tokyo = new PartitionMaker(SYNC, 'tokyo', 0);
-    const start = tokyo.start(2, { origin: 'paris', epoch: 1, cutSeq: 2, chain: short.chain });
+    const start = tokyo.start(2, { origin: 'paris', epoch: 1, endSeq: 2, chain: short.chain });
     const site = new TestSite();
     await site.append(LOG, 0, values);
     await site.append(topicNames.mirror('ks', 'tokyo'), 0, [tokyo.genesis(), start, tokyo.rows([row(5, 5)])]);
@@ -91,7 +91,7 @@ describe('applier of a sync keyspace', () => {
     expect(formatPosition(maker.at)).toBe('1:3');
   });
 
-  it('is told of a cut by the register: what it covers counts at once, and what lies beyond never, also after a restart', async () => {
+  it('is told of an epoch end by the register: what it covers counts at once, and what lies beyond never, also after a restart', async () => {
     const { values } = sampleLog(4, SYNC);
     const site = new TestSite();
     await site.append(LOG, 0, values);
@@ -115,7 +115,7 @@ describe('applier of a sync keyspace', () => {
     expect(applier.origins.isCutOff('paris', 0, { epoch: 1, seq: 3 })).toBe(true);
   });
 
-  it('keeps the first cut it was told of an epoch, and raises an alarm at another one', async () => {
+  it('keeps the first epoch end it was told of an epoch, and raises an alarm at another one', async () => {
     const { values } = sampleLog(4, SYNC);
     const site = new TestSite();
     await site.append(LOG, 0, values);

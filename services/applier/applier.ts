@@ -12,13 +12,13 @@ import { isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { Progress } from '@tidemark/platform/progress';
 import type { Envelope } from '@tidemark/record/envelope';
-import type { Merger } from '@tidemark/store/merge/merger';
-import { Holding } from './follow/apply-pause.ts';
+import type { CompactionExecutor } from '@tidemark/store/merge/compaction-executor';
+import { PausedApply } from './follow/apply-pause.ts';
 import { applyRecord } from './follow/apply-record.ts';
-import { AsOf, type Tick } from './follow/closed-timestamp.ts';
+import { ClosedTimestamp, type Tick } from './follow/closed-timestamp.ts';
 import { Counts } from './follow/counts.ts';
-import type { Cut } from './follow/epoch-ends.ts';
-import { KnownCuts } from './follow/epoch-ends-cache.ts';
+import { EpochEndsCache } from './follow/epoch-ends-cache.ts';
+import type { EpochEnd } from './follow/known-epoch-ends.ts';
 import { Lag } from './follow/lag.ts';
 import { Origins } from './follow/origins.ts';
 import type { Closed, Held } from './follow/record-sequencer.ts';
@@ -26,7 +26,7 @@ import { writeCheckpoint } from './keyspace/checkpoint.ts';
 import { FlushedPlaces } from './keyspace/flushed-places.ts';
 import { Flusher, type FlushRules } from './keyspace/flusher.ts';
 import { type Damage, damageOf, type OpenStores, openStores } from './keyspace/open-stores.ts';
-import { type Beyond, Readability } from './keyspace/read-gate.ts';
+import { type Beyond, ReadGate } from './keyspace/read-gate.ts';
 import type { Stores } from './keyspace/stores.ts';
 import { ToldAsOf } from './keyspace/told-as-of.ts';
 
@@ -42,7 +42,7 @@ export type KeyspaceApplierParts = {
   readonly site: string;
   readonly log: Log;
   readonly disk: Disk;
-  readonly merger?: Merger | null;
+  readonly compactionExecutor?: CompactionExecutor | null;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onFatal: (error: unknown) => void;
@@ -53,14 +53,14 @@ export type KeyspaceApplierParts = {
 /** What is known when a keyspace is started. */
 export type Known = {
   /** By partition. */
-  readonly cuts?: readonly (readonly Cut[])[];
+  readonly epochEnds?: readonly (readonly EpochEnd[])[];
   /** How far it could be read before: it is not read again until it is there. */
   readonly asOf?: Tick | null;
   /** What readers have been told of it; left out, it is opened here. */
   readonly told?: ToldAsOf;
-  /** Told once when the stores turn out to hold records beyond a cut: it is to be stopped and started again. */
+  /** Told once when the stores turn out to hold records beyond an epoch end: it is to be stopped and started again. */
   readonly onBeyond?: (what: Beyond) => void;
-  /** True when all column files are to be begun anew, though none of them is beyond a cut. */
+  /** True when all column files are to be begun anew, though none of them is beyond an epoch end. */
   readonly discards?: boolean;
   /** Partitions in which stored bytes turned out to be wrong: they are set aside and built again. */
   readonly damaged?: readonly Damage[];
@@ -70,17 +70,17 @@ export type Known = {
 
 export class KeyspaceApplier implements AsyncDisposable {
   readonly stores: Stores;
-  readonly cuts: KnownCuts;
+  readonly epochEnds: EpochEndsCache;
   readonly origins: Origins;
-  readonly asOf: AsOf;
+  readonly asOf: ClosedTimestamp;
   readonly told: ToldAsOf;
-  readonly readability: Readability;
-  readonly holding: Holding;
+  readonly readGate: ReadGate;
+  readonly holding: PausedApply;
   readonly counts: Counts;
   readonly lag: Lag;
   /** Told whenever something was applied. */
   readonly progress: Progress;
-  /** Origins of which records beyond a cut were passed over, and have not been written out. */
+  /** Origins of which records beyond an epoch end were passed over, and have not been written out. */
   readonly unwrittenTails: Set<string>;
   readonly #parts: KeyspaceApplierParts;
   readonly #places: FlushedPlaces;
@@ -97,25 +97,25 @@ export class KeyspaceApplier implements AsyncDisposable {
   ) {
     this.#onDamage = onDamage;
     const { clock, logger } = parts;
-    const { stores, checkpoint, successions, floor } = opened;
+    const { stores, checkpoint, knownEpochEndsByPartition, floor } = opened;
     const { name } = stores.keyspace;
     const { signal } = this.#stop;
     this.#parts = parts;
     this.stores = stores;
     this.told = told;
-    this.asOf = new AsOf(told.barrier, ({ origin, at }) => this.origins.isCutOff(origin, 0, at));
-    this.cuts = new KnownCuts(name, successions, logger);
+    this.asOf = new ClosedTimestamp(told.barrier, ({ origin, at }) => this.origins.isCutOff(origin, 0, at));
+    this.epochEnds = new EpochEndsCache(name, knownEpochEndsByPartition, logger);
     this.counts = new Counts(clock, logger);
     this.lag = new Lag(clock);
     this.progress = new Progress(clock);
     this.unwrittenTails = new Set(checkpoint?.tails);
     this.#places = new FlushedPlaces(stores, logger, checkpoint?.places ?? []);
-    const { cuts, counts, lag, asOf } = this;
+    const { epochEnds, counts, lag, asOf } = this;
     const applying = { stores, asOf, counts, lag, clock, logger, signal };
     this.origins = new Origins({
       ...parts,
       stores,
-      cuts,
+      epochEnds,
       counts,
       places: this.#places,
       heldBytesMax: rules.heldBytesMax,
@@ -123,15 +123,15 @@ export class KeyspaceApplier implements AsyncDisposable {
         const applied = applyRecord(applying, record);
         return applied instanceof Promise ? applied.then(() => this.#lookAgain(record)) : undefined;
       },
-      mayApply: (origin, partition, at) => !this.readability.isBeyond && this.holding.allows(origin, partition, at),
+      mayApply: (origin, partition, at) => !this.readGate.isBeyond && this.holding.allows(origin, partition, at),
       onApplied: (origin, partition) => this.#onApplied(origin, partition),
       onClosed: (partition, closed) => this.#onClosed(partition, closed),
       onCutOff: (origin, body) => this.#onCutOff(origin, body),
       room: () => this.room(),
     });
-    this.holding = new Holding(name, this.origins);
-    this.readability = new Readability(
-      { ...parts, stores, asOf, told, origins: this.origins, cuts: this.cuts, onBeyond },
+    this.holding = new PausedApply(name, this.origins);
+    this.readGate = new ReadGate(
+      { ...parts, stores, asOf, told, origins: this.origins, epochEnds: this.epochEnds, onBeyond },
       floor,
     );
     this.#flusher = new Flusher(
@@ -157,7 +157,7 @@ export class KeyspaceApplier implements AsyncDisposable {
     given: Keyspace,
     rules: ApplierRules,
     {
-      cuts = [],
+      epochEnds = [],
       asOf = null,
       onBeyond = () => {},
       discards = false,
@@ -167,7 +167,7 @@ export class KeyspaceApplier implements AsyncDisposable {
     }: Known = {},
   ): Promise<KeyspaceApplier> {
     const told = known.told ?? (await ToldAsOf.open(parts, given.name));
-    const opened = await openStores(parts, given, cuts, asOf, { damaged, discards });
+    const opened = await openStores(parts, given, epochEnds, asOf, { damaged, discards });
     return new KeyspaceApplier(parts, rules, opened, { told, onBeyond, onDamage });
   }
 
@@ -184,14 +184,14 @@ export class KeyspaceApplier implements AsyncDisposable {
 
   /** An EPOCH_START that counts says on what it follows. */
   #onClosed(partition: number, { origin, at, next }: Closed): void {
-    this.cuts.of(partition).learnFollows(next, at.epoch);
+    this.epochEnds.of(partition).learnFollows(next, at.epoch);
     if (origin !== '') this.closed(partition, origin, at);
     this.origins.freedIn(partition);
   }
 
   #onCutOff(origin: string, body: Envelope['body']): void {
     this.unwrittenTails.add(origin);
-    if (body.kind === 'Schema') this.readability.passedOver(body.version);
+    if (body.kind === 'Schema') this.readGate.passedOver(body.version);
   }
 
   /** Everything of the origin's partition up to `at`, in its epoch, is committed. */
@@ -199,38 +199,38 @@ export class KeyspaceApplier implements AsyncDisposable {
     this.origins.learnCommitted(partition, origin, at);
   }
 
-  /** A cut before it may have been learnt while it was applied, when the stores did not hold it yet. */
+  /** An epoch end before it may have been learnt while it was applied, when the stores did not hold it yet. */
   #lookAgain({ envelope: { origin, partition, epoch } }: Held): void {
-    const seq = this.cuts.cutOf(origin, partition, epoch);
-    if (seq !== null) this.readability.lookBeyond(partition, origin, { epoch, seq });
+    const seq = this.epochEnds.epochEndOf(origin, partition, epoch);
+    if (seq !== null) this.readGate.lookBeyond(partition, origin, { epoch, seq });
   }
 
   /** The origin's epoch ends there in the partition: up to there its records count, beyond they never do. */
   closed(partition: number, origin: string, at: Position): void {
-    if (!this.cuts.learn(partition, origin, at)) return;
-    // What was learnt of cuts outlives the process, without a flush.
+    if (!this.epochEnds.learn(partition, origin, at)) return;
+    // What was learnt of epoch ends outlives the process, without a flush.
     this.#flusher.saveSoon();
-    // First, as what the cut frees moves the stores on, and then nothing tells any more that they hold what lies beyond.
-    this.readability.lookBeyond(partition, origin, at);
-    this.origins.learnCut(partition, origin, at);
+    // First, as what the epoch end frees moves the stores on, and then nothing tells any more that they hold what lies beyond.
+    this.readGate.lookBeyond(partition, origin, at);
+    this.origins.learnEnd(partition, origin, at);
   }
 
   /**
    * Every member has applied everything with a smaller stamp: deletions below it may be forgotten. Not while sites are
    * compared: they have told each other up to where they have.
    */
-  forgetBelow(horizon: Tick): void {
-    if (!this.holding.isHeld) this.stores.forgetBelow(horizon);
+  forgetBelow(gcWatermark: Tick): void {
+    if (!this.holding.isHeld) this.stores.forgetBelow(gcWatermark);
   }
 
   async #checkpoint(): Promise<void> {
     const { keyspace, schemaAt } = this.stores;
-    const cuts = this.cuts.all;
+    const epochEnds = this.epochEnds.all;
     await writeCheckpoint(this.#parts.disk, {
       keyspace,
       schemaAt,
       places: this.#places.all,
-      cuts,
+      epochEnds,
       tails: [...this.unwrittenTails],
     });
   }
@@ -239,7 +239,7 @@ export class KeyspaceApplier implements AsyncDisposable {
     while (!signal.aborted) {
       await this.#parts.clock.sleep(TICK_MS, signal);
       this.origins.tick();
-      await this.readability.tick();
+      await this.readGate.tick();
       const { damage } = this.stores;
       if (damage !== null) this.#onDamage(damage);
     }

@@ -18,17 +18,17 @@ import type { Random } from '@tidemark/platform/random';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { KeyspaceApplier } from './applier.ts';
-import { TailKeeper } from './divergent/suffix-keeper.ts';
-import { Tails } from './divergent/suffixes.ts';
-import { Forgetting } from './keyspace/tombstone-gc.ts';
+import { SuffixKeeper } from './divergent/suffix-keeper.ts';
+import { DivergentSuffixes } from './divergent/suffixes.ts';
+import { TombstoneGc } from './keyspace/tombstone-gc.ts';
 import type { Membership } from './membership.ts';
 import { compareSites } from './read/compare.ts';
-import { Refill } from './repair/catch-up.ts';
+import { CatchUp } from './repair/catch-up.ts';
 import { Readmission } from './repair/readmission.ts';
 import { ReturnJob } from './repair/rejoin.ts';
 import type { RunningKeyspace } from './running.ts';
 
-export type UpkeepParts = {
+export type BackgroundTasksParts = {
   readonly cluster: string;
   readonly site: string;
   readonly log: Log;
@@ -48,15 +48,15 @@ export type AnyApplierOf = (keyspace: string) => KeyspaceApplier;
 
 const VERIFY = z.strictObject({ kind: z.string(), keyspace: z.string(), repair: z.boolean().default(false) });
 
-export class Upkeep implements AsyncDisposable {
-  readonly #parts: UpkeepParts;
-  readonly #tails: Tails;
+export class BackgroundTasks implements AsyncDisposable {
+  readonly #parts: BackgroundTasksParts;
+  readonly #tails: DivergentSuffixes;
   readonly #stop = new AbortController();
   #running: Promise<unknown> | null = null;
 
-  constructor(parts: UpkeepParts) {
+  constructor(parts: BackgroundTasksParts) {
     this.#parts = parts;
-    this.#tails = new Tails({ ...parts, network: parts.membership.network });
+    this.#tails = new DivergentSuffixes({ ...parts, network: parts.membership.network });
   }
 
   /** Begins, once. */
@@ -68,7 +68,7 @@ export class Upkeep implements AsyncDisposable {
     const applierOf = (keyspace: string): KeyspaceApplier | null => running.get(keyspace)?.applier ?? null;
     const appliers = (): KeyspaceApplier[] => keyspaces().flatMap((keyspace) => applierOf(keyspace) ?? []);
     const parts = { ...this.#parts, keyspaces, applierOf, appliers, tails: this.#tails };
-    const work = [new TailKeeper(parts), new Refill(parts), new Readmission(parts), new Forgetting(parts)];
+    const work = [new SuffixKeeper(parts), new CatchUp(parts), new Readmission(parts), new TombstoneGc(parts)];
     this.#running = Promise.all(work.map((one) => one.run(signal))).catch(onFatal);
   }
 

@@ -88,12 +88,12 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
     }
   });
 
-  type DigestWish = { Params: { keyspace: string }; Querystring: { horizon?: string } };
+  type DigestWish = { Params: { keyspace: string }; Querystring: { gcWatermark?: string } };
   const digesting = new ScanAdmission(parts.clock, DIGEST_LIMITS);
   app.get<DigestWish>('/v1/internal/digest/:keyspace', async (request, reply) => {
     const { keyspace } = request.params;
-    const { horizon } = request.query;
-    const asked = horizon === undefined ? null : parseTick(horizon);
+    const { gcWatermark } = request.query;
+    const asked = gcWatermark === undefined ? null : parseTick(gcWatermark);
     const applier = parts.applierOf(keyspace);
     const place = await digesting.enter(closedSignal(reply));
     try {

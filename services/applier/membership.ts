@@ -13,9 +13,9 @@ export type Membership = {
   /** The newest value known here; null while there is none. */
   readonly registerValue: (keyspace: string) => RegisterValue | null;
   readonly register: (keyspace: string) => Register;
-  /** The reign of this process's writer; null while it has none. */
-  readonly reignOf: (keyspace: string) => Owner | null;
-  /** How far that reign is committed, by partition; null likewise. */
+  /** The term of this process's writer; null while it has none. */
+  readonly termOf: (keyspace: string) => Owner | null;
+  /** How far that term is committed, by partition; null likewise. */
   readonly committedOf: (keyspace: string) => readonly Position[] | null;
   /** Keeps what was decided; never keeps whoever decides waiting. */
   readonly record: (decision: Decision) => void;

@@ -1,20 +1,20 @@
 /**
  * A keyspace as it runs at a site: its applier, and another one in its place whenever the column files turn out to hold
- * records beyond a cut.
+ * records beyond an epoch end.
  */
 
 import type { Keyspace } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
 import { type ApplierRules, KeyspaceApplier, type KeyspaceApplierParts, type Known } from './applier.ts';
 import type { Tick } from './follow/closed-timestamp.ts';
-import type { Cut } from './follow/epoch-ends.ts';
+import type { EpochEnd } from './follow/known-epoch-ends.ts';
 import { ToldAsOf } from './keyspace/told-as-of.ts';
 import type { Replays } from './replay/replays.ts';
 
 export type RunningParts = KeyspaceApplierParts & {
   readonly replays: Replays;
-  /** By partition: the cuts that this site was told of, newest included. */
-  readonly cuts: () => readonly (readonly Cut[])[];
+  /** By partition: the epoch ends that this site was told of, newest included. */
+  readonly epochEnds: () => readonly (readonly EpochEnd[])[];
 };
 
 export class RunningKeyspace implements AsyncDisposable {
@@ -48,7 +48,7 @@ export class RunningKeyspace implements AsyncDisposable {
   /** @throws {Fault} `unavailable`: it is not open, or being built again and nothing is read yet. */
   get readable(): KeyspaceApplier {
     const applier = this.opened;
-    const refusal = applier.readability.refusal;
+    const refusal = applier.readGate.refusal;
     if (refusal === null) return applier;
     throw new Fault('unavailable', `${refusal}; read it at another site`, { retryAfterMs: 1_000 });
   }
@@ -59,16 +59,16 @@ export class RunningKeyspace implements AsyncDisposable {
   }
 
   async #start(
-    cuts: readonly (readonly Cut[])[],
+    epochEnds: readonly (readonly EpochEnd[])[],
     asOf: Tick | null,
     found: Pick<Known, 'damaged' | 'discards'>,
   ): Promise<void> {
-    const told = this.#parts.cuts();
+    const told = this.#parts.epochEnds();
     const { partitions } = this.#keyspace;
     this.#told ??= await ToldAsOf.open(this.#parts, this.#keyspace.name);
-    const both = Array.from({ length: partitions }, (_, p) => [...(cuts[p] ?? []), ...(told[p] ?? [])]);
+    const both = Array.from({ length: partitions }, (_, p) => [...(epochEnds[p] ?? []), ...(told[p] ?? [])]);
     const known: Known = {
-      cuts: both,
+      epochEnds: both,
       asOf,
       told: this.#told,
       ...found,
@@ -79,12 +79,12 @@ export class RunningKeyspace implements AsyncDisposable {
     await this.#parts.replays.open(applier);
     this.#applier = applier;
     // What was told while it opened.
-    this.#parts.cuts().forEach((some, partition) => {
+    this.#parts.epochEnds().forEach((some, partition) => {
       for (const { origin, epoch, seq } of some) applier.closed(partition, origin, { epoch, seq });
     });
   }
 
-  /** @param found what is wrong with its column files, beside what lies beyond the cuts */
+  /** @param found what is wrong with its column files, beside what lies beyond the epoch ends */
   #startAgain(found: Pick<Known, 'damaged' | 'discards'>): void {
     const told = this.#applier;
     const again = async (): Promise<void> => {
@@ -94,7 +94,7 @@ export class RunningKeyspace implements AsyncDisposable {
       this.#applier = null;
       await this.#parts.replays.close(this.#keyspace.name);
       await before[Symbol.asyncDispose]();
-      await this.#start(before.cuts.all, before.readability.asOf, found);
+      await this.#start(before.epochEnds.all, before.readGate.asOf, found);
     };
     this.#inTurn(again).catch((error: unknown) => this.#parts.onFatal(error));
   }

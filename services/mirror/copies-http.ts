@@ -3,7 +3,7 @@
  * `/v1/internal/copies|fence|fill/{keyspace}`; bodies and answers are JSON.
  */
 
-import { counted, cutsOf, idText } from '@tidemark/control/consensus/register-json';
+import { counted, epochEndsOf, idText } from '@tidemark/control/consensus/register-json';
 import { whyNoFence, whyNoFill } from '@tidemark/control/consensus/register-tied';
 import type { RegisterValue } from '@tidemark/control/consensus/register-value';
 import type { FenceReport, SiteCopies } from '@tidemark/control/failover/election';
@@ -24,7 +24,7 @@ const fenceSchema = z.object({
 const fillSchema = z.object({
   origin: idText,
   epoch: counted,
-  cuts: cutsOf,
+  epochEnds: epochEndsOf,
   from: z.array(idText).max(255),
 });
 
@@ -40,7 +40,7 @@ export type CopiesParts = {
   readonly site: string;
   /** Origin → this site's copy of it, of a keyspace. @throws {Fault} `unavailable`: it is not followed here (yet). */
   readonly copiesOf: (keyspace: string) => ReadonlyMap<string, Mirror>;
-  /** Who vouches for the copy as far as its origin's reign goes; null: nobody can. `epoch` null: the newest known. */
+  /** Who vouches for the copy as far as its origin's term goes; null: nobody can. `epoch` null: the newest known. */
   readonly vouchedBy: (keyspace: string, copy: Mirror, epoch: number | null) => string | null;
 };
 
@@ -66,10 +66,10 @@ export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): 
   });
   app.post<{ Params: Params }>('/v1/internal/fill/:keyspace', async (request) => {
     const { keyspace } = request.params;
-    const { origin, epoch, cuts, from } = parsed(fillSchema, request.body, 'fill request');
+    const { origin, epoch, epochEnds, from } = parsed(fillSchema, request.body, 'fill request');
     const copy = copyOf(parts, parts.copiesOf(keyspace), keyspace, origin);
-    await parts.checkTied(keyspace, 'fill', (value) => whyNoFill(value, { origin, epoch, cuts }));
-    const complete = await copy.fill(epoch, cuts, from, FILL_MS_MAX);
+    await parts.checkTied(keyspace, 'fill', (value) => whyNoFill(value, { origin, epoch, epochEnds }));
+    const complete = await copy.fill(epoch, epochEnds, from, FILL_MS_MAX);
     return { complete, partitions: copy.heads() };
   });
 }

@@ -1,5 +1,5 @@
 /**
- * Where a copier turns when its usual source has not got the next record any more: that was trimmed away there, or is
+ * Where a replicator turns when its usual source has not got the next record any more: that was trimmed away there, or is
  * damaged. Other sites' copies of the origin may still have it. One after the other is read to its end, then the usual
  * source again; what nobody has is said, and does not come back by itself.
  */

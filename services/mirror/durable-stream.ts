@@ -23,7 +23,7 @@ export class Signal {
 }
 
 /**
- * What the writer of a reign says when it begins to listen: what it has counted of this copy so far. By partition, the
+ * What the writer of a term says when it begins to listen: what it has counted of this copy so far. By partition, the
  * highest seq of its epoch; −1 for none.
  */
 export const floorSchema = z.object({

@@ -1,9 +1,9 @@
-/** Copies up to the cut of a closed reign, from whichever site has it: the origin may be gone, or not have all of it. */
+/** Copies up to the epoch end of a closed term, from whichever site has it: the origin may be gone, or not have all of it. */
 
-import type { CutAt } from '@tidemark/control/consensus/register-value';
+import type { EpochEndAt } from '@tidemark/control/consensus/register-value';
 import type { Position } from '@tidemark/model/position';
 import type { Clock } from '@tidemark/platform/clock';
-import type { Copier, Source } from './replicator.ts';
+import type { Replicator, Source } from './replicator.ts';
 
 /** A source that gives nothing new for this long is left for the next one. */
 const QUIET_MS = 1_000;
@@ -11,7 +11,7 @@ const LOOK_MS = 20;
 
 export type FillParts = {
   /** By partition. */
-  readonly copiers: readonly Copier[];
+  readonly replicators: readonly Replicator[];
   readonly clock: Clock;
   /** True when the partition is stored here up to the position. */
   readonly holds: (partition: number, at: Position) => boolean;
@@ -21,28 +21,28 @@ export type FillParts = {
 /** One partition and how far it is to be filled, until when on the monotonic clock. */
 type Goal = { readonly partition: number; readonly at: Position; readonly deadlineMs: number };
 
-/** Asks the sources in their order, again and again, until each partition holds its cut or `timeoutMs` are over. */
+/** Asks the sources in their order, again and again, until each partition holds its epoch end or `timeoutMs` are over. */
 export async function fillUpTo(
   parts: FillParts,
   epoch: number,
-  cuts: readonly CutAt[],
+  epochEnds: readonly EpochEndAt[],
   sources: readonly Source[],
   timeoutMs: number,
 ): Promise<void> {
   const deadlineMs = parts.clock.monotonicMs() + timeoutMs;
-  const goals = cuts.map(({ seq }, partition) => ({ partition, at: { epoch, seq }, deadlineMs }));
+  const goals = epochEnds.map(({ seq }, partition) => ({ partition, at: { epoch, seq }, deadlineMs }));
   await Promise.all(goals.map((goal) => fillPartition(parts, goal, sources)));
 }
 
 async function fillPartition(parts: FillParts, goal: Goal, sources: readonly Source[]): Promise<void> {
-  const copier = parts.copiers[goal.partition]!;
+  const replicator = parts.replicators[goal.partition]!;
   try {
     for (let i = 0; !isOver(parts, goal) && sources.length > 0; i++) {
-      copier.readFrom(sources[i % sources.length]!);
-      await whileItMoves(parts, goal, copier);
+      replicator.readFrom(sources[i % sources.length]!);
+      await whileItMoves(parts, goal, replicator);
     }
   } finally {
-    copier.readFrom(null);
+    replicator.readFrom(null);
   }
 }
 
@@ -50,14 +50,14 @@ function isOver({ holds, clock, signal }: FillParts, { partition, at, deadlineMs
   return signal.aborted || holds(partition, at) || clock.monotonicMs() >= deadlineMs;
 }
 
-async function whileItMoves(parts: FillParts, goal: Goal, copier: Copier): Promise<void> {
+async function whileItMoves(parts: FillParts, goal: Goal, replicator: Replicator): Promise<void> {
   const { clock, signal } = parts;
-  let copied = copier.counts.copied;
+  let copied = replicator.counts.copied;
   let movedMs = clock.monotonicMs();
   while (!isOver(parts, goal) && clock.monotonicMs() - movedMs < QUIET_MS) {
     await clock.sleep(LOOK_MS, signal);
-    if (copier.counts.copied === copied) continue;
-    copied = copier.counts.copied;
+    if (replicator.counts.copied === copied) continue;
+    copied = replicator.counts.copied;
     movedMs = clock.monotonicMs();
   }
 }

@@ -12,7 +12,7 @@ async function stopped() {
   const parts = await setUpMirror(true);
   await parts.append(values);
   const mirror = await parts.start();
-  await until(() => mirror.copiers[0]!.durable.seq === 7);
+  await until(() => mirror.replicators[0]!.durable.seq === 7);
   await clock.sleep(300);
   await mirror[Symbol.asyncDispose]();
   return { ...parts, local: new SimLog(parts.here, 'tokyo') };
@@ -28,14 +28,14 @@ describe('a copy that was trimmed while it was stopped', () => {
       await local.trim(MIRROR, 0, offset);
       {
         await using mirror = await start();
-        await until(() => mirror.copiers[0]!.tail !== null);
-        expect(mirror.copiers[0]!.tail!.lost).toBe('beginning');
+        await until(() => mirror.replicators[0]!.tail !== null);
+        expect(mirror.replicators[0]!.tail!.lost).toBe('beginning');
         expect(mirror.logId).toBe('');
-        await until(() => mirror.logId === 'b~1' && mirror.copiers[0]!.durable.seq === 7);
+        await until(() => mirror.logId === 'b~1' && mirror.replicators[0]!.durable.seq === 7);
       }
       // It is whole from its new GENESIS on: nothing more is found missing.
       await using again = await start();
-      await until(() => again.copiers[0]!.durable.seq === 7);
+      await until(() => again.replicators[0]!.durable.seq === 7);
       expect(again.logId).toBe('b~1');
       expect((await copied(offset)).slice(-8)).toEqual(values);
     });
@@ -48,7 +48,7 @@ describe('a copy whose topic is another one', () => {
     here.deleteTopic(MIRROR);
     await local.ensureTopic({ name: MIRROR, partitions: 1, flushed: true, genesis: () => genesis('other') });
     await using mirror = await start();
-    await until(() => mirror.copiers[0]!.durable.seq === 7);
+    await until(() => mirror.replicators[0]!.durable.seq === 7);
     expect(mirror.logId).toBe('other');
     expect(await copied()).toEqual(values);
   });
@@ -57,10 +57,10 @@ describe('a copy whose topic is another one', () => {
     const { append, here, start, copied } = await setUpMirror(true);
     await append(values.slice(0, 5));
     await using mirror = await start();
-    await until(() => mirror.copiers[0]!.durable.seq === 4);
+    await until(() => mirror.replicators[0]!.durable.seq === 4);
     here.deleteTopic(MIRROR);
     await append(values.slice(5));
-    await until(() => mirror.logId === 'made-1' && mirror.copiers[0]!.durable.seq === 7);
+    await until(() => mirror.logId === 'made-1' && mirror.replicators[0]!.durable.seq === 7);
     expect(await copied()).toEqual(values);
   });
 });
@@ -73,16 +73,16 @@ describe('a source that was trimmed past the copy', () => {
     await ahead.append(MIRROR, 0, entries(0, 6));
     {
       await using mirror = await start();
-      await until(() => mirror.copiers[0]!.durable.seq === 2);
+      await until(() => mirror.replicators[0]!.durable.seq === 2);
     }
     await append(values.slice(3, 7));
     await paris.trim(LOG, 0, 6);
     await using mirror = await start();
-    await until(() => mirror.copiers[0]!.durable.seq === 6);
+    await until(() => mirror.replicators[0]!.durable.seq === 6);
     await append(values.slice(7));
-    await until(() => mirror.copiers[0]!.durable.seq === 7);
+    await until(() => mirror.replicators[0]!.durable.seq === 7);
     expect(await copied()).toEqual(values);
-    expect(mirror.copiers[0]!.detours.trouble).toBeNull();
+    expect(mirror.replicators[0]!.detours.trouble).toBeNull();
     expect(mirror.stranded).toBeNull();
   });
 
@@ -95,7 +95,7 @@ describe('a source that was trimmed past the copy', () => {
     await until(() => mirror.stranded !== null);
     expect(mirror.stranded).toMatch(/log\.paris\/0 at paris begins at offset 4 .*follows 1:0; no site/);
     await ahead.append(MIRROR, 0, entries(1, 5));
-    await until(() => mirror.copiers[0]!.durable.seq === 7);
+    await until(() => mirror.replicators[0]!.durable.seq === 7);
     expect(await copied()).toEqual(values);
     expect(mirror.stranded).toBeNull();
   });
@@ -109,7 +109,7 @@ describe('a source with a record that cannot be read any more', () => {
     await append([...values.slice(0, 3), damaged, ...values.slice(4)]);
     await ahead.append(MIRROR, 0, entries(0, 8));
     await using mirror = await start();
-    await until(() => mirror.copiers[0]!.durable.seq === 7);
+    await until(() => mirror.replicators[0]!.durable.seq === 7);
     expect(await copied()).toEqual(values);
   });
 });

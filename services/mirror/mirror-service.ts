@@ -1,7 +1,7 @@
 /** The mirror service of a site: remote logs in, the same bytes in the local mirror topics out. */
 
 import { Readable } from 'node:stream';
-import type { Reign } from '@tidemark/control/consensus/register-value';
+import type { Term } from '@tidemark/control/consensus/register-value';
 import { type Birth, type CopyEnds, judgeCopy, livedThrough } from '@tidemark/control/consensus/vouching';
 import { QUIET_MS_MAX } from '@tidemark/control/failover/lag';
 import type { Log } from '@tidemark/log/log';
@@ -27,8 +27,8 @@ export type MirrorServiceParts = {
   readonly log: Log;
   /** The other sites' logs. */
   readonly remotes: ReadonlyMap<string, Log>;
-  /** The reigns the register names, as far as this site knows; null while it has not read it. */
-  readonly reigns: (keyspace: string) => readonly Reign[] | null;
+  /** The terms the register names, as far as this site knows; null while it has not read it. */
+  readonly terms: (keyspace: string) => readonly Term[] | null;
   /** What stood in the register when this process first read it from a quorum; null: it has not yet. */
   readonly birth: (keyspace: string) => Birth | null;
   /** Makes the keyspace's topics where they are missing. */
@@ -94,7 +94,7 @@ export class MirrorService implements AsyncDisposable {
   }
 
   #isLedByOther(keyspace: string): boolean {
-    const newest = this.#parts.reigns(keyspace)?.at(-1);
+    const newest = this.#parts.terms(keyspace)?.at(-1);
     return newest !== undefined && newest.site !== this.#parts.site;
   }
 
@@ -131,7 +131,7 @@ export class MirrorService implements AsyncDisposable {
         // Nothing is promised to a writer that counted more than is here.
         positions: () => {
           isMet ||= this.#meets(mirror, floor);
-          return isMet ? this.#promisable(keyspace, mirror) : mirror.copiers.map(() => NOWHERE);
+          return isMet ? this.#promisable(keyspace, mirror) : mirror.replicators.map(() => NOWHERE);
         },
         changed: mirror.changed,
       };
@@ -153,25 +153,27 @@ export class MirrorService implements AsyncDisposable {
     const mirrors = this.#mirrors.get(keyspace)!;
     const birth = this.#parts.birth(keyspace);
     // What was fenced before this process began may have lost its fence with its end, unnoticed.
-    const reigns = birth === null ? null : this.#parts.reigns(keyspace);
-    return mirror.copiers.map(({ durable }, partition) => {
+    const terms = birth === null ? null : this.#parts.terms(keyspace);
+    return mirror.replicators.map(({ durable }, partition) => {
       if (birth !== null && durable.epoch < birth.fencedBelow) return NOWHERE;
-      return promisable(mirror.origin, partition, durable, reigns, ({ site, epoch, cuts }) => {
-        const cut = cuts?.[partition];
-        return cut === undefined || mirrors.get(site)?.holdsPartition(partition, { epoch, seq: cut.seq }) === true;
+      return promisable(mirror.origin, partition, durable, terms, ({ site, epoch, epochEnds }) => {
+        const epochEnd = epochEnds?.[partition];
+        return (
+          epochEnd === undefined || mirrors.get(site)?.holdsPartition(partition, { epoch, seq: epochEnd.seq }) === true
+        );
       });
     });
   }
 
   #vouchedBy(keyspace: string, copy: Mirror, closes: number | null): string | null {
-    const epoch = closes ?? this.#parts.reigns(keyspace)?.at(-1)?.epoch ?? 0;
+    const epoch = closes ?? this.#parts.terms(keyspace)?.at(-1)?.epoch ?? 0;
     return livedThrough(this.#parts.birth(keyspace), epoch) ? 'itself' : copy.vouchedBy;
   }
 
   /** Whether a copy holds what the writer of its origin has counted of it; one that does not has been put back. */
   #meets(copy: Mirror, { epoch, logId, floor }: Floor): boolean {
     if (copy.logId === '' || copy.logId !== logId) return false;
-    const below = copy.copiers.findIndex(({ durable }, partition) => {
+    const below = copy.replicators.findIndex(({ durable }, partition) => {
       const seq = floor[partition] ?? -1;
       return seq >= 0 && comparePositions(durable, { epoch, seq }) < 0;
     });
@@ -179,7 +181,7 @@ export class MirrorService implements AsyncDisposable {
       copy.vouchedBy ??= 'the writer';
       return true;
     }
-    const [held, counted] = [formatPosition(copy.copiers[below]!.durable), `${epoch}:${floor[below]}`];
+    const [held, counted] = [formatPosition(copy.replicators[below]!.durable), `${epoch}:${floor[below]}`];
     copy.doubt(`partition ${below} ends at ${held}, and ${copy.origin} has counted ${counted}`);
     return false;
   }
@@ -204,20 +206,22 @@ export class MirrorService implements AsyncDisposable {
 
   /** Of every copy, the own log among them. */
   facts(keyspace: string): MirrorFacts[] {
-    return [...(this.#mirrors.get(keyspace) ?? [])].map(([origin, { copiers, unreadable }]) => {
-      const sum = (pick: (counts: (typeof copiers)[number]['counts']) => number): number =>
-        copiers.reduce((total, copier) => total + pick(copier.counts), 0);
+    return [...(this.#mirrors.get(keyspace) ?? [])].map(([origin, { replicators, unreadable }]) => {
+      const sum = (pick: (counts: (typeof replicators)[number]['counts']) => number): number =>
+        replicators.reduce((total, replicator) => total + pick(replicator.counts), 0);
       return {
         origin,
-        durable: copiers.map((copier) => formatPosition(copier.durable)),
+        durable: replicators.map((replicator) => formatPosition(replicator.durable)),
         // An origin that writes says every second in partition 0 that it is there, and that is stored here.
-        behindRecords: copiers.map((copier) => (copiers[0]!.quietMs > QUIET_MS_MAX ? null : copier.behindRecords)),
+        behindRecords: replicators.map((replicator) =>
+          replicators[0]!.quietMs > QUIET_MS_MAX ? null : replicator.behindRecords,
+        ),
         copied: sum((counts) => counts.copied),
         copiedBytes: sum((counts) => counts.copiedBytes),
         duplicate: sum((counts) => counts.duplicate),
         ignored: sum((counts) => counts.ignored),
-        stopped: copiers.flatMap((copier) => copier.stopped ?? []),
-        held: [...copiers.flatMap(({ trimmed, detours }) => detours.trouble ?? trimmed ?? []), ...unreadable],
+        stopped: replicators.flatMap((replicator) => replicator.stopped ?? []),
+        held: [...replicators.flatMap(({ trimmed, detours }) => detours.trouble ?? trimmed ?? []), ...unreadable],
       };
     });
   }
@@ -228,7 +232,7 @@ export class MirrorService implements AsyncDisposable {
    */
   barrier(keyspace: string, origin: string): HeardBarrier | null | undefined {
     const mirror = origin === this.#parts.site ? undefined : this.#mirrors.get(keyspace)?.get(origin);
-    return mirror?.copiers[0]?.barrier;
+    return mirror?.replicators[0]?.barrier;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

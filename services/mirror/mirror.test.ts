@@ -5,7 +5,7 @@ import { NodeDisk } from '@tidemark/platform/node-disk';
 import { asWritten, readState, writeState } from '@tidemark/platform/state-file';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CopierCheckpoint } from './replicator.ts';
+import type { ReplicatorCheckpoint } from './replicator.ts';
 import { clock, genesis, LOG, MIRROR, PATH, sequence, setUpMirror as setUp, until } from './testing/mirror-harness.ts';
 
 describe('mirror', () => {
@@ -14,7 +14,7 @@ describe('mirror', () => {
     const values = sequence(5);
     await append(values);
     await using mirror = await start();
-    await until(() => mirror.copiers[0]!.durable.seq === 4);
+    await until(() => mirror.replicators[0]!.durable.seq === 4);
     expect(await copied()).toEqual(values);
     expect(mirror.logId).toBe('b');
   });
@@ -28,7 +28,7 @@ describe('mirror', () => {
     await remake();
     const values = sequence(3);
     await append(values);
-    await until(() => mirror.copiers[0]!.durable.seq === 2);
+    await until(() => mirror.replicators[0]!.durable.seq === 2);
     expect([errors, await copied()]).toEqual([[], values]);
     origin.deleteTopic(LOG);
     await until(() => errors.length > 0);
@@ -48,7 +48,7 @@ describe('mirror', () => {
           }
           await append(values);
           await using mirror = await start();
-          await until(() => mirror.copiers[0]!.durable.seq === 5);
+          await until(() => mirror.replicators[0]!.durable.seq === 5);
           expect(await copied()).toEqual(values);
         },
       ),
@@ -65,9 +65,9 @@ describe('mirror', () => {
       [6, 9],
     ] as const) {
       await using mirror = await start();
-      await until(() => mirror.copiers[0]!.durable.seq === end - 1);
+      await until(() => mirror.replicators[0]!.durable.seq === end - 1);
       await append(values.slice(end, next));
-      await until(() => mirror.copiers[0]!.durable.seq === next - 1);
+      await until(() => mirror.replicators[0]!.durable.seq === next - 1);
     }
     expect(await copied()).toEqual(values);
   });
@@ -78,16 +78,16 @@ describe('mirror', () => {
     await append(values.slice(0, 4));
     {
       await using mirror = await start();
-      await until(() => mirror.copiers[0]!.durable.seq === 3);
+      await until(() => mirror.replicators[0]!.durable.seq === 3);
       const path = join(folder, PATH);
       await until(() => existsSync(path) && readFileSync(path, 'utf8').includes('"originOffset":4'));
     }
     const end = await append(values.slice(4));
     const disk = new NodeDisk(folder);
-    const [checkpoint] = (await readState(disk, PATH, asWritten<CopierCheckpoint[]>()))!;
+    const [checkpoint] = (await readState(disk, PATH, asWritten<ReplicatorCheckpoint[]>()))!;
     await writeState(disk, PATH, [{ ...checkpoint, originOffset: end + 4 }]);
     await using mirror = await start();
-    await until(() => mirror.copiers[0]!.durable.seq === 8);
+    await until(() => mirror.replicators[0]!.durable.seq === 8);
     expect(await copied()).toEqual(values);
   });
 
@@ -103,8 +103,8 @@ describe('mirror', () => {
     };
     await append(values);
     await using mirror = await start();
-    await until(() => mirror.copiers[0]!.durable.seq === 3);
-    expect(mirror.copiers[0]!.stopped).toBeNull();
+    await until(() => mirror.replicators[0]!.durable.seq === 3);
+    expect(mirror.replicators[0]!.stopped).toBeNull();
   });
 
   it('two mirrors of one site at once are harmless', async () => {
@@ -114,7 +114,7 @@ describe('mirror', () => {
     await using one = await start();
     await using two = await start();
     await append(values.slice(4));
-    await until(() => one.copiers[0]!.durable.seq === 7 && two.copiers[0]!.durable.seq === 7);
+    await until(() => one.replicators[0]!.durable.seq === 7 && two.replicators[0]!.durable.seq === 7);
     const distinct = (await copied()).filter((value, i, all) => all.findIndex((other) => other.equals(value)) === i);
     expect(distinct).toEqual(values);
   });
@@ -124,12 +124,12 @@ describe('mirror', () => {
     const values = sequence(6);
     await append(values.slice(0, 3));
     await using mirror = await start();
-    await until(() => mirror.copiers[0]!.durable.seq === 2);
+    await until(() => mirror.replicators[0]!.durable.seq === 2);
     origin.reachable = false;
     await clock.sleep(100);
     origin.reachable = true;
     await append(values.slice(3));
-    await until(() => mirror.copiers[0]!.durable.seq === 5);
+    await until(() => mirror.replicators[0]!.durable.seq === 5);
     expect(await copied()).toEqual(values);
   });
 
@@ -138,13 +138,13 @@ describe('mirror', () => {
     const values = sequence(3);
     await append(values);
     await using mirror = await start();
-    await until(() => mirror.copiers[0]!.durable.seq === 2);
+    await until(() => mirror.replicators[0]!.durable.seq === 2);
     origin.deleteTopic(LOG);
     const again = new SimLog(origin, 'paris');
     await again.ensureTopic({ name: LOG, partitions: 1, flushed: true, genesis: () => genesis('other') });
     const strange = sequence(9, 'another writer').map((value) => ({ value }));
     await again.append(LOG, 0, strange);
-    await until(() => mirror.copiers[0]!.counts.ignored > 0 || mirror.copiers[0]!.stopped !== null);
+    await until(() => mirror.replicators[0]!.counts.ignored > 0 || mirror.replicators[0]!.stopped !== null);
     expect(await copied()).toEqual(values);
   });
 
@@ -153,14 +153,14 @@ describe('mirror', () => {
     const values = sequence(6);
     await append(values.slice(0, 3));
     await using mirror = await start();
-    await until(() => mirror.copiers[0]!.durable.seq === 2);
+    await until(() => mirror.replicators[0]!.durable.seq === 2);
     const fence = { closes: 1, by: 2, nonce: 'n' };
     await Promise.all([mirror.fence(fence), mirror.fence(fence)]);
     await mirror.fence(fence);
     expect(mirror.heads()).toMatchObject([{ epoch: 1, seq: 2 }]);
     await append(values.slice(3));
-    await until(() => mirror.copiers[0]!.tail?.prefix.seq === 5);
-    expect(mirror.copiers[0]!.durable).toMatchObject({ epoch: 1, seq: 2 });
+    await until(() => mirror.replicators[0]!.tail?.logHead.seq === 5);
+    expect(mirror.replicators[0]!.durable).toMatchObject({ epoch: 1, seq: 2 });
     const { end } = await new SimLog(here, 'x').bounds(MIRROR, 0);
     expect(end).toBe(1 + 6 + 1);
   });
@@ -170,17 +170,17 @@ describe('mirror', () => {
     const values = sequence(6);
     await append(values.slice(0, 3));
     const first = await start();
-    await until(() => first.copiers[0]!.durable.seq === 2);
+    await until(() => first.replicators[0]!.durable.seq === 2);
     await first.fence({ closes: 1, by: 2, nonce: 'n' });
     await append(values.slice(3));
     await until(() => first.heads()[0]!.seq === 5);
     await first[Symbol.asyncDispose]();
     await using second = await start();
-    await until(() => second.copiers[0]!.tail !== null);
-    expect(second.copiers[0]!.durable).toMatchObject({ epoch: 1, seq: 2 });
+    await until(() => second.replicators[0]!.tail !== null);
+    expect(second.replicators[0]!.durable).toMatchObject({ epoch: 1, seq: 2 });
   });
 
-  it('fills up to a cut from another site that is ahead, while the origin is away', async () => {
+  it('fills up to an epoch end from another site that is ahead, while the origin is away', async () => {
     const { append, start, copied, ahead, origin } = await setUp();
     const values = sequence(8);
     await append(values.slice(0, 3));
@@ -191,15 +191,15 @@ describe('mirror', () => {
       values.slice(1, 7).map((value) => ({ value })),
     );
     await using mirror = await start();
-    await until(() => mirror.copiers[0]!.durable.seq === 2);
+    await until(() => mirror.replicators[0]!.durable.seq === 2);
     origin.reachable = false;
-    const cuts = [{ seq: 6, chain: '' }];
-    expect(mirror.holds(1, cuts)).toBe(false);
-    expect(await mirror.fill(1, cuts, ['paris', 'quito'], 10_000)).toBe(true);
+    const epochEnds = [{ seq: 6, chain: '' }];
+    expect(mirror.holds(1, epochEnds)).toBe(false);
+    expect(await mirror.fill(1, epochEnds, ['paris', 'quito'], 10_000)).toBe(true);
     expect(await copied()).toEqual(values.slice(0, 7));
     origin.reachable = true;
     await append(values.slice(3));
-    await until(() => mirror.copiers[0]!.durable.seq === 7);
+    await until(() => mirror.replicators[0]!.durable.seq === 7);
     expect(await copied()).toEqual(values);
   });
 
@@ -209,14 +209,14 @@ describe('mirror', () => {
     await append(values);
     let mirror = await start();
     for (const expected of ['b~1', 'b~2']) {
-      await until(() => mirror.copiers[0]!.tail?.prefix.seq === 5);
+      await until(() => mirror.replicators[0]!.tail?.logHead.seq === 5);
       await mirror[Symbol.asyncDispose]();
       here.loseEnd(MIRROR, 0, 4);
       mirror = await start();
       expect(mirror.logId).toBe('');
       await until(() => mirror.logId === expected);
     }
-    await until(() => mirror.copiers[0]!.tail?.prefix.seq === 5);
+    await until(() => mirror.replicators[0]!.tail?.logHead.seq === 5);
     await mirror[Symbol.asyncDispose]();
     const kept = (await copied()).filter((value) => values.some((one) => one.equals(value)));
     expect(kept).toEqual(values);
@@ -227,10 +227,10 @@ describe('mirror', () => {
     const values = sequence(6);
     await append(values.slice(0, 5));
     await using mirror = await start();
-    await until(() => mirror.copiers[0]!.durable.seq === 4);
+    await until(() => mirror.replicators[0]!.durable.seq === 4);
     here.loseEnd(MIRROR, 0, 3);
     await append(values.slice(5));
-    await until(() => mirror.logId === 'b~1' && mirror.copiers[0]!.tail?.prefix.seq === 5);
+    await until(() => mirror.logId === 'b~1' && mirror.replicators[0]!.tail?.logHead.seq === 5);
   });
 
   it('gives a topic an identity that has none, as what began it is gone', async () => {
@@ -239,7 +239,7 @@ describe('mirror', () => {
     here.loseEnd(MIRROR, 0, 0);
     await using mirror = await start();
     expect(mirror.logId).toBe('');
-    await until(() => mirror.logId !== '' && mirror.copiers[0]!.tail?.prefix.seq === 2);
+    await until(() => mirror.logId !== '' && mirror.replicators[0]!.tail?.logHead.seq === 2);
     expect(['', 'a', 'b', 'c']).not.toContain(mirror.logId);
   });
 });

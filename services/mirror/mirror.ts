@@ -1,9 +1,9 @@
 /**
  * A copy that this site holds of what one site originates for a keyspace: its mirror of another site's log, or its own
- * log. A copier for each partition, one checkpoint for all, one identity.
+ * log. A replicator for each partition, one checkpoint for all, one identity.
  */
 
-import type { CutAt } from '@tidemark/control/consensus/register-value';
+import type { EpochEndAt } from '@tidemark/control/consensus/register-value';
 import type { Log } from '@tidemark/log/log';
 import { isGone, type Tail } from '@tidemark/log/tail';
 import { comparePositions, type Position } from '@tidemark/model/position';
@@ -18,7 +18,7 @@ import { NO_CHAIN, sealRecord } from '@tidemark/record/envelope';
 import { isSuccessor, successorOf } from '@tidemark/record/log-identity';
 import { Signal } from './durable-stream.ts';
 import { fillUpTo } from './fill.ts';
-import { Copier, type CopierCheckpoint, type Source } from './replicator.ts';
+import { Replicator, type ReplicatorCheckpoint, type Source } from './replicator.ts';
 
 const CHECKPOINT_MS = 2_000;
 const KEEP_ALIVE_MS = 1_000;
@@ -45,12 +45,12 @@ export type MirrorParts = {
 /** Where a partition of a copy ends: its last accepted record. */
 export type Head = { readonly epoch: number; readonly seq: number; readonly chain: string };
 
-/** Which reigns a FENCE takes the right to be acked from here: those below `by`. */
+/** Which terms a FENCE takes the right to be acked from here: those below `by`. */
 export type Fence = { readonly closes: number; readonly by: number; readonly nonce: string };
 
 export class Mirror implements AsyncDisposable {
   readonly origin: string;
-  readonly copiers: readonly Copier[];
+  readonly replicators: readonly Replicator[];
   /** Raised whenever more is stored, and at least every second. */
   readonly changed = new Signal();
   /** Who vouches that it holds all it promised before this process began; null: nobody yet (`vouching.ts`). */
@@ -71,10 +71,10 @@ export class Mirror implements AsyncDisposable {
     this.origin = origin;
     const { name: ks } = keyspace;
     this.#topic = origin === site ? topicNames.log(ks, site) : topicNames.mirror(ks, origin);
-    this.copiers = Array.from(
+    this.replicators = Array.from(
       { length: keyspace.partitions },
       (_, partition) =>
-        new Copier({
+        new Replicator({
           ...parts,
           topic: this.#topic,
           home: origin === site ? null : this.#sourceAt(origin),
@@ -107,7 +107,7 @@ export class Mirror implements AsyncDisposable {
   /** Begins to copy, in the background. */
   async start(): Promise<void> {
     const checkpoints = await this.#readCheckpoints();
-    const copying = this.copiers.map((copier, partition) => copier.run(checkpoints[partition] ?? null));
+    const copying = this.replicators.map((replicator, partition) => replicator.run(checkpoints[partition] ?? null));
     this.#running = Promise.all([...copying, this.#checkpointing(), this.#keepingAlive()]).catch(this.#parts.onFatal);
   }
 
@@ -122,27 +122,27 @@ export class Mirror implements AsyncDisposable {
    * beginning, and has not got its next identity.
    */
   get logId(): string {
-    const whole = this.copiers.every(({ tail }) => tail !== null && !hasLost(tail));
+    const whole = this.replicators.every(({ tail }) => tail !== null && !hasLost(tail));
     return whole ? this.#newestLogId() : '';
   }
 
   #newestLogId(): string {
-    const known = this.copiers.flatMap((copier) => copier.logIds);
+    const known = this.replicators.flatMap((replicator) => replicator.logIds);
     return known.reduce((newest, id) => (newest === '' || isSuccessor(newest, id) ? id : newest), '');
   }
 
   /** Where each partition ends. @throws {Fault} `unavailable`: one has not been read yet. */
   heads(): Head[] {
-    return this.copiers.map(({ tail }, partition) => {
+    return this.replicators.map(({ tail }, partition) => {
       if (tail === null) throw this.#notRead(partition);
-      const { epoch, seq, chain } = tail.prefix;
+      const { epoch, seq, chain } = tail.logHead;
       return { epoch, seq, chain };
     });
   }
 
   /** The highest epoch below which all were fenced in some partition; 0 for none. */
   get fencedBelow(): number {
-    return Math.max(0, ...this.copiers.map(({ tail }) => tail?.prefix.fencedBelow ?? 0));
+    return Math.max(0, ...this.replicators.map(({ tail }) => tail?.logHead.fencedBelow ?? 0));
   }
 
   #notRead(partition: number): Fault {
@@ -151,15 +151,15 @@ export class Mirror implements AsyncDisposable {
 
   /** Takes in what others have appended to the topic. @throws {Fault} `unavailable`; `corrupt`: it lost its end. */
   async catchUp(): Promise<void> {
-    await Promise.all(this.copiers.map((copier) => this.#catchUp(copier)));
+    await Promise.all(this.replicators.map((replicator) => this.#catchUp(replicator)));
   }
 
-  async #catchUp(copier: Copier): Promise<void> {
+  async #catchUp(replicator: Replicator): Promise<void> {
     try {
-      await copier.tail?.catchUp();
+      await replicator.tail?.catchUp();
     } catch (error) {
       if (isGone(error)) this.#isGone = true;
-      if (isFault(error, 'corrupt') || isGone(error)) copier.reopen();
+      if (isFault(error, 'corrupt') || isGone(error)) replicator.reopen();
       throw error;
     }
   }
@@ -171,7 +171,7 @@ export class Mirror implements AsyncDisposable {
   async fence(fence: Fence): Promise<void> {
     const before = this.#fencing.get(fence.by);
     const fencing =
-      before ?? Promise.all(this.copiers.map((copier, partition) => this.#fence(copier, partition, fence)));
+      before ?? Promise.all(this.replicators.map((replicator, partition) => this.#fence(replicator, partition, fence)));
     this.#fencing.set(fence.by, fencing);
     try {
       await fencing;
@@ -180,11 +180,11 @@ export class Mirror implements AsyncDisposable {
     }
   }
 
-  async #fence(copier: Copier, partition: number, fence: Fence): Promise<void> {
-    const { tail } = copier;
+  async #fence(replicator: Replicator, partition: number, fence: Fence): Promise<void> {
+    const { tail } = replicator;
     if (tail === null) throw this.#notRead(partition);
-    await this.#catchUp(copier);
-    if (tail.prefix.fencedBelow >= fence.by) return;
+    await this.#catchUp(replicator);
+    if (tail.logHead.fencedBelow >= fence.by) return;
     await tail.appendLocal(this.#localRecord(partition, { kind: 'Fence', ...fence }));
   }
 
@@ -205,19 +205,19 @@ export class Mirror implements AsyncDisposable {
     if (this.logId === '') return;
     this.#parts.logger.error({ topic: this.#topic, reason }, `${this.#topic} is older than it was: ${reason}`);
     this.vouchedBy = null;
-    for (const { tail } of this.copiers) tail?.doubt();
+    for (const { tail } of this.replicators) tail?.doubt();
     this.changed.raise();
   }
 
-  /** True when every partition holds everything up to the cut. */
-  holds(epoch: number, cuts: readonly CutAt[]): boolean {
-    return cuts.every(({ seq }, partition) => this.holdsPartition(partition, { epoch, seq }));
+  /** True when every partition holds everything up to the epoch end. */
+  holds(epoch: number, epochEnds: readonly EpochEndAt[]): boolean {
+    return epochEnds.every(({ seq }, partition) => this.holdsPartition(partition, { epoch, seq }));
   }
 
   /** True when the partition is stored here up to the position. */
   holdsPartition(partition: number, at: Position): boolean {
-    const tail = this.copiers[partition]?.tail ?? null;
-    return at.seq < 0 || (tail !== null && comparePositions(tail.prefix, at) >= 0);
+    const tail = this.replicators[partition]?.tail ?? null;
+    return at.seq < 0 || (tail !== null && comparePositions(tail.logHead, at) >= 0);
   }
 
   /**
@@ -225,13 +225,13 @@ export class Mirror implements AsyncDisposable {
    * believed to be stored, a record in between was damaged, and is copied again from whoever has it.
    */
   unreadableBeyond(partition: number, at: Position): void {
-    const copier = this.copiers[partition];
-    if (copier === undefined || !this.#holdsMore(partition, at)) return;
+    const replicator = this.replicators[partition];
+    if (replicator === undefined || !this.#holdsMore(partition, at)) return;
     this.#parts.logger.error(
       { topic: this.#topic, partition },
       `${this.#unreadable(partition, at)}: it is copied again from other sites`,
     );
-    copier.distrust();
+    replicator.distrust();
   }
 
   /** By partition: beyond what the own log cannot be read, while this site leads. */
@@ -256,8 +256,8 @@ export class Mirror implements AsyncDisposable {
   }
 
   #holdsMore(partition: number, at: Position): boolean {
-    const tail = this.copiers[partition]?.tail ?? null;
-    return tail !== null && comparePositions(tail.prefix, at) > 0;
+    const tail = this.replicators[partition]?.tail ?? null;
+    return tail !== null && comparePositions(tail.logHead, at) > 0;
   }
 
   #unreadable(partition: number, { epoch, seq }: Position): string {
@@ -275,21 +275,26 @@ export class Mirror implements AsyncDisposable {
   }
 
   /**
-   * Copies up to the cut of a closed reign from whichever of the sites has it, in that order; gives up after `timeoutMs`.
-   * @returns whether everything up to the cut is stored here
+   * Copies up to the epoch end of a closed term from whichever of the sites has it, in that order; gives up after `timeoutMs`.
+   * @returns whether everything up to the epoch end is stored here
    */
-  async fill(epoch: number, cuts: readonly CutAt[], from: readonly string[], timeoutMs: number): Promise<boolean> {
+  async fill(
+    epoch: number,
+    epochEnds: readonly EpochEndAt[],
+    from: readonly string[],
+    timeoutMs: number,
+  ): Promise<boolean> {
     const sources = from.map((site) => this.#sourceAt(site)).filter((source) => source !== null);
     const parts = {
-      copiers: this.copiers,
+      replicators: this.replicators,
       clock: this.#parts.clock,
       holds: (partition: number, at: Position) => this.holdsPartition(partition, at),
       signal: this.#stop.signal,
     };
-    const filling = this.#filling.then(() => fillUpTo(parts, epoch, cuts, sources, timeoutMs));
+    const filling = this.#filling.then(() => fillUpTo(parts, epoch, epochEnds, sources, timeoutMs));
     this.#filling = filling.catch(() => {});
     await filling;
-    return this.holds(epoch, cuts);
+    return this.holds(epoch, epochEnds);
   }
 
   get #path(): string {
@@ -297,9 +302,9 @@ export class Mirror implements AsyncDisposable {
   }
 
   /** A checkpoint saves time, and tells what was there: one that cannot be read is as good as none. */
-  async #readCheckpoints(): Promise<(CopierCheckpoint | null)[]> {
+  async #readCheckpoints(): Promise<(ReplicatorCheckpoint | null)[]> {
     const { disk, logger } = this.#parts;
-    return (await readDerived(disk, this.#path, asWritten<(CopierCheckpoint | null)[]>(), logger)) ?? [];
+    return (await readDerived(disk, this.#path, asWritten<(ReplicatorCheckpoint | null)[]>(), logger)) ?? [];
   }
 
   /** So that who follows `durable` knows the link is alive though nothing is written. */
@@ -326,16 +331,16 @@ export class Mirror implements AsyncDisposable {
 
   /** What lost something gets its next identity, above all that any partition is known to have had. */
   async #renew(): Promise<void> {
-    const lost = this.copiers.filter(({ tail }) => tail !== null && hasLost(tail));
-    if (lost.length === 0 || this.copiers.some(({ tail }) => tail === null)) return;
+    const lost = this.replicators.filter(({ tail }) => tail !== null && hasLost(tail));
+    if (lost.length === 0 || this.replicators.some(({ tail }) => tail === null)) return;
     const known = this.#newestLogId();
     const logId = known === '' ? this.#parts.random.id() : successorOf(known);
     const what = lost[0]!.tail!.lost ?? 'beginning';
     const message = `${this.#topic} lost its ${what}: it is ${logId} from now on, and is filled from other sites' copies`;
     this.#parts.logger.error({ topic: this.#topic, logId, partitions: lost.length }, message);
-    for (const copier of lost) {
-      const genesis = this.#localRecord(this.copiers.indexOf(copier), { kind: 'Genesis', logId });
-      await copier.tail?.renew(genesis);
+    for (const replicator of lost) {
+      const genesis = this.#localRecord(this.replicators.indexOf(replicator), { kind: 'Genesis', logId });
+      await replicator.tail?.renew(genesis);
     }
     await this.#writeCheckpoints();
   }
@@ -366,26 +371,26 @@ export class Mirror implements AsyncDisposable {
   /** Nothing here trims: who did is told before the next start, at which the copy would count as lost. */
   async #lookForTrims(): Promise<void> {
     const { logger, site, origin } = this.#parts;
-    for (const [partition, copier] of this.copiers.entries()) {
-      const start = await copier.tail?.trimmedTo().catch(() => null);
+    for (const [partition, replicator] of this.replicators.entries()) {
+      const start = await replicator.tail?.trimmedTo().catch(() => null);
       if (start == null) continue;
       const help =
         origin === site ? ' Where this site is the primary, move that before it is restarted: switchover.' : '';
       const place = `${this.#topic}/${partition}`;
       const message = `${place} begins at offset ${start} now: what stood before was trimmed away, by retention or by hand. From the next start on it counts as lost, and is filled from other sites' copies.${help}`;
-      if (copier.trimmed === null) logger.error({ topic: this.#topic, partition, start }, message);
-      copier.trimmed = `${place} was trimmed to offset ${start}`;
+      if (replicator.trimmed === null) logger.error({ topic: this.#topic, partition, start }, message);
+      replicator.trimmed = `${place} was trimmed to offset ${start}`;
     }
   }
 
   /** Why the copy cannot go on with what follows, as no site has that any more; null while it can. */
   get stranded(): string | null {
-    return this.copiers.find(({ detours }) => detours.isStranded)?.detours.trouble ?? null;
+    return this.replicators.find(({ detours }) => detours.isStranded)?.detours.trouble ?? null;
   }
 
   #written = '';
   async #writeCheckpoints(): Promise<void> {
-    const checkpoints = this.copiers.map((copier) => copier.checkpoint());
+    const checkpoints = this.replicators.map((replicator) => replicator.checkpoint());
     const text = JSON.stringify(checkpoints);
     if (text === this.#written) return;
     this.#written = text;
@@ -399,6 +404,6 @@ export class Mirror implements AsyncDisposable {
 }
 
 /** Whether a partition is not what it was: its end or its beginning is gone, and be it only the GENESIS. */
-function hasLost({ lost, prefix }: Tail): boolean {
-  return lost !== null || prefix.logId === '';
+function hasLost({ lost, logHead }: Tail): boolean {
+  return lost !== null || logHead.logId === '';
 }

@@ -1,7 +1,7 @@
 /**
  * One partition of a copy that this site holds of an origin's records: its mirror of another site's log, or its own log.
  * It copies the same bytes in the same order from whatever source it is told to; a mirror's usual source is the origin,
- * its own log has none and is only filled up to a cut.
+ * its own log has none and is only filled up to an epoch end.
  */
 
 import { findAfter } from '@tidemark/log/find-position';
@@ -12,7 +12,7 @@ import type { Clock } from '@tidemark/platform/clock';
 import { type Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
-import { accept, emptyPrefix, type PartitionName, type Prefix, type Verdict } from '@tidemark/record/admit';
+import { accept, emptyLogHead, type LogHead, type PartitionName, type Verdict } from '@tidemark/record/admit';
 import type { Envelope } from '@tidemark/record/envelope';
 import { rootOf } from '@tidemark/record/log-identity';
 import { Detours } from './detours.ts';
@@ -28,7 +28,7 @@ const STUCK_MS = 10_000;
 /** A topic that holds the origin's records: the origin's log, or another site's mirror of it. */
 export type Source = { readonly site: string; readonly log: Log; readonly topic: string };
 
-export type CopierParts = {
+export type ReplicatorParts = {
   /** This site's log, and the topic in it that holds the copy. */
   readonly local: Log;
   readonly topic: string;
@@ -47,22 +47,22 @@ export type CopierParts = {
   readonly onGone: () => void;
 };
 
-/** What a checkpoint of a copier holds. */
-export type CopierCheckpoint = { readonly tail: TailCheckpoint; readonly originOffset: number };
+/** What a checkpoint of a replicator holds. */
+export type ReplicatorCheckpoint = { readonly tail: TailCheckpoint; readonly originOffset: number };
 
 /** A BARRIER: of which epoch, when it was read (monotonic), and how old its stamp was then by this site's clock. */
 export type HeardBarrier = { readonly epoch: number; readonly heardMs: number; readonly ageMs: number };
 
-export type CopierCounts = { copied: number; copiedBytes: number; duplicate: number; ignored: number };
+export type ReplicatorCounts = { copied: number; copiedBytes: number; duplicate: number; ignored: number };
 
-/** Records of a batch that extend the copy, and the prefix with them. */
-type Extension = { readonly entries: LogEntry[]; readonly after: Prefix; readonly lastOffset: number };
+/** Records of a batch that extend the copy, and the log head with them. */
+type Extension = { readonly entries: LogEntry[]; readonly after: LogHead; readonly lastOffset: number };
 
 /** Two records under one position: no reader may go on. */
 class Halted extends Error {}
 
-export class Copier {
-  readonly counts: CopierCounts = { copied: 0, copiedBytes: 0, duplicate: 0, ignored: 0 };
+export class Replicator {
+  readonly counts: ReplicatorCounts = { copied: 0, copiedBytes: 0, duplicate: 0, ignored: 0 };
   /** Why it stopped for good; null while it runs. */
   stopped: string | null = null;
   /** That records of the copy itself were trimmed away by somebody; null while none were. */
@@ -85,17 +85,17 @@ export class Copier {
   readonly #sourceIds = new Map<string, string>();
   #tail: Tail | null = null;
   #lastAcceptedMs: number;
-  #checkpoint: CopierCheckpoint | null = null;
+  #checkpoint: ReplicatorCheckpoint | null = null;
   /** Ends the turn of reading one source. */
   #turn = new AbortController();
-  readonly #parts: CopierParts;
+  readonly #parts: ReplicatorParts;
 
   /** How long ago something was last read and stored, in ms; without end before the first time. */
   get quietMs(): number {
     return this.#parts.clock.monotonicMs() - this.#copiedMs;
   }
 
-  constructor(parts: CopierParts) {
+  constructor(parts: ReplicatorParts) {
     this.#parts = parts;
     this.#source = parts.home;
     this.detours = new Detours(parts.others);
@@ -114,11 +114,11 @@ export class Copier {
 
   /** Every identity this partition is known to have had; the newest is what counts. */
   get logIds(): string[] {
-    const known = [this.#checkpoint?.tail.prefix.logId, this.#tail?.prefix.logId];
+    const known = [this.#checkpoint?.tail.logHead.logId, this.#tail?.logHead.logId];
     return known.flatMap((id) => (id === undefined || id === '' ? [] : [id]));
   }
 
-  checkpoint(): CopierCheckpoint | null {
+  checkpoint(): ReplicatorCheckpoint | null {
     const tail = this.#tail?.checkpoint() ?? null;
     return tail === null ? null : { tail, originOffset: this.#originOffset };
   }
@@ -148,7 +148,7 @@ export class Copier {
   }
 
   /** Runs until the signal aborts or something is wrong that trying again cannot mend; then `stopped` says what. */
-  async run(checkpoint: CopierCheckpoint | null): Promise<void> {
+  async run(checkpoint: ReplicatorCheckpoint | null): Promise<void> {
     const { signal, logger, topic, name } = this.#parts;
     this.#checkpoint = checkpoint;
     this.#originOffset = checkpoint?.originOffset ?? -1;
@@ -188,7 +188,7 @@ export class Copier {
     if (lost || fault.kind === 'invalid') {
       const where = { topic, partition: name.partition, from: source?.site ?? null, error: fault.message };
       // Of what nothing was ever read here, the topic may not have been made yet: its site begins later, or is slower.
-      if (fault.details.status === 404 && this.#originOffset < 0 && (this.#tail?.prefix.seq ?? -1) < 0) {
+      if (fault.details.status === 404 && this.#originOffset < 0 && (this.#tail?.logHead.seq ?? -1) < 0) {
         if (!this.#toldWaiting) logger.info(where, `${topic}/${name.partition} waits for ${fault.message}`);
         this.#toldWaiting = true;
         return;
@@ -218,7 +218,7 @@ export class Copier {
       throw error;
     });
     this.trimmed = null;
-    if (tail.prefix.seq < 0) this.#originOffset = -1;
+    if (tail.logHead.seq < 0) this.#originOffset = -1;
     this.#parts.onStored();
     return tail;
   }
@@ -291,7 +291,7 @@ export class Copier {
   }
 
   #lackIn({ site, topic }: Source, start: number): string {
-    const { epoch, seq } = this.#tail!.prefix;
+    const { epoch, seq } = this.#tail!.logHead;
     const place = `${topic}/${this.#parts.name.partition} at ${site}`;
     const why = start > 0 ? `begins at offset ${start}` : 'cannot be read through';
     return `${place} ${why} and has not got what follows ${formatPosition({ epoch, seq })}`;
@@ -304,13 +304,13 @@ export class Copier {
     if (!this.#wasStuck && source === home && this.#originOffset >= 0)
       return { from: this.#originOffset, isHint: true, isStart: false };
     const { start } = await log.bounds(topic, name.partition);
-    const from = this.#wasStuck ? start : await findAfter(log, topic, name.partition, this.#tail!.prefix);
+    const from = this.#wasStuck ? start : await findAfter(log, topic, name.partition, this.#tail!.logHead);
     return { from, isHint: false, isStart: from === start };
   }
 
   /** Whether a record of a source is one that stands in the copy. */
   #holds(value: Uint8Array): boolean {
-    return accept({ ...this.#tail!.prefix, logId: '', fencedBelow: 0 }, value).kind === 'DUPLICATE';
+    return accept({ ...this.#tail!.logHead, logId: '', fencedBelow: 0 }, value).kind === 'DUPLICATE';
   }
 
   /** A source that became another topic is told of; its records are checked one by one all the same. */
@@ -319,8 +319,8 @@ export class Copier {
     const { partition } = name;
     const { start } = await log.bounds(topic, partition);
     for await (const batch of log.read({ topic, partition, from: start, signal, untilEnd: true, batchBytesMax: 1 })) {
-      const verdict = accept(emptyPrefix(name), batch.records[0]!.value);
-      const logId = rootOf(verdict.prefix.logId);
+      const verdict = accept(emptyLogHead(name), batch.records[0]!.value);
+      const logId = rootOf(verdict.logHead.logId);
       const known = this.#sourceIds.get(site);
       this.#sourceIds.set(site, logId);
       if (known === undefined || known === logId) return;
@@ -346,13 +346,13 @@ export class Copier {
   /** Which records of the batch come next in the copy. */
   #extend(batch: LogBatch, source: Source): Extension {
     const entries: LogEntry[] = [];
-    let after = this.#tail!.prefix;
+    let after = this.#tail!.logHead;
     let lastOffset = -1;
     for (const { value, offset, headers } of batch.records) {
       // The identity and fences of the source are not those of the copy.
       const verdict = accept({ ...after, logId: '', fencedBelow: 0 }, value);
       if (verdict.kind === 'ACCEPT') {
-        after = verdict.prefix;
+        after = verdict.logHead;
         lastOffset = offset;
         this.#gaps = 0;
         if (source === this.#parts.home) this.#hear(verdict.envelope);

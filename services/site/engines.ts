@@ -1,9 +1,9 @@
 /** The machine's own world, and the one place that knows which engine stands behind an address. */
 
 import { availableParallelism, hostname } from 'node:os';
-import type { Board } from '@tidemark/control/heartbeats/board';
-import { FileBoard } from '@tidemark/control/heartbeats/file-board';
-import { RedisBoard } from '@tidemark/control/heartbeats/redis-board';
+import { FileHeartbeatStore } from '@tidemark/control/heartbeats/file-heartbeat-store';
+import type { HeartbeatStore } from '@tidemark/control/heartbeats/heartbeat-store';
+import { RedisHeartbeatStore } from '@tidemark/control/heartbeats/redis-heartbeat-store';
 import { KafkaLog } from '@tidemark/log/kafka/kafka-log';
 import type { Log } from '@tidemark/log/log';
 import { SqliteLog } from '@tidemark/log/sqlite/sqlite-log';
@@ -14,8 +14,8 @@ import { NodeDisk } from '@tidemark/platform/node-disk';
 import { type Random, SystemRandom } from '@tidemark/platform/random';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { TIMING } from '@tidemark/platform/timing';
-import { ThreadMerger } from '@tidemark/store/merge/thread-merger';
-import type { BoardAddress, LogAddress } from './config/address.ts';
+import { ThreadedCompaction } from '@tidemark/store/merge/threaded-compaction';
+import type { HeartbeatStoreAddress, LogAddress } from './config/address.ts';
 import type { Config } from './config/config.ts';
 import { listen } from './http/server.ts';
 import type { SiteWorld } from './site-ports.ts';
@@ -46,18 +46,18 @@ export function machineWorld(
     logger,
     logDropped,
     disk,
-    merger: mergerOn(disk),
+    compactionExecutor: compactionExecutorOn(disk),
     network: new HttpNetwork(),
     openLog: (name) => openLog(sites.get(name)!.log, name === site ? 'owner' : 'reader', parts),
-    openBoard: (name) => openBoard(sites.get(name)!.board, name, parts),
+    openHeartbeatStore: (name) => openHeartbeatStore(sites.get(name)!.board, name, parts),
     serve: (app) => listen(app, config.listen),
   };
 }
 
 /** With a core to spare segments are merged on other threads; without one, that would only cost memory. */
-function mergerOn(disk: NodeDisk): ThreadMerger | null {
+function compactionExecutorOn(disk: NodeDisk): ThreadedCompaction | null {
   const spare = availableParallelism() - 1;
-  return spare === 0 ? null : ThreadMerger.of(disk, Math.min(spare, MERGES_MAX));
+  return spare === 0 ? null : ThreadedCompaction.of(disk, Math.min(spare, MERGES_MAX));
 }
 
 type EngineParts = {
@@ -83,8 +83,12 @@ async function openLog(address: LogAddress, mode: 'owner' | 'reader', parts: Eng
 }
 
 /** Opens a site's board; one that is not there yet is `unavailable` until it is. @param of whose board it is */
-async function openBoard(address: BoardAddress, of: string, parts: EngineParts): Promise<Board> {
+async function openHeartbeatStore(
+  address: HeartbeatStoreAddress,
+  of: string,
+  parts: EngineParts,
+): Promise<HeartbeatStore> {
   const { cluster, clock, logger } = parts;
-  if (address.engine === 'file') return FileBoard.at(address.path, clock);
-  return RedisBoard.connect({ url: address.url, cluster, site: of, clock, logger });
+  if (address.engine === 'file') return FileHeartbeatStore.at(address.path, clock);
+  return RedisHeartbeatStore.connect({ url: address.url, cluster, site: of, clock, logger });
 }

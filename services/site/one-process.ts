@@ -4,7 +4,7 @@
  * folder; one with another folder is told by the site's board. A board that cannot be read tells nothing.
  */
 
-import type { Beat, Board } from '@tidemark/control/heartbeats/board';
+import type { Beat, HeartbeatStore } from '@tidemark/control/heartbeats/heartbeat-store';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
 import { alreadyRun } from '@tidemark/watchdog/detect/already-run';
@@ -21,7 +21,7 @@ export type OneProcessParts = {
   readonly roles: readonly string[];
   /** Names this folder, on this machine: whoever beat from here is gone, as the folder's lock is this process's now. */
   readonly folder: string;
-  readonly board: Board;
+  readonly board: HeartbeatStore;
   readonly clock: Clock;
 };
 

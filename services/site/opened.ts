@@ -1,6 +1,6 @@
 /** What a site opens at its start: its own log to write, the other sites' to read, and every site's board. */
 
-import type { Board } from '@tidemark/control/heartbeats/board';
+import type { HeartbeatStore } from '@tidemark/control/heartbeats/heartbeat-store';
 import { AppendTurns } from '@tidemark/log/append-turns';
 import type { Log } from '@tidemark/log/log';
 import { isFault } from '@tidemark/platform/fault';
@@ -9,21 +9,21 @@ import type { SiteWorld } from './site-ports.ts';
 export type Opened = {
   readonly log: Log;
   readonly remotes: ReadonlyMap<string, Log>;
-  readonly boards: ReadonlyMap<string, Board>;
+  readonly boards: ReadonlyMap<string, HeartbeatStore>;
 };
 
 /** Logs first, in the order of `sites`; `stack` takes all of them. @throws {Fault} whatever opening the own log does. */
 export async function openEngines(
   stack: AsyncDisposableStack,
-  world: Pick<SiteWorld, 'openLog' | 'openBoard'>,
+  world: Pick<SiteWorld, 'openLog' | 'openHeartbeatStore'>,
   own: string,
   sites: readonly string[],
 ): Promise<Opened> {
   const logs = new Map<string, Log>();
   // Several parts of a site append to its topics.
   for (const name of sites) logs.set(name, stack.use(new AppendTurns(await world.openLog(name))));
-  const boards = new Map<string, Board>();
-  for (const name of sites) boards.set(name, stack.use(await world.openBoard(name)));
+  const boards = new Map<string, HeartbeatStore>();
+  for (const name of sites) boards.set(name, stack.use(await world.openHeartbeatStore(name)));
   const log = logs.get(own)!;
   logs.delete(own);
   return { log, remotes: logs, boards };

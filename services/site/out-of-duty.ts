@@ -45,7 +45,7 @@ export class Endings {
   }
 
   /**
-   * Why the last processes ended, when that was the same each time and in quick succession; else null. Asking begins the
+   * Why the last processes ended, when that was the same each time and in quick knownEpochEnds; else null. Asking begins the
    * count anew, so that the next start tries again.
    */
   async takeRepeated(): Promise<string | null> {

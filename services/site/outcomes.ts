@@ -11,7 +11,7 @@ import type { Cause, RegisterValue } from '@tidemark/control/consensus/register-
 import { LOSS_RULE } from '@tidemark/control/failover/loss';
 import type { Fault } from '@tidemark/platform/fault';
 import { messageOf } from '@tidemark/platform/fault';
-import type { Campaign, Outcome, Waiting } from '@tidemark/writer/election/run-election';
+import type { Campaign, Outcome, Waiting } from '@tidemark/writer/election/election';
 
 export type EndedElection = {
   readonly keyspace: string;
@@ -155,8 +155,8 @@ const PHASE_NAMES = {
   committed: 'the commit',
 } as const;
 
-/** Records of the epoch that ended, up to its cuts. */
+/** Records of the epoch that ended, up to its epoch ends. */
 function keptOf(value: RegisterValue, epoch: number): Amount | null {
-  const cuts = value.reigns.find((reign) => reign.epoch === epoch)?.cuts ?? null;
-  return cuts === null ? null : { records: cuts.reduce((sum, { seq }) => sum + seq + 1, 0), rows: null };
+  const epochEnds = value.terms.find((term) => term.epoch === epoch)?.epochEnds ?? null;
+  return epochEnds === null ? null : { records: epochEnds.reduce((sum, { seq }) => sum + seq + 1, 0), rows: null };
 }

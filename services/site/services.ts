@@ -2,7 +2,7 @@
 
 import { ApplierService } from '@tidemark/applier/applier-service';
 import type { Decision } from '@tidemark/control/audit/decision';
-import type { RegisterValue, Reign } from '@tidemark/control/consensus/register-value';
+import type { RegisterValue, Term } from '@tidemark/control/consensus/register-value';
 import type { Birth, CopyEnds } from '@tidemark/control/consensus/vouching';
 import type { Log } from '@tidemark/log/log';
 import type { CheckTied } from '@tidemark/mirror/copies-http';
@@ -33,7 +33,7 @@ export type Services = {
 
 export type ServicesParts = {
   readonly config: Config;
-  readonly world: Pick<SiteWorld, 'clock' | 'random' | 'timing' | 'logger' | 'disk' | 'merger'>;
+  readonly world: Pick<SiteWorld, 'clock' | 'random' | 'timing' | 'logger' | 'disk' | 'compactionExecutor'>;
   readonly log: Log;
   readonly remotes: ReadonlyMap<string, Log>;
   /** On which sites are found by name. */
@@ -53,14 +53,14 @@ export function makeServices(parts: ServicesParts): Services {
   const { config, world, log, remotes, network, urlOf, keyspaces, watchdog, ensureTopics, onFatal } = parts;
   const { cluster, site, roles, memtableBytesMax, flushEveryMs, deletionsKeptMs, pendingBytesMax, requestTimeoutMs } =
     config;
-  const { disk, merger, clock, random, timing, logger } = world;
+  const { disk, compactionExecutor, clock, random, timing, logger } = world;
   const common = { cluster, site, disk, log, clock, random, logger, onFatal };
   const registerValue = (keyspace: string): RegisterValue | null => watchdog().registers.current(keyspace);
-  const reigns = (keyspace: string): readonly Reign[] | null => registerValue(keyspace)?.reigns ?? null;
+  const terms = (keyspace: string): readonly Term[] | null => registerValue(keyspace)?.terms ?? null;
   const birth = (keyspace: string): Birth | null => watchdog().registers.birth(keyspace);
   const checkTied: CheckTied = (...asked) => watchdog().checkTied(...asked);
   const mirror = roles.includes('mirror')
-    ? new MirrorService({ ...common, remotes, reigns, birth, ensureTopics, checkTied })
+    ? new MirrorService({ ...common, remotes, terms, birth, ensureTopics, checkTied })
     : null;
   const outcomes = new Outcomes((decision) => watchdog().decisions.record(decision));
   const writerParts: WriterServiceParts = {
@@ -91,7 +91,7 @@ export function makeServices(parts: ServicesParts): Services {
   };
   const applierParts = {
     ...common,
-    merger,
+    compactionExecutor,
     primaryOf: (name: string) => keyspaces().primaryOf(name),
     primaryUrl,
     onStuck: (keyspace: string, origin: string, partition: number, at: Position) =>
@@ -101,7 +101,7 @@ export function makeServices(parts: ServicesParts): Services {
       registerValue,
       register: (keyspace: string) => watchdog().registers.register(keyspace),
       record: (decision: Decision) => watchdog().decisions.record(decision),
-      reignOf: (keyspace: string) => writer?.reignOf(keyspace) ?? null,
+      termOf: (keyspace: string) => writer?.termOf(keyspace) ?? null,
       committedOf: (keyspace: string) => writer?.facts(keyspace)?.committed.map(parsePosition) ?? null,
     },
     ...(writer === null ? {} : { requestBarrier: (keyspace: string) => writer.requestBarrier(keyspace) }),
@@ -115,7 +115,7 @@ export function makeServices(parts: ServicesParts): Services {
   return { writer, mirror, applier };
 }
 
-/** The newest keyspace, once everything up to the closed cuts is applied here; null when `signal` aborts before. */
+/** The newest keyspace, once everything up to the closed epoch ends is applied here; null when `signal` aborts before. */
 async function level(
   applier: ApplierService,
   value: RegisterValue,
@@ -126,7 +126,7 @@ async function level(
   while (!signal.aborted) {
     if (applier.holds(value)) return applier.keyspace(value.keyspace);
     if (clock.monotonicMs() > untilMs) {
-      const message = `keyspace ${value.keyspace}: not everything of the reigns before is applied here after ${APPLIED_MS} ms`;
+      const message = `keyspace ${value.keyspace}: not everything of the terms before is applied here after ${APPLIED_MS} ms`;
       throw new Fault('unavailable', message);
     }
     await clock.sleep(APPLIED_LOOK_MS, signal);
@@ -136,8 +136,8 @@ async function level(
 
 /** What the services are told of the register. */
 export function registerChanged({ writer, mirror, applier }: Services, value: RegisterValue): void {
-  for (const { site: origin, epoch, cuts } of value.reigns) {
-    cuts?.forEach(({ seq }, partition) => {
+  for (const { site: origin, epoch, epochEnds } of value.terms) {
+    epochEnds?.forEach(({ seq }, partition) => {
       applier?.closed(value.keyspace, partition, origin, { epoch, seq });
     });
   }
@@ -145,10 +145,10 @@ export function registerChanged({ writer, mirror, applier }: Services, value: Re
   writer?.registerChanged(value);
 }
 
-/** Where this site's copy of the newest reign's origin ends; its own log goes as far as its writer has stored. */
+/** Where this site's copy of the newest term's origin ends; its own log goes as far as its writer has stored. */
 export function copyEnds({ mirror, writer }: Services, keyspace: string, value: RegisterValue | null): CopyEnds[] {
-  const reign = value?.reigns.at(-1);
-  const copy = reign === undefined ? null : (mirror?.ends(keyspace, reign.site) ?? null);
+  const term = value?.terms.at(-1);
+  const copy = term === undefined ? null : (mirror?.ends(keyspace, term.site) ?? null);
   if (copy === null) return [];
   const stored = writer?.stored(keyspace) ?? [];
   const ends = copy.ends.map((at, partition) => {

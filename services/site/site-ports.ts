@@ -1,6 +1,6 @@
 /** What a site stands on: time, chance, files, other sites' HTTP, and the engines behind the addresses it was given. */
 
-import type { Board } from '@tidemark/control/heartbeats/board';
+import type { HeartbeatStore } from '@tidemark/control/heartbeats/heartbeat-store';
 import type { Log } from '@tidemark/log/log';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
@@ -8,7 +8,7 @@ import type { Logger } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
 import type { Timing } from '@tidemark/platform/timing';
-import type { Merger } from '@tidemark/store/merge/merger';
+import type { CompactionExecutor } from '@tidemark/store/merge/compaction-executor';
 import type { FastifyInstance } from 'fastify';
 
 export type SiteWorld = {
@@ -23,12 +23,12 @@ export type SiteWorld = {
   /** The site's data folder. */
   readonly disk: Disk;
   /** Merges the segments of column files elsewhere; null: the site's own thread does. */
-  readonly merger: (Merger & AsyncDisposable) | null;
+  readonly compactionExecutor: (CompactionExecutor & AsyncDisposable) | null;
   readonly network: Network;
   /** Opens a site's log: this one's own to write, another's to read. One that is not there yet is `unavailable`. */
   openLog(site: string): Promise<Log>;
   /** Opens a site's board; one that is not there yet is `unavailable` until it is. */
-  openBoard(site: string): Promise<Board>;
+  openHeartbeatStore(site: string): Promise<HeartbeatStore>;
   /**
    * Begins to answer requests with `app`, until that is closed.
    * @returns the URL of this process

@@ -87,8 +87,8 @@ class Site {
   /** Puts the parts together; `stack` holds what was opened so far, in order. @returns where HTTP is */
   async open(stack: AsyncDisposableStack): Promise<Pick<RunningSite, 'url' | 'listening'>> {
     const { cluster, site, sites, roles, data } = this.#config;
-    const { disk, merger, clock, logger, host } = this.#world;
-    stack.use(merger);
+    const { disk, compactionExecutor, clock, logger, host } = this.#world;
+    stack.use(compactionExecutor);
     const folder = stack.use(await takeDataFolder(disk, data, { cluster, site }, logger));
     const opened = await openEngines(stack, this.#world, site, [...sites.keys()]);
     if (folder.isNew) await refuseOthersLog({ cluster, site, log: opened.log, signal: this.#stop.signal });
@@ -177,7 +177,7 @@ class Site {
       },
       writes: votes,
     });
-    const primaryOf = (name: string): string | null => watchdog.registers.current(name)?.reigns.at(-1)?.site ?? null;
+    const primaryOf = (name: string): string | null => watchdog.registers.current(name)?.terms.at(-1)?.site ?? null;
     const facts = new SiteFactsSource({ services, keyspaces, roles, clock, primaryOf, url: () => urls.own });
     const watchdog: WatchdogService = new WatchdogService({
       ...common,

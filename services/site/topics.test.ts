@@ -3,7 +3,7 @@ import { evolve } from '@tidemark/model/evolve';
 import type { Keyspace } from '@tidemark/model/table';
 import { SeededRandom } from '@tidemark/platform/random';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
-import { accept, emptyPrefix } from '@tidemark/record/admit';
+import { accept, emptyLogHead } from '@tidemark/record/admit';
 import { describe, expect, it } from 'vitest';
 import { ensureControlTopic, ensureTopics, genesisRecord, refuseOthersLog } from './topics.ts';
 
@@ -26,8 +26,8 @@ async function identities(log: SimLog, topic: string, keyspace: string, origin: 
   for (let partition = 0; partition < (await log.partitionCount(topic))!; partition++) {
     const signal = new AbortController().signal;
     for await (const { records } of log.read({ topic, partition, from: 0, signal, untilEnd: true })) {
-      const verdict = accept(emptyPrefix({ cluster: 'c', keyspace, origin, partition }), records[0]!.value);
-      found.push(verdict.kind === 'LOCAL' ? verdict.prefix.logId : verdict.kind);
+      const verdict = accept(emptyLogHead({ cluster: 'c', keyspace, origin, partition }), records[0]!.value);
+      found.push(verdict.kind === 'LOCAL' ? verdict.logHead.logId : verdict.kind);
     }
   }
   return found;

@@ -30,7 +30,7 @@ export type CopyFacts = {
 };
 
 /** What the writer says, where it runs. */
-export type ReignFacts = {
+export type TermFacts = {
   readonly epoch: number;
   readonly heads: readonly string[] | null;
   /** By partition: rows written in the epoch up to the head. */
@@ -38,7 +38,7 @@ export type ReignFacts = {
   /** Of all partitions: this much fits on every board. */
   readonly rowCount: number;
   /** How long it has been writing. */
-  readonly reignMs: number;
+  readonly termMs: number;
   readonly committed: readonly string[] | null;
   readonly barrierMs: number;
   readonly pendingBytes: number;
@@ -60,7 +60,7 @@ export type KeyspaceFacts = {
   readonly keyspace: string;
   readonly version: number;
   readonly state: 'starting' | 'running' | 'elsewhere';
-  readonly writer: ReignFacts | null;
+  readonly writer: TermFacts | null;
   /** What keeps an election of this site's open, and what an operator can do; absent: nothing. */
   readonly waiting?: { readonly epoch: number; readonly why: string; readonly remedy: string } | null;
   /** Null where no applier runs. */

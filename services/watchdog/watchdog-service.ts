@@ -1,7 +1,7 @@
 /** The watchdog of a site: it says that this site is alive, listens for the others, and tells what it knows. */
 
 import type { Decision } from '@tidemark/control/audit/decision';
-import { newestReign, primaryOf, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import { newestTerm, primaryOf, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { type Doer, elderOf } from '@tidemark/control/consensus/twins';
 import type { CopyEnds, Ends } from '@tidemark/control/consensus/vouching';
 import { AGREEMENT_RULES } from '@tidemark/control/failover/agreement';
@@ -9,7 +9,7 @@ import { POLICY_RULES } from '@tidemark/control/failover/failover-policy';
 import type { Heard } from '@tidemark/control/failover/loss';
 import type { Models } from '@tidemark/control/failover/models';
 import { type Signs, SUSPICION_RULES } from '@tidemark/control/failover/suspicion';
-import type { Beat, Board } from '@tidemark/control/heartbeats/board';
+import type { Beat, HeartbeatStore } from '@tidemark/control/heartbeats/heartbeat-store';
 import type { JobKinds } from '@tidemark/jobs/jobs-http';
 import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/model/table';
@@ -22,15 +22,15 @@ import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
 import type { FastifyInstance } from 'fastify';
 import { alreadyRun } from './detect/already-run.ts';
-import { type HeardBarrier, PULSE_ROUTE, Sentry } from './detect/failure-detector.ts';
-import { heardOf, type SiteSight, sightHere } from './detect/health-vote.ts';
-import { type SeenSite, Watch } from './detect/heartbeat-monitor.ts';
-import { BEAT_EVERY_MS, beatUntil } from './detect/heartbeat-sender.ts';
-import { LastWords } from './detect/last-known-progress.ts';
+import { FailureDetector, type HeardBarrier, PING_ROUTE } from './detect/failure-detector.ts';
+import { HeartbeatMonitor, type SeenSite } from './detect/heartbeat-monitor.ts';
+import { BEAT_EVERY_MS, sendHeartbeatsUntil } from './detect/heartbeat-sender.ts';
+import { LastKnownProgress } from './detect/last-known-progress.ts';
 import { Memory, type Word } from './detect/memory.ts';
 import { OwnLog } from './detect/own-log.ts';
+import { heardOf, type SiteSight, sightHere } from './detect/primary-sight.ts';
 import type { SiteFacts } from './facts.ts';
-import { Deliberation } from './failover/failover-coordinator.ts';
+import { FailoverCoordinator } from './failover/failover-coordinator.ts';
 import { lookAround, type MoveSightParts } from './failover/move-sight.ts';
 import { Moves } from './failover/moves.ts';
 import { registerPauseRoute } from './failover/pause-http.ts';
@@ -50,7 +50,7 @@ export type WatchdogParts = {
   /** Names the data folder, on its machine. */
   readonly folder: string;
   /** Every site's board, the own one included. */
-  readonly boards: ReadonlyMap<string, Board>;
+  readonly boards: ReadonlyMap<string, HeartbeatStore>;
   /** This site's own log. */
   readonly log: Log;
   readonly disk: Disk;
@@ -98,10 +98,10 @@ export class WatchdogService implements AsyncDisposable {
   /** What was decided and refused here. */
   readonly decisions: Decisions;
   readonly #parts: WatchdogParts;
-  readonly #watch: Watch;
-  readonly #sentry: Sentry;
-  readonly #deliberation: Deliberation;
-  readonly #lastWords = new LastWords();
+  readonly #watch: HeartbeatMonitor;
+  readonly #detector: FailureDetector;
+  readonly #coordinator: FailoverCoordinator;
+  readonly #lastKnown = new LastKnownProgress();
   readonly #memory: Memory;
   /** Fresh with every process. */
   readonly #process: string;
@@ -122,11 +122,11 @@ export class WatchdogService implements AsyncDisposable {
     this.#parts = parts;
     this.#process = parts.random.id();
     this.#memory = new Memory(parts);
-    this.#watch = new Watch({
+    this.#watch = new HeartbeatMonitor({
       ...parts,
       onLiving: (beats) => this.#giveWay(beats),
       onFacts: (_, { keyspaces }, arrivedMs) => {
-        for (const keyspace of keyspaces) this.#lastWords.hear(keyspace, arrivedMs);
+        for (const keyspace of keyspaces) this.#lastKnown.hear(keyspace, arrivedMs);
       },
     });
     this.registers = new RegisterView({ ...parts, onRead: (accepted) => void this.#acceptor?.note(accepted) });
@@ -140,11 +140,11 @@ export class WatchdogService implements AsyncDisposable {
     const rules = rulesOf(parts.limits);
     const registerValue = (keyspace: string): RegisterValue | null => this.registers.current(keyspace);
     this.decisions = new Decisions({ ...parts, sites });
-    this.#deliberation = new Deliberation({
+    this.#coordinator = new FailoverCoordinator({
       ...parts,
       rules,
       registerValue,
-      opinion: (keyspace) => this.#sentry.opinion(keyspace),
+      healthVote: (keyspace) => this.#detector.healthVote(keyspace),
       record: (decision) => this.decisions.record(decision),
     });
     const sight: MoveSightParts = { ...parts, suspectAfterMs: rules.suspectAfterMs };
@@ -154,14 +154,14 @@ export class WatchdogService implements AsyncDisposable {
       sight: (value, to) => lookAround(sight, value, to),
       record: (decision) => this.decisions.record(decision),
     });
-    this.#sentry = new Sentry({
+    this.#detector = new FailureDetector({
       ...parts,
       sites,
       rules,
       registerValue,
       beatHeardMs: (site) => this.#watch.beatHeardMs(site),
       onSuspicion: (keyspace) => this.#deliberate(keyspace),
-      onHeard: (keyspace) => this.#deliberation.forget(keyspace),
+      onHeard: (keyspace) => this.#coordinator.forget(keyspace),
       process: this.#process,
       onWord: (other, word) => this.#hear(other, word),
     });
@@ -175,12 +175,12 @@ export class WatchdogService implements AsyncDisposable {
       this.#loopLagMs = loopLag.takeMaxMs();
       return this.#own();
     };
-    const watching = [this.#watch.run(signal), this.#sentry.run(signal), this.#memory.run(signal)];
+    const watching = [this.#watch.run(signal), this.#detector.run(signal), this.#memory.run(signal)];
     const beganMs = clock.nowMs();
     const process = random.id();
     this.#doer = { process, roles: this.#own().roles, beganMs };
     const heart = { site, role, process, beganMs, folder, board: boards.get(site)!, clock, logger, facts };
-    const running = [beatUntil(heart, signal), this.#ownLog.run(signal), ...watching];
+    const running = [sendHeartbeatsUntil(heart, signal), this.#ownLog.run(signal), ...watching];
     this.#running = Promise.all(running).catch((error) => onFatal(error));
   }
 
@@ -234,31 +234,31 @@ export class WatchdogService implements AsyncDisposable {
   /** The process that votes for the site is the one that speaks for it. */
   #deliberate(keyspace: string): void {
     if (!this.#parts.votes || this.#stop.signal.aborted) return;
-    const round = this.#deliberation.round(keyspace).catch(this.#parts.onFatal);
+    const round = this.#coordinator.round(keyspace).catch(this.#parts.onFatal);
     const tracked: Promise<void> = round.finally(() => this.#rounds.delete(tracked));
     this.#rounds.add(tracked);
   }
 
   /** Why this site's wall clock is not to be trusted with stamps; null when it is. */
   clockTrouble(): string | null {
-    return this.#sentry.clockTrouble();
+    return this.#detector.clockTrouble();
   }
 
-  /** Why no reign should begin by this site's wall clock; null when one may. */
+  /** Why no term should begin by this site's wall clock; null when one may. */
   clockDoubt(): string | null {
-    return this.#sentry.clockDoubt();
+    return this.#detector.clockDoubt();
   }
 
   /** What is wrong with this site, in a few words each. */
   troubles(): readonly string[] {
-    return [this.#sentry.clockInWords(), this.#ownLog.trouble()].filter((words) => words !== null);
+    return [this.#detector.clockInWords(), this.#ownLog.trouble()].filter((words) => words !== null);
   }
 
   /** Which of it keeps the site from its duty: without its log from any, with a wrong clock from writing. */
-  hindrances(): readonly string[] {
+  blockingReasons(): readonly string[] {
     const { site, keyspaces } = this.#parts;
     const leads = keyspaces().some((one) => primaryOf(this.registers.current(one.name), one) === site);
-    const clock = leads ? this.#sentry.clockInWords() : null;
+    const clock = leads ? this.#detector.clockInWords() : null;
     return [clock, this.#ownLog.trouble()].filter((words) => words !== null);
   }
 
@@ -296,22 +296,22 @@ export class WatchdogService implements AsyncDisposable {
       primary,
       facts: own.keyspaces.find((facts) => facts.keyspace === name),
       barrierAgeMs: barrier(name, primary)?.ageMs ?? null,
-      failing: this.#sentry.probes.failing(primary),
+      failing: this.#detector.probes.failing(primary),
       history: this.#historyOf(name),
       silenceMs: limits.suspectAfterMs + limits.suspicionStableMs,
     });
   }
 
-  /** What was last heard here of the primary of the newest reign; null: nothing. */
+  /** What was last heard here of the primary of the newest term; null: nothing. */
   heard(value: RegisterValue): Heard | null {
-    const epoch = newestReign(value)?.epoch ?? 0;
-    return heardOf(value, [this.#lastWords.of(value.keyspace, epoch, this.#parts.clock.monotonicMs())]);
+    const epoch = newestTerm(value)?.epoch ?? 0;
+    return heardOf(value, [this.#lastKnown.of(value.keyspace, epoch, this.#parts.clock.monotonicMs())]);
   }
 
   async #sightOf(keyspace: string): Promise<SiteSight> {
-    const signs = (name: string): Signs => this.#sentry.opinion(name).signs;
+    const signs = (name: string): Signs => this.#detector.healthVote(name).signs;
     const clockTrouble = (): string | null => this.clockTrouble();
-    const parts = { ...this.#parts, lastWords: this.#lastWords, signs, clockTrouble };
+    const parts = { ...this.#parts, lastKnown: this.#lastKnown, signs, clockTrouble };
     return sightHere(parts, await this.registers.register(keyspace).read());
   }
 
@@ -340,7 +340,7 @@ export class WatchdogService implements AsyncDisposable {
 
   /** A site that beats and does not answer: most likely its address here is not the one it has. */
   #deafness({ site }: SeenSite): string | null {
-    if (this.#sentry.answers(site)) return null;
+    if (this.#detector.answers(site)) return null;
     const asked = this.#parts.urlOf(site) ?? 'no address';
     const own = this.#watch.urlOf(site);
     const says = own === null || own === asked ? '' : `; it says it is at ${own}: the sites' configurations differ`;
@@ -362,16 +362,16 @@ export class WatchdogService implements AsyncDisposable {
     return this.#loopLagMs;
   }
 
-  /** `/v1/status`, `/v1/history`, `/v1/watchdog/{keyspace}`; what sites ask of each other: pulse, opinion, register. */
+  /** `/v1/status`, `/v1/history`, `/v1/watchdog/{keyspace}`; what sites ask of each other: ping, healthVote, register. */
   register(app: FastifyInstance): void {
     const { site, clock } = this.#parts;
     app.get('/v1/status', async () => this.status());
-    app.get<{ Querystring: { from?: string; process?: string } }>(PULSE_ROUTE, async ({ query }) => ({
+    app.get<{ Querystring: { from?: string; process?: string } }>(PING_ROUTE, async ({ query }) => ({
       ...{ site, timeMs: clock.nowMs() },
       word: this.#word(query),
     }));
-    app.get<{ Params: { keyspace: string } }>('/v1/internal/opinion/:keyspace', async ({ params }) =>
-      this.#sentry.opinion(params.keyspace),
+    app.get<{ Params: { keyspace: string } }>('/v1/internal/healthVote/:keyspace', async ({ params }) =>
+      this.#detector.healthVote(params.keyspace),
     );
     app.get<{ Params: { keyspace: string } }>('/v1/internal/sight/:keyspace', async ({ params }) =>
       this.#sightOf(params.keyspace),

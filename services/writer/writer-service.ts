@@ -15,12 +15,12 @@ import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
 import type { Timing } from '@tidemark/platform/timing';
 import type { FastifyInstance } from 'fastify';
-import { keepTerms } from './election/ack-level.ts';
-import { type CandidacyHttpParts, registerCandidacyRoutes } from './election/election-http.ts';
-import { Candidacy, type CandidacyParts } from './election/election-loop.ts';
+import type { Waiting } from './election/election.ts';
+import { type ElectionHttpParts, registerElectionRoutes } from './election/election-http.ts';
+import { ElectionLoop, type ElectionLoopParts } from './election/election-loop.ts';
 import { Lease } from './election/lease.ts';
-import { lossNow, lossyCut } from './election/loss.ts';
-import type { Waiting } from './election/run-election.ts';
+import { lossNow, lossyEnd } from './election/loss.ts';
+import { keepTermSettings } from './election/term-settings.ts';
 import { registerWriterRoutes } from './ingress/http.ts';
 import { Ingest } from './ingress/ingest.ts';
 import type { IngestCounts } from './ingress/ingest-counts.ts';
@@ -49,18 +49,18 @@ export type WriterServiceParts = {
   /** The newest value known here to be chosen; null before it was read. */
   readonly registerValue: (keyspace: string) => RegisterValue | null;
   /** Whether what is asked agrees with a keyspace's register. @throws {Fault} `invalid` 409: it does not. */
-  readonly checkTied: CandidacyHttpParts['checkTied'];
-  /** The newest keyspace applied here, once everything up to the closed cuts is. */
+  readonly checkTied: ElectionHttpParts['checkTied'];
+  /** The newest keyspace applied here, once everything up to the closed epoch ends is. */
   readonly applied?: (value: RegisterValue, signal: AbortSignal) => Promise<Keyspace | null>;
   /** Why this site's clock is not to be trusted with stamps; null when it is. */
   readonly clockTrouble: () => string | null;
   /** Why no more rows may be stored here; null when there is room. */
   readonly diskTrouble?: () => string | null;
-  /** Why no reign should begin by it: the same, or nobody was asked yet whether it is right. */
+  /** Why no term should begin by it: the same, or nobody was asked yet whether it is right. */
   readonly clockDoubt: () => string | null;
-  /** What was last heard here of the primary of the newest reign; null: nothing. */
+  /** What was last heard here of the primary of the newest term; null: nothing. */
   readonly heard: (value: RegisterValue) => Heard | null;
-  readonly onOutcome: (keyspace: string, ...told: Parameters<CandidacyParts<Running>['onOutcome']>) => void;
+  readonly onOutcome: (keyspace: string, ...told: Parameters<ElectionLoopParts<Running>['onOutcome']>) => void;
   readonly onFatal: (error: unknown) => void;
   readonly onCommitted: (keyspace: string, partition: number, position: Position) => void;
   /** Why this site does not write a keyspace: 404, or 307 with the place that does. */
@@ -82,28 +82,28 @@ export type WriterFacts = {
   readonly rows: readonly number[];
   readonly rowCount: number;
   /** How long it has been writing. */
-  readonly reignMs: number;
+  readonly termMs: number;
   readonly committed: readonly string[];
   readonly barrierMs: number;
   readonly pendingBytes: number;
   readonly ingest: Pick<IngestCounts, 'read' | 'rows' | 'rejected' | 'missed' | 'lagRecords'>;
 };
 
-/** A writer, and what runs beside it for as long as it reigns. */
+/** A writer, and what runs beside it for as long as it leads. */
 export class Running implements AsyncDisposable {
   readonly writer: Writer;
   readonly ingest: Ingest;
   /** When it began, on this process's clock. */
   readonly sinceMs: number;
   readonly #lease: Lease | null;
-  readonly #terms: Promise<void>;
+  readonly #settingsKept: Promise<void>;
 
-  constructor(writer: Writer, ingest: Ingest, lease: Lease | null, terms: Promise<void>, sinceMs: number) {
+  constructor(writer: Writer, ingest: Ingest, lease: Lease | null, settingsKept: Promise<void>, sinceMs: number) {
     this.sinceMs = sinceMs;
     this.writer = writer;
     this.ingest = ingest;
     this.#lease = lease;
-    this.#terms = terms;
+    this.#settingsKept = settingsKept;
   }
 
   get epoch(): number {
@@ -121,14 +121,14 @@ export class Running implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#lease?.[Symbol.asyncDispose]();
     // The ingest waits for what it has written: without a writer it has nothing to wait for.
-    await Promise.all([this.writer[Symbol.asyncDispose](), this.ingest[Symbol.asyncDispose](), this.#terms]);
+    await Promise.all([this.writer[Symbol.asyncDispose](), this.ingest[Symbol.asyncDispose](), this.#settingsKept]);
   }
 }
 
 export class WriterService implements AsyncDisposable {
   readonly #parts: WriterServiceParts;
   readonly #options: WriterOptions;
-  readonly #candidacies = new Map<string, Candidacy<Running>>();
+  readonly #electionLoops = new Map<string, ElectionLoop<Running>>();
   readonly #keyspaces = new Map<string, Keyspace>();
   readonly #stop = new AbortController();
 
@@ -144,29 +144,29 @@ export class WriterService implements AsyncDisposable {
   async start(keyspace: Keyspace): Promise<void> {
     const { name } = keyspace;
     const { site, clock } = this.#parts;
-    const candidacy: Candidacy<Running> = new Candidacy({
+    const electionLoop: ElectionLoop<Running> = new ElectionLoop({
       ...this.#parts,
       keyspace,
       register: this.#parts.register(name),
       current: () => this.#parts.registerValue(name),
-      reign: (...elected) => this.#reign(keyspace, ...elected),
-      lossyCut: (value, received, loss) => lossyCut(this.#parts, keyspace, value, received, loss),
+      term: (...elected) => this.#term(keyspace, ...elected),
+      lossyEnd: (value, received, loss) => lossyEnd(this.#parts, keyspace, value, received, loss),
       onOutcome: (...told) => this.#parts.onOutcome(name, ...told),
     });
-    this.#candidacies.set(name, candidacy);
+    this.#electionLoops.set(name, electionLoop);
     this.#keyspaces.set(name, keyspace);
-    candidacy.start();
+    electionLoop.start();
     const sinceMs = clock.monotonicMs();
     const isSettled = (): boolean => {
-      const newest = this.#parts.registerValue(name)?.reigns.at(-1);
-      return candidacy.reigning !== null || (newest !== undefined && newest.site !== site);
+      const newest = this.#parts.registerValue(name)?.terms.at(-1);
+      return electionLoop.leading !== null || (newest !== undefined && newest.site !== site);
     };
     while (!this.#stop.signal.aborted && !isSettled() && clock.monotonicMs() - sinceMs < SETTLE_MS_MAX) {
       await clock.sleep(LOOK_MS, this.#stop.signal);
     }
   }
 
-  async #reign(
+  async #term(
     keyspace: Keyspace,
     elected: Elected,
     onEnded: (error: unknown) => void,
@@ -193,19 +193,21 @@ export class WriterService implements AsyncDisposable {
     const current = (): RegisterValue | null => this.#parts.registerValue(name);
     // Acks that come from another site too need no lease.
     const onRaised = async (): Promise<void> => lease?.release();
-    const terms = keepTerms({ writer, register, current, clock, logger, onRaised }).catch(this.#parts.onFatal);
-    return new Running(writer, ingest, lease, terms, clock.monotonicMs());
+    const settingsKept = keepTermSettings({ writer, register, current, clock, logger, onRaised }).catch(
+      this.#parts.onFatal,
+    );
+    return new Running(writer, ingest, lease, settingsKept, clock.monotonicMs());
   }
 
   register(app: FastifyInstance): void {
     const { site, clock, network, placeOf, checkTied } = this.#parts;
     registerWriterRoutes(app, { site, clock, ...this.#options, writerOf: (keyspace) => this.#writerOf(keyspace) });
-    registerCandidacyRoutes(app, {
+    registerElectionRoutes(app, {
       site,
       network,
       placeOf,
       checkTied,
-      candidacyOf: (keyspace) => this.#candidacyOf(keyspace),
+      electionLoopOf: (keyspace) => this.#electionLoopOf(keyspace),
       writerOf: (keyspace) => this.#writerOf(keyspace),
       lossOf: (keyspace, heard) => this.#lossOf(keyspace, heard),
     });
@@ -219,12 +221,12 @@ export class WriterService implements AsyncDisposable {
 
   /** Told when the register's value of a keyspace changed. */
   registerChanged(value: RegisterValue): void {
-    this.#candidacies.get(value.keyspace)?.registerChanged(value);
+    this.#electionLoops.get(value.keyspace)?.registerChanged(value);
   }
 
   /** Newest definition of a keyspace this site writes, null of others. */
   keyspace(name: string): Keyspace | null {
-    return this.#candidacies.get(name)?.reigning?.writer.keyspace ?? null;
+    return this.#electionLoops.get(name)?.leading?.writer.keyspace ?? null;
   }
 
   /** @throws {Fault} as the keyspace's routes. */
@@ -238,24 +240,24 @@ export class WriterService implements AsyncDisposable {
   }
 
   /** Who this site's writer is in the register; null while it has none. */
-  reignOf(keyspace: string): { readonly epoch: number; readonly writerId: string } | null {
-    const reigning = this.#candidacies.get(keyspace)?.reigning ?? null;
-    return reigning === null ? null : { epoch: reigning.epoch, writerId: reigning.writerId };
+  termOf(keyspace: string): { readonly epoch: number; readonly writerId: string } | null {
+    const leading = this.#electionLoops.get(keyspace)?.leading ?? null;
+    return leading === null ? null : { epoch: leading.epoch, writerId: leading.writerId };
   }
 
   /** What keeps an election of this site's open; null: nothing. */
   waiting(keyspace: string): Waiting | null {
-    return this.#candidacies.get(keyspace)?.waiting ?? null;
+    return this.#electionLoops.get(keyspace)?.waiting ?? null;
   }
 
   /** By partition, how far the own log is known to be stored; null while it is not written here. */
   stored(keyspace: string): readonly Position[] | null {
-    const writer = this.#candidacies.get(keyspace)?.reigning?.writer;
+    const writer = this.#electionLoops.get(keyspace)?.leading?.writer;
     return writer === undefined ? null : writer.appenders.map(({ own }) => ({ epoch: writer.epoch, seq: own }));
   }
 
   facts(keyspace: string): WriterFacts | null {
-    const running = this.#candidacies.get(keyspace)?.reigning ?? null;
+    const running = this.#electionLoops.get(keyspace)?.leading ?? null;
     if (running === null) return null;
     const { writer, ingest } = running;
     const { epoch, appenders, commits, barriers, pendingBytes } = writer;
@@ -264,7 +266,7 @@ export class WriterService implements AsyncDisposable {
       heads: appenders.map((appender) => formatPosition({ epoch, seq: appender.head })),
       rows: appenders.map((appender) => appender.rows),
       rowCount: appenders.reduce((sum, appender) => sum + appender.rows, 0),
-      reignMs: this.#parts.clock.monotonicMs() - running.sinceMs,
+      termMs: this.#parts.clock.monotonicMs() - running.sinceMs,
       committed: appenders.map((_, partition) => formatPosition({ epoch, seq: commits.committed(partition) })),
       barrierMs: barriers.stampMs,
       pendingBytes,
@@ -274,19 +276,19 @@ export class WriterService implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await Promise.all([...this.#candidacies.values()].map((candidacy) => candidacy[Symbol.asyncDispose]()));
+    await Promise.all([...this.#electionLoops.values()].map((electionLoop) => electionLoop[Symbol.asyncDispose]()));
   }
 
-  #candidacyOf(keyspace: string): Candidacy<Running> {
-    const candidacy = this.#candidacies.get(keyspace);
-    if (candidacy === undefined) throw this.#parts.elsewhere(keyspace);
-    return candidacy;
+  #electionLoopOf(keyspace: string): ElectionLoop<Running> {
+    const electionLoop = this.#electionLoops.get(keyspace);
+    if (electionLoop === undefined) throw this.#parts.elsewhere(keyspace);
+    return electionLoop;
   }
 
   #writerOf(keyspace: string): Writer {
-    const candidacy = this.#candidacyOf(keyspace);
-    if (candidacy.reigning !== null) return candidacy.reigning.writer;
-    if (candidacy.isCampaigning) {
+    const electionLoop = this.#electionLoopOf(keyspace);
+    if (electionLoop.leading !== null) return electionLoop.leading.writer;
+    if (electionLoop.isCampaigning) {
       throw new Fault('unavailable', `keyspace ${keyspace}: ${this.#parts.site} is in an election`, {
         retryAfterMs: 500,
       });

@@ -68,7 +68,7 @@ describe('writer', () => {
     }
   });
 
-  it('a process that starts again owns a new epoch that follows the cut of the last', async () => {
+  it('a process that starts again owns a new epoch that follows the epoch end of the last', async () => {
     const { start, accepted, rowsIn } = await setUp('local');
     for (const epoch of [1, 2, 3]) {
       await using writer = await start();

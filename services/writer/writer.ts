@@ -1,5 +1,5 @@
 /**
- * The writer of one keyspace for one reign: it owns its epoch in every partition, gives seq and stamp, and knows what
+ * The writer of one keyspace for one term: it owns its epoch in every partition, gives seq and stamp, and knows what
  * is committed. A process that starts again is a new writer with a new epoch.
  */
 
@@ -30,24 +30,24 @@ import type { Slice } from './ingress/slicing.ts';
 /** Whoever was to take over has not in this time: batches are taken again. */
 const HAND_OVER_MS_MAX = 10_000;
 
-/** The reign a writer was elected to, as the register has it from the commit on. */
+/** The term a writer was elected to, as the register has it from the commit on. */
 export type Elected = { readonly value: RegisterValue; readonly epoch: number; readonly writerId: string };
 
-export type WriterParts = Omit<OpeningParts, 'signal' | 'reigns'> & {
+export type WriterParts = Omit<OpeningParts, 'signal' | 'terms'> & {
   readonly elected: Elected;
   readonly random: Random;
   readonly network: Network;
   /** HTTP addresses of the keyspace's other data sites. */
   readonly peers: ReadonlyMap<string, string>;
-  /** The newest keyspace applied at this site, once everything up to the cuts is; the log's own is older or equal. */
+  /** The newest keyspace applied at this site, once everything up to the epoch ends is; the log's own is older or equal. */
   readonly applied?: (value: RegisterValue, signal: AbortSignal) => Promise<Keyspace | null>;
   /** Why this site's clock must not be used for stamps; null when all is well. */
   readonly clockTrouble?: () => string | null;
-  /** Why no more may be stored here; null when there is room. What keeps the reign going is stored all the same. */
+  /** Why no more may be stored here; null when there is room. What keeps the term going is stored all the same. */
   readonly diskTrouble?: () => string | null;
   /** Whether it may be acked now; not said where nothing but the copies at other sites decides. */
   readonly mayAck?: () => boolean;
-  /** Told once when it can go on no more: `fenced` by a newer reign, `corrupt` when its log lost its end. */
+  /** Told once when it can go on no more: `fenced` by a newer term, `corrupt` when its log lost its end. */
   readonly onEnded: (error: unknown) => void;
   readonly onCommitted: (partition: number, position: Position) => void;
 };
@@ -121,8 +121,8 @@ export class Writer implements AsyncDisposable {
     const giveUp = (): void => stop.abort();
     signal?.addEventListener('abort', giveUp, { once: true });
     const { value, epoch } = parts.elected;
-    const reigns = value.reigns.filter((reign) => reign.epoch < epoch);
-    const opened = await openLog({ ...parts, reigns, signal: stop.signal });
+    const terms = value.terms.filter((term) => term.epoch < epoch);
+    const opened = await openLog({ ...parts, terms, signal: stop.signal });
     checkIsNew(parts, opened.tails);
     const applied = (await parts.applied?.(value, stop.signal)) ?? null;
     signal?.removeEventListener('abort', giveUp);
@@ -285,7 +285,7 @@ export class Writer implements AsyncDisposable {
   }
 
   #entryOfSeen(partition: number, { position, stampMs, rowCount }: Seen): Entry {
-    // An earlier epoch is closed at a cut that holds it; it is committed with the first record of this epoch.
+    // An earlier epoch is closed at an epoch end that holds it; it is committed with the first record of this epoch.
     if (position.epoch < this.epoch) return this.#starts[partition]!;
     return { ...entryOf({ kind: 'Noop' }, { rowCount }), seq: position.seq, stampMs };
   }
@@ -361,14 +361,14 @@ export class Writer implements AsyncDisposable {
     ).then(() => {
       this.committedVersion = Math.max(this.committedVersion, keyspace.version);
     });
-    // Whoever waits for it is told; where nobody does, the end of the reign is.
+    // Whoever waits for it is told; where nobody does, the end of the term is.
     this.#adopted.catch(() => {});
   }
 }
 
 /** @throws {Fault} `corrupt`: the log holds this epoch or a later one, and readers would pass over what is written now */
 function checkIsNew({ keyspace, site, elected }: WriterParts, tails: Opened['tails']): void {
-  const held = Math.max(...tails.map(({ prefix }) => prefix.epoch));
+  const held = Math.max(...tails.map(({ logHead }) => logHead.epoch));
   if (held < elected.epoch) return;
   const where = `keyspace ${keyspace.name}: the log of ${site}`;
   throw new Fault('corrupt', `${where} holds epoch ${held}, and epoch ${elected.epoch} was to be begun there`, {

@@ -67,7 +67,7 @@ async function startWriter(log: KafkaLog, keyspace: Keyspace, folder: string): P
   const topic = topicNames.log(keyspace.name, SITE);
   await log.ensureTopic({ name: topic, partitions: PARTITIONS, flushed: false, genesis });
   const writerId = 'bench';
-  const value = { ...initialValue(keyspace), reigns: [{ epoch: 1, site: SITE, writerId, cuts: null }] };
+  const value = { ...initialValue(keyspace), terms: [{ epoch: 1, site: SITE, writerId, epochEnds: null }] };
   return Writer.start({
     elected: { value, epoch: 1, writerId },
     ...{ cluster, site: SITE, keyspace, log, clock, timing: TIMING, logger: SILENT },

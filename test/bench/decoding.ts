@@ -4,7 +4,7 @@ import { addColumnar } from '@tidemark/columnar/columnar';
 import { RowBatch } from '@tidemark/columnar/row-batch';
 import { ROW_MUTATION_SCHEMA } from '@tidemark/ingest/ingest-schema';
 import { type Keyspace, type Table, tableNamed } from '@tidemark/model/table';
-import { accept, emptyPrefix, type Prefix } from '@tidemark/record/admit';
+import { accept, emptyLogHead, type LogHead } from '@tidemark/record/admit';
 import type { EpochStartBody } from '@tidemark/record/envelope';
 import { epochSeed, NOTHING_BEFORE, sealRecord, type Unsealed } from '@tidemark/record/envelope';
 import { decodeMutate } from '@tidemark/record/mutate';
@@ -17,7 +17,7 @@ import { contest, coreRateOf, type Figures } from './measure.ts';
 const NAME = { cluster: 'bench', keyspace: 'travel', origin: 'paris' } as const;
 
 /** One partition's records in order, and what was accepted before the first. */
-type Stream = { readonly before: Prefix; readonly records: readonly Buffer[] };
+type Stream = { readonly before: LogHead; readonly records: readonly Buffer[] };
 
 /**
  * @param batchRows rows of a request; a record holds its share of them
@@ -79,12 +79,12 @@ function rowMutationOf({ origin, date, destination, line, delay, distance }: Fli
 }
 
 function decodeChecked({ before, records }: Stream, table: Table, into: RowBatch): number {
-  let prefix = before;
+  let logHead = before;
   let count = 0;
   for (const record of records) {
-    const verdict = accept(prefix, record);
+    const verdict = accept(logHead, record);
     if (verdict.kind !== 'ACCEPT') throw new Error(`verdict ${verdict.kind}, expected ACCEPT`);
-    prefix = verdict.prefix;
+    logHead = verdict.logHead;
     const { body } = verdict.envelope;
     if (body.kind !== 'Mutate') continue;
     decodeMutate(body, table, into);
@@ -122,11 +122,11 @@ function recordStreams(rows: readonly Flight[], keyspace: Keyspace, table: Table
 
 class StreamWriter implements Stream {
   readonly records: Buffer[] = [];
-  readonly before: Prefix;
+  readonly before: LogHead;
   #chain = '';
 
   constructor(partition: number) {
-    this.before = emptyPrefix({ ...NAME, partition });
+    this.before = emptyLogHead({ ...NAME, partition });
     this.add({ kind: 'EpochStart', writerId: 'bench', ...NOTHING_BEFORE });
   }
 

@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Reaper } from '@tidemark/dev/reaper';
 import { NodeDisk } from '@tidemark/platform/node-disk';
-import type { Merger } from '@tidemark/store/merge/merger';
-import { ThreadMerger } from '@tidemark/store/merge/thread-merger';
+import type { CompactionExecutor } from '@tidemark/store/merge/compaction-executor';
+import { ThreadedCompaction } from '@tidemark/store/merge/threaded-compaction';
 import { type Figure, figureOf, print } from './measure.ts';
 import { digits } from './store/contest.ts';
 import { Flights } from './store/flights.ts';
@@ -82,8 +82,8 @@ function inWords({ median, min, max }: Figure): string {
 
 /** Applies the same rows again and again while segments are merged, or for a second. */
 async function besideOneMerge(folder: string, flights: Flights, mode: Mode): Promise<Applied> {
-  await using merger = mergerOf(folder, mode);
-  const table = await OurTable.open(folder, { compaction: false, merger });
+  await using compactionExecutor = compactionExecutorOf(folder, mode);
+  const table = await OurTable.open(folder, { compaction: false, compactionExecutor });
   const share = ROWS / SEGMENTS;
   for (let n = 0; n < SEGMENTS; n++) {
     await table.apply(bodiesOf(flights, share, (at) => ({ row: n + at * SEGMENTS, update: null })));
@@ -112,9 +112,9 @@ async function besideOneMerge(folder: string, flights: Flights, mode: Mode): Pro
 
 /** Applies writes with the flushes that become due beside it, as the applier does. */
 async function besideMany(folder: string, flights: Flights, mode: Mode): Promise<Applied> {
-  await using merger = mergerOf(folder, mode);
+  await using compactionExecutor = compactionExecutorOf(folder, mode);
   const compaction = mode !== 'no merge';
-  const table = await OurTable.open(folder, { compaction, merger, memtableBytesMax: MEMTABLE_BYTES });
+  const table = await OurTable.open(folder, { compaction, compactionExecutor, memtableBytesMax: MEMTABLE_BYTES });
   const bodies = [...bodiesOf(flights, STREAM_ROWS, streamWrite)];
   const waits = new Waits();
   let flushing = Promise.resolve();
@@ -139,8 +139,8 @@ async function besideMany(folder: string, flights: Flights, mode: Mode): Promise
   return applied;
 }
 
-function mergerOf(folder: string, mode: Mode): (Merger & AsyncDisposable) | null {
-  return mode === 'another thread' ? ThreadMerger.of(new NodeDisk(folder), 1) : null;
+function compactionExecutorOf(folder: string, mode: Mode): (CompactionExecutor & AsyncDisposable) | null {
+  return mode === 'another thread' ? ThreadedCompaction.of(new NodeDisk(folder), 1) : null;
 }
 
 /**

@@ -115,12 +115,12 @@ async function standStill(stage: Stage, folder: string, asked: Asked): Promise<R
   const after = await stage.primary(PRIMARY_MS_MAX);
   const window = { faultAtMs: beganAtMs, untilMs: Date.now() };
   const account = await settle(stage, folder, load, window);
-  const reigns = after.epoch - before.epoch;
+  const terms = after.epoch - before.epoch;
   const { ledger, digestsEqual, outage } = account;
-  const sound = reigns === 0 && isBalanced({ ledger, digestsEqual });
+  const sound = terms === 0 && isBalanced({ ledger, digestsEqual });
   const what = cuts > 0 ? { cuts } : { quietMinutes };
   const seconds = Math.round((window.untilMs - beganAtMs) / 1_000);
-  return { sound, summary: { ...what, seconds, failovers: reigns, pauseMsMax: outage.pauseMs, ledger, digestsEqual } };
+  return { sound, summary: { ...what, seconds, failovers: terms, pauseMsMax: outage.pauseMs, ledger, digestsEqual } };
 }
 
 async function cutAtRandom(stage: Stage, cuts: number, random: SeededRandom): Promise<void> {

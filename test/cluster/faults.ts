@@ -126,7 +126,7 @@ class Runner {
       const why = `${error instanceof BrokenPromise ? 'BROKEN' : 'NOT HELD'}: ${messageOf(error)}`;
       say(`row ${row.row}: ${why}`);
       process.stdout.write(`${JSON.stringify({ ...line, held: false, why })}\n`);
-      if (mutant === null) process.stderr.write(`${await this.#stage.lastWords()}\n`);
+      if (mutant === null) process.stderr.write(`${await this.#stage.lastKnown()}\n`);
       // What it left behind would be the next row's.
       await this.stop();
       return { ...holding, isHeld: false, why, seconds: secondsNow() };

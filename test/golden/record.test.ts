@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { addJsonRow, rowToJson } from '@tidemark/columnar/json-rows';
 import { RowBatch } from '@tidemark/columnar/row-batch';
 import type { Table } from '@tidemark/model/table';
-import { accept, emptyPrefix } from '@tidemark/record/admit';
+import { accept, emptyLogHead } from '@tidemark/record/admit';
 import {
   type EpochStartBody,
   epochSeed,
@@ -14,8 +14,8 @@ import {
 import { decodeMutate, encodeMutate } from '@tidemark/record/mutate';
 import { describe, expect, it } from 'vitest';
 
-/** One line a record, hex: the EPOCH_START and the MUTATE below as version 1 writes them, for ever. */
-const FROZEN = readFileSync(new URL('data/records-v1.hex', import.meta.url), 'utf8')
+/** One line a record, hex: the EPOCH_START and the MUTATE below as version 2 writes them, for ever. */
+const FROZEN = readFileSync(new URL('data/records-v2.hex', import.meta.url), 'utf8')
   .trim()
   .split('\n');
 
@@ -60,11 +60,11 @@ describe('golden records', () => {
   });
 
   it('are accepted, and read as the rows they were made of', () => {
-    let prefix = emptyPrefix(NAME);
+    let logHead = emptyLogHead(NAME);
     for (const hex of FROZEN) {
-      const verdict = accept(prefix, Buffer.from(hex, 'hex'));
+      const verdict = accept(logHead, Buffer.from(hex, 'hex'));
       expect(verdict.kind).toBe('ACCEPT');
-      prefix = verdict.prefix;
+      logHead = verdict.logHead;
     }
     const { body } = openRecord(Buffer.from(FROZEN[1]!, 'hex')).envelope;
     if (body.kind !== 'Mutate') throw new Error(body.kind);

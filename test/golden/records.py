@@ -56,8 +56,8 @@ def fence(avro):
 
 def epoch_start(avro):
     body = {"writerId": avro.string(), "previousOrigin": avro.string(), "previousEpoch": avro.long()}
-    body |= {"cutSeq": avro.long(), "cutChain": avro.take(16).hex()}
-    return body | {"ownEpoch": avro.long(), "ownCutSeq": avro.long(), "ownCutChain": avro.take(16).hex()}
+    body |= {"endSeq": avro.long(), "endChain": avro.take(16).hex()}
+    return body | {"ownEpoch": avro.long(), "ownEndSeq": avro.long(), "ownEndChain": avro.take(16).hex()}
 
 
 def mutate(avro, ms, counter):
@@ -119,7 +119,7 @@ def record(data, chain_before):
 
 def seed(fields, body):
     parts = [fields[name] for name in ("cluster", "keyspace", "origin", "epoch", "partition")]
-    parts += [body[name] for name in "previousOrigin previousEpoch cutSeq cutChain ownEpoch ownCutSeq ownCutChain".split()]
+    parts += [body[name] for name in "previousOrigin previousEpoch endSeq endChain ownEpoch ownEndSeq ownEndChain".split()]
     return hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:16]
 
 

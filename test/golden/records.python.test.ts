@@ -26,7 +26,7 @@ import { decodeMutate, encodeMutate } from '@tidemark/record/mutate';
 import { describe, expect, it } from 'vitest';
 
 const READER = fileURLToPath(new URL('records.py', import.meta.url));
-const FROZEN = readFileSync(new URL('data/records-v1.hex', import.meta.url), 'utf8')
+const FROZEN = readFileSync(new URL('data/records-v2.hex', import.meta.url), 'utf8')
   .trim()
   .split('\n');
 
@@ -133,7 +133,7 @@ function rowsOf(hex: string): unknown {
 describe('the reader of records in Python', () => {
   it('finds in the frozen records what ours does', () => {
     const [start, mutate] = inPython(FROZEN);
-    expect(start).toMatchObject({ kind: 'EpochStart', seq: 0, body: { writerId: 'w1', ownCutSeq: -1 } });
+    expect(start).toMatchObject({ kind: 'EpochStart', seq: 0, body: { writerId: 'w1', ownEndSeq: -1 } });
     expect(mutate!.body.rows).toEqual(rowsOf(FROZEN[1]!));
   });
 

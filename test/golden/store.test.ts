@@ -13,7 +13,7 @@ import { cellsOf, FOLDER, LINES, TABLE, writeGolden } from './store-v2.ts';
 
 /** What the frozen files hold, as their first reader computed it. */
 const DIGEST = {
-  horizon: null,
+  gcWatermark: null,
   rows: 40,
   cells: 344,
   tombstones: 3,

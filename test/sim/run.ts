@@ -176,7 +176,7 @@ class Run {
       return;
     }
     const turns = new Turns(this.#world, last, (holds, forMs) => this.#until(holds, forMs));
-    if (!(await turns.run(this.#registers.newest!.reigns.at(-1)!.site))) {
+    if (!(await turns.run(this.#registers.newest!.terms.at(-1)!.site))) {
       this.#world.fail('I20', `not every site leads in turn: ${turns.difference}`);
       return;
     }

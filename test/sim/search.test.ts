@@ -14,7 +14,7 @@ const STATES_MAX = 20_000_000;
 describe('elections, every way they can go at small scope', () => {
   const scopes = process.env.ELECTION_SEARCH === 'large' ? { ...SCOPES, ...LARGE } : SCOPES;
   for (const [name, scope] of Object.entries(scopes)) {
-    it(`${name}: what was acked is in the cut and held, nothing conflicts, nothing is stuck`, {
+    it(`${name}: what was acked is in the epoch end and held, nothing conflicts, nothing is stuck`, {
       timeout: 3_600_000,
     }, () => {
       const { found, complete, states, moves, depth, seconds } = searchWorld(scope, ALL_RULES, STATES_MAX);

@@ -94,13 +94,13 @@ describe('a return', () => {
     expect(site.asked[0]!.body).toEqual({ kind: 'return', keyspace: 'travel', site: 'paris', tail: 'export' });
     const { out: words } = await tidemark([site.url], 'return', 'paris');
     expect(words).toMatch(
-      /full member;.*10 rows of its own reigns count\n2 records with 3 rows .* written to files.*f00d/,
+      /full member;.*10 rows of its own terms count\n2 records with 3 rows .* written to files.*f00d/,
     );
     expect(words).toMatch(/tails\/travel\/paris-1.ndjson\ntheir cells: 3 lost/);
   });
 
   test('that ends before the site is a member again is not done: exit 4', async () => {
-    await using site = await jobSite({ state: 'done', member: 'REBUILD', kept: 1, divergentRecords: 0 });
+    await using site = await jobSite({ state: 'done', member: 'RECOVERING', kept: 1, divergentRecords: 0 });
     const { code, out } = await tidemark([site.url], 'return', 'paris');
     expect({ code, out }).toMatchObject({ code: 4, out: expect.stringMatching(/not a full member yet/) });
   });

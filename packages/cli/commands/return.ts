@@ -28,11 +28,11 @@ export const returnSite = command<Flags>('return <site>', 'take a lost site back
   )
   .option(...KEYSPACE_OPTION);
 
-/** Whether it is a member, what counts of its own reigns, and where the rest went. */
+/** Whether it is a member, what counts of its own terms, and where the rest went. */
 function returnInWords(site: string, facts: JobFacts): string {
   const { member, kept, exported, divergentRecords, files, hash, tail, caughtUpMs, cells } = facts;
-  const isMember = member === 'REBUILD' ? 'is not a full member yet: ask again later' : 'is a full member';
-  const lines = [`${site} ${isMember}; level after ${caughtUpMs} ms, ${kept} rows of its own reigns count`];
+  const isMember = member === 'RECOVERING' ? 'is not a full member yet: ask again later' : 'is a full member';
+  const lines = [`${site} ${isMember}; level after ${caughtUpMs} ms, ${kept} rows of its own terms count`];
   if (divergentRecords === 0) return `${lines[0]}, and none beyond`;
   const what = tail === 'apply' ? 'written again as new' : tail === 'discard' ? 'thrown away' : 'written to files';
   lines.push(`${divergentRecords} records with ${exported} rows are beyond the cut: ${what}, SHA-256 ${hash}`);

@@ -11,7 +11,7 @@ const INTO = 'flights_replayed';
 type ReplayEnd = { readonly state: string; readonly records?: number };
 
 /**
- * @param origins whose records, in the order of their reigns
+ * @param origins whose records, in the order of their terms
  * @throws {Fault} `unavailable`: the site does not take the job
  */
 export async function replayAt(
@@ -29,7 +29,7 @@ export async function replayAt(
     records += end.records ?? 0;
     isDone &&= end.state === 'done';
   }
-  const { scratch } = await digestOf(url, keyspace, expected?.horizon ?? null);
+  const { scratch } = await digestOf(url, keyspace, expected?.gcWatermark ?? null);
   const found = scratch[INTO];
   return { records, rows: found?.rows ?? 0, equal: isDone && found !== undefined && found.hash === expected?.hash };
 }

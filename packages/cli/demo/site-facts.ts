@@ -5,9 +5,9 @@ import { Fault, messageOf } from '@tidemark/platform/fault';
 
 export type TableDigest = { readonly rows: number; readonly hash: string };
 /** One that all sites have, and what it was taken at; null: nothing is left out. */
-export type EqualDigest = TableDigest & { readonly horizon: string | null };
+export type EqualDigest = TableDigest & { readonly gcWatermark: string | null };
 export type SiteDigest = {
-  readonly horizon: string | null;
+  readonly gcWatermark: string | null;
   readonly positions: Readonly<Record<string, readonly string[]>>;
   readonly tables: Readonly<Record<string, TableDigest>>;
   readonly scratch: Readonly<Record<string, TableDigest>>;
@@ -43,17 +43,17 @@ async function repeatedly(ask: () => Promise<Response>): Promise<Response> {
   }
 }
 
-/** @param horizon deletions below it are left out: a site may have forgotten them; null: as many as that site has */
-export function digestOf(url: string, keyspace: string, horizon: string | null = null): Promise<SiteDigest> {
-  return getJson(`${url}/v1/internal/digest/${keyspace}${horizon === null ? '' : `?horizon=${horizon}`}`);
+/** @param gcWatermark deletions below it are left out: a site may have forgotten them; null: as many as that site has */
+export function digestOf(url: string, keyspace: string, gcWatermark: string | null = null): Promise<SiteDigest> {
+  return getJson(`${url}/v1/internal/digest/${keyspace}${gcWatermark === null ? '' : `?gcWatermark=${gcWatermark}`}`);
 }
 
-/** The digests of all sites, taken at the latest of their horizons. */
+/** The digests of all sites, taken at the latest of their gcWatermarks. */
 async function digestsOf(urls: readonly string[], keyspace: string): Promise<SiteDigest[]> {
   const found = await Promise.all(urls.map((url) => digestOf(url, keyspace)));
-  const horizons = [...new Set(found.map(({ horizon }) => horizon))];
-  if (horizons.length === 1) return found;
-  const latest = horizons.filter((one) => one !== null).sort((a, b) => compareNumbers(a.split('.'), b.split('.')));
+  const gcWatermarks = [...new Set(found.map(({ gcWatermark }) => gcWatermark))];
+  if (gcWatermarks.length === 1) return found;
+  const latest = gcWatermarks.filter((one) => one !== null).sort((a, b) => compareNumbers(a.split('.'), b.split('.')));
   return Promise.all(urls.map((url) => digestOf(url, keyspace, latest.at(-1))));
 }
 
@@ -72,11 +72,11 @@ export async function equalDigests(
   while (performance.now() < untilMs) {
     if (await arePositionsEqual(urls, keyspace)) {
       const found = await digestsOf(urls, keyspace);
-      const { horizon } = found[0]!;
+      const { gcWatermark } = found[0]!;
       const first = found[0]!.tables[table];
-      const isSame = ({ tables, horizon: at }: SiteDigest): boolean =>
-        at === horizon && tables[table]?.hash === first?.hash;
-      if (first !== undefined && first.rows >= rows && found.every(isSame)) return { ...first, horizon };
+      const isSame = ({ tables, gcWatermark: at }: SiteDigest): boolean =>
+        at === gcWatermark && tables[table]?.hash === first?.hash;
+      if (first !== undefined && first.rows >= rows && found.every(isSame)) return { ...first, gcWatermark };
     }
     await sleep(POLL_MS);
   }

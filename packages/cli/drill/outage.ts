@@ -3,11 +3,11 @@
 import { parseToken } from '@tidemark/model/position';
 import type { LedgerEntry } from '../load/ledger.ts';
 
-/** An ack as the client had it: when, of whose reign. */
+/** An ack as the client had it: when, of whose term. */
 export type Ack = { readonly atMs: number; readonly origin: string; readonly epoch: number };
 
 export type Outage = {
-  /** From the fault to the first ack by another reign than the one it hit; null when none came. */
+  /** From the fault to the first ack by another term than the one it hit; null when none came. */
   readonly writesBackMs: number | null;
   /** Who gave that ack, in which epoch. */
   readonly to: string | null;

@@ -14,7 +14,7 @@ export type RecoveryTime = {
   readonly detectedMs: number | null;
   /** Until another site said that it is the primary. */
   readonly promotedMs: number | null;
-  /** Until the client had an ack from another reign. */
+  /** Until the client had an ack from another term. */
   readonly writesBackMs: number | null;
   /** The longest time without any ack. */
   readonly pauseMs: number;

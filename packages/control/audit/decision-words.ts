@@ -34,7 +34,7 @@ function headOf({ keyspace, kind, outcome, site, from, to, epoch }: Decision): s
   const ks = `keyspace ${keyspace}`;
   const target = to ?? 'another site';
   const source = from ?? 'its primary';
-  const reign = epoch === null ? '' : `, which writes in epoch ${epoch} since then`;
+  const term = epoch === null ? '' : `, which writes in epoch ${epoch} since then`;
   switch (kind) {
     case 'beginning':
       return ended(outcome, {
@@ -49,12 +49,12 @@ function headOf({ keyspace, kind, outcome, site, from, to, epoch }: Decision): s
     case 'failover':
       return ended(outcome, {
         what: `the move of ${ks} from ${source} to ${target}`,
-        done: `${ks} moved from ${source} to ${target}${reign}`,
+        done: `${ks} moved from ${source} to ${target}${term}`,
       });
     case 'switchover':
       return ended(outcome, {
         what: `the planned move of ${ks} from ${source} to ${target}`,
-        done: `${ks} was moved as planned from ${source} to ${target}${reign}`,
+        done: `${ks} was moved as planned from ${source} to ${target}${term}`,
       });
     case 'takeover':
       return ended(outcome, {

@@ -17,7 +17,7 @@ import { z } from 'zod';
  * - `takeover`: an election that stood still was taken over
  * - `recommendation`: what an operator should do, as the rules do not let it be done automatically
  * - `return`: a lost site is a member again; `demotion`: a member lost something and does not count
- * - `tail`: records beyond a cut were written out; `pause`, `resume`: of automatic failover
+ * - `tail`: records beyond an epoch end were written out; `pause`, `resume`: of automatic failover
  * - `readmission`: the vote of a site that lost its control topic counts again
  * - `refusal`: an operator's or a watchdog's wish that no rule allows
  */
@@ -53,7 +53,7 @@ const SIGHTING = z.object({
   /** For how long it had suspected; 0 when it does not. */
   sinceMs: z.number(),
   signs: z.object({ dataMs: ms, probeMs: ms, beatMs: ms }),
-  /** Why its opinion does not count; null when it does. */
+  /** Why its health vote does not count; null when it does. */
   abstains: z.string().nullable(),
 });
 export type Sighting = z.output<typeof SIGHTING>;

@@ -12,7 +12,7 @@ import { type Ballot, COUNTER_STEP_MAX, compareBallots, formatBallot, NO_BALLOT 
 import { whyNotAfter } from './register-follows.ts';
 import { parseRegisterValue } from './register-json.ts';
 import { type RegisterRules, RULES } from './register-rules.ts';
-import { newestReign, type RegisterValue } from './register-value.ts';
+import { newestTerm, type RegisterValue } from './register-value.ts';
 
 /** A value with the ballot it was accepted under. */
 export type Accepted = { readonly ballot: Ballot; readonly value: RegisterValue };
@@ -205,10 +205,10 @@ function leaseRefusal(
   { accepted }: Vote,
   { epoch, writerId }: { readonly epoch: number; readonly writerId: string },
 ): string | null {
-  if (accepted === null) return 'no reign is known here';
+  if (accepted === null) return 'no term is known here';
   const { election } = accepted.value;
   if (election !== null) return `an election of epoch ${election.epoch} is open`;
-  const newest = newestReign(accepted.value);
+  const newest = newestTerm(accepted.value);
   if (newest?.epoch === epoch && newest.writerId === writerId) return null;
   return `epoch ${newest?.epoch ?? 0} is the newest here, not ${epoch} of writer ${writerId}`;
 }

@@ -25,14 +25,14 @@ describe('what the logs hold of a keyspace whose register is empty', () => {
         const all = [first, second].flatMap(({ paris, tokyo }) => [...paris, ...tokyo]);
         const found = foundIn(copies, 2);
         expect(found.kind === 'nothing').toBe(all.every((epoch) => epoch === 0));
-        if (found.kind !== 'reign') return;
+        if (found.kind !== 'term') return;
         expect(found.epoch).toBe(Math.max(...all));
         expect(found.above).toBeGreaterThanOrEqual(Math.max(...all, first.fenced, second.fenced));
       }),
     );
   });
 
-  it('is unclear where a site lacks an earlier reign, or the newest was not begun everywhere', () => {
+  it('is unclear where a site lacks an earlier term, or the newest was not begun everywhere', () => {
     const whole = { paris: [1, 1], tokyo: [2, 2] };
     const lacking = foundIn([copiesAt('paris', { paris: [0, 0], tokyo: [0, 0] }), copiesAt('tokyo', whole)], 2);
     expect(lacking).toMatchObject({
@@ -41,6 +41,6 @@ describe('what the logs hold of a keyspace whose register is empty', () => {
     });
     expect(foundIn([copiesAt('tokyo', { paris: [1, 1], tokyo: [2, 0] })], 2)).toMatchObject({ kind: 'unclear' });
     expect(foundIn([copiesAt('tokyo', { paris: [2, 2], tokyo: [2, 2] })], 2)).toMatchObject({ kind: 'unclear' });
-    expect(foundIn([copiesAt('tokyo', whole)], 2)).toMatchObject({ kind: 'reign', epoch: 2, site: 'tokyo', above: 2 });
+    expect(foundIn([copiesAt('tokyo', whole)], 2)).toMatchObject({ kind: 'term', epoch: 2, site: 'tokyo', above: 2 });
   });
 });

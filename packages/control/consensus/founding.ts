@@ -1,19 +1,19 @@
 /**
  * A keyspace whose register is empty while its logs are not: the control topics were lost at every site. Nothing may be
- * written over what the logs hold, so the newest reign found in them is put into the register, and is then closed like
+ * written over what the logs hold, so the newest term found in them is put into the register, and is then closed like
  * any other, by what every member holds. Pure.
  */
 
 import type { SiteCopies } from '../failover/election.ts';
 
-/** Of a reign that was found in the logs: who wrote it is not known any more, and nobody is left who vouches for it. */
+/** Of a term that was found in the logs: who wrote it is not known any more, and nobody is left who vouches for it. */
 export const FOUND_WRITER = 'found in the logs';
 
 export type Found =
   /** The logs are empty. */
   | { readonly kind: 'nothing' }
   /** `above`: no epoch up to this one may be begun: it was written, or was fenced for. */
-  | { readonly kind: 'reign'; readonly epoch: number; readonly site: string; readonly above: number }
+  | { readonly kind: 'term'; readonly epoch: number; readonly site: string; readonly above: number }
   /** Its end cannot be told from the logs alone. */
   | { readonly kind: 'unclear'; readonly words: string };
 
@@ -37,10 +37,10 @@ export function foundIn(copies: readonly SiteCopies[], partitions: number): Foun
   const lacking = lackOf(copies, origins[0]!);
   if (lacking !== null) return { kind: 'unclear', words: lacking };
   const fenced = copies.flatMap(({ copies: all }) => all.map((copy) => copy.fencedBelow ?? 0));
-  return { kind: 'reign', epoch, site: origins[0]!, above: Math.max(epoch, ...fenced) };
+  return { kind: 'term', epoch, site: origins[0]!, above: Math.max(epoch, ...fenced) };
 }
 
-/** Whoever lacks an earlier reign cannot be filled: only the register that is gone said where it ended. Null: nobody. */
+/** Whoever lacks an earlier term cannot be filled: only the register that is gone said where it ended. Null: nobody. */
 function lackOf(copies: readonly SiteCopies[], newest: string): string | null {
   const parts = copies.flatMap(({ site, copies: all }) =>
     all.flatMap(({ origin, positions }) => positions.map(([epoch], partition) => ({ site, origin, epoch, partition }))),

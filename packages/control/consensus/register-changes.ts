@@ -7,12 +7,12 @@ import type { AckLevel } from '@tidemark/model/table';
 import { FOUND_WRITER } from './founding.ts';
 import {
   CHANGES_KEPT,
-  type CutAt,
   type Election,
-  keptReigns,
+  type EpochEndAt,
+  keptTerms,
   type Member,
   memberNamed,
-  newestReign,
+  newestTerm,
   type RegisterValue,
   voters,
 } from './register-value.ts';
@@ -49,40 +49,40 @@ export function beginElection(value: RegisterValue, changeId: string, beginning:
 }
 
 /**
- * What the register has instead of a candidate's election, or of the reign it won; null while it has that, or was read
+ * What the register has instead of a candidate's election, or of the term it won; null while it has that, or was read
  * before it began. Who is superseded has nothing left to wait for: every change it could make would be refused.
  */
 export function supersededBy(value: RegisterValue, { epoch, writerId }: Owner): string | null {
   const { election, nextEpoch } = value;
-  const newest = newestReign(value);
+  const newest = newestTerm(value);
   if (nextEpoch <= epoch || (newest?.epoch === epoch && newest.writerId === writerId)) return null;
   if (election?.epoch === epoch && election.writerId === writerId) return null;
-  if (newest !== null && newest.epoch >= epoch) return `${newest.site} reigns in epoch ${newest.epoch}`;
+  if (newest !== null && newest.epoch >= epoch) return `${newest.site} leads in epoch ${newest.epoch}`;
   if (election !== null) return `${election.site} runs the election of epoch ${election.epoch}`;
   return `the election of epoch ${epoch} was withdrawn`;
 }
 
-/** The newest reign that the logs hold and an empty register does not, and what the members are. */
+/** The newest term that the logs hold and an empty register does not, and what the members are. */
 export type Adoption = Pick<Commit, 'epoch' | 'writerId'> & {
   readonly found: { readonly epoch: number; readonly site: string; readonly above: number };
   readonly members: readonly Member[];
 };
 
 /** Names what was found in the logs, before anything is written: this election goes on above it, and closes it. */
-export function adoptReign(value: RegisterValue, changeId: string, adoption: Adoption): Change {
+export function adoptTerm(value: RegisterValue, changeId: string, adoption: Adoption): Change {
   const { election } = value;
   const { found, members } = adoption;
   if (election?.epoch !== adoption.epoch || election.writerId !== adoption.writerId) {
     return { refused: `epoch ${adoption.epoch} was superseded` };
   }
-  if (value.reigns.length > 0) return { refused: `epoch ${newestReign(value)!.epoch} is known already` };
+  if (value.terms.length > 0) return { refused: `epoch ${newestTerm(value)!.epoch} is known already` };
   const told = value.members.map(({ site }) => members.find((member) => member.site === site));
   if (!told.every((member) => member !== undefined)) return { refused: 'not every member told what it holds' };
   const epoch = Math.max(found.above + 1, value.nextEpoch);
   return next(value, changeId, {
     election: { ...election, epoch },
     nextEpoch: epoch + 1,
-    reigns: [{ epoch: found.epoch, site: found.site, writerId: FOUND_WRITER, cuts: null }],
+    terms: [{ epoch: found.epoch, site: found.site, writerId: FOUND_WRITER, epochEnds: null }],
     members: told,
   });
 }
@@ -91,11 +91,11 @@ export function adoptReign(value: RegisterValue, changeId: string, adoption: Ado
 export type Commit = {
   readonly epoch: number;
   readonly writerId: string;
-  /** By partition: where the newest reign ends; null when this is the first. */
-  readonly cuts: readonly CutAt[] | null;
+  /** By partition: where the newest term ends; null when this is the first. */
+  readonly epochEnds: readonly EpochEndAt[] | null;
   /** Members that reported themselves whole, with the identities of their topics. The others stay as they are. */
   readonly reported: readonly Member[];
-  /** The level the new reign acks at. */
+  /** The level the new term acks at. */
   readonly ack: AckLevel;
   /** The candidate's wall time. */
   readonly nowMs: number;
@@ -109,13 +109,13 @@ export function commitElection(value: RegisterValue, changeId: string, commit: C
     return { refused: `epoch ${commit.epoch} was superseded: the register names ${found}` };
   }
   const { epoch, site, writerId } = election;
-  const newest = newestReign(value);
-  const closed = value.reigns.map((reign) => (reign === newest ? { ...reign, cuts: commit.cuts } : reign));
+  const newest = newestTerm(value);
+  const closed = value.terms.map((term) => (term === newest ? { ...term, epochEnds: commit.epochEnds } : term));
   const members = value.members.map((member) => commit.reported.find((r) => r.site === member.site) ?? member);
   const moved = election.cause === 'suspicion' && newest?.site !== site;
   return next(value, changeId, {
     election: null,
-    reigns: keptReigns([...closed, { epoch, site, writerId, cuts: null }]),
+    terms: keptTerms([...closed, { epoch, site, writerId, epochEnds: null }]),
     members,
     ack: commit.ack,
     lastFailover: moved ? { epoch, atMs: commit.nowMs } : value.lastFailover,
@@ -123,8 +123,8 @@ export function commitElection(value: RegisterValue, changeId: string, commit: C
 }
 
 /**
- * A candidate gives up what it may not finish: the newest reign stands as before. Its number is not used again, so that
- * the writer of that reign, should it live, sees that its copies were fenced and begins anew.
+ * A candidate gives up what it may not finish: the newest term stands as before. Its number is not used again, so that
+ * the writer of that term, should it live, sees that its copies were fenced and begins anew.
  */
 export function withdrawElection(value: RegisterValue, changeId: string, owner: Owner): Change {
   const { election } = value;
@@ -134,19 +134,19 @@ export function withdrawElection(value: RegisterValue, changeId: string, owner: 
   return { refused: `epoch ${owner.epoch} was superseded` };
 }
 
-/** Whether an election was begun and withdrawn since the newest reign began: its copies have been fenced. */
-export function isFencedInVain({ election, nextEpoch, reigns }: RegisterValue): boolean {
-  return election === null && reigns.length > 0 && nextEpoch > reigns.at(-1)!.epoch + 1;
+/** Whether an election was begun and withdrawn since the newest term began: its copies have been fenced. */
+export function isFencedInVain({ election, nextEpoch, terms }: RegisterValue): boolean {
+  return election === null && terms.length > 0 && nextEpoch > terms.at(-1)!.epoch + 1;
 }
 
 /** What the keyspace file says of a register. */
-export type Terms = Pick<RegisterValue, 'ack' | 'failover' | 'degradeTo'>;
+export type TermSettings = Pick<RegisterValue, 'ack' | 'failover' | 'degradeTo'>;
 
-/** Who may change members: the writer of the newest reign, and only while no election is open. */
+/** Who may change members: the writer of the newest term, and only while no election is open. */
 export type Owner = { readonly epoch: number; readonly writerId: string };
 
 function ownerRefusal(value: RegisterValue, { epoch, writerId }: Owner): string | null {
-  const newest = newestReign(value);
+  const newest = newestTerm(value);
   if (value.election !== null) return `an election of epoch ${value.election.epoch} is open`;
   if (newest?.epoch === epoch && newest.writerId === writerId) return null;
   return `epoch ${epoch} is not the newest: ${newest?.epoch ?? 0} is`;
@@ -167,19 +167,20 @@ export function demoteMember(value: RegisterValue, changeId: string, by: string 
   const refused =
     typeof by === 'string' ? (by === site ? null : `${by} cannot speak for ${site}`) : ownerRefusal(value, by);
   if (refused !== null) return { refused };
-  const members = value.members.map((m) => (m.site === site ? { ...m, state: 'REBUILD' as const } : m));
+  const members = value.members.map((m) => (m.site === site ? { ...m, state: 'RECOVERING' as const } : m));
   return next(value, changeId, { members });
 }
 
 /**
- * The newest reign's writer has the keyspace's terms stand in the register: a level that an election lowered is raised
+ * The newest term's writer has the keyspace's settings stand in the register: a level that an election lowered is raised
  * again (rule 23: it acks by both meanwhile), and what operators changed in the keyspace file is taken over.
  */
-export function setTerms(value: RegisterValue, changeId: string, owner: Owner, terms: Terms): Change {
+export function setTermSettings(value: RegisterValue, changeId: string, owner: Owner, settings: TermSettings): Change {
   const refused = ownerRefusal(value, owner);
   if (refused !== null) return { refused };
-  if (terms.ack.k < value.ack.k) return { refused: `k is lowered by elections only: ${value.ack.k} to ${terms.ack.k}` };
-  return next(value, changeId, terms);
+  if (settings.ack.k < value.ack.k)
+    return { refused: `k is lowered by elections only: ${value.ack.k} to ${settings.ack.k}` };
+  return next(value, changeId, settings);
 }
 
 /** An operator keeps suspicion from starting elections, or lets it again. */

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FOUND_WRITER } from './founding.ts';
 import {
-  adoptReign,
+  adoptTerm,
   beginElection,
   type Change,
   commitElection,
@@ -11,11 +11,11 @@ import {
   readmitAcceptor,
   readmitMember,
   setPaused,
-  setTerms,
+  setTermSettings,
   withdrawElection,
 } from './register-changes.ts';
 import { whyNotAfter } from './register-follows.ts';
-import { type CutAt, newestReign, type RegisterValue, type Reign } from './register-value.ts';
+import { type EpochEndAt, newestTerm, type RegisterValue, type Term } from './register-value.ts';
 
 const SITES = ['paris', 'tokyo', 'quito'] as const;
 const START: RegisterValue = {
@@ -29,9 +29,9 @@ const START: RegisterValue = {
   ack: { name: 'sync', k: 1 },
   failover: 'automatic',
   degradeTo: 0,
-  members: SITES.map((site) => ({ site, state: 'REBUILD', logIds: {} })),
+  members: SITES.map((site) => ({ site, state: 'RECOVERING', logIds: {} })),
   witnesses: ['oslo'],
-  reigns: [],
+  terms: [],
   lastFailover: null,
   paused: false,
 };
@@ -45,22 +45,22 @@ function made(change: Change): RegisterValue {
   throw new Error(change.refused);
 }
 
-function closed(reign: Reign): Reign {
-  return { ...reign, cuts: [{ seq: -1, chain: '' }] };
+function closed(term: Term): Term {
+  return { ...term, epochEnds: [{ seq: -1, chain: '' }] };
 }
 
 /** Any change that the rules allow of the value, drawn by `random`. */
 function changed(value: RegisterValue, random: SeededRandom, id: string): RegisterValue {
   const pick = <T>(all: readonly T[]): T => all[Math.floor(random.fraction() * all.length)]!;
   const site = pick(SITES);
-  const owner = newestReign(value) ?? { epoch: 0, writerId: '' };
-  const cut = (): CutAt => ({ seq: Math.floor(random.fraction() * 9), chain: 'ab' });
+  const owner = newestTerm(value) ?? { epoch: 0, writerId: '' };
+  const epochEnd = (): EpochEndAt => ({ seq: Math.floor(random.fraction() * 9), chain: 'ab' });
   const told = SITES.map((one) => ({ site: one, state: 'ACTIVE', logIds: { [one]: id } }) as const);
   const attempts: (() => Change)[] = [
     () => {
       const epoch = 1 + Math.floor(random.fraction() * 30);
       const found = { epoch, site: pick(SITES), above: epoch + Math.floor(random.fraction() * 30) };
-      return adoptReign(value, id, { ...(value.election ?? owner), found, members: told });
+      return adoptTerm(value, id, { ...(value.election ?? owner), found, members: told });
     },
     () =>
       beginElection(value, id, {
@@ -73,12 +73,12 @@ function changed(value: RegisterValue, random: SeededRandom, id: string): Regist
         version: value.version,
       }),
     () => {
-      const cuts = value.reigns.length === 0 ? null : [cut(), cut()];
+      const epochEnds = value.terms.length === 0 ? null : [epochEnd(), epochEnd()];
       const { epoch = 0, writerId = '' } = value.election ?? {};
       return commitElection(value, id, {
         epoch,
         writerId,
-        cuts,
+        epochEnds,
         reported: told,
         ack: { name: 'sync', k: pick([1, 2, value.degradeTo]) },
         nowMs: 5,
@@ -86,7 +86,8 @@ function changed(value: RegisterValue, random: SeededRandom, id: string): Regist
     },
     () => readmitMember(value, id, owner, { site, state: 'ACTIVE', logIds: { [site]: id } }),
     () => demoteMember(value, id, pick([site, owner]), site),
-    () => setTerms(value, id, owner, { ack: { name: 'sync', k: pick([1, 2]) }, failover: 'manual', degradeTo: 1 }),
+    () =>
+      setTermSettings(value, id, owner, { ack: { name: 'sync', k: pick([1, 2]) }, failover: 'manual', degradeTo: 1 }),
     () => withdrawElection(value, id, value.election ?? owner),
     () => setPaused(value, id, !value.paused),
     () => readmitAcceptor(value, id, pick([...SITES, 'oslo']), id),
@@ -108,17 +109,19 @@ function history(seed: number, length: number): RegisterValue[] {
 
 /** Ways to make another value of one, none of them a change that the rules allow. */
 const FORGERIES: Readonly<Record<string, (value: RegisterValue) => Partial<RegisterValue> | null>> = {
-  'a closed reign is cut anew': ({ reigns }) =>
-    reigns.length < 2
+  'a closed term is cut anew': ({ terms }) =>
+    terms.length < 2
       ? null
       : {
-          reigns: reigns.map((r) => (r.cuts === null ? r : { ...r, cuts: r.cuts.map(() => ({ seq: -1, chain: '' })) })),
+          terms: terms.map((r) =>
+            r.epochEnds === null ? r : { ...r, epochEnds: r.epochEnds.map(() => ({ seq: -1, chain: '' })) },
+          ),
         },
-  'the newest reign is closed without another': ({ reigns }) =>
-    reigns.length === 0 ? null : { reigns: reigns.map((r) => ({ ...r, cuts: r.cuts ?? [] })) },
-  'a reign is forgotten': ({ reigns }) => (reigns.length === 0 ? null : { reigns: reigns.slice(1) }),
-  'another site reigns': ({ reigns }) =>
-    reigns.length === 0 ? null : { reigns: reigns.map((r) => ({ ...r, writerId: `${r.writerId}!` })) },
+  'the newest term is closed without another': ({ terms }) =>
+    terms.length === 0 ? null : { terms: terms.map((r) => ({ ...r, epochEnds: r.epochEnds ?? [] })) },
+  'a term is forgotten': ({ terms }) => (terms.length === 0 ? null : { terms: terms.slice(1) }),
+  'another site leads': ({ terms }) =>
+    terms.length === 0 ? null : { terms: terms.map((r) => ({ ...r, writerId: `${r.writerId}!` })) },
   'epochs go back': ({ nextEpoch }) => ({ nextEpoch: nextEpoch - 1 }),
   'epochs run away': ({ nextEpoch }) => ({ nextEpoch: nextEpoch + 50 }),
   'a site is gone': ({ members }) => ({ members: members.slice(1) }),
@@ -131,17 +134,17 @@ const FORGERIES: Readonly<Record<string, (value: RegisterValue) => Partial<Regis
   'all members at once': ({ members }) => ({
     members: members.map((m) => ({ ...m, state: 'ACTIVE', logIds: { x: 'y' } })),
   }),
-  'a reign is found beside others': ({ reigns, nextEpoch }) =>
-    reigns.length === 0
+  'a term is found beside others': ({ terms, nextEpoch }) =>
+    terms.length === 0
       ? null
       : {
-          reigns: [...reigns, { epoch: nextEpoch, site: 'paris', writerId: FOUND_WRITER, cuts: null }],
+          terms: [...terms, { epoch: nextEpoch, site: 'paris', writerId: FOUND_WRITER, epochEnds: null }],
           nextEpoch: nextEpoch + 1,
         },
-  'a reign is found by no election': ({ reigns, election, nextEpoch }) =>
-    reigns.length > 0 || election !== null
+  'a term is found by no election': ({ terms, election, nextEpoch }) =>
+    terms.length > 0 || election !== null
       ? null
-      : { reigns: [{ ...FOUND, writerId: FOUND_WRITER, cuts: null }], nextEpoch: nextEpoch + 9 },
+      : { terms: [{ ...FOUND, writerId: FOUND_WRITER, epochEnds: null }], nextEpoch: nextEpoch + 9 },
   'a writer stands under the name of what was found': ({ nextEpoch }) => ({
     election: { ...STANDING, epoch: nextEpoch, writerId: FOUND_WRITER },
     nextEpoch: nextEpoch + 1,
@@ -198,7 +201,7 @@ describe('what can follow from a register value', () => {
   it('is none that lies further on and contradicts what was chosen', () => {
     let forged = 0;
     for (const value of history(11, 60)) {
-      for (const name of ['a closed reign is cut anew', 'another site reigns', 'a site is gone', 'epochs go back']) {
+      for (const name of ['a closed term is cut anew', 'another site leads', 'a site is gone', 'epochs go back']) {
         const change = FORGERIES[name]!(value);
         if (change === null) continue;
         forged++;
@@ -216,24 +219,24 @@ describe('what can follow from a register value', () => {
       START,
     );
     const members = SITES.map((site) => ({ site, state: 'ACTIVE', logIds: { [site]: 'log' } }) as const);
-    const adopted = made(adoptReign(named, 'adopted', { epoch: 3, writerId: 'first', found: FOUND, members }));
+    const adopted = made(adoptTerm(named, 'adopted', { epoch: 3, writerId: 'first', found: FOUND, members }));
 
-    it('is what the rules made of it, also once the reign that was found is forgotten', () => {
+    it('is what the rules made of it, also once the term that was found is forgotten', () => {
       let value = adopted;
       for (let i = 0; i < 70; i++) {
         for (const before of [START, named, adopted]) expect(whyNotAfter(before, value)).toBeNull();
         const { epoch, writerId } = value.election!;
-        const cuts = [{ seq: i, chain: 'ab' }];
+        const epochEnds = [{ seq: i, chain: 'ab' }];
         const ack = { name: 'sync', k: 1 } as const;
-        value = made(commitElection(value, `won ${i}`, { epoch, writerId, cuts, reported: [], ack, nowMs: 0 }));
+        value = made(commitElection(value, `won ${i}`, { epoch, writerId, epochEnds, reported: [], ack, nowMs: 0 }));
         for (const before of [START, named, adopted]) expect(whyNotAfter(before, value)).toBeNull();
         value = made(beginElection(value, `named ${i}`, { ...STANDING, writerId: `w${i}`, version: value.version }));
       }
-      expect(value.reigns.some(({ writerId }) => writerId === FOUND_WRITER)).toBe(false);
+      expect(value.terms.some(({ writerId }) => writerId === FOUND_WRITER)).toBe(false);
     });
 
     const election = adopted.election!;
-    const [found] = adopted.reigns as [Reign];
+    const [found] = adopted.terms as [Term];
     const wrong: Readonly<Record<string, Partial<RegisterValue>>> = {
       'its election keeps an epoch from before': { election: { ...election, epoch: 3 } },
       'its election is not above it': { election: { ...election, epoch: FOUND.epoch } },
@@ -242,10 +245,10 @@ describe('what can follow from a register value', () => {
       'its election is over': { election: null },
       'epochs are used up': { election: { ...election, epoch: 2 ** 40 }, nextEpoch: 2 ** 40 + 1 },
       'epochs are left out': { nextEpoch: adopted.nextEpoch + 1 },
-      'it is cut already': { reigns: [{ ...found, cuts: [{ seq: -1, chain: '' }] }] },
-      'a stranger wrote it': { reigns: [{ ...found, site: 'rome' }] },
-      'somebody else wrote it': { reigns: [{ ...found, writerId: 'forged' }] },
-      'there are two': { reigns: [{ ...found, epoch: 3, cuts: [{ seq: 1, chain: '' }] }, found] },
+      'it is cut already': { terms: [{ ...found, epochEnds: [{ seq: -1, chain: '' }] }] },
+      'a stranger wrote it': { terms: [{ ...found, site: 'rome' }] },
+      'somebody else wrote it': { terms: [{ ...found, writerId: 'forged' }] },
+      'there are two': { terms: [{ ...found, epoch: 3, epochEnds: [{ seq: 1, chain: '' }] }, found] },
       'a member did not tell': { members: [START.members[0]!, ...adopted.members.slice(1)] },
       'the level is another': { ack: { name: 'sync', k: 2 } },
     };
@@ -256,16 +259,16 @@ describe('what can follow from a register value', () => {
     const later: Readonly<Record<string, Partial<RegisterValue>>> = {
       'an election keeps its epoch from before': {
         election: { ...election, epoch: 3 },
-        reigns: [{ ...found, epoch: 2 }],
+        terms: [{ ...found, epoch: 2 }],
       },
       'an election is not above it': { election: { ...election, epoch: FOUND.epoch } },
       'an epoch from before is won': {
         election: null,
-        reigns: [closed({ ...found, epoch: 2 }), { epoch: 3, site: 'paris', writerId: 'first', cuts: null }],
+        terms: [closed({ ...found, epoch: 2 }), { epoch: 3, site: 'paris', writerId: 'first', epochEnds: null }],
       },
-      'its election took no epoch': { election: null, nextEpoch: named.nextEpoch, reigns: [{ ...found, epoch: 2 }] },
-      'another was found above it': { election: null, reigns: [closed(found), { ...found, epoch: FOUND.epoch + 1 }] },
-      'it lies further up than any log': { reigns: [{ ...found, epoch: 2 ** 40 }] },
+      'its election took no epoch': { election: null, nextEpoch: named.nextEpoch, terms: [{ ...found, epoch: 2 }] },
+      'another was found above it': { election: null, terms: [closed(found), { ...found, epoch: FOUND.epoch + 1 }] },
+      'it lies further up than any log': { terms: [{ ...found, epoch: 2 ** 40 }] },
     };
     it.each(Object.entries(later))('is none, further on, in which %s', (_name, change) => {
       const changes = [...adopted.changes, 'x', 'y'];
@@ -274,33 +277,35 @@ describe('what can follow from a register value', () => {
       expect(whyNotAfter(named, { ...further, ...change })).not.toBeNull();
     });
 
-    it('is none where a reign was known', () => {
+    it('is none where a term was known', () => {
       const { epoch, writerId } = named.election!;
       const ack = { name: 'sync', k: 1 } as const;
-      const first = made(commitElection(named, 'won', { epoch, writerId, cuts: null, reported: [], ack, nowMs: 0 }));
+      const first = made(
+        commitElection(named, 'won', { epoch, writerId, epochEnds: null, reported: [], ack, nowMs: 0 }),
+      );
       const again = made(
         beginElection(first, 'named again', { ...STANDING, writerId: 'second', version: first.version }),
       );
       const version = again.version + 1;
       const changes = [...again.changes, 'forged'];
       const forged = { ...adopted, version, changeId: 'forged', changes };
-      for (const reigns of [adopted.reigns, [...again.reigns, found], [...first.reigns.map(closed), found]]) {
-        expect(whyNotAfter(again, { ...forged, reigns })).not.toBeNull();
+      for (const terms of [adopted.terms, [...again.terms, found], [...first.terms.map(closed), found]]) {
+        expect(whyNotAfter(again, { ...forged, terms })).not.toBeNull();
       }
     });
   });
 
   it('says which version, and what does not fit', () => {
-    const value = history(3, 200).findLast(({ reigns }) => reigns.length > 1)!;
-    const reigns = value.reigns.map((reign) => ({ ...reign, writerId: 'forged' }));
+    const value = history(3, 200).findLast(({ terms }) => terms.length > 1)!;
+    const terms = value.terms.map((term) => ({ ...term, writerId: 'forged' }));
     const next = {
       ...value,
-      reigns,
+      terms,
       version: value.version + 1,
       changeId: 'n',
       changes: [...value.changes, 'n'].slice(-64),
     };
-    expect(whyNotAfter(value, next)).toMatch(/^the reign of epoch \d+ is changed$/);
+    expect(whyNotAfter(value, next)).toMatch(/^the term of epoch \d+ is changed$/);
     expect(whyNotAfter(value, { ...value, keyspace: 'hotels' })).toBe('it is of hotels, not of travel');
   });
 });

@@ -8,17 +8,17 @@ import { isDeepStrictEqual } from 'node:util';
 import { FOUND_WRITER } from './founding.ts';
 import {
   CHANGES_KEPT,
-  keptReigns,
+  keptTerms,
   type Member,
   mayHaveForgotten,
   memberNamed,
-  newestReign,
+  newestTerm,
   type RegisterValue,
-  type Reign,
+  type Term,
 } from './register-value.ts';
 
 /**
- * How far a reign that was found in the logs may lift the epochs of a register that knew none. They rise by one an election,
+ * How far a term that was found in the logs may lift the epochs of a register that knew none. They rise by one an election,
  * so that no log is ever beyond it; and it is done once, so that nobody uses up all epochs there are.
  */
 const LIFT_MAX = 2 ** 28;
@@ -32,7 +32,7 @@ export function whyNotAfter(before: RegisterValue, after: RegisterValue): string
   return (
     whyNotTheseChanges(before, after, steps) ??
     whyNotTheseSites(before, after, steps) ??
-    whyNotTheseReigns(before, after, steps) ??
+    whyNotTheseTerms(before, after, steps) ??
     whyNotThisElection(before, after) ??
     (steps === 1 ? whyNotOneChange(before, after) : null)
   );
@@ -59,71 +59,70 @@ function whyNotTheseSites(before: RegisterValue, after: RegisterValue, steps: nu
   return isWhole ? null : `${others} of its acceptors are others`;
 }
 
-/** The reign that a register without any took over from the logs since then; null: none, as far as is remembered. */
-function foundSince(before: RegisterValue, after: RegisterValue): Reign | null {
-  const [oldest] = after.reigns;
-  return before.reigns.length === 0 && oldest?.writerId === FOUND_WRITER ? oldest : null;
+/** The term that a register without any took over from the logs since then; null: none, as far as is remembered. */
+function foundSince(before: RegisterValue, after: RegisterValue): Term | null {
+  const [oldest] = after.terms;
+  return before.terms.length === 0 && oldest?.writerId === FOUND_WRITER ? oldest : null;
 }
 
-function whyNotTheseReigns(before: RegisterValue, after: RegisterValue, steps: number): string | null {
-  const newest = newestReign(before);
-  const begun = after.reigns.filter(({ epoch }) => epoch > (newest?.epoch ?? 0));
+function whyNotTheseTerms(before: RegisterValue, after: RegisterValue, steps: number): string | null {
+  const newest = newestTerm(before);
+  const begun = after.terms.filter(({ epoch }) => epoch > (newest?.epoch ?? 0));
   // Each takes an election and its commit; one that was found takes the one change of an election that goes on.
   const found = foundSince(before, after) === null ? 0 : 1;
   const room = (steps + (before.election === null ? 0 : 1) - found) / 2;
-  if (begun.length - found > room) return `${begun.length} reigns were begun in ${steps} changes`;
-  const later = new Map(after.reigns.map((reign) => [reign.epoch, reign]));
-  const known: Reign[] = [];
-  for (const reign of before.reigns) {
-    const kept = later.get(reign.epoch);
-    const closes = reign === newest && begun.length > 0;
-    const wrong = kept === undefined ? null : closes ? whyNotClosed(reign, kept) : whyNotTheSame(reign, kept);
-    if (wrong !== null) return `the reign of epoch ${reign.epoch} is ${wrong}`;
-    known.push(kept ?? reign);
+  if (begun.length - found > room) return `${begun.length} terms were begun in ${steps} changes`;
+  const later = new Map(after.terms.map((term) => [term.epoch, term]));
+  const known: Term[] = [];
+  for (const term of before.terms) {
+    const kept = later.get(term.epoch);
+    const closes = term === newest && begun.length > 0;
+    const wrong = kept === undefined ? null : closes ? whyNotClosed(term, kept) : whyNotTheSame(term, kept);
+    if (wrong !== null) return `the term of epoch ${term.epoch} is ${wrong}`;
+    known.push(kept ?? term);
   }
-  const expected = begun.length === 0 ? known : keptReigns([...known, ...begun]);
-  const epochs = (reigns: readonly Reign[]): string => reigns.map(({ epoch }) => epoch).join();
-  if (epochs(expected) !== epochs(after.reigns))
-    return `its reigns are ${epochs(after.reigns)}, not ${epochs(expected)}`;
+  const expected = begun.length === 0 ? known : keptTerms([...known, ...begun]);
+  const epochs = (terms: readonly Term[]): string => terms.map(({ epoch }) => epoch).join();
+  if (epochs(expected) !== epochs(after.terms)) return `its terms are ${epochs(after.terms)}, not ${epochs(expected)}`;
   return whyNotBegun(before, after, begun);
 }
 
-function whyNotTheSame(before: Reign, after: Reign): string | null {
+function whyNotTheSame(before: Term, after: Term): string | null {
   return isDeepStrictEqual(before, after) ? null : 'changed';
 }
 
-/** Where a reign ended is said once, when the next one begins. */
-function whyNotClosed(before: Reign, after: Reign): string | null {
-  if (before.cuts !== null) return isDeepStrictEqual(before, after) ? null : 'cut again';
-  if (after.cuts === null) return 'not cut';
-  return isDeepStrictEqual({ ...before, cuts: null }, { ...after, cuts: null }) ? null : 'changed';
+/** Where a term ended is said once, when the next one begins. */
+function whyNotClosed(before: Term, after: Term): string | null {
+  if (before.epochEnds !== null) return isDeepStrictEqual(before, after) ? null : 'cut again';
+  if (after.epochEnds === null) return 'not cut';
+  return isDeepStrictEqual({ ...before, epochEnds: null }, { ...after, epochEnds: null }) ? null : 'changed';
 }
 
-function whyNotBegun(before: RegisterValue, after: RegisterValue, begun: readonly Reign[]): string | null {
+function whyNotBegun(before: RegisterValue, after: RegisterValue, begun: readonly Term[]): string | null {
   const { nextEpoch } = before;
   const found = foundSince(before, after);
   const wrong = whyNotRisen(before, after, found);
   if (wrong !== null) return wrong;
   let last = 0;
-  for (const reign of begun) {
-    const { epoch, site, writerId, cuts } = reign;
+  for (const term of begun) {
+    const { epoch, site, writerId, epochEnds } = term;
     const isNamed = found === null && epoch === before.election?.epoch;
-    const isGiven = reign === found || isNamed || epoch >= nextEpoch;
+    const isGiven = term === found || isNamed || epoch >= nextEpoch;
     if (!isGiven || epoch <= last || epoch >= after.nextEpoch) return `epoch ${epoch} was given to nobody`;
-    if (memberNamed(after, site) === null) return `${site} reigns and is no member`;
-    if (writerId === FOUND_WRITER && reign !== found) return `the reign of epoch ${epoch} was not to be found`;
-    if ((cuts === null) !== (epoch === begun.at(-1)!.epoch))
-      return `the reign of epoch ${epoch} is not where it stands`;
+    if (memberNamed(after, site) === null) return `${site} terms and is no member`;
+    if (writerId === FOUND_WRITER && term !== found) return `the term of epoch ${epoch} was not to be found`;
+    if ((epochEnds === null) !== (epoch === begun.at(-1)!.epoch))
+      return `the term of epoch ${epoch} is not where it stands`;
     last = epoch;
   }
-  const lengths = new Set(after.reigns.flatMap(({ cuts }) => (cuts === null ? [] : [cuts.length])));
-  return lengths.size > 1 ? `its cuts are of ${[...lengths].join(' and ')} partitions` : null;
+  const lengths = new Set(after.terms.flatMap(({ epochEnds }) => (epochEnds === null ? [] : [epochEnds.length])));
+  return lengths.size > 1 ? `its epoch ends are of ${[...lengths].join(' and ')} partitions` : null;
 }
 
 /** Every election takes one epoch; what was found in the logs lifts them, once, also where it is forgotten by now. */
-function whyNotRisen(before: RegisterValue, after: RegisterValue, found: Reign | null): string | null {
+function whyNotRisen(before: RegisterValue, after: RegisterValue, found: Term | null): string | null {
   const risen = after.nextEpoch - before.nextEpoch;
-  const isLifted = found !== null || (before.reigns.length === 0 && mayHaveForgotten(after.reigns));
+  const isLifted = found !== null || (before.terms.length === 0 && mayHaveForgotten(after.terms));
   const most = after.version - before.version + (isLifted ? LIFT_MAX : 0);
   const least = found === null ? 0 : 1;
   return risen < least || risen > most ? `nextEpoch is ${after.nextEpoch}, was ${before.nextEpoch}` : null;
@@ -134,9 +133,9 @@ function whyNotThisElection(before: RegisterValue, after: RegisterValue): string
   if (election === null) return null;
   const { epoch, site, writerId } = election;
   if (memberNamed(after, site) === null) return `${site} stands for election and is no member`;
-  // Such a reign would be closed as if nobody had known its writer.
+  // Such a term would be closed as if nobody had known its writer.
   if (writerId === FOUND_WRITER) return `its election is of a writer that was ${FOUND_WRITER}`;
-  const newest = newestReign(after)?.epoch ?? 0;
+  const newest = newestTerm(after)?.epoch ?? 0;
   if (epoch <= newest) return `its election is of epoch ${epoch}, and epoch ${newest} has begun`;
   if (epoch === before.election?.epoch && foundSince(before, after) === null)
     return isDeepStrictEqual(election, before.election) ? null : `the election of epoch ${epoch} is another one`;
@@ -150,7 +149,7 @@ type Field =
   | 'failover'
   | 'degradeTo'
   | 'members'
-  | 'reigns'
+  | 'terms'
   | 'lastFailover'
   | 'paused';
 const FIELDS: readonly Field[] = [
@@ -160,7 +159,7 @@ const FIELDS: readonly Field[] = [
   'failover',
   'degradeTo',
   'members',
-  'reigns',
+  'terms',
   'lastFailover',
   'paused',
 ];
@@ -176,9 +175,9 @@ function whyNotOneChange(before: RegisterValue, after: RegisterValue): string | 
   if (changed.length === 1 && changed[0] === 'election' && after.election === null) return null;
   if (changed.includes('election')) {
     if (foundSince(before, after) !== null)
-      return only('election', 'nextEpoch', 'reigns', 'members') ?? whyNotAdopted(before, after);
+      return only('election', 'nextEpoch', 'terms', 'members') ?? whyNotAdopted(before, after);
     if (after.election === null)
-      return only('election', 'reigns', 'members', 'ack', 'lastFailover') ?? whyNotWon(before, after);
+      return only('election', 'terms', 'members', 'ack', 'lastFailover') ?? whyNotWon(before, after);
     if (after.nextEpoch !== before.nextEpoch + 1) return 'an election takes one epoch';
     return only('election', 'nextEpoch');
   }
@@ -191,23 +190,23 @@ function whyNotOneChange(before: RegisterValue, after: RegisterValue): string | 
   return after.ack.k < before.ack.k ? `k was lowered to ${after.ack.k} without an election` : null;
 }
 
-/** The reign that was found in the logs, once every member had told: its election goes on above it. */
+/** The term that was found in the logs, once every member had told: its election goes on above it. */
 function whyNotAdopted(before: RegisterValue, after: RegisterValue): string | null {
   const { election, nextEpoch, members } = after;
-  if (before.election === null || election === null) return 'a reign was found by no election';
+  if (before.election === null || election === null) return 'a term was found by no election';
   if (!isDeepStrictEqual({ ...before.election, epoch: election.epoch }, election))
     return `the election of epoch ${before.election.epoch} is another one`;
   if (nextEpoch !== election.epoch + 1) return 'an election takes one epoch';
   const silent = members.find(({ state }) => state !== 'ACTIVE');
-  return silent === undefined ? null : `a reign was found, and ${silent.site} did not tell what it holds`;
+  return silent === undefined ? null : `a term was found, and ${silent.site} did not tell what it holds`;
 }
 
-/** The commit of an election: the reign it was about, and nothing else. */
+/** The commit of an election: the term it was about, and nothing else. */
 function whyNotWon(before: RegisterValue, after: RegisterValue): string | null {
   const { epoch, site, writerId, cause } = before.election!;
-  const won = newestReign(after);
+  const won = newestTerm(after);
   if (won?.epoch !== epoch || won.site !== site || won.writerId !== writerId)
-    return `the election of epoch ${epoch} ended without its reign`;
+    return `the election of epoch ${epoch} ended without its term`;
   const lowest = Math.min(before.degradeTo, before.ack.k);
   if (after.ack.k < lowest) return `k was lowered to ${after.ack.k}, and may go to ${lowest}`;
   if (isDeepStrictEqual(before.lastFailover, after.lastFailover)) return null;

@@ -13,7 +13,7 @@ const NUMBER_MAX = 2 ** 48;
 const SITES_MAX = 255;
 const PARTITIONS_MAX = 1_024;
 /** The newest, and what each site's next epoch has to name. */
-const REIGNS_LENGTH_MAX = 4_096;
+const TERMS_LENGTH_MAX = 4_096;
 const ID_LENGTH_MAX = 200;
 /** In words, for people. */
 export const REASON_LENGTH_MAX = 4_096;
@@ -27,10 +27,10 @@ export const idText = z.string().max(ID_LENGTH_MAX);
 export const reasonText = z.string().max(REASON_LENGTH_MAX);
 /** Wall time in ms. */
 const wallMs = z.number().min(-8.64e15).max(8.64e15);
-/** Where a reign ends in a partition. */
-export const cutAt = z.looseObject({ seq: seqNumber, chain: z.string().max(128) });
+/** Where a term ends in a partition. */
+export const epochEndAt = z.looseObject({ seq: seqNumber, chain: z.string().max(128) });
 /** By partition. */
-export const cutsOf = z.array(cutAt).max(PARTITIONS_MAX);
+export const epochEndsOf = z.array(epochEndAt).max(PARTITIONS_MAX);
 /** What an operator is ready to lose. */
 const counts = z.array(seqNumber).max(PARTITIONS_MAX);
 export const heardSchema = z.object({ heads: counts, rows: counts, unheardRows: counted });
@@ -46,8 +46,8 @@ const ballot: z.ZodType<Ballot> = z.object({
   process: idText,
 });
 const siteIds = z.record(idText, idText).refine((ids) => Object.keys(ids).length <= SITES_MAX);
-const reign = z.looseObject({ epoch: counted, site: idText, writerId: idText, cuts: cutsOf.nullable() });
-const member = z.looseObject({ site: idText, state: z.enum(['ACTIVE', 'REBUILD']), logIds: siteIds });
+const term = z.looseObject({ epoch: counted, site: idText, writerId: idText, epochEnds: epochEndsOf.nullable() });
+const member = z.looseObject({ site: idText, state: z.enum(['ACTIVE', 'RECOVERING']), logIds: siteIds });
 const election = z.looseObject({
   epoch: counted,
   site: idText,
@@ -72,7 +72,7 @@ const value = z.looseObject({
   degradeTo: z.int().min(0).max(SITES_MAX),
   members: z.array(member).max(SITES_MAX),
   witnesses: z.array(idText).max(SITES_MAX),
-  reigns: z.array(reign).max(REIGNS_LENGTH_MAX),
+  terms: z.array(term).max(TERMS_LENGTH_MAX),
   lastFailover: z.looseObject({ epoch: counted, atMs: wallMs }).nullable(),
   paused: z.boolean(),
 }) satisfies z.ZodType<RegisterValue>;

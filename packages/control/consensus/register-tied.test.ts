@@ -11,7 +11,7 @@ const ELECTING: RegisterValue = {
 const CUT = { seq: 9, chain: 'ab' };
 
 describe('what a register names', () => {
-  it('fences by the open election and against the newest reign only', () => {
+  it('fences by the open election and against the newest term only', () => {
     const fence = { origin: 'paris', closes: 4, by: 5 };
     expect(whyNoFence(ELECTING, fence)).toBeNull();
     expect(whyNoFence(REGISTER, fence)).toContain('no election is open');
@@ -19,14 +19,16 @@ describe('what a register names', () => {
       expect(whyNoFence(ELECTING, { ...fence, ...wrong })).toMatch(/^a fence (by epoch|of epoch) /);
   });
 
-  it('fills up to what a reign ended at, and beyond that only for the open election', () => {
-    const [first, newest] = REGISTER.reigns;
-    const known = { ...REGISTER, reigns: [{ ...first!, cuts: [CUT] }, newest!] };
-    expect(whyNoFill(known, { origin: 'tokyo', epoch: 3, cuts: [CUT] })).toBeNull();
-    expect(whyNoFill(known, { origin: 'tokyo', epoch: 3, cuts: [{ ...CUT, seq: 9e15 }] })).toContain('ended elsewhere');
-    expect(whyNoFill(known, { origin: 'rome', epoch: 3, cuts: [CUT] })).toContain('is no reign');
-    expect(whyNoFill(known, { origin: 'paris', epoch: 4, cuts: [CUT] })).toContain('has not ended');
-    expect(whyNoFill(ELECTING, { origin: 'paris', epoch: 4, cuts: [CUT] })).toBeNull();
+  it('fills up to what a term ended at, and beyond that only for the open election', () => {
+    const [first, newest] = REGISTER.terms;
+    const known = { ...REGISTER, terms: [{ ...first!, epochEnds: [CUT] }, newest!] };
+    expect(whyNoFill(known, { origin: 'tokyo', epoch: 3, epochEnds: [CUT] })).toBeNull();
+    expect(whyNoFill(known, { origin: 'tokyo', epoch: 3, epochEnds: [{ ...CUT, seq: 9e15 }] })).toContain(
+      'ended elsewhere',
+    );
+    expect(whyNoFill(known, { origin: 'rome', epoch: 3, epochEnds: [CUT] })).toContain('is no term');
+    expect(whyNoFill(known, { origin: 'paris', epoch: 4, epochEnds: [CUT] })).toContain('has not ended');
+    expect(whyNoFill(ELECTING, { origin: 'paris', epoch: 4, epochEnds: [CUT] })).toBeNull();
   });
 
   it('lets a writer hand over to a member that counts, while nobody is elected', () => {

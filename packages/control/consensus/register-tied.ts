@@ -4,34 +4,34 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
-import { type Cause, type CutAt, memberNamed, newestReign, type RegisterValue } from './register-value.ts';
+import { type Cause, type EpochEndAt, memberNamed, newestTerm, type RegisterValue } from './register-value.ts';
 
 export type FenceAsked = { readonly origin: string; readonly closes: number; readonly by: number };
 
-/** A fence takes rights away for good: only the election that is open may write one, and only against the newest reign. */
+/** A fence takes rights away for good: only the election that is open may write one, and only against the newest term. */
 export function whyNoFence(value: RegisterValue, { origin, closes, by }: FenceAsked): string | null {
   const { election } = value;
-  const newest = newestReign(value);
+  const newest = newestTerm(value);
   if (election?.epoch !== by) return `a fence by epoch ${by}, ${openElection(value)}`;
   if (newest?.epoch === closes && newest.site === origin) return null;
   return `a fence of epoch ${closes} of ${origin}, the newest is ${newest?.epoch ?? 0} of ${newest?.site ?? 'nobody'}`;
 }
 
-export type FillAsked = { readonly origin: string; readonly epoch: number; readonly cuts: readonly CutAt[] };
+export type FillAsked = { readonly origin: string; readonly epoch: number; readonly epochEnds: readonly EpochEndAt[] };
 
-/** Copies are filled up to where the register says a reign ended; of the newest the open election finds that out. */
-export function whyNoFill(value: RegisterValue, { origin, epoch, cuts }: FillAsked): string | null {
-  const reign = value.reigns.find((one) => one.epoch === epoch && one.site === origin);
-  if (reign === undefined) return `epoch ${epoch} of ${origin} is no reign of it`;
-  if (reign.cuts === null)
+/** Copies are filled up to where the register says a term ended; of the newest the open election finds that out. */
+export function whyNoFill(value: RegisterValue, { origin, epoch, epochEnds }: FillAsked): string | null {
+  const term = value.terms.find((one) => one.epoch === epoch && one.site === origin);
+  if (term === undefined) return `epoch ${epoch} of ${origin} is no term of it`;
+  if (term.epochEnds === null)
     return value.election === null ? `epoch ${epoch} has not ended, ${openElection(value)}` : null;
-  const ends = (all: readonly CutAt[]): (readonly [number, string])[] => all.map(({ seq, chain }) => [seq, chain]);
-  return isDeepStrictEqual(ends(reign.cuts), ends(cuts)) ? null : `epoch ${epoch} ended elsewhere`;
+  const ends = (all: readonly EpochEndAt[]): (readonly [number, string])[] => all.map(({ seq, chain }) => [seq, chain]);
+  return isDeepStrictEqual(ends(term.epochEnds), ends(epochEnds)) ? null : `epoch ${epoch} ended elsewhere`;
 }
 
 /** A writer hands over to a member that counts, while nobody is being elected. */
 export function whyNoHandOver(value: RegisterValue, to: string): string | null {
-  const newest = newestReign(value);
+  const newest = newestTerm(value);
   if (value.election !== null) return openElection(value);
   if (to === newest?.site) return `${to} is its primary`;
   return memberNamed(value, to)?.state === 'ACTIVE' ? null : `${to} is no member that could take over`;

@@ -7,23 +7,23 @@
 import type { AckLevel, Keyspace } from '@tidemark/model/table';
 import type { Heard } from '../failover/loss.ts';
 
-/** Last seq of a reign that counts in a partition, −1 for none, and the chain there (empty for none). */
-export type CutAt = { readonly seq: number; readonly chain: string };
+/** Last seq of a term that counts in a partition, −1 for none, and the chain there (empty for none). */
+export type EpochEndAt = { readonly seq: number; readonly chain: string };
 
-/** One writer process's reign. */
-export type Reign = {
+/** One writer process's term. */
+export type Term = {
   readonly epoch: number;
   readonly site: string;
   /** Uuid of the writer. */
   readonly writerId: string;
   /** By partition: where it ended; null while it goes on. */
-  readonly cuts: readonly CutAt[] | null;
+  readonly epochEnds: readonly EpochEndAt[] | null;
 };
 
-/** ACTIVE members are trusted to hold what they say; REBUILD ones have lost something and are filling up again. */
+/** ACTIVE members are trusted to hold what they say; RECOVERING ones have lost something and are filling up again. */
 export type Member = {
   readonly site: string;
-  readonly state: 'ACTIVE' | 'REBUILD';
+  readonly state: 'ACTIVE' | 'RECOVERING';
   /**
    * Origin → identity of the site's topic that holds that origin's records (its own log, or its mirror), as the members
    * reported it. What a topic of another identity says does not count.
@@ -40,7 +40,7 @@ export type Member = {
  */
 export type Cause = 'start' | 'suspicion' | 'switchover' | 'failover' | 'takeover';
 
-/** How a cut may be lowered that no reachable site can complete (E11). */
+/** How an epoch end may be lowered that no reachable site can complete (E11). */
 export type LossRule = {
   /** The most rows an operator is ready to lose. */
   readonly rowsMax: number;
@@ -79,15 +79,15 @@ export type RegisterValue = {
   /** Null: STEADY. */
   readonly election: Election | null;
   readonly nextEpoch: number;
-  /** The level of the newest reign: the keyspace's own, or what an election had to lower it to. */
+  /** The level of the newest term: the keyspace's own, or what an election had to lower it to. */
   readonly ack: AckLevel;
   readonly failover: 'automatic' | 'manual';
   /** The k that an election may lower the level to (E6). */
   readonly degradeTo: number;
   readonly members: readonly Member[];
   readonly witnesses: readonly string[];
-  /** Oldest first; the last is the newest, whether its writer lives or not. The newest `REIGNS_MAX`, and see there. */
-  readonly reigns: readonly Reign[];
+  /** Oldest first; the last is the newest, whether its writer lives or not. The newest `TERMS_MAX`, and see there. */
+  readonly terms: readonly Term[];
   /** The newest election that suspicion won: for the hold-down. Wall time of its candidate. */
   readonly lastFailover: { readonly epoch: number; readonly atMs: number } | null;
   /** True: no election begins by suspicion. */
@@ -95,17 +95,17 @@ export type RegisterValue = {
 };
 
 /**
- * Older reigns are forgotten: whoever is further behind learns their cuts from the EPOCH_STARTs in the logs. Only each
+ * Older terms are forgotten: whoever is further behind learns their epoch ends from the EPOCH_STARTs in the logs. Only each
  * site's last one that left something in a partition is kept, as its next epoch there has to name that end.
  */
-export const REIGNS_MAX = 64;
+export const TERMS_MAX = 64;
 
-/** Cuts in a value, so that it always fits a record: of many partitions fewer reigns are kept. */
-const CUTS_MAX = 16_384;
+/** Cuts in a value, so that it always fits a record: of many partitions fewer terms are kept. */
+const ENDS_MAX = 16_384;
 
-/** How many of the newest reigns of a keyspace of so many partitions are kept. */
-function reignsKept(partitions: number): number {
-  return Math.min(REIGNS_MAX, Math.floor(CUTS_MAX / Math.max(1, partitions)));
+/** How many of the newest terms of a keyspace of so many partitions are kept. */
+function termsKept(partitions: number): number {
+  return Math.min(TERMS_MAX, Math.floor(ENDS_MAX / Math.max(1, partitions)));
 }
 
 /** A change that was built upon more often than this before its proposer could ask cannot be told from one not made. */
@@ -125,9 +125,9 @@ export function initialValue(keyspace: Keyspace): RegisterValue {
     ack: keyspace.ack,
     failover: keyspace.failover,
     degradeTo: keyspace.degradeTo,
-    members: named('data').map((site) => ({ site, state: 'REBUILD', logIds: {} })),
+    members: named('data').map((site) => ({ site, state: 'RECOVERING', logIds: {} })),
     witnesses: named('witness'),
-    reigns: [],
+    terms: [],
     lastFailover: null,
     paused: false,
   };
@@ -142,14 +142,14 @@ export function majorityOf(count: number): number {
   return Math.floor(count / 2) + 1;
 }
 
-/** The newest reign; null before the first. */
-export function newestReign(value: RegisterValue): Reign | null {
-  return value.reigns.at(-1) ?? null;
+/** The newest term; null before the first. */
+export function newestTerm(value: RegisterValue): Term | null {
+  return value.terms.at(-1) ?? null;
 }
 
-/** The site that writes, or wrote last; before the first reign, the one the keyspace was created with. */
+/** The site that writes, or wrote last; before the first term, the one the keyspace was created with. */
 export function primaryOf(value: RegisterValue | null, keyspace: Keyspace): string {
-  return (value === null ? null : newestReign(value))?.site ?? keyspace.primary;
+  return (value === null ? null : newestTerm(value))?.site ?? keyspace.primary;
 }
 
 export function memberNamed(value: RegisterValue, site: string): Member | null {
@@ -157,36 +157,36 @@ export function memberNamed(value: RegisterValue, site: string): Member | null {
 }
 
 /**
- * The newest reign before `epoch` that left a record in the partition; null for none. Its cut is what follows from.
+ * The newest term before `epoch` that left a record in the partition; null for none. Its epoch end is what follows from.
  * @param site of this site alone; any when nothing is said
  */
-export function reignBefore(value: RegisterValue, epoch: number, partition: number, site?: string): Reign | null {
-  const isOf = (reign: Reign): boolean => reign.epoch < epoch && (site === undefined || reign.site === site);
-  return value.reigns.findLast((reign) => isOf(reign) && leftSomething(reign, partition)) ?? null;
+export function termBefore(value: RegisterValue, epoch: number, partition: number, site?: string): Term | null {
+  const isOf = (term: Term): boolean => term.epoch < epoch && (site === undefined || term.site === site);
+  return value.terms.findLast((term) => isOf(term) && leftSomething(term, partition)) ?? null;
 }
 
-function leftSomething({ cuts }: Reign, partition: number): boolean {
-  return (cuts?.[partition]?.seq ?? -1) >= 0;
+function leftSomething({ epochEnds }: Term, partition: number): boolean {
+  return (epochEnds?.[partition]?.seq ?? -1) >= 0;
 }
 
-function partitionsOf(reigns: readonly Reign[]): number {
-  return reigns.reduce((most, { cuts }) => Math.max(most, cuts?.length ?? 0), 0);
+function partitionsOf(terms: readonly Term[]): number {
+  return terms.reduce((most, { epochEnds }) => Math.max(most, epochEnds?.length ?? 0), 0);
 }
 
-/** Whether there are so many kept reigns that one before them may be gone. */
-export function mayHaveForgotten(reigns: readonly Reign[]): boolean {
-  return reigns.length >= reignsKept(partitionsOf(reigns));
+/** Whether there are so many kept terms that one before them may be gone. */
+export function mayHaveForgotten(terms: readonly Term[]): boolean {
+  return terms.length >= termsKept(partitionsOf(terms));
 }
 
-/** The reigns without those that nobody has to know any more. */
-export function keptReigns(reigns: readonly Reign[]): Reign[] {
-  const wanted = new Set(reigns.slice(-reignsKept(partitionsOf(reigns))));
+/** The terms without those that nobody has to know any more. */
+export function keptTerms(terms: readonly Term[]): Term[] {
+  const wanted = new Set(terms.slice(-termsKept(partitionsOf(terms))));
   const ends = new Set<string>();
-  for (const reign of reigns.toReversed()) {
-    const places = (reign.cuts ?? []).map((_, partition) => partition).filter((p) => leftSomething(reign, p));
-    const isEnd = places.some((partition) => !ends.has(`${partition} ${reign.site}`));
-    if (isEnd) wanted.add(reign);
-    for (const partition of places) ends.add(`${partition} ${reign.site}`);
+  for (const term of terms.toReversed()) {
+    const places = (term.epochEnds ?? []).map((_, partition) => partition).filter((p) => leftSomething(term, p));
+    const isEnd = places.some((partition) => !ends.has(`${partition} ${term.site}`));
+    if (isEnd) wanted.add(term);
+    for (const partition of places) ends.add(`${partition} ${term.site}`);
   }
-  return reigns.filter((reign) => wanted.has(reign));
+  return terms.filter((term) => wanted.has(term));
 }

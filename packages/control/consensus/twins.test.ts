@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Arrivals } from '../failover/freshness.ts';
-import type { Beat } from '../heartbeats/board.ts';
+import type { Beat } from '../heartbeats/heartbeat-store.ts';
 import { BEATS_OF_THE_LIVING, type Doer, elderOf } from './twins.ts';
 
 const beatOf = ({ process, roles, beganMs }: Doer, nonce = 1): Beat => {

@@ -5,7 +5,7 @@
  * before left on it does not change.
  */
 
-import type { Beat } from '../heartbeats/board.ts';
+import type { Beat } from '../heartbeats/heartbeat-store.ts';
 
 /** Changes of a beat that were seen come from a process that lives; one or two may be of a write that was late. */
 export const BEATS_OF_THE_LIVING = 3;

@@ -12,7 +12,7 @@ const endsAt = (seqs: readonly number[], control: number): Ends => {
 const seqs = fc.array(fc.integer({ min: -1, max: 9 }), { minLength: 2, maxLength: 2 });
 
 describe('who vouches for a copy', () => {
-  it('its own process, of reigns that began after it read the register', () => {
+  it('its own process, of terms that began after it read the register', () => {
     fc.assert(
       fc.property(fc.nat(5), fc.nat(5), (newest, epoch) => {
         expect(livedThrough({ epoch: newest, fencedBelow: newest }, epoch)).toBe(epoch > newest);

@@ -3,34 +3,34 @@
  * and nothing in it tells; so a process that starts does not trust its copies by their own word. Pure.
  *
  * What a process promised since it read the register is bound to what it keeps in memory: a topic that goes back under a
- * running process is noticed (`Tail`). So only a reign that had begun before is in doubt, the newest one then: the
- * earlier ones are closed, and their cuts are checked chain by chain. For that reign others have to vouch:
+ * running process is noticed (`Tail`). So only a term that had begun before is in doubt, the newest one then: the
+ * earlier ones are closed, and their epoch ends are checked chain by chain. For that term others have to vouch:
  * - its writer, which remembers what it counted of this copy, or
  * - a site that was in touch with the process before this one until just now, and remembers where its copies ended.
  */
 
 import { comparePositions, type Position } from '@tidemark/model/position';
-import { newestReign, type RegisterValue } from './register-value.ts';
+import { newestTerm, type RegisterValue } from './register-value.ts';
 
 /** What stood in the register when a process first read it from a quorum. */
 export type Birth = {
-  /** The newest reign's; 0 for none. */
+  /** The newest term's; 0 for none. */
   readonly epoch: number;
-  /** Below this nothing is promised: fences of an election that closes those reigns may have stood in what is gone. */
+  /** Below this nothing is promised: fences of an election that closes those terms may have stood in what is gone. */
   readonly fencedBelow: number;
 };
 
 export function birthOf(value: RegisterValue): Birth {
-  const epoch = newestReign(value)?.epoch ?? 0;
+  const epoch = newestTerm(value)?.epoch ?? 0;
   return { epoch, fencedBelow: value.election?.epoch ?? epoch };
 }
 
-/** True when all that this site promised in the reign was promised by this very process. */
+/** True when all that this site promised in the term was promised by this very process. */
 export function livedThrough(birth: Birth | null, epoch: number): boolean {
   return birth !== null && epoch > birth.epoch;
 }
 
-/** Where a site's copy of the newest reign's origin ended, as the site told it. */
+/** Where a site's copy of the newest term's origin ended, as the site told it. */
 export type CopyEnds = {
   readonly keyspace: string;
   readonly origin: string;

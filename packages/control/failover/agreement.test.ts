@@ -5,7 +5,7 @@ import type { RegisterValue } from '../consensus/register-value.ts';
 import { REGISTER } from '../testing/sample-register.ts';
 import { AGREEMENT_RULES, agreementOf, mayAct } from './agreement.ts';
 import {
-  opinionOf,
+  healthVoteOf,
   SUSPICION_RULES,
   type SuspicionEvent,
   type SuspicionState,
@@ -23,10 +23,10 @@ const SITES = ['paris', 'quito', 'tokyo'];
 const VALUE: RegisterValue = {
   ...REGISTER,
   nextEpoch: 4,
-  reigns: [{ epoch: 3, site: 'paris', writerId: 'w', cuts: null }],
+  terms: [{ epoch: 3, site: 'paris', writerId: 'w', epochEnds: null }],
 };
 const signs = { dataMs: 4_000, probeMs: 4_000, beatMs: null };
-const opinions = fc.array(
+const healthVotes = fc.array(
   fc.record({
     site: fc.constantFrom('quito', 'tokyo', 'quito', 'tokyo', 'paris', 'nowhere'),
     epoch: fc.constantFrom(3, 3, 3, 2),
@@ -39,9 +39,9 @@ const opinions = fc.array(
 );
 
 describe('agreement', () => {
-  it('nobody acts without a majority of the register that has suspected this very reign for the whole time', () => {
+  it('nobody acts without a majority of the register that has suspected this very term for the whole time', () => {
     fc.assert(
-      fc.property(opinions, (all) => {
+      fc.property(healthVotes, (all) => {
         const agreement = agreementOf(VALUE, all, AGREEMENT_RULES);
         const first = new Map(all.toReversed().map((one) => [one.site, one]));
         const sure = [...first.values()].filter(
@@ -98,7 +98,7 @@ describe('cuts and kills, by the rules alone', () => {
     const watchers = ['quito', 'tokyo'].map((site) => ({
       site,
       phase: random.fraction() * 250,
-      state: run([{ kind: 'reign', epoch: 3, hasCopy: true, nowMs: 0 }]),
+      state: run([{ kind: 'term', epoch: 3, hasCopy: true, nowMs: 0 }]),
     }));
     type At = { nowMs: number; take: () => void };
     const events: At[] = [];
@@ -119,7 +119,7 @@ describe('cuts and kills, by the rules alone', () => {
         feed({ kind: 'tick', heldUpMs: 0, nowMs: t });
         push(t, () => {
           const all = watchers.map(({ site, state }) =>
-            opinionOf(site, run([{ kind: 'tick', heldUpMs: 0, nowMs: t }], state), t, RULES),
+            healthVoteOf(site, run([{ kind: 'tick', heldUpMs: 0, nowMs: t }], state), t, RULES),
           );
           if (mayAct(agreementOf(VALUE, all, AGREEMENT_RULES), watcher.site)) nominated ??= t - CUT_AT;
         });

@@ -1,7 +1,7 @@
 /** Whether a majority of the register's sites takes the primary for lost, and which of them acts on it. Pure. */
 
-import { majorityOf, newestReign, type RegisterValue, voters } from '../consensus/register-value.ts';
-import type { Opinion } from './suspicion.ts';
+import { majorityOf, newestTerm, type RegisterValue, voters } from '../consensus/register-value.ts';
+import type { HealthVote } from './suspicion.ts';
 
 export type AgreementRules = {
   /** Every site of the majority must have suspected for this long without a break. */
@@ -13,7 +13,7 @@ export type AgreementRules = {
 export const AGREEMENT_RULES: AgreementRules = { suspicionStableMs: 1_000, standInMs: 2_000 };
 
 export type Agreement = {
-  /** Sites that suspect the newest reign's primary, in the register's order. */
+  /** Sites that suspect the newest term's primary, in the register's order. */
   readonly suspecting: readonly string[];
   /** How many votes a majority is. */
   readonly need: number;
@@ -25,19 +25,23 @@ export type Agreement = {
   readonly isHopeless: boolean;
 };
 
-/** @param opinions at most one counts for each site; opinions of another reign, and those of sites without a vote, do not */
-export function agreementOf(value: RegisterValue, opinions: readonly Opinion[], rules: AgreementRules): Agreement {
-  const reign = newestReign(value);
+/** @param healthVotes at most one counts for each site; healthVotes of another term, and those of sites without a vote, do not */
+export function agreementOf(
+  value: RegisterValue,
+  healthVotes: readonly HealthVote[],
+  rules: AgreementRules,
+): Agreement {
+  const term = newestTerm(value);
   const sites = voters(value);
   const need = majorityOf(sites.length);
-  const isHopeless = reign !== null && sites.filter((site) => site !== reign.site).length < need;
+  const isHopeless = term !== null && sites.filter((site) => site !== term.site).length < need;
   const counted = sites.flatMap((site) => {
-    const opinion = opinions.find((one) => one.site === site);
-    if (opinion === undefined || opinion.epoch !== reign?.epoch) return [];
-    return opinion.suspects && opinion.abstains === null ? [opinion] : [];
+    const healthVote = healthVotes.find((one) => one.site === site);
+    if (healthVote === undefined || healthVote.epoch !== term?.epoch) return [];
+    return healthVote.suspects && healthVote.abstains === null ? [healthVote] : [];
   });
   // Whoever was asked at the primary's own site and answered is alive.
-  const isHeard = opinions.some((one) => one.site === reign?.site);
+  const isHeard = healthVotes.some((one) => one.site === term?.site);
   const longest = counted.map((one) => one.sinceMs).sort((a, b) => b - a);
   const agreedMs = isHeard ? 0 : (longest[need - 1] ?? 0);
   const suspecting = counted.map((one) => one.site);

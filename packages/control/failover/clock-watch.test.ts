@@ -89,7 +89,7 @@ describe('clock watch', () => {
     expect(troubles(1, { tokyo: strobing }, SITES, 17_500, 25_000).get('tokyo')!.filter(Boolean)).toEqual([]);
   });
 
-  it('nobody begins to reign by a clock before two others told theirs, unless there are not two or they do not answer', () => {
+  it('nobody begins to lead by a clock before two others told theirs, unless there are not two or they do not answer', () => {
     const told = (...sites: string[]) =>
       sites.reduce(
         (s, site) => stepClock(s, { kind: 'told', site, timeMs: START, tookMs: 1, nowMs: 0, wallMs: START }),

@@ -109,7 +109,7 @@ export function clockInWords(state: ClockState, nowMs: number, rules: ClockRules
 }
 
 /**
- * Why the clock is not one to begin a reign with, in words; null: it may be. Beside what is wrong with it that is one which
+ * Why the clock is not one to begin a term with, in words; null: it may be. Beside what is wrong with it that is one which
  * was wrong from the start and seems even: until two of the others told theirs, or did not within `toldMsMax`.
  *
  * @param others how many other sites there are

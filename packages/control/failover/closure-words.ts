@@ -1,18 +1,18 @@
-/** How a reign was closed, or why it is not yet, for people. Pure. */
+/** How a term was closed, or why it is not yet, for people. Pure. */
 
-import { newestReign, type RegisterValue } from '../consensus/register-value.ts';
+import { newestTerm, type RegisterValue } from '../consensus/register-value.ts';
 import { type Closure, type FenceReport, unvouched } from './election.ts';
 
 type By = Extract<Closure, { readonly kind: 'lossless' }>['by'];
 
-/** By whose word a reign was closed. */
+/** By whose word a term was closed. */
 export function proofOf(value: RegisterValue, by: By, reports: readonly FenceReport[]): string {
   const sites = reports.map(({ site, vouched }) => `${site} (${vouchedWords(vouched)})`).join(', ');
   switch (by) {
     case 'first':
       return 'first';
     case 'origin':
-      return `by the origin's own log, at ${newestReign(value)?.site ?? ''}; ${sites} were read`;
+      return `by the origin's own log, at ${newestTerm(value)?.site ?? ''}; ${sites} were read`;
     case 'quorum':
       return `by the quorum: ${sites} were read`;
     case 'all':
@@ -24,10 +24,10 @@ function vouchedWords(vouched: string | null): string {
   return vouched === null ? 'nobody vouches for it' : vouched === 'itself' ? 'running since before' : `by ${vouched}`;
 }
 
-/** What no site could tell any more when a reign was closed so; null: everything acked is in the cut. */
+/** What no site could tell any more when a term was closed so; null: everything acked is in the epoch end. */
 export function unknownOf(value: RegisterValue, by: By, reports: readonly FenceReport[]): string | null {
-  const origin = newestReign(value)?.site ?? '';
-  // A `local` reign is closed by its log as it is, and that loses its end with the power.
+  const origin = newestTerm(value)?.site ?? '';
+  // A `local` term is closed by its log as it is, and that loses its end with the power.
   if (by === 'origin' && value.ack.k === 0 && unvouched(reports).includes(origin))
     return `whether the log of ${origin} held more before its process began: with ack local no other site would know`;
   if (by !== 'all') return null;
@@ -38,7 +38,7 @@ export function unknownOf(value: RegisterValue, by: By, reports: readonly FenceR
 /** Why the answers close nothing without a loss. */
 export function whyNotClosed(value: RegisterValue, reports: readonly FenceReport[]): string {
   const silent = value.members.map(({ site }) => site).filter((site) => reports.every((one) => one.site !== site));
-  const doubted = unvouched(reports).filter((site) => value.ack.k > 0 || site !== newestReign(value)?.site);
+  const doubted = unvouched(reports).filter((site) => value.ack.k > 0 || site !== newestTerm(value)?.site);
   const distrusted = reports.filter(({ trusted }) => !trusted).map(({ site }) => site);
   return [
     silent.length === 0 ? null : `${silent.join(', ')} did not answer`,

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CutAt, Member, RegisterValue, Reign } from '../consensus/register-value.ts';
+import type { EpochEndAt, Member, RegisterValue, Term } from '../consensus/register-value.ts';
 import {
   candidateFor,
   closureOf,
-  cutsOf,
+  epochEndsOf,
   type FenceReport,
   type Holder,
   holdersOf,
@@ -22,8 +22,8 @@ const logIdOf = (site: string, origin: string): string => `${site}<${origin}`;
 const logIdsOf = (site: string): Record<string, string> =>
   Object.fromEntries(SITES.map((origin) => [origin, logIdOf(site, origin)]));
 
-type Shape = { readonly members: readonly Member['state'][]; readonly k: number; readonly reigns?: readonly Reign[] };
-const PARIS: Reign = { epoch: 1, site: 'paris', writerId: 'w1', cuts: null };
+type Shape = { readonly members: readonly Member['state'][]; readonly k: number; readonly terms?: readonly Term[] };
+const PARIS: Term = { epoch: 1, site: 'paris', writerId: 'w1', epochEnds: null };
 const election = {
   epoch: 2,
   site: 'tokyo',
@@ -34,7 +34,7 @@ const election = {
   loss: null,
 } as const;
 
-function registerOf({ members, k, reigns = [PARIS] }: Shape): RegisterValue {
+function registerOf({ members, k, terms = [PARIS] }: Shape): RegisterValue {
   return {
     keyspace: 'travel',
     version: 3,
@@ -48,7 +48,7 @@ function registerOf({ members, k, reigns = [PARIS] }: Shape): RegisterValue {
     degradeTo: k,
     members: members.map((state, at) => ({ site: SITES[at]!, state, logIds: logIdsOf(SITES[at]!) })),
     witnesses: [],
-    reigns,
+    terms,
     lastFailover: null,
     paused: false,
   };
@@ -68,7 +68,7 @@ const reportOf = (site: string, seqs: readonly number[], change: Partial<FenceRe
 
 const shapes = fc.integer({ min: 2, max: 5 }).chain((sites) =>
   fc.record({
-    members: fc.array(fc.constantFrom('ACTIVE' as const, 'ACTIVE' as const, 'REBUILD' as const), {
+    members: fc.array(fc.constantFrom('ACTIVE' as const, 'ACTIVE' as const, 'RECOVERING' as const), {
       minLength: sites,
       maxLength: sites,
     }),
@@ -112,8 +112,8 @@ describe('closureOf', () => {
     });
   });
 
-  it('needs no answer before the first reign', () => {
-    expect(closureOf(registerOf({ members: ['REBUILD', 'REBUILD'], k: 1, reigns: [] }), [])).toMatchObject({
+  it('needs no answer before the first term', () => {
+    expect(closureOf(registerOf({ members: ['RECOVERING', 'RECOVERING'], k: 1, terms: [] }), [])).toMatchObject({
       by: 'first',
     });
   });
@@ -143,7 +143,7 @@ describe('unfitness', () => {
 });
 
 describe('unfitnessToStand', () => {
-  it('is of a site with a copy of any reign that is another topic than the register lists', () => {
+  it('is of a site with a copy of any term that is another topic than the register lists', () => {
     const value = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 0 });
     const { site, logIds } = value.members[0]!;
     const copiesOf = (logId: string) => {
@@ -156,17 +156,17 @@ describe('unfitnessToStand', () => {
       }));
       return {
         site,
-        copies: copies.map((copy) => (copy.origin === value.reigns[0]!.site ? { ...copy, logId } : copy)),
+        copies: copies.map((copy) => (copy.origin === value.terms[0]!.site ? { ...copy, logId } : copy)),
       };
     };
     expect(unfitnessToStand(value, copiesOf('another'))).toMatch(/another .*register lists/);
     expect(unfitnessToStand(value, copiesOf(''))).toBeNull();
-    expect(unfitnessToStand(value, copiesOf(logIds[value.reigns[0]!.site]!))).toBeNull();
-    expect(unfitnessToStand({ ...value, reigns: [] }, copiesOf('another'))).toBeNull();
+    expect(unfitnessToStand(value, copiesOf(logIds[value.terms[0]!.site]!))).toBeNull();
+    expect(unfitnessToStand({ ...value, terms: [] }, copiesOf('another'))).toBeNull();
   });
 });
 
-describe('cutsOf', () => {
+describe('epochEndsOf', () => {
   const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1 });
   const heads = fc.array(fc.tuple(fc.integer({ min: -1, max: 3 }), fc.integer({ min: -1, max: 3 })), { maxLength: 3 });
 
@@ -175,9 +175,9 @@ describe('cutsOf', () => {
       fc.property(heads, (found) => {
         const reports = found.map((seqs, at) => reportOf(SITES[at]!, seqs));
         const longest = [0, 1].map((p) => Math.max(-1, ...found.map((seqs) => seqs[p]!)));
-        const expected = { cuts: longest.map((seq) => ({ seq, chain: chainOf(1, seq) })) };
-        expect(cutsOf(value, reports, 2)).toEqual(expected);
-        expect(cutsOf(value, [...reports].reverse(), 2)).toEqual(expected);
+        const expected = { epochEnds: longest.map((seq) => ({ seq, chain: chainOf(1, seq) })) };
+        expect(epochEndsOf(value, reports, 2)).toEqual(expected);
+        expect(epochEndsOf(value, [...reports].reverse(), 2)).toEqual(expected);
       }),
     );
   });
@@ -185,20 +185,20 @@ describe('cutsOf', () => {
   it('names two records under one position, also below the longest head', () => {
     const other = { partitions: [{ epoch: 1, seq: 1, chain: 'zz' }] };
     const reports = [reportOf('paris', [3]), reportOf('tokyo', [1]), reportOf('lima', [1], other)];
-    expect(cutsOf(value, reports, 1)).toMatchObject({
+    expect(epochEndsOf(value, reports, 1)).toMatchObject({
       conflict: expect.stringContaining('chain zz at lima, 1.1 at tokyo'),
     });
   });
 
   it('takes a copy in an earlier epoch for empty, and one in a later for the work of another candidate', () => {
-    const reigns = [
-      { ...PARIS, cuts: [{ seq: 7, chain: '1.7' }] },
+    const terms = [
+      { ...PARIS, epochEnds: [{ seq: 7, chain: '1.7' }] },
       { ...PARIS, epoch: 2, writerId: 'w2' },
     ];
-    const second = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 1, reigns });
-    expect(cutsOf(second, [reportOf('tokyo', [7])], 1)).toEqual({ cuts: [{ seq: -1, chain: '' }] });
+    const second = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 1, terms });
+    expect(epochEndsOf(second, [reportOf('tokyo', [7])], 1)).toEqual({ epochEnds: [{ seq: -1, chain: '' }] });
     const ahead = reportOf('tokyo', [0], { partitions: [{ epoch: 3, seq: 0, chain: '3.0' }] });
-    expect(cutsOf(second, [ahead], 1)).toHaveProperty('superseded');
+    expect(epochEndsOf(second, [ahead], 1)).toHaveProperty('superseded');
   });
 });
 
@@ -210,8 +210,8 @@ const copiesOf = (site: string, origin: string, positions: readonly [number, num
 const counting = (...sites: string[]): Holder[] => sites.map((site) => ({ site, counts: true }));
 
 describe('holdersOf', () => {
-  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'REBUILD'], k: 1 });
-  const cuts: CutAt[] = [
+  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'RECOVERING'], k: 1 });
+  const epochEnds: EpochEndAt[] = [
     { seq: 2, chain: '1.2' },
     { seq: -1, chain: '' },
   ];
@@ -221,56 +221,56 @@ describe('holdersOf', () => {
       [0, -1, ''],
     ]);
 
-  it('are those that reach the cut in every partition, by what the same chain says', () => {
-    expect(holdersOf(value, cuts, [at('paris', 1, 2), at('tokyo', 1, 1)])).toEqual(counting('paris'));
-    expect(holdersOf(value, cuts, [at('paris', 1, 3), at('tokyo', 3, 0)])).toEqual(counting('paris', 'tokyo'));
+  it('are those that reach the epoch end in every partition, by what the same chain says', () => {
+    expect(holdersOf(value, epochEnds, [at('paris', 1, 2), at('tokyo', 1, 1)])).toEqual(counting('paris'));
+    expect(holdersOf(value, epochEnds, [at('paris', 1, 3), at('tokyo', 3, 0)])).toEqual(counting('paris', 'tokyo'));
     const forged = copiesOf('tokyo', 'paris', [[1, 2, 'zz']]);
-    expect(holdersOf(value, cuts, [at('paris', 1, 2), forged])).toEqual(counting('paris'));
+    expect(holdersOf(value, epochEnds, [at('paris', 1, 2), forged])).toEqual(counting('paris'));
   });
 
-  it('hold in REBUILD and by a topic the register does not list too, and do not count by that', () => {
+  it('hold in RECOVERING and by a topic the register does not list too, and do not count by that', () => {
     const again = (copies: SiteCopies, change: object): SiteCopies => ({
       ...copies,
       copies: copies.copies.map((copy) => ({ ...copy, ...change })),
     });
     const renewed = again(at('tokyo', 1, 2), { logId: 'new' });
-    expect(holdersOf(value, cuts, [at('lima', 1, 2), renewed])).toEqual([
+    expect(holdersOf(value, epochEnds, [at('lima', 1, 2), renewed])).toEqual([
       { site: 'tokyo', counts: false },
       { site: 'lima', counts: false },
     ]);
-    expect(holdersOf(value, cuts, [at('lima', 1, 1), again(at('tokyo', 1, 2), { trusted: false })])).toEqual([]);
+    expect(holdersOf(value, epochEnds, [at('lima', 1, 1), again(at('tokyo', 1, 2), { trusted: false })])).toEqual([]);
   });
 
-  it('hold every earlier cut too, each of its own origin', () => {
-    const reigns = [
-      { ...PARIS, cuts },
-      { epoch: 2, site: 'tokyo', writerId: 'w2', cuts: null },
+  it('hold every earlier epoch end too, each of its own origin', () => {
+    const terms = [
+      { ...PARIS, epochEnds },
+      { epoch: 2, site: 'tokyo', writerId: 'w2', epochEnds: null },
     ];
-    const second = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1, reigns });
-    const tokyoCut = [{ seq: 0, chain: '2.0' }];
+    const second = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1, terms });
+    const tokyoEnd = [{ seq: 0, chain: '2.0' }];
     const both = (site: string, seq: number): SiteCopies => ({
       site,
       copies: [...at(site, 1, seq).copies, ...copiesOf(site, 'tokyo', [[2, 0, '2.0']]).copies],
     });
-    expect(holdersOf(second, tokyoCut, [both('paris', 2), both('tokyo', 1), at('lima', 1, 2)])).toEqual(
+    expect(holdersOf(second, tokyoEnd, [both('paris', 2), both('tokyo', 1), at('lima', 1, 2)])).toEqual(
       counting('paris'),
     );
   });
 });
 
 describe('isLevel', () => {
-  const reigns = [
-    { ...PARIS, cuts: [{ seq: 1, chain: '1.1' }] },
-    { epoch: 2, site: 'tokyo', writerId: 'w2', cuts: null },
+  const terms = [
+    { ...PARIS, epochEnds: [{ seq: 1, chain: '1.1' }] },
+    { epoch: 2, site: 'tokyo', writerId: 'w2', epochEnds: null },
   ];
-  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'REBUILD'], k: 1, reigns });
+  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'RECOVERING'], k: 1, terms });
   const lima = (paris: number, tokyo: number): SiteCopies => {
     const copies = [...copiesOf('lima', 'paris', [[1, paris, chainOf(1, paris)]]).copies];
     copies.push(...copiesOf('lima', 'tokyo', [[2, tokyo, chainOf(2, tokyo)]]).copies);
     return { site: 'lima', copies: copies.map((copy) => ({ ...copy, logId: `${copy.logId} again` })) };
   };
 
-  it('asks for every closed cut and all that is committed, whatever the new identities', () => {
+  it('asks for every closed epoch end and all that is committed, whatever the new identities', () => {
     const committed = [{ seq: 3, chain: '2.3' }];
     expect(isLevel(value, lima(1, 3), committed)).toBe(true);
     expect(isLevel(value, lima(0, 3), committed)).toBe(false);
@@ -285,17 +285,17 @@ describe('isLevel', () => {
 });
 
 describe('reportedOf', () => {
-  it('takes every member that answers into the first reign, with the identities it told', () => {
-    const value = registerOf({ members: ['REBUILD', 'REBUILD'], k: 1, reigns: [] });
+  it('takes every member that answers into the first term, with the identities it told', () => {
+    const value = registerOf({ members: ['RECOVERING', 'RECOVERING'], k: 1, terms: [] });
     const tokyo = { site: 'tokyo', state: 'ACTIVE', logIds: logIdsOf('tokyo') };
     expect(reportedOf(value, [reportOf('tokyo', []), reportOf('oslo', [])])).toEqual([tokyo]);
   });
 
-  it('takes no word for more than it is later: what is not the listed topic is in REBUILD, and stays there', () => {
-    const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'REBUILD'], k: 1 });
+  it('takes no word for more than it is later: what is not the listed topic is in RECOVERING, and stays there', () => {
+    const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'RECOVERING'], k: 1 });
     const renewed = reportOf('tokyo', [0], { logId: 'new', logIds: { paris: 'new' } });
     const reported = reportedOf(value, [reportOf('paris', [0]), renewed, reportOf('lima', [0])]);
-    expect(reported).toEqual([{ ...value.members[1], state: 'REBUILD' }]);
+    expect(reported).toEqual([{ ...value.members[1], state: 'RECOVERING' }]);
   });
 });
 
@@ -306,7 +306,7 @@ describe('mayCommit', () => {
     expect(mayCommit(value, election, counting('tokyo', 'lima'))).toBe(true);
     expect(mayCommit(value, election, counting('tokyo'))).toBe(false);
     expect(mayCommit(value, election, counting('paris', 'lima'))).toBe(false);
-    expect(mayCommit({ ...value, reigns: [] }, election, [])).toBe(true);
+    expect(mayCommit({ ...value, terms: [] }, election, [])).toBe(true);
   });
 
   it('lets a member that does not count hold, and never lead', () => {
@@ -324,7 +324,7 @@ describe('mayCommit', () => {
 });
 
 describe('candidateFor', () => {
-  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE', 'REBUILD'], k: 1 });
+  const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE', 'RECOVERING'], k: 1 });
   const at = (site: string, seq: number) => copiesOf(site, 'paris', [[1, seq, chainOf(1, seq)]]);
 
   it('is the ACTIVE member with the most, and of equals the first listed', () => {
@@ -338,12 +338,12 @@ describe('candidateFor', () => {
     expect(candidateFor(value, [at('paris', 9)], 'paris')).toBeNull();
   });
 
-  it('prefers whole earlier reigns to more of the newest', () => {
-    const reigns = [
-      { ...PARIS, site: 'lima', cuts: [{ seq: 0, chain: '1.0' }] },
+  it('prefers whole earlier terms to more of the newest', () => {
+    const terms = [
+      { ...PARIS, site: 'lima', epochEnds: [{ seq: 0, chain: '1.0' }] },
       { ...PARIS, epoch: 2, writerId: 'w2' },
     ];
-    const second = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1, reigns });
+    const second = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1, terms });
     const tokyo = copiesOf('tokyo', 'paris', [[2, 9, '2.9']]);
     const lima: SiteCopies = {
       site: 'lima',

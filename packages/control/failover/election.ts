@@ -4,25 +4,25 @@
  *
  * Why it holds: an ack needs k + 1 unfenced copies, the origin always among them. A closure fences the origin's own log,
  * or all data members but k. The two sets meet in a copy, and in each of its partitions the record and the fence stand
- * in one order, whoever asked first: so a record that is acked is in front of the fence that is read back, and in the cut.
+ * in one order, whoever asked first: so a record that is acked is in front of the fence that is read back, and in the epoch end.
  */
 
 import { type AckLevel, ackOf } from '@tidemark/model/table';
 import { FOUND_WRITER } from '../consensus/founding.ts';
 import {
-  type CutAt,
   type Election,
+  type EpochEndAt,
   type Member,
   memberNamed,
-  newestReign,
+  newestTerm,
   type RegisterValue,
-  type Reign,
+  type Term,
 } from '../consensus/register-value.ts';
 
 /** The last accepted record of a partition of a copy: `epoch` 0 and `seq` −1 before the first. */
 export type CopyHead = { readonly epoch: number; readonly seq: number; readonly chain: string };
 
-/** E3: what a site found in its copy of the closing reign's origin, read after its own FENCE was read back there. */
+/** E3: what a site found in its copy of the closing term's origin, read after its own FENCE was read back there. */
 export type FenceReport = {
   readonly site: string;
   readonly origin: string;
@@ -34,7 +34,7 @@ export type FenceReport = {
   readonly partitions: readonly CopyHead[];
   /** Origin → identity, of all the site's copies: what the register lists from the commit on. */
   readonly logIds: Readonly<Record<string, string>>;
-  /** Who vouches that the copy holds all it ever promised of that reign; null: nobody can (`vouching.ts`). */
+  /** Who vouches that the copy holds all it ever promised of that term; null: nobody can (`vouching.ts`). */
   readonly vouched: string | null;
 };
 
@@ -45,7 +45,7 @@ export type SiteCopies = {
     readonly origin: string;
     readonly logId: string;
     readonly trusted: boolean;
-    /** As in a `FenceReport`, of the newest reign known there. */
+    /** As in a `FenceReport`, of the newest term known there. */
     readonly vouched: string | null;
     /** Why it cannot follow: no site has the records any more that come next. */
     readonly stranded?: string | null;
@@ -58,8 +58,8 @@ export type SiteCopies = {
 
 export type Closure =
   /**
-   * Every record that may have been acked is in the answers. `first`: there is no reign to close. `all`: every member
-   * answered, and enough of them would close the reign were they vouched for; nothing more can be learned by waiting.
+   * Every record that may have been acked is in the answers. `first`: there is no term to close. `all`: every member
+   * answered, and enough of them would close the term were they vouched for; nothing more can be learned by waiting.
    */
   | { readonly kind: 'lossless'; readonly by: 'first' | 'origin' | 'quorum' | 'all' }
   /** Acked records may be missing; an operator allowed it. Only for when the other members have had their time. */
@@ -68,27 +68,27 @@ export type Closure =
   | { readonly kind: 'wait'; readonly have: number; readonly need: number; readonly missing: readonly string[] };
 
 /**
- * E4: whether the newest reign is closed by these answers. Losslessly iff the origin's own trusted log is fenced, or at
- * least |data members| − k trusted ACTIVE members are; members in REBUILD count in the first number only. With k = 0
- * (`local`) that is the origin alone. k is the newest reign's own.
+ * E4: whether the newest term is closed by these answers. Losslessly iff the origin's own trusted log is fenced, or at
+ * least |data members| − k trusted ACTIVE members are; members in RECOVERING count in the first number only. With k = 0
+ * (`local`) that is the origin alone. k is the newest term's own.
  *
  * A copy that nobody vouches for may have been put back to an older state. It closes nothing where another site may
  * hold what was acked, until every member has answered: then the longest of all copies is all there is.
  */
 export function closureOf(value: RegisterValue, reports: readonly FenceReport[]): Closure {
-  const reign = newestReign(value);
-  if (reign === null) return { kind: 'lossless', by: 'first' };
-  const trusted = reports.filter((report) => isTrusted(value, reign, report) && !isOutdone(reign, report, reports));
+  const term = newestTerm(value);
+  if (term === null) return { kind: 'lossless', by: 'first' };
+  const trusted = reports.filter((report) => isTrusted(value, term, report) && !isOutdone(term, report, reports));
   const { k } = value.ack;
   const need = value.members.length - k;
   const closes = (sites: ReadonlySet<string>): 'origin' | 'quorum' | null =>
-    sites.has(reign.site) ? 'origin' : k > 0 && sites.size >= need ? 'quorum' : null;
-  // Who wrote a reign that was found in the logs, and what it acked, nobody remembers.
-  const isFound = reign.writerId === FOUND_WRITER;
+    sites.has(term.site) ? 'origin' : k > 0 && sites.size >= need ? 'quorum' : null;
+  // Who wrote a term that was found in the logs, and what it acked, nobody remembers.
+  const isFound = term.writerId === FOUND_WRITER;
   const vouched = sitesOf(trusted.filter((report) => !isFound && (k === 0 || report.vouched !== null)));
   const by = closes(vouched);
   if (by !== null) return { kind: 'lossless', by };
-  const answered = sitesOf(reports.filter(({ origin }) => origin === reign.site));
+  const answered = sitesOf(reports.filter(({ origin }) => origin === term.site));
   const haveAll = value.members.every(({ site }) => answered.has(site));
   if (haveAll && closes(sitesOf(trusted)) !== null) return { kind: 'lossless', by: 'all' };
   const missing = value.members.map((member) => member.site).filter((site) => !vouched.has(site));
@@ -101,17 +101,17 @@ function sitesOf(reports: readonly FenceReport[]): ReadonlySet<string> {
 }
 
 /** E3: an ACTIVE member's copy, whole as far as the site knows, and the very topic the register lists. */
-function isTrusted(value: RegisterValue, reign: Reign, report: FenceReport): boolean {
-  if (report.origin !== reign.site || !report.trusted) return false;
+function isTrusted(value: RegisterValue, term: Term, report: FenceReport): boolean {
+  if (report.origin !== term.site || !report.trusted) return false;
   return isListed(memberNamed(value, report.site), report.origin, report.logId);
 }
 
 /** Copies are made from the origin's own log: where one goes further, that log has lost something. */
-function isOutdone(reign: Reign, own: FenceReport, reports: readonly FenceReport[]): boolean {
-  if (own.site !== reign.site) return false;
+function isOutdone(term: Term, own: FenceReport, reports: readonly FenceReport[]): boolean {
+  if (own.site !== term.site) return false;
   return reports.some(
     ({ origin, partitions }) =>
-      origin === reign.site && partitions.some((head, p) => head.seq >= 0 && isAhead(head, own.partitions[p])),
+      origin === term.site && partitions.some((head, p) => head.seq >= 0 && isAhead(head, own.partitions[p])),
   );
 }
 
@@ -129,9 +129,9 @@ export function unvouched(reports: readonly FenceReport[]): readonly string[] {
  * writer appended behind the fence may have been copied since.
  */
 export function askedAgain(value: RegisterValue, reports: readonly FenceReport[]): readonly string[] {
-  const reign = newestReign(value);
-  if (reign === null) return [];
-  const outdone = reports.filter((report) => isOutdone(reign, report, reports)).map(({ site }) => site);
+  const term = newestTerm(value);
+  if (term === null) return [];
+  const outdone = reports.filter((report) => isOutdone(term, report, reports)).map(({ site }) => site);
   return [...new Set([...unvouched(reports), ...outdone])];
 }
 
@@ -140,24 +140,24 @@ function isListed(member: Member | null, origin: string, logId: string): boolean
 }
 
 /**
- * Why a candidate can never lead what it runs: its own copy of the closing reign's origin is another topic than the one
+ * Why a candidate can never lead what it runs: its own copy of the closing term's origin is another topic than the one
  * the register lists, so E6 never counts it. Null: it may. A copy that cannot tell what it is yet may still be the one.
  */
 export function unfitness(value: RegisterValue, site: string, reports: readonly FenceReport[]): string | null {
-  const reign = newestReign(value);
+  const term = newestTerm(value);
   const own = reports.find((report) => report.site === site);
-  const listed = reign === null ? undefined : memberNamed(value, site)?.logIds[reign.site];
-  if (reign === null || own === undefined || own.logId === '' || own.logId === listed) return null;
-  return `${site} holds log ${own.logId} of ${reign.site}, and the register lists ${listed ?? 'none'}: it lost something`;
+  const listed = term === null ? undefined : memberNamed(value, site)?.logIds[term.site];
+  if (term === null || own === undefined || own.logId === '' || own.logId === listed) return null;
+  return `${site} holds log ${own.logId} of ${term.site}, and the register lists ${listed ?? 'none'}: it lost something`;
 }
 
 /**
- * The same before it is even named: a copy of any reign that E6 asks for is another topic than the register lists. Nobody
+ * The same before it is even named: a copy of any term that E6 asks for is another topic than the register lists. Nobody
  * else would write while it stood.
  */
 export function unfitnessToStand(value: RegisterValue, own: SiteCopies): string | null {
   const listed = memberNamed(value, own.site)?.logIds ?? {};
-  const asked = value.reigns.filter(({ cuts }) => cuts === null || cuts.some(({ seq }) => seq >= 0));
+  const asked = value.terms.filter(({ epochEnds }) => epochEnds === null || epochEnds.some(({ seq }) => seq >= 0));
   const other = own.copies.find(
     ({ origin, logId }) => logId !== '' && logId !== listed[origin] && asked.some(({ site }) => site === origin),
   );
@@ -165,56 +165,55 @@ export function unfitnessToStand(value: RegisterValue, own: SiteCopies): string 
   return `${own.site} holds log ${other.logId} of ${other.origin}, and the register lists ${listed[other.origin] ?? 'none'}: it lost something`;
 }
 
-export type Cuts =
-  /** By partition. Null: there is no reign to close. */
-  | { readonly cuts: readonly CutAt[] | null }
+export type EpochEndsAt =
+  /** By partition. Null: there is no term to close. */
+  | { readonly epochEnds: readonly EpochEndAt[] | null }
   /** Two records under one position: an invariant is broken. Stop, alarm, change nothing. */
   | { readonly conflict: string }
   /** A copy is in a later epoch than the register as it was read: another candidate has won meanwhile. */
   | { readonly superseded: string };
 
-/** Nothing of the reign is in the partition. */
-const NO_CUT: CutAt = { seq: -1, chain: '' };
+/** Nothing of the term is in the partition. */
+const NO_END: EpochEndAt = { seq: -1, chain: '' };
 
 /**
- * E5: the longest head of the closing reign in each partition, of all answers: a copy that is not trusted may lack
+ * E5: the longest head of the closing term in each partition, of all answers: a copy that is not trusted may lack
  * records, but those it has are the origin's. A copy that stands in an earlier epoch has none of this one.
  */
-export function cutsOf(value: RegisterValue, reports: readonly FenceReport[], partitions: number): Cuts {
-  const reign = newestReign(value);
-  if (reign === null) return { cuts: null };
-  const cuts = new Array<CutAt>(partitions).fill(NO_CUT);
+export function epochEndsOf(value: RegisterValue, reports: readonly FenceReport[], partitions: number): EpochEndsAt {
+  const term = newestTerm(value);
+  if (term === null) return { epochEnds: null };
+  const epochEnds = new Array<EpochEndAt>(partitions).fill(NO_END);
   const seen = new Map<string, { chain: string; site: string }>();
   for (const { site, origin, partitions: heads } of reports) {
-    if (origin !== reign.site) continue;
+    if (origin !== term.site) continue;
     for (const [partition, { epoch, seq, chain }] of heads.entries()) {
       const where = `partition ${partition}, epoch ${epoch} of ${origin}`;
-      if (epoch > reign.epoch)
-        return { superseded: `${where}: begun at ${site}, reign ${reign.epoch} is to be closed` };
-      if (epoch < reign.epoch || seq < 0 || partition >= partitions) continue;
+      if (epoch > term.epoch) return { superseded: `${where}: begun at ${site}, term ${term.epoch} is to be closed` };
+      if (epoch < term.epoch || seq < 0 || partition >= partitions) continue;
       const known = seen.get(`${partition}:${seq}`);
       if (known !== undefined && known.chain !== chain) {
         return { conflict: `${where}, seq ${seq}: chain ${chain} at ${site}, ${known.chain} at ${known.site}` };
       }
       seen.set(`${partition}:${seq}`, { chain, site });
-      if (seq > cuts[partition]!.seq) cuts[partition] = { seq, chain };
+      if (seq > epochEnds[partition]!.seq) epochEnds[partition] = { seq, chain };
     }
   }
-  return { cuts };
+  return { epochEnds };
 }
 
 /**
- * The members that the commit changes. A first reign takes all that answered as they are; later, an ACTIVE one whose
- * topic is not the one the register lists, or that does not trust it, is in REBUILD until it is readmitted (rule 22).
+ * The members that the commit changes. A first term takes all that answered as they are; later, an ACTIVE one whose
+ * topic is not the one the register lists, or that does not trust it, is in RECOVERING until it is readmitted (rule 22).
  */
 export function reportedOf(value: RegisterValue, reports: readonly FenceReport[]): readonly Member[] {
-  const reign = newestReign(value);
+  const term = newestTerm(value);
   return reports.flatMap((report): readonly Member[] => {
     const member = memberNamed(value, report.site);
     if (member === null) return [];
-    if (reign === null) return [{ site: report.site, state: 'ACTIVE', logIds: report.logIds }];
-    if (member.state !== 'ACTIVE' || report.origin !== reign.site || isTrusted(value, reign, report)) return [];
-    return [{ ...member, state: 'REBUILD' }];
+    if (term === null) return [{ site: report.site, state: 'ACTIVE', logIds: report.logIds }];
+    if (member.state !== 'ACTIVE' || report.origin !== term.site || isTrusted(value, term, report)) return [];
+    return [{ ...member, state: 'RECOVERING' }];
   });
 }
 
@@ -222,31 +221,31 @@ export function reportedOf(value: RegisterValue, reports: readonly FenceReport[]
 export type Holder = { readonly site: string; readonly counts: boolean };
 
 /**
- * E6: the members whose copies hold everything up to this cut and up to every earlier one that the register still names,
+ * E6: the members whose copies hold everything up to this epoch end and up to every earlier one that the register still names,
  * in its order. A copy in a later epoch of an origin holds that origin's earlier ones: it takes the start of an epoch
  * only where the one before has ended.
  *
- * Who is in REBUILD is among them. What it said before it lost something is worth nothing, and no reign is closed by its
- * word; but what it holds now it holds as well as anybody, chain by chain to the cut, and were it not counted, a member
+ * Who is in RECOVERING is among them. What it said before it lost something is worth nothing, and no term is closed by its
+ * word; but what it holds now it holds as well as anybody, chain by chain to the epoch end, and were it not counted, a member
  * of a keyspace that needs all of them would keep every new epoch from beginning, and so itself from being readmitted.
  */
 export function holdersOf(
   value: RegisterValue,
-  cuts: readonly CutAt[] | null,
+  epochEnds: readonly EpochEndAt[] | null,
   copies: readonly SiteCopies[],
 ): readonly Holder[] {
   return value.members.flatMap((member): readonly Holder[] => {
     const own = copies.find((answer) => answer.site === member.site);
     if (own === undefined) return [];
     const holds = (as: Member): boolean =>
-      value.reigns.every((reign) => holdsReign(as, own, reign, reign.cuts ?? cuts ?? []));
+      value.terms.every((term) => holdsTerm(as, own, term, term.epochEnds ?? epochEnds ?? []));
     return holds(asTold(own)) ? [{ site: member.site, counts: member.state === 'ACTIVE' && holds(member) }] : [];
   });
 }
 
 /**
  * The register as it is to be once the candidate leads. Where an operator accepted a loss that one counts as it says it is,
- * be it in REBUILD or under other identities: were only a whole member to lead, a keyspace whose members have all lost
+ * be it in RECOVERING or under other identities: were only a whole member to lead, a keyspace whose members have all lost
  * something could never be written again. What E6 asks it to hold it has to hold all the same, chain by chain; and one
  * that cannot tell yet what it is waits.
  */
@@ -265,58 +264,58 @@ function asTold({ site, copies }: SiteCopies): Member {
   return { site, state: 'ACTIVE', logIds: Object.fromEntries(copies.map(({ origin, logId }) => [origin, logId])) };
 }
 
-function holdsReign(member: Member, own: SiteCopies, { site, epoch }: Reign, cuts: readonly CutAt[]): boolean {
-  if (cuts.every((cut) => cut.seq < 0)) return true;
+function holdsTerm(member: Member, own: SiteCopies, { site, epoch }: Term, epochEnds: readonly EpochEndAt[]): boolean {
+  if (epochEnds.every((epochEnd) => epochEnd.seq < 0)) return true;
   const copy = own.copies.find(({ origin }) => origin === site);
   if (copy === undefined || !copy.trusted || !isListed(member, site, copy.logId)) return false;
-  return reachesCuts(epoch, cuts, copy.positions);
+  return reachesEnds(epoch, epochEnds, copy.positions);
 }
 
 /**
- * Whether a copy holds an epoch of its origin up to the cut in every partition: the gate of `durable` (rule 12), and
- * what E6 and rule 22 ask of each earlier reign.
+ * Whether a copy holds an epoch of its origin up to the epoch end in every partition: the gate of `durable` (rule 12), and
+ * what E6 and rule 22 ask of each earlier term.
  *
  * @param positions by partition: epoch, seq and chain of the last accepted record
  */
-export function reachesCuts(
+export function reachesEnds(
   epoch: number,
-  cuts: readonly CutAt[],
+  epochEnds: readonly EpochEndAt[],
   positions: readonly (readonly [number, number, string])[],
 ): boolean {
-  return cuts.every((cut, partition) => {
-    if (cut.seq < 0) return true;
+  return epochEnds.every((epochEnd, partition) => {
+    if (epochEnd.seq < 0) return true;
     const [atEpoch, seq, chain] = positions[partition] ?? [0, -1, ''];
     if (atEpoch !== epoch) return atEpoch > epoch;
-    return seq > cut.seq || (seq === cut.seq && chain === cut.chain);
+    return seq > epochEnd.seq || (seq === epochEnd.seq && chain === epochEnd.chain);
   });
 }
 
 /**
- * Rule 22: whether a member that lost something is level again, so that the newest reign's writer may let it count: its
- * copies hold every closed cut, and of the newest reign everything that was committed when the writer had stopped
+ * Rule 22: whether a member that lost something is level again, so that the newest term's writer may let it count: its
+ * copies hold every closed epoch end, and of the newest term everything that was committed when the writer had stopped
  * counting what the member said before. Whether the digests match is asked elsewhere.
  *
- * @param committed by partition: how far the newest reign is committed
+ * @param committed by partition: how far the newest term is committed
  */
-export function isLevel(value: RegisterValue, own: SiteCopies, committed: readonly CutAt[]): boolean {
+export function isLevel(value: RegisterValue, own: SiteCopies, committed: readonly EpochEndAt[]): boolean {
   const member = asTold(own);
-  return value.reigns.every((reign) => holdsReign(member, own, reign, reign.cuts ?? committed));
+  return value.terms.every((term) => holdsTerm(member, own, term, term.epochEnds ?? committed));
 }
 
-/** E6: whether the candidate, who counts, and `k` others are among the holders. The first reign has nothing to hold. */
+/** E6: whether the candidate, who counts, and `k` others are among the holders. The first term has nothing to hold. */
 export function mayCommit(
   value: RegisterValue,
   election: Pick<Election, 'site'>,
   holders: readonly Holder[],
   k = value.ack.k,
 ): boolean {
-  if (newestReign(value) === null) return true;
+  if (newestTerm(value) === null) return true;
   const leads = holders.some(({ site, counts }) => site === election.site && counts);
   return leads && new Set(holders.map(({ site }) => site)).size > k;
 }
 
 /**
- * The level the new reign acks at: the keyspace's own, or the highest below it, down to `kMin`, for which there are
+ * The level the new term acks at: the keyspace's own, or the highest below it, down to `kMin`, for which there are
  * holders enough (E6, `degradeTo`); null: not yet. `kMin` is the keyspace's own k where it allows no less.
  */
 export function levelFor(
@@ -331,7 +330,7 @@ export function levelFor(
 }
 
 /**
- * Which member is to be nominated (E10): the ACTIVE data member whose answer shows the most, whole earlier reigns first,
+ * Which member is to be nominated (E10): the ACTIVE data member whose answer shows the most, whole earlier terms first,
  * then records of the newest; of equals the one the register lists first. Never `lost`, a witness, or who did not answer.
  *
  * @param lost the site that is taken for lost; null when only its writer is, and then that site is as good as any
@@ -344,16 +343,16 @@ export function candidateFor(value: RegisterValue, copies: readonly SiteCopies[]
     const own = copies.find((answer) => answer.site === member.site)!;
     return { site: member.site, ...reachOf(value, member, own) };
   });
-  reached.sort((a, b) => b.reigns - a.reigns || b.records - a.records);
+  reached.sort((a, b) => b.terms - a.terms || b.records - a.records);
   return reached[0]?.site ?? null;
 }
 
-/** How many closed reigns the copies hold whole, and how many records of the newest. */
-function reachOf(value: RegisterValue, member: Member, own: SiteCopies): { reigns: number; records: number } {
-  const reigns = value.reigns.filter((reign) => reign.cuts !== null && holdsReign(member, own, reign, reign.cuts));
-  const newest = newestReign(value);
+/** How many closed terms the copies hold whole, and how many records of the newest. */
+function reachOf(value: RegisterValue, member: Member, own: SiteCopies): { terms: number; records: number } {
+  const terms = value.terms.filter((term) => term.epochEnds !== null && holdsTerm(member, own, term, term.epochEnds));
+  const newest = newestTerm(value);
   const copy = own.copies.find(({ origin }) => origin === newest?.site);
   const counts = copy?.trusted && isListed(member, copy.origin, copy.logId);
   const heads = counts ? copy.positions.filter(([epoch]) => epoch === newest?.epoch) : [];
-  return { reigns: reigns.length, records: heads.reduce((sum, [, seq]) => sum + seq + 1, 0) };
+  return { terms: terms.length, records: heads.reduce((sum, [, seq]) => sum + seq + 1, 0) };
 }

@@ -13,11 +13,11 @@ const changes = fc.record({
   lastFailover: fc.option(
     fc.record({ epoch: fc.constant(4), atMs: fc.integer({ min: NOW - 7_200_000, max: NOW + 60_000 }) }),
   ),
-  members: fc.array(fc.constantFrom<'ACTIVE' | 'REBUILD'>('ACTIVE', 'REBUILD'), { minLength: 3, maxLength: 3 }),
+  members: fc.array(fc.constantFrom<'ACTIVE' | 'RECOVERING'>('ACTIVE', 'RECOVERING'), { minLength: 3, maxLength: 3 }),
 });
 
 describe('failover policy', () => {
-  it('goes by itself only where no rule is against it, and every hindrance has its rule, its words and its remedy', () => {
+  it('goes by itself only where no rule is against it, and every blocking reason has its rule, its words and its remedy', () => {
     fc.assert(
       fc.property(changes, fc.boolean(), ({ members, ...change }, isHopeless) => {
         const value: RegisterValue = {
@@ -37,7 +37,7 @@ describe('failover policy', () => {
           agoMs >= POLICY_RULES.failoverEveryMsMin;
         expect(policy.kind).toBe(may ? 'go' : 'hindered');
         if (policy.kind !== 'hindered') return;
-        for (const text of [policy.hindrance.rule, policy.hindrance.words, policy.hindrance.remedy]) {
+        for (const text of [policy.blockingReason.rule, policy.blockingReason.words, policy.blockingReason.remedy]) {
           expect(text.length).toBeGreaterThan(10);
         }
       }),
@@ -45,7 +45,7 @@ describe('failover policy', () => {
     );
   });
 
-  it('waits while somebody moves it, and of a site that does not reign', () => {
+  it('waits while somebody moves it, and of a site that does not lead', () => {
     const election = {
       epoch: 5,
       site: 'quito',
@@ -58,7 +58,7 @@ describe('failover policy', () => {
     for (const [value, lost] of [
       [{ ...REGISTER, election }, 'paris'],
       [REGISTER, 'tokyo'],
-      [{ ...REGISTER, reigns: [] }, 'paris'],
+      [{ ...REGISTER, terms: [] }, 'paris'],
     ] as const)
       expect(judgeFailover(value, lost, false, NOW, POLICY_RULES)).toEqual({ kind: 'wait' });
   });

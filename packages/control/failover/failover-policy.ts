@@ -5,7 +5,7 @@
  */
 
 import { formatAck } from '@tidemark/model/table';
-import { newestReign, type RegisterValue, voters } from '../consensus/register-value.ts';
+import { newestTerm, type RegisterValue, voters } from '../consensus/register-value.ts';
 
 export type PolicyRules = {
   /** At most one automatic failover in so much time, ms. */
@@ -17,7 +17,7 @@ export type PolicyRules = {
 export const POLICY_RULES: PolicyRules = { failoverEveryMsMin: 3_600_000, holdDownMs: 600_000 };
 
 /** Why not, in words for people; `code` is the same for the same cause. */
-export type Hindrance = {
+export type BlockingReason = {
   readonly code: 'no-majority' | 'too-few-members' | 'local' | 'manual' | 'paused' | 'hourly' | 'no-candidate';
   /** `recommendation`: an operator may well do it. `refusal`: as things are it should not or cannot be done. */
   readonly kind: 'refusal' | 'recommendation';
@@ -30,9 +30,9 @@ export type Hindrance = {
 
 export type Policy =
   | { readonly kind: 'go' }
-  /** Somebody moves it already, or it is not this site's reign any more. */
+  /** Somebody moves it already, or it is not this site's term any more. */
   | { readonly kind: 'wait' }
-  | { readonly kind: 'hindered'; readonly hindrance: Hindrance };
+  | { readonly kind: 'hindered'; readonly blockingReason: BlockingReason };
 
 /** @param isHopeless no majority of the register is left without the lost site (`agreementOf`) */
 export function judgeFailover(
@@ -42,18 +42,18 @@ export function judgeFailover(
   nowMs: number,
   rules: PolicyRules,
 ): Policy {
-  if (value.election !== null || newestReign(value)?.site !== lost) return { kind: 'wait' };
-  const hindrance =
+  if (value.election !== null || newestTerm(value)?.site !== lost) return { kind: 'wait' };
+  const blockingReason =
     (isHopeless ? noMajority(value, lost) : null) ??
     tooFewMembers(value, lost) ??
     (value.ack.name === 'local' ? localAcks(value, lost) : null) ??
     (value.failover === 'manual' ? manual(value, lost) : null) ??
     (value.paused ? paused(value, lost) : null) ??
     hourly(value, lost, nowMs, rules);
-  return hindrance === null ? { kind: 'go' } : { kind: 'hindered', hindrance };
+  return blockingReason === null ? { kind: 'go' } : { kind: 'hindered', blockingReason };
 }
 
-function noMajority(value: RegisterValue, lost: string): Hindrance {
+function noMajority(value: RegisterValue, lost: string): BlockingReason {
   const all = voters(value);
   return {
     code: 'no-majority',
@@ -65,8 +65,8 @@ function noMajority(value: RegisterValue, lost: string): Hindrance {
   };
 }
 
-/** E6: the candidate and k others must hold everything before the new reign may begin. */
-function tooFewMembers(value: RegisterValue, lost: string): Hindrance | null {
+/** E6: the candidate and k others must hold everything before the new term may begin. */
+function tooFewMembers(value: RegisterValue, lost: string): BlockingReason | null {
   const left = value.members.filter(({ site, state }) => state === 'ACTIVE' && site !== lost).map(({ site }) => site);
   const need = Math.min(value.ack.k, value.degradeTo) + 1;
   if (left.length >= need) return null;
@@ -74,14 +74,14 @@ function tooFewMembers(value: RegisterValue, lost: string): Hindrance | null {
   return {
     code: 'too-few-members',
     kind: 'refusal',
-    rule: `a new reign begins only where ${need} members hold everything, as ${formatAck(value.ack)} promises and degradeTo ${value.degradeTo} allows`,
+    rule: `a new term begins only where ${need} members hold everything, as ${formatAck(value.ack)} promises and degradeTo ${value.degradeTo} allows`,
     words: `without ${lost} there are ${left.length} whole members left (${names}), and ${formatAck(value.ack)} needs ${need}: nothing acked is lost, but nothing can be written`,
     remedy: `bring ${lost} back, or a member that is being rebuilt; or accept what it means with "tidemark failover --accept-loss"`,
     wouldHavePrevented: `a further data site, so that ${need} are left when one is lost; or a lower degradeTo, with which the sites that are left go on at a lower level`,
   };
 }
 
-function localAcks(value: RegisterValue, lost: string): Hindrance {
+function localAcks(value: RegisterValue, lost: string): BlockingReason {
   return {
     code: 'local',
     kind: 'recommendation',
@@ -93,7 +93,7 @@ function localAcks(value: RegisterValue, lost: string): Hindrance {
   };
 }
 
-function manual(value: RegisterValue, lost: string): Hindrance {
+function manual(value: RegisterValue, lost: string): BlockingReason {
   return {
     code: 'manual',
     kind: 'recommendation',
@@ -104,7 +104,7 @@ function manual(value: RegisterValue, lost: string): Hindrance {
   };
 }
 
-function paused(value: RegisterValue, lost: string): Hindrance {
+function paused(value: RegisterValue, lost: string): BlockingReason {
   return {
     code: 'paused',
     kind: 'recommendation',
@@ -115,7 +115,7 @@ function paused(value: RegisterValue, lost: string): Hindrance {
   };
 }
 
-function hourly(value: RegisterValue, lost: string, nowMs: number, rules: PolicyRules): Hindrance | null {
+function hourly(value: RegisterValue, lost: string, nowMs: number, rules: PolicyRules): BlockingReason | null {
   const { lastFailover } = value;
   if (lastFailover === null) return null;
   const agoMs = nowMs - lastFailover.atMs;
@@ -133,7 +133,7 @@ function hourly(value: RegisterValue, lost: string, nowMs: number, rules: Policy
 }
 
 /** Nobody that is left can take over. */
-export function noCandidate(value: RegisterValue, lost: string, asked: readonly string[]): Hindrance {
+export function noCandidate(value: RegisterValue, lost: string, asked: readonly string[]): BlockingReason {
   return {
     code: 'no-candidate',
     kind: 'refusal',
@@ -152,7 +152,7 @@ export function eligible(value: RegisterValue, lost: string, nowMs: number, rule
   const all = value.members.map(({ site }) => site).filter((site) => site !== lost);
   const { lastFailover } = value;
   if (lastFailover === null || nowMs - lastFailover.atMs >= rules.holdDownMs) return all;
-  const left = value.reigns.findLast((reign) => reign.epoch < lastFailover.epoch)?.site;
+  const left = value.terms.findLast((term) => term.epoch < lastFailover.epoch)?.site;
   const rest = all.filter((site) => site !== left);
   return rest.length === 0 ? all : rest;
 }

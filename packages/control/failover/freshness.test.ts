@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Beat } from '../heartbeats/board.ts';
+import type { Beat } from '../heartbeats/heartbeat-store.ts';
 import { Arrivals } from './freshness.ts';
 
 const SILENCE_MS = 2_000;

@@ -3,7 +3,7 @@
  * another machine counts, nor that a beat is there at all, as a board may keep an old one or show it again.
  */
 
-import type { Beat } from '../heartbeats/board.ts';
+import type { Beat } from '../heartbeats/heartbeat-store.ts';
 
 /**
  * - `alive`: its nonce changed, or it was first seen to change, no longer ago than the silence allowed

@@ -19,7 +19,7 @@ const choices = (received: number, consistent: number | null): LossChoices => ({
   consistent: consistent === null ? null : { records: 2, rows: consistent },
 });
 
-describe('what a cut loses', () => {
+describe('what an epoch end loses', () => {
   it('is what is known to have been written and is not kept, in each partition by itself, and what may be unheard', () => {
     expect(lossOf(mark([6, 4], [60, 40]), mark([9, 4], [75, 40]), 150)).toEqual({ records: 3, rows: 165 });
     // What one partition has beyond what was heard makes up for nothing in another.
@@ -38,18 +38,18 @@ describe('what a cut loses', () => {
   });
 
   it('a barrier is whole where everything it speaks of was received, itself included', () => {
-    const cuts = (...seqs: number[]) => seqs.map((seq) => ({ seq, chain: '' }));
+    const epochEnds = (...seqs: number[]) => seqs.map((seq) => ({ seq, chain: '' }));
     const barrier = { seq: 4, stampMs: 0, ...mark([3, 3], [9, 9]) };
-    expect([isWhole(barrier, cuts(4, 3)), isWhole(barrier, cuts(3, 3)), isWhole(barrier, cuts(4, 2))]).toEqual([
-      true,
-      false,
-      false,
-    ]);
+    expect([
+      isWhole(barrier, epochEnds(4, 3)),
+      isWhole(barrier, epochEnds(3, 3)),
+      isWhole(barrier, epochEnds(4, 2)),
+    ]).toEqual([true, false, false]);
     expect(markOf(barrier).heads).toEqual([4, 3]);
   });
 });
 
-describe('which cut is taken', () => {
+describe('which epoch end is taken', () => {
   const modeFor = (all: LossChoices, rowsMax: number, mode: 'consistent' | 'received' = 'consistent') =>
     chosenLoss(all, { rowsMax, mode })?.mode ?? 'refused';
 

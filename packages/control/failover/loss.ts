@@ -1,11 +1,11 @@
 /**
- * Where a reign may end when an operator accepts a loss, and how large the loss is (protocol E5, E11). Pure. What cannot
+ * Where a term may end when an operator accepts a loss, and how large the loss is (protocol E5, E11). Pure. What cannot
  * be known is counted as lost: who is asked to accept a loss is never told less than it may be.
  */
 
-import type { CutAt, LossRule } from '../consensus/register-value.ts';
+import type { EpochEndAt, LossRule } from '../consensus/register-value.ts';
 
-/** A moment of a reign, by partition: the seq that had been written, −1 for none, and the rows up to it. */
+/** A moment of a term, by partition: the seq that had been written, −1 for none, and the rows up to it. */
 export type Mark = { readonly heads: readonly number[]; readonly rows: readonly number[] };
 
 /** What was last heard of a lost primary from its heartbeats. */
@@ -14,7 +14,7 @@ export type Heard = Mark & {
   readonly unheardRows: number;
 };
 
-/** A BARRIER of the closing reign that was received, in partition 0; its head there is that of the record before it. */
+/** A BARRIER of the closing term that was received, in partition 0; its head there is that of the record before it. */
 export type ReceivedBarrier = Mark & { readonly seq: number; readonly stampMs: number };
 
 /** A writer of a local keyspace goes on for so long at most after it was cut off (protocol rule 15), ms. */
@@ -37,16 +37,16 @@ export function unheardRowsAfter(newest: ReceivedBarrier, earlier: ReceivedBarri
 /** Records that are known to have been written and are not kept, and rows that may be lost, at most. */
 export type Loss = { readonly records: number; readonly rows: number };
 
-/** What each cut would cost. `consistent` is null where no barrier was received whole. */
+/** What each epoch end would cost. `consistent` is null where no barrier was received whole. */
 export type LossChoices = { readonly received: Loss; readonly consistent: Loss | null };
 
-/** The moment a cut at the barrier keeps. */
+/** The moment an epoch end at the barrier keeps. */
 export function markOf({ seq, heads, rows }: ReceivedBarrier): Mark {
   return { heads: heads.map((head, partition) => (partition === 0 ? seq : head)), rows };
 }
 
 /** Whether everything the barrier speaks of was received, so that no partition holds what another's missing record came before. */
-export function isWhole(barrier: ReceivedBarrier, received: readonly CutAt[]): boolean {
+export function isWhole(barrier: ReceivedBarrier, received: readonly EpochEndAt[]): boolean {
   return markOf(barrier).heads.every((head, partition) => head <= (received[partition]?.seq ?? -1));
 }
 
@@ -63,7 +63,7 @@ export function farthest(marks: readonly Mark[]): Mark {
   return { heads, rows };
 }
 
-/** What is lost when a reign that was written up to `written` is cut at `kept`. */
+/** What is lost when a term that was written up to `written` is cut at `kept`. */
 export function lossOf(kept: Mark, written: Mark, unheardRows: number): Loss {
   const missing = (all: readonly number[], some: readonly number[], none: number): number =>
     all.reduce((sum, one, partition) => sum + Math.max(0, one - (some[partition] ?? none)), 0);
@@ -74,7 +74,7 @@ export function lossOf(kept: Mark, written: Mark, unheardRows: number): Loss {
 }
 
 /**
- * The cut that is taken: back to the newest barrier received whole where that loses no more than was accepted, else all
+ * The epoch end that is taken: back to the newest barrier received whole where that loses no more than was accepted, else all
  * that was received, which keeps more and is no one moment. Null: each loses more than was accepted.
  */
 export function chosenLoss(

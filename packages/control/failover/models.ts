@@ -40,7 +40,7 @@ export type Measured = {
   readonly failing: number | null;
   /** Records of the primary that are not stored here yet. */
   readonly behindRecords: number | null;
-  /** How long the last failovers took, from the last sign of life to the new reign, ms, newest first. */
+  /** How long the last failovers took, from the last sign of life to the new term, ms, newest first. */
   readonly failoversMs: readonly number[];
   /** Rows the last failover lost. */
   readonly lostRows: number | null;

@@ -20,7 +20,7 @@ const VALUE: RegisterValue = {
   ...REGISTER,
   members: DATA.map((site) => ({ site, state: 'ACTIVE', logIds: { paris: logIdOf(site) } })),
   witnesses: ['vienna'],
-  reigns: [{ epoch: 4, site: 'paris', writerId: 'w', cuts: null }],
+  terms: [{ epoch: 4, site: 'paris', writerId: 'w', epochEnds: null }],
 };
 const ELECTION: Election = {
   epoch: 5,
@@ -75,7 +75,7 @@ describe('move rules', () => {
 
   it('each target that cannot be is refused by the rule it breaks', () => {
     const to = (site: string): Move => ({ ...switchover, to: site });
-    const rebuilding = VALUE.members.map((m) => (m.site === 'tokyo' ? { ...m, state: 'REBUILD' as const } : m));
+    const rebuilding = VALUE.members.map((m) => (m.site === 'tokyo' ? { ...m, state: 'RECOVERING' as const } : m));
     const found = {
       witness: code(VALUE, to('vienna'), HEALTHY),
       'unknown-site': code(VALUE, to('lima'), HEALTHY),
@@ -83,7 +83,7 @@ describe('move rules', () => {
       rebuild: code({ ...VALUE, members: rebuilding }, switchover, HEALTHY),
       unreachable: code(VALUE, switchover, { ...HEALTHY, copies: [copiesAt('paris')] }),
       'election-open': code({ ...VALUE, election: ELECTION }, switchover, HEALTHY),
-      'no-reign': code({ ...VALUE, reigns: [] }, switchover, HEALTHY),
+      'no-term': code({ ...VALUE, terms: [] }, switchover, HEALTHY),
       'primary-gone': code(VALUE, switchover, GONE),
       'primary-alive': code(VALUE, failover, HEALTHY),
       'too-few-members': code(VALUE, failover, { ...GONE, copies: [copiesAt('tokyo')] }),
@@ -143,7 +143,7 @@ describe('move rules', () => {
   });
 
   it('says that nothing is lost exactly where fences at those who answer would close it so', () => {
-    const members = fc.array(fc.constantFrom<'ACTIVE' | 'REBUILD'>('ACTIVE', 'ACTIVE', 'REBUILD'), {
+    const members = fc.array(fc.constantFrom<'ACTIVE' | 'RECOVERING'>('ACTIVE', 'ACTIVE', 'RECOVERING'), {
       minLength: 3,
       maxLength: 3,
     });
@@ -169,7 +169,7 @@ describe('move rules', () => {
     );
   });
 
-  it('the longest head of the newest reign counts, of an earlier one none', () => {
+  it('the longest head of the newest term counts, of an earlier one none', () => {
     const old: SiteCopies = { site: 'x', copies: [{ ...copiesAt('tokyo').copies[0]!, positions: [[3, 99, 'c']] }] };
     expect(receivedSeqs(VALUE, [copiesAt('tokyo', 4), copiesAt('quito', 7), old], 2)).toEqual([7, 7]);
     expect(receivedSeqs(VALUE, [], 2)).toEqual([-1, -1]);

@@ -8,7 +8,7 @@ import {
   type Election,
   type Member,
   memberNamed,
-  newestReign,
+  newestTerm,
   type RegisterValue,
 } from '../consensus/register-value.ts';
 import { type SiteCopies, unfitnessToStand } from './election.ts';
@@ -36,7 +36,7 @@ export type MoveSight = {
   readonly copies: readonly SiteCopies[];
   /** How far the target is behind the primary; null: not known. */
   readonly targetLagMs: number | null;
-  /** Records of the newest reign that the primary has and the target has not; null: one of them does not say. */
+  /** Records of the newest term that the primary has and the target has not; null: one of them does not say. */
   readonly targetBehind: number | null;
   /** What a failover now would lose at most, as the target counted; null: it did not, or nothing can be lost. */
   readonly loss: LossChoices | null;
@@ -46,7 +46,7 @@ export type MoveRefusal = {
   readonly code:
     | 'unknown-site'
     | 'witness'
-    | 'no-reign'
+    | 'no-term'
     | 'election-open'
     | 'already'
     | 'rebuild'
@@ -74,7 +74,7 @@ function targetRefusal(value: RegisterValue, move: Move, { copies }: MoveSight):
   const { keyspace, election } = value;
   const { to } = move;
   const data = value.members.map(({ site }) => site).join(', ');
-  const reign = newestReign(value);
+  const term = newestTerm(value);
   const member = memberNamed(value, to);
   if (value.witnesses.includes(to)) {
     const words = `${to} is a witness of ${keyspace}: it votes and has no data`;
@@ -84,9 +84,9 @@ function targetRefusal(value: RegisterValue, move: Move, { copies }: MoveSight):
     const words = `there is no site ${to} in ${keyspace}`;
     return { code: 'unknown-site', rule: TARGETS, words, remedy: `name one of ${data}` };
   }
-  if (reign === null) {
+  if (term === null) {
     const words = `${keyspace} has no primary yet`;
-    return { code: 'no-reign', rule: 'only a reign that began can end', words, remedy: 'wait until it is written' };
+    return { code: 'no-term', rule: 'only a term that began can end', words, remedy: 'wait until it is written' };
   }
   if (election !== null && !mayGoBefore(move, election)) {
     const words = `an election of epoch ${election.epoch} by ${election.site} is open: ${election.reason}`;
@@ -99,13 +99,13 @@ function targetRefusal(value: RegisterValue, move: Move, { copies }: MoveSight):
         'wait until it is over; one that stands still is taken over within 15 s, and one that cannot end without a loss gives way to a failover that accepts one',
     };
   }
-  if (reign.site === to && election === null) {
-    const words = `${to} is the primary of ${keyspace} already, in epoch ${reign.epoch}`;
+  if (term.site === to && election === null) {
+    const words = `${to} is the primary of ${keyspace} already, in epoch ${term.epoch}`;
     return { code: 'already', rule: 'a move is to another site', words, remedy: 'nothing has to be done' };
   }
   // Where nobody is whole any more, who accepts a loss may go on with what is left.
   const isLastResort = move.acceptLoss !== null && wholeOf(value, copies).length === 0;
-  if (member.state === 'REBUILD' && !isLastResort) {
+  if (member.state === 'RECOVERING' && !isLastResort) {
     const words = `${to} lost something and is being rebuilt`;
     const remedy = 'wait until status shows it as a replica again, or name another site';
     return { code: 'rebuild', rule: 'only a whole member can be the primary', words, remedy };
@@ -131,7 +131,7 @@ const TARGETS = 'only a data site of the keyspace can be its primary';
 
 function planned(value: RegisterValue, { to }: Move, sight: MoveSight): MoveRefusal | null {
   const { primary, targetLagMs, targetBehind } = sight;
-  const from = newestReign(value)!.site;
+  const from = newestTerm(value)!.site;
   if (!primary.answers) {
     return {
       code: 'primary-gone',
@@ -156,15 +156,15 @@ function planned(value: RegisterValue, { to }: Move, sight: MoveSight): MoveRefu
 
 function forced(value: RegisterValue, move: Move, sight: MoveSight): MoveRefusal | null {
   const { to } = move;
-  const from = newestReign(value)!.site;
-  // With an election open its reign is over, or about to be, whatever its process says.
+  const from = newestTerm(value)!.site;
+  // With an election open its term is over, or about to be, whatever its process says.
   if (sight.primary.answers && sight.primary.writes && value.election === null) {
-    const hindrance = planned(value, move, sight);
+    const blockingReason = planned(value, move, sight);
     return {
       code: 'primary-alive',
       rule: 'a primary that answers and writes is moved as planned',
-      words: `${from} is alive, and its barriers arrive${hindrance === null ? '' : `; ${hindrance.words}`}`,
-      remedy: hindrance?.remedy ?? `"tidemark switchover --to ${to}" loses nothing`,
+      words: `${from} is alive, and its barriers arrive${blockingReason === null ? '' : `; ${blockingReason.words}`}`,
+      remedy: blockingReason?.remedy ?? `"tidemark switchover --to ${to}" loses nothing`,
     };
   }
   return tooFew(value, move, sight) ?? lossRefusal(value, move, sight);
@@ -178,7 +178,7 @@ function wholeOf(value: RegisterValue, copies: readonly SiteCopies[]): readonly 
   });
 }
 
-/** E6: the new reign begins only where k others hold everything too. */
+/** E6: the new term begins only where k others hold everything too. */
 function tooFew(value: RegisterValue, { acceptLoss }: Move, { copies }: MoveSight): MoveRefusal | null {
   const need = Math.min(value.ack.k, value.degradeTo) + 1;
   const all = wholeOf(value, copies);
@@ -187,7 +187,7 @@ function tooFew(value: RegisterValue, { acceptLoss }: Move, { copies }: MoveSigh
   if (whole.length >= need) return null;
   return {
     code: 'too-few-members',
-    rule: `a new reign begins only where ${need} members hold everything, as ${formatAck(value.ack)} promises and degradeTo ${value.degradeTo} allows`,
+    rule: `a new term begins only where ${need} members hold everything, as ${formatAck(value.ack)} promises and degradeTo ${value.degradeTo} allows`,
     words: `${whole.length} whole members answer (${whole.map(({ site }) => site).join(', ') || 'none'}), and ${need} are needed`,
     remedy: 'bring one of the others back first: writes would not begin before',
   };
@@ -197,7 +197,7 @@ function tooFew(value: RegisterValue, { acceptLoss }: Move, { copies }: MoveSigh
 function lossRefusal(value: RegisterValue, { to, acceptLoss }: Move, sight: MoveSight): MoveRefusal | null {
   if (closesWithoutLoss(value, sight)) return null;
   const { loss } = sight;
-  const from = newestReign(value)!.site;
+  const from = newestTerm(value)!.site;
   if (loss === null) {
     const words = `without ${from} the epoch cannot be closed with everything acked, and ${to} did not count what may be lost`;
     return { code: 'loss', rule: LOSS_RULE, words, remedy: `see whether ${to} reaches its own log, and ask again` };
@@ -212,12 +212,12 @@ function lossRefusal(value: RegisterValue, { to, acceptLoss }: Move, sight: Move
   return { code: 'loss-above-limit', rule: LOSS_RULE, words, remedy };
 }
 
-/** Whether the answers are enough to close the newest reign with all that was acked (`closureOf`, before fencing). */
+/** Whether the answers are enough to close the newest term with all that was acked (`closureOf`, before fencing). */
 export function closesWithoutLoss(
   value: RegisterValue,
   { copies, isLogReachable }: Pick<MoveSight, 'copies' | 'isLogReachable'>,
 ): boolean {
-  const origin = newestReign(value)?.site;
+  const origin = newestTerm(value)?.site;
   if (origin === undefined) return true;
   const { k } = value.ack;
   const copyAt = (site: string) =>
@@ -229,7 +229,7 @@ export function closesWithoutLoss(
   const closes = (sites: readonly string[]): boolean =>
     sites.includes(origin) || (k > 0 && sites.length >= value.members.length - k);
   // A site that answers knows whether its log lost its end; of one that does not, the log itself is asked. That closes a
-  // reign only where no other site holds what was acked.
+  // term only where no other site holds what was acked.
   const isOriginHeard = copies.some(({ site }) => site === origin);
   if (!isOriginHeard && isLogReachable && k === 0) return true;
   const vouched = trusted.filter(({ site }) => k === 0 || copyAt(site)!.vouched !== null);
@@ -237,28 +237,28 @@ export function closesWithoutLoss(
   return value.members.every(({ site }) => copyAt(site) !== null) && closes(trusted.map(({ site }) => site));
 }
 
-/** By partition, the longest head of the newest reign among the answers; −1 where there is none. */
+/** By partition, the longest head of the newest term among the answers; −1 where there is none. */
 export function receivedSeqs(value: RegisterValue, copies: readonly SiteCopies[], partitions: number): number[] {
-  const reign = newestReign(value);
+  const term = newestTerm(value);
   const heads = new Array<number>(partitions).fill(-1);
   for (const { copies: all } of copies) {
-    const copy = all.find(({ origin }) => origin === reign?.site);
+    const copy = all.find(({ origin }) => origin === term?.site);
     copy?.positions.forEach(([epoch, seq], partition) => {
-      if (epoch === reign?.epoch && partition < partitions) heads[partition] = Math.max(heads[partition]!, seq);
+      if (epoch === term?.epoch && partition < partitions) heads[partition] = Math.max(heads[partition]!, seq);
     });
   }
   return heads;
 }
 
-/** Records of the newest reign that its origin says it has and the site has not; null: one of them does not say. */
+/** Records of the newest term that its origin says it has and the site has not; null: one of them does not say. */
 export function behindOf(value: RegisterValue, copies: readonly SiteCopies[], site: string): number | null {
-  const reign = newestReign(value);
+  const term = newestTerm(value);
   const headsAt = (where: string): readonly number[] | null => {
     const answer = copies.find((one) => one.site === where);
-    const copy = answer?.copies.find(({ origin }) => origin === reign?.site);
-    return copy?.positions.map(([epoch, seq]) => (epoch === reign?.epoch ? seq : -1)) ?? null;
+    const copy = answer?.copies.find(({ origin }) => origin === term?.site);
+    return copy?.positions.map(([epoch, seq]) => (epoch === term?.epoch ? seq : -1)) ?? null;
   };
-  const [all, held] = [reign === null ? null : headsAt(reign.site), headsAt(site)];
+  const [all, held] = [term === null ? null : headsAt(term.site), headsAt(site)];
   if (all === null || held === null) return null;
   return all.reduce((sum, head, partition) => sum + Math.max(0, head - (held[partition] ?? -1)), 0);
 }

@@ -1,7 +1,7 @@
 /**
  * Phi accrual (Hayashibara et al., "The φ Accrual Failure Detector", 2004): how surprising a silence is, given how
  * regularly somebody was heard before. Phi 1 is wrong one time in ten, phi 8 one time in a hundred million. For the
- * processes of one site, whose beats come on a quiet path: between sites a cut is no rarity, and fixed limits hold.
+ * processes of one site, whose beats come on a quiet path: between sites an epoch end is no rarity, and fixed limits hold.
  */
 
 export type PhiState = {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  opinionOf,
+  healthVoteOf,
   SUSPICION_RULES,
   type SuspicionEvent,
   type SuspicionState,
@@ -19,8 +19,8 @@ function run(events: readonly SuspicionEvent[], from: SuspicionState = startSusp
 /** It was alive when all this began. */
 const HEARD: SuspicionEvent = { kind: 'answered', nowMs: 0 };
 
-function opinionAt(state: SuspicionState, nowMs: number) {
-  return opinionOf('tokyo', stepSuspicion(state, { kind: 'tick', heldUpMs: 0, nowMs }, RULES).state, nowMs, RULES);
+function healthVoteAt(state: SuspicionState, nowMs: number) {
+  return healthVoteOf('tokyo', stepSuspicion(state, { kind: 'tick', heldUpMs: 0, nowMs }, RULES).state, nowMs, RULES);
 }
 
 /** A quarter of an hour at most, in ms, in order; ticks come on time. */
@@ -35,7 +35,7 @@ const lives = fc.array(
 
 /** Plays what is heard, with probes and ticks in between, and shows the state at every tick. */
 function live(heard: readonly { kind: Heard; afterMs: number }[], hasCopy: boolean, each: Each): void {
-  let state = run([{ kind: 'reign', epoch: 3, hasCopy, nowMs: 0 }, HEARD]);
+  let state = run([{ kind: 'term', epoch: 3, hasCopy, nowMs: 0 }, HEARD]);
   const at: { kind: Heard; nowMs: number }[] = [];
   for (const { kind, afterMs } of heard) at.push({ kind, nowMs: (at.at(-1)?.nowMs ?? 0) + afterMs });
   const endMs = (at.at(-1)?.nowMs ?? 0) + 6_000;
@@ -65,7 +65,7 @@ describe('suspicion', () => {
         live(heard, hasCopy, (state, nowMs, past) => {
           const counts = past.filter(({ kind }) => hasCopy || kind !== 'barrier');
           const lastMs = Math.max(0, ...counts.map((one) => one.nowMs));
-          const { suspects } = opinionOf('tokyo', state, nowMs, RULES);
+          const { suspects } = healthVoteOf('tokyo', state, nowMs, RULES);
           if (nowMs - lastMs <= suspectAfterMs) expect(suspects).toBe(false);
           // A probe counts from the first that stays without an answer, which is asked within a tick.
           if (nowMs - lastMs > suspectAfterMs + tickEveryMs) expect(suspects).toBe(true);
@@ -79,7 +79,7 @@ describe('suspicion', () => {
       fc.property(lives, fc.boolean(), (heard, hasCopy) => {
         let since: number | null = null;
         live(heard, hasCopy, (state, nowMs) => {
-          const { suspects, sinceMs } = opinionOf('tokyo', state, nowMs, RULES);
+          const { suspects, sinceMs } = healthVoteOf('tokyo', state, nowMs, RULES);
           if (!suspects) since = null;
           else since ??= nowMs;
           expect(sinceMs).toBeGreaterThanOrEqual(since === null ? 0 : nowMs - since);
@@ -90,11 +90,11 @@ describe('suspicion', () => {
   });
 
   it('exactly the limit of silence is still alive', () => {
-    const state = run([{ kind: 'reign', epoch: 1, hasCopy: false, nowMs: 0 }, HEARD, { kind: 'asked', nowMs: 0 }]);
+    const state = run([{ kind: 'term', epoch: 1, hasCopy: false, nowMs: 0 }, HEARD, { kind: 'asked', nowMs: 0 }]);
     const ticked = (nowMs: number) => {
       let now = state;
       for (let at = 0; at <= nowMs; at += tickEveryMs) now = run([{ kind: 'tick', heldUpMs: 0, nowMs: at }], now);
-      return opinionOf('tokyo', now, nowMs, RULES).suspects;
+      return healthVoteOf('tokyo', now, nowMs, RULES).suspects;
     };
     expect([ticked(suspectAfterMs), ticked(suspectAfterMs + 1)]).toEqual([false, true]);
   });
@@ -107,13 +107,13 @@ describe('suspicion', () => {
     ] as const) {
       const heard = Array.from({ length: 40 }, () => ({ kind, afterMs: 500 }));
       live(heard, hasCopy, (state, nowMs) => {
-        if (nowMs < 20_000) expect(opinionOf('tokyo', state, nowMs, RULES).suspects).toBe(false);
+        if (nowMs < 20_000) expect(healthVoteOf('tokyo', state, nowMs, RULES).suspects).toBe(false);
       });
     }
   });
 
   it('barriers of another epoch are no sign of this primary', () => {
-    let state = run([{ kind: 'reign', epoch: 3, hasCopy: true, nowMs: 0 }, HEARD]);
+    let state = run([{ kind: 'term', epoch: 3, hasCopy: true, nowMs: 0 }, HEARD]);
     for (let nowMs = 0; nowMs <= 4_000; nowMs += tickEveryMs)
       state = run(
         [
@@ -123,14 +123,14 @@ describe('suspicion', () => {
         ],
         state,
       );
-    expect(opinionAt(state, 4_000).suspects).toBe(true);
+    expect(healthVoteAt(state, 4_000).suspects).toBe(true);
   });
 
   it('whoever was held up or stopped abstains, and then has to hear silence anew', () => {
     fc.assert(
       fc.property(fc.integer({ min: RULES.heldUpMsMax + 1, max: 600_000 }), fc.boolean(), (ms, measured) => {
         const alive = run([
-          { kind: 'reign', epoch: 1, hasCopy: true, nowMs: 0 },
+          { kind: 'term', epoch: 1, hasCopy: true, nowMs: 0 },
           { kind: 'asked', nowMs: 0 },
           { kind: 'answered', nowMs: 1 },
           { kind: 'asked', nowMs: tickEveryMs },
@@ -138,21 +138,25 @@ describe('suspicion', () => {
         ]);
         const wokeMs = 2 * tickEveryMs + (measured ? 0 : ms);
         let state = run([{ kind: 'tick', heldUpMs: measured ? ms : 0, nowMs: wokeMs }], alive);
-        expect(opinionOf('tokyo', state, wokeMs, RULES).abstains).toMatch(/held up for/);
+        expect(healthVoteOf('tokyo', state, wokeMs, RULES).abstains).toMatch(/held up for/);
         for (let after = 0; after <= suspectAfterMs; after += tickEveryMs) {
           state = run([{ kind: 'tick', heldUpMs: 0, nowMs: wokeMs + after }], state);
-          expect(opinionOf('tokyo', state, wokeMs + after, RULES).suspects).toBe(false);
+          expect(healthVoteOf('tokyo', state, wokeMs + after, RULES).suspects).toBe(false);
         }
         const later = wokeMs + suspectAfterMs + 1;
         state = run([{ kind: 'tick', heldUpMs: 0, nowMs: later }], state);
-        expect(opinionOf('tokyo', state, later, RULES)).toMatchObject({ suspects: true, abstains: null, sinceMs: 1 });
+        expect(healthVoteOf('tokyo', state, later, RULES)).toMatchObject({
+          suspects: true,
+          abstains: null,
+          sinceMs: 1,
+        });
       }),
     );
   });
 
-  it('a primary that was never heard since this process started is given longer, in its first reign and in later ones', () => {
+  it('a primary that was never heard since this process started is given longer, in its first term and in later ones', () => {
     const { startGraceMs } = RULES;
-    let state = run([{ kind: 'reign', epoch: 1, hasCopy: true, nowMs: 0 }]);
+    let state = run([{ kind: 'term', epoch: 1, hasCopy: true, nowMs: 0 }]);
     const until = (endMs: number, nowMs: number) => {
       for (let at = nowMs; at <= endMs; at += tickEveryMs)
         state = run(
@@ -167,24 +171,24 @@ describe('suspicion', () => {
     expect(state.suspects).toBe(false);
     until(suspectAfterMs + startGraceMs + tickEveryMs, suspectAfterMs + startGraceMs);
     expect(state.suspects).toBe(true);
-    state = run([HEARD, { kind: 'reign', epoch: 2, hasCopy: true, nowMs: 20_000 }], state);
+    state = run([HEARD, { kind: 'term', epoch: 2, hasCopy: true, nowMs: 20_000 }], state);
     until(20_000 + suspectAfterMs + tickEveryMs, 20_000);
     expect(state.suspects).toBe(true);
   });
 
-  it('a new reign is heard out from its beginning', () => {
-    const long = run([{ kind: 'reign', epoch: 1, hasCopy: true, nowMs: 0 }, HEARD, { kind: 'asked', nowMs: 0 }]);
+  it('a new term is heard out from its beginning', () => {
+    const long = run([{ kind: 'term', epoch: 1, hasCopy: true, nowMs: 0 }, HEARD, { kind: 'asked', nowMs: 0 }]);
     let state = long;
     for (let nowMs = 0; nowMs <= 9_000; nowMs += tickEveryMs)
       state = run([{ kind: 'tick', heldUpMs: 0, nowMs }], state);
-    expect(opinionAt(state, 9_000).suspects).toBe(true);
+    expect(healthVoteAt(state, 9_000).suspects).toBe(true);
     state = run(
       [
-        { kind: 'reign', epoch: 2, hasCopy: true, nowMs: 9_000 },
+        { kind: 'term', epoch: 2, hasCopy: true, nowMs: 9_000 },
         { kind: 'asked', nowMs: 9_000 },
       ],
       state,
     );
-    expect(opinionAt(state, 9_250).suspects).toBe(false);
+    expect(healthVoteAt(state, 9_250).suspects).toBe(false);
   });
 });

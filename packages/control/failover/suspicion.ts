@@ -1,7 +1,7 @@
 /**
  * Whether this site takes the primary of a keyspace for lost (protocol E10). Pure: `(state, event) → (state, effects)`.
  *
- * Three signs of life that share no part of the way here: BARRIERs of the primary's reign, read from its log by the
+ * Three signs of life that share no part of the way here: BARRIERs of the primary's term, read from its log by the
  * mirror; answers to probes of its HTTP; new heartbeats on its board. It is suspected only while every sign that can be
  * measured here has been silent for longer than the limit. A sign of which there was never anything to hear (a witness has
  * no copy of the log; no heartbeat was ever seen to change) is left out: it neither proves life nor death. A board that
@@ -33,14 +33,14 @@ export const SUSPICION_RULES: SuspicionRules = {
 };
 
 export type SuspicionState = {
-  /** Of the reign that is judged; 0 before there is one. */
+  /** Of the term that is judged; 0 before there is one. */
   readonly epoch: number;
   /** True where this site has a copy of the primary's log to hear barriers in. */
   readonly hasCopy: boolean;
-  /** Since when this process has listened to this reign without a break. */
+  /** Since when this process has listened to this term without a break. */
   readonly listeningMs: number;
   readonly tickMs: number;
-  /** When the newest sign of each kind came; null: never in this reign (a barrier), or at all. */
+  /** When the newest sign of each kind came; null: never in this term (a barrier), or at all. */
   readonly barrierMs: number | null;
   readonly beatMs: number | null;
   /** The first probe asked since the last answer; null when none is. */
@@ -54,8 +54,8 @@ export type SuspicionState = {
 };
 
 export type SuspicionEvent =
-  /** A new reign, or the first one heard of: its primary has all its time to be heard. */
-  | { readonly kind: 'reign'; readonly epoch: number; readonly hasCopy: boolean; readonly nowMs: number }
+  /** A new term, or the first one heard of: its primary has all its time to be heard. */
+  | { readonly kind: 'term'; readonly epoch: number; readonly hasCopy: boolean; readonly nowMs: number }
   /** A new BARRIER of that epoch arrived; of any other epoch it is no sign of this primary. */
   | { readonly kind: 'barrier'; readonly epoch: number; readonly nowMs: number }
   | { readonly kind: 'beat'; readonly nowMs: number }
@@ -91,7 +91,7 @@ export function startSuspicion(nowMs: number): SuspicionState {
 export function stepSuspicion(state: SuspicionState, event: SuspicionEvent, rules: SuspicionRules): SuspicionStep {
   const { nowMs } = event;
   switch (event.kind) {
-    case 'reign': {
+    case 'term': {
       const { epoch, hasCopy } = event;
       if (epoch === state.epoch && hasCopy === state.hasCopy) return { state, effects: [] };
       const { abstains, wasHeard } = state;
@@ -147,27 +147,27 @@ function suspectedForMs(state: SuspicionState, nowMs: number, rules: SuspicionRu
 }
 
 /** What a site answers when another asks it about the primary of a keyspace. */
-export type Opinion = {
+export type HealthVote = {
   readonly site: string;
-  /** Of the reign it speaks of. */
+  /** Of the term it speaks of. */
   readonly epoch: number;
   readonly suspects: boolean;
   /** For how long without a break; 0 when it does not suspect. */
   readonly sinceMs: number;
   readonly signs: Signs;
-  /** Why its opinion does not count; null when it does. */
+  /** Why its health vote does not count; null when it does. */
   readonly abstains: string | null;
 };
 
 /** Call after a `tick` of the same moment: a process that was stopped must notice it before it judges. */
-export function opinionOf(site: string, state: SuspicionState, nowMs: number, rules: SuspicionRules): Opinion {
+export function healthVoteOf(site: string, state: SuspicionState, nowMs: number, rules: SuspicionRules): HealthVote {
   const sinceMs = suspectedForMs(state, nowMs, rules);
-  const reason = state.epoch === 0 ? 'it knows of no reign yet' : (state.abstains?.reason ?? null);
+  const reason = state.epoch === 0 ? 'it knows of no term yet' : (state.abstains?.reason ?? null);
   return { site, epoch: state.epoch, suspects: sinceMs > 0, sinceMs, signs: signsOf(state, nowMs), abstains: reason };
 }
 
 /** Of the primary's own site: who is asked there and answers is not lost. */
-export function opinionOfItself(site: string, epoch: number): Opinion {
+export function voteOnItself(site: string, epoch: number): HealthVote {
   const signs = { dataMs: null, probeMs: null, beatMs: null };
   return { site, epoch, suspects: false, sinceMs: 0, signs, abstains: null };
 }

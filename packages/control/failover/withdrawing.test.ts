@@ -15,7 +15,7 @@ const STEADY: RegisterValue = {
   ...REGISTER,
   election: null,
   nextEpoch: 5,
-  reigns: [{ epoch: 4, site: members[1]!.site, writerId: 'w4', cuts: null }],
+  terms: [{ epoch: 4, site: members[1]!.site, writerId: 'w4', epochEnds: null }],
 };
 const BEGINNING: Beginning = {
   site,
@@ -35,9 +35,9 @@ function made(change: ReturnType<typeof beginElection>): RegisterValue {
 describe('an election that would lose too much', () => {
   const open = made(beginElection(STEADY, 'a', BEGINNING));
 
-  it('is withdrawn by whoever runs it, and the reign before stands', () => {
+  it('is withdrawn by whoever runs it, and the term before stands', () => {
     const withdrawn = made(withdrawElection(open, 'b', { epoch: 5, writerId: 'w5' }));
-    expect(withdrawn).toMatchObject({ election: null, reigns: STEADY.reigns, members: STEADY.members });
+    expect(withdrawn).toMatchObject({ election: null, terms: STEADY.terms, members: STEADY.members });
     expect(withdrawElection(open, 'b', { epoch: 5, writerId: 'another' })).toHaveProperty('refused');
     expect(withdrawElection(withdrawn, 'c', { epoch: 5, writerId: 'w5' })).toHaveProperty('refused');
   });
@@ -45,7 +45,7 @@ describe('an election that would lose too much', () => {
   it('leaves its number used: a writer that lives knows by it that its copies were fenced', () => {
     const withdrawn = made(withdrawElection(open, 'b', { epoch: 5, writerId: 'w5' }));
     const again = made(beginElection(withdrawn, 'c', { ...BEGINNING, version: withdrawn.version, writerId: 'w6' }));
-    const commit = { epoch: 6, writerId: 'w6', cuts: [], reported: [], ack: STEADY.ack, nowMs: 0 };
+    const commit = { epoch: 6, writerId: 'w6', epochEnds: [], reported: [], ack: STEADY.ack, nowMs: 0 };
     const won = made(commitElection(again, 'd', commit));
     expect([STEADY, open, withdrawn, again, won].map(isFencedInVain)).toEqual([false, false, true, false, false]);
   });

@@ -98,7 +98,7 @@ const INITIAL: RegisterValue = {
   degradeTo: 1,
   members: ['a', 'b'].map((site) => ({ site, state: 'ACTIVE', logIds: {} })),
   witnesses: ['c'],
-  reigns: [],
+  terms: [],
   lastFailover: null,
   paused: false,
 };

@@ -2,7 +2,7 @@
 
 import type { RegisterValue } from '../consensus/register-value.ts';
 
-/** Paris reigns, and its two replicas count. */
+/** Paris leads, and its two replicas count. */
 export const REGISTER: RegisterValue = {
   keyspace: 'travel',
   version: 7,
@@ -16,9 +16,9 @@ export const REGISTER: RegisterValue = {
   degradeTo: 1,
   members: ['paris', 'quito', 'tokyo'].map((site) => ({ site, state: 'ACTIVE', logIds: {} })),
   witnesses: [],
-  reigns: [
-    { epoch: 3, site: 'tokyo', writerId: 'v', cuts: [] },
-    { epoch: 4, site: 'paris', writerId: 'w', cuts: null },
+  terms: [
+    { epoch: 3, site: 'tokyo', writerId: 'v', epochEnds: [] },
+    { epoch: 4, site: 'paris', writerId: 'w', epochEnds: null },
   ],
   lastFailover: null,
   paused: false,

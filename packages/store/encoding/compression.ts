@@ -15,7 +15,7 @@ export type Zstd = 'merged' | 'always' | 'never';
 export type ZstdChoice = Zstd | ReadonlyMap<string, Zstd>;
 
 /** What is done with the blocks of a file: every one tried, tried where a sample of it becomes much smaller, or none. */
-export type Packing = 'tried' | 'sampled' | 'never';
+export type Compression = 'tried' | 'sampled' | 'never';
 
 const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 /** Compressed only where that saves at least a tenth. */
@@ -28,9 +28,9 @@ const SAMPLE_SHARE_MAX = 0.4;
 const UNTRIED_BLOCKS = 15;
 
 /** What is compressed of each column's file, by its id; null for files that are of no column. */
-export type PackingOf = (column: number | null) => Packing;
+export type CompressionOf = (column: number | null) => Compression;
 
-export function packingBy(choice: ZstdChoice, table: Table, isMerge: boolean): PackingOf {
+export function compressionBy(choice: ZstdChoice, table: Table, isMerge: boolean): CompressionOf {
   return (id) => {
     const name = table.columns.find((column) => column.id === id)?.name;
     const zstd = typeof choice === 'string' ? choice : (choice.get(name ?? '') ?? 'merged');
@@ -41,18 +41,18 @@ export function packingBy(choice: ZstdChoice, table: Table, isMerge: boolean): P
 
 /** Compresses the blocks of one file, in turn. */
 export class Packer {
-  readonly #packing: Packing;
+  readonly #compression: Compression;
   /** Blocks still to come that are not tried. */
   #untried = 0;
 
-  constructor(packing: Packing) {
-    this.#packing = packing;
+  constructor(compression: Compression) {
+    this.#compression = compression;
   }
 
   /** Compressed; null where that saves too little. After a block in which it does, the next few are not tried. */
   pack(raw: Uint8Array): Buffer | null {
-    if (this.#packing === 'never' || raw.length < BYTES_MIN || this.#untried-- > 0) return null;
-    const isPromising = this.#packing === 'tried' || shrinks(middleOf(raw), SAMPLE_SHARE_MAX) !== null;
+    if (this.#compression === 'never' || raw.length < BYTES_MIN || this.#untried-- > 0) return null;
+    const isPromising = this.#compression === 'tried' || shrinks(middleOf(raw), SAMPLE_SHARE_MAX) !== null;
     const packed = isPromising ? shrinks(raw, SHARE_MAX) : null;
     this.#untried = packed === null ? UNTRIED_BLOCKS : 0;
     return packed;
@@ -75,7 +75,7 @@ function middleOf(raw: Uint8Array): Uint8Array {
  * compressed tells. Never of what a merge wrote by the same choice: there those blocks were tried in vain.
  * @throws {Fault} `corrupt`: such a block is damaged.
  */
-export async function isWorthPacking(segment: Segment, packingOf: PackingOf): Promise<boolean> {
+export async function isWorthCompressing(segment: Segment, compressionOf: CompressionOf): Promise<boolean> {
   let saved = 0;
   for (const held of segment.files) {
     const file = await held.open();
@@ -83,7 +83,7 @@ export async function isWorthPacking(segment: Segment, packingOf: PackingOf): Pr
     const [first] = plain;
     if (first === undefined) continue;
     const raw = await file.readRaw(first.number);
-    const packed = new Packer(packingOf(file.content.column)).pack(raw);
+    const packed = new Packer(compressionOf(file.content.column)).pack(raw);
     const bytes = plain.reduce((sum, { stored }) => sum + stored, 0);
     if (packed !== null) saved += bytes * (1 - packed.length / raw.length);
   }

@@ -5,7 +5,7 @@ import { readKeyPart } from '@tidemark/columnar/key';
 import { type ColumnType, physicalOf } from '@tidemark/model/column-type';
 import { keyColumns, type Table } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
-import { SharedTexts } from '../encoding/shared-texts.ts';
+import { StringInterner } from '../encoding/string-interner.ts';
 import { wordsOf } from '../row/words.ts';
 
 const HALF = 4_294_967_296;
@@ -35,9 +35,9 @@ export function splitKeys(
     vector.reserveRows(to - from);
     vector.presence.fill(CELL.value, 0, to - from);
     vectors.set(id, vector);
-    sharedTexts[i] ??= new SharedTexts();
-    sharedTexts[i].clear();
-    return { type, vector, texts: sharedTexts[i] };
+    stringInterner[i] ??= new StringInterner();
+    stringInterner[i].clear();
+    return { type, vector, texts: stringInterner[i] };
   });
   let isExact = true;
   for (let begin = from; begin < to; begin += CHUNK) {
@@ -51,7 +51,7 @@ export function splitKeys(
 }
 
 /** By number of the part; used for one call, never kept across it. */
-const sharedTexts: SharedTexts[] = [];
+const stringInterner: StringInterner[] = [];
 
 /** Keys that are taken apart together: keys of a memtable lie apart, and so many stay in the nearest caches. */
 const CHUNK = 1024;
@@ -105,7 +105,13 @@ class Places {
 }
 
 /** @returns whether each value surely has these bytes in a key */
-function splitPart(type: ColumnType, arena: Buffer, places: Places, into: ColumnVector, texts: SharedTexts): boolean {
+function splitPart(
+  type: ColumnType,
+  arena: Buffer,
+  places: Places,
+  into: ColumnVector,
+  texts: StringInterner,
+): boolean {
   switch (type.name) {
     case 'string':
     case 'bytes':
@@ -127,7 +133,7 @@ function splitEscaped(
   arena: Buffer,
   { first, next, ends, count, bytes }: Places,
   into: ColumnVector,
-  texts: SharedTexts,
+  texts: StringInterner,
 ): boolean {
   let isExact = true;
   // A word is written whole, whatever of it belongs to the part.

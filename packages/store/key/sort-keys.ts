@@ -128,7 +128,7 @@ class Sorter {
     }
   }
 
-  /** One pass of a radix sort by some bits, from the pairs into the spare room. */
+  /** One pass of a radix sort by some bits, from the pairs into the buffer pool. */
   async #pass(from: number, to: number, shift: number, width: number): Promise<void> {
     const counts = this.#counts.fill(0);
     const mask = 2 ** width - 1;

@@ -12,8 +12,8 @@ import type { Stamp } from '@tidemark/model/stamp';
 import type { Fault } from '@tidemark/platform/fault';
 import { KeyIndex } from '../key/key-index.ts';
 import { sameCell, stampClash, widened } from '../row/rows.ts';
+import { bufferPool } from './buffer-pool.ts';
 import { MemtableColumn } from './memtable-column.ts';
-import { spareRoom } from './spare-room.ts';
 import { WriteLog } from './write-log.ts';
 
 const FIRST_ROWS = 256;
@@ -82,9 +82,9 @@ export class Memtable {
 
   /** Its memory is for the next memtable from now on: it is flushed, and nobody else has had it. */
   giveBack(): void {
-    spareRoom.give(this.#index.buffers);
-    spareRoom.give([this.#putOf.buffer]);
-    for (const { vector } of this.columns.values()) spareRoom.give(vector.buffers);
+    bufferPool.give(this.#index.buffers);
+    bufferPool.give([this.#putOf.buffer]);
+    for (const { vector } of this.columns.values()) bufferPool.give(vector.buffers);
   }
 
   /** True when columns both have are of the same kind: a schema change in between may have widened one. */
@@ -242,7 +242,7 @@ export class Memtable {
     this.#isExpecting = true;
     const rows = Math.floor(Math.min(EXPECTED_ROWS_MAX, this.rowCount * (this.#bytesMax / this.memoryBytes)));
     if (rows <= this.rowCount) return;
-    const room: Room = (bytes, isZeroed) => spareRoom.take(bytes, isZeroed);
+    const room: Room = (bytes, isZeroed) => bufferPool.take(bytes, isZeroed);
     this.#index.expect(rows, room);
     this.#reserveRows(rows, room);
     for (const column of this.columns.values()) column.expectRows(rows, room);

@@ -4,15 +4,15 @@
  */
 
 import type { Stamp } from '@tidemark/model/stamp';
-import { compareHorizons, type Horizon } from '../gc-watermark.ts';
+import { compareGcWatermarks, type GcWatermark } from '../gc-watermark.ts';
 
 export class Unflushed {
-  #active: Horizon | null = null;
-  #flushing: Horizon | null = null;
+  #active: GcWatermark | null = null;
+  #flushing: GcWatermark | null = null;
 
   /** Rows were applied, the smallest of their stamps is this. */
   note({ ms, counter }: Stamp): void {
-    if (this.#active === null || compareHorizons({ ms, counter }, this.#active) < 0) this.#active = { ms, counter };
+    if (this.#active === null || compareGcWatermarks({ ms, counter }, this.#active) < 0) this.#active = { ms, counter };
   }
 
   /** What was noted so far is being written; what is noted from now on belongs to the next flush. */
@@ -28,16 +28,16 @@ export class Unflushed {
   }
 
   /** Null when nothing is in memory only. */
-  get oldest(): Horizon | null {
+  get oldest(): GcWatermark | null {
     const [a, b] = [this.#active, this.#flushing];
     if (a === null || b === null) return a ?? b;
-    return compareHorizons(a, b) <= 0 ? a : b;
+    return compareGcWatermarks(a, b) <= 0 ? a : b;
   }
 
-  /** As much of the horizon as lies below everything that is in memory only. */
-  bounded(horizon: Horizon | null): Horizon | null {
+  /** As much of the GC watermark as lies below everything that is in memory only. */
+  bounded(gcWatermark: GcWatermark | null): GcWatermark | null {
     const { oldest } = this;
-    if (horizon === null || oldest === null) return horizon;
-    return compareHorizons(horizon, oldest) <= 0 ? horizon : oldest;
+    if (gcWatermark === null || oldest === null) return gcWatermark;
+    return compareGcWatermarks(gcWatermark, oldest) <= 0 ? gcWatermark : oldest;
   }
 }

@@ -6,9 +6,9 @@
 
 import { setImmediate } from 'node:timers/promises';
 import type { Table } from '@tidemark/model/table';
-import type { Horizon } from '../gc-watermark.ts';
+import type { GcWatermark } from '../gc-watermark.ts';
 import type { Want } from '../row/rows.ts';
-import { type LiveBits, withoutRows } from '../segment/deletion-vector.ts';
+import { type DeletionVector, withoutRows } from '../segment/deletion-vector.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
 import { KeyToFind, type Segment } from '../segment/segment.ts';
 
@@ -34,29 +34,31 @@ export function weightOf({ segment, live, damage }: LiveSegment, forgettable = 0
 }
 
 /**
- * By segment, how many of the live rows are only tombstones below the horizon. Footers tell how many there are at most;
+ * By segment, how many of the live rows are only tombstones below the GC watermark. Footers tell how many there are at most;
  * where these might make a merge due, they are counted. Null: none may be forgotten.
  */
-export async function forgettableRows(all: readonly LiveSegment[], horizon: Horizon | null): Promise<number[]> {
+export async function forgettableRows(all: readonly LiveSegment[], gcWatermark: GcWatermark | null): Promise<number[]> {
   const none = all.map(() => 0);
-  if (horizon === null) return none;
-  const most = await Promise.all(all.map((one) => sumOfBlocks(one, horizon, (rows) => rows)));
+  if (gcWatermark === null) return none;
+  const most = await Promise.all(all.map((one) => sumOfBlocks(one, gcWatermark, (rows) => rows)));
   const weights = all.map((one, i) => weightOf(one, most[i]));
   if (!isForgetful(weights)) return none;
   return Promise.all(
-    all.map((one) => sumOfBlocks(one, horizon, (rows, block) => (one.live === null ? rows : liveTombs(one, block)))),
+    all.map((one) =>
+      sumOfBlocks(one, gcWatermark, (rows, block) => (one.live === null ? rows : liveTombs(one, block))),
+    ),
   );
 }
 
-/** Over the blocks in which rows are only tombstones below the horizon, all of them. */
+/** Over the blocks in which rows are only tombstones below the GC watermark, all of them. */
 async function sumOfBlocks(
   { segment }: LiveSegment,
-  horizon: Horizon,
+  gcWatermark: GcWatermark,
   countIn: (rows: number, block: number) => number | Promise<number>,
 ): Promise<number> {
   let sum = 0;
   for (const block of segment.blocks.keys()) {
-    const rows = await segment.forgettable(block, horizon);
+    const rows = await segment.forgettable(block, gcWatermark);
     if (rows > 0) sum += await countIn(rows, block);
   }
   return sum;
@@ -120,7 +122,7 @@ function forgetful(all: readonly Weight[], whole: readonly Weight[]): number[] {
 const KEYS_PER_TURN = 1_024;
 
 /**
- * The live bits of a merged segment: rows whose bits were cleared in what it was made of since it was begun are not live
+ * The deletion vector of a merged segment: rows whose bits were cleared in what it was made of since it was begun are not live
  * in it either. Null: all are. @param turn called so that others have theirs
  */
 export async function clearedSince(
@@ -129,7 +131,7 @@ export async function clearedSince(
   merged: Segment,
   table: Table,
   turn: () => Promise<void>,
-): Promise<LiveBits | null> {
+): Promise<DeletionVector | null> {
   const rows: number[] = [];
   let looked = 0;
   for (const { segment, live: then } of inputs) {

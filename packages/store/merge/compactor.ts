@@ -3,14 +3,14 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Table } from '@tidemark/model/table';
 import { Fault, isFault } from '@tidemark/platform/fault';
-import { isWorthPacking, packingBy, type ZstdChoice } from '../encoding/compression.ts';
-import { compareHorizons, type Horizon, laterHorizon } from '../gc-watermark.ts';
-import type { Exclusive } from '../row/exclusive.ts';
+import type { Mutex } from '@tidemark/platform/sync/mutex';
+import { compressionBy, isWorthCompressing, type ZstdChoice } from '../encoding/compression.ts';
+import { compareGcWatermarks, type GcWatermark, laterGcWatermark } from '../gc-watermark.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
 import type { SegmentSet } from '../segment/segment-set.ts';
 import { clearedSince, forgettableRows, pickCompaction, weightOf } from './compact.ts';
+import type { CompactionExecutor } from './compaction-executor.ts';
 import { markDamaged } from './flush.ts';
-import type { Merger } from './merger.ts';
 import { mayForgetIn } from './tombstone-gc.ts';
 
 /** What a merge writes by: the newest schema, rows in a block, and what is compressed. */
@@ -19,22 +19,22 @@ export type MergeRules = {
   readonly blockRows: number;
   readonly zstd: ZstdChoice;
   /** Up to where deletions may be forgotten; null: nowhere. */
-  readonly horizon: Horizon | null;
+  readonly gcWatermark: GcWatermark | null;
 };
 
 export class Compactor {
   readonly #durable: SegmentSet;
-  readonly #exclusive: Exclusive;
-  readonly #merger: Merger;
+  readonly #exclusive: Mutex;
+  readonly #compactionExecutor: CompactionExecutor;
   readonly #now: () => MergeRules;
   /** Not 0 once it is closed. */
   readonly #stop = new Int32Array(new SharedArrayBuffer(4));
   #compacting: Promise<void> | null = null;
-  #forgetting: Horizon | null = null;
+  #tombstoneGc: GcWatermark | null = null;
 
-  constructor(durable: SegmentSet, exclusive: Exclusive, merger: Merger, now: () => MergeRules) {
+  constructor(durable: SegmentSet, exclusive: Mutex, compactionExecutor: CompactionExecutor, now: () => MergeRules) {
     this.#durable = durable;
-    this.#merger = merger;
+    this.#compactionExecutor = compactionExecutor;
     this.#exclusive = exclusive;
     this.#now = now;
   }
@@ -55,7 +55,7 @@ export class Compactor {
   /** Begins when a merge is due and none is under way. */
   start(): void {
     // What may be forgotten is told by footers, which may have to be read.
-    const mayForget = this.#now().horizon !== null;
+    const mayForget = this.#now().gcWatermark !== null;
     const weights = this.#durable.segments.map((one) => weightOf(one));
     if (mayForget || pickCompaction(weights).length > 0) this.#begin(false);
   }
@@ -79,8 +79,8 @@ export class Compactor {
       const rules = this.#now();
       const { table } = rules;
       const isWhole = before.every(({ damage }) => damage === null);
-      const horizon = isWhole ? rules.horizon : null;
-      const forgettable = await forgettableRows(before, horizon);
+      const gcWatermark = isWhole ? rules.gcWatermark : null;
+      const forgettable = await forgettableRows(before, gcWatermark);
       // A flush may have come in between; what is merged is what was looked at.
       if (before !== this.#durable.segments) continue;
       const due = pickCompaction(before.map((one, i) => weightOf(one, forgettable[i]))).map((i) => before[i]!);
@@ -88,7 +88,7 @@ export class Compactor {
       try {
         const picked = due.length > 0 ? due : await this.#unpacked(before, table);
         if (picked.length === 0) return;
-        await this.#compactThese(picked, { ...rules, table, horizon });
+        await this.#compactThese(picked, { ...rules, table, gcWatermark });
       } catch (error) {
         if (!isFault(error, 'corrupt') || !(await this.#setAside())) throw error;
       }
@@ -108,38 +108,38 @@ export class Compactor {
   }
 
   /** Deletions with smaller stamps are missing in the segments, or will be when what is being committed is. */
-  get forgetting(): Horizon | null {
-    return this.#forgetting;
+  get forgetting(): GcWatermark | null {
+    return this.#tombstoneGc;
   }
 
   /** Those that are flushed, not merged, and worth it: they become one. */
   async #unpacked(segments: readonly LiveSegment[], table: Table): Promise<LiveSegment[]> {
-    const packingOf = packingBy(this.#now().zstd, table, true);
+    const compressionOf = compressionBy(this.#now().zstd, table, true);
     const found: LiveSegment[] = [];
     for (const one of segments) {
-      if (one.damage === null && (await isWorthPacking(one.segment, packingOf))) found.push(one);
+      if (one.damage === null && (await isWorthCompressing(one.segment, compressionOf))) found.push(one);
     }
     return found;
   }
 
   async #compactThese(
     picked: readonly LiveSegment[],
-    { table, blockRows, zstd, horizon }: MergeRules & { readonly table: Table },
+    { table, blockRows, zstd, gcWatermark }: MergeRules & { readonly table: Table },
   ): Promise<void> {
     const others = this.#durable.segments.filter((one) => !picked.includes(one));
-    const below = horizon !== null && (await mayForgetIn(picked, horizon)) ? horizon : null;
+    const below = gcWatermark !== null && (await mayForgetIn(picked, gcWatermark)) ? gcWatermark : null;
     const inputs = picked.map(({ segment, live }) => ({ summary: segment.summary, live }));
     // A row that is live in one of them is not live in any other, so that only those with dead rows may hold its older forms.
     const older = others.filter(({ live }) => live !== null).map(({ segment }) => segment.summary);
-    const forgets = below === null ? null : { horizon: below, others: older };
+    const forgets = below === null ? null : { gcWatermark: below, others: older };
     const job = { table, inputs, blockRows, isFiltered: others.length > 0, zstd, forgets, stop: this.#stop };
-    const merged = await this.#durable.merge(this.#merger, job);
+    const merged = await this.#durable.merge(this.#compactionExecutor, job);
     const isDone = await this.#exclusive.run(async () => {
       // Older rows were applied meanwhile, be it by a replay: what is forgotten might have hidden them.
-      const holds = this.#now().horizon;
-      if (below !== null && (holds === null || compareHorizons(holds, below) < 0)) return false;
+      const holds = this.#now().gcWatermark;
+      if (below !== null && (holds === null || compareGcWatermarks(holds, below) < 0)) return false;
       // From here on what is older may not be applied again, also while the commit is under way.
-      this.#forgetting = laterHorizon(this.#forgetting, below);
+      this.#tombstoneGc = laterGcWatermark(this.#tombstoneGc, below);
       const now = this.#durable.segments;
       const rest = now.filter(({ segment }) => picked.every((one) => one.segment !== segment));
       const live = merged === null ? null : await clearedSince(picked, now, merged, table, () => setImmediate());

@@ -3,7 +3,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Table } from '@tidemark/model/table';
 import { isFault, messageOf } from '@tidemark/platform/fault';
-import type { PackingOf } from '../encoding/compression.ts';
+import type { CompressionOf } from '../encoding/compression.ts';
 import { superseded } from '../key/row-locator.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import { MemtableSource } from '../memtable/memtable-source.ts';
@@ -13,7 +13,7 @@ import type { LiveSegment } from '../segment/live-segment.ts';
 import type { SegmentSet } from '../segment/segment-set.ts';
 
 /** How a flush writes: rows in a block, and what it compresses. */
-export type FlushRules = { readonly blockRows: number; readonly packingOf: PackingOf };
+export type FlushRules = { readonly blockRows: number; readonly compressionOf: CompressionOf };
 
 /**
  * Writes memtables as a segment, each row joined with its older form, whose bit is cleared: a row is live in one segment
@@ -45,7 +45,7 @@ async function resolveOnce(
   table: Table,
   memtables: readonly MemtableSource[],
   known: readonly LiveSegment[],
-  { blockRows, packingOf }: FlushRules,
+  { blockRows, compressionOf }: FlushRules,
 ): Promise<readonly LiveSegment[]> {
   const sources: Source[] = [...memtables];
   const segments: LiveSegment[] = [];
@@ -60,7 +60,7 @@ async function resolveOnce(
   }
   const isFiltered = segments.length > 0;
   const pause = (): Promise<void> => setImmediate();
-  const written = await durable.write({ table, sources, blockRows, isFiltered, packingOf, pause });
+  const written = await durable.write({ table, sources, blockRows, isFiltered, compressionOf, pause });
   return [...segments, { segment: written!, live: null, damage: null }];
 }
 

@@ -1,6 +1,6 @@
 /**
- * Deletions are forgotten below a horizon only, and nobody can tell: rows are the same, whatever arrives afterwards that
- * may, and digests at the horizon are the same as of whoever has forgotten nothing.
+ * Deletions are forgotten below a GC watermark only, and nobody can tell: rows are the same, whatever arrives afterwards that
+ * may, and digests at the GC watermark are the same as of whoever has forgotten nothing.
  */
 
 import { encodeKey } from '@tidemark/columnar/key';
@@ -8,13 +8,13 @@ import { integerBetween, type Random, SeededRandom } from '@tidemark/platform/ra
 import { Crashed, SimDisk, SimPlatter } from '@tidemark/platform/sim/sim-disk';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Horizon } from '../gc-watermark.ts';
+import type { GcWatermark } from '../gc-watermark.ts';
 import { Partition } from '../partition.ts';
 import type { StoredRow } from '../row/row-value.ts';
 import { applyWrite, modelUpTo, randomWrites, TABLE, type Write } from '../testing/arbitraries.ts';
 import { batchOf, type Model, type ModelMutation } from '../testing/model.ts';
 import { readAll, readParts } from '../testing/read-all.ts';
-import { type MergeJob, type Merger, OwnThreadMerger } from './merger.ts';
+import { type CompactionExecutor, InlineCompaction, type MergeJob } from './compaction-executor.ts';
 
 const FOLDER = 'travel/flights/0';
 const OPTIONS = { blockRows: 4, compaction: false };
@@ -31,7 +31,7 @@ function shown(rows: readonly StoredRow[]): StoredRow[] {
   return rows.map((row) => ({ ...row, cells: row.cells.filter(({ value }) => value !== null) }));
 }
 
-/** Merged, and by their live bits. */
+/** Merged, and by their deletion vector. */
 async function expectRows(partition: Partition, model: Model): Promise<void> {
   const live = shown(model.live(TABLE));
   expect(shown(await readAll(partition))).toEqual(live);
@@ -47,7 +47,7 @@ function shuffled<T>(random: Random, items: readonly T[]): T[] {
 }
 
 /** The earliest stamp of some writes. */
-function least(writes: readonly Write[]): Horizon {
+function least(writes: readonly Write[]): GcWatermark {
   return { ms: Math.min(...writes.map(({ stamp }) => stamp.ms)), counter: 0 };
 }
 
@@ -75,8 +75,8 @@ class Arrival {
 }
 
 /** Of rows a and b the first is deleted, which may be forgotten. */
-async function oneDeleted(disk: SimDisk, merger: Merger): Promise<Partition> {
-  const partition = await Partition.open(disk, FOLDER, { ...OPTIONS, merger });
+async function oneDeleted(disk: SimDisk, compactionExecutor: CompactionExecutor): Promise<Partition> {
+  const partition = await Partition.open(disk, FOLDER, { ...OPTIONS, compactionExecutor });
   partition.setTable(TABLE);
   apply(partition, 1, 100, [mutation('a', [[3, 1]]), mutation('b', [[3, 1]])]);
   apply(partition, 2, 200, [mutation('a', 'delete')]);
@@ -86,21 +86,21 @@ async function oneDeleted(disk: SimDisk, merger: Merger): Promise<Partition> {
 }
 
 describe('a purge', () => {
-  it('changes no row, whatever arrives afterwards in whatever order and however often, and no digest at the horizon', async () => {
+  it('changes no row, whatever arrives afterwards in whatever order and however often, and no digest at the GC watermark', async () => {
     let forgotten = 0;
     await fc.assert(
       fc.asyncProperty(fc.nat(), async (seed) => {
         const random = new SeededRandom(seed);
         const writes = randomWrites(random, integerBetween(random, 4, 24), 6, 6);
-        const horizon = { ms: writes[0]!.stamp.ms + integerBetween(random, 1, writes.length), counter: 0 };
-        const below = writes.filter(({ stamp }) => stamp.ms < horizon.ms);
-        const above = writes.filter(({ stamp }) => stamp.ms >= horizon.ms);
+        const gcWatermark = { ms: writes[0]!.stamp.ms + integerBetween(random, 1, writes.length), counter: 0 };
+        const below = writes.filter(({ stamp }) => stamp.ms < gcWatermark.ms);
+        const above = writes.filter(({ stamp }) => stamp.ms >= gcWatermark.ms);
         const before = new Arrival(await opened(), random);
         await before.take(shuffled(random, below));
         const disk = new SimDisk();
         const after = new Arrival(await opened(disk), random);
         await after.take(shuffled(random, below));
-        after.partition.forgetBelow(horizon);
+        after.partition.forgetBelow(gcWatermark);
         const rest = shuffled(random, [...above, ...above.slice(0, 3)]);
         await after.take(rest.slice(0, rest.length / 2));
         await after.partition.flush();
@@ -112,17 +112,17 @@ describe('a purge', () => {
         await before.take(above);
         const model = modelUpTo(writes, () => everything);
         await expectRows(after.partition, model);
-        for (const at of [horizon, { ms: horizon.ms + 3, counter: 1 }]) {
+        for (const at of [gcWatermark, { ms: gcWatermark.ms + 3, counter: 1 }]) {
           const digest = await after.partition.digest(at);
           expect(digest).toEqual(await before.partition.digest(at));
-          expect(digest.horizon).toEqual(at);
+          expect(digest.gcWatermark).toEqual(at);
         }
         // Everything once more, as from a log that is read from its start: nothing is forgotten until all is there.
         await after.partition.flush();
         await after.partition.close();
         const again = new Arrival(await opened(disk), random, 'again');
         await again.take(shuffled(random, writes));
-        expect(await again.partition.digest(horizon)).toEqual(await before.partition.digest(horizon));
+        expect(await again.partition.digest(gcWatermark)).toEqual(await before.partition.digest(gcWatermark));
         await expectRows(again.partition, model);
       }),
       { numRuns: 40 },
@@ -154,16 +154,16 @@ describe('a purge', () => {
     expect(forgotten).toBeGreaterThan(40);
   }, 120_000);
 
-  it('above the horizon would bring back a row: what is older than its delete arrives later', async () => {
+  it('above the GC watermark would bring back a row: what is older than its delete arrives later', async () => {
     const put = mutation('a', [[3, 5]]);
-    for (const [horizonMs, expected] of [
+    for (const [gcWatermarkMs, expected] of [
       [500, 0],
       [2_000, 1],
     ] as const) {
       const partition = await opened();
       apply(partition, 1, 1_000, [mutation('a', 'delete')]);
       await partition.flush();
-      partition.forgetBelow({ ms: horizonMs, counter: 0 });
+      partition.forgetBelow({ ms: gcWatermarkMs, counter: 0 });
       await partition.compact();
       // A member that had applied everything below 500 only could still send this.
       apply(partition, 2, 700, [put]);
@@ -204,15 +204,15 @@ describe('a purge', () => {
       await partition.flush();
       await partition.compact();
     }
-    expect(await partition.digest()).toMatchObject({ tombstones: 0, horizon: { counter: 0 } });
+    expect(await partition.digest()).toMatchObject({ tombstones: 0, gcWatermark: { counter: 0 } });
   });
 
   it('is given up when older rows are applied once more while it is under way', async () => {
     const disk = new SimDisk();
-    const merger = new OwnThreadMerger(disk);
+    const compactionExecutor = new InlineCompaction(disk);
     const again: boolean[] = [];
-    const merge = async (job: MergeJob): ReturnType<Merger['merge']> => {
-      const merged = await merger.merge(job);
+    const merge = async (job: MergeJob): ReturnType<CompactionExecutor['merge']> => {
+      const merged = await compactionExecutor.merge(job);
       const stamp = { ms: 100, counter: 0, site: 1, writer: 1 };
       if (again.length === 0) again.push(partition.applyAgain(batchOf(TABLE, [mutation('a', [[3, 1]])]), stamp));
       return merged;
@@ -231,10 +231,10 @@ describe('a purge', () => {
 
   it('refuses older rows that are applied once more while it is being committed', async () => {
     const disk = new SimDisk();
-    const merger = new OwnThreadMerger(disk);
+    const compactionExecutor = new InlineCompaction(disk);
     const again: boolean[] = [];
-    const merge = async (job: MergeJob): ReturnType<Merger['merge']> => {
-      const merged = await merger.merge(job);
+    const merge = async (job: MergeJob): ReturnType<CompactionExecutor['merge']> => {
+      const merged = await compactionExecutor.merge(job);
       disk.hook = ({ path }) => {
         const stamp = { ms: 100, counter: 0, site: 1, writer: 1 };
         if (job.forgets !== null && path.includes('manifest'))
@@ -271,7 +271,7 @@ describe('a purge', () => {
     partition.forgetBelow({ ms: 300, counter: 0 });
     await partition.compact();
     expect(partition.segmentCount).toBe(0);
-    expect(await partition.digest()).toMatchObject({ rows: 0, tombstones: 0, horizon: { ms: 300, counter: 0 } });
+    expect(await partition.digest()).toMatchObject({ rows: 0, tombstones: 0, gcWatermark: { ms: 300, counter: 0 } });
     expect(await partition.state(encodeKey(TABLE, ['k1', 0]))).toBe(null);
   });
 

@@ -1,16 +1,16 @@
 /**
  * Forgetting deletions while segments are merged (protocol rule 18): a row's tombstone, and cells that say only that
- * they were deleted, when their stamp is below the horizon and no other segment holds an older form of the row.
+ * they were deleted, when their stamp is below the GC watermark and no other segment holds an older form of the row.
  *
- * Why that is enough: what a deletion hides has a smaller stamp. It is in no memtable, as the horizon is below all that
+ * Why that is enough: what a deletion hides has a smaller stamp. It is in no memtable, as the GC watermark is below all that
  * they hold; in no other segment, dead rows included, as the key is looked for in each that has any (a row that is live
  * here is live nowhere else, so others can only have it dead); not in this merge, which drops dead rows; and it does not
- * arrive, as every member has applied everything below the horizon.
+ * arrive, as every member has applied everything below the GC watermark.
  */
 
 import { CELL } from '@tidemark/columnar/column-vector';
 import type { Table } from '@tidemark/model/table';
-import { type Horizon, isBelow } from '../gc-watermark.ts';
+import { type GcWatermark, isBelow } from '../gc-watermark.ts';
 import { cellKinds } from '../memtable/memtable-source.ts';
 import { PurgedSource } from '../row/purged-source.ts';
 import type { Rows } from '../row/rows.ts';
@@ -23,7 +23,7 @@ import { KeyToFind, type Segment } from '../segment/segment.ts';
 export type PurgePlan = {
   /** The newest schema. */
   readonly table: Table;
-  readonly horizon: Horizon;
+  readonly gcWatermark: GcWatermark;
   /** The segments that stay and have dead rows. None of any is damaged, as nobody knows what stands in one that is. */
   readonly others: readonly Segment[];
   /** Lets others have their turn; throws to give up. */
@@ -31,9 +31,9 @@ export type PurgePlan = {
 };
 
 /** False when footers tell that there is nothing to forget in these segments. */
-export async function mayForgetIn(segments: readonly LiveSegment[], horizon: Horizon): Promise<boolean> {
+export async function mayForgetIn(segments: readonly LiveSegment[], gcWatermark: GcWatermark): Promise<boolean> {
   for (const { segment } of segments) {
-    for (const block of segment.blocks.keys()) if ((await segment.deletions(block, horizon)) !== null) return true;
+    for (const block of segment.blocks.keys()) if ((await segment.deletions(block, gcWatermark)) !== null) return true;
   }
   return false;
 }
@@ -55,7 +55,7 @@ export async function withoutForgotten(picked: readonly LiveSegment[], plan: Pur
 /** Null when there is nothing to forget in it. */
 async function withoutDeletions(
   { segment, live }: LiveSegment,
-  { table, horizon, pause }: PurgePlan,
+  { table, gcWatermark, pause }: PurgePlan,
   isElsewhere: (key: Uint8Array) => Promise<boolean>,
 ): Promise<Source | null> {
   const kinds = cellKinds(table);
@@ -65,7 +65,7 @@ async function withoutDeletions(
   for (const [block, { first, last, rowCount }] of segment.blocks.entries()) {
     const from = segment.firstRows[block]!;
     const isWhole = live === null || live.allLive(from, from + rowCount);
-    const deletions = await segment.deletions(block, horizon);
+    const deletions = await segment.deletions(block, gcWatermark);
     if (isWhole && deletions === null) {
       selected.push({ block, rows: null, first, last });
       marks.push(null);
@@ -78,7 +78,8 @@ async function withoutDeletions(
     const marked: number[] = [];
     for (let row = 0; row < rowCount; row++) {
       if (!isWhole && !live.isLive(from + row)) continue;
-      const isMarked = deletions !== null && hasDeletion(rows, row, horizon) && !(await isElsewhere(keyAt(rows, row)));
+      const isMarked =
+        deletions !== null && hasDeletion(rows, row, gcWatermark) && !(await isElsewhere(keyAt(rows, row)));
       isAny ||= isMarked;
       if (isMarked && !rows.isLive(row)) continue;
       kept.push(row);
@@ -89,16 +90,16 @@ async function withoutDeletions(
     selected.push({ block, rows: kept.length === rowCount ? null : Uint32Array.from(kept), ...ends });
     marks.push(marked.includes(1) ? Uint8Array.from(marked) : null);
   }
-  return isAny ? new PurgedSource(new SelectedSource(segment, selected), marks, horizon) : null;
+  return isAny ? new PurgedSource(new SelectedSource(segment, selected), marks, gcWatermark) : null;
 }
 
-/** True when the row has a tombstone, or a deleted cell, below the horizon. A tombstone that hides a row is its newest write. */
-function hasDeletion(rows: Rows, row: number, horizon: Horizon): boolean {
+/** True when the row has a tombstone, or a deleted cell, below the GC watermark. A tombstone that hides a row is its newest write. */
+function hasDeletion(rows: Rows, row: number, gcWatermark: GcWatermark): boolean {
   const tombMs = rows.tombMs?.[row] ?? NO_STAMP;
-  if (tombMs !== NO_STAMP && isBelow(tombMs, rows.tombLow![row]!, horizon)) return true;
+  if (tombMs !== NO_STAMP && isBelow(tombMs, rows.tombLow![row]!, gcWatermark)) return true;
   for (const { vector, ms, low } of rows.columns.values()) {
     if (vector.presence[row] !== CELL.deleted) continue;
-    if (isBelow((ms ?? rows.putMs)[row]!, (low ?? rows.putLow)[row]!, horizon)) return true;
+    if (isBelow((ms ?? rows.putMs)[row]!, (low ?? rows.putLow)[row]!, gcWatermark)) return true;
   }
   return false;
 }

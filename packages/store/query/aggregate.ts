@@ -8,7 +8,7 @@ import { Numbers } from '../row/numbers.ts';
 import { fromRaw, ownRaw } from '../row/raw-value.ts';
 import type { Turn } from '../row/turn.ts';
 import { Distinct } from './distinct.ts';
-import { DistinctSketch } from './hyper-log-log.ts';
+import { HyperLogLog } from './hyper-log-log.ts';
 import { BYTES_BYTES } from './scan-budget.ts';
 import { Sum } from './sum.ts';
 
@@ -62,7 +62,7 @@ export function makeAggregate(output: Exclude<Output, { readonly kind: 'column' 
     case 'countDistinct':
     case 'quantile':
     case 'countDistinctApprox':
-      return output.kind === 'countDistinctApprox' ? new DistinctSketch() : new Distinct(output);
+      return output.kind === 'countDistinctApprox' ? new HyperLogLog() : new Distinct(output);
     default:
       return new Extreme(output);
   }

@@ -1,6 +1,6 @@
 /**
  * Counting and adding by a mask must say what counting and adding rows one by one says. Blocks are of few rows, but of more
- * than a run needs; not a multiple of eight, so that live bits begin anywhere.
+ * than a run needs; not a multiple of eight, so that deletion vector begin anywhere.
  */
 
 import type { Value } from '@tidemark/model/column-type';

@@ -10,7 +10,7 @@ import type { Filter, Output } from '@tidemark/model/query';
 import { type Chunk, narrowOf } from '../encoding/chunk.ts';
 import { intervalOf } from '../encoding/interval.ts';
 import { rawOf } from '../row/raw-value.ts';
-import type { LiveBits } from '../segment/deletion-vector.ts';
+import type { DeletionVector } from '../segment/deletion-vector.ts';
 import type { Aggregate } from './aggregate.ts';
 import type { ColumnOf } from './filter.ts';
 import type { Groups } from './groups.ts';
@@ -21,7 +21,7 @@ export type WholeBlock = {
   readonly rowCount: number;
   readonly column: ColumnOf;
   /** Null: all rows are live; else its row 0 is the segment's row `first`. */
-  readonly live: LiveBits | null;
+  readonly live: DeletionVector | null;
   readonly first: number;
   /** Per row 1 where it has a put; null when all have. */
   readonly puts: Uint8Array | null;

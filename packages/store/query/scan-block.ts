@@ -10,7 +10,7 @@ import { splitKeys } from '../key/key-split.ts';
 import type { Piece } from '../merge/merge.ts';
 import type { Rows } from '../row/rows.ts';
 import type { Source } from '../row/source.ts';
-import type { LiveBits } from '../segment/deletion-vector.ts';
+import type { DeletionVector } from '../segment/deletion-vector.ts';
 import type { Segment } from '../segment/segment.ts';
 import { type ColumnOf, costOf, mayHold, selectInTurns } from './filter.ts';
 import type { MaskedGroups } from './masked-groups.ts';
@@ -95,7 +95,7 @@ export async function openStored(
   needs: ScanNeeds,
   segment: Segment,
   block: number,
-  live: LiveBits | null,
+  live: DeletionVector | null,
   masked: MaskedGroups | null,
 ): Promise<ScanBlock | 'added' | null> {
   const { rowCount } = segment.blocks[block]!;

@@ -7,12 +7,12 @@ import { superseded } from '../key/row-locator.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { MemtableSource } from '../memtable/memtable-source.ts';
 import type { Source } from '../row/source.ts';
-import { type LiveBits, withoutRows } from '../segment/deletion-vector.ts';
+import { type DeletionVector, withoutRows } from '../segment/deletion-vector.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { Snapshot } from '../snapshot.ts';
 
 export type ScanPart =
-  | { readonly kind: 'segment'; readonly segment: Segment; readonly live: LiveBits | null }
+  | { readonly kind: 'segment'; readonly segment: Segment; readonly live: DeletionVector | null }
   /** To be merged in key order; its keys are in no other part. */
   | { readonly kind: 'merged'; readonly sources: readonly Source[] };
 

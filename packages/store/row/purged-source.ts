@@ -3,7 +3,7 @@
 import { CELL } from '@tidemark/columnar/column-vector';
 import type { Physical } from '@tidemark/model/column-type';
 import type { Zone } from '../encoding/zone.ts';
-import { type Horizon, isBelow } from '../gc-watermark.ts';
+import { type GcWatermark, isBelow } from '../gc-watermark.ts';
 import { NO_STAMP, type Rows, type Want } from './rows.ts';
 import type { SelectedSource } from './selected-source.ts';
 import type { BlockRange, Source } from './source.ts';
@@ -13,16 +13,16 @@ export class PurgedSource implements Source {
   readonly kinds: ReadonlyMap<number, Physical>;
   readonly #rows: SelectedSource;
   readonly #marks: readonly (Uint8Array | null)[];
-  readonly #horizon: Horizon;
+  readonly #gcWatermark: GcWatermark;
 
   /**
-   * @param marks by block, per row 1 where deletions below the horizon are left out; null: nowhere. Rows that are
+   * @param marks by block, per row 1 where deletions below the GC watermark are left out; null: nowhere. Rows that are
    *   nothing without them are not in `rows`.
    */
-  constructor(rows: SelectedSource, marks: readonly (Uint8Array | null)[], horizon: Horizon) {
+  constructor(rows: SelectedSource, marks: readonly (Uint8Array | null)[], gcWatermark: GcWatermark) {
     this.#rows = rows;
     this.#marks = marks;
-    this.#horizon = horizon;
+    this.#gcWatermark = gcWatermark;
     this.blocks = rows.blocks;
     this.kinds = rows.kinds;
   }
@@ -39,7 +39,7 @@ export class PurgedSource implements Source {
   async read(block: number, want: Want): Promise<Rows> {
     const rows = await this.#rows.read(block, { ...want, stamps: true });
     const marks = this.#marks[block] ?? null;
-    if (marks !== null) strip(rows, marks, this.#horizon);
+    if (marks !== null) strip(rows, marks, this.#gcWatermark);
     return rows;
   }
 
@@ -48,24 +48,24 @@ export class PurgedSource implements Source {
   }
 }
 
-function strip(rows: Rows, marks: Uint8Array, horizon: Horizon): void {
-  stripTombs(rows, marks, horizon);
+function strip(rows: Rows, marks: Uint8Array, gcWatermark: GcWatermark): void {
+  stripTombs(rows, marks, gcWatermark);
   for (const { vector, ms, low } of rows.columns.values()) {
     for (let row = 0; row < rows.rowCount; row++) {
       if (marks[row] === 0 || vector.presence[row] !== CELL.deleted) continue;
-      const isGone = isBelow((ms ?? rows.putMs)[row]!, (low ?? rows.putLow)[row]!, horizon);
+      const isGone = isBelow((ms ?? rows.putMs)[row]!, (low ?? rows.putLow)[row]!, gcWatermark);
       if (isGone) vector.presence[row] = CELL.absent;
     }
   }
 }
 
-function stripTombs(rows: Rows, marks: Uint8Array, horizon: Horizon): void {
+function stripTombs(rows: Rows, marks: Uint8Array, gcWatermark: GcWatermark): void {
   const { tombMs, tombLow } = rows;
   if (tombMs === null || tombLow === null) return;
   let isLeft = false;
   for (let row = 0; row < rows.rowCount; row++) {
     if (tombMs[row] === NO_STAMP) continue;
-    if (marks[row] === 1 && isBelow(tombMs[row]!, tombLow[row]!, horizon)) {
+    if (marks[row] === 1 && isBelow(tombMs[row]!, tombLow[row]!, gcWatermark)) {
       tombMs[row] = NO_STAMP;
       tombLow[row] = 0;
     } else isLeft = true;

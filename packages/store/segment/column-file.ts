@@ -14,7 +14,7 @@ import { crc32, zstdDecompressSync } from 'node:zlib';
 import type { Disk, DiskFile } from '@tidemark/platform/disk';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import { z } from 'zod';
-import { Packer, type Packing } from '../encoding/compression.ts';
+import { type Compression, Packer } from '../encoding/compression.ts';
 
 export const FORMAT_VERSION = 2;
 const MAGIC = Buffer.from('TMCF');
@@ -78,12 +78,17 @@ export class ColumnFileWriter {
   #crc = 0;
   readonly #packer: Packer;
 
-  static async create(disk: Disk, path: string, content: FileContent, packing: Packing): Promise<ColumnFileWriter> {
-    return new ColumnFileWriter(path, await disk.create(path), content, packing);
+  static async create(
+    disk: Disk,
+    path: string,
+    content: FileContent,
+    compression: Compression,
+  ): Promise<ColumnFileWriter> {
+    return new ColumnFileWriter(path, await disk.create(path), content, compression);
   }
 
-  private constructor(path: string, file: DiskFile, content: FileContent, packing: Packing) {
-    this.#packer = new Packer(packing);
+  private constructor(path: string, file: DiskFile, content: FileContent, compression: Compression) {
+    this.#packer = new Packer(compression);
     this.path = path;
     this.content = content;
     this.#file = file;

@@ -1,4 +1,4 @@
-/** The live bits of a segment on disk: `live-<generation>.col` in its folder, named by that generation's manifest. */
+/** The deletion vector of a segment on disk: `live-<generation>.col` in its folder, named by that generation's manifest. */
 
 import { ColumnVector } from '@tidemark/columnar/column-vector';
 import type { Disk } from '@tidemark/platform/disk';
@@ -7,8 +7,8 @@ import { decodeBlock } from '../encoding/block-decoder.ts';
 import { encodeBlock } from '../encoding/block-encoder.ts';
 import { hasValue } from '../encoding/chunk.ts';
 import { ColumnFile, ColumnFileWriter } from './column-file.ts';
-import { allSet, LiveBits } from './deletion-vector.ts';
-import type { LiveFile } from './manifest.ts';
+import { allSet, DeletionVector } from './deletion-vector.ts';
+import type { DeletionVectorFile } from './manifest.ts';
 import type { Segment } from './segment.ts';
 
 export function liveName(generation: number): string {
@@ -16,7 +16,12 @@ export function liveName(generation: number): string {
 }
 
 /** Durable on return, its name too. @throws {Fault} `unavailable`: disk full; the caller removes what is there. */
-export async function writeLive(disk: Disk, path: string, segment: Segment, live: LiveBits): Promise<LiveFile> {
+export async function writeDeletionVector(
+  disk: Disk,
+  path: string,
+  segment: Segment,
+  live: DeletionVector,
+): Promise<DeletionVectorFile> {
   const file = await ColumnFileWriter.create(disk, path, { column: null, kind: 'u8' }, 'tried');
   const folder = path.slice(0, path.lastIndexOf('/'));
   const vector = new ColumnVector('u8');
@@ -43,7 +48,12 @@ export async function writeLive(disk: Disk, path: string, segment: Segment, live
 }
 
 /** @throws {Fault} `corrupt`: not what the manifest says. */
-export async function readLive(disk: Disk, folder: string, segment: Segment, named: LiveFile): Promise<LiveBits> {
+export async function readDeletionVector(
+  disk: Disk,
+  folder: string,
+  segment: Segment,
+  named: DeletionVectorFile,
+): Promise<DeletionVector> {
   const file = await ColumnFile.open(disk, `${folder}/${named.name}`, named.bytes);
   const bits = allSet(segment.summary.rows);
   let dead = 0;
@@ -65,7 +75,7 @@ export async function readLive(disk: Disk, folder: string, segment: Segment, nam
       dead++;
     }
   }
-  if (dead === named.dead) return new LiveBits(bits, segment.summary.rows, dead);
+  if (dead === named.dead) return new DeletionVector(bits, segment.summary.rows, dead);
   const message = `${file.path}: ${dead} rows are not live, the manifest says ${named.dead}`;
   throw new Fault('corrupt', message, { got: dead, expected: named.dead, path: file.path });
 }

@@ -5,7 +5,7 @@
  * In `live-<generation>.col`, as blocks of a column file of kind u8: 1 live, 0 not; blocks in which all are live are left out.
  */
 
-export class LiveBits {
+export class DeletionVector {
   /** Bit `row & 7` of byte `row >> 3` is set when the row is live. In memory that threads share. */
   readonly bits: Uint8Array;
   readonly rowCount: number;
@@ -32,7 +32,7 @@ export class LiveBits {
   }
 
   /** False when the bits of rows `from … to` are as in `then`, where null stands for all live. Looks at whole bytes. */
-  clearedSince(then: LiveBits | null, from: number, to: number): boolean {
+  clearedSince(then: DeletionVector | null, from: number, to: number): boolean {
     const end = Math.min((to + 7) >> 3, this.bits.length);
     for (let at = from >> 3; at < end; at++) if (this.bits[at] !== (then?.bits[at] ?? 0xff)) return true;
     return false;
@@ -60,7 +60,7 @@ export class LiveBits {
 }
 
 /** The same with some more rows not live; null stands for "all are". Rows that are not live already change nothing. */
-export function withoutRows(live: LiveBits | null, rowCount: number, rows: Uint32Array): LiveBits | null {
+export function withoutRows(live: DeletionVector | null, rowCount: number, rows: Uint32Array): DeletionVector | null {
   if (rows.length === 0) return live;
   const bits = live === null ? allSet(rowCount) : copyOf(live.bits);
   let dead = live?.deadCount ?? 0;
@@ -70,7 +70,7 @@ export function withoutRows(live: LiveBits | null, rowCount: number, rows: Uint3
     bits[row >> 3]! &= ~(1 << (row & 7));
     dead++;
   }
-  return new LiveBits(bits, rowCount, dead);
+  return new DeletionVector(bits, rowCount, dead);
 }
 
 export function allSet(rowCount: number): Uint8Array {

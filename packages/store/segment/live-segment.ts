@@ -1,16 +1,16 @@
 /** A segment as one generation of the manifest sees it. */
 
-import type { LiveBits } from './deletion-vector.ts';
-import type { LiveFile } from './manifest.ts';
+import type { DeletionVector } from './deletion-vector.ts';
+import type { DeletionVectorFile } from './manifest.ts';
 import type { Segment } from './segment.ts';
 
 export type LiveSegment = {
   readonly segment: Segment;
   /** Null: all of its rows are live. */
-  readonly live: LiveBits | null;
+  readonly live: DeletionVector | null;
   /** What was found wrong with it; null when nothing was. A damaged one is left as it is, and read by merging. */
   readonly damage: string | null;
 };
 
 /** How a manifest names the bits of a segment it has them of. */
-export type NamedLive = { readonly live: LiveBits; readonly file: LiveFile };
+export type NamedDeletionVector = { readonly live: DeletionVector; readonly file: DeletionVectorFile };

@@ -63,7 +63,7 @@ export type SegmentFile = z.infer<typeof fileShape>;
 export type SegmentEntry = z.infer<typeof segmentShape>;
 /** A segment as it was written, for ever. */
 export type SegmentSummary = Omit<SegmentEntry, 'live' | 'damage'>;
-export type LiveFile = NonNullable<SegmentEntry['live']>;
+export type DeletionVectorFile = NonNullable<SegmentEntry['live']>;
 export type Manifest = z.infer<typeof manifestShape>;
 
 export const EMPTY_MANIFEST: Manifest = {

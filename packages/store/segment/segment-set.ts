@@ -4,12 +4,12 @@ import type { Position } from '@tidemark/model/position';
 import type { Table } from '@tidemark/model/table';
 import type { Disk } from '@tidemark/platform/disk';
 import { isFault } from '@tidemark/platform/fault';
-import { type Horizon, laterHorizon } from '../gc-watermark.ts';
-import type { MergeJob, Merger } from '../merge/merger.ts';
+import { type GcWatermark, laterGcWatermark } from '../gc-watermark.ts';
+import type { CompactionExecutor, MergeJob } from '../merge/compaction-executor.ts';
 import { openFiles } from '../partition-files.ts';
 import type { BlockCache } from './block-cache.ts';
 import { FORMAT_VERSION } from './column-file.ts';
-import { liveName, writeLive } from './deletion-vector-file.ts';
+import { liveName, writeDeletionVector } from './deletion-vector-file.ts';
 import type { LiveSegment } from './live-segment.ts';
 import {
   generationOf,
@@ -30,8 +30,8 @@ export type NextManifest = {
   readonly schema?: number | undefined;
   readonly positions: Record<string, Position>;
   readonly segments: readonly LiveSegment[];
-  /** Where deletions up to a horizon were left out of the segments; null: where they were not left out before. */
-  readonly purged?: Horizon | null;
+  /** Where deletions up to a GC watermark were left out of the segments; null: where they were not left out before. */
+  readonly purged?: GcWatermark | null;
 };
 
 export class SegmentSet {
@@ -79,7 +79,7 @@ export class SegmentSet {
   }
 
   /** Deletions with smaller stamps may be missing in the segments; null: none is. */
-  get purged(): Horizon | null {
+  get purged(): GcWatermark | null {
     return this.#manifest.purged ?? null;
   }
 
@@ -112,9 +112,9 @@ export class SegmentSet {
     return this.#made(plan.table, (name) => writeSegment({ ...plan, disk: this.#disk, folder: this.#folder, name }));
   }
 
-  /** Has a segment made of some of these, as `write`. @throws {Fault} as `Merger.merge`; nothing stays. */
-  merge(merger: Merger, job: Omit<MergeJob, 'folder' | 'name'>): Promise<Segment | null> {
-    return this.#made(job.table, (name) => merger.merge({ ...job, folder: this.#folder, name }));
+  /** Has a segment made of some of these, as `write`. @throws {Fault} as `CompactionExecutor.merge`; nothing stays. */
+  merge(compactionExecutor: CompactionExecutor, job: Omit<MergeJob, 'folder' | 'name'>): Promise<Segment | null> {
+    return this.#made(job.table, (name) => compactionExecutor.merge({ ...job, folder: this.#folder, name }));
   }
 
   /** Takes back what was written, before a manifest named it. */
@@ -136,14 +136,14 @@ export class SegmentSet {
   }
 
   /**
-   * One rename makes segments, their live bits, schema and positions count together. One call at a time.
+   * One rename makes segments, their deletion vector, schema and positions count together. One call at a time.
    * @throws {Fault} `unavailable`: disk full; all is as before and the new segments are gone.
    */
   async commit(next: NextManifest): Promise<void> {
     const generation = ++this.#generation;
     const { table, positions } = next;
     const schema = next.schema ?? this.#manifest.schema;
-    const purged = laterHorizon(this.purged, next.purged ?? null);
+    const purged = laterGcWatermark(this.purged, next.purged ?? null);
     const head = { format: FORMAT_VERSION, generation, nextSegment: this.#nextSegment, table, positions };
     let manifest: Manifest;
     try {
@@ -166,14 +166,14 @@ export class SegmentSet {
     await this.#removeOlder(unnamed);
   }
 
-  /** Writes the live bits when they are not those that the manifest names already. */
+  /** Writes the deletion vector when they are not those that the manifest names already. */
   async #entryOf({ segment, live, damage }: LiveSegment, generation: number): Promise<SegmentEntry> {
     const { summary } = segment;
     if (live === null) return { ...summary, live: null, damage };
     const isKnown = this.#segments.some((known) => known.segment === segment && known.live === live);
     const named = isKnown ? this.#manifest.segments.find(({ name }) => name === summary.name)?.live : undefined;
     const path = `${this.#folder}/${summary.name}/${liveName(generation)}`;
-    return { ...summary, live: named ?? (await writeLive(this.#disk, path, segment, live)), damage };
+    return { ...summary, live: named ?? (await writeDeletionVector(this.#disk, path, segment, live)), damage };
   }
 
   /** The rename has not happened, so nothing on disk names these. */
@@ -186,7 +186,7 @@ export class SegmentSet {
     }
   }
 
-  /** Manifests before the previous one, then the segments and live bits that only they named. */
+  /** Manifests before the previous one, then the segments and deletion vector that only they named. */
   async #removeOlder(unnamed: Manifest | null): Promise<void> {
     const kept = [this.#manifest, this.#previous!];
     for (const name of await this.#disk.list(this.#folder)) {
@@ -213,7 +213,7 @@ function bySize(segments: readonly LiveSegment[]): readonly LiveSegment[] {
   return segments.toSorted((a, b) => a.segment.summary.rows - b.segment.summary.rows);
 }
 
-/** Files of live bits that a manifest names, from the partition's folder. */
+/** Files of deletion vector that a manifest names, from the partition's folder. */
 export function liveFilesOf({ segments }: Manifest): string[] {
   return segments.flatMap(({ name, live }) => (live === null ? [] : [`${name}/${live.name}`]));
 }

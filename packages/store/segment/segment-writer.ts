@@ -17,7 +17,7 @@ import { keyColumns, type Table } from '@tidemark/model/table';
 import type { Disk } from '@tidemark/platform/disk';
 import { encodeBlock } from '../encoding/block-encoder.ts';
 import { chunkOfVector } from '../encoding/chunk.ts';
-import type { PackingOf } from '../encoding/compression.ts';
+import type { CompressionOf } from '../encoding/compression.ts';
 import { type StampBounds, StampCodec, stampBounds } from '../encoding/stamp-codec.ts';
 import { boundToHex, zoneOf } from '../encoding/zone.ts';
 import { KeyFilter } from '../key/key-filter.ts';
@@ -45,7 +45,7 @@ export type SegmentPlan = {
   readonly blockRows: number;
   /** Whether it gets a filter of its keys. */
   readonly isFiltered: boolean;
-  readonly packingOf: PackingOf;
+  readonly compressionOf: CompressionOf;
   /** Called between the columns of each block, so that others have their turn; throws to give up. */
   readonly pause: () => Promise<void>;
 };
@@ -140,7 +140,7 @@ class SegmentWriter {
   readonly #disk: Disk;
   readonly #path: string;
   readonly #table: Table;
-  readonly #packingOf: PackingOf;
+  readonly #compressionOf: CompressionOf;
   readonly #stamps = new StampCodec();
   readonly #files: SegmentFile[] = [];
   #columns: OpenColumn[] = [];
@@ -164,12 +164,12 @@ class SegmentWriter {
   /** Hashes of the keys so far; null when there is to be no filter. */
   #hashes: Uint32Array | null;
 
-  constructor({ disk, table, isFiltered, packingOf }: SegmentPlan, path: string) {
+  constructor({ disk, table, isFiltered, compressionOf }: SegmentPlan, path: string) {
     this.#hashes = isFiltered ? new Uint32Array(1024) : null;
     this.#disk = disk;
     this.#path = path;
     this.#table = table;
-    this.#packingOf = packingOf;
+    this.#compressionOf = compressionOf;
   }
 
   /** What the manifest says of it, after the last pass; null when there were no rows. */
@@ -195,7 +195,7 @@ class SegmentWriter {
 
   #create(name: string, column: number | null, kind: Physical): Promise<ColumnFileWriter> {
     const content = { column, kind };
-    return ColumnFileWriter.create(this.#disk, `${this.#path}/${name}`, content, this.#packingOf(column));
+    return ColumnFileWriter.create(this.#disk, `${this.#path}/${name}`, content, this.#compressionOf(column));
   }
 
   async write(rows: Rows, from: number, to: number, pause: () => Promise<void>): Promise<void> {

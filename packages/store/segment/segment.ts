@@ -12,7 +12,7 @@ import { type BytesChunk, type Chunk, rawOfChunk, stateOf } from '../encoding/ch
 import { vectorOf } from '../encoding/chunk-vector.ts';
 import { Stamps } from '../encoding/stamp-codec.ts';
 import { boundFromHex, type Zone } from '../encoding/zone.ts';
-import { type Horizon, isBelow } from '../gc-watermark.ts';
+import { type GcWatermark, isBelow } from '../gc-watermark.ts';
 import { KeyFilter } from '../key/key-filter.ts';
 import { hashOfKey } from '../key/key-hash.ts';
 import { keyKindsOf, prefixPlace, rowOfBytes, rowOfKey } from '../key/key-search.ts';
@@ -403,11 +403,11 @@ export class Segment implements Source {
 
   /**
    * Columns with cells in a block that say only that they were deleted, told by footers; null when neither these nor a
-   * tombstone of the block can be below the horizon.
+   * tombstone of the block can be below the GC watermark.
    */
-  async deletions(block: number, horizon: Horizon): Promise<number[] | null> {
+  async deletions(block: number, gcWatermark: GcWatermark): Promise<number[] | null> {
     const isOf = (stored: Block | undefined): boolean =>
-      stored !== undefined && stored.stampMin !== null && isBelow(...stored.stampMin, horizon);
+      stored !== undefined && stored.stampMin !== null && isBelow(...stored.stampMin, gcWatermark);
     const columns: number[] = [];
     for (const id of this.kinds.keys()) {
       const stored = (await this.#byColumn.get(id)!.open()).block(block);
@@ -416,11 +416,11 @@ export class Segment implements Source {
     return columns.length === 0 && !isOf((await this.#flags.open()).block(block)) ? null : columns;
   }
 
-  /** Rows of a block that are tombstones only, every one of them below the horizon; 0 when one is not. */
-  async forgettable(block: number, horizon: Horizon): Promise<number> {
+  /** Rows of a block that are tombstones only, every one of them below the GC watermark; 0 when one is not. */
+  async forgettable(block: number, gcWatermark: GcWatermark): Promise<number> {
     const stored = (await this.#flags.open()).block(block);
     const max = stored?.stampMax ?? null;
-    return max !== null && isBelow(...max, horizon) ? stored!.deleted : 0;
+    return max !== null && isBelow(...max, gcWatermark) ? stored!.deleted : 0;
   }
 
   /** No stamp in it is larger, [ms, low]; null when it has none. Told by the files' footers. */

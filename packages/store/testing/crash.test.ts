@@ -37,7 +37,7 @@ async function expectWhole(disk: SimDisk, writes: readonly Write[], promised: Pr
   const partition = await Partition.open(disk, FOLDER, { ...options, compaction: false });
   const model = modelUpTo(writes, (origin) => partition.position(origin));
   expect(await readAll(partition)).toEqual(model.live(TABLE));
-  // By their live bits too: each key once, and the same rows.
+  // By their deletion vector too: each key once, and the same rows.
   const { keys, rows } = await readParts(partition);
   expect(new Set(keys).size).toBe(keys.length);
   expect(rows).toEqual(model.live(TABLE));
@@ -52,7 +52,7 @@ async function expectWhole(disk: SimDisk, writes: readonly Write[], promised: Pr
   await partition.close();
 }
 
-/** Segments and live bits that no manifest names. */
+/** Segments and deletion vector that no manifest names. */
 async function strays(disk: SimDisk): Promise<string[]> {
   const names = await disk.list(FOLDER);
   const named = new Set<string>();

@@ -6,14 +6,14 @@
 
 import { NodeDisk } from '@tidemark/platform/node-disk';
 import { integerBetween, SeededRandom } from '@tidemark/platform/random';
-import { ThreadMerger } from '../merge/thread-merger.ts';
+import { ThreadedCompaction } from '../merge/threaded-compaction.ts';
 import { Partition } from '../partition.ts';
 import { applyWrite, randomWrites, TABLE } from './arbitraries.ts';
 
 const [root, seed, count] = process.argv.slice(2);
 const disk = new NodeDisk(root!);
-await using merger = Number(seed) % 2 === 1 ? ThreadMerger.of(disk, 1, 0) : null;
-const partition = await Partition.open(disk, 'kills', { blockRows: 64, merger });
+await using compactionExecutor = Number(seed) % 2 === 1 ? ThreadedCompaction.of(disk, 1, 0) : null;
+const partition = await Partition.open(disk, 'kills', { blockRows: 64, compactionExecutor });
 partition.setTable(TABLE);
 const act = new SeededRandom(process.pid);
 for (const write of randomWrites(new SeededRandom(Number(seed)), Number(count), 40, 400)) {

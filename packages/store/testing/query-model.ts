@@ -12,7 +12,7 @@ import { type Column, cellColumns, keyColumns, type Table } from '@tidemark/mode
 import { cellToJson } from '@tidemark/model/text/cell-value';
 import { integerBetween, type Random } from '@tidemark/platform/random';
 import { chunkOfVector } from '../encoding/chunk.ts';
-import { DistinctSketch } from '../query/hyper-log-log.ts';
+import { HyperLogLog } from '../query/hyper-log-log.ts';
 import type { StoredRow } from '../row/row-value.ts';
 import { randomValue } from './arbitraries.ts';
 
@@ -127,7 +127,7 @@ const SHARED_MAX = 2n;
 function sketched({ type }: Column, values: readonly Value[], distinct: number): bigint {
   const vector = new ColumnVector(physicalOf(type));
   for (const [row, value] of values.entries()) setValue(vector, row, value);
-  const sketch = new DistinctSketch();
+  const sketch = new HyperLogLog();
   sketch.add(Uint32Array.from(values.keys()), 0, chunkOfVector(vector, values.length));
   const count = sketch.result(0) as bigint;
   const shared = BigInt(distinct) - count;

@@ -9,7 +9,7 @@ import { type StoredRow, storedRow } from '../row/row-value.ts';
 import { SelectedSource } from '../row/selected-source.ts';
 import type { Source } from '../row/source.ts';
 
-/** In key order, all segments merged, whatever their live bits say. */
+/** In key order, all segments merged, whatever their deletion vector say. */
 export async function readAll(partition: Partition): Promise<StoredRow[]> {
   const snapshot = await partition.snapshot();
   try {

@@ -2,13 +2,13 @@ import { encodeKey } from '@tidemark/columnar/key';
 import { describe, expect, it } from 'vitest';
 import { sampleKeyspace } from '../testing/log-maker.ts';
 import { classifyRow, lostOf } from './classify.ts';
-import type { TailRow } from './suffix-rows.ts';
+import type { SuffixRow } from './suffix-rows.ts';
 
 const TABLE = sampleKeyspace().tables[0]!;
 const stamp = (ms: number, writer: number) => ({ ms, counter: 0, site: 1, writer });
 
 describe('a row of a tail where nothing stands', () => {
-  const row: TailRow = {
+  const row: SuffixRow = {
     ...{ epoch: 1, partition: 0, seq: 3, row: 0, requestId: 'r', table: TABLE },
     ...{ key: encodeKey(TABLE, ['a']), stamp: stamp(100, 1), values: { k: 'a', v: 1 } },
   };

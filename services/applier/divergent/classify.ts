@@ -1,16 +1,16 @@
-/** What became of each cell of a divergent tail, seen from the store as it is now. Pure. */
+/** What became of each cell of a divergent suffix, seen from the store as it is now. Pure. */
 
 import { compareStamps, type Stamp } from '@tidemark/model/stamp';
 import { columnById, keyColumns } from '@tidemark/model/table';
 import { cellToJson } from '@tidemark/model/text/cell-value';
 import type { RowState } from '@tidemark/store/row/row-value';
-import type { TailRow } from './suffix-rows.ts';
+import type { SuffixRow } from './suffix-rows.ts';
 
 /**
  * - `there`: the store holds the same
  * - `superseded`: a later write stands there; it would have won anyway
- * - `lost`: what stands there is older, and was there before the cut; or nothing stands there
- * - `conflicting`: somebody wrote there after the cut, with an earlier stamp, without having seen this; or nothing
+ * - `lost`: what stands there is older, and was there before the epoch end; or nothing stands there
+ * - `conflicting`: somebody wrote there after the epoch end, with an earlier stamp, without having seen this; or nothing
  *   stands there, and it is so old that what deleted it may be forgotten
  */
 export type CellVerdict = 'there' | 'superseded' | 'lost' | 'conflicting';
@@ -26,7 +26,7 @@ export type RowVerdicts = Readonly<Record<string, CellVerdict>>;
  * @param state the row in the store, null when it was never written
  * @param isForgotten true when deletions newer than the row may be missing there
  */
-export function classifyRow(row: TailRow, state: RowState | null, isForgotten = false): RowVerdicts {
+export function classifyRow(row: SuffixRow, state: RowState | null, isForgotten = false): RowVerdicts {
   const verdicts = classifyAgainst(row, state);
   if (!isForgotten) return verdicts;
   const known = Object.entries(verdicts).map(([name, verdict]) => {
@@ -35,7 +35,7 @@ export function classifyRow(row: TailRow, state: RowState | null, isForgotten = 
   return Object.fromEntries(known);
 }
 
-function classifyAgainst(row: TailRow, state: RowState | null): RowVerdicts {
+function classifyAgainst(row: SuffixRow, state: RowState | null): RowVerdicts {
   if (row.values.$delete === true) return { [ROW_DELETE]: classifyDelete(row, state) };
   const keys = new Set(keyColumns(row.table).map((column) => column.name));
   const cells = Object.entries(row.values).filter(([name]) => !keys.has(name));
@@ -43,18 +43,18 @@ function classifyAgainst(row: TailRow, state: RowState | null): RowVerdicts {
   return Object.fromEntries(cells.map(([name, value]) => [name, classifyCell(row, name, value, state)]));
 }
 
-function classifyDelete(row: TailRow, state: RowState | null): CellVerdict {
+function classifyDelete(row: SuffixRow, state: RowState | null): CellVerdict {
   const put = state?.put ?? null;
   if (put === null) return 'there';
   return against(row, put, false);
 }
 
-function classifyPut(row: TailRow, state: RowState | null): CellVerdict {
+function classifyPut(row: SuffixRow, state: RowState | null): CellVerdict {
   if ((state?.put ?? null) !== null) return 'there';
   return state?.tombstone == null ? 'lost' : against(row, state.tombstone, false);
 }
 
-function classifyCell(row: TailRow, name: string, value: unknown, state: RowState | null): CellVerdict {
+function classifyCell(row: SuffixRow, name: string, value: unknown, state: RowState | null): CellVerdict {
   const column = row.table.columns.find((one) => one.name === name)!;
   const cell = state?.cells.find((one) => one.column === column.id);
   const { type } = columnById(row.table, column.id);
@@ -68,15 +68,15 @@ function classifyCell(row: TailRow, name: string, value: unknown, state: RowStat
 }
 
 /** Against what stands in its place. `same`: the same value. */
-function against(row: TailRow, standing: Stamp, same: boolean): CellVerdict {
+function against(row: SuffixRow, standing: Stamp, same: boolean): CellVerdict {
   if (same || compareStamps(standing, row.stamp) === 0) return 'there';
   if (compareStamps(standing, row.stamp) > 0) return 'superseded';
-  // A stamp names the epoch its writer reigned in.
+  // A stamp names the epoch its writer led in.
   return standing.writer > row.epoch ? 'conflicting' : 'lost';
 }
 
 /** The row with its lost cells only, to be written again; null when none is lost. */
-export function lostOf(row: TailRow, verdicts: RowVerdicts): TailRow['values'] | null {
+export function lostOf(row: SuffixRow, verdicts: RowVerdicts): SuffixRow['values'] | null {
   const lost = Object.entries(verdicts).filter(([, verdict]) => verdict === 'lost');
   if (lost.length === 0) return null;
   const names = new Set([...keyColumns(row.table).map((column) => column.name), ...lost.map(([name]) => name)]);

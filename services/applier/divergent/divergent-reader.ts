@@ -1,11 +1,11 @@
 /**
- * The divergent tail of an origin (protocol rule 20): records that were accepted, and perhaps acknowledged, but lie
- * beyond the cut of their epoch. They are found by reading the site's copy of the origin from its start.
+ * The divergent suffix of an origin (protocol rule 20): records that were accepted, and perhaps acknowledged, but lie
+ * beyond the epoch end of their epoch. They are found by reading the site's copy of the origin from its start.
  */
 
 import type { Log } from '@tidemark/log/log';
 import { Fault } from '@tidemark/platform/fault';
-import { accept, emptyPrefix, type PartitionName, type Prefix } from '@tidemark/record/admit';
+import { accept, emptyLogHead, type LogHead, type PartitionName } from '@tidemark/record/admit';
 import type { Envelope } from '@tidemark/record/envelope';
 
 /** A copy of an origin's log, and what is known of where its epochs ended. */
@@ -15,38 +15,38 @@ export type Copy = {
   readonly name: Omit<PartitionName, 'partition'>;
   readonly partitions: number;
   /** Last seq of the epoch that counts in the partition, −1 for none; null while it is not closed. */
-  readonly cutOf: (partition: number, epoch: number) => number | null;
+  readonly epochEndOf: (partition: number, epoch: number) => number | null;
 };
 
-export type TailRecord = { readonly envelope: Envelope; readonly value: Uint8Array };
+export type SuffixRecord = { readonly envelope: Envelope; readonly value: Uint8Array };
 
 /** Rows of closed epochs that count. */
 export type Kept = { records: number; rows: number };
 
 /**
- * Yields what lies beyond the cuts, partition by partition, each in order; counts into `kept`, by epoch, what does not.
+ * Yields what lies beyond the epoch ends, partition by partition, each in order; counts into `kept`, by epoch, what does not.
  * @throws {Fault} `corrupt`: two records under one position. `unavailable`: the signal aborted, or the log is away.
  */
 export async function* recordsBeyond(
   copy: Copy,
   kept: Map<number, Kept>,
   signal: AbortSignal,
-): AsyncGenerator<TailRecord> {
+): AsyncGenerator<SuffixRecord> {
   const { log, topic, name } = copy;
   for (let partition = 0; partition < copy.partitions; partition++) {
     const { start: from } = await log.bounds(topic, partition);
-    let prefix: Prefix = emptyPrefix({ ...name, partition });
+    let logHead: LogHead = emptyLogHead({ ...name, partition });
     for await (const batch of log.read({ topic, partition, from, signal, untilEnd: true })) {
       for (const { offset, value } of batch.records) {
-        const verdict = accept(prefix, value);
-        prefix = verdict.prefix;
+        const verdict = accept(logHead, value);
+        logHead = verdict.logHead;
         if (verdict.kind === 'HALT')
           throw new Fault('corrupt', `${topic}/${partition} at ${offset}: ${verdict.reason}`);
         if (verdict.kind !== 'ACCEPT') continue;
         const { epoch, seq } = verdict.envelope;
-        const cut = copy.cutOf(partition, epoch);
-        if (cut === null) continue;
-        if (seq > cut) yield { envelope: verdict.envelope, value };
+        const epochEnd = copy.epochEndOf(partition, epoch);
+        if (epochEnd === null) continue;
+        if (seq > epochEnd) yield { envelope: verdict.envelope, value };
         else count(kept, verdict.envelope);
       }
     }

@@ -1,5 +1,5 @@
 /**
- * A divergent tail on disk: `tails/<keyspace>/<origin>-<epoch>.ndjson` with a line for each row, its verdicts beside it
+ * A divergent suffix on disk: `tails/<keyspace>/<origin>-<epoch>.ndjson` with a line for each row, its verdicts beside it
  * once they were asked for, and a summary that counts and hashes. The summary is written last: without it there is none.
  */
 
@@ -12,9 +12,9 @@ import { CELL_VERDICTS, type CellVerdict, type RowVerdicts } from './classify.ts
 const WRITE_BYTES = 256 * 1024;
 
 /** `exported`: it is in the file. `applied`: what was lost of it was written again. `discarded`: the file was removed. */
-export type TailFate = 'exported' | 'applied' | 'discarded';
+export type SuffixFate = 'exported' | 'applied' | 'discarded';
 
-export type TailSummary = {
+export type SuffixSummary = {
   readonly keyspace: string;
   readonly origin: string;
   readonly epoch: number;
@@ -28,7 +28,7 @@ export type TailSummary = {
   readonly file: string;
   /** Cells by verdict; null while nobody asked. */
   readonly cells: Readonly<Record<CellVerdict, number>> | null;
-  readonly fate: TailFate;
+  readonly fate: SuffixFate;
 };
 
 function tailFolder(keyspace: string): string {
@@ -40,7 +40,7 @@ function pathOf(keyspace: string, origin: string, epoch: number): string {
 }
 
 /** Every tail that is known here. */
-export async function readSummaries(disk: Disk, keyspace: string): Promise<TailSummary[]> {
+export async function readSummaries(disk: Disk, keyspace: string): Promise<SuffixSummary[]> {
   const names = (await disk.list(tailFolder(keyspace))).filter((name) => name.endsWith('.json'));
   const summaries = await Promise.all(
     names.map((name) => readSummary(disk, `${tailFolder(keyspace)}/${name.slice(0, -'.json'.length)}`)),
@@ -49,9 +49,9 @@ export async function readSummaries(disk: Disk, keyspace: string): Promise<TailS
 }
 
 /** A damaged one is as good as none: the tail is written out anew from the log. */
-async function readSummary(disk: Disk, path: string): Promise<TailSummary | null> {
+async function readSummary(disk: Disk, path: string): Promise<SuffixSummary | null> {
   try {
-    return await readState(disk, `${path}.json`, asWritten<TailSummary>());
+    return await readState(disk, `${path}.json`, asWritten<SuffixSummary>());
   } catch (error) {
     if (isFault(error, 'corrupt')) return null;
     throw error;
@@ -96,7 +96,7 @@ class Lines {
 }
 
 /** Writes one tail. Nothing of an earlier one is replaced before `finish`. */
-export class TailFile {
+export class SuffixFile {
   readonly #disk: Disk;
   readonly #name: { readonly keyspace: string; readonly origin: string; readonly epoch: number };
   readonly #path: string;
@@ -107,7 +107,7 @@ export class TailFile {
   #records = 0;
   #rowCount = 0;
 
-  private constructor(disk: Disk, name: TailFile['name'], rows: DiskFile, verdicts: DiskFile | null) {
+  private constructor(disk: Disk, name: SuffixFile['name'], rows: DiskFile, verdicts: DiskFile | null) {
     this.#disk = disk;
     this.#name = name;
     this.#path = pathOf(name.keyspace, name.origin, name.epoch);
@@ -116,11 +116,11 @@ export class TailFile {
   }
 
   /** @param classified whether verdicts will be told */
-  static async create(disk: Disk, name: TailFile['name'], classified: boolean): Promise<TailFile> {
+  static async create(disk: Disk, name: SuffixFile['name'], classified: boolean): Promise<SuffixFile> {
     const path = pathOf(name.keyspace, name.origin, name.epoch);
     await disk.makeFolder(tailFolder(name.keyspace));
     const rows = await disk.create(`${path}.ndjson.tmp`);
-    return new TailFile(disk, name, rows, classified ? await disk.create(`${path}.verdicts.ndjson.tmp`) : null);
+    return new SuffixFile(disk, name, rows, classified ? await disk.create(`${path}.verdicts.ndjson.tmp`) : null);
   }
 
   get name(): { readonly keyspace: string; readonly origin: string; readonly epoch: number } {
@@ -143,7 +143,7 @@ export class TailFile {
   }
 
   /** Puts the files in their place. A tail that was settled before, and has not grown since, stays as it was. */
-  async finish(fate: TailFate): Promise<TailSummary> {
+  async finish(fate: SuffixFate): Promise<SuffixSummary> {
     const sha256 = await this.#rows.finish();
     await this.#verdicts?.finish();
     const before = await readSummary(this.#disk, this.#path);
@@ -154,7 +154,7 @@ export class TailFile {
       return before;
     }
     const cells = this.#verdicts === null ? (isSame ? before.cells : null) : this.#cells;
-    const summary: TailSummary = {
+    const summary: SuffixSummary = {
       ...this.#name,
       sites: [...new Set([...this.sites, ...(isSame ? before.sites : [])])].sort(),
       records: this.#records,
@@ -178,7 +178,7 @@ export class TailFile {
 }
 
 /** Cells by verdict, summed over tails. */
-export function cellsOf(tails: readonly TailSummary[]): Record<CellVerdict, number> {
+export function cellsOf(tails: readonly SuffixSummary[]): Record<CellVerdict, number> {
   const sum = { there: 0, superseded: 0, lost: 0, conflicting: 0 };
   for (const { cells } of tails) for (const verdict of CELL_VERDICTS) sum[verdict] += cells?.[verdict] ?? 0;
   return sum;

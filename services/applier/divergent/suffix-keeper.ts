@@ -1,4 +1,4 @@
-/** Writes a site's own share of a divergent tail out as soon as it is known to be one, without being asked. */
+/** Writes a site's own share of a divergent suffix out as soon as it is known to be one, without being asked. */
 
 import { type Amount, NOTHING_ELSE } from '@tidemark/control/audit/decision';
 import type { Clock } from '@tidemark/platform/clock';
@@ -7,24 +7,24 @@ import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
 import type { KeyspaceApplier } from '../applier.ts';
 import type { Membership } from '../membership.ts';
-import type { Tails } from './suffixes.ts';
+import type { DivergentSuffixes } from './suffixes.ts';
 
 const LOOK_MS = 1_000;
 
-export type TailKeeperParts = {
+export type SuffixKeeperParts = {
   readonly site: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
-  readonly tails: Tails;
+  readonly tails: DivergentSuffixes;
   readonly membership: Membership;
   readonly appliers: () => readonly KeyspaceApplier[];
 };
 
-export class TailKeeper {
-  readonly #parts: TailKeeperParts;
+export class SuffixKeeper {
+  readonly #parts: SuffixKeeperParts;
 
-  constructor(parts: TailKeeperParts) {
+  constructor(parts: SuffixKeeperParts) {
     this.#parts = parts;
   }
 
@@ -40,7 +40,7 @@ export class TailKeeper {
     membership.record({
       ...NOTHING_ELSE,
       ...{ id: random.id(), atMs: clock.nowMs(), site, keyspace, kind: 'tail', outcome: 'done', epoch, from: site },
-      rule: 'records beyond the cut of their epoch do not count, and are not thrown away unseen',
+      rule: 'records beyond the epoch end of their epoch do not count, and are not thrown away unseen',
       lost,
       remedy: `tidemark return ${site} --tail apply writes again what is lost of it`,
       words,
@@ -58,7 +58,7 @@ export class TailKeeper {
       try {
         const asked = { origin, others: [], classify: false, fate: 'exported', primary: () => site } as const;
         for (const { epoch, records, rows, sha256, file } of (await tails.write(applier, asked, signal)).tails) {
-          const message = `keyspace ${keyspace}: ${rows} rows of epoch ${epoch} of ${origin} lie beyond its cut: written to ${file}`;
+          const message = `keyspace ${keyspace}: ${rows} rows of epoch ${epoch} of ${origin} lie beyond its epoch end: written to ${file}`;
           logger.warn({ keyspace, origin, epoch, records, rows, sha256, file }, message);
           if (origin === site) this.#record(keyspace, epoch, { records, rows }, `SHA-256 ${sha256}, in ${file}`);
         }

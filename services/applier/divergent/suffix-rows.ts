@@ -1,4 +1,4 @@
-/** The rows of a divergent tail, as they are written to its file: as the write API takes them, with where they stood. */
+/** The rows of a divergent suffix, as they are written to its file: as the write API takes them, with where they stood. */
 
 import { type JsonRow, rowToJson } from '@tidemark/columnar/json-rows';
 import { RowBatch } from '@tidemark/columnar/row-batch';
@@ -8,7 +8,7 @@ import type { Envelope } from '@tidemark/record/envelope';
 import { decode, stampOf } from '../keyspace/stores.ts';
 
 /** One row of one record. */
-export type TailRow = {
+export type SuffixRow = {
   readonly epoch: number;
   readonly partition: number;
   readonly seq: number;
@@ -22,7 +22,7 @@ export type TailRow = {
 };
 
 /** Takes a tail's records in order: a SCHEMA among them says how the rows behind it are to be read. */
-export class TailRows {
+export class SuffixRows {
   readonly #keyspace: Keyspace;
   /** By epoch: the newest keyspace its own tail tells. */
   readonly #own = new Map<number, Keyspace>();
@@ -33,7 +33,7 @@ export class TailRows {
   }
 
   /** Null where the record is of a table that is not known. @throws {Fault} `invalid`: rows that cannot be read. */
-  rowsOf(envelope: Envelope): TailRow[] | null {
+  rowsOf(envelope: Envelope): SuffixRow[] | null {
     const { body, epoch, partition, seq } = envelope;
     if (body.kind === 'Schema') this.#own.set(epoch, JSON.parse(body.keyspace) as Keyspace);
     if (body.kind !== 'Mutate') return [];
@@ -43,7 +43,7 @@ export class TailRows {
     if (table === undefined) return null;
     decode(envelope, body, table, this.#batch);
     const first = stampOf(this.#keyspace, envelope);
-    return Array.from({ length: this.#batch.rowCount }, (_, row): TailRow => {
+    return Array.from({ length: this.#batch.rowCount }, (_, row): SuffixRow => {
       const tick = tickAfter(first.ms, first.counter, this.#batch.stampOffsets[row]!);
       return {
         ...{ epoch, partition, seq, row, table, requestId: body.requestId },
@@ -56,7 +56,7 @@ export class TailRows {
 }
 
 /** A line of the tail's file. */
-export function lineOf({ epoch, partition, seq, row, table, requestId, stamp, values }: TailRow): string {
+export function lineOf({ epoch, partition, seq, row, table, requestId, stamp, values }: SuffixRow): string {
   const place = { epoch, partition, seq, row };
   return `${JSON.stringify({ ...place, table: table.name, stamp: formatStamp(stamp), requestId, values })}\n`;
 }

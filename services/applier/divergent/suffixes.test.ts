@@ -1,6 +1,6 @@
 /**
  * What a client was told is stored is in the tables or in the tail's file, to the row: acked = kept + exported. Every
- * record of a reign is in its origin's log or in some mirror of it, so that both together are all there ever was.
+ * record of a term is in its origin's log or in some mirror of it, so that both together are all there ever was.
  */
 
 import type { JsonRow } from '@tidemark/columnar/json-rows';
@@ -14,13 +14,13 @@ import type { KeyspaceApplier } from '../applier.ts';
 import { reaches, SYNC, TestSite } from '../testing/fake-site.ts';
 import { makeTurns, type Turns } from '../testing/fake-turns.ts';
 import { cellsOf, readSummaries } from './suffix-file.ts';
-import { type TailAsked, Tails } from './suffixes.ts';
+import { DivergentSuffixes, type SuffixAsked } from './suffixes.ts';
 
 const SITES = SYNC.sites.map(({ name }) => name);
 const NEVER = new AbortController().signal;
-const EXPORT: Omit<TailAsked, 'origin'> = { others: [], classify: false, fate: 'exported', primary: () => 'tokyo' };
+const EXPORT: Omit<SuffixAsked, 'origin'> = { others: [], classify: false, fate: 'exported', primary: () => 'tokyo' };
 
-type Opened = { readonly site: TestSite; readonly applier: KeyspaceApplier; readonly tails: Tails };
+type Opened = { readonly site: TestSite; readonly applier: KeyspaceApplier; readonly tails: DivergentSuffixes };
 
 /** Sites that can ask one another for what they hold, and a primary that takes rows. */
 class Sites implements Network {
@@ -35,9 +35,9 @@ class Sites implements Network {
         await site.append(site.topicOf(origin), partition, values);
       }
     }
-    site.known = turns.cuts;
+    site.known = turns.epochEnds;
     const applier = await site.start(SYNC);
-    const tails = new Tails({ ...site.parts(), network: this });
+    const tails = new DivergentSuffixes({ ...site.parts(), network: this });
     const opened = { site, applier, tails };
     this.opened.set(name, opened);
     return opened;
@@ -77,13 +77,13 @@ const history = fc
   .array(turn, { minLength: 1, maxLength: 4 })
   .map((some) => [...some, { site: 'tokyo', kept: [2, 2], beyond: [0, 0] }]);
 
-/** Paris leaves two rows beyond its cut in partition 0, and one in partition 1. */
+/** Paris leaves two rows beyond its epoch end in partition 0, and one in partition 1. */
 const turns = makeTurns(SYNC, [
   { site: 'paris', kept: [3, 2], beyond: [2, 1] },
   { site: 'tokyo', kept: [3, 2], beyond: [0, 0] },
 ]);
 
-describe('a divergent tail', () => {
+describe('a divergent suffix', () => {
   it('and what counts are together every row that was ever acknowledged, each once, whoever holds it', async () => {
     await fc.assert(
       fc.asyncProperty(history, fc.constantFrom('paris', 'tokyo'), fc.boolean(), async (some, holder, both) => {
@@ -123,7 +123,7 @@ describe('a divergent tail', () => {
     for (const partition of [0, 1]) applier.committed(partition, 'tokyo', { epoch: 2, seq: 2 });
     await reaches(applier, '2:2', 0, 'tokyo');
     await reaches(applier, '2:1', 1, 'tokyo');
-    const asked: TailAsked = { ...EXPORT, origin: 'paris', classify: true, fate: 'applied' };
+    const asked: SuffixAsked = { ...EXPORT, origin: 'paris', classify: true, fate: 'applied' };
     const report = await tails.write(applier, asked, NEVER);
     expect(report.tails).toMatchObject([{ epoch: 1, records: 3, rows: 3, fate: 'applied', sites: ['paris'] }]);
     const verdicts = await linesOf(site.disk, 'tails/ks/paris-1.verdicts.ndjson');
@@ -147,17 +147,17 @@ describe('a divergent tail', () => {
   it('ends the same when the process dies at any step of the disk and is asked again', async () => {
     await using sites = new Sites();
     const { site, applier, tails } = await sites.open('paris', turns, () => true);
-    const asked: TailAsked = { ...EXPORT, origin: 'paris', classify: true };
+    const asked: SuffixAsked = { ...EXPORT, origin: 'paris', classify: true };
     const { tails: expected } = await tails.write(applier, asked, NEVER);
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 30 }), fc.nat(), async (after, seed) => {
         const platter = new SimPlatter();
         const disk = new SimDisk(platter);
         disk.hook = (step) => (step.number > after ? 'crash' : 'ok');
-        const dying = new Tails({ ...site.parts(new SystemClock()), disk, network: sites });
+        const dying = new DivergentSuffixes({ ...site.parts(new SystemClock()), disk, network: sites });
         await dying.write(applier, asked, NEVER).catch(() => {});
         platter.losePower(new SeededRandom(seed));
-        const again = new Tails({ ...site.parts(), disk: new SimDisk(platter), network: sites });
+        const again = new DivergentSuffixes({ ...site.parts(), disk: new SimDisk(platter), network: sites });
         expect((await again.write(applier, asked, NEVER)).tails).toEqual(expected);
         expect(await readSummaries(new SimDisk(platter), 'ks')).toEqual(expected);
       }),
@@ -169,7 +169,7 @@ describe('a divergent tail', () => {
     await using sites = new Sites();
     const { site, applier, tails } = await sites.open('paris', turns, () => true);
     const [exported] = (await tails.write(applier, { ...EXPORT, origin: 'paris' }, NEVER)).tails;
-    const discard: TailAsked = { ...EXPORT, origin: 'paris', fate: 'discarded' };
+    const discard: SuffixAsked = { ...EXPORT, origin: 'paris', fate: 'discarded' };
     const [discarded] = (await tails.write(applier, discard, NEVER)).tails;
     expect(discarded).toEqual({ ...exported, fate: 'discarded' });
     expect(await site.disk.exists(exported!.file)).toBe(false);
@@ -181,7 +181,7 @@ describe('a divergent tail', () => {
   it('is written by one at a time, and each of those who ask at once gets the same', async () => {
     await using sites = new Sites();
     const { applier, tails } = await sites.open('paris', turns, () => true);
-    const asked: TailAsked = { ...EXPORT, origin: 'paris' };
+    const asked: SuffixAsked = { ...EXPORT, origin: 'paris' };
     const all = await Promise.all(Array.from({ length: 4 }, () => tails.write(applier, asked, NEVER)));
     for (const report of all) expect(report).toEqual(all[0]);
   });

@@ -1,6 +1,6 @@
 /**
- * Writes out what lies beyond the cuts of an origin: from this site's copy, and from those of other sites, each record
- * once. Everything follows from the logs and the cuts, so that it can be done again at any time, and a job that was
+ * Writes out what lies beyond the epoch ends of an origin: from this site's copy, and from those of other sites, each record
+ * once. Everything follows from the logs and the epoch ends, so that it can be done again at any time, and a job that was
  * killed is simply asked for again.
  */
 
@@ -12,15 +12,15 @@ import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
 import { type Envelope, openRecord } from '@tidemark/record/envelope';
-import { compareHorizons } from '@tidemark/store/gc-watermark';
+import { compareGcWatermarks } from '@tidemark/store/gc-watermark';
 import type { KeyspaceApplier } from '../applier.ts';
 import { classifyRow, lostOf } from './classify.ts';
-import { type Copy, type Kept, recordsBeyond, type TailRecord } from './divergent-reader.ts';
+import { type Copy, type Kept, recordsBeyond, type SuffixRecord } from './divergent-reader.ts';
 import { Resender } from './resend.ts';
-import { type TailFate, TailFile, type TailSummary } from './suffix-file.ts';
-import { lineOf, type TailRow, TailRows } from './suffix-rows.ts';
+import { type SuffixFate, SuffixFile, type SuffixSummary } from './suffix-file.ts';
+import { lineOf, type SuffixRow, SuffixRows } from './suffix-rows.ts';
 
-export type TailsParts = {
+export type DivergentSuffixesParts = {
   readonly cluster: string;
   readonly site: string;
   readonly log: Log;
@@ -30,21 +30,21 @@ export type TailsParts = {
   readonly network: Network;
 };
 
-export type TailAsked = {
+export type SuffixAsked = {
   readonly origin: string;
   /** Sites to ask for what their copies hold. */
   readonly others: readonly string[];
   /** Whether cells are compared with the store here; it must have caught up for that to mean much. */
   readonly classify: boolean;
-  readonly fate: TailFate;
+  readonly fate: SuffixFate;
   /** Where lost cells are written again when `fate` is `applied`. */
   readonly primary: () => string;
 };
 
-export type TailReport = {
+export type SuffixReport = {
   /** Of the origin's closed epochs, what counts. */
   readonly kept: Kept;
-  readonly tails: readonly TailSummary[];
+  readonly tails: readonly SuffixSummary[];
   /** Rows of which lost cells were written again, and rows that the primary refused. */
   readonly applied: { readonly rows: number; readonly rejected: number };
   /** Sites that did not answer: they may hold more. */
@@ -54,16 +54,16 @@ export type TailReport = {
 /** What a site sends of its copy: one JSON object a line, and at last `{"done":true}`. */
 type Sent = { readonly done?: true; readonly value?: string };
 
-export class Tails {
-  readonly #parts: TailsParts;
+export class DivergentSuffixes {
+  readonly #parts: DivergentSuffixesParts;
   /** One tail is written by one at a time: a site's own look at it and a job that asks for it share its files. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(parts: TailsParts) {
+  constructor(parts: DivergentSuffixesParts) {
     this.#parts = parts;
   }
 
-  /** `GET /v1/internal/tail/{keyspace}/{origin}`: the records beyond the cuts that this site's copy holds. */
+  /** `GET /v1/internal/tail/{keyspace}/{origin}`: the records beyond the epoch ends that this site's copy holds. */
   async *lines(applier: KeyspaceApplier, origin: string, signal: AbortSignal): AsyncGenerator<string> {
     for await (const { value } of recordsBeyond(this.#copy(applier, origin), new Map(), signal)) {
       yield `${JSON.stringify({ value: Buffer.from(value).toString('base64') } satisfies Sent)}\n`;
@@ -75,21 +75,22 @@ export class Tails {
     const { cluster, site, log } = this.#parts;
     const { name: keyspace, partitions } = applier.stores.keyspace;
     const topic = origin === site ? topicNames.log(keyspace, site) : topicNames.mirror(keyspace, origin);
-    const cutOf = (partition: number, epoch: number): number | null => applier.cuts.cutOf(origin, partition, epoch);
-    return { log, topic, name: { cluster, keyspace, origin }, partitions, cutOf };
+    const epochEndOf = (partition: number, epoch: number): number | null =>
+      applier.epochEnds.epochEndOf(origin, partition, epoch);
+    return { log, topic, name: { cluster, keyspace, origin }, partitions, epochEndOf };
   }
 
   /**
    * @throws {Fault} `corrupt`: two sites hold different records under one position. `unavailable`: the log is away, the
    *   disk is full, or nobody takes the lost cells.
    */
-  write(applier: KeyspaceApplier, asked: TailAsked, signal: AbortSignal): Promise<TailReport> {
+  write(applier: KeyspaceApplier, asked: SuffixAsked, signal: AbortSignal): Promise<SuffixReport> {
     const turn = this.#turn.then(() => this.#write(applier, asked, signal));
     this.#turn = turn.catch(() => {});
     return turn;
   }
 
-  async #write(applier: KeyspaceApplier, asked: TailAsked, signal: AbortSignal): Promise<TailReport> {
+  async #write(applier: KeyspaceApplier, asked: SuffixAsked, signal: AbortSignal): Promise<SuffixReport> {
     const copy = this.#copy(applier, asked.origin);
     const chains = new Map<string, string>();
     const kept = new Map<number, Kept>();
@@ -99,20 +100,20 @@ export class Tails {
       note(holders, envelope.epoch, this.#parts.site);
     }
     const { extras, silent } = await this.#extras(applier, asked, { chains, holders }, signal);
-    const files = new Map<number, TailFile>();
-    const rows = new TailRows(applier.stores.keyspace);
+    const files = new Map<number, SuffixFile>();
+    const rows = new SuffixRows(applier.stores.keyspace);
     const resender = new Resender({ ...this.#parts, keyspace: copy.name.keyspace, primary: asked.primary }, signal);
     for await (const { envelope, value } of merged(recordsBeyond(copy, new Map(), signal), extras)) {
       const { epoch } = envelope;
       const name = { keyspace: copy.name.keyspace, origin: asked.origin, epoch };
-      const file = files.get(epoch) ?? (await TailFile.create(this.#parts.disk, name, asked.classify));
+      const file = files.get(epoch) ?? (await SuffixFile.create(this.#parts.disk, name, asked.classify));
       files.set(epoch, file);
       file.addRecord();
       await this.#add(file, rows, { envelope, value }, applier, asked, resender);
     }
     await resender.flush();
     const applied = { rows: resender.applied, rejected: resender.rejected };
-    const tails: TailSummary[] = [];
+    const tails: SuffixSummary[] = [];
     for (const [epoch, file] of [...files].sort((a, b) => a[0] - b[0])) {
       for (const site of holders.get(epoch) ?? []) file.sites.add(site);
       tails.push(await file.finish(asked.fate));
@@ -121,11 +122,11 @@ export class Tails {
   }
 
   async #add(
-    file: TailFile,
-    rows: TailRows,
-    { envelope, value }: TailRecord,
+    file: SuffixFile,
+    rows: SuffixRows,
+    { envelope, value }: SuffixRecord,
     applier: KeyspaceApplier,
-    { classify, fate }: TailAsked,
+    { classify, fate }: SuffixAsked,
     resender: Resender,
   ): Promise<void> {
     const made = rows.rowsOf(envelope);
@@ -150,11 +151,11 @@ export class Tails {
   /** What other sites hold and this one does not, in order. */
   async #extras(
     applier: KeyspaceApplier,
-    { origin, others }: TailAsked,
+    { origin, others }: SuffixAsked,
     { chains, holders }: { readonly chains: Map<string, string>; readonly holders: Map<number, Set<string>> },
     signal: AbortSignal,
-  ): Promise<{ readonly extras: TailRecord[]; readonly silent: string[] }> {
-    const extras: TailRecord[] = [];
+  ): Promise<{ readonly extras: SuffixRecord[]; readonly silent: string[] }> {
+    const extras: SuffixRecord[] = [];
     const silent: string[] = [];
     for (const site of others) {
       try {
@@ -181,7 +182,7 @@ export class Tails {
     origin: string,
     site: string,
     signal: AbortSignal,
-  ): AsyncGenerator<TailRecord> {
+  ): AsyncGenerator<SuffixRecord> {
     const { name: keyspace } = applier.stores.keyspace;
     let done = false;
     for await (const line of this.#parts.network.lines(
@@ -194,20 +195,20 @@ export class Tails {
       if (sent.value === undefined) continue;
       const value = Buffer.from(sent.value, 'base64');
       const { envelope } = openRecord(value);
-      // It may know of no cut yet, or of more: what lies beyond is for this site's cuts to say.
-      const cut = applier.cuts.cutOf(origin, envelope.partition, envelope.epoch);
-      if (cut !== null && envelope.seq > cut) yield { envelope, value };
+      // It may know of no epoch end yet, or of more: what lies beyond is for this site's epoch ends to say.
+      const epochEnd = applier.epochEnds.epochEndOf(origin, envelope.partition, envelope.epoch);
+      if (epochEnd !== null && envelope.seq > epochEnd) yield { envelope, value };
     }
     if (!done) throw new Fault('unknown', `the answer of ${site} breaks off`);
   }
 }
 
-async function stateOf(applier: KeyspaceApplier, { table, partition, key, stamp }: TailRow) {
+async function stateOf(applier: KeyspaceApplier, { table, partition, key, stamp }: SuffixRow) {
   const store = applier.stores.tableStore(table.id)?.partitions[partition];
   const state = (await store?.state(key)) ?? null;
   // Looked at after the state: what is forgotten by then is missing in it, or not yet.
   const purged = store?.purged ?? null;
-  return { state, isForgotten: purged !== null && compareHorizons(stamp, purged) < 0 };
+  return { state, isForgotten: purged !== null && compareGcWatermarks(stamp, purged) < 0 };
 }
 
 function note(holders: Map<number, Set<string>>, epoch: number, site: string): void {
@@ -223,7 +224,10 @@ function inOrder(a: Envelope, b: Envelope): number {
 }
 
 /** Both in the order of partition, epoch and seq. */
-async function* merged(own: AsyncIterable<TailRecord>, extras: readonly TailRecord[]): AsyncGenerator<TailRecord> {
+async function* merged(
+  own: AsyncIterable<SuffixRecord>,
+  extras: readonly SuffixRecord[],
+): AsyncGenerator<SuffixRecord> {
   let next = 0;
   for await (const record of own) {
     while (next < extras.length && inOrder(extras[next]!.envelope, record.envelope) < 0) yield extras[next++]!;

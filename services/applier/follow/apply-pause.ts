@@ -11,7 +11,7 @@ import type { Origins } from './origins.ts';
 export type Positions = Readonly<Record<string, readonly Position[]>>;
 
 /** What a hold lets pass. */
-export class Hold {
+export class ApplyPause {
   readonly id: string;
   /** When it ends by itself, on the monotonic clock. */
   untilMs: number;
@@ -35,10 +35,10 @@ export class Hold {
 }
 
 /** The one hold that a keyspace may be under. */
-export class Holding {
+export class PausedApply {
   readonly #keyspace: string;
   readonly #origins: Origins;
-  #hold: Hold | null = null;
+  #hold: ApplyPause | null = null;
 
   constructor(keyspace: string, origins: Origins) {
     this.#keyspace = keyspace;
@@ -58,7 +58,7 @@ export class Holding {
    * Applies nothing more until `release`, and what is being applied is through when this resolves.
    * @throws {Fault} `unavailable`: it is held already.
    */
-  async take(hold: Hold): Promise<void> {
+  async take(hold: ApplyPause): Promise<void> {
     if (this.#hold !== null && this.#hold.id !== hold.id) {
       throw new Fault('unavailable', `keyspace ${this.#keyspace} is being compared already`, { retryAfterMs: 1_000 });
     }
@@ -67,7 +67,7 @@ export class Holding {
   }
 
   /** The hold with that id; null when it is over. */
-  by(id: string): Hold | null {
+  by(id: string): ApplyPause | null {
     return this.#hold?.id === id ? this.#hold : null;
   }
 

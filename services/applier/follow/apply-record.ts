@@ -5,7 +5,7 @@ import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { SchemaPlace, Stores } from '../keyspace/stores.ts';
-import type { AsOf } from './closed-timestamp.ts';
+import type { ClosedTimestamp } from './closed-timestamp.ts';
 import type { Counts } from './counts.ts';
 import type { Lag } from './lag.ts';
 import type { Held } from './record-sequencer.ts';
@@ -14,7 +14,7 @@ const RETRY_MS = 1_000;
 
 export type ApplyParts = {
   readonly stores: Stores;
-  readonly asOf: AsOf;
+  readonly asOf: ClosedTimestamp;
   readonly counts: Counts;
   readonly lag: Lag;
   readonly clock: Clock;

@@ -1,7 +1,7 @@
 import type { Position } from '@tidemark/model/position';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AsOf, compareTicks } from './closed-timestamp.ts';
+import { ClosedTimestamp, compareTicks } from './closed-timestamp.ts';
 
 const ORIGINS = ['paris', 'tokyo'];
 
@@ -15,7 +15,7 @@ describe('asOf', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-        const asOf = new AsOf();
+        const asOf = new ClosedTimestamp();
         const applied = new Map(ORIGINS.map((origin) => [origin, [-1, -1]]));
         const at = (origin: string, partition: number): Position => ({
           epoch: 1,
@@ -46,7 +46,7 @@ describe('asOf', () => {
   });
 
   it('keeps a bounded number of barriers that wait, and still reaches the newest', () => {
-    const asOf = new AsOf();
+    const asOf = new ClosedTimestamp();
     let head = 0;
     const applied = (): Position => ({ epoch: 1, seq: head });
     for (let seq = 0; seq < 100_000; seq++) {

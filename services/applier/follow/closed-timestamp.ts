@@ -27,7 +27,7 @@ export type Reached = Barrier & {
 /** Most barriers that wait for their heads; beyond it every second one is forgotten, so that asOf moves in longer steps. */
 const WAITING_MAX = 1024;
 
-export class AsOf {
+export class ClosedTimestamp {
   #current: Barrier | null = null;
   readonly #reached = new Map<string, Reached>();
   readonly #newest = new Map<string, Barrier>();
@@ -37,7 +37,7 @@ export class AsOf {
 
   /**
    * @param before one whose heads had been applied when an earlier process ran, and which need not be read again: it is
-   *   reached once they are applied, if it is not beyond a cut by then
+   *   reached once they are applied, if it is not beyond an epoch end by then
    */
   constructor(before: Barrier | null = null, isCutOff: (barrier: Barrier) => boolean = () => false) {
     this.#before = before;

@@ -10,7 +10,7 @@ import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { openRecord } from '@tidemark/record/envelope';
 import type { Place } from '../keyspace/checkpoint.ts';
-import type { Held, News, OriginFold } from './record-sequencer.ts';
+import type { Held, News, RecordSequencer } from './record-sequencer.ts';
 
 /** Nothing accepted for this long while records are ignored: the fold begins again. Doubles while that does not help. */
 const STUCK_MS = 10_000;
@@ -27,7 +27,7 @@ export type OriginReaderParts = {
   readonly topic: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly fold: OriginFold;
+  readonly fold: RecordSequencer;
   /** Where to begin, if the record before it is still the one accepted then; else the fold begins at the log's start. */
   readonly place: Place | null;
   /** What the stores hold already. */
@@ -46,9 +46,9 @@ export type OriginReaderParts = {
   readonly onStuck?: (at: Position) => void;
 };
 
-export class OriginReader {
+export class LogFollower {
   readonly #parts: OriginReaderParts;
-  readonly #fold: OriginFold;
+  readonly #fold: RecordSequencer;
   #applied: Position;
   #place: Place | null;
   /** Next offset to read, and the first one never read. */
@@ -148,7 +148,7 @@ export class OriginReader {
   }
 
   /** Null when the record before the place is the one that was accepted last. */
-  async #whyNot({ offset, prefix }: Place): Promise<string | null> {
+  async #whyNot({ offset, logHead }: Place): Promise<string | null> {
     const { log, topic } = this.#parts;
     const { partition } = this.#fold.name;
     const signal = new AbortController().signal;
@@ -156,8 +156,8 @@ export class OriginReader {
     try {
       for await (const { records } of log.read(wanted)) {
         const { epoch, seq, chain } = openRecord(records[0]!.value).envelope;
-        if (comparePositions({ epoch, seq }, prefix) === 0 && chain === prefix.chain) return null;
-        return `offset ${offset - 1} holds ${formatPosition({ epoch, seq })}, expected ${formatPosition(prefix)}`;
+        if (comparePositions({ epoch, seq }, logHead) === 0 && chain === logHead.chain) return null;
+        return `offset ${offset - 1} holds ${formatPosition({ epoch, seq })}, expected ${formatPosition(logHead)}`;
       }
       return `the log ends before offset ${offset}`;
     } catch (error) {
@@ -209,7 +209,7 @@ export class OriginReader {
 
   #take(record: LogRecord): void {
     const { offset, value } = record;
-    const before = this.#fold.prefix;
+    const before = this.#fold.logHead;
     const first = offset >= this.#farthest;
     this.#farthest = Math.max(this.#farthest, offset + 1);
     this.#from = offset + 1;
@@ -219,7 +219,7 @@ export class OriginReader {
       this.#isHalted ||= news.kind === 'halted';
       if (news.kind === 'halted') throw new Fault('corrupt', `${this.#name} offset ${offset}: ${news.reason}`);
     }
-    if (first && comparePositions(before, this.#fold.prefix) !== 0) {
+    if (first && comparePositions(before, this.#fold.logHead) !== 0) {
       this.#stuckSinceMs = null;
       this.#stuckMs = STUCK_MS;
     }
@@ -240,14 +240,14 @@ export class OriginReader {
     try {
       let sinceMs = clock.monotonicMs();
       for (let record = this.#fold.next(); record !== null && !this.#isStopped; record = this.#fold.next()) {
-        const { envelope, offset, prefix } = record;
+        const { envelope, offset, logHead } = record;
         if (!this.#parts.mayApply(envelope)) break;
         await apply(record);
         this.#fold.applied(record);
         count++;
         if (comparePositions(envelope, this.#applied) > 0) this.#applied = { epoch: envelope.epoch, seq: envelope.seq };
-        if (comparePositions(envelope, this.#place?.prefix ?? NOWHERE) >= 0)
-          this.#place = { offset: offset + 1, prefix };
+        if (comparePositions(envelope, this.#place?.logHead ?? NOWHERE) >= 0)
+          this.#place = { offset: offset + 1, logHead };
         if (clock.monotonicMs() - sinceMs < SLICE_MS) continue;
         onApplied();
         await new Promise((resolve) => setImmediate(resolve));
@@ -264,7 +264,7 @@ export class OriginReader {
     while (this.#isDraining) await this.#draining.catch(() => undefined);
   }
 
-  /** Something was learnt about commits or cuts: applies what it frees, and turns back for what was passed over. */
+  /** Something was learnt about commits or epoch ends: applies what it frees, and turns back for what was passed over. */
   freed(): void {
     if (this.#isStopped) return;
     if (this.#fold.next() !== null) {
@@ -286,7 +286,7 @@ export class OriginReader {
     const message = `${this.#name}: records were ignored and none accepted for ${this.#stuckMs} ms: folding from the start`;
     this.#parts.logger.warn(this.#where(), message);
     this.#stuckMs = Math.min(this.#stuckMs * 2, STUCK_MS_MAX);
-    const { epoch, seq } = this.#fold.prefix;
+    const { epoch, seq } = this.#fold.logHead;
     if (this.#end !== null && this.#from >= this.#end) this.#parts.onStuck?.({ epoch, seq });
     this.#stuckSinceMs = null;
     this.#mustRestart = true;
@@ -308,6 +308,6 @@ export class OriginReader {
 
   #where(): object {
     const { topic } = this.#parts;
-    return { topic, partition: this.#fold.name.partition, position: formatPosition(this.#fold.prefix) };
+    return { topic, partition: this.#fold.name.partition, position: formatPosition(this.#fold.logHead) };
   }
 }

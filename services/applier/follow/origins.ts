@@ -14,9 +14,9 @@ import type { FlushedPlaces } from '../keyspace/flushed-places.ts';
 import type { Stores } from '../keyspace/stores.ts';
 import type { Positions } from './apply-pause.ts';
 import type { Counts } from './counts.ts';
-import type { KnownCuts } from './epoch-ends-cache.ts';
-import { OriginReader, type Stopped } from './log-follower.ts';
-import { type Closed, type Held, type News, OriginFold } from './record-sequencer.ts';
+import type { EpochEndsCache } from './epoch-ends-cache.ts';
+import { LogFollower, type Stopped } from './log-follower.ts';
+import { type Closed, type Held, type News, RecordSequencer } from './record-sequencer.ts';
 
 export type OriginsParts = {
   readonly cluster: string;
@@ -28,7 +28,7 @@ export type OriginsParts = {
   /** This site's copy of an origin's partition cannot be read beyond `at`, though there is more in it. */
   readonly onStuck?: (keyspace: string, origin: string, partition: number, at: Position) => void;
   readonly stores: Stores;
-  readonly cuts: KnownCuts;
+  readonly epochEnds: EpochEndsCache;
   readonly places: FlushedPlaces;
   readonly counts: Counts;
   /** Most bytes of records that wait to be committed, for each origin's partition. */
@@ -39,7 +39,7 @@ export type OriginsParts = {
   readonly onApplied: (origin: string, partition: number) => void;
   /** An EPOCH_START that counts says on what it follows. */
   readonly onClosed: (partition: number, closed: Closed) => void;
-  /** A record was passed over because it lies beyond a cut. */
+  /** A record was passed over because it lies beyond an epoch end. */
   readonly onCutOff: (origin: string, body: Envelope['body']) => void;
   /** Resolves once the stores may take more. */
   readonly room: () => Promise<void>;
@@ -50,8 +50,8 @@ type Source = { readonly origin: string; readonly topic: string; readonly partit
 
 export class Origins {
   readonly #parts: OriginsParts;
-  readonly #readers = new Map<string, OriginReader[]>();
-  readonly #folds = new Map<string, OriginFold[]>();
+  readonly #readers = new Map<string, LogFollower[]>();
+  readonly #folds = new Map<string, RecordSequencer[]>();
 
   constructor(parts: OriginsParts) {
     this.#parts = parts;
@@ -68,29 +68,29 @@ export class Origins {
     }
   }
 
-  #fold({ origin, partition }: Source, place: Place | null): OriginFold {
-    const { cluster, stores, cuts, heldBytesMax, onCutOff } = this.#parts;
+  #fold({ origin, partition }: Source, place: Place | null): RecordSequencer {
+    const { cluster, stores, epochEnds, heldBytesMax, onCutOff } = this.#parts;
     const { name: keyspace, ack } = stores.keyspace;
     const rules = {
       sync: ack.name === 'sync',
       heldBytesMax,
-      succession: cuts.of(partition),
+      knownEpochEnds: epochEnds.of(partition),
       reached: (other: string, at: Position) => comparePositions(this.applied(other, partition), at) >= 0,
       onCutOff: ({ body }: Envelope) => onCutOff(origin, body),
     };
-    return new OriginFold({ cluster, keyspace, origin, partition }, rules, place?.prefix ?? null);
+    return new RecordSequencer({ cluster, keyspace, origin, partition }, rules, place?.logHead ?? null);
   }
 
-  #reader(source: Source, fold: OriginFold, place: FlushedPlace | null): OriginReader {
+  #reader(source: Source, fold: RecordSequencer, place: FlushedPlace | null): LogFollower {
     const { log, clock, logger, stores, apply, mayApply, onApplied, room, onStuck } = this.#parts;
     const { origin, topic, partition } = source;
-    return new OriginReader({
+    return new LogFollower({
       log,
       topic,
       clock,
       logger,
       fold,
-      place: place === null ? null : { offset: place.offset, prefix: place.prefix },
+      place: place === null ? null : { offset: place.offset, logHead: place.logHead },
       applied: stores.position(origin, partition, place?.tables ?? stores.tableIds),
       apply,
       mayApply: (at) => mayApply(origin, partition, at),
@@ -123,7 +123,7 @@ export class Origins {
         if (first) counts.duplicate(origin);
         return;
       case 'ignored': {
-        const position = formatPosition(this.#folds.get(origin)![partition]!.prefix);
+        const position = formatPosition(this.#folds.get(origin)![partition]!.logHead);
         if (first) counts.ignored({ ...source, offset, position }, news.reason, news.alarm);
         return;
       }
@@ -142,11 +142,11 @@ export class Origins {
   }
 
   /** By partition; none for what is no origin here. */
-  readers(origin: string): readonly OriginReader[] {
+  readers(origin: string): readonly LogFollower[] {
     return this.#readers.get(origin) ?? [];
   }
 
-  get #all(): OriginReader[] {
+  get #all(): LogFollower[] {
     return [...this.#readers.values()].flat();
   }
 
@@ -160,7 +160,7 @@ export class Origins {
     return this.#folds.get(origin)?.[partition]?.committed ?? NOWHERE;
   }
 
-  /** True for a record beyond the cut of its epoch. */
+  /** True for a record beyond the epoch end of its epoch. */
   isCutOff(origin: string, partition: number, at: Position): boolean {
     return this.#folds.get(origin)?.[partition]?.isCutOff(at) ?? false;
   }
@@ -187,9 +187,9 @@ export class Origins {
     this.#readers.get(origin)?.[partition]?.freed();
   }
 
-  /** The origin's epoch ends there in the partition, as the known cuts say by now. */
-  learnCut(partition: number, origin: string, at: Position): void {
-    const closed = this.#folds.get(origin)?.[partition]?.learnCut(at) ?? [];
+  /** The origin's epoch ends there in the partition, as the known epoch ends say by now. */
+  learnEnd(partition: number, origin: string, at: Position): void {
+    const closed = this.#folds.get(origin)?.[partition]?.learnEnd(at) ?? [];
     for (const one of closed) this.#parts.onClosed(partition, one);
     this.freedIn(partition);
   }

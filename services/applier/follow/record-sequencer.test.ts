@@ -1,21 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { CLUSTER, PartitionMaker, sampleKeyspace } from '../testing/log-maker.ts';
-import { Succession } from './epoch-ends.ts';
-import { type News, OriginFold } from './record-sequencer.ts';
+import { KnownEpochEnds } from './known-epoch-ends.ts';
+import { type News, RecordSequencer } from './record-sequencer.ts';
 
 const KEYSPACE = sampleKeyspace({ ack: { name: 'sync', k: 1 } });
 
 /** A fold of paris' partition 0 that does with news what an applier does. */
 function foldOf(values: readonly Uint8Array[]) {
   const name = { cluster: CLUSTER, keyspace: KEYSPACE.name, origin: 'paris', partition: 0 };
-  const succession = new Succession();
-  const fold = new OriginFold(name, { sync: true, heldBytesMax: 1e6, succession, reached: () => true }, null);
+  const knownEpochEnds = new KnownEpochEnds();
+  const fold = new RecordSequencer(name, { sync: true, heldBytesMax: 1e6, knownEpochEnds, reached: () => true }, null);
   const tell = (news: readonly News[]): void => {
     for (const one of news) {
       if (one.kind === 'committed') tell(fold.learnCommitted(one.at));
       if (one.kind !== 'closed' || one.origin === '') continue;
-      succession.learn({ origin: one.origin, ...one.at });
-      tell(fold.learnCut(one.at));
+      knownEpochEnds.learn({ origin: one.origin, ...one.at });
+      tell(fold.learnEnd(one.at));
     }
   };
   values.forEach((value, offset) => {
@@ -31,13 +31,13 @@ function foldOf(values: readonly Uint8Array[]) {
   };
   return {
     fold,
-    succession,
+    knownEpochEnds,
     applied,
     commit: (epoch: number, seq: number) => tell(fold.learnCommitted({ epoch, seq })),
   };
 }
 
-describe('origin fold', () => {
+describe('record sequencer', () => {
   it('a writer that died before its first record was committed leaves nothing waiting behind the next one', () => {
     const maker = new PartitionMaker(KEYSPACE, 'paris', 0);
     const values = [maker.start(1), maker.rows([{ k: 'a', v: '1' }]), maker.rows([{ k: 'b', v: '2' }])];
@@ -45,26 +45,26 @@ describe('origin fold', () => {
     const { applied, commit } = foldOf(values);
     commit(1, 1);
     expect(applied()).toEqual(['1:0', '1:1']);
-    // Nobody ever says how far epochs 2 and 3 were committed; the cuts do.
+    // Nobody ever says how far epochs 2 and 3 were committed; the epoch ends do.
     commit(4, 1);
     expect(applied()).toEqual(['1:2', '2:0', '3:0', '4:0', '4:1']);
   });
 
-  it('goes on with the next epoch where a cut is learnt, and looked at, while a record beyond it is applied', () => {
+  it('goes on with the next epoch where an epoch end is learnt, and looked at, while a record beyond it is applied', () => {
     const maker = new PartitionMaker(KEYSPACE, 'paris', 0);
     const values = [maker.start(1), maker.rows([{ k: 'a', v: '1' }])];
-    const cut = { origin: 'paris', epoch: 1, cutSeq: 1, chain: maker.chain };
-    values.push(maker.rows([{ k: 'b', v: '2' }]), maker.start(2, cut), maker.rows([{ k: 'c', v: '3' }]));
+    const epochEnd = { origin: 'paris', epoch: 1, endSeq: 1, chain: maker.chain };
+    values.push(maker.rows([{ k: 'b', v: '2' }]), maker.start(2, epochEnd), maker.rows([{ k: 'c', v: '3' }]));
     for (const read of [3, 5]) {
-      const { fold, succession, applied, commit } = foldOf(values.slice(0, read));
+      const { fold, knownEpochEnds, applied, commit } = foldOf(values.slice(0, read));
       commit(1, 1);
       expect(applied()).toEqual(['1:0', '1:1']);
       fold.learnCommitted({ epoch: 1, seq: 2 });
       const beyond = fold.next()!;
       commit(2, 1);
-      succession.learn({ origin: 'paris', epoch: 1, seq: 1 });
-      fold.learnCut({ epoch: 1, seq: 1 });
-      // Somebody else looks, as whoever is told of a cut does.
+      knownEpochEnds.learn({ origin: 'paris', epoch: 1, seq: 1 });
+      fold.learnEnd({ epoch: 1, seq: 1 });
+      // Somebody else looks, as whoever is told of an epoch end does.
       fold.next();
       fold.applied(beyond);
       expect(applied()).toEqual(read === 3 ? [] : ['2:0', '2:1']);

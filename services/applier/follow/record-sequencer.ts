@@ -2,16 +2,16 @@
  * What becomes of the records of one origin's partition: the verdict on each, which of them count, and which of those
  * may be applied yet. No I/O and no time: the same records and the same news give the same decisions.
  *
- * A record of a sync keyspace is held until it is known to be committed, or to lie at or below the cut of its epoch;
- * one beyond the cut never counts. What is held is bounded: beyond the bound records are only looked at for what they
+ * A record of a sync keyspace is held until it is known to be committed, or to lie at or below the epoch end of its epoch;
+ * one beyond the epoch end never counts. What is held is bounded: beyond the bound records are only looked at for what they
  * tell about commits, and `goBack` says where to read them again once they may be applied.
  */
 
 import assert from 'node:assert/strict';
 import { NOWHERE, type Position } from '@tidemark/model/position';
-import { accept, emptyPrefix, type PartitionName, type Prefix } from '@tidemark/record/admit';
+import { accept, emptyLogHead, type LogHead, type PartitionName } from '@tidemark/record/admit';
 import type { Envelope } from '@tidemark/record/envelope';
-import type { Succession } from './epoch-ends.ts';
+import type { KnownEpochEnds } from './known-epoch-ends.ts';
 
 /** An accepted record that waits to be applied. */
 export type Held = {
@@ -19,7 +19,7 @@ export type Held = {
   readonly bytes: number;
   readonly envelope: Envelope;
   /** What has been accepted with this record included. */
-  readonly prefix: Prefix;
+  readonly logHead: LogHead;
 };
 
 /** What a record told, beside what it holds. */
@@ -46,20 +46,20 @@ export type FoldRules = {
   readonly sync: boolean;
   /** Most bytes of records held, counted as they stand in the log. */
   readonly heldBytesMax: number;
-  /** What is known of where reigns ended in this partition. */
-  readonly succession: Succession;
+  /** What is known of where terms ended in this partition. */
+  readonly knownEpochEnds: KnownEpochEnds;
   /** Whether this site has applied another origin's partition up to there: epochs follow each other strictly. */
   readonly reached: (origin: string, at: Position) => boolean;
-  /** Told of each record that is passed over because it lies beyond a cut; of one that is read again, again. */
+  /** Told of each record that is passed over because it lies beyond an epoch end; of one that is read again, again. */
   readonly onCutOff?: (envelope: Envelope) => void;
 };
 
-type Place = { readonly offset: number; readonly prefix: Prefix; readonly at: Position };
+type Place = { readonly offset: number; readonly logHead: LogHead; readonly at: Position };
 
-export class OriginFold {
+export class RecordSequencer {
   readonly name: PartitionName;
   readonly #rules: FoldRules;
-  #prefix: Prefix;
+  #logHead: LogHead;
   #held: Held[] = [];
   #first = 0;
   #heldBytes = 0;
@@ -70,14 +70,14 @@ export class OriginFold {
   /** By epoch: what its EPOCH_START says about the epoch before, until that record is committed itself. */
   readonly #starts = new Map<number, Closed>();
 
-  constructor(name: PartitionName, rules: FoldRules, from: Prefix | null) {
+  constructor(name: PartitionName, rules: FoldRules, from: LogHead | null) {
     this.name = name;
     this.#rules = rules;
-    this.#prefix = from ?? emptyPrefix(name);
+    this.#logHead = from ?? emptyLogHead(name);
   }
 
-  get prefix(): Prefix {
-    return this.#prefix;
+  get logHead(): LogHead {
+    return this.#logHead;
   }
 
   /** How many records are accepted and not yet `applied`. */
@@ -92,9 +92,9 @@ export class OriginFold {
 
   /** Decides one record; returns what it told. */
   take(offset: number, value: Uint8Array): News[] {
-    const before = this.#prefix;
+    const before = this.#logHead;
     const verdict = accept(before, value);
-    this.#prefix = verdict.prefix;
+    this.#logHead = verdict.logHead;
     switch (verdict.kind) {
       case 'LOCAL':
         return [];
@@ -105,12 +105,12 @@ export class OriginFold {
       case 'HALT':
         return [{ kind: 'halted', reason: verdict.reason }];
       case 'ACCEPT':
-        this.#hold({ offset, bytes: value.length, envelope: verdict.envelope, prefix: verdict.prefix }, before);
+        this.#hold({ offset, bytes: value.length, envelope: verdict.envelope, logHead: verdict.logHead }, before);
         return this.#newsOf(verdict.envelope);
     }
   }
 
-  /** What an accepted record tells about commits and cuts. */
+  /** What an accepted record tells about commits and epoch ends. */
   #newsOf(envelope: Envelope): News[] {
     const { epoch, body, partition } = envelope;
     const news: News[] = [];
@@ -121,7 +121,7 @@ export class OriginFold {
       });
     }
     if (body.kind === 'EpochStart') {
-      const at = { epoch: body.previousEpoch, seq: body.cutSeq };
+      const at = { epoch: body.previousEpoch, seq: body.endSeq };
       const closed: Closed = { kind: 'closed', origin: body.previousOrigin, at, next: epoch };
       if (this.#counts(envelope) && !this.isCutOff(envelope)) news.push(closed);
       else this.#starts.set(epoch, closed);
@@ -129,11 +129,11 @@ export class OriginFold {
     return news;
   }
 
-  #hold(record: Held, before: Prefix): void {
+  #hold(record: Held, before: LogHead): void {
     const { envelope } = record;
     if (this.#unheld !== null) return;
     if (this.heldCount > 0 && this.#heldBytes + record.bytes > this.#rules.heldBytesMax) {
-      this.#unheld = { offset: record.offset, prefix: before, at: { epoch: envelope.epoch, seq: envelope.seq } };
+      this.#unheld = { offset: record.offset, logHead: before, at: { epoch: envelope.epoch, seq: envelope.seq } };
       return;
     }
     this.#held.push(record);
@@ -142,14 +142,14 @@ export class OriginFold {
 
   /**
    * Everything of `at.epoch` up to `at.seq` is committed.
-   * @returns the cut of the epoch before, when the EPOCH_START that names it has now become committed
+   * @returns the epoch end of the epoch before, when the EPOCH_START that names it has now become committed
    */
   learnCommitted(at: Position): Closed[] {
     if (at.seq > (this.#committed.get(at.epoch) ?? -1)) this.#committed.set(at.epoch, at.seq);
     return this.#started(at.epoch);
   }
 
-  /** The cut that the epoch's EPOCH_START names, once: that record is committed now. */
+  /** The epoch end that the epoch's EPOCH_START names, once: that record is committed now. */
   #started(epoch: number): Closed[] {
     const start = this.#starts.get(epoch);
     this.#starts.delete(epoch);
@@ -163,22 +163,22 @@ export class OriginFold {
   }
 
   /**
-   * The epoch of this origin ends at `at.seq`, as the succession knows by now; what does not lie beyond is committed.
-   * @returns the cut of the epoch before: a writer may have died before it knew its EPOCH_START to be committed, and
-   *   then the cut of its own epoch, named by the next writer, is how that becomes known
+   * The epoch of this origin ends at `at.seq`, as the knownEpochEnds knows by now; what does not lie beyond is committed.
+   * @returns the epoch end of the epoch before: a writer may have died before it knew its EPOCH_START to be committed, and
+   *   then the epoch end of its own epoch, named by the next writer, is how that becomes known
    */
-  learnCut(at: Position): Closed[] {
+  learnEnd(at: Position): Closed[] {
     return at.seq >= 0 ? this.#started(at.epoch) : [];
   }
 
-  /** True when the record is beyond a cut: no store may hold it. */
+  /** True when the record is beyond an epoch end: no store may hold it. */
   isCutOff(at: Position): boolean {
-    const cut = this.#cutOf(at.epoch);
-    return cut !== null && at.seq > cut;
+    const epochEnd = this.#epochEndOf(at.epoch);
+    return epochEnd !== null && at.seq > epochEnd;
   }
 
-  #cutOf(epoch: number): number | null {
-    return this.#rules.succession.cutOf(this.name.origin, epoch);
+  #epochEndOf(epoch: number): number | null {
+    return this.#rules.knownEpochEnds.epochEndOf(this.name.origin, epoch);
   }
 
   /** The next record that may be applied, skipping those cut off; null while there is none. It stays until `applied`. */
@@ -196,7 +196,7 @@ export class OriginFold {
   }
 
   /**
-   * What `next` gave has been applied. A cut that was learnt meanwhile may have taken it away already, when somebody else
+   * What `next` gave has been applied. An epoch end that was learnt meanwhile may have taken it away already, when somebody else
    * asked for the next one: then another one stands first, or none.
    */
   applied(record: Held): void {
@@ -212,18 +212,18 @@ export class OriginFold {
   }
 
   #counts(at: Position): boolean {
-    return this.#cutOf(at.epoch) !== null || this.#isCommitted(at);
+    return this.#epochEndOf(at.epoch) !== null || this.#isCommitted(at);
   }
 
   #isCommitted(at: Position): boolean {
     return !this.#rules.sync || at.seq <= (this.#committed.get(at.epoch) ?? -1);
   }
 
-  /** An epoch begins only after the one before it, whoever's it was, has been applied up to its cut. */
+  /** An epoch begins only after the one before it, whoever's it was, has been applied up to its epoch end. */
   #isItsTurn(envelope: Envelope): boolean {
     const { body } = envelope;
-    if (body.kind !== 'EpochStart' || body.cutSeq < 0 || body.previousOrigin === this.name.origin) return true;
-    return this.#rules.reached(body.previousOrigin, { epoch: body.previousEpoch, seq: body.cutSeq });
+    if (body.kind !== 'EpochStart' || body.endSeq < 0 || body.previousOrigin === this.name.origin) return true;
+    return this.#rules.reached(body.previousOrigin, { epoch: body.previousEpoch, seq: body.endSeq });
   }
 
   /** True when records were passed over that may be applied by now (or never), and there is room for them. */
@@ -238,16 +238,16 @@ export class OriginFold {
     const place = this.#unheld;
     assert(place !== null, `${this.name.origin}/${this.name.partition}: nothing was passed over`);
     this.#unheld = null;
-    this.#prefix = place.prefix;
+    this.#logHead = place.logHead;
     return place.offset;
   }
 
   /**
-   * Forgets what was accepted, but not what is known of commits and cuts: fold again from the start.
+   * Forgets what was accepted, but not what is known of commits and epoch ends: fold again from the start.
    * @param isSameLog false: it may be another log than the one read so far
    */
   restart(isSameLog: boolean): void {
-    this.#prefix = { ...emptyPrefix(this.name), logId: isSameLog ? this.#prefix.logId : '' };
+    this.#logHead = { ...emptyLogHead(this.name), logId: isSameLog ? this.#logHead.logId : '' };
     this.#held = [];
     this.#first = 0;
     this.#heldBytes = 0;

@@ -53,7 +53,7 @@ describe('a checkpoint', () => {
         if (how.kind === 'ahead') {
           const { seq, offset } = how;
           const moved = (c: Checkpoint) =>
-            c.places.map((place) => ({ ...place, offset, prefix: { ...place.prefix, seq } }));
+            c.places.map((place) => ({ ...place, offset, logHead: { ...place.logHead, seq } }));
           await change(disk, (c) => ({ ...c, places: moved(c) }));
         }
         if (losesFiles) await disk.remove('ks/t/0');

@@ -9,15 +9,15 @@ import type { Disk } from '@tidemark/platform/disk';
 import { Fault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { asWritten, readDerived, writeState } from '@tidemark/platform/state-file';
-import type { Prefix } from '@tidemark/record/admit';
-import type { Cut } from '../follow/epoch-ends.ts';
+import type { LogHead } from '@tidemark/record/admit';
+import type { EpochEnd } from '../follow/known-epoch-ends.ts';
 import type { SchemaPlace } from './stores.ts';
 
 const FORMAT = 4;
 const FOLDER = 'checkpoints/applier';
 
 /** A record that was applied: the offset after it, and what had been accepted with it. */
-export type Place = { readonly offset: number; readonly prefix: Prefix };
+export type Place = { readonly offset: number; readonly logHead: LogHead };
 
 /** A place that was flushed, and the ids of the tables that were flushed for it. */
 export type FlushedPlace = Place & { readonly tables: readonly number[] };
@@ -26,12 +26,12 @@ export type Checkpoint = {
   readonly format: number;
   /** Newest one applied. */
   readonly keyspace: Keyspace;
-  /** Where a log told of it, which may lie beyond a cut that is learnt later; null: it is as it was created. */
+  /** Where a log told of it, which may lie beyond an epoch end that is learnt later; null: it is as it was created. */
   readonly schemaAt: SchemaPlace | null;
   readonly places: readonly FlushedPlace[];
   /** By partition: where closed epochs ended. */
-  readonly cuts: readonly (readonly Cut[])[];
-  /** Origins of which records beyond a cut were passed over that are not written out yet. */
+  readonly epochEnds: readonly (readonly EpochEnd[])[];
+  /** Origins of which records beyond an epoch end were passed over that are not written out yet. */
   readonly tails: readonly string[];
 };
 
@@ -51,9 +51,9 @@ export async function readCheckpoint(
 ): Promise<Checkpoint | null> {
   const checkpoint = await readDerived(disk, pathOf(keyspace), asWritten<Checkpoint>(), logger);
   if (checkpoint === null || checkpoint.format !== FORMAT) return null;
-  for (const { prefix } of checkpoint.places) {
-    if (prefix.cluster === cluster && prefix.keyspace === keyspace) continue;
-    const got = `${prefix.cluster}/${prefix.keyspace}`;
+  for (const { logHead } of checkpoint.places) {
+    if (logHead.cluster === cluster && logHead.keyspace === keyspace) continue;
+    const got = `${logHead.cluster}/${logHead.keyspace}`;
     const expected = `${cluster}/${keyspace}`;
     throw new Fault('corrupt', `${pathOf(keyspace)} is of ${got}, expected ${expected}`, { got, expected });
   }

@@ -1,12 +1,12 @@
 /**
- * A version of the tables that was told of beyond a cut is no part of the history: the next primary gives the same number
- * to another version, and the same column number to another column. Here SCHEMA lies beyond the cut in a partition of which
+ * A version of the tables that was told of beyond an epoch end is no part of the history: the next primary gives the same number
+ * to another version, and the same column number to another column. Here SCHEMA lies beyond the epoch end in a partition of which
  * nothing was flushed, so that no position on the disk is beyond it.
  */
 
 import type { Keyspace } from '@tidemark/model/table';
 import { describe, expect, it } from 'vitest';
-import type { Cut } from '../follow/epoch-ends.ts';
+import type { EpochEnd } from '../follow/known-epoch-ends.ts';
 import { Replays } from '../replay/replays.ts';
 import { RunningKeyspace } from '../running.ts';
 import { eventually, LOCAL, RULES, TestSite } from '../testing/fake-site.ts';
@@ -22,7 +22,7 @@ function schemaOf(keyspace: Keyspace) {
   return { kind: 'Schema', version: keyspace.version, keyspace: JSON.stringify(keyspace) } as const;
 }
 
-const CUTS: readonly (readonly Cut[])[] = [
+const CUTS: readonly (readonly EpochEnd[])[] = [
   [{ origin: 'paris', epoch: 1, seq: 1 }],
   [{ origin: 'paris', epoch: 1, seq: 0 }],
 ];
@@ -33,7 +33,7 @@ describe.each([
   'told after a restart, with the checkpoint lost',
   'told as soon as it runs again',
   'told only by the next epoch',
-] as const)('tables beyond a cut that is %s', (how) => {
+] as const)('tables beyond an epoch end that is %s', (how) => {
   it('are forgotten, and the column that came instead is shown', async () => {
     const site = new TestSite();
     const paris = [0, 1].map((partition) => new PartitionMaker(LOCAL, 'paris', partition));
@@ -44,14 +44,14 @@ describe.each([
     const ends = paris.map((maker) => ({
       origin: 'paris',
       epoch: 1,
-      cutSeq: maker.at.seq,
+      endSeq: maker.at.seq,
       chain: maker.chain,
     }));
     const lost = paris[1]!.record(schemaOf(withColumn('lost', 2)));
     for (const partition of [0, 1]) await site.append(site.topicOf('paris'), partition, kept[partition]!);
     await site.append(site.topicOf('paris'), 1, [lost]);
 
-    const cuts: { told: readonly (readonly Cut[])[] } = { told: [] };
+    const epochEnds: { told: readonly (readonly EpochEnd[])[] } = { told: [] };
     const parts = site.parts();
     const read = site.log.read.bind(site.log);
     const gate = Promise.withResolvers<void>();
@@ -61,7 +61,7 @@ describe.each([
     };
     const start = async (): Promise<RunningKeyspace> => {
       const replays = new Replays(parts);
-      const running = new RunningKeyspace({ ...parts, cuts: () => cuts.told, replays }, LOCAL, RULES);
+      const running = new RunningKeyspace({ ...parts, epochEnds: () => epochEnds.told, replays }, LOCAL, RULES);
       await running.start();
       return running;
     };
@@ -74,13 +74,13 @@ describe.each([
       await running[Symbol.asyncDispose]();
       if (how.endsWith('lost')) await site.disk.remove('checkpoints/applier/ks.json');
       if (isAgain) site.log.read = readLater;
-      else cuts.told = CUTS;
+      else epochEnds.told = CUTS;
       running = await start();
     }
     await using last = running;
     if (isAgain || how === 'told while it runs') {
-      cuts.told = CUTS;
-      for (const [p, [{ origin, epoch, seq }]] of (CUTS as [[Cut], [Cut]]).entries()) {
+      epochEnds.told = CUTS;
+      for (const [p, [{ origin, epoch, seq }]] of (CUTS as [[EpochEnd], [EpochEnd]]).entries()) {
         last.applier!.closed(p, origin, { epoch, seq });
       }
     }
@@ -95,7 +95,7 @@ describe.each([
     }
     await eventually(() => {
       const { applier } = last;
-      if (applier === null || applier.readability.refusal !== null) return false;
+      if (applier === null || applier.readGate.refusal !== null) return false;
       return [2, 1].every((seq, partition) => applier.origins.applied('tokyo', partition).seq === seq);
     });
     const names = (table: Keyspace['tables'][number]): string[] => table.columns.map(({ name }) => name);

@@ -1,5 +1,5 @@
 /**
- * Whatever became of a site's files while it was stopped (a flipped bit, a cut, a file or folder gone, an older copy put
+ * Whatever became of a site's files while it was stopped (a flipped bit, an epoch end, a file or folder gone, an older copy put
  * back), no wrong answer is served: a row is what it was, or nothing is read and the reason is told. The site comes back by
  * itself, with every file whole.
  */
@@ -76,14 +76,14 @@ async function siteWith(stretches: number, files: Files): Promise<{ site: TestSi
   site.disk = await diskWith(files);
   for (const [partition, some] of logs.entries()) await site.append(LOG, partition, some.slice(0, stretches).flat());
   const parts = site.parts();
-  const running = new RunningKeyspace({ ...parts, cuts: () => [], replays: new Replays(parts) }, KEYSPACE, RULES);
+  const running = new RunningKeyspace({ ...parts, epochEnds: () => [], replays: new Replays(parts) }, KEYSPACE, RULES);
   await running.start();
   return { site, running };
 }
 
 function isAt(running: RunningKeyspace, stretches: number): boolean {
   const applier = running.applier;
-  if (applier === null || applier.readability.refusal !== null) return false;
+  if (applier === null || applier.readGate.refusal !== null) return false;
   return [0, 1].every((p) => {
     const { epoch, seq } = applier.origins.applied('paris', p);
     return `${epoch}:${seq}` === last(lengths[stretches - 1]!);
@@ -214,7 +214,7 @@ describe('a site whose files were damaged while it was stopped', () => {
           if (problem == null) break;
           expect(running.applier?.noteDamage(problem)).toBe(true);
           await eventually(
-            () => running.applier === null || running.applier.readability.refusal !== null || isAt(running, 3),
+            () => running.applier === null || running.applier.readGate.refusal !== null || isAt(running, 3),
           );
           await eventually(() => isAt(running, 3));
         }

@@ -14,7 +14,7 @@ export class FlushedPlaces {
   constructor(stores: Stores, logger: Logger, places: readonly FlushedPlace[]) {
     this.#stores = stores;
     this.#logger = logger;
-    this.#places = new Map(places.map((place) => [keyOf(place.prefix), place]));
+    this.#places = new Map(places.map((place) => [keyOf(place.logHead), place]));
   }
 
   get all(): FlushedPlace[] {
@@ -27,8 +27,8 @@ export class FlushedPlaces {
     const place = this.#places.get(key);
     if (place === undefined) return null;
     const durable = this.#stores.durable(origin, partition, place.tables);
-    if (place.tables.length === 0 || comparePositions(durable, place.prefix) >= 0) return place;
-    const message = `keyspace ${this.#stores.keyspace.name}, ${key}: column files stand at ${formatPosition(durable)}, the checkpoint at ${formatPosition(place.prefix)}: building again from the log`;
+    if (place.tables.length === 0 || comparePositions(durable, place.logHead) >= 0) return place;
+    const message = `keyspace ${this.#stores.keyspace.name}, ${key}: column files stand at ${formatPosition(durable)}, the checkpoint at ${formatPosition(place.logHead)}: building again from the log`;
     this.#logger.warn({ origin, partition }, message);
     this.#places.delete(key);
     return null;
@@ -38,7 +38,7 @@ export class FlushedPlaces {
   flushing(places: readonly Place[]): () => void {
     const tables = this.#stores.tableIds;
     return () => {
-      for (const place of places) this.#places.set(keyOf(place.prefix), { ...place, tables });
+      for (const place of places) this.#places.set(keyOf(place.logHead), { ...place, tables });
     };
   }
 }

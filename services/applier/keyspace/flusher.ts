@@ -158,7 +158,7 @@ export class Flusher {
     return this.#exclusively(() => this.#flush(this.#changed()));
   }
 
-  /** Writes down where reading goes on, and the cuts, without flushing. @throws {Fault} `unavailable`: disk full. */
+  /** Writes down where reading goes on, and the epoch ends, without flushing. @throws {Fault} `unavailable`: disk full. */
   save(): Promise<void> {
     return this.#exclusively(() => this.#parts.checkpoint());
   }

@@ -1,5 +1,5 @@
 /**
- * Opens a keyspace's column files. Those that hold records beyond a cut, or were being discarded, are begun anew; a
+ * Opens a keyspace's column files. Those that hold records beyond an epoch end, or were being discarded, are begun anew; a
  * partition in which stored bytes are wrong is set aside, and built again from the logs while nothing is read.
  */
 
@@ -9,12 +9,12 @@ import type { Disk } from '@tidemark/platform/disk';
 import { isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { setAside } from '@tidemark/platform/state-file';
-import type { Merger } from '@tidemark/store/merge/merger';
+import type { CompactionExecutor } from '@tidemark/store/merge/compaction-executor';
 import type { Tick } from '../follow/closed-timestamp.ts';
-import { type Cut, Succession } from '../follow/epoch-ends.ts';
+import { type EpochEnd, KnownEpochEnds } from '../follow/known-epoch-ends.ts';
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
 import {
-  beyondCut,
+  beyondEnd,
   discardStores,
   type Floor,
   floorOf,
@@ -31,7 +31,7 @@ import { Stores } from './stores.ts';
 export type OpenParts = {
   readonly cluster: string;
   readonly disk: Disk;
-  readonly merger?: Merger | null;
+  readonly compactionExecutor?: CompactionExecutor | null;
   readonly clock: Clock;
   readonly logger: Logger;
 };
@@ -41,7 +41,7 @@ export type OpenStores = {
   /** Null when there is none that fits the stores. */
   readonly checkpoint: Checkpoint | null;
   /** By partition. */
-  readonly successions: readonly Succession[];
+  readonly knownEpochEndsByPartition: readonly KnownEpochEnds[];
   /** How far the stores were before they, or some of them, were discarded or lost; null when they were not. */
   readonly floor: Floor | null;
 };
@@ -60,24 +60,27 @@ export function damageOf(error: unknown): Damage | null {
  * @param cuts by partition, beside those of the checkpoint
  * @param asOf how far it could be read before, if that is known
  * @param damaged found while they were open
- * @param discards whether they were written under tables that lie beyond a cut
+ * @param discards whether they were written under tables that lie beyond an epoch end
  * @throws {Fault} `corrupt`: the checkpoint is another cluster's. `unavailable`: disk full.
  */
 export async function openStores(
   parts: OpenParts,
   given: Keyspace,
-  cuts: readonly (readonly Cut[])[],
+  epochEnds: readonly (readonly EpochEnd[])[],
   asOf: Tick | null,
   { damaged, discards }: { readonly damaged: readonly Damage[]; readonly discards: boolean },
 ): Promise<OpenStores> {
-  const { disk, merger = null, cluster, logger } = parts;
+  const { disk, compactionExecutor = null, cluster, logger } = parts;
   const checkpoint = await readCheckpoint(disk, cluster, given.name, logger);
   const stored = checkpoint?.keyspace;
   const isStored = stored !== undefined && stored.version > given.version;
   const newest = isStored ? stored : given;
   const schemaAt = isStored ? checkpoint!.schemaAt : null;
-  const cutsOf = (p: number): Cut[] => [...(cuts[p] ?? []), ...(checkpoint?.cuts[p] ?? [])];
-  const successions = Array.from({ length: newest.partitions }, (_, p) => new Succession(cutsOf(p)));
+  const epochEndsOf = (p: number): EpochEnd[] => [...(epochEnds[p] ?? []), ...(checkpoint?.epochEnds[p] ?? [])];
+  const knownEpochEndsByPartition = Array.from(
+    { length: newest.partitions },
+    (_, p) => new KnownEpochEnds(epochEndsOf(p)),
+  );
   const flushed = floorOfPlaces(newest.partitions, checkpoint?.places ?? []);
   const note = await noteOf(parts, given.name, flushed);
   const readTo = asOf === null ? null : { positions: [], asOf };
@@ -94,28 +97,34 @@ export async function openStores(
     };
     for (const one of damaged) await remove(one);
     const onDamage = (folder: string, reason: string): Promise<void> => remove({ folder, reason });
-    const stores = await Stores.open(disk, newest, merger, onDamage, schemaAt);
+    const stores = await Stores.open(disk, newest, compactionExecutor, onDamage, schemaAt);
     // Folders that are gone, and manifests that had to be passed over, hold less than was flushed.
-    const cutOf = (origin: string, p: number, epoch: number): number | null => successions[p]!.cutOf(origin, epoch);
+    const epochEndOf = (origin: string, p: number, epoch: number): number | null =>
+      knownEpochEndsByPartition[p]!.epochEndOf(origin, epoch);
     const tablesOf = (origin: string, p: number): readonly number[] =>
-      checkpoint!.places.find(({ prefix }) => prefix.origin === origin && prefix.partition === p)!.tables;
-    const lost = missingTo(flushed, cutOf, (origin, p) => stores.durable(origin, p, tablesOf(origin, p)), null);
+      checkpoint!.places.find(({ logHead }) => logHead.origin === origin && logHead.partition === p)!.tables;
+    const lost = missingTo(flushed, epochEndOf, (origin, p) => stores.durable(origin, p, tablesOf(origin, p)), null);
     if (lost !== null && floor === null) {
       logger.error({ keyspace: given.name }, `keyspace ${given.name}: column files were lost: ${lost}`);
       floor = flushed;
       await writeNote(disk, given.name, { discarding: false, floor });
     }
-    const tables = discards ? 'it was written under tables that lie beyond a cut' : null;
-    const beyond = beyondCut(stores, successions) ?? tables;
+    const tables = discards ? 'it was written under tables that lie beyond an epoch end' : null;
+    const beyond = beyondEnd(stores, knownEpochEndsByPartition) ?? tables;
     // What lay beyond may have been in memory only; what readers were told of it they were told all the same.
-    if (beyond === null) return { checkpoint, stores, successions, floor };
+    if (beyond === null) return { checkpoint, stores, knownEpochEndsByPartition, floor };
     logger.error({ keyspace: given.name }, `keyspace ${given.name}: ${beyond}: building it again from the logs`);
-    floor = note === null && lost === null ? floorOf(stores, successions, asOf) : floor;
+    floor = note === null && lost === null ? floorOf(stores, knownEpochEndsByPartition, asOf) : floor;
     await stores.close();
   }
-  const known = successions.map((succession) => succession.cuts);
+  const known = knownEpochEndsByPartition.map((knownEpochEnds) => knownEpochEnds.epochEnds);
   await discardStores(disk, given, known, floor ?? { positions: [], asOf: null });
-  return { checkpoint: null, stores: await Stores.open(disk, given, merger), successions, floor };
+  return {
+    checkpoint: null,
+    stores: await Stores.open(disk, given, compactionExecutor),
+    knownEpochEndsByPartition,
+    floor,
+  };
 }
 
 /** A note that is damaged does not say how far things were: all is built again, and read as of now at the earliest. */

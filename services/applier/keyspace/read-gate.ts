@@ -1,13 +1,13 @@
 /**
- * Whether a keyspace may be read here: not while its stores hold records beyond a cut, nor, once they were discarded,
+ * Whether a keyspace may be read here: not while its stores hold records beyond an epoch end, nor, once they were discarded,
  * until they are past where they were; nor after a restart before all is applied again that readers were told is.
  */
 
 import type { Position } from '@tidemark/model/position';
 import type { Disk } from '@tidemark/platform/disk';
 import type { Logger } from '@tidemark/platform/logger';
-import { type AsOf, compareTicks, type Tick } from '../follow/closed-timestamp.ts';
-import type { KnownCuts } from '../follow/epoch-ends-cache.ts';
+import { type ClosedTimestamp, compareTicks, type Tick } from '../follow/closed-timestamp.ts';
+import type { EpochEndsCache } from '../follow/epoch-ends-cache.ts';
 import type { Origins } from '../follow/origins.ts';
 import { type Floor, missingTo, removeNote } from './rebuild.ts';
 import type { Stores } from './stores.ts';
@@ -16,26 +16,26 @@ import type { ToldAsOf } from './told-as-of.ts';
 /** Records that were applied, or a version of the tables that column files were written under. */
 export type Beyond = 'records' | 'tables';
 
-export type ReadabilityParts = {
+export type ReadGateParts = {
   readonly stores: Stores;
   readonly origins: Origins;
-  readonly cuts: KnownCuts;
-  readonly asOf: AsOf;
+  readonly epochEnds: EpochEndsCache;
+  readonly asOf: ClosedTimestamp;
   readonly told: ToldAsOf;
   readonly disk: Disk;
   readonly logger: Logger;
   readonly onFatal: (error: unknown) => void;
-  /** Told once when the stores turn out to hold records beyond a cut: the keyspace is to be stopped and started again. */
+  /** Told once when the stores turn out to hold records beyond an epoch end: the keyspace is to be stopped and started again. */
   readonly onBeyond: (what: Beyond) => void;
 };
 
-export class Readability {
-  readonly #parts: ReadabilityParts;
+export class ReadGate {
+  readonly #parts: ReadGateParts;
   #floor: Floor | null;
   #isBeyond = false;
 
   /** @param floor how far the stores were before they were discarded; null when they were not */
-  constructor(parts: ReadabilityParts, floor: Floor | null) {
+  constructor(parts: ReadGateParts, floor: Floor | null) {
     this.#parts = parts;
     this.#floor = floor;
   }
@@ -44,7 +44,7 @@ export class Readability {
   get refusal(): string | null {
     const { stores, asOf } = this.#parts;
     const { name } = stores.keyspace;
-    if (this.#isBeyond) return `keyspace ${name} holds records beyond a cut here and is being built again`;
+    if (this.#isBeyond) return `keyspace ${name} holds records beyond an epoch end here and is being built again`;
     const { schemaMissing } = stores;
     if (schemaMissing !== null) return `keyspace ${name} is read again here: ${schemaMissing}`;
     const rebuilding = this.#rebuilding();
@@ -56,16 +56,16 @@ export class Readability {
 
   #rebuilding(): string | null {
     if (this.#floor === null) return null;
-    const { stores, origins, cuts, asOf } = this.#parts;
+    const { stores, origins, epochEnds, asOf } = this.#parts;
     const { name } = stores.keyspace;
-    const cutOf = (origin: string, partition: number, epoch: number): number | null =>
-      cuts.cutOf(origin, partition, epoch);
+    const epochEndOf = (origin: string, partition: number, epoch: number): number | null =>
+      epochEnds.epochEndOf(origin, partition, epoch);
     const applied = (origin: string, partition: number): Position => origins.applied(origin, partition);
-    const missing = missingTo(this.#floor, cutOf, applied, asOf.current);
+    const missing = missingTo(this.#floor, epochEndOf, applied, asOf.current);
     return missing === null ? null : `keyspace ${name} is being built again here: ${missing}`;
   }
 
-  /** True when the stores hold records beyond a cut: nothing more may be applied to them. */
+  /** True when the stores hold records beyond an epoch end: nothing more may be applied to them. */
   get isBeyond(): boolean {
     return this.#isBeyond;
   }
@@ -75,7 +75,7 @@ export class Readability {
     return this.#floor?.asOf ?? this.#parts.asOf.current;
   }
 
-  /** The stores may have gone beyond a cut before it was known: not those of a sync keyspace, unless it lost. */
+  /** The stores may have gone beyond an epoch end before it was known: not those of a sync keyspace, unless it lost. */
   lookBeyond(partition: number, origin: string, { epoch, seq }: Position): void {
     const { stores } = this.#parts;
     const { schemaAt } = stores;
@@ -85,7 +85,7 @@ export class Readability {
       this.#goBack('records');
   }
 
-  /** A version of the tables was read beyond a cut: column files that were flushed under it hold what never counted. */
+  /** A version of the tables was read beyond an epoch end: column files that were flushed under it hold what never counted. */
   passedOver(version: number): void {
     if (this.#parts.stores.isWrittenUnder(version)) this.#goBack('tables');
   }

@@ -1,6 +1,6 @@
 /**
- * A local keyspace applies what it reads, so that a site may have gone beyond a cut before it hears of it. It then
- * starts again from its logs: the rows end as if it had never gone there, whenever the cut is told and the process dies.
+ * A local keyspace applies what it reads, so that a site may have gone beyond an epoch end before it hears of it. It then
+ * starts again from its logs: the rows end as if it had never gone there, whenever the epoch end is told and the process dies.
  */
 
 import { topicNames } from '@tidemark/model/table';
@@ -8,7 +8,7 @@ import { SeededRandom } from '@tidemark/platform/random';
 import { SimDisk, SimPlatter } from '@tidemark/platform/sim/sim-disk';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Cut } from '../follow/epoch-ends.ts';
+import type { EpochEnd } from '../follow/known-epoch-ends.ts';
 import { Replays } from '../replay/replays.ts';
 import { RunningKeyspace } from '../running.ts';
 import { digest, eventually, LOCAL, LOG, RULES, sampleLog, settled, TestSite } from '../testing/fake-site.ts';
@@ -23,16 +23,16 @@ async function fill(site: TestSite, turns: Turns, wants: (epoch: number, counts:
   }
 }
 
-async function run(site: TestSite, cuts: () => readonly (readonly Cut[])[]): Promise<RunningKeyspace> {
+async function run(site: TestSite, epochEnds: () => readonly (readonly EpochEnd[])[]): Promise<RunningKeyspace> {
   const parts = site.parts();
-  const running = new RunningKeyspace({ ...parts, cuts, replays: new Replays(parts) }, LOCAL, RULES);
+  const running = new RunningKeyspace({ ...parts, epochEnds, replays: new Replays(parts) }, LOCAL, RULES);
   await running.start();
   return running;
 }
 
 function isAt(running: RunningKeyspace, turns: Turns): boolean {
   const { applier } = running;
-  if (applier === null || applier.readability.refusal !== null) return false;
+  if (applier === null || applier.readGate.refusal !== null) return false;
   return turns.ends.every((end, partition) => {
     if (end === null) return true;
     const at = applier.origins.applied(end.origin, partition);
@@ -43,18 +43,18 @@ function isAt(running: RunningKeyspace, turns: Turns): boolean {
 async function expected(turns: Turns): Promise<string> {
   const site = new TestSite();
   await fill(site, turns, (_, counts) => counts);
-  await using running = await run(site, () => turns.cuts);
+  await using running = await run(site, () => turns.epochEnds);
   await eventually(() => isAt(running, turns));
   return digest(running.applier!);
 }
 
-/** Paris reigns and goes beyond its cut; tokyo follows. */
+/** Paris leads and goes beyond its epoch end; tokyo follows. */
 const turns = makeTurns(LOCAL, [
   { site: 'paris', kept: [3, 2], beyond: [3, 1] },
   { site: 'tokyo', kept: [3, 3], beyond: [0, 0] },
 ]);
 
-describe('a cut that is learnt while a schema beyond it is applied', () => {
+describe('an epoch end that is learnt while a schema beyond it is applied', () => {
   it('is noticed as soon as the stores hold what lies beyond', async () => {
     const { maker, values } = sampleLog(1);
     const site = new TestSite();
@@ -73,23 +73,23 @@ describe('a cut that is learnt while a schema beyond it is applied', () => {
     site.disk = disk;
     await using applier = await site.start(LOCAL);
     learn = () => applier.closed(0, 'paris', { epoch: 1, seq: 1 });
-    await eventually(() => applier.readability.isBeyond);
+    await eventually(() => applier.readGate.isBeyond);
   });
 });
 
-describe('a store beyond a cut', () => {
+describe('a store beyond an epoch end', () => {
   it('is built again without what lies beyond, and nothing is read until it is where it was', async () => {
     const site = new TestSite();
     await fill(site, turns, (epoch) => epoch <= 1);
-    const cuts: { told: readonly (readonly Cut[])[] } = { told: [] };
-    await using running = await run(site, () => cuts.told);
+    const epochEnds: { told: readonly (readonly EpochEnd[])[] } = { told: [] };
+    await using running = await run(site, () => epochEnds.told);
     await eventually(() => running.applier!.origins.applied('paris', 0).seq === 5);
     const before = await digest(running.applier!);
-    cuts.told = turns.cuts;
+    epochEnds.told = turns.epochEnds;
     site.log.read = () => {
       throw new Error('nothing is read for now');
     };
-    for (const [p, { origin, epoch, seq }] of turns.cuts.map((some) => some[0]!).entries()) {
+    for (const [p, { origin, epoch, seq }] of turns.epochEnds.map((some) => some[0]!).entries()) {
       running.applier!.closed(p, origin, { epoch, seq });
     }
     expect(() => running.readable).toThrow('read it at another site');
@@ -99,7 +99,7 @@ describe('a store beyond a cut', () => {
     expect(before).not.toBe(await digest(running.applier!));
   });
 
-  it('ends so when only the next reign of the same site, in its log, says where the one before ended', async () => {
+  it('ends so when only the next term of the same site, in its log, says where the one before ended', async () => {
     const again = makeTurns(LOCAL, [
       { site: 'tokyo', kept: [3, 2], beyond: [3, 1] },
       { site: 'tokyo', kept: [3, 3], beyond: [0, 0] },
@@ -114,20 +114,20 @@ describe('a store beyond a cut', () => {
     expect(await digest(running.applier!)).toBe(wanted);
   });
 
-  it('ends with the rows that count, whenever the cut is told, and by whom', async () => {
+  it('ends with the rows that count, whenever the epoch end is told, and by whom', async () => {
     const wanted = await expected(turns);
     const told = fc.constantFrom('first', 'late', 'by the next epoch', 'after a restart');
     await fc.assert(
       fc.asyncProperty(told, fc.boolean(), async (how, flushes) => {
         const site = new TestSite();
         await fill(site, turns, (epoch) => epoch <= 1);
-        const cuts: { told: readonly (readonly Cut[])[] } = { told: how === 'first' ? turns.cuts : [] };
-        let running = await run(site, () => cuts.told);
+        const epochEnds: { told: readonly (readonly EpochEnd[])[] } = { told: how === 'first' ? turns.epochEnds : [] };
+        let running = await run(site, () => epochEnds.told);
         await eventually(() => running.applier!.origins.readers('paris').every((reader) => reader.caughtUp));
         if (flushes) await running.applier!.flush();
         if (how === 'after a restart') await running[Symbol.asyncDispose]();
-        if (how !== 'by the next epoch') cuts.told = turns.cuts;
-        if (how === 'after a restart') running = await run(site, () => cuts.told);
+        if (how !== 'by the next epoch') epochEnds.told = turns.epochEnds;
+        if (how === 'after a restart') running = await run(site, () => epochEnds.told);
         await using last = running;
         if (how === 'late') last.applier!.closed(0, 'paris', { epoch: 1, seq: 2 });
         for (const [partition, records] of turns.logs.get('tokyo')!.entries()) {
@@ -165,7 +165,7 @@ describe('a store beyond a cut', () => {
           disk.hook = (step) => (step.number > last ? 'crash' : 'ok');
           first.disk = disk;
           try {
-            const running = await run(first, () => turns.cuts);
+            const running = await run(first, () => turns.epochEnds);
             for (let turn = 0; turn < 5; turn++) await settled();
             await running.applier?.flush().catch(() => {});
             await running[Symbol.asyncDispose]();
@@ -175,7 +175,7 @@ describe('a store beyond a cut', () => {
           if (power) platter.losePower(new SeededRandom(seed));
         }
         first.disk = new SimDisk(platter);
-        await using running = await run(first, () => turns.cuts);
+        await using running = await run(first, () => turns.epochEnds);
         await eventually(() => isAt(running, turns));
         expect(await digest(running.applier!)).toBe(wanted);
       }),

@@ -1,10 +1,10 @@
 /**
- * A store that holds records beyond a cut is wrong for good, as merging cannot be undone (protocol rule 21): the
+ * A store that holds records beyond an epoch end is wrong for good, as merging cannot be undone (protocol rule 21): the
  * keyspace's column files are discarded and built again from the logs, which are all still there. Until they are past
  * where they were, nothing is read from them.
  *
  *   1  the note is written: discarding, and how far the stores were
- *   2  the checkpoint keeps its cuts only
+ *   2  the checkpoint keeps its epoch ends only
  *   3  the column files are removed
  *   4  the note says so; it is removed itself once the stores are past where they were
  *
@@ -16,7 +16,7 @@ import type { Keyspace } from '@tidemark/model/table';
 import type { Disk } from '@tidemark/platform/disk';
 import { asWritten, readState, setAside, writeState } from '@tidemark/platform/state-file';
 import { compareTicks, type Tick } from '../follow/closed-timestamp.ts';
-import type { Cut, Succession } from '../follow/epoch-ends.ts';
+import type { EpochEnd, KnownEpochEnds } from '../follow/known-epoch-ends.ts';
 import { type FlushedPlace, writeCheckpoint } from './checkpoint.ts';
 import type { Stores } from './stores.ts';
 
@@ -24,7 +24,7 @@ const FOLDER = 'checkpoints/applier';
 
 /** How far the stores were when they were discarded: beyond that they may be read again. */
 export type Floor = {
-  /** By partition and origin, no further than the cut of its epoch. */
+  /** By partition and origin, no further than the epoch end of its epoch. */
   readonly positions: readonly Readonly<Record<string, Position>>[];
   readonly asOf: Tick | null;
 };
@@ -61,33 +61,35 @@ export async function removeNote(disk: Disk, keyspace: string): Promise<void> {
 export async function discardStores(
   disk: Disk,
   given: Keyspace,
-  cuts: readonly (readonly Cut[])[],
+  epochEnds: readonly (readonly EpochEnd[])[],
   floor: Floor,
 ): Promise<void> {
   await writeNote(disk, given.name, { discarding: true, floor });
-  await writeCheckpoint(disk, { keyspace: given, schemaAt: null, places: [], cuts, tails: [] });
+  await writeCheckpoint(disk, { keyspace: given, schemaAt: null, places: [], epochEnds, tails: [] });
   await disk.remove(given.name);
   await disk.syncFolder('.');
   await writeNote(disk, given.name, { discarding: false, floor });
 }
 
-/** In words: which store holds records, or tables, beyond which cut; null when none does. */
-export function beyondCut(stores: Stores, successions: readonly Succession[]): string | null {
+/** In words: which store holds records, or tables, beyond which epoch end; null when none does. */
+export function beyondEnd(stores: Stores, knownEpochEndsByPartition: readonly KnownEpochEnds[]): string | null {
   const { schemaAt, keyspace } = stores;
   const schemaCut =
-    schemaAt === null ? null : (successions[schemaAt.partition]?.cutOf(schemaAt.origin, schemaAt.epoch) ?? null);
+    schemaAt === null
+      ? null
+      : (knownEpochEndsByPartition[schemaAt.partition]?.epochEndOf(schemaAt.origin, schemaAt.epoch) ?? null);
   if (schemaAt !== null && schemaCut !== null && schemaAt.seq > schemaCut) {
     const name = { epoch: schemaAt.epoch, seq: schemaCut };
-    return `version ${keyspace.version} of its tables stands at ${formatPosition(schemaAt)} of ${schemaAt.origin}, beyond the cut at ${formatPosition(name)}`;
+    return `version ${keyspace.version} of its tables stands at ${formatPosition(schemaAt)} of ${schemaAt.origin}, beyond the epoch end at ${formatPosition(name)}`;
   }
-  for (const [partition, succession] of successions.entries()) {
+  for (const [partition, knownEpochEnds] of knownEpochEndsByPartition.entries()) {
     for (const store of stores.partitions(partition)) {
       for (const origin of store.origins) {
         const at = store.position(origin);
-        const cut = succession.cutOf(origin, at.epoch);
-        if (cut === null || at.seq <= cut) continue;
-        const name = { epoch: at.epoch, seq: cut };
-        return `${store.path} is at ${formatPosition(at)} of ${origin}, beyond the cut at ${formatPosition(name)}`;
+        const epochEnd = knownEpochEnds.epochEndOf(origin, at.epoch);
+        if (epochEnd === null || at.seq <= epochEnd) continue;
+        const name = { epoch: at.epoch, seq: epochEnd };
+        return `${store.path} is at ${formatPosition(at)} of ${origin}, beyond the epoch end at ${formatPosition(name)}`;
       }
     }
   }
@@ -97,8 +99,8 @@ export function beyondCut(stores: Stores, successions: readonly Succession[]): s
 /** How far a checkpoint says that flushes went: column files that hold less have been lost or set aside. */
 export function floorOfPlaces(partitions: number, places: readonly FlushedPlace[]): Floor {
   const positions = Array.from({ length: partitions }, (): Record<string, Position> => ({}));
-  for (const { prefix, tables } of places) {
-    const { partition, origin, epoch, seq } = prefix;
+  for (const { logHead, tables } of places) {
+    const { partition, origin, epoch, seq } = logHead;
     if (tables.length > 0 && seq >= 0 && partition < partitions) positions[partition]![origin] = { epoch, seq };
   }
   return { positions, asOf: null };
@@ -120,13 +122,17 @@ export function higherFloor(a: Floor | null, b: Floor | null): Floor | null {
 }
 
 /** How far the stores are, as far as it counts. */
-export function floorOf(stores: Stores, successions: readonly Succession[], asOf: Tick | null): Floor {
-  const positions = successions.map((succession, partition) => {
+export function floorOf(
+  stores: Stores,
+  knownEpochEndsByPartition: readonly KnownEpochEnds[],
+  asOf: Tick | null,
+): Floor {
+  const positions = knownEpochEndsByPartition.map((knownEpochEnds, partition) => {
     const known: Record<string, Position> = {};
     for (const { name } of stores.keyspace.sites) {
       const at = furthest(stores, name, partition);
-      const cut = succession.cutOf(name, at.epoch);
-      const seq = cut === null ? at.seq : Math.min(cut, at.seq);
+      const epochEnd = knownEpochEnds.epochEndOf(name, at.epoch);
+      const seq = epochEnd === null ? at.seq : Math.min(epochEnd, at.seq);
       if (seq >= 0) known[name] = { epoch: at.epoch, seq };
     }
     return known;
@@ -142,18 +148,18 @@ function furthest(stores: Stores, origin: string, partition: number): Position {
 /**
  * What is still missing until the stores are past the floor, in words; null when nothing is.
  *
- * @param cutOf where an epoch ended, null while it is not known: one learnt after the floor was noted lowers it
+ * @param epochEndOf where an epoch ended, null while it is not known: one learnt after the floor was noted lowers it
  */
 export function missingTo(
   floor: Floor,
-  cutOf: (origin: string, partition: number, epoch: number) => number | null,
+  epochEndOf: (origin: string, partition: number, epoch: number) => number | null,
   applied: (origin: string, partition: number) => Position,
   asOf: Tick | null,
 ): string | null {
   for (const [partition, known] of floor.positions.entries()) {
     for (const [origin, { epoch, seq }] of Object.entries(known)) {
       const at = applied(origin, partition);
-      const wanted = { epoch, seq: Math.min(seq, cutOf(origin, partition, epoch) ?? seq) };
+      const wanted = { epoch, seq: Math.min(seq, epochEndOf(origin, partition, epoch) ?? seq) };
       if (wanted.seq < 0) continue;
       if (comparePositions(at, wanted) >= 0) continue;
       return `partition ${partition} of ${origin} is at ${formatPosition(at)}, it was at ${formatPosition(wanted)}`;

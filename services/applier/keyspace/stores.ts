@@ -7,8 +7,8 @@ import type { Disk } from '@tidemark/platform/disk';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Envelope, MutateBody } from '@tidemark/record/envelope';
 import { decodeMutate } from '@tidemark/record/mutate';
-import { compareHorizons, type Horizon, laterHorizon } from '@tidemark/store/gc-watermark';
-import type { Merger } from '@tidemark/store/merge/merger';
+import { compareGcWatermarks, type GcWatermark, laterGcWatermark } from '@tidemark/store/gc-watermark';
+import type { CompactionExecutor } from '@tidemark/store/merge/compaction-executor';
 import { Partition } from '@tidemark/store/partition';
 
 /** A table and its partitions, by number. */
@@ -21,12 +21,12 @@ export type SchemaPlace = Position & { readonly origin: string; readonly partiti
 export type OnDamage = (folder: string, reason: string) => Promise<void>;
 
 /**
- * Opens, or makes, the partitions of one table in a folder. `merger` merges their segments; null: this thread does.
+ * Opens, or makes, the partitions of one table in a folder. `compaction executor` merges their segments; null: this thread does.
  * @throws {Fault} `corrupt`: stored bytes are wrong. `unavailable`: disk full.
  */
 export async function openTable(
   disk: Disk,
-  merger: Merger | null,
+  compactionExecutor: CompactionExecutor | null,
   folder: string,
   table: Table,
   { partitions: count, version }: { readonly partitions: number; readonly version?: number },
@@ -35,7 +35,7 @@ export async function openTable(
   const partitions: Partition[] = [];
   for (let partition = 0; partition < count; partition++) {
     const path = `${folder}/${partition}`;
-    const open = (): Promise<Partition> => Partition.open(disk, path, { merger });
+    const open = (): Promise<Partition> => Partition.open(disk, path, { compactionExecutor });
     const store = await open().catch(async (error: unknown) => {
       if (onDamage === null || !isFault(error, 'corrupt')) throw error;
       await onDamage(path, error.message);
@@ -52,12 +52,12 @@ const ADVANCES_MAX = 4_096;
 
 export class Stores {
   readonly #disk: Disk;
-  readonly #merger: Merger | null;
+  readonly #compactionExecutor: CompactionExecutor | null;
   readonly #onDamage: OnDamage | null;
   #keyspace: Keyspace;
   #schemaAt: SchemaPlace | null;
   readonly #tables = new Map<number, TableStore>();
-  #horizon: Horizon | null = null;
+  #gcWatermark: GcWatermark | null = null;
   /** The newest version that column files were written under. */
   #versionBefore = 0;
   /** Decoding and applying are one synchronous step, so that all readers share one batch. */
@@ -68,14 +68,14 @@ export class Stores {
   private constructor(
     disk: Disk,
     keyspace: Keyspace,
-    merger: Merger | null,
+    compactionExecutor: CompactionExecutor | null,
     onDamage: OnDamage | null,
     schemaAt: SchemaPlace | null,
   ) {
     this.#schemaAt = schemaAt;
     this.#onDamage = onDamage;
     this.#disk = disk;
-    this.#merger = merger;
+    this.#compactionExecutor = compactionExecutor;
     this.#keyspace = keyspace;
     this.#changed = Array.from({ length: keyspace.partitions }, () => ({ rows: false, advances: 0 }));
   }
@@ -87,11 +87,11 @@ export class Stores {
   static async open(
     disk: Disk,
     keyspace: Keyspace,
-    merger: Merger | null,
+    compactionExecutor: CompactionExecutor | null,
     onDamage: OnDamage | null = null,
     schemaAt: SchemaPlace | null = null,
   ): Promise<Stores> {
-    const stores = new Stores(disk, keyspace, merger, onDamage, schemaAt);
+    const stores = new Stores(disk, keyspace, compactionExecutor, onDamage, schemaAt);
     for (const table of keyspace.tables) await stores.#open(table);
     for (const { partitions } of stores.#tables.values()) {
       for (const store of partitions) stores.#versionBefore = Math.max(stores.#versionBefore, store.schemaVersion);
@@ -102,7 +102,7 @@ export class Stores {
   async #open(table: Table): Promise<void> {
     const { name } = this.#keyspace;
     const folder = `${name}/${table.name}`;
-    const store = await openTable(this.#disk, this.#merger, folder, table, this.#keyspace, this.#onDamage);
+    const store = await openTable(this.#disk, this.#compactionExecutor, folder, table, this.#keyspace, this.#onDamage);
     this.#tables.set(table.id, store);
   }
 
@@ -120,7 +120,7 @@ export class Stores {
     return this.#keyspace;
   }
 
-  /** Where a log told of it first: beyond a cut it is no part of the history. Null: it is as it was created. */
+  /** Where a log told of it first: beyond an epoch end it is no part of the history. Null: it is as it was created. */
   get schemaAt(): SchemaPlace | null {
     return this.#schemaAt;
   }
@@ -194,7 +194,7 @@ export class Stores {
    */
   isForgotten({ partition, stampMs, stampCounter }: Envelope, { table }: MutateBody): boolean {
     const purged = this.#tables.get(table)?.partitions[partition]?.purged ?? null;
-    return purged !== null && compareHorizons({ ms: stampMs, counter: stampCounter }, purged) < 0;
+    return purged !== null && compareGcWatermarks({ ms: stampMs, counter: stampCounter }, purged) < 0;
   }
 
   /** Merges the rows of a MUTATE once more that has been applied already and is not forgotten: a replay. Throws as `mutate`. */
@@ -208,20 +208,20 @@ export class Stores {
   }
 
   /** Deletions with smaller stamps may be forgotten when segments are merged; see `Partition.forgetBelow`. */
-  forgetBelow(horizon: Horizon): void {
-    this.#horizon = laterHorizon(this.#horizon, horizon);
-    for (const { partitions } of this.#tables.values()) for (const store of partitions) store.forgetBelow(horizon);
+  forgetBelow(gcWatermark: GcWatermark): void {
+    this.#gcWatermark = laterGcWatermark(this.#gcWatermark, gcWatermark);
+    for (const { partitions } of this.#tables.values()) for (const store of partitions) store.forgetBelow(gcWatermark);
   }
 
   /** Deletions with smaller stamps may be missing in a partition; null: none is. */
-  get purged(): Horizon | null {
+  get purged(): GcWatermark | null {
     const all = [...this.#tables.values()].flatMap(({ partitions }) => partitions);
-    return all.reduce((late: Horizon | null, store) => laterHorizon(late, store.purged), null);
+    return all.reduce((late: GcWatermark | null, store) => laterGcWatermark(late, store.purged), null);
   }
 
   /** The same, or may come to be as long as nobody calls `forgetBelow`. */
-  get forgotten(): Horizon | null {
-    return laterHorizon(this.#horizon, this.purged);
+  get forgotten(): GcWatermark | null {
+    return laterGcWatermark(this.#gcWatermark, this.purged);
   }
 
   #unknownSchema(envelope: Envelope, body: MutateBody): Fault {

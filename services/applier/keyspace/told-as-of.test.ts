@@ -90,15 +90,15 @@ describe('a site that starts again', () => {
     await reaches(killed, '1:5');
     await reaches(killed, '1:1', 1);
     const heard = await killed.told.tell(killed.asOf.barrier);
-    expect(killed.readability.refusal).toBeNull();
+    expect(killed.readGate.refusal).toBeNull();
     site.disk = disk.restart();
     await using applier = await site.start(SYNC);
     await reaches(applier, '1:3');
     await settled();
     expect(compareTicks(applier.asOf.current!, heard!)).toBeLessThan(0);
-    expect(applier.readability.refusal).toContain(`readers were told ${heard!.ms} before`);
+    expect(applier.readGate.refusal).toContain(`readers were told ${heard!.ms} before`);
     applier.closed(0, 'paris', { epoch: 1, seq: 5 });
-    await eventually(() => applier.readability.refusal === null);
+    await eventually(() => applier.readGate.refusal === null);
     expect(compareTicks(applier.asOf.current!, heard!)).toBeGreaterThanOrEqual(0);
   });
 
@@ -113,13 +113,13 @@ describe('a site that starts again', () => {
       heard = await applier.told.tell(applier.asOf.barrier);
     }
     await using applier = await site.start(SYNC);
-    expect(applier.readability.refusal).toBeNull();
+    expect(applier.readGate.refusal).toBeNull();
     expect(await applier.told.tell(applier.asOf.barrier)).toEqual(heard);
   });
 
   it('answers at once where nobody was told anything', async () => {
     const site = new TestSite();
     await using applier = await site.start(SYNC);
-    expect(applier.readability.refusal).toBeNull();
+    expect(applier.readGate.refusal).toBeNull();
   });
 });

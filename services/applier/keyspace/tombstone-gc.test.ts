@@ -6,7 +6,7 @@ import { AppliedByMembers } from './tombstone-gc.ts';
 const SITES = ['paris', 'tokyo', 'quito'];
 
 describe('what every member has applied', () => {
-  it('is never more than what any of them said in this reign, and nothing while one has said nothing', () => {
+  it('is never more than what any of them said in this term, and nothing while one has said nothing', () => {
     const said = fc.record({
       site: fc.constantFrom(...SITES),
       ms: fc.integer({ min: 1, max: 40 }),

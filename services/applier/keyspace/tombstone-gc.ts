@@ -3,7 +3,7 @@
  * applied. A member that does not answer keeps what it said last, so that nothing is forgotten which it has not applied.
  */
 
-import { type Member, newestReign } from '@tidemark/control/consensus/register-value';
+import { type Member, newestTerm } from '@tidemark/control/consensus/register-value';
 import { parsed } from '@tidemark/model/parsed';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
@@ -23,7 +23,7 @@ const ANSWER = z.object({ asOf: z.string().nullable(), asOfEpoch: z.number().int
 /** How far a member has applied everything, and in which epoch the barrier stands that says so. */
 export type Applied = { readonly asOf: Tick | null; readonly epoch: number };
 
-/** What members of a keyspace said they have applied, in one reign. Pure. */
+/** What members of a keyspace said they have applied, in one term. Pure. */
 export class AppliedByMembers {
   readonly #epoch: number;
   readonly #reached = new Map<string, Tick>();
@@ -32,7 +32,7 @@ export class AppliedByMembers {
     this.#epoch = epoch;
   }
 
-  /** One that names another epoch tells nothing: what it has applied may lie beyond a cut, or before much that it has not. */
+  /** One that names another epoch tells nothing: what it has applied may lie beyond an epoch end, or before much that it has not. */
   learn(site: string, { asOf, epoch }: Applied): void {
     if (asOf === null || epoch !== this.#epoch) return;
     const before = this.#reached.get(site);
@@ -51,7 +51,7 @@ export class AppliedByMembers {
   }
 }
 
-export type ForgettingParts = {
+export type TombstoneGcParts = {
   readonly site: string;
   readonly clock: Clock;
   readonly membership: Membership;
@@ -62,12 +62,12 @@ export type ForgettingParts = {
   readonly deletionsKeptMs: number;
 };
 
-export class Forgetting {
-  readonly #parts: ForgettingParts;
-  /** By keyspace, of the reign that was the newest at the last look. */
+export class TombstoneGc {
+  readonly #parts: TombstoneGcParts;
+  /** By keyspace, of the term that was the newest at the last look. */
   readonly #heard = new Map<string, { readonly epoch: number; readonly applied: AppliedByMembers }>();
 
-  constructor(parts: ForgettingParts) {
+  constructor(parts: TombstoneGcParts) {
     this.#parts = parts;
   }
 
@@ -84,16 +84,16 @@ export class Forgetting {
     const { site, clock, membership, applierOf, deletionsKeptMs } = this.#parts;
     const applier = applierOf(keyspace);
     const seen = membership.registerValue(keyspace);
-    const epoch = seen === null ? undefined : newestReign(seen)?.epoch;
+    const epoch = seen === null ? undefined : newestTerm(seen)?.epoch;
     if (applier === null || seen === null || epoch === undefined) return;
     const applied = this.#appliedIn(keyspace, epoch);
     const others = counting(seen.members).filter((one) => one !== site);
     await Promise.all(others.map(async (one) => applied.learn(one, await this.#ask(keyspace, one))));
-    // What was learnt is of that reign, of those members and of these stores.
+    // What was learnt is of that term, of those members and of these stores.
     const value = membership.registerValue(keyspace)!;
-    if (newestReign(value)?.epoch !== epoch || applierOf(keyspace) !== applier) return;
+    if (newestTerm(value)?.epoch !== epoch || applierOf(keyspace) !== applier) return;
     // What these stores said before they were built again does not count: they have not applied it yet.
-    const own = applier.asOf.epoch === epoch && applier.readability.refusal === null ? applier.asOf.current : null;
+    const own = applier.asOf.epoch === epoch && applier.readGate.refusal === null ? applier.asOf.current : null;
     const elsewhere = counting(value.members).filter((one) => one !== site);
     const least = elsewhere.length === 0 ? own : applied.least(elsewhere);
     if (own === null || least === null) return;
@@ -125,7 +125,7 @@ export class Forgetting {
 
 const NOTHING: Applied = { asOf: null, epoch: 0 };
 
-/** One in REBUILD folds its logs from their start, deletes too, before it counts again. */
+/** One in RECOVERING folds its logs from their start, deletes too, before it counts again. */
 function counting(members: readonly Member[]): string[] {
-  return members.filter(({ state }) => state !== 'REBUILD').map(({ site }) => site);
+  return members.filter(({ state }) => state !== 'RECOVERING').map(({ site }) => site);
 }

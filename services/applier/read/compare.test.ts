@@ -109,8 +109,8 @@ describe('a comparison of sites', () => {
       }
     }
     const [paris, tokyo, quito] = all as [KeyspaceApplier, KeyspaceApplier, KeyspaceApplier];
-    const horizon = { ms: Number.MAX_SAFE_INTEGER, counter: 0 };
-    paris.forgetBelow(horizon);
+    const gcWatermark = { ms: Number.MAX_SAFE_INTEGER, counter: 0 };
+    paris.forgetBelow(gcWatermark);
     tokyo.forgetBelow({ ms: 1, counter: 0 });
     await paris.flush();
     for (const store of paris.stores.partitions(0)) await store.compact();
@@ -119,8 +119,8 @@ describe('a comparison of sites', () => {
     expect(await sites.compare()).toEqual(ALIKE);
     // Nobody goes on while it is held: the others were told how far it had come.
     const held = await sites.ask('site://tokyo/', { id: 'one', at: null, forMs: 100 });
-    expect(held.body).toMatchObject({ horizon: { ms: 1, counter: 0 } });
-    tokyo.forgetBelow(horizon);
+    expect(held.body).toMatchObject({ gcWatermark: { ms: 1, counter: 0 } });
+    tokyo.forgetBelow(gcWatermark);
     expect(tokyo.stores.forgotten).toEqual({ ms: 1, counter: 0 });
   });
 

@@ -4,7 +4,7 @@ import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
-import { type Horizon, laterHorizon } from '@tidemark/store/gc-watermark';
+import { type GcWatermark, laterGcWatermark } from '@tidemark/store/gc-watermark';
 import { furthest } from '../follow/apply-pause.ts';
 import type { DigestAsked, HeldAnswer } from './held-digests.ts';
 
@@ -63,13 +63,16 @@ type Answers = ReadonlyMap<string, HeldAnswer | string>;
 /** Never rejects for what a site does: that is a verdict. */
 export async function compareSites(parts: CompareParts, asked: CompareAsked): Promise<Comparison> {
   const id = parts.random.id();
-  const held = await askAll(parts, asked, asked.sites, { id, at: null, horizon: null, forMs: HOLD_MS }, ASK_MS);
+  const held = await askAll(parts, asked, asked.sites, { id, at: null, gcWatermark: null, forMs: HOLD_MS }, ASK_MS);
   const there = [...held].filter((one): one is [string, HeldAnswer] => typeof one[1] !== 'string');
   const at = furthest(there.map(([, answer]) => answer.positions)) as DigestAsked['at'];
-  // None forgets more while it is held, so that at the latest horizon all leave out the same.
-  const horizon = there.reduce((late: Horizon | null, [, one]) => laterHorizon(late, one.horizon), null);
+  // None forgets more while it is held, so that at the latest gcWatermark all leave out the same.
+  const gcWatermark = there.reduce(
+    (late: GcWatermark | null, [, one]) => laterGcWatermark(late, one.gcWatermark),
+    null,
+  );
   const { reachMs = REACH_MS } = asked;
-  const body = { id, at, horizon, forMs: reachMs };
+  const body = { id, at, gcWatermark, forMs: reachMs };
   const sites = there.map(([site]) => site);
   const answers = await askAll(parts, asked, sites, body, reachMs + DIGEST_MS);
   return judge(asked, new Map([...held, ...answers]));

@@ -1,12 +1,12 @@
 /**
  * Fingerprints of everything a keyspace holds at this site: equal positions must mean equal digests, when they are taken
- * at the same horizon.
+ * at the same gcWatermark.
  */
 
 import { createHash } from 'node:crypto';
 import { formatPosition, NOWHERE, type Position } from '@tidemark/model/position';
 import { digestOf, type PartitionDigest } from '@tidemark/store/digest';
-import { compareHorizons, type Horizon, laterHorizon } from '@tidemark/store/gc-watermark';
+import { compareGcWatermarks, type GcWatermark, laterGcWatermark } from '@tidemark/store/gc-watermark';
 import type { KeyspaceApplier } from '../applier.ts';
 import type { TableStore } from '../keyspace/stores.ts';
 import { formatTick } from './gc-watermark-text.ts';
@@ -23,7 +23,7 @@ export type KeyspaceDigest = {
   /** By origin and partition: what exactly the digests are of, `epoch:seq`. */
   readonly positions: Readonly<Record<string, readonly string[]>>;
   /** What all of them were taken at, `ms.counter`; null: nothing is left out. */
-  readonly horizon: string | null;
+  readonly gcWatermark: string | null;
   readonly tables: Readonly<Record<string, TableDigest>>;
   /** Tables that replays have made at this site. */
   readonly scratch: Readonly<Record<string, TableDigest>>;
@@ -31,16 +31,16 @@ export type KeyspaceDigest = {
 
 /**
  * Reads every row once; again, where a deletion was forgotten meanwhile.
- * @param asked the horizon to take them at; where deletions are forgotten up to a later one, it is that
+ * @param asked the GC watermark to take them at; where deletions are forgotten up to a later one, it is that
  * @throws {Fault} `corrupt`: stored bytes are wrong.
  */
 export async function digestKeyspace(
   site: string,
   applier: KeyspaceApplier,
   scratch: readonly TableStore[],
-  asked: Horizon | null = null,
+  asked: GcWatermark | null = null,
 ): Promise<KeyspaceDigest> {
-  const horizon = laterHorizon(asked, applier.stores.purged);
+  const gcWatermark = laterGcWatermark(asked, applier.stores.purged);
   const { keyspace } = applier.stores;
   const stores = keyspace.tables.map((table) => applier.stores.tableStore(table.id)!);
   const positions: ReadonlyMap<string, Position>[] = [];
@@ -50,7 +50,7 @@ export async function digestKeyspace(
     const snapshots = await Promise.all(stores.map((store) => store.partitions[partition]!.snapshot()));
     positions.push(snapshots[0]?.positions ?? new Map());
     try {
-      for (const [i, snapshot] of snapshots.entries()) parts[i]!.push(await digestOf(snapshot, horizon));
+      for (const [i, snapshot] of snapshots.entries()) parts[i]!.push(await digestOf(snapshot, gcWatermark));
     } finally {
       for (const snapshot of snapshots) snapshot.release();
     }
@@ -60,23 +60,25 @@ export async function digestKeyspace(
   });
   const digests = stores.map(({ table }, i) => [table.name, combined(parts[i]!)] as const);
   const scratched: [string, TableDigest][] = [];
-  for (const store of scratch) scratched.push([store.table.name, await digestTable(store, horizon)]);
-  const latest = parts.flat().reduce((late: Horizon | null, one) => laterHorizon(late, one.horizon), horizon);
-  if (latest !== null && (horizon === null || compareHorizons(horizon, latest) < 0)) {
+  for (const store of scratch) scratched.push([store.table.name, await digestTable(store, gcWatermark)]);
+  const latest = parts
+    .flat()
+    .reduce((late: GcWatermark | null, one) => laterGcWatermark(late, one.gcWatermark), gcWatermark);
+  if (latest !== null && (gcWatermark === null || compareGcWatermarks(gcWatermark, latest) < 0)) {
     return digestKeyspace(site, applier, scratch, latest);
   }
   return {
     site,
-    horizon: horizon === null ? null : formatTick(horizon),
+    gcWatermark: gcWatermark === null ? null : formatTick(gcWatermark),
     positions: Object.fromEntries(origins),
     tables: Object.fromEntries(digests),
     scratch: Object.fromEntries(scratched),
   };
 }
 
-async function digestTable(store: TableStore, horizon: Horizon | null): Promise<TableDigest> {
+async function digestTable(store: TableStore, gcWatermark: GcWatermark | null): Promise<TableDigest> {
   const partitions: PartitionDigest[] = [];
-  for (const partition of store.partitions) partitions.push(await partition.digest(horizon));
+  for (const partition of store.partitions) partitions.push(await partition.digest(gcWatermark));
   return combined(partitions);
 }
 

@@ -156,7 +156,7 @@ export class Freshness {
 /** A write that was acknowledged, but whose epoch ended before it: waiting for it would never end. */
 function cutOff(keyspace: string, origin: string, partition: number, at: Position): Fault {
   const place = `keyspace ${keyspace}, partition ${partition} of ${origin}`;
-  const message = `${place}: the write at ${formatPosition(at)} lies beyond the cut of its epoch; it is in the divergent tail, not in the table`;
+  const message = `${place}: the write at ${formatPosition(at)} lies beyond the epoch end of its epoch; it is in the divergent suffix, not in the table`;
   return new Fault('fenced', message, { got: formatPosition(at) });
 }
 

@@ -6,10 +6,10 @@ import { comparePositions, type Position } from '@tidemark/model/position';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
 import { digestOf, type PartitionDigest } from '@tidemark/store/digest';
-import type { Horizon } from '@tidemark/store/gc-watermark';
+import type { GcWatermark } from '@tidemark/store/gc-watermark';
 import { z } from 'zod';
 import type { KeyspaceApplier } from '../applier.ts';
-import { Hold, type Positions } from '../follow/apply-pause.ts';
+import { ApplyPause, type Positions } from '../follow/apply-pause.ts';
 
 const HOLD_MS_MAX = 30_000;
 /** How long nothing may be held after a hold that nobody made use of, for each ms that it lasted. */
@@ -23,7 +23,7 @@ const ASKED = z.strictObject({
   /** Null: stop here, and say where. */
   at: z.record(idText, z.array(position).max(1_024)).nullable(),
   /** Deletions below are left out, as some site may have forgotten them; null: none is. */
-  horizon: tick.nullable().default(null),
+  gcWatermark: tick.nullable().default(null),
   /** The hold ends by itself after this long; and longest wait until `at` is reached. */
   forMs: z.number().int().min(1).max(HOLD_MS_MAX),
 });
@@ -38,7 +38,7 @@ export type HeldAnswer = {
   readonly version: number;
   readonly positions: Positions;
   /** Deletions below may be forgotten there, now and until its digests are taken; null: none is. */
-  readonly horizon: Horizon | null;
+  readonly gcWatermark: GcWatermark | null;
   readonly digests: Readonly<Record<string, readonly PartitionDigest[]>> | null;
 };
 
@@ -55,9 +55,9 @@ export class HeldDigests {
 
   /** @throws {Fault} `invalid`: not what is asked here. `unavailable`: another comparison is under way, or this is over. */
   async answer(applier: KeyspaceApplier, body: unknown, signal: AbortSignal): Promise<HeldAnswer> {
-    const { id, at, horizon, forMs } = parsed(ASKED, body, 'comparison');
+    const { id, at, gcWatermark, forMs } = parsed(ASKED, body, 'comparison');
     if (at === null) return this.#hold(applier, id, forMs);
-    return this.#digest(applier, id, { at, horizon }, forMs, signal);
+    return this.#digest(applier, id, { at, gcWatermark }, forMs, signal);
   }
 
   async #hold(applier: KeyspaceApplier, id: string, forMs: number): Promise<HeldAnswer> {
@@ -67,14 +67,14 @@ export class HeldDigests {
       const message = `keyspace ${name} was held for nothing, and goes on first`;
       throw new Fault('unavailable', message, { retryAfterMs: restMs });
     }
-    const hold = new Hold(id, this.#clock.monotonicMs() + forMs);
+    const hold = new ApplyPause(id, this.#clock.monotonicMs() + forMs);
     await applier.holding.take(hold);
     void this.#endInTime(applier, hold, forMs);
     return this.#answer(applier, null);
   }
 
   /** Whoever asked may be gone. */
-  async #endInTime(applier: KeyspaceApplier, hold: Hold, forMs: number): Promise<void> {
+  async #endInTime(applier: KeyspaceApplier, hold: ApplyPause, forMs: number): Promise<void> {
     while (applier.holding.by(hold.id) === hold && this.#clock.monotonicMs() < hold.untilMs) {
       await this.#clock.sleep(hold.untilMs - this.#clock.monotonicMs());
     }
@@ -87,7 +87,7 @@ export class HeldDigests {
   async #digest(
     applier: KeyspaceApplier,
     id: string,
-    { at, horizon }: { readonly at: Positions; readonly horizon: Horizon | null },
+    { at, gcWatermark }: { readonly at: Positions; readonly gcWatermark: GcWatermark | null },
     forMs: number,
     signal: AbortSignal,
   ): Promise<HeldAnswer> {
@@ -112,7 +112,7 @@ export class HeldDigests {
         for (const taken of all[i]!) {
           const snapshot = await taken;
           try {
-            parts.push(await digestOf(snapshot, horizon));
+            parts.push(await digestOf(snapshot, gcWatermark));
           } finally {
             snapshot.release();
           }
@@ -130,7 +130,7 @@ export class HeldDigests {
       site: this.#site,
       version: applier.stores.keyspace.version,
       positions: applier.origins.positions,
-      horizon: applier.stores.forgotten,
+      gcWatermark: applier.stores.forgotten,
       digests,
     };
   }

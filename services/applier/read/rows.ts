@@ -39,7 +39,7 @@ export function rowToJson(table: Table, row: StoredRow): JsonRow {
   return json;
 }
 
-/** The partition a key, or a prefix of one or more parts, belongs to. */
+/** The partition a key, or a log head of one or more parts, belongs to. */
 function partitionFor({ table, partitions }: TableStore, key: Uint8Array): Partition {
   return partitions[partitionOf(key.subarray(0, partitionKeyLength(table, key)), partitions.length)]!;
 }
@@ -73,11 +73,11 @@ export async function readRange(
       expected: keyColumns(table)[0]!.name,
     });
   }
-  const prefix = keyFromSegments(table, segments);
+  const logHead = keyFromSegments(table, segments);
   const rowsMax = parseLimit(limit);
   const turn = new Turn();
-  const from = cursor === undefined ? prefix : behind(cursor, prefix);
-  const page = await firstRows(partitionFor(store, prefix), from, prefixEnd(prefix), rowsMax, turn);
+  const from = cursor === undefined ? logHead : behind(cursor, logHead);
+  const page = await firstRows(partitionFor(store, logHead), from, prefixEnd(logHead), rowsMax, turn);
   const shown: JsonRow[] = [];
   for (const row of page.rows) {
     shown.push(rowToJson(table, row));
@@ -110,9 +110,9 @@ export function parseLimit(text: string | undefined): number {
 }
 
 /** The smallest key after the cursor's. */
-function behind(cursor: string, prefix: Buffer): Buffer {
+function behind(cursor: string, logHead: Buffer): Buffer {
   const key = Buffer.from(cursor, 'base64url');
-  if (key.length < prefix.length || !key.subarray(0, prefix.length).equals(prefix)) {
+  if (key.length < logHead.length || !key.subarray(0, logHead.length).equals(logHead)) {
     throw new Fault('invalid', `cursor "${cursor}" is not of this range`, { got: cursor });
   }
   return Buffer.concat([key, Buffer.of(0)]);

@@ -4,25 +4,25 @@ import type { Answer } from '@tidemark/platform/network';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import { describe, expect, it } from 'vitest';
 import { sampleKeyspace } from '../testing/log-maker.ts';
-import { Refill } from './catch-up.ts';
+import { CatchUp } from './catch-up.ts';
 
-const cut = (seq: number, chain = `c${seq}`) => ({ seq, chain });
+const epochEnd = (seq: number, chain = `c${seq}`) => ({ seq, chain });
 
-/** Paris reigned twice, tokyo in between; quito has lost everything it had of them. */
-function valueWith(state: 'ACTIVE' | 'REBUILD'): RegisterValue {
+/** Paris led twice, tokyo in between; quito has lost everything it had of them. */
+function valueWith(state: 'ACTIVE' | 'RECOVERING'): RegisterValue {
   const value = initialValue(sampleKeyspace());
   return {
     ...value,
     members: value.members.map((member) => (member.site === 'quito' ? { ...member, state } : member)),
-    reigns: [
-      { epoch: 1, site: 'paris', writerId: 'a', cuts: [cut(4), cut(-1, '')] },
-      { epoch: 2, site: 'tokyo', writerId: 'b', cuts: [cut(2), cut(7)] },
-      { epoch: 3, site: 'paris', writerId: 'c', cuts: null },
+    terms: [
+      { epoch: 1, site: 'paris', writerId: 'a', epochEnds: [epochEnd(4), epochEnd(-1, '')] },
+      { epoch: 2, site: 'tokyo', writerId: 'b', epochEnds: [epochEnd(2), epochEnd(7)] },
+      { epoch: 3, site: 'paris', writerId: 'c', epochEnds: null },
     ],
   };
 }
 
-function refillOf(value: RegisterValue) {
+function catchUpOf(value: RegisterValue) {
   const filled: object[] = [];
   const heads: Record<string, [number, number, string][]> = {
     paris: [
@@ -45,20 +45,24 @@ function refillOf(value: RegisterValue) {
       }));
       return { status: 200, body: { site: 'quito', copies } };
     }
-    const { origin, epoch, cuts } = body as { origin: string; epoch: number; cuts: { seq: number; chain: string }[] };
+    const { origin, epoch, epochEnds } = body as {
+      origin: string;
+      epoch: number;
+      epochEnds: { seq: number; chain: string }[];
+    };
     filled.push({ at: url, origin, epoch });
-    heads[origin] = cuts.map(({ seq, chain }) => [epoch, seq, chain]);
+    heads[origin] = epochEnds.map(({ seq, chain }) => [epoch, seq, chain]);
     return { status: 200, body: { complete: true } };
   };
   const membership = { network: { ask }, registerValue: () => value } as never;
   const parts = { site: 'quito', clock: new SimClock(), logger: SILENT, membership, keyspaces: () => ['ks'] };
-  return { refill: new Refill(parts), filled, heads };
+  return { catchUp: new CatchUp(parts), filled, heads };
 }
 
 describe('a site that is to be filled again', () => {
-  it('fills closed reigns that it does not hold whole, oldest first, and then no more', async () => {
-    const { refill, filled } = refillOf(valueWith('REBUILD'));
-    while (await refill.look('ks'));
+  it('fills closed terms that it does not hold whole, oldest first, and then no more', async () => {
+    const { catchUp, filled } = catchUpOf(valueWith('RECOVERING'));
+    while (await catchUp.look('ks'));
     expect(filled).toEqual([
       { at: 'site://quito/v1/internal/fill/ks', origin: 'paris', epoch: 1 },
       { at: 'site://quito/v1/internal/fill/ks', origin: 'tokyo', epoch: 2 },
@@ -66,14 +70,14 @@ describe('a site that is to be filled again', () => {
   });
 
   it('while it counts fills only what stands still: what moves is being copied', async () => {
-    const { refill, filled, heads } = refillOf(valueWith('ACTIVE'));
+    const { catchUp, filled, heads } = catchUpOf(valueWith('ACTIVE'));
     for (let seq = 0; seq < 4; seq++) {
-      expect(await refill.look('ks')).toBe(false);
+      expect(await catchUp.look('ks')).toBe(false);
       heads.paris![0] = [1, seq, `c${seq}`];
     }
     expect(filled).toEqual([]);
-    expect(await refill.look('ks')).toBe(false);
-    expect(await refill.look('ks')).toBe(true);
+    expect(await catchUp.look('ks')).toBe(false);
+    expect(await catchUp.look('ks')).toBe(true);
     expect(filled).toEqual([{ at: 'site://quito/v1/internal/fill/ks', origin: 'paris', epoch: 1 }]);
   });
 });

@@ -1,11 +1,11 @@
 /**
- * A site whose topics were lost or cut short fills them again from the other sites: of each closed reign everything up
- * to its cut, oldest first. What the newest reign writes its mirrors copy by themselves, and mostly the rest too; but the
- * origin of a closed reign may be gone for good, and into a site's own log nobody copies.
+ * A site whose topics were lost or cut short fills them again from the other sites: of each closed term everything up
+ * to its epoch end, oldest first. What the newest term writes its mirrors copy by themselves, and mostly the rest too; but the
+ * origin of a closed term may be gone for good, and into a site's own log nobody copies.
  */
 
-import { newestReign, type RegisterValue, type Reign } from '@tidemark/control/consensus/register-value';
-import { reachesCuts, type SiteCopies } from '@tidemark/control/failover/election';
+import { newestTerm, type RegisterValue, type Term } from '@tidemark/control/consensus/register-value';
+import { reachesEnds, type SiteCopies } from '@tidemark/control/failover/election';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
@@ -16,7 +16,7 @@ const ASK_MS = 5_000;
 /** A fill gives up after 10 s by itself. */
 const FILL_MS = 15_000;
 
-export type RefillParts = {
+export type CatchUpParts = {
   readonly site: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -24,21 +24,21 @@ export type RefillParts = {
   readonly keyspaces: () => readonly string[];
 };
 
-/** The oldest closed reign that the copies do not hold whole; null when there is none. Pure. */
-function nextToFill(value: RegisterValue, { copies }: SiteCopies): Reign | null {
-  const missing = value.reigns.find(({ site, epoch, cuts }) => {
+/** The oldest closed term that the copies do not hold whole; null when there is none. Pure. */
+function nextToFill(value: RegisterValue, { copies }: SiteCopies): Term | null {
+  const missing = value.terms.find(({ site, epoch, epochEnds }) => {
     const copy = copies.find(({ origin }) => origin === site);
-    return cuts !== null && copy !== undefined && !reachesCuts(epoch, cuts, copy.positions);
+    return epochEnds !== null && copy !== undefined && !reachesEnds(epoch, epochEnds, copy.positions);
   });
   return missing ?? null;
 }
 
-export class Refill {
-  readonly #parts: RefillParts;
+export class CatchUp {
+  readonly #parts: CatchUpParts;
   /** Keyspace → what was missing of which copy at the last look. */
   readonly #seen = new Map<string, string>();
 
-  constructor(parts: RefillParts) {
+  constructor(parts: CatchUpParts) {
     this.#parts = parts;
   }
 
@@ -57,7 +57,7 @@ export class Refill {
   }
 
   /** True when the copy has not moved since the last look: a member that merely lags catches up by itself. */
-  #stoodStill(keyspace: string, { site: origin, epoch }: Reign, { copies }: SiteCopies): boolean {
+  #stoodStill(keyspace: string, { site: origin, epoch }: Term, { copies }: SiteCopies): boolean {
     const now = JSON.stringify([epoch, copies.find((copy) => copy.origin === origin)?.positions]);
     const before = this.#seen.get(keyspace);
     this.#seen.set(keyspace, now);
@@ -71,18 +71,15 @@ export class Refill {
     const member = value?.members.find((one) => one.site === site);
     // A candidate fills what it needs itself, and a primary has it.
     if (value === null || member === undefined || value.election !== null) return false;
-    if (newestReign(value)?.site === site) return false;
+    if (newestTerm(value)?.site === site) return false;
     const own = `site://${site}/v1/internal`;
     const { status, body } = await membership.network.ask(`${own}/copies/${keyspace}`, null, ASK_MS);
-    const reign = status === 200 ? nextToFill(value, body as SiteCopies) : null;
-    const isStill = reign !== null && this.#stoodStill(keyspace, reign, body as SiteCopies);
-    if (reign === null || (member.state === 'ACTIVE' && !isStill)) return false;
+    const term = status === 200 ? nextToFill(value, body as SiteCopies) : null;
+    const isStill = term !== null && this.#stoodStill(keyspace, term, body as SiteCopies);
+    if (term === null || (member.state === 'ACTIVE' && !isStill)) return false;
     const from = value.members.map((one) => one.site).filter((name) => name !== site);
-    const asked = { origin: reign.site, epoch: reign.epoch, cuts: reign.cuts!, from };
-    logger.info(
-      { keyspace, epoch: reign.epoch },
-      `keyspace ${keyspace}: filling epoch ${reign.epoch} of ${reign.site}`,
-    );
+    const asked = { origin: term.site, epoch: term.epoch, epochEnds: term.epochEnds!, from };
+    logger.info({ keyspace, epoch: term.epoch }, `keyspace ${keyspace}: filling epoch ${term.epoch} of ${term.site}`);
     const answer = await membership.network.ask(`${own}/fill/${keyspace}`, asked, FILL_MS);
     return (answer.body as { readonly complete?: boolean } | null)?.complete === true;
   }

@@ -1,12 +1,12 @@
 /**
- * Takes members back that lost something (protocol rule 22): the primary's process looks at each one in REBUILD, and
- * when its copies hold every closed cut and everything committed, and its rows are equal to the primary's at equal
+ * Takes members back that lost something (protocol rule 22): the primary's process looks at each one in RECOVERING, and
+ * when its copies hold every closed epoch end and everything committed, and its rows are equal to the primary's at equal
  * positions, the register counts it again. Nothing else makes a member count.
  */
 
 import { type Decision, NOTHING_ELSE } from '@tidemark/control/audit/decision';
 import { demoteMember, type Owner, readmitMember } from '@tidemark/control/consensus/register-changes';
-import { type CutAt, newestReign, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import { type EpochEndAt, newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { isLevel, type SiteCopies } from '@tidemark/control/failover/election';
 import { comparePositions } from '@tidemark/model/position';
 import type { Clock } from '@tidemark/platform/clock';
@@ -58,21 +58,21 @@ export class Readmission {
     }
   }
 
-  /** The register's value and this process's reign, while that is the newest and no election is open. */
-  #reign(keyspace: string): { readonly value: RegisterValue; readonly owner: Owner } | null {
+  /** The register's value and this process's term, while that is the newest and no election is open. */
+  #term(keyspace: string): { readonly value: RegisterValue; readonly owner: Owner } | null {
     const { membership } = this.#parts;
     const value = membership.registerValue(keyspace);
-    const owner = membership.reignOf(keyspace);
+    const owner = membership.termOf(keyspace);
     if (value === null || value.election !== null || owner === null) return null;
-    return newestReign(value)?.writerId === owner.writerId ? { value, owner } : null;
+    return newestTerm(value)?.writerId === owner.writerId ? { value, owner } : null;
   }
 
   /** A member whose topics are others than the register lists has lost something, whatever it says; or it says itself that it cannot follow. */
   async #demoteChanged(keyspace: string, signal: AbortSignal): Promise<void> {
     const { logger, membership } = this.#parts;
-    const reign = this.#reign(keyspace);
-    if (reign === null) return;
-    for (const { site, state, logIds } of reign.value.members) {
+    const term = this.#term(keyspace);
+    if (term === null) return;
+    for (const { site, state, logIds } of term.value.members) {
       if (state !== 'ACTIVE' || signal.aborted) continue;
       const answer = await this.#copiesOf(keyspace, site);
       if (typeof answer === 'string') continue;
@@ -87,7 +87,7 @@ export class Readmission {
       try {
         const changed = await membership
           .register(keyspace)
-          .change((current, id) => demoteMember(current, id, reign.owner, site), signal);
+          .change((current, id) => demoteMember(current, id, term.owner, site), signal);
         if ('refused' in changed) continue;
         this.#record(keyspace, site, {
           kind: 'demotion',
@@ -111,14 +111,14 @@ export class Readmission {
   #record(keyspace: string, to: string, decided: Pick<Decision, 'kind' | 'rule' | 'words'> & Partial<Decision>): void {
     const { membership, random, clock, site } = this.#parts;
     const head = { id: random.id(), atMs: clock.nowMs(), site, keyspace, outcome: 'done' } as const;
-    membership.record({ ...NOTHING_ELSE, ...head, to, epoch: membership.reignOf(keyspace)?.epoch ?? null, ...decided });
+    membership.record({ ...NOTHING_ELSE, ...head, to, epoch: membership.termOf(keyspace)?.epoch ?? null, ...decided });
   }
 
   async #look(keyspace: string, signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts;
-    const reign = this.#reign(keyspace);
-    if (reign === null) return;
-    const { value, owner } = reign;
+    const term = this.#term(keyspace);
+    if (term === null) return;
+    const { value, owner } = term;
     for (const { site, state } of value.members) {
       const key = `${keyspace}/${site}`;
       if (state === 'ACTIVE') {
@@ -142,7 +142,7 @@ export class Readmission {
       logger.info({ keyspace, site, tookMs }, `keyspace ${keyspace}: ${site} counts again`);
       this.#record(keyspace, site, {
         kind: 'return',
-        rule: 'a member counts again when it holds every cut and everything committed, and its rows are equal',
+        rule: 'a member counts again when it holds every epoch end and everything committed, and its rows are equal',
         phases: [{ name: 'filled and compared', ms: Math.round(tookMs) }],
         words: `${site} holds what ${own} holds`,
       });
@@ -157,7 +157,7 @@ export class Readmission {
     const { site: own, clock, random, membership, applierOf } = this.#parts;
     const { keyspace } = value;
     const applier = applierOf(keyspace);
-    if (applier === null || applier.readability.refusal !== null) return `${own} itself is being built again`;
+    if (applier === null || applier.readGate.refusal !== null) return `${own} itself is being built again`;
     const before = await this.#copiesOf(keyspace, site);
     if (typeof before === 'string') return before;
     // A first look, that costs little: what is far behind need not be compared.
@@ -185,22 +185,22 @@ export class Readmission {
   }
 
   /**
-   * How far the newest reign is committed now, with the chains there; waits until it is applied here, as only then the
+   * How far the newest term is committed now, with the chains there; waits until it is applied here, as only then the
    * chains are known. @returns why it is not, in words
    */
-  async #committed(applier: KeyspaceApplier, keyspace: string, signal: AbortSignal): Promise<CutAt[] | string> {
+  async #committed(applier: KeyspaceApplier, keyspace: string, signal: AbortSignal): Promise<EpochEndAt[] | string> {
     const { site: own, membership } = this.#parts;
     const committed = membership.committedOf(keyspace);
     if (committed === null) return `${own} does not write any more`;
     const readers = applier.origins.readers(own);
     const isThere = (): boolean => {
-      return committed.every((at, p) => at.seq < 0 || comparePositions(readers[p]!.place?.prefix ?? NOT_YET, at) >= 0);
+      return committed.every((at, p) => at.seq < 0 || comparePositions(readers[p]!.place?.logHead ?? NOT_YET, at) >= 0);
     };
     if (!(await applier.progress.until(isThere, ASK_MS, signal))) return `${own} has not applied what is committed`;
     return readers.map((reader, p) => {
-      const prefix = reader.place?.prefix;
-      const isOfReign = prefix !== undefined && prefix.epoch === committed[p]!.epoch;
-      return isOfReign ? { seq: prefix.seq, chain: prefix.chain } : { seq: -1, chain: '' };
+      const logHead = reader.place?.logHead;
+      const isOfTerm = logHead !== undefined && logHead.epoch === committed[p]!.epoch;
+      return isOfTerm ? { seq: logHead.seq, chain: logHead.chain } : { seq: -1, chain: '' };
     });
   }
 

@@ -1,5 +1,5 @@
 /**
- * `POST /v1/jobs {kind: 'return'}` at the site that was lost: its divergent tail is written out, it catches up, the
+ * `POST /v1/jobs {kind: 'return'}` at the site that was lost: its divergent suffix is written out, it catches up, the
  * tail is compared with what is there now and settled as asked, and the primary takes the site back. Every step follows
  * from what is stored, so that a job that was killed is asked for again.
  */
@@ -14,8 +14,8 @@ import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Random } from '@tidemark/platform/random';
 import { z } from 'zod';
 import type { KeyspaceApplier } from '../applier.ts';
-import { cellsOf, type TailFate, type TailSummary } from '../divergent/suffix-file.ts';
-import type { Tails } from '../divergent/suffixes.ts';
+import { cellsOf, type SuffixFate, type SuffixSummary } from '../divergent/suffix-file.ts';
+import type { DivergentSuffixes } from '../divergent/suffixes.ts';
 import { missingFrom, parsePositions } from '../follow/positions-json.ts';
 import type { Membership } from '../membership.ts';
 import { compareSites } from '../read/compare.ts';
@@ -34,7 +34,7 @@ const ASKED = z.strictObject({
 
 const FATES = { export: 'exported', apply: 'applied', discard: 'discarded' } as const satisfies Record<
   string,
-  TailFate
+  SuffixFate
 >;
 
 export type ReturnParts = {
@@ -42,7 +42,7 @@ export type ReturnParts = {
   readonly clock: Clock;
   readonly random: Random;
   readonly membership: Membership;
-  readonly tails: Tails;
+  readonly tails: DivergentSuffixes;
   /** Changes when it is built again. @throws {Fault} `invalid` 404: no such keyspace; `unavailable`: not open yet. */
   readonly anyApplierOf: (keyspace: string) => KeyspaceApplier;
 };
@@ -52,10 +52,10 @@ export type Returned = {
   readonly keyspace: string;
   readonly site: string;
   readonly tail: 'export' | 'apply' | 'discard';
-  /** Rows of the site's closed reigns that count, and that do not. */
+  /** Rows of the site's closed terms that count, and that do not. */
   readonly kept: number;
   readonly exported: number;
-  /** Records of the closed reigns that do not count: the tail, whose rows are `exported`. */
+  /** Records of the closed terms that do not count: the tail, whose rows are `exported`. */
   readonly divergentRecords: number;
   /** SHA-256 of the tail's file (of several files: of their hashes); null when there is no tail. */
   readonly hash: string | null;
@@ -67,7 +67,7 @@ export type Returned = {
   /** Sites that did not tell what they hold of the tail. */
   readonly silent: readonly string[];
   /** Whether the register counts the site. */
-  readonly member: 'ACTIVE' | 'REBUILD';
+  readonly member: 'ACTIVE' | 'RECOVERING';
   readonly digestsEqual: boolean;
 };
 
@@ -166,7 +166,7 @@ export class ReturnJob {
       if (signal.aborted) throw new Fault('unavailable', 'return: the site is stopping; ask again');
       const applier = this.#parts.anyApplierOf(keyspace);
       const behind = missingFrom(wanted, (origin, partition) => applier.origins.applied(origin, partition));
-      const missing = behind ?? applier.readability.refusal;
+      const missing = behind ?? applier.readGate.refusal;
       if (missing === null) return;
       tell({ waitsFor: missing });
       await clock.sleep(LOOK_MS, signal);
@@ -201,7 +201,7 @@ export class ReturnJob {
       if (await this.#isActive(keyspace)) return 'ACTIVE';
       await clock.sleep(LOOK_MS, signal);
     }
-    return 'REBUILD';
+    return 'RECOVERING';
   }
 
   async #isActive(keyspace: string): Promise<boolean> {
@@ -226,11 +226,11 @@ export class ReturnJob {
   }
 }
 
-function rowsOf(tails: readonly TailSummary[]): number {
+function rowsOf(tails: readonly SuffixSummary[]): number {
   return tails.reduce((sum, { rows }) => sum + rows, 0);
 }
 
-function hashOf(tails: readonly TailSummary[]): string | null {
+function hashOf(tails: readonly SuffixSummary[]): string | null {
   if (tails.length <= 1) return tails[0]?.sha256 ?? null;
   const hash = createHash('sha256');
   for (const { sha256 } of tails) hash.update(sha256);

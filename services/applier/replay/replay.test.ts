@@ -40,18 +40,18 @@ describe('replay', () => {
     expect(await digests(served.app)).toEqual(before);
   });
 
-  it("takes every site's records unless one is named, and none beyond a cut", async () => {
+  it("takes every site's records unless one is named, and none beyond an epoch end", async () => {
     await using served = await site.serve();
     await site.write({ k: 'a', v: 1 });
     const partition = partitionOfKey('a');
     const paris = site.makers[partition]!;
-    const cut = { origin: 'paris', epoch: 1, cutSeq: paris.at.seq, chain: paris.chain };
+    const epochEnd = { origin: 'paris', epoch: 1, endSeq: paris.at.seq, chain: paris.chain };
     served.service.closed('ks', partition, 'paris', paris.at);
     await site.write({ k: 'a', w: 'beyond' });
     const tokyo = new PartitionMaker(KEYSPACE, 'tokyo', partition);
     const mirror = topicNames.mirror('ks', 'tokyo');
     await site.log.ensureTopic({ name: mirror, partitions: 2, genesis: null, flushed: true });
-    for (const value of [tokyo.genesis(), tokyo.start(2, cut), tokyo.rows([{ k: 'a', v: 2 }])]) {
+    for (const value of [tokyo.genesis(), tokyo.start(2, epochEnd), tokyo.rows([{ k: 'a', v: 2 }])]) {
       await site.log.append(mirror, partition, [{ value }]);
     }
     await get(served.app, '/v1/ks/t/rows/a', `ks/tokyo/${partition}=2:1`);

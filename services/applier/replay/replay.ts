@@ -10,7 +10,7 @@ import { comparePositions, formatPosition, type Position } from '@tidemark/model
 import { type Table, topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
-import { accept, emptyPrefix, type Prefix, type Verdict } from '@tidemark/record/admit';
+import { accept, emptyLogHead, type LogHead, type Verdict } from '@tidemark/record/admit';
 import type { KeyspaceApplier } from '../applier.ts';
 import type { Scratch } from '../keyspace/scratch.ts';
 import { decode, stampOf, type TableStore } from '../keyspace/stores.ts';
@@ -146,24 +146,24 @@ export class Replay {
     const slice = await this.#slice(topic, partition, start, end);
     const { cluster, name: keyspace } = { cluster: this.#parts.cluster, name: this.#applier.stores.keyspace.name };
     // A verdict depends on all that came before, so that the fold begins at the log's start, whatever the range.
-    let prefix: Prefix = emptyPrefix({ cluster, keyspace, origin, partition });
+    let logHead: LogHead = emptyLogHead({ cluster, keyspace, origin, partition });
     const { applied } = this.#applier.origins.readers(origin)[partition]!;
     let hole: Hole | null = null;
     reading: for await (const batch of log.read({ topic, partition, from: start, signal, untilEnd: true })) {
       for (const { offset, value } of batch.records) {
         // Behind a hole, what is missing may have been filled in.
         if (offset >= slice.to && hole === null) break reading;
-        const verdict = accept(prefix, value);
+        const verdict = accept(logHead, value);
         hole = holeAfter(hole, verdict, offset);
-        prefix = verdict.prefix;
+        logHead = verdict.logHead;
         if (offset >= slice.from && offset < slice.to && isWithin(slice, verdict)) await this.#take(verdict, target);
       }
       tell();
     }
-    const isShort = slice.to === end && comparePositions(prefix, applied) < 0;
+    const isShort = slice.to === end && comparePositions(logHead, applied) < 0;
     if (signal.aborted || (hole === null && !isShort)) return;
-    this.#parts.onStuck?.(keyspace, origin, partition, prefix);
-    throw unreadable(`${topic}/${partition}`, prefix, hole, origin === this.#parts.site);
+    this.#parts.onStuck?.(keyspace, origin, partition, logHead);
+    throw unreadable(`${topic}/${partition}`, logHead, hole, origin === this.#parts.site);
   }
 
   async #slice(topic: string, partition: number, start: number, end: number): Promise<Slice> {
@@ -259,7 +259,7 @@ function holeAfter(hole: Hole | null, verdict: Verdict, offset: number): Hole | 
 }
 
 /** Nothing is counted as whole that is not. */
-function unreadable(place: string, { epoch, seq }: Prefix, hole: Hole | null, isOwn: boolean): Fault {
+function unreadable(place: string, { epoch, seq }: LogHead, hole: Hole | null, isOwn: boolean): Fault {
   const after = seq < 0 ? 'its beginning' : formatPosition({ epoch, seq });
   const seen = hole === null ? '' : `, and offset ${hole.offset} is beyond it`;
   const when = isOwn ? 'once another site leads (tidemark switchover)' : 'by itself';
@@ -268,9 +268,9 @@ function unreadable(place: string, { epoch, seq }: Prefix, hole: Hole | null, is
 }
 
 /** Records without a position are within a range of positions when they stand between two that are. */
-function isWithin({ after, before }: Slice, { prefix }: Verdict): boolean {
+function isWithin({ after, before }: Slice, { logHead }: Verdict): boolean {
   return (
-    (after === null || comparePositions(prefix, after) >= 0) &&
-    (before === null || comparePositions(prefix, before) < 0)
+    (after === null || comparePositions(logHead, after) >= 0) &&
+    (before === null || comparePositions(logHead, before) < 0)
   );
 }

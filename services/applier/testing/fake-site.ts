@@ -10,7 +10,7 @@ import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import { SimDisk } from '@tidemark/platform/sim/sim-disk';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { type ApplierRules, KeyspaceApplier, type KeyspaceApplierParts } from '../applier.ts';
-import type { Cut } from '../follow/epoch-ends.ts';
+import type { EpochEnd } from '../follow/known-epoch-ends.ts';
 import { CLUSTER, PartitionMaker, sampleKeyspace } from './log-maker.ts';
 
 export const LOCAL = sampleKeyspace();
@@ -26,7 +26,7 @@ export class TestSite {
   readonly log = new SimLog(this.store);
   disk: Disk = new SimDisk();
   /** By partition: cuts that are known when an applier starts. */
-  known: readonly (readonly Cut[])[] = [];
+  known: readonly (readonly EpochEnd[])[] = [];
   readonly fatal: unknown[] = [];
   readonly alarms: object[] = [];
   readonly warnings: string[] = [];
@@ -61,7 +61,7 @@ export class TestSite {
     const { clock, ...rules } = change;
     const own = this.topicOf(this.site);
     await this.log.ensureTopic({ name: own, partitions: keyspace.partitions, genesis: null, flushed: true });
-    return KeyspaceApplier.start(this.parts(clock), keyspace, { ...RULES, ...rules }, { cuts: this.known });
+    return KeyspaceApplier.start(this.parts(clock), keyspace, { ...RULES, ...rules }, { epochEnds: this.known });
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Three sites take turns as primary; each leaves records beyond its cut, in its own log and in some of the mirrors of
- * it. Whatever of that a site reads, in whatever order, and whoever tells it of the cuts first: its stores end with
+ * Three sites take turns as primary; each leaves records beyond its epoch end, in its own log and in some of the mirrors of
+ * it. Whatever of that a site reads, in whatever order, and whoever tells it of the epoch ends first: its stores end with
  * exactly the records that count, and hence equal.
  */
 
@@ -23,7 +23,7 @@ const history = fc.tuple(fc.array(turn, { minLength: 1, maxLength: 4 }), last).m
 
 /** How one site comes by what it reads. */
 const reading = fc.record({
-  /** By epoch: whether its mirrors hold what lies beyond the cut. */
+  /** By epoch: whether its mirrors hold what lies beyond the epoch end. */
   hasTail: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
   /** Which of the copies gets its next records, again and again. */
   order: fc.array(fc.record({ copy: fc.nat(5), count: fc.integer({ min: 1, max: 4 }) }), { maxLength: 12 }),
@@ -42,17 +42,17 @@ function copiesOf(site: TestSite, turns: Turns, { hasTail }: Reading) {
   );
 }
 
-function tellCuts(applier: KeyspaceApplier, turns: Turns): void {
-  turns.cuts.forEach((cuts, partition) => {
-    for (const { origin, epoch, seq } of cuts) applier.closed(partition, origin, { epoch, seq });
+function tellEnds(applier: KeyspaceApplier, turns: Turns): void {
+  turns.epochEnds.forEach((epochEnds, partition) => {
+    for (const { origin, epoch, seq } of epochEnds) applier.closed(partition, origin, { epoch, seq });
   });
 }
 
-/** An epoch is begun only when every one before it was applied up to its cut; and nothing beyond a cut ever is. */
+/** An epoch is begun only when every one before it was applied up to its epoch end; and nothing beyond an epoch end ever is. */
 function expectInOrder(applier: KeyspaceApplier, turns: Turns): void {
-  turns.cuts.forEach((cuts, partition) => {
+  turns.epochEnds.forEach((epochEnds, partition) => {
     const newest = Math.max(...SITES.map((origin) => applier.origins.applied(origin, partition).epoch));
-    for (const { origin, epoch, seq } of cuts) {
+    for (const { origin, epoch, seq } of epochEnds) {
       const at = applier.origins.applied(origin, partition);
       if (at.epoch === epoch) expect(at.seq).toBeLessThanOrEqual(seq);
       if (epoch < newest && seq >= 0) expect(comparePositions(at, { epoch, seq })).toBeGreaterThanOrEqual(0);
@@ -65,14 +65,14 @@ async function read(name: string, turns: Turns, how: Reading): Promise<string> {
   const site = new TestSite(name);
   const copies = copiesOf(site, turns, how);
   for (const { topic, partition } of copies) await site.append(topic, partition, []);
-  if (how.register === 'before') site.known = turns.cuts;
+  if (how.register === 'before') site.known = turns.epochEnds;
   let applier = await site.start(SYNC);
   for (const [i, { copy, count }] of how.order.entries()) {
     const { topic, partition, left } = copies[copy]!;
     await site.append(topic, partition, left.splice(0, count));
     await settled();
     expectInOrder(applier, turns);
-    if (i === 5 && how.register === 'between') tellCuts(applier, turns);
+    if (i === 5 && how.register === 'between') tellEnds(applier, turns);
     if (i === 7 && how.restarts) {
       await applier[Symbol.asyncDispose]();
       applier = await site.start(SYNC);

@@ -1,12 +1,12 @@
-/** For tests: what several sites have written, one after the other, each reign with a cut and records beyond it. */
+/** For tests: what several sites have written, one after the other, each term with an epoch end and records beyond it. */
 
 import type { Position } from '@tidemark/model/position';
 import type { Keyspace } from '@tidemark/model/table';
-import type { Cut } from '../follow/epoch-ends.ts';
+import type { EpochEnd } from '../follow/known-epoch-ends.ts';
 import { row } from './fake-site.ts';
-import { type EpochEnd, NOTHING_YET, PartitionMaker } from './log-maker.ts';
+import { type MadeEnd, NOTHING_YET, PartitionMaker } from './log-maker.ts';
 
-/** One reign: by partition how many of its records count, EPOCH_START included, and how many lie beyond the cut. */
+/** One term: by partition how many of its records count, EPOCH_START included, and how many lie beyond the epoch end. */
 export type Turn = { readonly site: string; readonly kept: readonly number[]; readonly beyond: readonly number[] };
 
 /** A record, and whether it counts. */
@@ -15,8 +15,8 @@ export type Made = { readonly value: Buffer; readonly counts: boolean; readonly 
 export type Turns = {
   /** Origin → partition → its records in the order in which it wrote them. */
   readonly logs: ReadonlyMap<string, readonly (readonly Made[])[]>;
-  /** By partition, of every reign but the last. */
-  readonly cuts: readonly (readonly Cut[])[];
+  /** By partition, of every term but the last. */
+  readonly epochEnds: readonly (readonly EpochEnd[])[];
   /** By partition: the last record that counts, and whose. */
   readonly ends: readonly ({ readonly origin: string; readonly at: Position } | null)[];
 };
@@ -33,10 +33,10 @@ export function makeTurns(keyspace: Keyspace, turns: readonly Turn[]): Turns {
       all.map((maker) => [{ value: maker.genesis(), counts: true, epoch: 0 }]),
     );
   }
-  const cuts: Cut[][] = Array.from({ length: keyspace.partitions }, () => []);
-  const ends: EpochEnd[] = cuts.map(() => NOTHING_YET);
+  const epochEnds: EpochEnd[][] = Array.from({ length: keyspace.partitions }, () => []);
+  const ends: MadeEnd[] = epochEnds.map(() => NOTHING_YET);
   /** By site and partition: where its own last epoch ended. */
-  const owns = new Map<string, EpochEnd>();
+  const owns = new Map<string, MadeEnd>();
   turns.forEach(({ site, kept, beyond }, turn) => {
     const epoch = turn + 1;
     for (let partition = 0; partition < keyspace.partitions; partition++) {
@@ -48,12 +48,12 @@ export function makeTurns(keyspace: Keyspace, turns: readonly Turn[]): Turns {
       for (let i = 0; i < count + beyond[partition]!; i++) {
         const value = i === 0 ? maker.start(epoch, before, own) : maker.rows([row(i % 3, epoch * 100 + i)]);
         log.push({ value, counts: i < count, epoch });
-        if (i === count - 1) ends[partition] = { origin: site, epoch, cutSeq: i, chain: maker.chain };
+        if (i === count - 1) ends[partition] = { origin: site, epoch, endSeq: i, chain: maker.chain };
       }
       if (count > 0) owns.set(`${site}/${partition}`, ends[partition]!);
-      if (turn < turns.length - 1) cuts[partition]!.push({ origin: site, epoch, seq: count - 1 });
+      if (turn < turns.length - 1) epochEnds[partition]!.push({ origin: site, epoch, seq: count - 1 });
     }
   });
-  const last = ends.map(({ origin, epoch, cutSeq }) => (epoch === 0 ? null : { origin, at: { epoch, seq: cutSeq } }));
-  return { logs, cuts, ends: last };
+  const last = ends.map(({ origin, epoch, endSeq }) => (epoch === 0 ? null : { origin, at: { epoch, seq: endSeq } }));
+  return { logs, epochEnds, ends: last };
 }

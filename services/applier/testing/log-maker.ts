@@ -49,14 +49,14 @@ export function sampleKeyspace(change: Partial<Keyspace> = {}): Keyspace {
 }
 
 /** Where an epoch ended in a partition. */
-export type EpochEnd = {
+export type MadeEnd = {
   readonly origin: string;
   readonly epoch: number;
-  readonly cutSeq: number;
+  readonly endSeq: number;
   readonly chain: string;
 };
 
-export const NOTHING_YET: EpochEnd = { origin: '', epoch: 0, cutSeq: -1, chain: NO_CHAIN };
+export const NOTHING_YET: MadeEnd = { origin: '', epoch: 0, endSeq: -1, chain: NO_CHAIN };
 
 /** The records of one origin's partition, one after the other. */
 export class PartitionMaker {
@@ -96,11 +96,11 @@ export class PartitionMaker {
   /**
    * Opens an epoch behind `previous`, and behind `own` of this origin: by default behind the last record made here.
    */
-  start(epoch: number, previous?: EpochEnd, ownEnd?: EpochEnd): Buffer {
+  start(epoch: number, previous?: MadeEnd, ownEnd?: MadeEnd): Buffer {
     const last =
       this.#epoch === 0
         ? NOTHING_YET
-        : { origin: this.origin, epoch: this.#epoch, cutSeq: this.#seq, chain: this.#chain };
+        : { origin: this.origin, epoch: this.#epoch, endSeq: this.#seq, chain: this.#chain };
     const before = previous ?? last;
     const own = ownEnd ?? (before.origin === this.origin ? before : last);
     this.#epoch = epoch;
@@ -111,11 +111,11 @@ export class PartitionMaker {
       writerId: `w${epoch}`,
       previousOrigin: before.origin,
       previousEpoch: before.epoch,
-      cutSeq: before.cutSeq,
-      cutChain: Buffer.from(before.chain, 'hex'),
+      endSeq: before.endSeq,
+      endChain: Buffer.from(before.chain, 'hex'),
       ownEpoch: own.epoch,
-      ownCutSeq: own.cutSeq,
-      ownCutChain: Buffer.from(own.chain, 'hex'),
+      ownEndSeq: own.endSeq,
+      ownEndChain: Buffer.from(own.chain, 'hex'),
     };
     this.#seq = 0;
     const record = { ...this.#unsealed(body), body };

@@ -8,7 +8,7 @@ export type LogAddress =
   | { readonly engine: 'kafka'; readonly brokers: readonly string[] };
 
 /** `file:PATH`, `redis://…` or `rediss://…`. */
-export type BoardAddress =
+export type HeartbeatStoreAddress =
   | { readonly engine: 'file'; readonly path: string }
   | { readonly engine: 'redis'; readonly url: string };
 
@@ -32,7 +32,7 @@ export function parseLogAddress(text: string): LogAddress | null {
   return list !== undefined && valid === true ? { engine: 'kafka', brokers: list } : null;
 }
 
-export function parseBoardAddress(text: string): BoardAddress | null {
+export function parseHeartbeatStoreAddress(text: string): HeartbeatStoreAddress | null {
   const path = after('file:', text);
   if (path !== null) return { engine: 'file', path };
   return /^rediss?:\/\/[^\s/]+(\/\d+)?\/?$/.test(text) && URL.canParse(text) ? { engine: 'redis', url: text } : null;

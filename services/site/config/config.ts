@@ -8,7 +8,7 @@ import { nearestHint } from '@tidemark/model/nearest';
 import { Fault } from '@tidemark/platform/fault';
 import type { z } from 'zod';
 import {
-  type BoardAddress,
+  type HeartbeatStoreAddress,
   isLoopback,
   LISTEN_EXPECTED,
   type ListenAddress,
@@ -29,7 +29,11 @@ import {
 } from './settings.ts';
 
 /** Where a site's parts are. `url` is null where it was not given: then its heartbeat tells. */
-export type SiteAddresses = { readonly log: LogAddress; readonly board: BoardAddress; readonly url: string | null };
+export type SiteAddresses = {
+  readonly log: LogAddress;
+  readonly board: HeartbeatStoreAddress;
+  readonly url: string | null;
+};
 
 export type Config = {
   readonly cluster: string;

@@ -6,7 +6,7 @@ import {
   BOARD_EXPECTED,
   LISTEN_EXPECTED,
   LOG_EXPECTED,
-  parseBoardAddress,
+  parseHeartbeatStoreAddress,
   parseListenAddress,
   parseLogAddress,
   parseSiteUrl,
@@ -41,7 +41,7 @@ const whole = (min: number, max: number) => z.int().min(min).max(max);
 
 const siteSchema = z.strictObject({
   log: parsed(parseLogAddress, LOG_EXPECTED),
-  board: parsed(parseBoardAddress, BOARD_EXPECTED),
+  board: parsed(parseHeartbeatStoreAddress, BOARD_EXPECTED),
   url: parsed(parseSiteUrl, URL_EXPECTED).nullable().default(null),
 });
 

@@ -16,9 +16,9 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   'PUT /v1/keyspaces/:keyspace': ['dryRun'],
   'GET /v1/history': ['all', 'keyspace'],
   'GET /v1/history/:id': ['all'],
-  'GET /v1/internal/digest/:keyspace': ['horizon'],
+  'GET /v1/internal/digest/:keyspace': ['gcWatermark'],
   'GET /v1/internal/durable/:keyspace/:origin': ['epoch', 'logId', 'floor'],
-  'GET /v1/internal/pulse': ['from', 'process'],
+  'GET /v1/internal/ping': ['from', 'process'],
   'GET /primary': ['keyspace'],
 };
 

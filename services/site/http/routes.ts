@@ -51,7 +51,7 @@ export function makeRoutes(parts: RoutesParts): FastifyInstance {
   });
   registerProbes(app, {
     site,
-    missing: () => (isStopping() ? ['it is stopping'] : [...keyspaces.missing(), ...watchdog.hindrances()]),
+    missing: () => (isStopping() ? ['it is stopping'] : [...keyspaces.missing(), ...watchdog.blockingReasons()]),
     writable: (name) => keyspaces.isPrimary(name),
     epochOf: (name) => writer?.facts(name)?.epoch ?? null,
     metrics: () => metrics.render(),

@@ -43,7 +43,7 @@ const POISONS: Readonly<Record<string, (next: number) => Buffer>> = {
   // It stands where the next record will, or, in a mirror that is behind, beyond a gap; and follows another one.
   forged: (next) => {
     const other = new PartitionMaker(LOCAL, 'paris', 0);
-    other.start(1, { origin: 'quito', epoch: 0, cutSeq: 3, chain: NO_CHAIN });
+    other.start(1, { origin: 'quito', epoch: 0, endSeq: 3, chain: NO_CHAIN });
     for (let seq = 1; seq < next; seq++) other.rows([row(1, seq)]);
     return other.rows([row(1, 666)]);
   },
@@ -118,7 +118,7 @@ describe('a poisoned record', () => {
     await tokyo.append(copy, 0, [new PartitionMaker(LOCAL, 'paris', 0).genesis('copy')]);
     await tokyo.append(copy, 1, [new PartitionMaker(LOCAL, 'paris', 1).genesis('copy')]);
     await using mirror = await mirrored(paris, tokyo, clock);
-    const copied = mirror.copiers[0]!;
+    const copied = mirror.replicators[0]!;
     for (let turn = 0; turn < 100 && copied.durable.seq < BATCHES; turn++) await clock.advance(100);
     expect([copied.durable.seq, mirror.logId]).toEqual([BATCHES, 'copy']);
     const { records } = tokyo.store.topic(copy)!.partitions[0]!;

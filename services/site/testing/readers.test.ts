@@ -71,13 +71,13 @@ describe('readers', () => {
     expect(refused.every(({ headers }) => headers.get('retry-after') === '1')).toBe(true);
     let suspicions = 0;
     for (let n = 0; n < PROBES; n++) {
-      const probe = await ask('paris', '/v1/internal/pulse');
+      const probe = await ask('paris', '/v1/internal/ping');
       const row = { k: 'put', n, w: 'x' };
       const put = await ask('paris', '/v1/travel/t/rows', send('POST', { rows: [row] }));
       const short = await ask('paris', '/v1/travel/t/rows/k1?limit=10');
       expect([probe.status, put.status, short.status]).toEqual([200, 200, 200]);
       for (const site of ['tokyo', 'quito']) {
-        const { body } = await ask(site, '/v1/internal/opinion/travel');
+        const { body } = await ask(site, '/v1/internal/healthVote/travel');
         if ((body as { suspects: boolean }).suspects) suspicions++;
       }
       await sleep(20);

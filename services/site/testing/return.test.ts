@@ -159,7 +159,7 @@ describe('a lost site', () => {
     expect(await detail(asked('tokyo', { site: 'tokyo' }))).toMatch(/^503 .*majority/);
   }, 60_000);
 
-  it('of a local keyspace goes back to the cut, and every row it acked is in the table or in the tail', async () => {
+  it('of a local keyspace goes back to the epoch end, and every row it acked is in the table or in the tail', async () => {
     await setUp('local');
     await sites.stop('tokyo');
     await sites.stop('quito');

@@ -16,7 +16,7 @@ const FILE = {
 };
 
 type Digest = {
-  readonly horizon: string | null;
+  readonly gcWatermark: string | null;
   readonly tables: { readonly flights: { readonly partitions: readonly { readonly tombstones: number }[] } };
 };
 
@@ -49,7 +49,7 @@ async function digestAt(site: string): Promise<Digest> {
 }
 
 const tombstonesOf = ({ tables }: Digest): number => tables.flights.partitions[0]!.tombstones;
-const msOf = ({ horizon }: Digest): number => Number(horizon?.split('.')[0] ?? 0);
+const msOf = ({ gcWatermark }: Digest): number => Number(gcWatermark?.split('.')[0] ?? 0);
 
 /** Runs a job to its end; its last facts. */
 async function job(asked: object): Promise<unknown> {
@@ -69,7 +69,7 @@ describe('a deletion', () => {
     for (const site of SITE_NAMES) {
       await untilDone(async () => {
         const digest = await digestAt(site);
-        expect(digest.horizon).not.toBe(null);
+        expect(digest.gcWatermark).not.toBe(null);
         expect(tombstonesOf(digest)).toBe(0);
       });
     }

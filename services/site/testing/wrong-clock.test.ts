@@ -107,7 +107,7 @@ it('one that operators alone may move refuses writes and says why, and either co
   }
 }, 60_000);
 
-it('a site that is started with a wrong clock begins no reign by it: another one writes, with right stamps', async () => {
+it('a site that is started with a wrong clock begins no term by it: another one writes, with right stamps', async () => {
   const clock = new WrongClock();
   await using sites = await EmbeddedSites.make();
   await sites.startAll();

@@ -1,6 +1,6 @@
 /** What is said of a second process of a site. */
 
-import type { Beat } from '@tidemark/control/heartbeats/board';
+import type { Beat } from '@tidemark/control/heartbeats/heartbeat-store';
 import { formatTimestamp } from '@tidemark/model/text/time';
 import { Fault } from '@tidemark/platform/fault';
 

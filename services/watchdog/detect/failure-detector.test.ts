@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { steady, Town, travel } from '../testing/fake-town.ts';
 
 const THREE = { paris: 'data', tokyo: 'data', quito: 'data' } as const;
-const SEEDS = Number(process.env.SENTRY_SEEDS ?? 12);
+const SEEDS = Number(process.env.DETECTOR_SEEDS ?? 12);
 
 function town(change: Parameters<typeof steady>[1] = {}, seed = 1, ack = 'sync(1)'): Town {
   const keyspace = travel(THREE, ack);
   return new Town(keyspace, steady(keyspace, change), seed);
 }
 
-describe('sentry', () => {
+describe('detector', () => {
   it('a killed primary is given up within 5 s, once, for the best candidate, by the first in the order', async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       await using t = town({}, seed);
@@ -62,10 +62,13 @@ describe('sentry', () => {
     await t.clock.advance(60_000);
     t.paused.clear();
     await t.clock.advance(1_000);
-    expect(t.sentry('tokyo').opinion('travel')).toMatchObject({ suspects: false, abstains: /held up for \d+\.\d s/ });
+    expect(t.detector('tokyo').healthVote('travel')).toMatchObject({
+      suspects: false,
+      abstains: /held up for \d+\.\d s/,
+    });
     await t.clock.advance(20_000);
     expect(t.nominations).toEqual([]);
-    expect(t.sentry('tokyo').opinion('travel')).toMatchObject({ suspects: false, abstains: null });
+    expect(t.detector('tokyo').healthVote('travel')).toMatchObject({ suspects: false, abstains: null });
   });
 
   it('a minority that hears nothing gives nobody up, however long', async () => {
@@ -73,7 +76,7 @@ describe('sentry', () => {
     await t.clock.advance(5_000);
     t.link(['tokyo'], ['paris', 'quito'], false);
     await t.clock.advance(60_000);
-    expect(t.sentry('tokyo').opinion('travel').suspects).toBe(true);
+    expect(t.detector('tokyo').healthVote('travel').suspects).toBe(true);
     expect([t.nominations, t.decisions]).toEqual([[], []]);
   });
 

@@ -1,10 +1,10 @@
 /**
- * Listens for the primary of every keyspace and keeps this site's opinion of it: probes the other sites, takes in what the
+ * Listens for the primary of every keyspace and keeps this site's healthVote of it: probes the other sites, takes in what the
  * mirror and the boards heard, and ticks. What follows from the signs is decided in `packages/control`; what is done about
- * it is in `deliberation.ts`.
+ * it is in `coordinator.ts`.
  */
 
-import { newestReign, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import { newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import {
   type ClockState,
   clockDoubt,
@@ -14,14 +14,14 @@ import {
   stepClock,
 } from '@tidemark/control/failover/clock-watch';
 import {
-  type Opinion,
-  opinionOf,
-  opinionOfItself,
+  type HealthVote,
+  healthVoteOf,
   type SuspicionEvent,
   type SuspicionRules,
   type SuspicionState,
   startSuspicion,
   stepSuspicion,
+  voteOnItself,
 } from '@tidemark/control/failover/suspicion';
 import type { Keyspace } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
@@ -34,12 +34,12 @@ import { ProbeCounts } from './probe-counts.ts';
 
 /** A probe is given up after this long; several are under way at once, so that one that hangs keeps none back. */
 const PROBE_MS = 1_000;
-/** Over a connection of its own: after a cut the old ones say nothing. */
+/** Over a connection of its own: after an epoch end the old ones say nothing. */
 const ALONE = { connection: 'close' };
-export const PULSE_ROUTE = '/v1/internal/pulse';
+export const PING_ROUTE = '/v1/internal/ping';
 
 /** What a site answers to a probe; `word` is what it says of its copies, and remembers of ours. */
-export type Pulse = { readonly site: string; readonly timeMs: number; readonly word: Word | null };
+export type Ping = { readonly site: string; readonly timeMs: number; readonly word: Word | null };
 
 /** The newest BARRIER of an origin that the mirror here read: of which epoch, and when, on this process's clock. */
 export type HeardBarrier = {
@@ -49,7 +49,7 @@ export type HeardBarrier = {
   readonly ageMs: number;
 };
 
-export type SentryParts = {
+export type FailureDetectorParts = {
   readonly site: string;
   /** Every site of the cluster. */
   readonly sites: readonly string[];
@@ -77,18 +77,18 @@ export type SentryParts = {
 
 type Judged = { state: SuspicionState; primary: string };
 
-export class Sentry {
+export class FailureDetector {
   readonly probes = new ProbeCounts();
   /** Sites whose last probe got no answer, or another site's. */
   readonly #unanswered = new Set<string>();
-  readonly #parts: SentryParts;
+  readonly #parts: FailureDetectorParts;
   readonly #judged = new Map<string, Judged>();
   readonly #underWay = new Map<string, number>();
   #clockState: ClockState = NO_CLOCK;
   /** When the others began to be asked; null: not yet. */
   #sinceMs: number | null = null;
 
-  constructor(parts: SentryParts) {
+  constructor(parts: FailureDetectorParts) {
     this.#parts = parts;
   }
 
@@ -123,7 +123,7 @@ export class Sentry {
     return !this.#unanswered.has(site);
   }
 
-  /** Asks a site for its pulse; never rejects with what a network may do. */
+  /** Asks a site for its ping; never rejects with what a network may do. */
   async #probe(site: string, signal: AbortSignal): Promise<void> {
     const { network, placeOf, clock, rules, process, onWord } = this.#parts;
     const underWay = this.#underWay.get(site) ?? 0;
@@ -131,25 +131,25 @@ export class Sentry {
     this.#tell(site, { kind: 'asked', nowMs: askedMs });
     if (underWay >= PROBE_MS / rules.tickEveryMs) return;
     this.#underWay.set(site, underWay + 1);
-    let pulse: Pulse | null = null;
+    let ping: Ping | null = null;
     try {
       const from = new URLSearchParams({ from: this.#parts.site, process });
-      const { status, body } = await network.ask(`${placeOf(site)}${PULSE_ROUTE}?${from}`, null, PROBE_MS, ALONE);
-      pulse = status === 200 ? pulseOf(body, site) : null;
+      const { status, body } = await network.ask(`${placeOf(site)}${PING_ROUTE}?${from}`, null, PROBE_MS, ALONE);
+      ping = status === 200 ? pulseOf(body, site) : null;
     } catch (error) {
       if (!isFault(error)) throw error;
     } finally {
       this.#underWay.set(site, (this.#underWay.get(site) ?? 1) - 1);
     }
     if (signal.aborted) return;
-    this.probes.count(site, pulse !== null, clock.monotonicMs());
-    if (pulse === null) this.#unanswered.add(site);
+    this.probes.count(site, ping !== null, clock.monotonicMs());
+    if (ping === null) this.#unanswered.add(site);
     else this.#unanswered.delete(site);
-    if (pulse === null) return;
-    if (pulse.word !== null) onWord(site, pulse.word);
+    if (ping === null) return;
+    if (ping.word !== null) onWord(site, ping.word);
     const { wallMs, nowMs } = this.#now();
     this.#tell(site, { kind: 'answered', nowMs });
-    const told = { kind: 'told', site, timeMs: pulse.timeMs, tookMs: nowMs - askedMs, wallMs, nowMs } as const;
+    const told = { kind: 'told', site, timeMs: ping.timeMs, tookMs: nowMs - askedMs, wallMs, nowMs } as const;
     this.#clockState = stepClock(this.#clockState, told);
   }
 
@@ -168,42 +168,42 @@ export class Sentry {
     const { clock, site, registerValue, barrier, beatHeardMs, rules, logger } = this.#parts;
     const nowMs = clock.monotonicMs();
     const value = registerValue(keyspace);
-    const reign = value === null ? null : newestReign(value);
-    if (reign === null || reign.site === site) {
+    const term = value === null ? null : newestTerm(value);
+    if (term === null || term.site === site) {
       this.#judged.delete(keyspace);
       return;
     }
-    const judged = this.#judged.get(keyspace) ?? { state: startSuspicion(nowMs), primary: reign.site };
+    const judged = this.#judged.get(keyspace) ?? { state: startSuspicion(nowMs), primary: term.site };
     this.#judged.set(keyspace, judged);
-    judged.primary = reign.site;
+    judged.primary = term.site;
     const take = (event: SuspicionEvent): void => {
       const { state, effects } = stepSuspicion(judged.state, event, rules);
       judged.state = state;
       for (const effect of effects) {
         if (effect.kind === 'hears') this.#parts.onHeard(keyspace);
         const reason = effect.kind === 'abstains' ? effect.reason : undefined;
-        const message = `keyspace ${keyspace}: ${site} ${effect.kind} ${effect.kind === 'abstains' ? 'from judging ' : ''}its primary ${reign.site}`;
-        logger.warn({ keyspace, primary: reign.site, epoch: reign.epoch, reason }, message);
+        const message = `keyspace ${keyspace}: ${site} ${effect.kind} ${effect.kind === 'abstains' ? 'from judging ' : ''}its primary ${term.site}`;
+        logger.warn({ keyspace, primary: term.site, epoch: term.epoch, reason }, message);
       }
     };
-    const heard = barrier(keyspace, reign.site);
-    take({ kind: 'reign', epoch: reign.epoch, hasCopy: heard !== undefined, nowMs });
+    const heard = barrier(keyspace, term.site);
+    take({ kind: 'term', epoch: term.epoch, hasCopy: heard !== undefined, nowMs });
     if (heard != null) take({ kind: 'barrier', epoch: heard.epoch, nowMs: heard.heardMs });
-    const beatMs = beatHeardMs(reign.site);
+    const beatMs = beatHeardMs(term.site);
     if (beatMs !== null) take({ kind: 'beat', nowMs: beatMs });
     take({ kind: 'tick', heldUpMs, nowMs });
   }
 
-  /** This site's opinion now: a process that was stopped notices it first. */
-  opinion(keyspace: string): Opinion {
+  /** This site's healthVote now: a process that was stopped notices it first. */
+  healthVote(keyspace: string): HealthVote {
     const { clock, site, registerValue, rules } = this.#parts;
     this.#tick(keyspace, 0);
     const judged = this.#judged.get(keyspace);
     const nowMs = clock.monotonicMs();
-    if (judged !== undefined) return opinionOf(site, judged.state, nowMs, rules);
+    if (judged !== undefined) return healthVoteOf(site, judged.state, nowMs, rules);
     const value = registerValue(keyspace);
-    const reign = value === null ? null : newestReign(value);
-    return reign === null ? opinionOf(site, startSuspicion(nowMs), nowMs, rules) : opinionOfItself(site, reign.epoch);
+    const term = value === null ? null : newestTerm(value);
+    return term === null ? healthVoteOf(site, startSuspicion(nowMs), nowMs, rules) : voteOnItself(site, term.epoch);
   }
 
   /** Why this site's wall clock is not to be trusted with stamps; null when it is. */
@@ -216,7 +216,7 @@ export class Sentry {
     return clockInWords(stepClock(this.#clockState, this.#now()), this.#parts.clock.monotonicMs());
   }
 
-  /** Why no reign should begin by this site's wall clock: what is wrong with it, or that nobody was asked yet. */
+  /** Why no term should begin by this site's wall clock: what is wrong with it, or that nobody was asked yet. */
   clockDoubt(): string | null {
     const { sites } = this.#parts;
     const now = this.#now();
@@ -225,7 +225,7 @@ export class Sentry {
   }
 }
 
-function pulseOf(body: unknown, site: string): Pulse | null {
-  const { site: named, timeMs, word } = (body ?? {}) as Partial<Pulse>;
+function pulseOf(body: unknown, site: string): Ping | null {
+  const { site: named, timeMs, word } = (body ?? {}) as Partial<Ping>;
   return named === site && typeof timeMs === 'number' ? { site, timeMs, word: wordOf(word) } : null;
 }

@@ -1,15 +1,20 @@
-import { BEAT_BYTES_MAX, type Beat, type Board, encodeBeat } from '@tidemark/control/heartbeats/board';
+import {
+  BEAT_BYTES_MAX,
+  type Beat,
+  encodeBeat,
+  type HeartbeatStore,
+} from '@tidemark/control/heartbeats/heartbeat-store';
 import { Fault } from '@tidemark/platform/fault';
 import { type Logger, SILENT } from '@tidemark/platform/logger';
 import { SeededRandom } from '@tidemark/platform/random';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import { describe, expect, it } from 'vitest';
 import type { SiteFacts } from '../facts.ts';
-import { Watch } from './heartbeat-monitor.ts';
-import { beatUntil } from './heartbeat-sender.ts';
+import { HeartbeatMonitor } from './heartbeat-monitor.ts';
+import { sendHeartbeatsUntil } from './heartbeat-sender.ts';
 
 /** A board that can be lost, emptied, or hang. */
-class FickleBoard implements Board {
+class FickleHeartbeatStore implements HeartbeatStore {
   readonly address = 'fickle:board';
   readonly #beats = new Map<string, Beat>();
   mood: 'well' | 'gone' | 'hangs' = 'well';
@@ -44,7 +49,7 @@ function factsOf(site: string, partitions = 1): SiteFacts {
     heads,
     rows: [0],
     rowCount: 0,
-    reignMs: 0,
+    termMs: 0,
     committed: heads,
     barrierMs: 0,
     pendingBytes: 0,
@@ -63,7 +68,7 @@ function factsOf(site: string, partitions = 1): SiteFacts {
 
 function world() {
   const clock = new SimClock();
-  const boards = new Map(['paris', 'tokyo'].map((site) => [site, new FickleBoard()]));
+  const boards = new Map(['paris', 'tokyo'].map((site) => [site, new FickleHeartbeatStore()]));
   const stop = new AbortController();
   const random = new SeededRandom(1);
   const beat = (site: string, facts = factsOf(site), logger: Logger = SILENT): AbortController => {
@@ -71,10 +76,10 @@ function world() {
     const signal = AbortSignal.any([end.signal, stop.signal]);
     const process = random.id();
     const parts = { site, role: 'site', process, beganMs: 0, folder: site, board: boards.get(site)!, clock, logger };
-    void beatUntil({ ...parts, facts: () => facts }, signal);
+    void sendHeartbeatsUntil({ ...parts, facts: () => facts }, signal);
     return end;
   };
-  const watch = new Watch({ site: 'tokyo', boards, clock });
+  const watch = new HeartbeatMonitor({ site: 'tokyo', boards, clock });
   void watch.run(stop.signal);
   const states = () => watch.sites().map((site) => site.state);
   return { clock, boards, beat, watch, states, [Symbol.dispose]: () => stop.abort() };

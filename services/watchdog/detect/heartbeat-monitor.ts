@@ -3,7 +3,7 @@
 import { BEATS_OF_THE_LIVING } from '@tidemark/control/consensus/twins';
 import { Arrivals, type Freshness } from '@tidemark/control/failover/freshness';
 import { hear, NOT_HEARD, type PhiState, phiOf } from '@tidemark/control/failover/phi';
-import type { Beat, Board } from '@tidemark/control/heartbeats/board';
+import type { Beat, HeartbeatStore } from '@tidemark/control/heartbeats/heartbeat-store';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
 import { type SiteFacts, siteFactsOf } from '../facts.ts';
@@ -35,10 +35,10 @@ export type SeenSite = {
   readonly processes: readonly SeenProcess[];
 };
 
-export type WatchParts = {
+export type HeartbeatMonitorParts = {
   /** The own one: of its processes the silence is measured by phi. */
   readonly site: string;
-  readonly boards: ReadonlyMap<string, Board>;
+  readonly boards: ReadonlyMap<string, HeartbeatStore>;
   readonly clock: Clock;
   /** Told what each process says whenever a board was read, and when its newest beat arrived (monotonic). */
   readonly onFacts?: (site: string, facts: SiteFacts, arrivedMs: number) => void;
@@ -46,8 +46,8 @@ export type WatchParts = {
   readonly onLiving?: (beats: readonly Beat[]) => void;
 };
 
-export class Watch {
-  readonly #parts: WatchParts;
+export class HeartbeatMonitor {
+  readonly #parts: HeartbeatMonitorParts;
   readonly #arrivals = new Arrivals(SILENCE_MS_MAX);
   /** Processes that were alive at some time. */
   readonly #heard = new Set<string>();
@@ -55,7 +55,7 @@ export class Watch {
   /** Why a board could not be read the last time. */
   readonly #troubles = new Map<string, string>();
 
-  constructor(parts: WatchParts) {
+  constructor(parts: HeartbeatMonitorParts) {
     this.#parts = parts;
   }
 
@@ -64,7 +64,7 @@ export class Watch {
     await Promise.all([...this.#parts.boards].map(([site, board]) => this.#follow(site, board, signal)));
   }
 
-  async #follow(site: string, board: Board, signal: AbortSignal): Promise<void> {
+  async #follow(site: string, board: HeartbeatStore, signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts;
     while (!signal.aborted) {
       try {

@@ -1,6 +1,6 @@
 /** Says twice a second, on the site's own board, that this process is alive and what it knows. */
 
-import type { Beat, Board } from '@tidemark/control/heartbeats/board';
+import type { Beat, HeartbeatStore } from '@tidemark/control/heartbeats/heartbeat-store';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
@@ -8,7 +8,7 @@ import { type SiteFacts, withoutPositions } from '../facts.ts';
 
 export const BEAT_EVERY_MS = 500;
 
-export type HeartParts = {
+export type HeartbeatSenderParts = {
   readonly site: string;
   /** Under which the beat stands on the board: what this process does there. */
   readonly role: string;
@@ -17,14 +17,14 @@ export type HeartParts = {
   readonly beganMs: number;
   /** Names its data folder, on its machine. */
   readonly folder: string;
-  readonly board: Board;
+  readonly board: HeartbeatStore;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly facts: () => SiteFacts;
 };
 
 /** Beats until `signal` aborts. A board that cannot be reached is tried again with the next beat. */
-export async function beatUntil(parts: HeartParts, signal: AbortSignal): Promise<void> {
+export async function sendHeartbeatsUntil(parts: HeartbeatSenderParts, signal: AbortSignal): Promise<void> {
   const { site, role, process, beganMs, folder, board, clock, logger, facts } = parts;
   let heard = true;
   for (let nonce = 1; !signal.aborted; nonce++) {
@@ -42,7 +42,7 @@ export async function beatUntil(parts: HeartParts, signal: AbortSignal): Promise
 }
 
 /** With many partitions the positions do not fit on a board; the rest does. */
-async function put(board: Board, beat: Beat): Promise<void> {
+async function put(board: HeartbeatStore, beat: Beat): Promise<void> {
   try {
     await board.beat(beat);
   } catch (error) {

@@ -3,25 +3,25 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { KeyspaceFacts } from '../facts.ts';
 import { steady, travel } from '../testing/fake-town.ts';
-import { heardOf } from './health-vote.ts';
-import { LastWords } from './last-known-progress.ts';
+import { LastKnownProgress } from './last-known-progress.ts';
+import { heardOf } from './primary-sight.ts';
 
 /** @param rows by partition; two a record unless told */
 function said(
   epoch: number,
   heads: number[],
   rows = heads.map((seq) => 2 * (seq + 1)),
-  reignMs = 1_000_000,
+  termMs = 1_000_000,
 ): KeyspaceFacts {
   const rowCount = rows.reduce((sum, one) => sum + one, 0);
   const texts = heads.map((seq) => `${epoch}:${seq}`);
-  const writer = { epoch, heads: texts, rows, rowCount, reignMs, committed: [], barrierMs: 0, pendingBytes: 0 };
+  const writer = { epoch, heads: texts, rows, rowCount, termMs, committed: [], barrierMs: 0, pendingBytes: 0 };
   return { keyspace: 'travel', version: 1, state: 'running', writer, asOfMs: null, origins: [], copies: [] };
 }
 
 describe('last words of a primary', () => {
   it('are its newest heads with their rows, its rate over the last seconds, and how long ago that was', () => {
-    const words = new LastWords();
+    const words = new LastKnownProgress();
     for (let i = 0; i <= 20; i++) words.hear(said(3, [i * 10 - 1, i * 10 - 1]), i * 500);
     expect(words.of('travel', 3, 12_000)).toEqual({
       heads: [199, 199],
@@ -32,7 +32,7 @@ describe('last words of a primary', () => {
   });
 
   it('of another epoch, or of nobody, are none; a beat that comes late from an earlier one is passed over', () => {
-    const words = new LastWords();
+    const words = new LastKnownProgress();
     expect(words.of('travel', 3, 0)).toBeNull();
     words.hear(said(4, [7]), 1_000);
     words.hear(said(3, [99]), 2_000);
@@ -40,20 +40,20 @@ describe('last words of a primary', () => {
   });
 
   it('are of the fastest it was seen to write', () => {
-    const words = new LastWords();
+    const words = new LastKnownProgress();
     for (let i = 0; i < 8; i++) words.hear(said(1, [i], [0]), i * 1_000);
     for (let i = 1; i <= 4; i++) words.hear(said(1, [7 + i * 30], [i * 600]), 7_000 + i * 500);
     expect(words.of('travel', 1, 9_000)!.rowsPerSecond).toBe(1_200);
   });
 
-  it('of a reign that has just begun are of how fast it wrote since', () => {
-    const words = new LastWords();
+  it('of a term that has just begun are of how fast it wrote since', () => {
+    const words = new LastKnownProgress();
     words.hear(said(1, [9], [30], 1_500), 0);
     expect(words.of('travel', 1, 100)!.rowsPerSecond).toBe(20);
   });
 
   it('where the board had no room for partitions are its rate alone', () => {
-    const words = new LastWords();
+    const words = new LastKnownProgress();
     for (const atMs of [0, 2_000]) {
       const facts = said(1, [9], [atMs]);
       words.hear({ ...facts, writer: { ...facts.writer!, heads: null, rows: null } }, atMs);
@@ -64,7 +64,7 @@ describe('last words of a primary', () => {
   it('the same beat read again and again changes nothing', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(4), { minLength: 1, maxLength: 6 }), (repeats) => {
-        const [once, often] = [new LastWords(), new LastWords()];
+        const [once, often] = [new LastKnownProgress(), new LastKnownProgress()];
         for (const [i, times] of repeats.entries()) {
           once.hear(said(1, [i * 3]), i * 500);
           for (let n = 0; n <= times; n++) often.hear(said(1, [i * 3]), i * 500);

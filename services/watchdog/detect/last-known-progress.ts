@@ -11,11 +11,11 @@ import type { KeyspaceFacts } from '../facts.ts';
 const RATE_MS = 10_000;
 /** A rate is taken over at least so long: a burst, or a beat that came late, is none. */
 const APART_MS_MIN = 2_000;
-/** And since a reign began over at least so long. */
+/** And since a term began over at least so long. */
 const YOUNG_MS_MIN = 500;
 
-/** Rows since the reign began. */
-type Said = { readonly rows: number; readonly reignMs: number; readonly atMs: number };
+/** Rows since the term began. */
+type Said = { readonly rows: number; readonly termMs: number; readonly atMs: number };
 type Words = Mark & { readonly epoch: number; readonly said: readonly Said[] };
 
 export type LastHeard = Mark & {
@@ -24,7 +24,7 @@ export type LastHeard = Mark & {
   readonly silentMs: number;
 };
 
-export class LastWords {
+export class LastKnownProgress {
   readonly #words = new Map<string, Words>();
 
   /** Takes in what a site says of a keyspace now. @param atMs when its newest beat arrived, on this process's clock */
@@ -36,7 +36,7 @@ export class LastWords {
     if (earlier.at(-1)?.atMs === atMs) return;
     // Where there was no room on the board for each partition, the rows of all are told.
     const heads = writer.rows === null ? [] : (writer.heads ?? []).map((text) => Number(text.split(':')[1]));
-    const said = [...earlier, { rows: writer.rowCount, reignMs: writer.reignMs, atMs }].filter(
+    const said = [...earlier, { rows: writer.rowCount, termMs: writer.termMs, atMs }].filter(
       (one) => atMs - one.atMs <= RATE_MS,
     );
     this.#words.set(keyspace, { epoch: writer.epoch, heads, rows: heads.length === 0 ? [] : writer.rows!, said });
@@ -52,12 +52,12 @@ export class LastWords {
   }
 }
 
-/** Rows a second, between each beat and the first that came long enough after it, and since the reign began. */
+/** Rows a second, between each beat and the first that came long enough after it, and since the term began. */
 function ratesOf(said: readonly Said[]): number[] {
   const between = said.flatMap((from, i) => {
     const to = said.slice(i + 1).find(({ atMs }) => atMs - from.atMs >= APART_MS_MIN);
     return to === undefined ? [] : [((to.rows - from.rows) * 1_000) / (to.atMs - from.atMs)];
   });
-  // Of a reign that has just begun there are no two beats far enough apart.
-  return [...between, ...said.map(({ rows, reignMs }) => (rows * 1_000) / Math.max(YOUNG_MS_MIN, reignMs))];
+  // Of a term that has just begun there are no two beats far enough apart.
+  return [...between, ...said.map(({ rows, termMs }) => (rows * 1_000) / Math.max(YOUNG_MS_MIN, termMs))];
 }

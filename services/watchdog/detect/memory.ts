@@ -30,7 +30,7 @@ const FILE = z.array(z.object({ site: z.string(), process: z.string(), ends: END
 /** What a site remembers of an earlier process of the one that asks. */
 export type Before = z.output<typeof BEFORE>;
 
-/** What a pulse says beside the time. Null parts: not told, or not as they should be. */
+/** What a ping says beside the time. Null parts: not told, or not as they should be. */
 export type Word = {
   readonly process: string;
   readonly ends: Ends;

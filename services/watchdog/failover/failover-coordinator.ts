@@ -5,30 +5,30 @@
  */
 
 import { type Decision, NOTHING_ELSE } from '@tidemark/control/audit/decision';
-import { newestReign, type RegisterValue, type Reign, voters } from '@tidemark/control/consensus/register-value';
+import { newestTerm, type RegisterValue, type Term, voters } from '@tidemark/control/consensus/register-value';
 import { type Agreement, type AgreementRules, agreementOf, mayAct } from '@tidemark/control/failover/agreement';
 import { candidateFor, type SiteCopies } from '@tidemark/control/failover/election';
 import {
+  type BlockingReason,
   eligible,
-  type Hindrance,
   judgeFailover,
   noCandidate,
   type PolicyRules,
 } from '@tidemark/control/failover/failover-policy';
-import type { Opinion, SuspicionRules } from '@tidemark/control/failover/suspicion';
+import type { HealthVote, SuspicionRules } from '@tidemark/control/failover/suspicion';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
-import { opinionIn } from './vote-json.ts';
+import { healthVoteIn } from './health-vote-json.ts';
 
-/** Longest wait for one site's opinion, copies or answer to a nomination. */
+/** Longest wait for one site's healthVote, copies or answer to a nomination. */
 const ASK_MS = 700;
 /** A candidate that was nominated is given this long to be named in the register. */
 const NOMINATED_MS = 4_000;
 
-export type DeliberationParts = {
+export type FailoverCoordinatorParts = {
   readonly site: string;
   /** Finds the process of a site that watches. */
   readonly network: Network;
@@ -39,24 +39,24 @@ export type DeliberationParts = {
   readonly random: Random;
   readonly logger: Logger;
   readonly registerValue: (keyspace: string) => RegisterValue | null;
-  readonly opinion: (keyspace: string) => Opinion;
+  readonly healthVote: (keyspace: string) => HealthVote;
   readonly record: (decision: Decision) => void;
   readonly rules: SuspicionRules & AgreementRules & PolicyRules;
 };
 
-/** What is being decided: the register as it stands, and the reign whose primary is suspected. */
-type Case = { readonly value: RegisterValue; readonly reign: Reign };
+/** What is being decided: the register as it stands, and the term whose primary is suspected. */
+type Case = { readonly value: RegisterValue; readonly term: Term };
 
-export class Deliberation {
-  readonly #parts: DeliberationParts;
+export class FailoverCoordinator {
+  readonly #parts: FailoverCoordinatorParts;
   /** Keyspaces that are being deliberated. */
   readonly #busy = new Set<string>();
-  /** Keyspace → the reign and its hindrances that were told of: once for each cause. */
+  /** Keyspace → the term and its blockingReasons that were told of: once for each cause. */
   readonly #told = new Map<string, { readonly epoch: number; readonly codes: Set<string> }>();
   /** Keyspace → the version somebody was nominated for, and when. */
   readonly #nominated = new Map<string, { readonly version: number; readonly atMs: number }>();
 
-  constructor(parts: DeliberationParts) {
+  constructor(parts: FailoverCoordinatorParts) {
     this.#parts = parts;
   }
 
@@ -74,17 +74,17 @@ export class Deliberation {
   async #round(keyspace: string): Promise<void> {
     const { site, rules, clock } = this.#parts;
     const value = this.#parts.registerValue(keyspace);
-    const reign = value === null ? null : newestReign(value);
-    const own = this.#parts.opinion(keyspace);
-    if (value === null || reign === null || !own.suspects || !voters(value).includes(site)) return;
+    const term = value === null ? null : newestTerm(value);
+    const own = this.#parts.healthVote(keyspace);
+    if (value === null || term === null || !own.suspects || !voters(value).includes(site)) return;
     if (this.#isNominated(value)) return;
-    const opinions = [own, ...(await this.#opinions({ value, reign }))];
-    const agreement = agreementOf(value, opinions, rules);
+    const healthVotes = [own, ...(await this.#healthVotes({ value, term }))];
+    const agreement = agreementOf(value, healthVotes, rules);
     const isAlone = agreement.isHopeless && own.sinceMs >= rules.suspicionStableMs;
     if (!mayAct(agreement, site) && !isAlone) return;
-    const policy = judgeFailover(value, reign.site, agreement.isHopeless, clock.nowMs(), rules);
-    if (policy.kind === 'hindered') await this.#hindered({ value, reign }, policy.hindrance, opinions);
-    if (policy.kind === 'go') await this.#nominate({ value, reign }, agreement, opinions);
+    const policy = judgeFailover(value, term.site, agreement.isHopeless, clock.nowMs(), rules);
+    if (policy.kind === 'hindered') await this.#hindered({ value, term }, policy.blockingReason, healthVotes);
+    if (policy.kind === 'go') await this.#nominate({ value, term }, agreement, healthVotes);
   }
 
   #isNominated({ keyspace, version }: RegisterValue): boolean {
@@ -92,40 +92,40 @@ export class Deliberation {
     return last?.version === version && this.#parts.clock.monotonicMs() - last.atMs < NOMINATED_MS;
   }
 
-  async #opinions({ value, reign }: Case): Promise<Opinion[]> {
-    const others = voters(value).filter((site) => site !== this.#parts.site && site !== reign.site);
+  async #healthVotes({ value, term }: Case): Promise<HealthVote[]> {
+    const others = voters(value).filter((site) => site !== this.#parts.site && site !== term.site);
     const answers = await Promise.all(
       others.map(async (site) => {
-        const body = await this.#ask(this.#parts.network, site, `opinion/${value.keyspace}`, null);
-        return opinionIn(body?.status === 200 ? body.body : null, site);
+        const body = await this.#ask(this.#parts.network, site, `healthVote/${value.keyspace}`, null);
+        return healthVoteIn(body?.status === 200 ? body.body : null, site);
       }),
     );
-    return answers.filter((opinion) => opinion !== null);
+    return answers.filter((healthVote) => healthVote !== null);
   }
 
   /** The best candidate of those that answer, and whom was asked. */
   async #candidate({
     value,
-    reign,
+    term,
   }: Case): Promise<{ readonly site: string | null; readonly asked: readonly string[] }> {
-    const asked = eligible(value, reign.site, this.#parts.clock.nowMs(), this.#parts.rules);
+    const asked = eligible(value, term.site, this.#parts.clock.nowMs(), this.#parts.rules);
     const answers = await Promise.all(
       asked.map((site) => this.#ask(this.#parts.services, site, `copies/${value.keyspace}`, null)),
     );
     const copies = answers.flatMap((answer) => (answer?.status === 200 ? [answer.body as SiteCopies] : []));
-    return { site: candidateFor(value, copies, reign.site), asked };
+    return { site: candidateFor(value, copies, term.site), asked };
   }
 
-  async #nominate(the: Case, agreement: Agreement, opinions: readonly Opinion[]): Promise<void> {
+  async #nominate(the: Case, agreement: Agreement, healthVotes: readonly HealthVote[]): Promise<void> {
     const { clock, logger } = this.#parts;
-    const { value, reign } = the;
+    const { value, term } = the;
     const { keyspace, version } = value;
     const { site: candidate, asked } = await this.#candidate(the);
-    if (candidate === null) return this.#hindered(the, noCandidate(value, reign.site, asked), opinions);
+    if (candidate === null) return this.#hindered(the, noCandidate(value, term.site, asked), healthVotes);
     // It may have been heard while the others were asked.
-    const own = this.#parts.opinion(keyspace);
-    if (!own.suspects || own.epoch !== reign.epoch) return;
-    const decision = this.#decision(the, agreement, opinions, candidate);
+    const own = this.#parts.healthVote(keyspace);
+    if (!own.suspects || own.epoch !== term.epoch) return;
+    const decision = this.#decision(the, agreement, healthVotes, candidate);
     const nomination = { cause: 'suspicion', reason: decision.words, version, loss: null, decisionId: decision.id };
     this.#nominated.set(keyspace, { version, atMs: clock.monotonicMs() });
     const answer = await this.#ask(this.#parts.services, candidate, `nominate/${keyspace}`, nomination);
@@ -137,11 +137,11 @@ export class Deliberation {
     else this.#nominated.delete(keyspace);
   }
 
-  #decision({ value, reign }: Case, agreement: Agreement, opinions: readonly Opinion[], to: string): Decision {
+  #decision({ value, term }: Case, agreement: Agreement, healthVotes: readonly HealthVote[], to: string): Decision {
     const { site, clock, random, rules } = this.#parts;
     const { suspecting, need } = agreement;
     const all = voters(value).length;
-    const shortest = Math.min(...opinions.filter((one) => one.suspects).map((one) => one.sinceMs));
+    const shortest = Math.min(...healthVotes.filter((one) => one.suspects).map((one) => one.sinceMs));
     return {
       ...NOTHING_ELSE,
       id: random.id(),
@@ -151,24 +151,24 @@ export class Deliberation {
       kind: 'failover',
       outcome: 'begun',
       rule: ruleOf(rules, need, all),
-      from: reign.site,
+      from: term.site,
       to,
-      saw: opinions.map(({ epoch: _, ...sighting }) => sighting),
+      saw: healthVotes.map(({ epoch: _, ...sighting }) => sighting),
       phases: [{ name: 'detection', ms: Math.round(shortest + rules.suspectAfterMs) }],
-      words: `${suspecting.join(' and ')} (${suspecting.length} of ${all} votes) agreed that ${reign.site}, primary in epoch ${reign.epoch}, is lost, and ${site} nominated ${to}`,
+      words: `${suspecting.join(' and ')} (${suspecting.length} of ${all} votes) agreed that ${term.site}, primary in epoch ${term.epoch}, is lost, and ${site} nominated ${to}`,
     };
   }
 
-  /** Stores why nothing is done, once for each cause while the reign lasts. */
-  async #hindered(the: Case, hindrance: Hindrance, opinions: readonly Opinion[]): Promise<void> {
+  /** Stores why nothing is done, once for each cause while the term lasts. */
+  async #hindered(the: Case, blockingReason: BlockingReason, healthVotes: readonly HealthVote[]): Promise<void> {
     const { site, clock, random, record } = this.#parts;
-    const { value, reign } = the;
+    const { value, term } = the;
     const told = this.#told.get(value.keyspace);
-    const codes = told?.epoch === reign.epoch ? told.codes : new Set<string>();
-    this.#told.set(value.keyspace, { epoch: reign.epoch, codes });
-    if (codes.has(hindrance.code)) return;
-    codes.add(hindrance.code);
-    const { kind, rule, words, remedy, wouldHavePrevented } = hindrance;
+    const codes = told?.epoch === term.epoch ? told.codes : new Set<string>();
+    this.#told.set(value.keyspace, { epoch: term.epoch, codes });
+    if (codes.has(blockingReason.code)) return;
+    codes.add(blockingReason.code);
+    const { kind, rule, words, remedy, wouldHavePrevented } = blockingReason;
     record({
       ...NOTHING_ELSE,
       id: random.id(),
@@ -178,9 +178,9 @@ export class Deliberation {
       kind,
       outcome: kind === 'refusal' ? 'refused' : 'done',
       rule,
-      from: reign.site,
+      from: term.site,
       to: kind === 'refusal' ? null : (await this.#candidate(the)).site,
-      saw: opinions.map(({ epoch: _, ...sighting }) => sighting),
+      saw: healthVotes.map(({ epoch: _, ...sighting }) => sighting),
       words,
       remedy,
       wouldHavePrevented,

@@ -1,13 +1,13 @@
 /** What the sites say just now that a move of a keyspace is judged by. Asks all of them at once; who does not answer is away. */
 
-import { newestReign, type RegisterValue, voters } from '@tidemark/control/consensus/register-value';
+import { newestTerm, type RegisterValue, voters } from '@tidemark/control/consensus/register-value';
 import type { SiteCopies } from '@tidemark/control/failover/election';
 import type { Heard, LossChoices } from '@tidemark/control/failover/loss';
 import { behindOf, closesWithoutLoss, type MoveSight } from '@tidemark/control/failover/move-rules';
 import { isFault } from '@tidemark/platform/fault';
 import type { Network } from '@tidemark/platform/network';
-import { PULSE_ROUTE } from '../detect/failure-detector.ts';
-import { heardOf, type SiteSight } from '../detect/health-vote.ts';
+import { PING_ROUTE } from '../detect/failure-detector.ts';
+import { heardOf, type SiteSight } from '../detect/primary-sight.ts';
 import type { Status } from '../status/status.ts';
 
 const ASK_MS = 1_500;
@@ -27,9 +27,9 @@ export type Sighted = { readonly sight: MoveSight; readonly heard: Heard | null 
 
 export async function lookAround(parts: MoveSightParts, value: RegisterValue, to: string): Promise<Sighted> {
   const { keyspace } = value;
-  const from = newestReign(value)?.site ?? null;
-  const [pulse, targetLagMs, told, heldBy] = await Promise.all([
-    from === null ? null : ask(parts.network, parts, from, PULSE_ROUTE),
+  const from = newestTerm(value)?.site ?? null;
+  const [ping, targetLagMs, told, heldBy] = await Promise.all([
+    from === null ? null : ask(parts.network, parts, from, PING_ROUTE),
     from === null ? null : lagAt(parts, keyspace, to, from),
     askAll(parts.network, parts, voters(value), `/v1/internal/sight/${keyspace}`),
     askAll(
@@ -46,7 +46,7 @@ export async function lookAround(parts: MoveSightParts, value: RegisterValue, to
     value,
     sights.map(({ lastHeard }) => lastHeard),
   );
-  const seen = { primary: primaryOf(parts, sights, from, pulse !== null), isLogReachable, copies, targetLagMs };
+  const seen = { primary: primaryOf(parts, sights, from, ping !== null), isLogReachable, copies, targetLagMs };
   const closes = closesWithoutLoss(value, { copies, isLogReachable });
   const loss = closes ? null : await lossAt(parts, keyspace, to, heard);
   return { sight: { ...seen, targetBehind: behindOf(value, copies, to), loss }, heard };

@@ -6,7 +6,7 @@
 import { type Decision, decisionOf, NOTHING_ELSE, PHASE_NAMED } from '@tidemark/control/audit/decision';
 import { explain } from '@tidemark/control/audit/decision-words';
 import type { Register } from '@tidemark/control/consensus/register';
-import { newestReign, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import { newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { chosenLoss } from '@tidemark/control/failover/loss';
 import {
   closesWithoutLoss,
@@ -104,7 +104,7 @@ export class Moves {
   ): Omit<MoveResult, 'outcome' | 'words'> {
     return {
       dryRun,
-      from: newestReign(value)?.site ?? null,
+      from: newestTerm(value)?.site ?? null,
       to,
       epoch: null,
       phases: [],
@@ -118,7 +118,7 @@ export class Moves {
 
   #decision({ keyspace, to }: Request, value: RegisterValue): Omit<Decision, 'kind' | 'outcome' | 'rule' | 'words'> {
     const { site, clock, random } = this.#parts;
-    const from = newestReign(value)?.site ?? null;
+    const from = newestTerm(value)?.site ?? null;
     return { ...NOTHING_ELSE, id: random.id(), atMs: clock.nowMs(), site, keyspace, from, to };
   }
 
@@ -190,8 +190,8 @@ export class Moves {
       await clock.sleep(LOOK_MS, signal);
     }
     const now = await registerOf(keyspace).read();
-    const reign = newestReign(now);
-    const words = `${to} did not say how it ended within ${FOLLOWED_MS / 1_000} s; the primary is ${reign?.site}, in epoch ${reign?.epoch}`;
+    const term = newestTerm(now);
+    const words = `${to} did not say how it ended within ${FOLLOWED_MS / 1_000} s; the primary is ${term?.site}, in epoch ${term?.epoch}`;
     return { outcome: 'failed' as const, words, remedy: 'look at status: an election that stands open is taken over' };
   }
 

@@ -34,7 +34,7 @@ function factsOf(site: string, lag: Lag | null): SiteFacts {
             heads: ['3:8'],
             rows: [5],
             rowCount: 5,
-            reignMs: 0,
+            termMs: 0,
             committed: ['3:7'],
             barrierMs: 1,
             pendingBytes: 0,
@@ -183,16 +183,16 @@ describe('status', () => {
 
   it('who is primary, in which epoch, and what everyone is to it, the register says and nobody else', () => {
     const alive = ['paris', 'tokyo'].map((site) => seen(site, 'alive', 0, factsOf(site, LIVE)));
-    const member = (site: string, state: 'ACTIVE' | 'REBUILD') => ({ site, state, logIds: {} });
+    const member = (site: string, state: 'ACTIVE' | 'RECOVERING') => ({ site, state, logIds: {} });
     const value: RegisterValue = {
       ...initialValue(travel),
       version: 9,
       nextEpoch: 8,
       paused: true,
-      members: [member('paris', 'REBUILD'), member('tokyo', 'ACTIVE')],
-      reigns: [
-        { epoch: 3, site: 'paris', writerId: 'w', cuts: [] },
-        { epoch: 6, site: 'tokyo', writerId: 'v', cuts: null },
+      members: [member('paris', 'RECOVERING'), member('tokyo', 'ACTIVE')],
+      terms: [
+        { epoch: 3, site: 'paris', writerId: 'w', epochEnds: [] },
+        { epoch: 6, site: 'tokyo', writerId: 'v', epochEnds: null },
       ],
     };
     const election = { epoch: 7, site: 'paris', cause: 'failover', reason: 'because' } as const;

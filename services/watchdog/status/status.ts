@@ -6,7 +6,7 @@
 import {
   type Cause,
   memberNamed,
-  newestReign,
+  newestTerm,
   primaryOf,
   type RegisterValue,
 } from '@tidemark/control/consensus/register-value';
@@ -15,7 +15,7 @@ import type { Lag } from '@tidemark/control/failover/lag';
 import type { Models } from '@tidemark/control/failover/models';
 import { formatAck, type Keyspace } from '@tidemark/model/table';
 import type { SeenProcess, SeenSite } from '../detect/heartbeat-monitor.ts';
-import type { CopyFacts, KeyspaceFacts, OriginFacts, ReignFacts, SiteFacts } from '../facts.ts';
+import type { CopyFacts, KeyspaceFacts, OriginFacts, SiteFacts, TermFacts } from '../facts.ts';
 
 export type SiteStatus = {
   readonly site: string;
@@ -64,11 +64,11 @@ export type KeyspaceStatus = {
   readonly ack: string;
   /** What acks promise now, where an election had to lower it; null: what `ack` says. */
   readonly ackLowered: string | null;
-  /** The site of the newest reign; before the register was read, the one it was defined with. */
+  /** The site of the newest term; before the register was read, the one it was defined with. */
   readonly primary: string;
   /** State of the primary's site. */
   readonly primaryState: Freshness;
-  /** Of the newest reign; null before the register was read, and before the first. */
+  /** Of the newest term; null before the register was read, and before the first. */
   readonly epoch: number | null;
   /** What the register says is going on. */
   readonly phase: 'steady' | 'electing' | 'unknown';
@@ -86,7 +86,7 @@ export type KeyspaceStatus = {
   /** The newest move to another site that is known here, measured; null: none. */
   readonly lastFailover: LastFailover | null;
   readonly models: Models;
-  readonly writer: Omit<ReignFacts, 'epoch'> | null;
+  readonly writer: Omit<TermFacts, 'epoch'> | null;
   readonly sites: readonly KeyspaceSiteStatus[];
 };
 
@@ -163,7 +163,7 @@ function keyspaceStatus(input: StatusInput, keyspace: Keyspace): KeyspaceStatus 
   const { name, version, ack } = keyspace;
   const value = input.registerValue(name);
   const primary = primaryOf(value, keyspace);
-  const reign = value === null ? null : newestReign(value);
+  const term = value === null ? null : newestTerm(value);
   const writer = said(input, primary, name).find((one) => one.facts.writer !== null)?.facts.writer ?? null;
   const { epoch = null, ...rest } = writer ?? {};
   return {
@@ -173,14 +173,14 @@ function keyspaceStatus(input: StatusInput, keyspace: Keyspace): KeyspaceStatus 
     ackLowered: value === null || value.ack.k >= ack.k ? null : formatAck(value.ack),
     primary,
     primaryState: stateOf(input, primary),
-    epoch: reign?.epoch ?? epoch,
+    epoch: term?.epoch ?? epoch,
     phase: value === null ? 'unknown' : value.election === null ? 'steady' : 'electing',
     election: electionOf(input, name, value),
     failover: value?.failover ?? keyspace.failover,
     paused: value?.paused ?? false,
     lastFailover: input.lastFailover(name),
     models: input.models(name),
-    writer: writer === null ? null : (rest as Omit<ReignFacts, 'epoch'>),
+    writer: writer === null ? null : (rest as Omit<TermFacts, 'epoch'>),
     sites: keyspace.sites.map((site) => {
       const all = said(input, site.name, name);
       return {
@@ -205,9 +205,9 @@ function electionOf(input: StatusInput, name: string, value: RegisterValue | nul
 
 function roleOf(value: RegisterValue | null, { name, role }: Keyspace['sites'][number]): SiteRole {
   if (role === 'witness') return 'witness';
-  const reign = value === null ? null : newestReign(value);
-  if (value === null || reign === null) return 'unknown';
-  if (reign.site === name) return 'primary';
+  const term = value === null ? null : newestTerm(value);
+  if (value === null || term === null) return 'unknown';
+  if (term.site === name) return 'primary';
   return memberNamed(value, name)?.state === 'ACTIVE' ? 'replica' : 'rebuild';
 }
 

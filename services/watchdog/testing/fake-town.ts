@@ -5,7 +5,7 @@
 
 import type { Decision } from '@tidemark/control/audit/decision';
 import type { RegisterValue } from '@tidemark/control/consensus/register-value';
-import { initialValue, newestReign } from '@tidemark/control/consensus/register-value';
+import { initialValue, newestTerm } from '@tidemark/control/consensus/register-value';
 import { AGREEMENT_RULES } from '@tidemark/control/failover/agreement';
 import { POLICY_RULES } from '@tidemark/control/failover/failover-policy';
 import { SUSPICION_RULES } from '@tidemark/control/failover/suspicion';
@@ -17,8 +17,8 @@ import { SILENT } from '@tidemark/platform/logger';
 import type { Answer, Network } from '@tidemark/platform/network';
 import { SeededRandom } from '@tidemark/platform/random';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
-import { PULSE_ROUTE, Sentry } from '../detect/failure-detector.ts';
-import { Deliberation } from '../failover/failover-coordinator.ts';
+import { FailureDetector, PING_ROUTE } from '../detect/failure-detector.ts';
+import { FailoverCoordinator } from '../failover/failover-coordinator.ts';
 
 const KS = 'travel';
 
@@ -27,7 +27,7 @@ export function travel(sites: Readonly<Record<string, 'data' | 'witness'>>, ack 
   return evolve(null, { keyspace: KS, primary: 'paris', ack, sites, partitions: 1, tables }).keyspace;
 }
 
-/** The register once paris reigns in epoch 1 and everyone is whole. */
+/** The register once paris leads in epoch 1 and everyone is whole. */
 export function steady(keyspace: Keyspace, change: Partial<RegisterValue> = {}): RegisterValue {
   const value = initialValue(keyspace);
   return {
@@ -35,7 +35,7 @@ export function steady(keyspace: Keyspace, change: Partial<RegisterValue> = {}):
     version: 2,
     nextEpoch: 2,
     members: value.members.map(({ site }) => ({ site, state: 'ACTIVE', logIds: { paris: `${site}-of-paris` } })),
-    reigns: [{ epoch: 1, site: 'paris', writerId: 'w', cuts: null }],
+    terms: [{ epoch: 1, site: 'paris', writerId: 'w', epochEnds: null }],
     ...change,
   };
 }
@@ -66,7 +66,7 @@ class PausableClock implements Clock {
 
 export type Nomination = { readonly by: string; readonly to: string; readonly atMs: number; readonly version: number };
 
-type Watcher = { readonly sentry: Sentry; readonly deliberation: Deliberation };
+type Watcher = { readonly detector: FailureDetector; readonly coordinator: FailoverCoordinator };
 
 export class Town {
   readonly clock = new SimClock();
@@ -103,12 +103,12 @@ export class Town {
     this.sites = keyspace.sites.map(({ name }) => name);
     for (const site of this.sites) this.#watchers.set(site, this.#watcher(site));
     const { signal } = this.#stop;
-    for (const { sentry } of this.#watchers.values()) this.#running.push(sentry.run(signal));
-    this.#running.push(this.#reign(), this.#beat());
+    for (const { detector } of this.#watchers.values()) this.#running.push(detector.run(signal));
+    this.#running.push(this.#term(), this.#beat());
   }
 
-  sentry(site: string): Sentry {
-    return this.#watchers.get(site)!.sentry;
+  detector(site: string): FailureDetector {
+    return this.#watchers.get(site)!.detector;
   }
 
   /** Cuts, or heals, everything between two groups of sites, in both ways. */
@@ -126,12 +126,12 @@ export class Town {
   promote(site: string): void {
     const { value } = this;
     const epoch = value.nextEpoch;
-    const closed = value.reigns.map((reign) => ({ ...reign, cuts: reign.cuts ?? [] }));
+    const closed = value.terms.map((term) => ({ ...term, epochEnds: term.epochEnds ?? [] }));
     this.value = {
       ...value,
       version: value.version + 2,
       nextEpoch: epoch + 1,
-      reigns: [...closed, { epoch, site, writerId: `w${epoch}`, cuts: null }],
+      terms: [...closed, { epoch, site, writerId: `w${epoch}`, epochEnds: null }],
       lastFailover: { epoch, atMs: this.clock.nowMs() },
     };
   }
@@ -148,25 +148,25 @@ export class Town {
     const common = { site, sites: this.sites, network, placeOf, clock, random, logger: SILENT, rules };
     const registerValue = (): RegisterValue => this.value;
     const isData = this.#keyspace.sites.some(({ name, role }) => name === site && role === 'data');
-    const deliberation: Deliberation = new Deliberation({
+    const coordinator: FailoverCoordinator = new FailoverCoordinator({
       ...common,
       services: network,
       registerValue,
-      opinion: (keyspace) => sentry.opinion(keyspace),
+      healthVote: (keyspace) => detector.healthVote(keyspace),
       record: (decision) => this.decisions.push(decision),
     });
-    const sentry: Sentry = new Sentry({
+    const detector: FailureDetector = new FailureDetector({
       ...common,
       keyspaces: () => [this.#keyspace],
       registerValue,
       barrier: (_, origin) => (isData ? (this.#barriers.get(`${origin}>${site}`) ?? null) : undefined),
       beatHeardMs: (of) => this.#beats.get(`${of}>${site}`) ?? null,
-      onSuspicion: (keyspace) => this.#running.push(deliberation.round(keyspace)),
-      onHeard: (keyspace) => deliberation.forget(keyspace),
+      onSuspicion: (keyspace) => this.#running.push(coordinator.round(keyspace)),
+      onHeard: (keyspace) => coordinator.forget(keyspace),
       process: site,
       onWord: () => {},
     });
-    return { sentry, deliberation };
+    return { detector, coordinator };
   }
 
   #lives(site: string): boolean {
@@ -194,8 +194,8 @@ export class Town {
   }
 
   #answer(by: string, to: string, path: string, body: object | null): Answer {
-    if (path.startsWith(PULSE_ROUTE)) return { status: 200, body: { site: to, timeMs: this.clock.nowMs() } };
-    if (path.startsWith('/v1/internal/opinion/')) return { status: 200, body: this.sentry(to).opinion(KS) };
+    if (path.startsWith(PING_ROUTE)) return { status: 200, body: { site: to, timeMs: this.clock.nowMs() } };
+    if (path.startsWith('/v1/internal/healthVote/')) return { status: 200, body: this.detector(to).healthVote(KS) };
     if (path.startsWith('/v1/internal/copies/')) {
       const positions = [[1, to === 'tokyo' ? 9 : 5, 'c']];
       const copy = { origin: 'paris', logId: `${to}-of-paris`, trusted: true, vouched: 'itself', positions };
@@ -207,13 +207,13 @@ export class Town {
   }
 
   /** The primary's barriers reach the mirrors: from it to them. */
-  async #reign(): Promise<void> {
+  async #term(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      const reign = newestReign(this.value);
-      const primary = reign?.site ?? '';
+      const term = newestTerm(this.value);
+      const primary = term?.site ?? '';
       for (const site of this.sites) {
-        if (reign === null || !this.#lives(primary) || !this.writes || this.cut.has(`${primary}>${site}`)) continue;
-        this.#barriers.set(`${primary}>${site}`, { epoch: reign.epoch, heardMs: this.clock.monotonicMs(), ageMs: 5 });
+        if (term === null || !this.#lives(primary) || !this.writes || this.cut.has(`${primary}>${site}`)) continue;
+        this.#barriers.set(`${primary}>${site}`, { epoch: term.epoch, heardMs: this.clock.monotonicMs(), ageMs: 5 });
       }
       await this.clock.sleep(1_000, this.#stop.signal);
     }

@@ -192,7 +192,7 @@ describe('acceptor of a site', () => {
     const [sleeper, awake] = [await w.start(), await w.start()];
     const candidate = { site: 'paris', writerId: 'w', cause: 'start', reason: '', beganMs: 0, loss: null } as const;
     const electing = valued(beginElection(INITIAL, 'one', { ...candidate, version: 0 }));
-    const commit = { epoch: 1, writerId: 'w', cuts: null, reported: [], ack: INITIAL.ack, nowMs: 0 };
+    const commit = { epoch: 1, writerId: 'w', epochEnds: null, reported: [], ack: INITIAL.ack, nowMs: 0 };
     const steady = valued(commitElection(electing, 'two', commit));
     const again = valued(beginElection(steady, 'three', { ...candidate, writerId: 'v', version: 2 }));
     const lease = { kind: 'lease', epoch: 1, writerId: 'w' } as const;
@@ -231,7 +231,7 @@ describe('acceptor of a site', () => {
     const counter = COUNTER_STEP_MAX + 1;
     const candidate = { site: 'paris', writerId: 'w', cause: 'start', reason: '', beganMs: 0, loss: null } as const;
     const electing = valued(beginElection(INITIAL, 'one', { ...candidate, version: 0 }));
-    const commit = { epoch: 1, writerId: 'w', cuts: null, reported: [], ack: INITIAL.ack, nowMs: 0 };
+    const commit = { epoch: 1, writerId: 'w', epochEnds: null, reported: [], ack: INITIAL.ack, nowMs: 0 };
     const steady = valued(commitElection(electing, 'two', commit));
     await acceptor.note({ ballot: ballotOf(2), value: steady });
     const forged = { ...steady, version: 3, changeId: 'three', changes: ['one', 'two', 'three'], nextEpoch: 9 };

@@ -13,7 +13,7 @@ export type RegisterRouteParts = {
   readonly isKnown: (keyspace: string) => boolean;
 };
 
-/** A whole value may be large: with all its cuts in it at most. */
+/** A whole value may be large: with all its epoch ends in it at most. */
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
 
 export function registerRegisterRoutes(app: FastifyInstance, { site, acceptor, isKnown }: RegisterRouteParts): void {

@@ -6,7 +6,7 @@
 import type { Tail, TailCheckpoint } from '@tidemark/log/tail';
 import type { StampClock } from '@tidemark/model/stamp';
 import { Fault } from '@tidemark/platform/fault';
-import type { PartitionName, Prefix } from '@tidemark/record/admit';
+import type { LogHead, PartitionName } from '@tidemark/record/admit';
 import { type Body, type EpochStartBody, epochSeed, sealRecord, type Unsealed } from '@tidemark/record/envelope';
 import { Fifo } from './fifo.ts';
 import type { Request } from './request.ts';
@@ -88,13 +88,13 @@ export class Appender {
   checkpoint: TailCheckpoint | null;
   readonly #queue = new Fifo<Entry>();
   #wake: (() => void) | null = null;
-  #prefix: Prefix;
+  #logHead: LogHead;
   #stopped = false;
   readonly #parts: AppenderParts;
 
   constructor(parts: AppenderParts) {
     this.#parts = parts;
-    this.#prefix = parts.tail.prefix;
+    this.#logHead = parts.tail.logHead;
     this.checkpoint = parts.tail.checkpoint();
   }
 
@@ -129,12 +129,12 @@ export class Appender {
       const taken = this.#take();
       if (taken.length === 0) continue;
       const values = taken.map((entry) => ({ value: this.#seal(entry) }));
-      const ackable = await tail.append(values, this.#prefix);
+      const ackable = await tail.append(values, this.#logHead);
       if (!ackable) {
         const where = `${name.keyspace}/${name.partition}`;
-        throw new Fault('fenced', `${where}: epoch ${epoch} was fenced below ${tail.prefix.fencedBelow}`, {
+        throw new Fault('fenced', `${where}: epoch ${epoch} was fenced below ${tail.logHead.fencedBelow}`, {
           got: epoch,
-          expected: tail.prefix.fencedBelow,
+          expected: tail.logHead.fencedBelow,
         });
       }
       this.own = taken.at(-1)!.seq;
@@ -188,10 +188,10 @@ export class Appender {
     };
     if (record.body.kind === 'Mutate') this.rows += record.body.rowCount;
     const starts = record.body.kind === 'EpochStart';
-    const previous = starts ? epochSeed(record as Unsealed & { body: EpochStartBody }) : this.#prefix.chain;
+    const previous = starts ? epochSeed(record as Unsealed & { body: EpochStartBody }) : this.#logHead.chain;
     const { bytes, chain } = sealRecord(record, previous);
-    const remembered = starts ? [chain] : [...this.#prefix.remembered.slice(1 - REMEMBERED_MAX), chain];
-    this.#prefix = { ...this.#prefix, epoch, seq: entry.seq, chain, remembered };
+    const remembered = starts ? [chain] : [...this.#logHead.remembered.slice(1 - REMEMBERED_MAX), chain];
+    this.#logHead = { ...this.#logHead, epoch, seq: entry.seq, chain, remembered };
     this.#parts.onSealed(entry, bytes.length);
     return bytes;
   }

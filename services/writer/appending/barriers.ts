@@ -18,7 +18,7 @@ export type BarriersParts = {
   readonly appenders: readonly Appender[];
   /** Highest committed seq of a partition, −1 for none. */
   readonly committed: (partition: number) => number;
-  /** True while nothing may follow the heads that were handed over: it would lie beyond the cut. */
+  /** True while nothing may follow the heads that were handed over: it would lie beyond the epoch end. */
   readonly isHandingOver: () => boolean;
 };
 

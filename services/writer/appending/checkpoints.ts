@@ -25,7 +25,7 @@ export async function keepCheckpoints(writer: Writer, parts: Parts): Promise<voi
   }
 }
 
-/** A point only saves reading: a disk that is full ends no reign. */
+/** A point only saves reading: a disk that is full ends no term. */
 async function save(parts: Parts, point: CheckpointPoint): Promise<void> {
   await writePoint(parts, point).catch((error: unknown) => {
     if (!isFault(error, 'unavailable')) throw error;
@@ -43,7 +43,7 @@ function pointNow({ appenders, sources, stamps, keyspace }: Writer, clock: Clock
 function isCommitted({ epoch, commits, committedVersion }: Writer, { keyspace, tails }: CheckpointPoint): boolean {
   if (committedVersion < keyspace.version) return false;
   return tails.every((tail, partition) => {
-    const isEarlier = tail === null || tail.prefix.epoch < epoch;
-    return isEarlier || commits.committed(partition) >= tail.prefix.seq;
+    const isEarlier = tail === null || tail.logHead.epoch < epoch;
+    return isEarlier || commits.committed(partition) >= tail.logHead.seq;
   });
 }

@@ -1,4 +1,4 @@
-import type { Member, RegisterValue, Reign } from '@tidemark/control/consensus/register-value';
+import type { Member, RegisterValue, Term } from '@tidemark/control/consensus/register-value';
 import { ackOf } from '@tidemark/model/table';
 import { SILENT } from '@tidemark/platform/logger';
 import { describe, expect, it } from 'vitest';
@@ -6,11 +6,11 @@ import type { Appender } from './appender.ts';
 import { Commits } from './commits.ts';
 
 const member = (site: string, logId: string): Member => ({ site, state: 'ACTIVE', logIds: { paris: logId } });
-const FIRST: Reign = { epoch: 1, site: 'paris', writerId: 'w1', cuts: null };
-const registerOf = (quito: string, ...reigns: Reign[]) =>
-  ({ keyspace: 'k', ack: ackOf(1), members: [member('paris', 'p'), member('quito', quito)], reigns }) as Pick<
+const FIRST: Term = { epoch: 1, site: 'paris', writerId: 'w1', epochEnds: null };
+const registerOf = (quito: string, ...terms: Term[]) =>
+  ({ keyspace: 'k', ack: ackOf(1), members: [member('paris', 'p'), member('quito', quito)], terms }) as Pick<
     RegisterValue,
-    'keyspace' | 'ack' | 'members' | 'reigns'
+    'keyspace' | 'ack' | 'members' | 'terms'
   > as RegisterValue;
 
 function commitsOf(value: RegisterValue): Commits {
@@ -19,7 +19,7 @@ function commitsOf(value: RegisterValue): Commits {
 }
 
 describe('commits', () => {
-  it('counts a member by the identity that the register lists while this reign is the newest', () => {
+  it('counts a member by the identity that the register lists while this term is the newest', () => {
     const commits = commitsOf(registerOf('q1', FIRST));
     commits.registerChanged(registerOf('q2', FIRST));
     commits.heard({ site: 'quito', logId: 'q1', positions: [[1, 40]] });
@@ -28,10 +28,10 @@ describe('commits', () => {
     expect(commits.committed(0)).toBe(40);
   });
 
-  it('counts nobody by what the register says of a later reign', () => {
+  it('counts nobody by what the register says of a later term', () => {
     const commits = commitsOf(registerOf('q1', FIRST));
-    const closed = { ...FIRST, cuts: [{ seq: 3, chain: 'x' }] };
-    commits.registerChanged(registerOf('q2', closed, { epoch: 2, site: 'tokyo', writerId: 'w2', cuts: null }));
+    const closed = { ...FIRST, epochEnds: [{ seq: 3, chain: 'x' }] };
+    commits.registerChanged(registerOf('q2', closed, { epoch: 2, site: 'tokyo', writerId: 'w2', epochEnds: null }));
     commits.heard({ site: 'quito', logId: 'q2', positions: [[1, 40]] });
     expect(commits.committed(0)).toBe(-1);
   });

@@ -1,9 +1,9 @@
 /**
- * What is committed in each partition of a reign, and who waits for it. Fed with what the own log holds and what other
+ * What is committed in each partition of a term, and who waits for it. Fed with what the own log holds and what other
  * sites say is durable there; it never lowers anything.
  */
 
-import { newestReign, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import { newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { Fault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Durable } from '@tidemark/record/durable';
@@ -33,7 +33,7 @@ export class Commits {
   readonly #appenders: readonly Appender[];
   readonly #epoch: number;
   readonly #origin: string;
-  /** The reign's level: no ack comes from fewer other sites. */
+  /** The term's level: no ack comes from fewer other sites. */
   #k: number;
   /** Site → partition → highest durable seq of this epoch, of members whose word counts. */
   readonly #durable = new Map<string, Float64Array>();
@@ -43,9 +43,9 @@ export class Commits {
   readonly #back = new Set<string>();
   /** Site → identity of its mirror topic as the register lists it: what one of another says does not count (rule 13). */
   readonly #listed = new Map<string, string>();
-  /** By partition: the highest seq that was committed at the reign's level. */
+  /** By partition: the highest seq that was committed at the term's level. */
   readonly #committed: Float64Array;
-  /** By partition: the highest seq that was committed at a level the reign had before. */
+  /** By partition: the highest seq that was committed at a level the term had before. */
   readonly #ackedBefore: Float64Array;
   /** Partition → k → waiters in the order of their entries. */
   readonly #lines: Map<number, Fifo<Waiter>>[];
@@ -115,8 +115,8 @@ export class Commits {
 
   /** Takes over whose word counts: a member with another identity than before has said nothing yet (rule 22). */
   registerChanged(value: RegisterValue): void {
-    // Who is a member of a later reign has promised that one: its word is none about this one.
-    if (newestReign(value)?.epoch === this.#epoch) this.#list(value);
+    // Who is a member of a later term has promised that one: its word is none about this one.
+    if (newestTerm(value)?.epoch === this.#epoch) this.#list(value);
   }
 
   #list({ members }: RegisterValue): void {

@@ -17,7 +17,7 @@ export type FollowerParts = {
   readonly url: string;
   readonly keyspace: string;
   readonly origin: string;
-  /** Of this reign. */
+  /** Of this term. */
   readonly epoch: number;
   /** The identity of the site's copy that counts now; empty: none does. */
   readonly listed: () => string;

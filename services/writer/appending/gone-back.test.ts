@@ -22,7 +22,7 @@ function valueWith(logId: string): RegisterValue {
   return {
     ...initialValue(KEYSPACE),
     ack: ackOf(1),
-    reigns: [{ epoch: EPOCH, site: 'paris', writerId: 'w', cuts: null }],
+    terms: [{ epoch: EPOCH, site: 'paris', writerId: 'w', epochEnds: null }],
     members: [
       { site: 'paris', state: 'ACTIVE', logIds: { paris: 'p' } },
       { site: 'quito', state: 'ACTIVE', logIds: { paris: logId } },

@@ -1,5 +1,5 @@
 import { RowBatch } from '@tidemark/columnar/row-batch';
-import type { Reign } from '@tidemark/control/consensus/register-value';
+import type { Term } from '@tidemark/control/consensus/register-value';
 import { tableNamed } from '@tidemark/model/table';
 import type { Disk } from '@tidemark/platform/disk';
 import { SILENT } from '@tidemark/platform/logger';
@@ -39,20 +39,20 @@ async function takeIn(writer: Writer): Promise<void> {
   await Promise.all(stored);
 }
 
-/** paris, which took in a column and ingest records while it was cut off; its reign is closed before them. */
+/** paris, which took in a column and ingest records while it was cut off; its term is closed before them. */
 async function cutOff() {
   const set = await setUpWriter('sync(1)', { dynamic: 8, timing });
   const writer = await set.start();
   set.network.say(1, 'tokyo');
   await expect.poll(() => PARTITIONS.every((p) => writer.commits.committed(p) >= 1)).toBe(true);
-  const cuts = (await set.accepted()).map((list) => ({ seq: 1, chain: list.find(({ seq }) => seq === 1)!.chain }));
+  const epochEnds = (await set.accepted()).map((list) => ({ seq: 1, chain: list.find(({ seq }) => seq === 1)!.chain }));
   await takeIn(writer);
-  const reignTo = (ends: Reign['cuts']): Reign[] => [{ epoch: 1, site: 'paris', writerId: 'w1', cuts: ends }];
+  const termTo = (ends: Term['epochEnds']): Term[] => [{ epoch: 1, site: 'paris', writerId: 'w1', epochEnds: ends }];
   const { log, keyspace } = set;
   const { signal } = new AbortController();
   const parts = { cluster: 'c', site: 'paris', keyspace, log, clock, timing, logger: SILENT, signal };
-  const open = (disk: Disk, ends: Reign['cuts'] = cuts, reigns = reignTo(ends)): Promise<Opened> =>
-    openLog({ ...parts, disk, reigns });
+  const open = (disk: Disk, ends: Term['epochEnds'] = epochEnds, terms = termTo(ends)): Promise<Opened> =>
+    openLog({ ...parts, disk, terms });
   return { ...set, writer, open };
 }
 
@@ -73,7 +73,7 @@ describe('what a writer learns of its log', () => {
     expect(known(await open(disk))).toEqual(known(await open(none)));
   });
 
-  it('has nothing of a note that lies beyond the cut, as where it was acked and an operator gave it up', async () => {
+  it('has nothing of a note that lies beyond the epoch end, as where it was acked and an operator gave it up', async () => {
     const { writer, open } = await cutOff();
     const tails = writer.appenders.map((appender) => appender.checkpoint);
     const { keyspace, sources } = writer;
@@ -102,13 +102,13 @@ describe('what a writer learns of its log', () => {
     expect(known(whole)).toEqual(known(noted));
   });
 
-  it('of a reign that the register does not name any more has tables and offsets, but answers no key by it', async () => {
+  it('of a term that the register does not name any more has tables and offsets, but answers no key by it', async () => {
     const { writer, open } = await cutOff();
-    const later: Reign = {
+    const later: Term = {
       epoch: 70,
       site: 'tokyo',
       writerId: 'w70',
-      cuts: PARTITIONS.map(() => ({ seq: -1, chain: '' })),
+      epochEnds: PARTITIONS.map(() => ({ seq: -1, chain: '' })),
     };
     const none = () => new SimDisk(new SimPlatter());
     await writer[Symbol.asyncDispose]();

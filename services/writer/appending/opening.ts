@@ -1,10 +1,10 @@
 /**
  * Before a writer writes (protocol E8): it reads its own log and learns where each partition ends, which requests and
  * ingest offsets are in it, and what the tables are; a checkpoint at least one window old saves reading it all. Of the
- * reigns of other sites it reads the last window in this site's mirrors. What lies beyond a reign's cut does not count.
+ * terms of other sites it reads the last window in this site's mirrors. What lies beyond a term's epoch end does not count.
  */
 
-import type { Reign } from '@tidemark/control/consensus/register-value';
+import type { Term } from '@tidemark/control/consensus/register-value';
 import type { Log } from '@tidemark/log/log';
 import { Tail, type TailCheckpoint } from '@tidemark/log/tail';
 import { type Keyspace, topicNames } from '@tidemark/model/table';
@@ -31,8 +31,8 @@ export type OpeningParts = {
   readonly timing: Timing;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  /** The reigns before this one, closed, oldest first. */
-  readonly reigns: readonly Reign[];
+  /** The terms before this one, closed, oldest first. */
+  readonly terms: readonly Term[];
 };
 
 /** What a writer knows of its log. */
@@ -81,11 +81,11 @@ async function openFrom(parts: OpeningParts, point: CheckpointPoint | null): Pro
     const place = `${origin}/${partition}`;
     if (body.kind === 'EpochStart') {
       unnamed.get(place)?.began(body);
-      unnamed.get(`${body.previousOrigin}/${partition}`)?.closed(body.previousEpoch, body.cutSeq);
+      unnamed.get(`${body.previousOrigin}/${partition}`)?.closed(body.previousEpoch, body.endSeq);
     }
-    // What a writer that died still had on its way lands behind the cut: it does not count, so it must not be known.
-    if (isNamed(parts.reigns, epoch)) {
-      if (counts(parts.reigns, partition, envelope)) know(partition, envelope);
+    // What a writer that died still had on its way lands behind the epoch end: it does not count, so it must not be known.
+    if (isNamed(parts.terms, epoch)) {
+      if (counts(parts.terms, partition, envelope)) know(partition, envelope);
       return;
     }
     const waiting = unnamed.get(place) ?? new Unnamed((one) => know(partition, one));
@@ -115,17 +115,17 @@ async function openFrom(parts: OpeningParts, point: CheckpointPoint | null): Pro
     );
   };
   const tails = await Promise.all(windows.map((_, partition) => open(partition)));
-  const others = new Set(parts.reigns.map((reign) => reign.site).filter((name) => name !== site));
+  const others = new Set(parts.terms.map((term) => term.site).filter((name) => name !== site));
   for (const origin of others) {
     const reading = windows.map((_, partition) => {
       const name = { cluster, keyspace: parts.keyspace.name, origin, partition };
-      const { reigns, timing } = parts;
+      const { terms, timing } = parts;
       let firstMs = Number.POSITIVE_INFINITY;
       const recent = (envelope: Envelope): void => {
         firstMs = Math.min(firstMs, envelope.stampMs);
         take(partition, envelope);
       };
-      return readRecent(log, name, reigns, timing.requestWindowMs, signal, recent).then((isAll) => {
+      return readRecent(log, name, terms, timing.requestWindowMs, signal, recent).then((isAll) => {
         if (!isAll) windows[partition]!.forgetBelow(firstMs);
       });
     });
@@ -155,38 +155,38 @@ function checkAborted({ signal, keyspace }: OpeningParts): void {
 
 type Request = { readonly requestId: string; readonly seen: Seen };
 
-/** The register names the newest reigns only: sixty-four of them may have passed within one window. */
-function isNamed(reigns: readonly Reign[], epoch: number): boolean {
-  return epoch >= (reigns[0]?.epoch ?? 0);
+/** The register names the newest terms only: sixty-four of them may have passed within one window. */
+function isNamed(terms: readonly Term[], epoch: number): boolean {
+  return epoch >= (terms[0]?.epoch ?? 0);
 }
 
-/** Not beyond the cut of its reign; of an epoch that was passed over nothing counts. */
-function counts(reigns: readonly Reign[], partition: number, { epoch, seq, origin }: Envelope): boolean {
-  if (reigns.length === 0) return true;
-  const reign = reigns.find((one) => one.epoch === epoch);
-  return reign !== undefined && reign.site === origin && seq <= (reign.cuts?.[partition]?.seq ?? -1);
+/** Not beyond the epoch end of its term; of an epoch that was passed over nothing counts. */
+function counts(terms: readonly Term[], partition: number, { epoch, seq, origin }: Envelope): boolean {
+  if (terms.length === 0) return true;
+  const term = terms.find((one) => one.epoch === epoch);
+  return term !== undefined && term.site === origin && seq <= (term.epochEnds?.[partition]?.seq ?? -1);
 }
 
 const pathOf = (keyspace: string): string => `checkpoints/writer/${keyspace}.json`;
 
 /** The newest point that is a whole window old; null when there is none, and then the log is read from its start. */
 async function readPoint(parts: OpeningParts): Promise<CheckpointPoint | null> {
-  const { disk, keyspace, clock, timing, logger, reigns } = parts;
+  const { disk, keyspace, clock, timing, logger, terms } = parts;
   const points = await readPoints(disk, keyspace.name, logger);
   const oldMs = clock.nowMs() - timing.requestWindowMs;
-  return points.findLast((point) => point.atMs <= oldMs && isWithinCuts(reigns, point)) ?? null;
+  return points.findLast((point) => point.atMs <= oldMs && isWithinEnds(terms, point)) ?? null;
 }
 
 /**
- * Whether everything in a point counts. What was noted beyond a cut is no part of the keyspace's history, be it where a
- * partition stands, a column, or an ingest offset; and where the cut was is not known of a reign that is not named any more.
+ * Whether everything in a point counts. What was noted beyond an epoch end is no part of the keyspace's history, be it where a
+ * partition stands, a column, or an ingest offset; and where the epoch end was is not known of a term that is not named any more.
  */
-function isWithinCuts(reigns: readonly Reign[], { tails }: CheckpointPoint): boolean {
+function isWithinEnds(terms: readonly Term[], { tails }: CheckpointPoint): boolean {
   return tails.every((tail, partition) => {
-    if (tail === null || tail.prefix.epoch === 0) return true;
-    const { epoch, seq, chain } = tail.prefix;
-    const cut = reigns.find((reign) => reign.epoch === epoch)?.cuts?.[partition];
-    return cut !== undefined && (seq < cut.seq || (seq === cut.seq && chain === cut.chain));
+    if (tail === null || tail.logHead.epoch === 0) return true;
+    const { epoch, seq, chain } = tail.logHead;
+    const epochEnd = terms.find((term) => term.epoch === epoch)?.epochEnds?.[partition];
+    return epochEnd !== undefined && (seq < epochEnd.seq || (seq === epochEnd.seq && chain === epochEnd.chain));
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Reign } from '@tidemark/control/consensus/register-value';
+import type { Term } from '@tidemark/control/consensus/register-value';
 import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
 import { topicNames } from '@tidemark/model/table';
 import { SystemClock } from '@tidemark/platform/system-clock';
@@ -15,9 +15,9 @@ const COUNT = 400;
 function originals(epoch: number, salt = ''): { bytes: Buffer; chain: string }[] {
   const made: { bytes: Buffer; chain: string }[] = [];
   for (let seq = 0; seq < COUNT; seq++) {
-    const cutChain = Buffer.from(NO_CHAIN, 'hex');
-    const before = { previousOrigin: '', previousEpoch: 0, cutSeq: -1, cutChain };
-    const start = { writerId: `w${salt}`, ...before, ownEpoch: 0, ownCutSeq: -1, ownCutChain: cutChain };
+    const endChain = Buffer.from(NO_CHAIN, 'hex');
+    const before = { previousOrigin: '', previousEpoch: 0, endSeq: -1, endChain };
+    const start = { writerId: `w${salt}`, ...before, ownEpoch: 0, ownEndSeq: -1, ownEndChain: endChain };
     const body: Body = seq === 0 ? { kind: 'EpochStart', ...start } : { kind: 'Noop' };
     const base = { ...NAME, epoch, seq, stampMs: 1_000 + seq, stampCounter: 0, writer: 1, committed: -1 };
     const record: Unsealed = { ...base, body };
@@ -50,14 +50,14 @@ async function mirrorOf(appends: readonly (readonly Buffer[])[]) {
   return log;
 }
 
-const reignTo = (seq: number): Reign => {
-  return { epoch: 1, site: 'paris', writerId: 'w', cuts: [{ seq, chain: RECORDS[seq]!.chain }] };
+const termTo = (seq: number): Term => {
+  return { epoch: 1, site: 'paris', writerId: 'w', epochEnds: [{ seq, chain: RECORDS[seq]!.chain }] };
 };
 
-async function seqsOf(log: SimLog, reigns: readonly Reign[], windowMs: number): Promise<number[]> {
+async function seqsOf(log: SimLog, terms: readonly Term[], windowMs: number): Promise<number[]> {
   const seqs: number[] = [];
   const { signal } = new AbortController();
-  await readRecent(log, NAME, reigns, windowMs, signal, ({ seq }) => seqs.push(seq));
+  await readRecent(log, NAME, terms, windowMs, signal, ({ seq }) => seqs.push(seq));
   return seqs;
 }
 
@@ -66,11 +66,11 @@ const upTo = (from: number, to: number): Buffer[] => RECORDS.slice(from, to).map
 describe('the last records of another site', () => {
   it('are found behind repeats of older ones', async () => {
     const log = await mirrorOf([upTo(0, 330), upTo(200, 260), upTo(330, 370)]);
-    const seqs = await seqsOf(log, [reignTo(369)], 0);
+    const seqs = await seqsOf(log, [termTo(369)], 0);
     expect([seqs.at(-1), seqs.length >= 40]).toEqual([369, true]);
   });
 
-  it('are all that were taken within the window, whatever repeats, strangers and records beyond the cut stand there', async () => {
+  it('are all that were taken within the window, whatever repeats, strangers and records beyond the epoch end stand there', async () => {
     const piece = fc.record({ from: fc.nat(COUNT - 1), count: fc.integer({ min: 1, max: 80 }), strange: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(fc.array(piece, { maxLength: 8 }), fc.nat(12), fc.nat(9), async (pieces, windows, short) => {
@@ -85,21 +85,21 @@ describe('the last records of another site', () => {
           appends.push(from > known && !strange ? [] : source.slice(from, to).map(({ bytes }) => bytes));
           if (!strange && from <= known) for (let seq = known; seq < to; seq++) cameBy[seq] = appends.length;
         }
-        const cut = Math.max(0, cameBy.length - 1 - short);
+        const epochEnd = Math.max(0, cameBy.length - 1 - short);
         const log = await mirrorOf(appends);
         const last = appends.findLastIndex((values) => values.length > 0) + 1;
-        const seqs = await seqsOf(log, [reignTo(cut)], windows * 1_000);
-        const wanted = cameBy.flatMap((by, seq) => (by >= last - windows && seq <= cut ? [seq] : []));
-        expect(seqs).toEqual(Array.from({ length: cut - seqs[0]! + 1 }, (_, i) => seqs[0]! + i));
+        const seqs = await seqsOf(log, [termTo(epochEnd)], windows * 1_000);
+        const wanted = cameBy.flatMap((by, seq) => (by >= last - windows && seq <= epochEnd ? [seq] : []));
+        expect(seqs).toEqual(Array.from({ length: epochEnd - seqs[0]! + 1 }, (_, i) => seqs[0]! + i));
         for (const seq of wanted) expect(seqs).toContain(seq);
-        expect(seqs.at(-1)).toBe(cut);
+        expect(seqs.at(-1)).toBe(epochEnd);
       }),
       { numRuns: 60 },
     );
   });
 
-  it('are not to be had of a copy that lacks the end of the reign', async () => {
+  it('are not to be had of a copy that lacks the end of the term', async () => {
     const log = await mirrorOf([upTo(0, 100)]);
-    await expect(seqsOf(log, [reignTo(200)], 0)).rejects.toMatchObject({ kind: 'unavailable' });
+    await expect(seqsOf(log, [termTo(200)], 0)).rejects.toMatchObject({ kind: 'unavailable' });
   });
 });

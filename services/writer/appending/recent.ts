@@ -1,6 +1,6 @@
 /** The last ten minutes of what another site originated, as this site's mirror holds it: for a writer that follows it. */
 
-import type { CutAt, Reign } from '@tidemark/control/consensus/register-value';
+import type { EpochEndAt, Term } from '@tidemark/control/consensus/register-value';
 import type { Log } from '@tidemark/log/log';
 import { topicNames } from '@tidemark/model/table';
 import { Fault, isFault } from '@tidemark/platform/fault';
@@ -10,30 +10,30 @@ import { chainFollows, type Envelope, type OpenedRecord, openRecord } from '@tid
 /** Records at the end that are read in any case: among them is one that counts, whatever fences and repeats there are. */
 const LAST_RECORDS = 64;
 
-/** Where a reign of the origin ended in the partition. */
-type Ended = { readonly epoch: number; readonly cut: CutAt };
+/** Where a term of the origin ended in the partition. */
+type Ended = { readonly epoch: number; readonly epochEnd: EpochEndAt };
 
-/** A record that may count: it does if the cut is reached from it. `envelope` is without rows. */
+/** A record that may count: it does if the epoch end is reached from it. `envelope` is without rows. */
 type Candidate = { readonly envelope: Envelope; readonly before: Candidate | null };
 
 /**
- * Tells, oldest first, of the records of closed reigns of a partition that the log took in the last `windowMs` before its
+ * Tells, oldest first, of the records of closed terms of a partition that the log took in the last `windowMs` before its
  * newest one, by the log's own clock: this process's may be wrong. A record counts when the chain leads from it to its
- * reign's cut. Nothing else tells: reading begins in the middle, where repeats of old records may stand first.
+ * term's epoch end. Nothing else tells: reading begins in the middle, where repeats of old records may stand first.
  *
  * @param take is told of records without their rows
  * @returns whether that was all there ever was
- * @throws {Fault} as `Log.read`; `unavailable`: the newest reign's cut is not in this site's copy
+ * @throws {Fault} as `Log.read`; `unavailable`: the newest term's epoch end is not in this site's copy
  */
 export async function readRecent(
   log: Log,
   name: PartitionName,
-  reigns: readonly Reign[],
+  terms: readonly Term[],
   windowMs: number,
   signal: AbortSignal,
   take: (envelope: Envelope) => void,
 ): Promise<boolean> {
-  const ended = endsOf(reigns, name);
+  const ended = endsOf(terms, name);
   const newest = ended.at(-1);
   if (newest === undefined) return true;
   const topic = topicNames.mirror(name.keyspace, name.origin);
@@ -51,14 +51,17 @@ export async function readRecent(
     if (signal.aborted) return false;
     if (from > start) continue;
     const where = `${topic}/${partition}`;
-    throw new Fault('unavailable', `${where}: the end of epoch ${newest.epoch}, seq ${newest.cut.seq}, is not here`);
+    throw new Fault(
+      'unavailable',
+      `${where}: the end of epoch ${newest.epoch}, seq ${newest.epochEnd.seq}, is not here`,
+    );
   }
 }
 
-function endsOf(reigns: readonly Reign[], { origin, partition }: PartitionName): Ended[] {
-  return reigns.flatMap(({ site, epoch, cuts }) => {
-    const cut = site === origin ? cuts?.[partition] : undefined;
-    return cut === undefined || cut.seq < 0 ? [] : [{ epoch, cut }];
+function endsOf(terms: readonly Term[], { origin, partition }: PartitionName): Ended[] {
+  return terms.flatMap(({ site, epoch, epochEnds }) => {
+    const epochEnd = site === origin ? epochEnds?.[partition] : undefined;
+    return epochEnd === undefined || epochEnd.seq < 0 ? [] : [{ epoch, epochEnd }];
   });
 }
 
@@ -98,8 +101,8 @@ async function readFrom(
   return found;
 }
 
-function candidateAt(candidates: Candidates, { epoch, cut }: Ended): Candidate | null {
-  return candidates.get(`${epoch}:${cut.seq}`)?.find(({ envelope }) => envelope.chain === cut.chain) ?? null;
+function candidateAt(candidates: Candidates, { epoch, epochEnd }: Ended): Candidate | null {
+  return candidates.get(`${epoch}:${epochEnd.seq}`)?.find(({ envelope }) => envelope.chain === epochEnd.chain) ?? null;
 }
 
 /** The records that lead to this one, as far back as was read; oldest first. */

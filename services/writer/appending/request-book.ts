@@ -1,4 +1,4 @@
-/** The requests of a reign by their keys: those that are under way, and those that the log has, of every partition. */
+/** The requests of a term by their keys: those that are under way, and those that the log has, of every partition. */
 
 import type { Keyspace } from '@tidemark/model/table';
 import type { Slice } from '../ingress/slicing.ts';

@@ -50,8 +50,8 @@ export function isSame(one: Request, other: Request): boolean {
 }
 
 /**
- * Whether another batch of a stream may follow the first one of its key: of the same verb and table, and cut as that
- * was. Cut otherwise, its batches would hold rows that are there under other numbers.
+ * Whether another batch of a stream may follow the first one of its key: of the same verb and table, and epoch end as that
+ * was. EpochEnd otherwise, its batches would hold rows that are there under other numbers.
  */
 export function mayFollow(first: Request, next: Request): boolean {
   return first.table === next.table && first.verb === next.verb && first.batchRows === next.batchRows;
@@ -72,6 +72,6 @@ export function refuseOld(key: string, ageMs: number, knownMs: number): never {
 
 function wordsOf(keyspace: Keyspace, { table: id, verb, batchRows, rows, hash }: Request): string {
   const table = keyspace.tables.find((one) => one.id === id)?.name ?? `table ${id}`;
-  const cut = batchRows === 0 ? '' : ` in batches of ${batchRows} lines`;
-  return `${verb} ${keyspace.name}.${table}, ${rows} ${rows === 1 ? 'row' : 'rows'}${cut} (content ${hash.slice(0, SHOWN_DIGITS)})`;
+  const epochEnd = batchRows === 0 ? '' : ` in batches of ${batchRows} lines`;
+  return `${verb} ${keyspace.name}.${table}, ${rows} ${rows === 1 ? 'row' : 'rows'}${epochEnd} (content ${hash.slice(0, SHOWN_DIGITS)})`;
 }

@@ -1,11 +1,11 @@
 /**
- * Records of reigns that the register does not name any more, of one origin and partition: whether one lies beyond its
- * reign's cut is said by the next EPOCH_START of that origin, or of whoever reigned next, so each waits for that.
+ * Records of terms that the register does not name any more, of one origin and partition: whether one lies beyond its
+ * term's epoch end is said by the next EPOCH_START of that origin, or of whoever led next, so each waits for that.
  */
 
 import type { Envelope, EpochStartBody } from '@tidemark/record/envelope';
 
-/** Beyond a cut lies what was under way and not committed: a few megabytes. So much longer nothing has to wait. */
+/** Beyond an epoch end lies what was under way and not committed: a few megabytes. So much longer nothing has to wait. */
 const WAITING_MAX = 100_000;
 
 export class Unnamed {
@@ -24,16 +24,16 @@ export class Unnamed {
   }
 
   /** The origin began another epoch: it says which one of its own before that left something here, and up to where. */
-  began({ ownEpoch, ownCutSeq }: EpochStartBody): void {
-    this.closed(ownEpoch, ownCutSeq);
+  began({ ownEpoch, ownEndSeq }: EpochStartBody): void {
+    this.closed(ownEpoch, ownEndSeq);
     this.#waiting = [];
   }
 
-  /** Whoever reigned next says where an epoch of this origin ended. */
-  closed(epoch: number, cutSeq: number): void {
+  /** Whoever led next says where an epoch of this origin ended. */
+  closed(epoch: number, endSeq: number): void {
     const told = this.#waiting.filter((one) => one.epoch === epoch);
     this.#waiting = this.#waiting.filter((one) => one.epoch !== epoch);
-    for (const one of told) if (one.seq <= cutSeq) this.#take(one);
+    for (const one of told) if (one.seq <= endSeq) this.#take(one);
   }
 
   /** Of which nobody said whether they count. */

@@ -1,17 +1,12 @@
 /**
- * What an election does where the register is empty and the logs are not: the newest reign found there is put into the
+ * What an election does where the register is empty and the logs are not: the newest term found there is put into the
  * register once every member has told what it holds, and is then closed like any other. Where that cannot be, it waits.
  */
 
 import { foundIn } from '@tidemark/control/consensus/founding';
 import type { Register } from '@tidemark/control/consensus/register';
-import { adoptReign } from '@tidemark/control/consensus/register-changes';
-import {
-  type Election,
-  type Member,
-  newestReign,
-  type RegisterValue,
-} from '@tidemark/control/consensus/register-value';
+import { adoptTerm } from '@tidemark/control/consensus/register-changes';
+import { type Election, type Member, newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import type { SiteCopies } from '@tidemark/control/failover/election';
 import type { Keyspace } from '@tidemark/model/table';
 import type { Members } from './members.ts';
@@ -31,17 +26,17 @@ const PUT_BACK =
 export async function adoptFound(parts: AdoptionParts, value: RegisterValue): Promise<RegisterValue | string> {
   const { keyspace, register, members, again } = parts;
   const { election } = value;
-  if (newestReign(value) !== null || election === null) return value;
+  if (newestTerm(value) !== null || election === null) return value;
   const sites = value.members.map(({ site }) => site);
   for (;;) {
     const copies = await members.holdings(sites, (some) => some.length === sites.length);
     const found = foundIn(copies, keyspace.partitions);
     const silent = sites.filter((site) => copies.every((answer) => answer.site !== site)).join(', ');
     if (found.kind === 'nothing' && silent === '') return value;
-    if (found.kind === 'reign' && silent === '') {
+    if (found.kind === 'term' && silent === '') {
       const { epoch, writerId } = election;
       const adoption = { epoch, writerId, found, members: copies.map(memberOf) };
-      const changed = await register.change((now, changeId) => adoptReign(now, changeId, adoption));
+      const changed = await register.change((now, changeId) => adoptTerm(now, changeId, adoption));
       return 'refused' in changed ? changed.refused : changed.value;
     }
     const what = found.kind === 'unclear' ? found.words : `${silent} did not say what it holds`;

@@ -1,7 +1,7 @@
 import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
 import { topicNames } from '@tidemark/model/table';
 import { SystemClock } from '@tidemark/platform/system-clock';
-import { accept, emptyPrefix } from '@tidemark/record/admit';
+import { accept, emptyLogHead } from '@tidemark/record/admit';
 import { type Body, epochSeed, NO_CHAIN, NOTHING_BEFORE, sealRecord, type Unsealed } from '@tidemark/record/envelope';
 import { describe, expect, it } from 'vitest';
 import { fenceDirectly } from './direct-fence.ts';
@@ -41,7 +41,7 @@ async function setUp(count: number, copied: number) {
   const fence = (listed = 'a', k = 0) =>
     fenceDirectly({
       ...{ cluster: 'c', keyspace: 'travel', log, k, by: 2, nonce: 'n', nowMs: 0, logIds: { paris: listed } },
-      reign: { epoch: 1, site: 'paris', writerId: 'w', cuts: null },
+      term: { epoch: 1, site: 'paris', writerId: 'w', epochEnds: null },
       own: { site: 'tokyo', copies: [copy] },
     });
   return { log, store, records, fence };
@@ -56,13 +56,13 @@ describe('direct fence', () => {
       expect(report.partitions).toEqual([{ epoch: 1, seq: 6, chain: records[6]!.chain }]);
       const late = sealRecord(unsealed(1, 7, { kind: 'Noop' }), records[6]!.chain);
       await log.append(TOPIC, 0, [{ value: late.bytes }]);
-      let prefix = emptyPrefix(NAME);
+      let logHead = emptyLogHead(NAME);
       let last: boolean | null = null;
       const signal = new AbortController().signal;
       for await (const batch of log.read({ topic: TOPIC, partition: 0, from: 0, signal, untilEnd: true })) {
         for (const { value } of batch.records) {
-          const verdict = accept(prefix, value);
-          prefix = verdict.prefix;
+          const verdict = accept(logHead, value);
+          logHead = verdict.logHead;
           if (verdict.kind === 'ACCEPT') last = verdict.ackable;
         }
       }

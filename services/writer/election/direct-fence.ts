@@ -4,19 +4,19 @@
  * holds, so it costs what was not mirrored yet.
  */
 
-import type { Reign } from '@tidemark/control/consensus/register-value';
+import type { Term } from '@tidemark/control/consensus/register-value';
 import type { FenceReport, SiteCopies } from '@tidemark/control/failover/election';
 import { findAfter } from '@tidemark/log/find-position';
 import type { Log } from '@tidemark/log/log';
 import { topicNames } from '@tidemark/model/table';
 import { Fault, isFault } from '@tidemark/platform/fault';
-import { accept, emptyPrefix, type PartitionName, type Prefix } from '@tidemark/record/admit';
+import { accept, emptyLogHead, type LogHead, type PartitionName } from '@tidemark/record/admit';
 import { identityIn, NO_CHAIN, openRecord, sealRecord } from '@tidemark/record/envelope';
 
 export type DirectFence = {
   readonly cluster: string;
   readonly keyspace: string;
-  readonly reign: Reign;
+  readonly term: Term;
   /** The lost primary's log. */
   readonly log: Log;
   /** What this site holds. */
@@ -32,22 +32,22 @@ export type DirectFence = {
 
 /**
  * What the primary's own log holds once the fence was read back there. Nobody of that site says whether it lost its end
- * meanwhile, so it closes a reign by itself only where no other site holds what was acked: elsewhere a quorum has to.
+ * meanwhile, so it closes a term by itself only where no other site holds what was acked: elsewhere a quorum has to.
  * @throws {Fault} `unavailable`: the log cannot be reached or written. `corrupt`: it holds another history.
  */
 export async function fenceDirectly(fence: DirectFence): Promise<FenceReport> {
-  const { reign, logIds, own } = fence;
-  const copy = own.copies.find(({ origin }) => origin === reign.site);
-  if (copy === undefined) throw new Fault('unavailable', `${own.site} has no copy of ${reign.site}`);
+  const { term, logIds, own } = fence;
+  const copy = own.copies.find(({ origin }) => origin === term.site);
+  if (copy === undefined) throw new Fault('unavailable', `${own.site} has no copy of ${term.site}`);
   const found = await Promise.all(copy.positions.map((at, partition) => fencePartition(fence, partition, at)));
-  const isListed = found.every(({ logId }) => logId === logIds[reign.site]);
+  const isListed = found.every(({ logId }) => logId === logIds[term.site]);
   // A log that holds less than its copy has lost its end.
   const isWhole = found.every(({ holdsCopy }) => holdsCopy);
-  const partitions = found.map(({ prefix: { epoch, seq, chain } }) => ({ epoch, seq, chain }));
-  const logId = logIds[reign.site] ?? '';
+  const partitions = found.map(({ logHead: { epoch, seq, chain } }) => ({ epoch, seq, chain }));
+  const logId = logIds[term.site] ?? '';
   return {
-    site: reign.site,
-    origin: reign.site,
+    site: term.site,
+    origin: term.site,
     logId,
     trusted: isListed && isWhole && fence.k === 0,
     partitions,
@@ -60,38 +60,38 @@ async function fencePartition(
   fence: DirectFence,
   partition: number,
   [epoch, seq, chain]: readonly [number, number, string],
-): Promise<{ prefix: Prefix; logId: string; holdsCopy: boolean }> {
-  const { cluster, keyspace, reign, log, by, nonce, nowMs } = fence;
-  const topic = topicNames.log(keyspace, reign.site);
-  const name: PartitionName = { cluster, keyspace, origin: reign.site, partition };
+): Promise<{ logHead: LogHead; logId: string; holdsCopy: boolean }> {
+  const { cluster, keyspace, term, log, by, nonce, nowMs } = fence;
+  const topic = topicNames.log(keyspace, term.site);
+  const name: PartitionName = { cluster, keyspace, origin: term.site, partition };
   const local = { epoch: 0, seq: -1, stampMs: nowMs, stampCounter: 0, writer: 0, committed: -1 };
-  const body = { kind: 'Fence', closes: reign.epoch, by, nonce } as const;
+  const body = { kind: 'Fence', closes: term.epoch, by, nonce } as const;
   const { start, end } = await log.bounds(topic, partition);
   // Nothing is to be fenced in what is gone, and the first record of a partition has to be its GENESIS.
-  if (start === end) return { prefix: emptyPrefix(name), logId: '', holdsCopy: false };
+  if (start === end) return { logHead: emptyLogHead(name), logId: '', holdsCopy: false };
   const offset = await log.append(topic, partition, [
     { value: sealRecord({ ...name, ...local, body }, NO_CHAIN).bytes },
   ]);
-  const held: Prefix = { ...emptyPrefix(name), epoch, seq, chain, remembered: seq < 0 ? [] : [chain] };
+  const held: LogHead = { ...emptyLogHead(name), epoch, seq, chain, remembered: seq < 0 ? [] : [chain] };
   const logId = await identityAt(log, topic, partition, start);
   // From the last record of the copy on, so that it is seen to stand there.
   const from = await findAfter(log, topic, partition, { epoch, seq: seq - 1 });
-  let prefix = held;
+  let logHead = held;
   let holdsCopy = seq < 0;
   const { signal } = new AbortController();
   for await (const { records } of log.read({ topic, partition, from, signal, untilEnd: true })) {
     for (const record of records) {
       holdsCopy ||= isRecord(record.value, held);
-      const verdict = accept(prefix, record.value);
+      const verdict = accept(logHead, record.value);
       if (verdict.kind === 'HALT') throw new Fault('corrupt', `${topic}/${partition}: ${verdict.reason}`);
-      prefix = verdict.prefix;
-      if (record.offset >= offset) return { prefix, logId, holdsCopy };
+      logHead = verdict.logHead;
+      if (record.offset >= offset) return { logHead, logId, holdsCopy };
     }
   }
   throw new Fault('unavailable', `${topic}/${partition}: the fence at offset ${offset} was not read back`);
 }
 
-function isRecord(value: Uint8Array, { epoch, seq, chain }: Prefix): boolean {
+function isRecord(value: Uint8Array, { epoch, seq, chain }: LogHead): boolean {
   try {
     const { envelope } = openRecord(value);
     return envelope.epoch === epoch && envelope.seq === seq && envelope.chain === chain;

@@ -13,7 +13,7 @@ import type { Network } from '@tidemark/platform/network';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Writer } from '../writer.ts';
-import type { Candidacy, Reigning } from './election-loop.ts';
+import type { ElectionLoop, LeadingWriter } from './election-loop.ts';
 
 /** Longest wait for the word of the site that is to take over. */
 const STANDING_MS = 1_000;
@@ -26,19 +26,19 @@ const nominationSchema = z.object({
   decisionId: idText.nullable().default(null),
   loss: lossSchema.nullable().default(null),
 });
-const abdicationSchema = z.object({ to: idText, resume: z.boolean().default(false) });
+const leadershipTransferSchema = z.object({ to: idText, resume: z.boolean().default(false) });
 const standingSchema = z.object({ site: z.string(), standsFor: z.string().nullable() });
 
 export type Standing = { readonly site: string; readonly standsFor: Cause | null };
 const lossAskedSchema = z.object({ heard: heardSchema.nullable().default(null) });
 
-export type CandidacyHttpParts = {
+export type ElectionHttpParts = {
   readonly site: string;
   readonly network: Network;
   readonly placeOf: (site: string) => string;
-  readonly candidacyOf: (keyspace: string) => Candidacy<Reigning>;
+  readonly electionLoopOf: (keyspace: string) => ElectionLoop<LeadingWriter>;
   readonly writerOf: (keyspace: string) => Writer;
-  /** What ending the newest reign here with a loss would cost. */
+  /** What ending the newest term here with a loss would cost. */
   readonly lossOf: (keyspace: string, heard: Heard | null) => Promise<LossChoices>;
   readonly checkTied: (
     keyspace: string,
@@ -47,14 +47,14 @@ export type CandidacyHttpParts = {
   ) => Promise<void>;
 };
 
-export function registerCandidacyRoutes(app: FastifyInstance, parts: CandidacyHttpParts): void {
+export function registerElectionRoutes(app: FastifyInstance, parts: ElectionHttpParts): void {
   type Params = { keyspace: string };
   app.post<{ Params: Params }>('/v1/internal/nominate/:keyspace', async (request, reply) => {
     const { keyspace } = request.params;
     const asked = parsed(nominationSchema, request.body, 'nomination');
-    const candidacy = parts.candidacyOf(keyspace);
+    const electionLoop = parts.electionLoopOf(keyspace);
     await parts.checkTied(keyspace, 'nomination', (value) => whyNoNomination(value, asked));
-    candidacy.nominate(asked);
+    electionLoop.nominate(asked);
     return reply.code(202).send({ accepted: true });
   });
   app.post<{ Params: Params }>('/v1/internal/loss/:keyspace', async (request) => {
@@ -62,11 +62,11 @@ export function registerCandidacyRoutes(app: FastifyInstance, parts: CandidacyHt
     return parts.lossOf(request.params.keyspace, heard);
   });
   app.get<{ Params: Params }>('/v1/internal/standing/:keyspace', async (request): Promise<Standing> => {
-    return { site: parts.site, standsFor: parts.candidacyOf(request.params.keyspace).standsFor };
+    return { site: parts.site, standsFor: parts.electionLoopOf(request.params.keyspace).standsFor };
   });
   app.post<{ Params: Params }>('/v1/internal/abdicate/:keyspace', async (request) => {
     const { keyspace } = request.params;
-    const { to, resume } = parsed(abdicationSchema, request.body, 'abdication');
+    const { to, resume } = parsed(leadershipTransferSchema, request.body, 'abdication');
     const writer = parts.writerOf(keyspace);
     if (resume) {
       writer.resume(to);
@@ -79,7 +79,7 @@ export function registerCandidacyRoutes(app: FastifyInstance, parts: CandidacyHt
 }
 
 /** Whoever asks for it, only the site itself can say that it is about to take over. */
-async function checkWanted({ network, placeOf }: CandidacyHttpParts, keyspace: string, to: string): Promise<void> {
+async function checkWanted({ network, placeOf }: ElectionHttpParts, keyspace: string, to: string): Promise<void> {
   const url = `${placeOf(to)}/v1/internal/standing/${keyspace}`;
   const answer = await network.ask(url, null, STANDING_MS).catch((error: unknown) => {
     if (isFault(error)) return null;

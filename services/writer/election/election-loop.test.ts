@@ -9,7 +9,7 @@ import type { Network } from '@tidemark/platform/network';
 import { SeededRandom } from '@tidemark/platform/random';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { describe, expect, it } from 'vitest';
-import { Candidacy, type CandidacyParts, type Reigning } from './election-loop.ts';
+import { ElectionLoop, type ElectionLoopParts, type LeadingWriter } from './election-loop.ts';
 
 const clock = new SystemClock();
 const SITES = ['paris', 'tokyo', 'quito'];
@@ -21,7 +21,7 @@ const KEYSPACE = evolve(null, {
 const CUTS = [{ seq: -1, chain: '' }];
 
 /** What the candidate waits for when the operator moves the keyspace to tokyo; it is never answered. */
-type Stuck = 'reign' | 'lease' | 'fence' | 'copies' | 'register' | 'nowhere';
+type Stuck = 'term' | 'lease' | 'fence' | 'copies' | 'register' | 'nowhere';
 
 /** paris, which stands for its keyspace and gets stuck; beside it the register, where others may do what they like. */
 function setUp(stuck: Stuck) {
@@ -58,36 +58,36 @@ function setUp(stuck: Stuck) {
       return { status: 200, body: what === 'fence' ? report : { site, copies } };
     },
   };
-  const reigning: Reigning = {
+  const leading: LeadingWriter = {
     epoch: 1,
     writerId: 'w',
     registerChanged: () => {},
     [Symbol.asyncDispose]: async () => {},
   };
-  const candidacy = new Candidacy<Reigning>({
+  const electionLoop = new ElectionLoop<LeadingWriter>({
     ...{ site: 'paris', keyspace: KEYSPACE, cluster: 'c', remotes: new Map(), network: network as Network, register },
     ...{ clock, random: new SeededRandom(3), logger: SILENT, placeOf: (site) => `http://${site}` },
     ...{ current: () => value, clockTrouble: () => null, clockDoubt: () => null },
-    reign: async (elected, _ended, signal) => {
+    term: async (elected, _ended, signal) => {
       if (stick('lease')) throw new Fault('unavailable', 'no majority grants the lease');
-      return stick('reign') ? aborted(signal) : { ...reigning, epoch: elected.epoch };
+      return stick('term') ? aborted(signal) : { ...leading, epoch: elected.epoch };
     },
-    lossyCut: () => never,
+    lossyEnd: () => never,
     onOutcome: (_, { kind }) => void state.outcomes.push(kind),
     onFatal: (error) => void state.outcomes.push(String(error)),
-  } satisfies CandidacyParts<Reigning>);
+  } satisfies ElectionLoopParts<LeadingWriter>);
   /** Somebody else is elected, or begins to be, or begins and gives it up. */
-  const others = (how: 'reigns' | 'begins' | 'withdraws'): void => {
+  const others = (how: 'terms' | 'begins' | 'withdraws'): void => {
     const beginning = { site: 'tokyo', writerId: 'wt', cause: 'failover' as Cause, reason: '', loss: null, beganMs: 0 };
     set(beginElection(value, 'x', { ...beginning, version: value.version }));
     const epoch = value.election!.epoch;
-    const commit = { epoch, writerId: 'wt', cuts: CUTS, reported: [], ack: ackOf(0), nowMs: 0 };
-    if (how === 'reigns') set(commitElection(value, 'y', commit));
+    const commit = { epoch, writerId: 'wt', epochEnds: CUTS, reported: [], ack: ackOf(0), nowMs: 0 };
+    if (how === 'terms') set(commitElection(value, 'y', commit));
     if (how === 'withdraws') set(withdrawElection(value, 'y', { epoch, writerId: 'wt' }));
-    candidacy.registerChanged(value);
+    electionLoop.registerChanged(value);
   };
-  /** Lets a first reign begin and end, so that there is one to close. */
-  const reignOnce = (): void => {
+  /** Lets a first term begin and end, so that there is one to close. */
+  const termOnce = (): void => {
     const first = { site: 'paris', writerId: 'w0', cause: 'start' as Cause, reason: '', loss: null, beganMs: 0 };
     set(beginElection(value, 'a', { ...first, version: 0 }));
     const members = SITES.map((site) => ({
@@ -95,10 +95,10 @@ function setUp(stuck: Stuck) {
       state: 'ACTIVE' as const,
       logIds: Object.fromEntries(SITES.map((origin) => [origin, origin])),
     }));
-    const commit = { epoch: 1, writerId: 'w0', cuts: null, reported: members, ack: ackOf(0), nowMs: 0 };
+    const commit = { epoch: 1, writerId: 'w0', epochEnds: null, reported: members, ack: ackOf(0), nowMs: 0 };
     set(commitElection(value, 'b', commit));
   };
-  return { candidacy, state, others, reignOnce };
+  return { electionLoop, state, others, termOnce };
 }
 
 /** Never answers, but ends when nobody waits any more. */
@@ -109,34 +109,34 @@ function aborted(signal?: AbortSignal): Promise<never> {
 }
 
 describe('a candidate', () => {
-  const stuckAt: readonly Stuck[] = ['reign', 'lease', 'fence', 'copies', 'register'];
+  const stuckAt: readonly Stuck[] = ['term', 'lease', 'fence', 'copies', 'register'];
   it.each(stuckAt)('whose election is superseded leaves it at once, stuck at its %s', async (stuck) => {
-    const isWon = stuck === 'reign' || stuck === 'lease';
-    for (const how of isWon ? (['reigns'] as const) : (['reigns', 'begins', 'withdraws'] as const)) {
-      const { candidacy, state, others, reignOnce } = setUp(stuck);
-      reignOnce();
-      candidacy.start();
+    const isWon = stuck === 'term' || stuck === 'lease';
+    for (const how of isWon ? (['terms'] as const) : (['terms', 'begins', 'withdraws'] as const)) {
+      const { electionLoop, state, others, termOnce } = setUp(stuck);
+      termOnce();
+      electionLoop.start();
       await expect.poll(() => state.isStuck, { timeout: 5_000 }).toBe(true);
-      expect(candidacy.isCampaigning).toBe(true);
+      expect(electionLoop.isCampaigning).toBe(true);
       others(how);
       await new Promise((resolve) => setImmediate(resolve));
-      expect([how, candidacy.isCampaigning, candidacy.reigning]).toEqual([how, false, null]);
+      expect([how, electionLoop.isCampaigning, electionLoop.leading]).toEqual([how, false, null]);
       expect(() =>
-        candidacy.nominate({ cause: 'switchover', reason: 'back', loss: null, version: null }),
+        electionLoop.nominate({ cause: 'switchover', reason: 'back', loss: null, version: null }),
       ).not.toThrow();
-      await candidacy[Symbol.asyncDispose]();
+      await electionLoop[Symbol.asyncDispose]();
     }
   });
 });
 
 describe('a primary', () => {
   it('whose copies were fenced by an election that was withdrawn begins a new epoch', async () => {
-    const { candidacy, others, reignOnce } = setUp('nowhere');
-    reignOnce();
-    candidacy.start();
-    await expect.poll(() => candidacy.reigning?.epoch ?? 0, { timeout: 5_000 }).toBe(2);
+    const { electionLoop, others, termOnce } = setUp('nowhere');
+    termOnce();
+    electionLoop.start();
+    await expect.poll(() => electionLoop.leading?.epoch ?? 0, { timeout: 5_000 }).toBe(2);
     others('withdraws');
-    await expect.poll(() => candidacy.reigning?.epoch ?? 0, { timeout: 5_000 }).toBe(4);
-    await candidacy[Symbol.asyncDispose]();
+    await expect.poll(() => electionLoop.leading?.epoch ?? 0, { timeout: 5_000 }).toBe(4);
+    await electionLoop[Symbol.asyncDispose]();
   });
 });

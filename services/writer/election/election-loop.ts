@@ -1,6 +1,6 @@
 /**
  * Who writes a keyspace at this site, and when it becomes somebody: it watches the register, runs an election when there
- * is a reason to (protocol E1), reigns while the register names it, and ends when it does not. The site's process lives
+ * is a reason to (protocol E1), terms while the register names it, and ends when it does not. The site's process lives
  * on: what the protocol calls a writer process is one `Writer`.
  */
 
@@ -8,7 +8,7 @@ import { ELECTION_STALE_MS, isFencedInVain } from '@tidemark/control/consensus/r
 import {
   type Cause,
   memberNamed,
-  newestReign,
+  newestTerm,
   primaryOf,
   type RegisterValue,
 } from '@tidemark/control/consensus/register-value';
@@ -18,8 +18,8 @@ import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
 import type { Elected } from '../writer.ts';
+import { type Campaign, ElectionRun, type ElectionRunParts, type Outcome, type Waiting } from './election.ts';
 import { LEASE_OVER_MS } from './lease.ts';
-import { type Campaign, Candidate, type CandidateParts, type Outcome, type Waiting } from './run-election.ts';
 
 const LOOK_MS = 200;
 const RETRY_MS = 500;
@@ -31,25 +31,25 @@ const HAND_OVER_EVERY_MS = 8_000;
 /** How much longer or shorter than the others a site waits before it takes an election over. */
 const STALE_JITTER_MS = 3_000;
 
-/** What reigns: a writer with its ingest. */
-export interface Reigning extends AsyncDisposable {
+/** What leads: a writer with its ingest. */
+export interface LeadingWriter extends AsyncDisposable {
   readonly epoch: number;
   readonly writerId: string;
   registerChanged(value: RegisterValue): void;
 }
 
-export type CandidacyParts<R extends Reigning> = Omit<CandidateParts, 'register'> & {
-  readonly register: CandidateParts['register'];
+export type ElectionLoopParts<R extends LeadingWriter> = Omit<ElectionRunParts, 'register'> & {
+  readonly register: ElectionRunParts['register'];
   readonly keyspace: Keyspace;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   /** Why this site's clock is not to be trusted with stamps; null when it is. */
   readonly clockTrouble: () => string | null;
-  /** Why no reign should begin by it: the same, or nobody was asked yet whether it is right. */
+  /** Why no term should begin by it: the same, or nobody was asked yet whether it is right. */
   readonly clockDoubt: () => string | null;
   /** Begins to write as elected, unless `signal` aborts first; `onEnded` is told when it can go on no more. */
-  readonly reign: (elected: Elected, onEnded: (error: unknown) => void, signal: AbortSignal) => Promise<R>;
+  readonly term: (elected: Elected, onEnded: (error: unknown) => void, signal: AbortSignal) => Promise<R>;
   /** Told of each election that was run here, and why one began. */
   readonly onOutcome: (
     campaign: Campaign,
@@ -59,12 +59,12 @@ export type CandidacyParts<R extends Reigning> = Omit<CandidateParts, 'register'
 };
 
 /** `over` is aborted, with the reason, once the register has something else instead of it. */
-type Standing = { readonly candidate: Candidate; readonly campaign: Campaign; readonly over: AbortController };
+type Standing = { readonly candidate: ElectionRun; readonly campaign: Campaign; readonly over: AbortController };
 
-export class Candidacy<R extends Reigning> implements AsyncDisposable {
-  readonly #parts: CandidacyParts<R>;
+export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
+  readonly #parts: ElectionLoopParts<R>;
   readonly #stop = new AbortController();
-  #reigning: R | null = null;
+  #leading: R | null = null;
   #nominated: Campaign | null = null;
   /** Why this site must not write while the register lists its logs under these identities: one lost its end. */
   #unfit: { readonly reason: string; readonly logIds: string } | null = null;
@@ -79,7 +79,7 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
   /** The election that is run here, and what for. */
   #standing: Standing | null = null;
 
-  constructor(parts: CandidacyParts<R>) {
+  constructor(parts: ElectionLoopParts<R>) {
     this.#parts = parts;
   }
 
@@ -90,8 +90,8 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
   }
 
   /** Who writes here now; null when nobody does. */
-  get reigning(): R | null {
-    return this.#reigning;
+  get leading(): R | null {
+    return this.#leading;
   }
 
   /** What keeps an election here open that takes long; null: nothing. */
@@ -124,12 +124,12 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     if (this.#nominated !== null || (standing !== null && !isWithdrawn)) {
       throw new Fault('unavailable', `keyspace ${keyspace.name}: ${site} is in an election`, { retryAfterMs: 1_000 });
     }
-    if (this.#reigning !== null) refuse(`${site} is its primary already, in epoch ${this.#reigning.epoch}`);
+    if (this.#leading !== null) refuse(`${site} is its primary already, in epoch ${this.#leading.epoch}`);
     // Who accepts a loss may have nobody left that is whole.
     if (this.#unfit !== null && campaign.loss === null) refuse(`${site} cannot write: ${this.#unfit.reason}`);
     const doubt = this.#parts.clockDoubt();
     if (doubt !== null) refuse(`${site} cannot write: ${doubt}`);
-    if (campaign.loss === null && value !== null && newestReign(value) !== null && !isActive(value, site)) {
+    if (campaign.loss === null && value !== null && newestTerm(value) !== null && !isActive(value, site)) {
       refuse(`${site} is being rebuilt; wait until it is level again`);
     }
     standing?.candidate.withdraw('an operator accepts a loss');
@@ -139,7 +139,7 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
 
   /** The register changed. */
   registerChanged(value: RegisterValue): void {
-    this.#reigning?.registerChanged(value);
+    this.#leading?.registerChanged(value);
     const standing = this.#standing;
     const over = standing?.candidate.supersededBy(value) ?? null;
     if (over !== null) standing!.over.abort(over);
@@ -156,7 +156,7 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
         await this.#stepDown(value);
         const campaign = this.#reason(value);
         if (campaign !== null) {
-          if (this.#reigning !== null) await this.#end(this.#reigning);
+          if (this.#leading !== null) await this.#end(this.#leading);
           await this.#campaign(campaign);
         } else await this.#handOver(value);
       }
@@ -184,24 +184,24 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     return JSON.stringify(value === null ? null : memberNamed(value, this.#parts.site)?.logIds);
   }
 
-  /** A writer whose reign is not the newest one has nothing left to do. */
+  /** A writer whose term is not the newest one has nothing left to do. */
   async #stepDown(value: RegisterValue): Promise<void> {
-    const reigning = this.#reigning;
-    const newest = newestReign(value);
-    if (reigning === null || newest === null) return;
+    const leading = this.#leading;
+    const newest = newestTerm(value);
+    if (leading === null || newest === null) return;
     // An election that was withdrawn has fenced copies of it: they never count for this epoch again.
-    const isVain = newest.epoch === reigning.epoch && isFencedInVain(value);
-    if (newest.epoch <= reigning.epoch && !isVain) return;
+    const isVain = newest.epoch === leading.epoch && isFencedInVain(value);
+    if (newest.epoch <= leading.epoch && !isVain) return;
     const { keyspace, logger, site } = this.#parts;
     const why = isVain ? 'its copies were fenced' : `${newest.site} has epoch ${newest.epoch}`;
-    const message = `keyspace ${keyspace.name}: epoch ${reigning.epoch} of ${site} is over, ${why}`;
-    logger.warn({ keyspace: keyspace.name, epoch: reigning.epoch, newest: newest.epoch }, message);
-    await this.#end(reigning);
+    const message = `keyspace ${keyspace.name}: epoch ${leading.epoch} of ${site} is over, ${why}`;
+    logger.warn({ keyspace: keyspace.name, epoch: leading.epoch, newest: newest.epoch }, message);
+    await this.#end(leading);
   }
 
-  async #end(reigning: R): Promise<void> {
-    if (this.#reigning === reigning) this.#reigning = null;
-    await reigning[Symbol.asyncDispose]();
+  async #end(leading: R): Promise<void> {
+    if (this.#leading === leading) this.#leading = null;
+    await leading[Symbol.asyncDispose]();
   }
 
   /** E1: why an election should begin here now; null when there is no reason. */
@@ -210,25 +210,25 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     const nominated = this.#nominated;
     this.#nominated = null;
     // Nothing is acked, nor may who counts be changed, while an election is open: where nobody ends it, its primary does.
-    const mustEndIt = this.#reigning !== null && nominated === null && this.#standsStill(value);
+    const mustEndIt = this.#leading !== null && nominated === null && this.#standsStill(value);
     const isUnfit = this.#unfit !== null && nominated?.loss == null;
-    if ((this.#reigning !== null && !mustEndIt) || isUnfit) {
-      const reason = this.#unfit?.reason ?? `${site} is the primary already, in epoch ${this.#reigning!.epoch}`;
+    if ((this.#leading !== null && !mustEndIt) || isUnfit) {
+      const reason = this.#unfit?.reason ?? `${site} is the primary already, in epoch ${this.#leading!.epoch}`;
       if (nominated !== null) this.#parts.onOutcome(nominated, { kind: 'lost', reason, phases: [] });
       return null;
     }
     if (nominated !== null) return nominated;
-    // What a reign begins with is stamped, and every later stamp is above it.
+    // What a term begins with is stamped, and every later stamp is above it.
     if (this.#parts.clockDoubt() !== null) return null;
     const { election, version } = value;
     if (election === null) {
       if (primaryOf(value, keyspace) !== site) return null;
-      const reason = newestReign(value) === null ? 'the keyspace is new' : 'its writer process is a new one';
+      const reason = newestTerm(value) === null ? 'the keyspace is new' : 'its writer process is a new one';
       return { cause: 'start', reason, loss: null, version };
     }
     // Whoever began it here is no more: an election of this very process would still be running.
     const isOrphan = election.site === site;
-    const isFit = newestReign(value) === null || isActive(value, site);
+    const isFit = newestTerm(value) === null || isActive(value, site);
     if (!isFit || (!isOrphan && !this.#standsStill(value))) return null;
     const reason = `the election of epoch ${election.epoch} by ${election.site} (${election.reason}) stood still`;
     return { cause: isOrphan ? election.cause : 'takeover', reason, loss: election.loss, version };
@@ -247,13 +247,13 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
       this.#waiting = waiting;
       if (waiting !== null) onOutcome(campaign, { kind: 'waiting', ...waiting });
     };
-    const candidate = new Candidate({ ...this.#parts, onWaiting }, signal);
+    const candidate = new ElectionRun({ ...this.#parts, onWaiting }, signal);
     this.#standing = { candidate, campaign, over };
     try {
       const outcome = await this.#unlessOver(candidate.run(campaign), over.signal);
-      // What was decided is told whatever becomes of the reign.
+      // What was decided is told whatever becomes of the term.
       onOutcome(campaign, outcome);
-      if (outcome.kind === 'won') return await this.#reign(outcome.elected, signal);
+      if (outcome.kind === 'won') return await this.#term(outcome.elected, signal);
       logger.info({ keyspace: keyspace.name, reason: outcome.reason }, `election not won: ${outcome.reason}`);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
@@ -284,7 +284,7 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     this.#unfit = { reason, logIds: this.#listedLogIds(this.#parts.current()) };
   }
 
-  /** A primary that must not write asks another member to: one that reigns hands over, and loses nothing. */
+  /** A primary that must not write asks another member to: one that leads hands over, and loses nothing. */
   async #handOver(value: RegisterValue): Promise<void> {
     const { site, keyspace, clock, clockTrouble } = this.#parts;
     const trouble = this.#unfit?.reason ?? clockTrouble();
@@ -292,13 +292,13 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     if (trouble === null) this.#troubledMs = null;
     else this.#troubledMs ??= nowMs;
     if (trouble === null || value.election !== null || nowMs < this.#askAgainMs) return;
-    if (newestReign(value) === null || primaryOf(value, keyspace) !== site) return;
-    const reigns = this.#reigning !== null;
+    if (newestTerm(value) === null || primaryOf(value, keyspace) !== site) return;
+    const terms = this.#leading !== null;
     // A clock may be set right again soon; and who moves what is led by operators, they say.
     const isEarly = nowMs - this.#troubledMs! < TROUBLED_MS || value.paused || value.failover === 'manual';
-    if (reigns && isEarly) return;
+    if (terms && isEarly) return;
     this.#askAgainMs = nowMs + HAND_OVER_EVERY_MS;
-    await this.#nominateOther(value, reigns ? 'switchover' : 'takeover', `${site} cannot write: ${trouble}`);
+    await this.#nominateOther(value, terms ? 'switchover' : 'takeover', `${site} cannot write: ${trouble}`);
   }
 
   async #nominateOther(value: RegisterValue, cause: Cause, reason: string): Promise<void> {
@@ -312,29 +312,29 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
     }
   }
 
-  async #reign(elected: Elected, signal: AbortSignal): Promise<void> {
+  async #term(elected: Elected, signal: AbortSignal): Promise<void> {
     const { logger, keyspace, onFatal } = this.#parts;
     let isOver = false;
     const ended = (error: unknown): void => {
       isOver = true;
-      const reigning = this.#reigning;
+      const leading = this.#leading;
       const message = `keyspace ${keyspace.name}: epoch ${elected.epoch} ended: ${messageOf(error)}`;
       logger.warn({ keyspace: keyspace.name, epoch: elected.epoch }, message);
       if (isFault(error, 'corrupt')) this.#disable(error.message);
       else if (!isFault(error)) onFatal(error);
-      if (reigning?.epoch === elected.epoch) void this.#end(reigning).catch(onFatal);
+      if (leading?.epoch === elected.epoch) void this.#end(leading).catch(onFatal);
     };
-    const reigning = await this.#patiently(() => this.#parts.reign(elected, ended, signal), signal);
-    if (reigning === null) return;
+    const leading = await this.#patiently(() => this.#parts.term(elected, ended, signal), signal);
+    if (leading === null) return;
     // It may have ended before it was heard of, as when its lease ran out while it read its log.
-    if (isOver || signal.aborted) return reigning[Symbol.asyncDispose]();
-    this.#reigning = reigning;
+    if (isOver || signal.aborted) return leading[Symbol.asyncDispose]();
+    this.#leading = leading;
     logger.info(
       { keyspace: keyspace.name, epoch: elected.epoch },
       `writing ${keyspace.name} in epoch ${elected.epoch}`,
     );
     const value = this.#parts.current();
-    if (value !== null) reigning.registerChanged(value);
+    if (value !== null) leading.registerChanged(value);
   }
 
   /** Tries until the log answers; null when the service stops first, or there is nothing to try for any more. */
@@ -355,7 +355,7 @@ export class Candidacy<R extends Reigning> implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    if (this.#reigning !== null) await this.#end(this.#reigning);
+    if (this.#leading !== null) await this.#end(this.#leading);
   }
 }
 

@@ -1,27 +1,32 @@
 /**
- * What ending the newest reign with a loss costs, asked before an operator accepts it and once more before the commit
+ * What ending the newest term with a loss costs, asked before an operator accepts it and once more before the commit
  * (protocol E5, E11): everything that answers is looked at, and this site's copy is counted.
  */
 
-import { type CutAt, type LossRule, newestReign, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import {
+  type EpochEndAt,
+  type LossRule,
+  newestTerm,
+  type RegisterValue,
+} from '@tidemark/control/consensus/register-value';
 import { chosenLoss, farthest, type Heard, type LossChoices } from '@tidemark/control/failover/loss';
 import { receivedSeqs } from '@tidemark/control/failover/move-rules';
 import type { Log } from '@tidemark/log/log';
 import { type Keyspace, topicNames } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
 import type { Timing } from '@tidemark/platform/timing';
-import { countLoss, cutsAt, type LossPlace, type LossyCut } from './lossy-cuts.ts';
+import { countLoss, epochEndsAt, type LossPlace, type LossyEnd } from './lossy-ends.ts';
 import { Members, type MembersParts } from './members.ts';
 
 export type LossParts = Omit<MembersParts, 'keyspace'> & {
   readonly log: Log;
   readonly timing: Pick<Timing, 'lossCountedMax'>;
-  /** What was last heard here of the primary of the newest reign; null: nothing. */
+  /** What was last heard here of the primary of the newest term; null: nothing. */
   readonly heard: (value: RegisterValue) => Heard | null;
 };
 
 /**
- * What may be lost at most if the reign were ended here now. Nothing is changed by it.
+ * What may be lost at most if the term were ended here now. Nothing is changed by it.
  * @throws {Fault} `unavailable`: this site's copies do not answer, or nobody has written yet. As `Log.read`.
  */
 export async function lossNow(
@@ -30,7 +35,7 @@ export async function lossNow(
   value: RegisterValue,
   heard: Heard | null,
 ): Promise<LossChoices> {
-  if (newestReign(value) === null)
+  if (newestTerm(value) === null)
     throw new Fault('unavailable', `nobody has written ${keyspace.name} yet: there is nothing to lose`);
   const members = new Members({ ...parts, keyspace }, new AbortController().signal);
   const copies = await members.holdings(
@@ -44,23 +49,23 @@ export async function lossNow(
 }
 
 /**
- * Where the reign is cut; this site has been filled up to what was received.
+ * Where the term is cut; this site has been filled up to what was received.
  * @throws {Fault} as `lossNow`
  */
-export async function lossyCut(
+export async function lossyEnd(
   parts: LossParts,
   keyspace: Keyspace,
   value: RegisterValue,
-  received: readonly CutAt[],
+  received: readonly EpochEndAt[],
   rule: LossRule,
-): Promise<LossyCut> {
+): Promise<LossyEnd> {
   const place = await placeHere(parts, keyspace, value);
   const count = await countLoss(place, received, joined(rule.heard, parts.heard(value)));
-  const consistent = count.consistentSeqs === null ? null : await cutsAt(place, count.consistentSeqs);
+  const consistent = count.consistentSeqs === null ? null : await epochEndsAt(place, count.consistentSeqs);
   const choices = { received: count.received, consistent: consistent === null ? null : count.consistent };
   const chosen = chosenLoss(choices, rule);
   if (chosen === null) return { tooMuch: choices };
-  return { ...chosen, cuts: chosen.mode === 'consistent' ? consistent! : received };
+  return { ...chosen, epochEnds: chosen.mode === 'consistent' ? consistent! : received };
 }
 
 /** What another site heard may be newer in one partition; what may be unheard is as it was told to the operator. */
@@ -71,14 +76,13 @@ function joined(told: Heard | null, own: Heard | null): Heard | null {
 
 async function placeHere(parts: LossParts, keyspace: Keyspace, value: RegisterValue): Promise<LossPlace> {
   const { site, log, timing } = parts;
-  const reign = newestReign(value)!;
+  const term = newestTerm(value)!;
   const own = await new Members({ ...parts, keyspace }, new AbortController().signal).copies(site);
-  const copy = own?.copies.find(({ origin }) => origin === reign.site);
-  if (copy === undefined) throw new Fault('unavailable', `${site} does not say what it holds of ${reign.site}`);
+  const copy = own?.copies.find(({ origin }) => origin === term.site);
+  if (copy === undefined) throw new Fault('unavailable', `${site} does not say what it holds of ${term.site}`);
   const held = copy.positions.map(([epoch, seq, chain]) =>
-    epoch === reign.epoch ? { seq, chain } : { seq: -1, chain: '' },
+    epoch === term.epoch ? { seq, chain } : { seq: -1, chain: '' },
   );
-  const topic =
-    reign.site === site ? topicNames.log(keyspace.name, site) : topicNames.mirror(keyspace.name, reign.site);
-  return { log, topic, reign, held, countedMax: timing.lossCountedMax };
+  const topic = term.site === site ? topicNames.log(keyspace.name, site) : topicNames.mirror(keyspace.name, term.site);
+  return { log, topic, term, held, countedMax: timing.lossCountedMax };
 }

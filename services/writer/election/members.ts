@@ -1,6 +1,11 @@
 /** What a candidate asks of the members, over HTTP and, where only a log is left, of that (protocol E3, E6). */
 
-import { type CutAt, type Election, newestReign, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import {
+  type Election,
+  type EpochEndAt,
+  newestTerm,
+  type RegisterValue,
+} from '@tidemark/control/consensus/register-value';
 import { askedAgain, closureOf, type FenceReport, type SiteCopies } from '@tidemark/control/failover/election';
 import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/model/table';
@@ -58,16 +63,16 @@ export class Members {
   /** E3: asks those whose report is missing, or may be another one by now; returns when all have answered, or enough have to go on. */
   async fenceAll(value: RegisterValue, election: Election, reports: Map<string, FenceReport>): Promise<void> {
     const { random, clock } = this.#parts;
-    const reign = newestReign(value);
+    const term = newestTerm(value);
     const again = askedAgain(value, [...reports.values()]);
     const asked = value.members.map(({ site }) => site).filter((site) => !reports.has(site) || again.includes(site));
-    const fence = { origin: reign?.site, closes: reign?.epoch, by: election.epoch, nonce: random.id() };
+    const fence = { origin: term?.site, closes: term?.epoch, by: election.epoch, nonce: random.id() };
     const { promise: enough, resolve } = Promise.withResolvers<void>();
     const answered = new AbortController();
     let left = asked.length;
     const asking = asked.map(async (site) => {
       const report =
-        reign === null
+        term === null
           ? await this.#whole(site)
           : ((await this.ask<FenceReport>(site, 'fence', fence)) ?? (await this.#direct(value, election, site)));
       if (report !== null) reports.set(site, report);
@@ -86,16 +91,16 @@ export class Members {
   /** Whose processes are gone may have left a log that can be reached. */
   async #direct(value: RegisterValue, { epoch: by }: Election, site: string): Promise<FenceReport | null> {
     const { remotes, cluster, keyspace, clock, random, logger } = this.#parts;
-    const reign = newestReign(value);
+    const term = newestTerm(value);
     const log = remotes.get(site);
-    if (reign === null || site !== reign.site || log === undefined) return null;
+    if (term === null || site !== term.site || log === undefined) return null;
     const own = await this.copies(this.#parts.site);
     const logIds = value.members.find((member) => member.site === site)?.logIds ?? {};
     if (own === null) return null;
     const parts = {
       cluster,
       keyspace: keyspace.name,
-      reign,
+      term,
       log,
       own,
       logIds,
@@ -112,7 +117,7 @@ export class Members {
     }
   }
 
-  /** Before the first reign there is nothing to fence: a member says what its topics are. */
+  /** Before the first term there is nothing to fence: a member says what its topics are. */
   async #whole(site: string): Promise<FenceReport | null> {
     const answer = await this.copies(site);
     if (answer === null || answer.copies.some(({ logId }) => logId === '')) return null;
@@ -141,11 +146,16 @@ export class Members {
     return [...heard];
   }
 
-  /** Has a site copy up to every cut, oldest first, from whoever answered. */
-  async fill(value: RegisterValue, cuts: readonly CutAt[], site: string, sites: readonly string[]): Promise<void> {
+  /** Has a site copy up to every epoch end, oldest first, from whoever answered. */
+  async fill(
+    value: RegisterValue,
+    epochEnds: readonly EpochEndAt[],
+    site: string,
+    sites: readonly string[],
+  ): Promise<void> {
     const from = [...new Set(sites)].filter((one) => one !== site);
-    for (const reign of value.reigns) {
-      const fill = { origin: reign.site, epoch: reign.epoch, cuts: reign.cuts ?? cuts, from };
+    for (const term of value.terms) {
+      const fill = { origin: term.site, epoch: term.epoch, epochEnds: term.epochEnds ?? epochEnds, from };
       await this.ask(site, 'fill', fill, FILL_MS);
     }
   }

@@ -1,9 +1,9 @@
 /**
- * Reads records of one reign in this site's copy by their seq. Places are found by halving, so that a term of any length
+ * Reads records of one term in this site's copy by their seq. Places are found by halving, so that a term of any length
  * costs about as little as a short one; what does not follow from the record before it is passed over.
  */
 
-import type { CutAt, Reign } from '@tidemark/control/consensus/register-value';
+import type { EpochEndAt, Term } from '@tidemark/control/consensus/register-value';
 import type { ReceivedBarrier } from '@tidemark/control/failover/loss';
 import { findAfter } from '@tidemark/log/find-position';
 import type { Log } from '@tidemark/log/log';
@@ -15,21 +15,21 @@ const SLACK = 32;
 /** Barriers come often: between two of them there are a few kilobytes, or a batch. */
 const READ_BYTES = 256 * 1024;
 
-export type ReignPlace = {
+export type TermPlace = {
   readonly log: Log;
-  /** This site's copy of the reign's origin. */
+  /** This site's copy of the term's origin. */
   readonly topic: string;
-  readonly reign: Reign;
-  /** By partition: how far this copy holds the reign. */
-  readonly held: readonly CutAt[];
+  readonly term: Term;
+  /** By partition: how far this copy holds the term. */
+  readonly held: readonly EpochEndAt[];
 };
 
-export class ReignReader {
-  readonly #place: ReignPlace;
+export class TermReader {
+  readonly #place: TermPlace;
   /** By partition: where a record was found last. */
   readonly #known = new Map<number, { readonly offset: number; readonly seq: number }>();
 
-  constructor(place: ReignPlace) {
+  constructor(place: TermPlace) {
     this.#place = place;
   }
 
@@ -101,17 +101,17 @@ export class ReignReader {
 
   /** Offsets at which to look for a seq: by the distance to one that is known, by halving, and from the start. */
   async #places(partition: number, seq: number): Promise<readonly number[]> {
-    const { log, topic, reign } = this.#place;
+    const { log, topic, term } = this.#place;
     const { start } = await log.bounds(topic, partition);
     const known = this.#known.get(partition);
     const guess = known === undefined ? null : known.offset + (seq - known.seq) - (seq < known.seq ? SLACK : 0);
     const guessed = guess === null || guess < start ? [] : [guess];
     if (guessed.length > 0 && (await this.#isBefore(partition, guess!, seq))) return guessed;
     // Behind repeats of old records the place may be found too late; then all there is is read.
-    return [await findAfter(log, topic, partition, { epoch: reign.epoch, seq: seq - 1 }), start];
+    return [await findAfter(log, topic, partition, { epoch: term.epoch, seq: seq - 1 }), start];
   }
 
-  /** Whether the first record of the reign from the offset on is no later than `seq`, and not far from it. */
+  /** Whether the first record of the term from the offset on is no later than `seq`, and not far from it. */
   async #isBefore(partition: number, offset: number, seq: number): Promise<boolean> {
     for await (const { record } of this.#from(partition, offset, 1)) {
       return record.envelope.seq <= seq && seq - record.envelope.seq <= SLACK;
@@ -120,13 +120,13 @@ export class ReignReader {
   }
 
   async *#from(partition: number, offset: number, batchBytesMax = READ_BYTES) {
-    const { log, topic, reign } = this.#place;
+    const { log, topic, term } = this.#place;
     const { signal } = new AbortController();
     const read = log.read({ topic, partition, from: offset, signal, untilEnd: true, batchBytesMax });
     for await (const { records } of read) {
       for (const { value, offset: at } of records) {
         const record = opened(value);
-        if (record === null || record.envelope.origin !== reign.site || record.envelope.epoch !== reign.epoch) continue;
+        if (record === null || record.envelope.origin !== term.site || record.envelope.epoch !== term.epoch) continue;
         if (record.envelope.seq >= 0) yield { record, at };
       }
     }

@@ -75,8 +75,8 @@ function late(writer: Writer, slices: readonly Slice[], entries: readonly Entry[
 }
 
 /**
- * The level a request gets: what it asks for, never less than the reign's.
- * @throws {Fault} `invalid`: less than the reign promises, or a level there is not.
+ * The level a request gets: what it asks for, never less than the term's.
+ * @throws {Fault} `invalid`: less than the term promises, or a level there is not.
  */
 export function ackAskedFor(asked: string | undefined, level: AckLevel): AckLevel {
   if (asked === undefined) return level;

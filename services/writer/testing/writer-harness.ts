@@ -3,7 +3,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type CutAt, initialValue, type Member, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import {
+  type EpochEndAt,
+  initialValue,
+  type Member,
+  type RegisterValue,
+} from '@tidemark/control/consensus/register-value';
 import type { Log } from '@tidemark/log/log';
 import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
 import { evolve } from '@tidemark/model/evolve';
@@ -16,7 +21,7 @@ import { NodeDisk } from '@tidemark/platform/node-disk';
 import { SeededRandom } from '@tidemark/platform/random';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { TIMING } from '@tidemark/platform/timing';
-import { accept, emptyPrefix } from '@tidemark/record/admit';
+import { accept, emptyLogHead } from '@tidemark/record/admit';
 import { type Envelope, NO_CHAIN, sealRecord } from '@tidemark/record/envelope';
 import { afterAll, expect } from 'vitest';
 import { Writer } from '../writer.ts';
@@ -84,10 +89,10 @@ function listed(keyspace: Keyspace): RegisterValue {
 }
 
 /** The register once paris has won another election. */
-function elect(value: RegisterValue, cuts: readonly CutAt[]): RegisterValue {
-  const epoch = value.reigns.length + 1;
-  const closed = value.reigns.map((reign) => ({ ...reign, cuts: reign.cuts ?? cuts }));
-  return { ...value, reigns: [...closed, { epoch, site: 'paris', writerId: `w${epoch}`, cuts: null }] };
+function elect(value: RegisterValue, epochEnds: readonly EpochEndAt[]): RegisterValue {
+  const epoch = value.terms.length + 1;
+  const closed = value.terms.map((term) => ({ ...term, epochEnds: term.epochEnds ?? epochEnds }));
+  return { ...value, terms: [...closed, { epoch, site: 'paris', writerId: `w${epoch}`, epochEnds: null }] };
 }
 
 /** @param connect gives each writer its handle on the log; a simulated one by default */
@@ -117,8 +122,8 @@ export async function setUpWriter(
   const ended: unknown[] = [];
   let value = listed(keyspace);
   const start = async (): Promise<Writer> => {
-    value = elect(value, await cuts());
-    const { epoch, writerId } = value.reigns.at(-1)!;
+    value = elect(value, await epochEnds());
+    const { epoch, writerId } = value.terms.at(-1)!;
     return Writer.start({
       ...{ cluster: 'c', site: 'paris', keyspace, log: await openLog(), disk: new NodeDisk(folder), clock, timing },
       ...{ logger: SILENT, random: new SeededRandom(7), network },
@@ -133,7 +138,7 @@ export async function setUpWriter(
     });
   };
   /** Where the log ends, by partition. */
-  const cuts = async (): Promise<CutAt[]> =>
+  const epochEnds = async (): Promise<EpochEndAt[]> =>
     (await accepted()).map((envelopes) => {
       const last = envelopes.at(-1);
       return { seq: last?.seq ?? -1, chain: last?.chain ?? '' };
@@ -142,14 +147,14 @@ export async function setUpWriter(
   const accepted = async (): Promise<Envelope[][]> => {
     const partitions: Envelope[][] = [];
     for (let partition = 0; partition < 4; partition++) {
-      let prefix = emptyPrefix(name(partition));
+      let logHead = emptyLogHead(name(partition));
       const envelopes: Envelope[] = [];
       const signal = new AbortController().signal;
       for await (const batch of log.read({ topic, partition, from: 0, signal, untilEnd: true })) {
         for (const { value } of batch.records) {
-          const verdict = accept(prefix, value);
+          const verdict = accept(logHead, value);
           expect(['ACCEPT', 'LOCAL', 'DUPLICATE']).toContain(verdict.kind);
-          prefix = verdict.prefix;
+          logHead = verdict.logHead;
           if (verdict.kind === 'ACCEPT') envelopes.push(verdict.envelope);
         }
       }

@@ -1,6 +1,6 @@
 /**
  * Rows 5 and 30: the primary alone is cut off from both others while a client beside it goes on writing there. What it
- * is acked has to be everywhere in the end; what it was not acked is the divergent tail that the return writes out.
+ * is acked has to be everywhere in the end; what it was not acked is the divergent suffix that the return writes out.
  */
 
 import { settle } from '@tidemark/cli/drill/account';

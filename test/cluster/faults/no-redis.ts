@@ -56,7 +56,7 @@ export const noRedis: FaultRow = {
       await Promise.all(stage.sites.map((site) => site.redis!.kill()));
       for (const site of stage.sites) {
         const unknownMs = await untilOthersAre(site, 'unknown', UNKNOWN_MS_MAX);
-        promise(unknownMs !== null, `${site.name} still had an opinion of the others after ${UNKNOWN_MS_MAX} ms`);
+        promise(unknownMs !== null, `${site.name} still had a health vote of the others after ${UNKNOWN_MS_MAX} ms`);
         unknownMsMax = Math.max(unknownMsMax, unknownMs!);
       }
       await calm(load, 2);

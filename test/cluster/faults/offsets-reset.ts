@@ -31,7 +31,7 @@ const RESETS = ['start', 'end'] as const;
 
 type Copied = { readonly tail: object; readonly originOffset: number } | null;
 
-/** While the same reign goes on, as the next election would have everybody filled up by the others. */
+/** While the same term goes on, as the next election would have everybody filled up by the others. */
 async function untilLevel({ stage }: Trial, site: DevSite, origin: string): Promise<void> {
   const { accepted } = await foldOf(stage.site(origin), stage.keyspace, origin);
   for (const untilMs = performance.now() + LEVEL_MS_MAX; performance.now() < untilMs; await sleep(LOOK_MS)) {

@@ -35,7 +35,7 @@ export const oneWay: FaultRow = {
       say(
         `${before.site} ${isOutward ? 'reached nobody' : 'was reached by nobody'}: epoch ${after.epoch}, ${after.site}`,
       );
-      promise(after.epoch <= before.epoch + 1, `one cut began ${after.epoch - before.epoch} reigns`);
+      promise(after.epoch <= before.epoch + 1, `one cut began ${after.epoch - before.epoch} terms`);
       if (after.epoch === before.epoch) continue;
       failovers++;
       await takeBack(stage.site(before.site), stage.keyspace);

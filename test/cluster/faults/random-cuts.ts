@@ -59,9 +59,9 @@ export const randomCuts: FaultRow = {
     const after = await stage.primary(TAKEOVER_MS_MAX);
     const account = await settle(stage, folder, load, { faultAtMs: beganAtMs, untilMs: Date.now() });
     promiseBalance(account, account.examples);
-    const reigns = after.epoch - before.epoch;
+    const terms = after.epoch - before.epoch;
     await restart(trial, {});
-    promise(reigns <= (isShort ? 0 : 1), `${size} cuts of at most ${max} ms began ${reigns} reigns`);
-    return { cuts: size, cutMsMax: max, failovers: reigns, pauseMsMax: Math.round(account.outage.pauseMs) };
+    promise(terms <= (isShort ? 0 : 1), `${size} cuts of at most ${max} ms began ${terms} terms`);
+    return { cuts: size, cutMsMax: max, failovers: terms, pauseMsMax: Math.round(account.outage.pauseMs) };
   },
 };

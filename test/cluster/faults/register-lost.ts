@@ -91,6 +91,6 @@ export const registerLost: FaultRow = {
     say(
       `sync paused ${Math.round(pauseMs)} ms; the last local ack ${leaseMs} ms after the loss; ${tied.answersInWords}`,
     );
-    return { secondsWithout: size, syncPauseMs: Math.round(pauseMs), lastLocalAckMs: leaseMs, mendedMs, reigns: 0 };
+    return { secondsWithout: size, syncPauseMs: Math.round(pauseMs), lastLocalAckMs: leaseMs, mendedMs, terms: 0 };
   },
 };

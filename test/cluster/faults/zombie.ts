@@ -15,8 +15,8 @@ export const zombie: FaultRow = {
   sizeIs: 'seconds that it stands still after the failover',
   small: 1,
   large: 180,
-  // It steps down when it hears of the next reign, may not ack behind a fence, nor alone: any of these holds it.
-  mutants: ['reign-on+fenced-is-ackable+fence-forgotten-on-append+ack-when-stored-here'],
+  // It steps down when it hears of the next term, may not ack behind a fence, nor alone: any of these holds it.
+  mutants: ['term-on+fenced-is-ackable+fence-forgotten-on-append+ack-when-stored-here'],
   run: async (trial) => {
     const { stage, folder, size, say } = trial;
     await using load = loadOf(trial);

@@ -22,7 +22,7 @@ const SHAPE = {
 type Story = {
   readonly lost: string;
   readonly lose: (staged: Staged, site: string) => void;
-  /** Where earlier reigns ended cannot be told any more: nothing is written. */
+  /** Where earlier terms ended cannot be told any more: nothing is written. */
   readonly isRefused?: true;
 };
 
@@ -47,7 +47,7 @@ async function play({ lose, isRefused }: Story, seed: number): Promise<void> {
   ] as const;
   for (const n of before) await staged.until('a row', () => staged.put('paris', n));
   await staged.rest(3_000);
-  // Another site writes, so that there is an earlier reign of another origin too.
+  // Another site writes, so that there is an earlier term of another origin too.
   await staged.nominate('tokyo');
   await staged.until('a row at tokyo', () => staged.put('tokyo', 6));
   await staged.rest(2_000);

@@ -1,5 +1,5 @@
 /**
- * The log that alone could close a `local` reign without a loss has lost its end, so that the election which may lose
+ * The log that alone could close a `local` term without a loss has lost its end, so that the election which may lose
  * nothing stands open. An operator who accepts a loss need not wait for it.
  */
 

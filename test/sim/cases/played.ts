@@ -45,7 +45,8 @@ export const PLAYED: readonly Case[] = [
   },
   {
     name: 'cut-off-column',
-    tells: 'a site that was cut off kept columns beyond its cut, and showed values of another column under their names',
+    tells:
+      'a site that was cut off kept columns beyond its epoch end, and showed values of another column under their names',
     play: cutOffColumn,
   },
   {

@@ -9,7 +9,7 @@ export async function supersededBeforeItsLease(): Promise<void> {
   await stage.putAll('paris', 0, 5);
   await stage.rest(3_000);
   let isCut = false;
-  // Version 4 names its second reign.
+  // Version 4 names its second term.
   world.onLog = (site, fields) => {
     if (isCut || site !== 'paris' || (fields as { readonly version?: unknown }).version !== 4) return;
     isCut = true;

@@ -19,9 +19,9 @@ export class Accepted {
   readonly #untold = new Set<number>();
 
   /** What was chosen. */
-  chosen({ election, reigns }: RegisterValue): void {
+  chosen({ election, terms }: RegisterValue): void {
     if (election !== null && election.loss !== null) this.#rowsMax.set(election.epoch, election.loss.rowsMax);
-    const [before, newest] = [reigns.at(-2), reigns.at(-1)];
+    const [before, newest] = [terms.at(-2), terms.at(-1)];
     if (before !== undefined && this.#rowsMax.has(newest!.epoch)) this.#closedBy.set(before.epoch, newest!.epoch);
   }
 

@@ -19,7 +19,7 @@ type Held = {
 };
 type Digest = {
   readonly positions: unknown;
-  readonly horizon: string | null;
+  readonly gcWatermark: string | null;
   readonly tables: Readonly<Record<string, { readonly hash: string }>>;
 };
 
@@ -50,10 +50,10 @@ export function checkAck(
     });
     // Whoever is told so later than it was decided hears it from a second writer.
     if (registers.isBeyond({ epoch, partition, seq }))
-      world.fail('rule 15', `${token} was acked when it was decided already that it lies beyond the cut`);
-    // An earlier epoch's record counts once it is within the cut that a later one names.
+      world.fail('rule 15', `${token} was acked when it was decided already that it lies beyond the epoch end`);
+    // An earlier epoch's record counts once it is within the epoch end that a later one names.
     const isClosed = [...copies.effective(keyspace, partition)].some(
-      ([e, cut]) => e === epoch && cut < Number.MAX_SAFE_INTEGER && seq <= cut,
+      ([e, epochEnd]) => e === epoch && epochEnd < Number.MAX_SAFE_INTEGER && seq <= epochEnd,
     );
     if (isClosed) continue;
     if (holders.includes(origin) && holders.length > k) {
@@ -77,7 +77,7 @@ export class Looker {
   readonly #world: SimWorld;
   readonly #copies: Copies;
   readonly #k: number;
-  readonly #forgetting: Forgetting;
+  readonly #tombstoneGc: Forgetting;
   readonly #seen = new Map<string, string>();
   /** By site: the positions that everything was looked at. */
   readonly #lookedAt = new Map<string, string>();
@@ -89,7 +89,7 @@ export class Looker {
   constructor(world: SimWorld, copies: Copies, registers: Registers, k: number) {
     this.#world = world;
     this.#copies = copies;
-    this.#forgetting = new Forgetting(world, copies, registers);
+    this.#tombstoneGc = new Forgetting(world, copies, registers);
     this.#k = k;
   }
 
@@ -107,7 +107,7 @@ export class Looker {
     await this.#checkAsOf(site);
     const seen = await this.#get<Positions>(site, `/v1/internal/positions/${KEYSPACE}`);
     if (seen === null) return;
-    this.#forgetting.check(site, seen.forgotten);
+    this.#tombstoneGc.check(site, seen.forgotten);
     const at = JSON.stringify(seen.positions);
     if (this.#lookedAt.get(site) === at) return;
     this.#lookedAt.set(site, at);
@@ -187,17 +187,17 @@ export class Looker {
     this.#world.fail('I3', `${site} applied partition ${partition} to ${text}, without ${wanted} before it`);
   }
 
-  #digest(site: string, horizon: string | null): Promise<Digest | null> {
-    const at = horizon === null ? '' : `?horizon=${horizon}`;
+  #digest(site: string, gcWatermark: string | null): Promise<Digest | null> {
+    const at = gcWatermark === null ? '' : `?gcWatermark=${gcWatermark}`;
     return this.#get<Digest>(site, `/v1/internal/digest/${KEYSPACE}${at}`);
   }
 
-  /** The latest horizon that a site has forgotten deletes below. */
-  async #horizon(): Promise<string | null> {
+  /** The latest gcWatermark that a site has forgotten deletes below. */
+  async #gcWatermark(): Promise<string | null> {
     let latest: string | null = null;
     for (const site of this.#world.dataNames) {
-      const horizon = (await this.#digest(site, null))?.horizon ?? null;
-      if (horizon !== null && (latest === null || isEarlier(latest, horizon))) latest = horizon;
+      const gcWatermark = (await this.#digest(site, null))?.gcWatermark ?? null;
+      if (gcWatermark !== null && (latest === null || isEarlier(latest, gcWatermark))) latest = gcWatermark;
     }
     return latest;
   }
@@ -205,9 +205,9 @@ export class Looker {
   /** I20: every site holds the same. */
   async areEqual(): Promise<boolean> {
     const found: (string | null)[] = [];
-    const horizon = await this.#horizon();
+    const gcWatermark = await this.#gcWatermark();
     for (const site of this.#world.dataNames) {
-      const digest = await this.#digest(site, horizon);
+      const digest = await this.#digest(site, gcWatermark);
       const hashes = digest === null ? null : hashesOf(digest);
       this.#seen.set(
         site,

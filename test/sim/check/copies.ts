@@ -151,9 +151,9 @@ export class Copies {
     const { envelope } = opened;
     if (envelope.epoch === copy.epoch) return envelope.seq === copy.seq + 1 && chainFollows(opened, copy.chain);
     if (envelope.epoch < copy.epoch || envelope.body.kind !== 'EpochStart' || envelope.seq !== 0) return false;
-    const { ownEpoch, ownCutSeq } = envelope.body;
+    const { ownEpoch, ownEndSeq } = envelope.body;
     if (!chainFollows(opened, epochSeed({ ...envelope, body: envelope.body }))) return false;
-    return ownEpoch < copy.epoch || (ownEpoch === copy.epoch && ownCutSeq <= copy.seq);
+    return ownEpoch < copy.epoch || (ownEpoch === copy.epoch && ownEndSeq <= copy.seq);
   }
 
   #know(site: string, topic: string, envelope: Envelope): void {
@@ -194,9 +194,9 @@ export class Copies {
     }
   }
 
-  /** I12, also from one epoch's cut to the start of the next. */
+  /** I12, also from one epoch's epoch end to the start of the next. */
   #checkStamp({ keyspace, epoch, partition, seq, stampMs, stampCounter, body }: Envelope): void {
-    const at = body.kind === 'EpochStart' ? { epoch: body.previousEpoch, seq: body.cutSeq } : { epoch, seq: seq - 1 };
+    const at = body.kind === 'EpochStart' ? { epoch: body.previousEpoch, seq: body.endSeq } : { epoch, seq: seq - 1 };
     const before = this.at(keyspace, at.epoch, partition, at.seq)?.envelope;
     if (before === undefined) return;
     const rises = stampMs > before.stampMs || (stampMs === before.stampMs && stampCounter > before.stampCounter);
@@ -209,7 +209,7 @@ export class Copies {
   before(keyspace: string, partition: number, epoch: number): Followed | null {
     const body = this.starts.get(`${keyspace}/${partition}`)?.get(epoch)?.body;
     if (body?.kind !== 'EpochStart' || body.previousOrigin === '') return null;
-    return { origin: body.previousOrigin, epoch: body.previousEpoch, seq: body.cutSeq };
+    return { origin: body.previousOrigin, epoch: body.previousEpoch, seq: body.endSeq };
   }
 
   /** Whether a site has held all that an epoch follows, back to the first. */
@@ -227,13 +227,13 @@ export class Copies {
     const starts = this.starts.get(`${keyspace}/${partition}`) ?? new Map<number, Envelope>();
     const counted = new Map<number, number>();
     let epoch = Math.max(0, ...starts.keys());
-    let cut = Number.MAX_SAFE_INTEGER;
+    let epochEnd = Number.MAX_SAFE_INTEGER;
     while (epoch > 0) {
-      counted.set(epoch, cut);
+      counted.set(epoch, epochEnd);
       const body = starts.get(epoch)?.body;
       if (body?.kind !== 'EpochStart' || body.previousOrigin === '') break;
       epoch = body.previousEpoch;
-      cut = body.cutSeq;
+      epochEnd = body.endSeq;
     }
     return counted;
   }

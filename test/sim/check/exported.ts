@@ -1,4 +1,4 @@
-/** What sites have written out of divergent tails: which rows of which requests, wherever a file of them lies. */
+/** What sites have written out of divergent suffixes: which rows of which requests, wherever a file of them lies. */
 
 import { SimDisk } from '@tidemark/platform/sim/sim-disk';
 import { KEYSPACE } from '../clients/client.ts';

@@ -30,7 +30,7 @@ export class Registers {
   readonly #versions = new Map<string, string>();
   /** Epoch → site and writer, and where it ended. */
   readonly #writers = new Map<number, string>();
-  readonly #cuts = new Map<number, string>();
+  readonly #epochEnds = new Map<number, string>();
   /** Epoch → by partition, the last seq of it that counts. */
   readonly #ends = new Map<number, readonly number[]>();
   /** Site → identity that its control log gives its acceptor, and where that stands. */
@@ -126,20 +126,20 @@ export class Registers {
 
   /** What is chosen; more than once when more sites than needed voted for it. */
   #take(value: RegisterValue): void {
-    const { version, changeId, reigns } = value;
+    const { version, changeId, terms } = value;
     if (version === 0 || this.#chosen.get(version)?.changeId === changeId) return;
     this.#one(this.#versions, changeId, String(version), `version of change ${changeId}`);
     for (const other of this.#chosen.values()) this.#checkKept(value, other);
     this.#chosen.set(version, value);
     this.accepted.chosen(value);
-    for (const { epoch, site: origin, writerId, cuts } of reigns) {
+    for (const { epoch, site: origin, writerId, epochEnds } of terms) {
       this.#one(this.#writers, epoch, `${origin} ${writerId}`, `writer of epoch ${epoch}`);
-      if (cuts === null) continue;
-      const where = cuts.map(({ seq, chain }) => `${seq} ${chain}`).join();
-      this.#one(this.#cuts, epoch, where, `cut of epoch ${epoch}`);
+      if (epochEnds === null) continue;
+      const where = epochEnds.map(({ seq, chain }) => `${seq} ${chain}`).join();
+      this.#one(this.#epochEnds, epoch, where, `cut of epoch ${epoch}`);
       this.#ends.set(
         epoch,
-        cuts.map(({ seq }) => seq),
+        epochEnds.map(({ seq }) => seq),
       );
     }
     if (this.newest === null || version > this.newest.version) this.newest = value;
@@ -184,25 +184,25 @@ export class Registers {
     this.#checkCommit(value);
   }
 
-  /** I9: before a reign is named, its site and k others have held everything up to the cuts of those before it (E6). */
+  /** I9: before a term is named, its site and k others have held everything up to the epoch ends of those before it (E6). */
   #checkCommit(value: RegisterValue): void {
-    const reign = value.reigns.at(-1);
-    if (value.election !== null || reign === undefined || this.#committed.has(reign.epoch)) return;
-    this.#committed.add(reign.epoch);
-    this.#world.sign('commits', reign.site);
-    const closed = value.reigns.filter(({ cuts }) => cuts !== null);
+    const term = value.terms.at(-1);
+    if (value.election !== null || term === undefined || this.#committed.has(term.epoch)) return;
+    this.#committed.add(term.epoch);
+    this.#world.sign('commits', term.site);
+    const closed = value.terms.filter(({ epochEnds }) => epochEnds !== null);
     if (closed.length === 0) return;
     const holders = value.members.filter(({ site }) =>
-      closed.every(({ site: origin, epoch, cuts }) =>
-        cuts!.every(({ seq }, partition) =>
+      closed.every(({ site: origin, epoch, epochEnds }) =>
+        epochEnds!.every(({ seq }, partition) =>
           this.#copies.copy(site, { keyspace: value.keyspace, origin, partition }).hasHeld(epoch, seq),
         ),
       ),
     );
     const names = holders.map(({ site }) => site);
-    if (names.includes(reign.site) && names.length > value.ack.k) return;
+    if (names.includes(term.site) && names.length > value.ack.k) return;
     const held = names.length === 0 ? 'nobody' : names.join(', ');
-    this.#world.fail('I9', `epoch ${reign.epoch} of ${reign.site} was to begin when ${held} held all that came before`);
+    this.#world.fail('I9', `epoch ${term.epoch} of ${term.site} was to begin when ${held} held all that came before`);
   }
 
   /** At the end: every epoch that was begun is one the register gave to that writer. */

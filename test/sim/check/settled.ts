@@ -21,8 +21,8 @@ function anyPlaceOf(copies: Copies, id: string): At | null {
 /** Where a write stands among those that count; null when it does not. */
 function placeOf(copies: Copies, id: string): At | null {
   const counted = (copies.requests.get(id) ?? []).filter(({ epoch, partition, seq }) => {
-    const cut = copies.effective(KEYSPACE, partition).get(epoch);
-    return cut !== undefined && seq <= cut;
+    const epochEnd = copies.effective(KEYSPACE, partition).get(epoch);
+    return epochEnd !== undefined && seq <= epochEnd;
   });
   return counted.at(-1) ?? null;
 }
@@ -102,7 +102,7 @@ function heldBeyond(copies: Copies, exported: Exported, { id, deletes }: WriteEn
     const { holders } = copies.at(keyspace, epoch, partition, seq)!;
     const rows = exported.get(id)?.get(`${epoch}/${partition}/${seq}`) ?? 0;
     if (rows === wanted || (rows === 0 && holders.size === 0)) continue;
-    return `beyond the cut at ${[...holders].join(', ')}, ${rows} of ${wanted} rows exported`;
+    return `beyond the epoch end at ${[...holders].join(', ')}, ${rows} of ${wanted} rows exported`;
   }
   return null;
 }
@@ -111,8 +111,8 @@ function heldBeyond(copies: Copies, exported: Exported, { id, deletes }: WriteEn
 function checkOnce(world: SimWorld, history: History, copies: Copies): void {
   for (const { id } of history.writes) {
     const counted = (copies.requests.get(id) ?? []).filter(({ epoch, partition, seq }) => {
-      const cut = copies.effective(KEYSPACE, partition).get(epoch);
-      return cut !== undefined && seq <= cut;
+      const epochEnd = copies.effective(KEYSPACE, partition).get(epoch);
+      return epochEnd !== undefined && seq <= epochEnd;
     });
     if (counted.length <= 1) continue;
     const places = counted.map(({ epoch, seq }) => `${epoch}:${seq}`).join(' and ');

@@ -13,7 +13,7 @@ export class Forgetting {
   readonly #world: SimWorld;
   readonly #copies: Copies;
   readonly #registers: Registers;
-  /** By site: the horizon that was looked at. */
+  /** By site: the GC watermark that was looked at. */
   readonly #looked = new Map<string, string>();
 
   constructor(world: SimWorld, copies: Copies, registers: Registers) {
@@ -22,11 +22,11 @@ export class Forgetting {
     this.#registers = registers;
   }
 
-  /** @param horizon `ms.counter`: what the site may forget deletes below; null: it may not */
-  check(site: string, horizon: string | null): void {
-    if (horizon === null || this.#looked.get(site) === horizon) return;
-    this.#looked.set(site, horizon);
-    const [ms, counter] = horizon.split('.').map(Number) as [number, number];
+  /** @param gcWatermark `ms.counter`: what the site may forget deletes below; null: it may not */
+  check(site: string, gcWatermark: string | null): void {
+    if (gcWatermark === null || this.#looked.get(site) === gcWatermark) return;
+    this.#looked.set(site, gcWatermark);
+    const [ms, counter] = gcWatermark.split('.').map(Number) as [number, number];
     const members = this.#registers.newest?.members.filter(({ state }) => state === 'ACTIVE') ?? [];
     for (const { envelope } of this.#copies.known.values()) {
       const { stampMs, stampCounter, epoch, seq, origin, partition } = envelope;
@@ -36,7 +36,7 @@ export class Forgetting {
         return !this.#copies.copy(member, { keyspace: KEYSPACE, origin, partition }).hasHeld(epoch, seq);
       });
       if (without === undefined) continue;
-      const words = `${site} may forget deletes below ${horizon}, ${without.site} never had ${origin}/${partition} ${epoch}:${seq}`;
+      const words = `${site} may forget deletes below ${gcWatermark}, ${without.site} never had ${origin}/${partition} ${epoch}:${seq}`;
       this.#world.fail('I8', `${words} of ${stampMs}.${stampCounter}`);
       return;
     }
@@ -44,7 +44,7 @@ export class Forgetting {
 
   #counts({ keyspace, partition, epoch, seq, body }: Envelope): boolean {
     if (keyspace !== KEYSPACE || body.kind !== 'Mutate') return false;
-    const cut = this.#copies.effective(KEYSPACE, partition).get(epoch);
-    return cut !== undefined && seq <= cut;
+    const epochEnd = this.#copies.effective(KEYSPACE, partition).get(epoch);
+    return epochEnd !== undefined && seq <= epochEnd;
   }
 }

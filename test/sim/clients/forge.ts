@@ -15,16 +15,19 @@ function next(value: RegisterValue, changed: Partial<RegisterValue>): RegisterVa
   return { ...value, ...changed, version: value.version + 1, changeId: 'forged', changes };
 }
 
-/** The reigns as if nothing of them counted. */
-function cutBack({ reigns }: RegisterValue): RegisterValue['reigns'] {
-  return reigns.map((reign) => ({ ...reign, cuts: (reign.cuts ?? [{}, {}]).map(() => ({ seq: -1, chain: '' })) }));
+/** The terms as if nothing of them counted. */
+function cutBack({ terms }: RegisterValue): RegisterValue['terms'] {
+  return terms.map((term) => ({
+    ...term,
+    epochEnds: (term.epochEnds ?? [{}, {}]).map(() => ({ seq: -1, chain: '' })),
+  }));
 }
 
 function forgeries(value: RegisterValue, ballot: RegisterAnswer['promised']): (readonly Forged[])[] {
-  const newest = value.reigns.at(-1);
+  const newest = value.terms.at(-1);
   const higher = { counter: ballot.counter + 1, site: 'forger', process: 'f' };
   const vote = (body: object): Forged => ({ path: 'register', body });
-  const takenBack = next(value, { reigns: cutBack(value) });
+  const takenBack = next(value, { terms: cutBack(value) });
   const { epoch = 1, site = 'paris' } = newest ?? {};
   return [
     [vote({ kind: 'chosen', ballot: higher, value: next(value, { paused: !value.paused }) })],
@@ -32,7 +35,12 @@ function forgeries(value: RegisterValue, ballot: RegisterAnswer['promised']): (r
     [vote({ kind: 'prepare', ballot: higher }), vote({ kind: 'accept', ballot: higher, value: takenBack })],
     [vote({ kind: 'prepare', ballot: { ...higher, counter: COUNTER_MAX } })],
     [{ path: 'fence', body: { origin: site, closes: epoch, by: epoch + 1_000_000, nonce: 'f' } }],
-    [{ path: 'fill', body: { origin: site, epoch, cuts: [{ seq: 2 ** 40, chain: '' }], from: ['paris', 'tokyo'] } }],
+    [
+      {
+        path: 'fill',
+        body: { origin: site, epoch, epochEnds: [{ seq: 2 ** 40, chain: '' }], from: ['paris', 'tokyo'] },
+      },
+    ],
     [{ path: 'abdicate', body: { to: value.members.find((one) => one.site !== site)?.site ?? site } }],
     [{ path: 'nominate', body: { cause: 'failover', reason: 'f', version: value.version + 1, loss: null } }],
   ];

@@ -1,6 +1,6 @@
 /**
  * Who is called when a `local` keyspace does not come back by itself: its primary may have lost the only log that could
- * close its reign without a loss, and to accept one is for people to decide.
+ * close its term without a loss, and to accept one is for people to decide.
  */
 
 import { nominate } from '../faults/inject.ts';

@@ -1,6 +1,6 @@
 /** The ports of one simulated process: each waits at the process's gate, and what is elsewhere is behind a link. */
 
-import type { Beat, Board } from '@tidemark/control/heartbeats/board';
+import type { Beat, HeartbeatStore } from '@tidemark/control/heartbeats/heartbeat-store';
 import type { Log, LogBatch, LogEntry, ReadOptions, TopicSpec } from '@tidemark/log/log';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk, DiskFile } from '@tidemark/platform/disk';
@@ -184,12 +184,12 @@ export class ProcessLog implements Log {
   }
 }
 
-export class ProcessBoard implements Board {
+export class ProcessHeartbeatStore implements HeartbeatStore {
   readonly address: string;
   readonly #way: Way;
-  readonly #board: Board;
+  readonly #board: HeartbeatStore;
 
-  constructor(way: Way, board: Board) {
+  constructor(way: Way, board: HeartbeatStore) {
     this.address = board.address;
     this.#way = way;
     this.#board = board;

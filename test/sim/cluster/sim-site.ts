@@ -1,6 +1,6 @@
 /** One site of a simulated cluster: what its disks hold, and the process that runs on them, if one does. */
 
-import { SimBoard, SimBoardStore } from '@tidemark/control/testing/sim-board';
+import { SimHeartbeatStore, SimHeartbeats } from '@tidemark/control/testing/sim-heartbeat-store';
 import { SimLog, SimLogStore, type StoreCopy } from '@tidemark/log/sim/sim-log';
 import { topicNames } from '@tidemark/model/table';
 import { messageOf } from '@tidemark/platform/fault';
@@ -15,7 +15,7 @@ import type { Shape } from '../shape.ts';
 import type { SimWorld } from '../world.ts';
 import { SimNetwork } from './exchange.ts';
 import { SimProcess } from './process.ts';
-import { ProcessBoard, ProcessClock, ProcessDisk, ProcessLog, START_MS, type Way } from './process-ports.ts';
+import { ProcessClock, ProcessDisk, ProcessHeartbeatStore, ProcessLog, START_MS, type Way } from './process-ports.ts';
 
 /** A process that ended itself is started again after this long, as any supervisor does. */
 const RESTART_MS = 1_000;
@@ -49,7 +49,7 @@ export type Restored = 'folder' | 'log' | 'both' | 'votes';
 export class SimSite {
   readonly name: string;
   readonly store: SimLogStore;
-  readonly board = new SimBoardStore();
+  readonly board = new SimHeartbeats();
   readonly platter = new SimPlatter();
   process: SimProcess | null = null;
   /** By how much the site's wall clock is wrong at a moment. */
@@ -205,10 +205,11 @@ export class SimSite {
       logger,
       logDropped: () => 0,
       disk: new ProcessDisk(process, disk),
-      merger: null,
+      compactionExecutor: null,
       network: new SimNetwork(exchange, process, this.name),
       openLog: async (to) => new ProcessLog(way(to), new SimLog(this.#world.site(to).store, to)),
-      openBoard: async (to) => new ProcessBoard(way(to), new SimBoard(this.#world.site(to).board)),
+      openHeartbeatStore: async (to) =>
+        new ProcessHeartbeatStore(way(to), new SimHeartbeatStore(this.#world.site(to).board)),
       serve: async (app) => {
         await app.ready();
         exchange.serve(this.name, { process, app });

@@ -21,7 +21,7 @@ export async function writesGoOn(
   isWritten: () => Promise<boolean>,
   until: (holds: () => Promise<boolean>) => Promise<boolean>,
 ): Promise<boolean> {
-  const primary = (): string => registers.newest!.reigns.at(-1)!.site;
+  const primary = (): string => registers.newest!.terms.at(-1)!.site;
   if (seed % EVERY !== 0) return true;
   const site = world.site(primary());
   const wrongMs = STEPS[(seed / EVERY) % STEPS.length]!;

@@ -2,13 +2,13 @@
 
 import type { Restored, TwinFolder } from '../cluster/sim-site.ts';
 
-/** What can be seen from outside while a reign is closed and the next one begins; each but `fenced` once for an epoch. */
+/** What can be seen from outside while a term is closed and the next one begins; each but `fenced` once for an epoch. */
 export type Sign =
   /** The register is to name a candidate: its site. */
   | 'named'
   /** A fence has landed at a site. */
   | 'fenced'
-  /** The register is to name the reign of a site. */
+  /** The register is to name the term of a site. */
   | 'commits'
   /** A site's writer has begun its epoch. */
   | 'begun';

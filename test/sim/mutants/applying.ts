@@ -15,18 +15,18 @@ export const APPLYING: readonly Mutant[] = [
   },
   {
     name: 'apply-beyond-the-cut',
-    breaks: 'rule 16: nothing beyond the cut is applied',
+    breaks: 'rule 16: nothing beyond the epoch end is applied',
     caughtBy: ['I5', 'I20', 'I17', 'linearizable'],
     file: FOLD,
-    from: 'return cut !== null && at.seq > cut;',
-    to: 'return cut !== null && at.seq > cut + 1_000_000;',
+    from: 'return epochEnd !== null && at.seq > epochEnd;',
+    to: 'return epochEnd !== null && at.seq > epochEnd + 1_000_000;',
   },
   {
     name: 'epochs-out-of-turn',
     breaks: 'rule 16: strictly epoch by epoch',
     caughtBy: ['I5', 'linearizable', 'session', 'I11', 'I3'],
     file: FOLD,
-    from: 'return this.#rules.reached(body.previousOrigin, { epoch: body.previousEpoch, seq: body.cutSeq });',
+    from: 'return this.#rules.reached(body.previousOrigin, { epoch: body.previousEpoch, seq: body.endSeq });',
     to: 'return true;',
   },
   {

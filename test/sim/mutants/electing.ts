@@ -1,4 +1,4 @@
-/** Mutants of how a reign is closed and the next one begun. */
+/** Mutants of how a term is closed and the next one begun. */
 
 import type { Mutant } from './mutant.ts';
 
@@ -8,8 +8,8 @@ export const ELECTING: readonly Mutant[] = [
     breaks: 'rule 18: a primary that may not stamp hands over by itself',
     caughtBy: ['I20'],
     file: 'services/writer/election/election-loop.ts',
-    from: 'if (reigns && isEarly) return;',
-    to: 'if (reigns) return;',
+    from: 'if (terms && isEarly) return;',
+    to: 'if (terms) return;',
   },
   {
     name: 'fence-not-read-back',
@@ -24,7 +24,7 @@ export const ELECTING: readonly Mutant[] = [
     breaks: 'E3: a copy that tells its heads is fenced',
     caughtBy: ['I2', 'I19', 'I17', 'linearizable', 'I11'],
     file: 'services/mirror/mirror.ts',
-    from: 'if (tail.prefix.fencedBelow >= fence.by) return;',
+    from: 'if (tail.logHead.fencedBelow >= fence.by) return;',
     to: 'if (fence.by > 0) return;',
   },
   {
@@ -37,11 +37,11 @@ export const ELECTING: readonly Mutant[] = [
   },
   {
     name: 'shortest-head',
-    breaks: 'E5: the cut is the longest head among the answers',
+    breaks: 'E5: the epoch end is the longest head among the answers',
     caughtBy: ['I2', 'I19', 'I17', 'linearizable', 'I11'],
     file: 'packages/control/failover/election.ts',
-    from: 'if (seq > cuts[partition]!.seq) cuts',
-    to: 'if (cuts[partition]!.seq < 0 || seq < cuts[partition]!.seq) cuts',
+    from: 'if (seq > epochEnds[partition]!.seq) epochEnds',
+    to: 'if (epochEnds[partition]!.seq < 0 || seq < epochEnds[partition]!.seq) epochEnds',
   },
   {
     name: 'commit-before-held',
@@ -69,11 +69,11 @@ export const ELECTING: readonly Mutant[] = [
   },
   {
     name: 'cut-too-low',
-    breaks: 'E7: the cut stands as it was worked out',
+    breaks: 'E7: the epoch end stands as it was worked out',
     caughtBy: ['I19', 'I17', 'linearizable', 'I20', 'I11'],
     file: 'packages/control/consensus/register-changes.ts',
-    from: '(reign === newest ? { ...reign, cuts: commit.cuts } : reign)',
-    to: '(reign === newest ? { ...reign, cuts: commit.cuts?.map((cut) => ({ ...cut, seq: cut.seq - 1 })) ?? null } : reign)',
+    from: '(term === newest ? { ...term, epochEnds: commit.epochEnds } : term)',
+    to: '(term === newest ? { ...term, epochEnds: commit.epochEnds?.map((epochEnd) => ({ ...epochEnd, seq: epochEnd.seq - 1 })) ?? null } : term)',
   },
   {
     name: 'write-on-when-fenced',
@@ -88,15 +88,15 @@ export const ELECTING: readonly Mutant[] = [
     breaks: 'rule 3: a record behind a FENCE above its epoch is not ackable',
     caughtBy: ['I2', 'I19', 'I11'],
     file: 'packages/record/admit.ts',
-    from: 'ackable: prefix.fencedBelow <= epoch,',
-    to: 'ackable: prefix.fencedBelow <= epoch || seq >= 0,',
+    from: 'ackable: logHead.fencedBelow <= epoch,',
+    to: 'ackable: logHead.fencedBelow <= epoch || seq >= 0,',
   },
   {
     name: 'fence-forgotten-on-append',
     breaks: 'rule 12: durable is the highest ackable seq',
     caughtBy: ['I2', 'I19', 'I11'],
     file: 'packages/log/tail.ts',
-    from: 'if (this.#prefix.fencedBelow <= after.epoch) this.#ackable',
+    from: 'if (this.#logHead.fencedBelow <= after.epoch) this.#ackable',
     to: 'if (after.epoch > 0) this.#ackable',
   },
   {
@@ -104,12 +104,12 @@ export const ELECTING: readonly Mutant[] = [
     breaks: 'rule 12: a promise only while everything earlier is held too',
     caughtBy: ['I2', 'I19', 'I17', 'I9'],
     file: 'services/mirror/catch-up-check.ts',
-    from: 'return earlier.every((one) => one.cuts !== null && holds(one))',
+    from: 'return earlier.every((one) => one.epochEnds !== null && holds(one))',
     to: 'return earlier.length >= 0',
   },
   {
     name: 'requests-of-others-forgotten',
-    breaks: 'E8: a new writer knows the requests of the reigns before it',
+    breaks: 'E8: a new writer knows the requests of the terms before it',
     caughtBy: ['once'],
     file: 'services/writer/appending/opening.ts',
     from: 'for (const origin of others) {',
@@ -117,10 +117,10 @@ export const ELECTING: readonly Mutant[] = [
   },
   {
     name: 'requests-beyond-the-cut',
-    breaks: 'rule 19: a request beyond the cut was not done',
+    breaks: 'rule 19: a request beyond the epoch end was not done',
     caughtBy: ['I19', 'linearizable', 'I2'],
     file: 'services/writer/appending/opening.ts',
-    from: 'if (counts(parts.reigns, partition, envelope)) know(partition, envelope);',
+    from: 'if (counts(parts.terms, partition, envelope)) know(partition, envelope);',
     to: 'know(partition, envelope);',
   },
   {
@@ -133,11 +133,11 @@ export const ELECTING: readonly Mutant[] = [
   },
   {
     name: 'another-history-follows',
-    breaks: 'rule 3: an epoch follows only the cut of its own origin that it names',
+    breaks: 'rule 3: an epoch follows only the epoch end of its own origin that it names',
     caughtBy: ['I3', 'I4', 'I17', 'I20', 'I5', 'I2', 'I9'],
     file: 'packages/record/admit.ts',
-    from: 'if (ownEpoch > 0 && comparePositions(prefix, end) < 0) {',
-    to: 'if (ownEpoch > 1_000_000 && comparePositions(prefix, end) < 0) {',
+    from: 'if (ownEpoch > 0 && comparePositions(logHead, end) < 0) {',
+    to: 'if (ownEpoch > 1_000_000 && comparePositions(logHead, end) < 0) {',
   },
   {
     name: 'changes-keep-an-election',
@@ -153,12 +153,12 @@ export const ELECTING: readonly Mutant[] = [
     breaks: 'E9: where an election is open already nobody waits for the old primary to hand over',
     caughtBy: ['I20'],
     seed: 39_803,
-    file: 'services/writer/election/run-election.ts',
-    from: 'reign.site === site || value.election !== null) return null;',
-    to: 'reign.site === site) return null;',
+    file: 'services/writer/election/election.ts',
+    from: 'term.site === site || value.election !== null) return null;',
+    to: 'term.site === site) return null;',
   },
   {
-    name: 'waits-where-another-reigns',
+    name: 'waits-where-another-terms',
     breaks: 'E7: nobody waits in an election that is over',
     caughtBy: ['case'],
     case: 'superseded-before-its-lease',
@@ -168,12 +168,12 @@ export const ELECTING: readonly Mutant[] = [
   },
   {
     name: 'a-point-beyond-its-cut',
-    breaks: 'E8: what was noted beyond the cut of its epoch counts as none',
+    breaks: 'E8: what was noted beyond the epoch end of its epoch counts as none',
     caughtBy: ['case'],
     case: 'cut-off-column',
     file: 'services/writer/appending/opening.ts',
-    from: 'point.atMs <= oldMs && isWithinCuts(reigns, point)',
-    to: 'point.atMs <= oldMs && reigns.length >= 0',
+    from: 'point.atMs <= oldMs && isWithinEnds(terms, point)',
+    to: 'point.atMs <= oldMs && terms.length >= 0',
   },
   {
     name: 'a-point-of-another-log',

@@ -27,7 +27,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
     breaks: 'I7: a digest leaves out what a site may have forgotten',
     caughtBy: ['I7', 'I20'],
     file: 'packages/store/digest.ts',
-    from: 'const isThere = rows.isLive(row) || tombMsAt(rows, row, horizon) !== NO_STAMP;',
+    from: 'const isThere = rows.isLive(row) || tombMsAt(rows, row, gcWatermark) !== NO_STAMP;',
     to: 'const isThere = rows.isLive(row) || tombMsAt(rows, row, null) !== NO_STAMP;',
   },
   {

@@ -5,7 +5,7 @@ import type { Mutant } from './mutant.ts';
 export const RETURNING: readonly Mutant[] = [
   {
     name: 'a-restored-copy-is-believed',
-    breaks: 'E4: a copy closes a reign only where somebody vouches that it holds all it promised',
+    breaks: 'E4: a copy closes a term only where somebody vouches that it holds all it promised',
     caughtBy: ['case'],
     case: 'an older both of tokyo, of which quito knows nothing, is believed once paris is lost',
     file: 'packages/control/failover/election.ts',
@@ -18,7 +18,7 @@ export const RETURNING: readonly Mutant[] = [
     caughtBy: ['case'],
     case: 'an epoch is begun twice once the control topics are gone',
     file: 'services/writer/election/adoption.ts',
-    from: 'if (newestReign(value) !== null || election === null) return value;',
+    from: 'if (newestTerm(value) !== null || election === null) return value;',
     to: 'if (value.version >= 0) return value;',
   },
   {

@@ -26,7 +26,7 @@ export function laggard(random: Random, atMs: number, shape: Shape): SimFault[] 
 }
 
 /**
- * A candidate closes the reign with the origin, while a site it does not reach goes on copying and would go on promising;
+ * A candidate closes the term with the origin, while a site it does not reach goes on copying and would go on promising;
  * the origin's log is slow, or slow to answer.
  */
 export function unreached(random: Random, atMs: number, shape: Shape): SimFault[] {
@@ -54,7 +54,7 @@ export function unreached(random: Random, atMs: number, shape: Shape): SimFault[
   ];
 }
 
-/** A site that copies the new reign lacks the end of the one before it, and a site that has that is gone. */
+/** A site that copies the new term lacks the end of the one before it, and a site that has that is gone. */
 export function gap(random: Random, atMs: number, shape: Shape): SimFault[] {
   const { primary, one: lags, other: next } = castOf(random, shape);
   const cutMs = integerBetween(random, 4_000, 7_000);

@@ -1,9 +1,9 @@
 /**
- * Rule 23: the reigning writer changes k. No such change of the register is offered by the product yet; it is searched
+ * Rule 23: the leading writer changes k. No such change of the register is offered by the product yet; it is searched
  * here as the rule says it, so that what is built will have been.
  */
 
-import { newestReign } from '@tidemark/control/consensus/register-value';
+import { newestTerm } from '@tidemark/control/consensus/register-value';
 import { holdersOf } from '@tidemark/control/failover/election';
 import type { Move } from './move.ts';
 import type { State, WriterState } from './state.ts';
@@ -28,13 +28,13 @@ export function changeMoves(world: World, s: State, moves: Move[], writer: Write
       const chain = records === '' ? '' : world.records.chainOf(records.at(-1)!);
       return { seq: records.length - 1, chain };
     });
-    const known = { ...value, reigns: value.reigns.filter((reign) => reign.epoch <= epoch) };
+    const known = { ...value, terms: value.terms.filter((term) => term.epoch <= epoch) };
     const copies = world.sites.map((site) => world.copiesOf(s, site));
     if (holdersOf(known, acked, copies).filter(({ counts }) => counts).length <= to) return;
     moves.push({ words: `writer ${epoch} finds all acked at ${to + 1} sites`, next: seen({ checked: true }) });
     return;
   }
-  if (value.election !== null || newestReign(value)?.epoch !== epoch) return;
+  if (value.election !== null || newestTerm(value)?.epoch !== epoch) return;
   const register = world.registerId({ ...value, ack: { name: 'sync', k: to } });
   const next = { ...seen({ k: to, joint: null, checked: false }), register };
   moves.push({ words: `writer ${epoch} changes k to ${to}`, next });

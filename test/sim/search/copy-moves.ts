@@ -7,10 +7,10 @@ import type { State } from './state.ts';
 import { siteNumber, type World } from './world.ts';
 
 export function copyMoves(world: World, s: State, moves: Move[]): void {
-  const origins = new Set(world.registers.at(s.register).reigns.map((reign) => siteNumber(reign.site)));
+  const origins = new Set(world.registers.at(s.register).terms.map((term) => siteNumber(term.site)));
   for (const origin of origins) {
     for (const site of world.sites) {
-      if (site === origin && !refills(world, s, site)) continue;
+      if (site === origin && !catchUps(world, s, site)) continue;
       for (const partition of world.partitions) copyInto(world, s, moves, site, origin, partition);
     }
   }
@@ -23,10 +23,10 @@ export function copyMoves(world: World, s: State, moves: Move[]): void {
 }
 
 /** A site's own log is filled from others only by its candidate, or once it is a new one. */
-function refills(world: World, s: State, site: number): boolean {
+function catchUps(world: World, s: State, site: number): boolean {
   const value = world.registers.at(s.register);
   const member = value.members[site]!;
-  if (member.state === 'REBUILD') return true;
+  if (member.state === 'RECOVERING') return true;
   return s.candidates.some(({ frozen }) => world.registers.at(frozen).election?.site === SITES[site]);
 }
 

@@ -1,11 +1,11 @@
 /** Candidates run elections (protocol E2–E7), rivals of one another and of the writer that still lives. */
 
 import { beginElection, commitElection } from '@tidemark/control/consensus/register-changes';
-import { type Election, newestReign, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import { type Election, newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { livedThrough } from '@tidemark/control/consensus/vouching';
 import {
   closureOf,
-  cutsOf,
+  epochEndsOf,
   type FenceReport,
   type Holder,
   holdersOf,
@@ -18,7 +18,7 @@ import { Remembered } from './intern.ts';
 import { broken } from './invariants.ts';
 import type { Move } from './move.ts';
 import { SITES } from './records.ts';
-import type { CandidateState, State, WriterState } from './state.ts';
+import type { ElectionState, State, WriterState } from './state.ts';
 import { siteNumber, type World } from './world.ts';
 
 export function electionMoves(world: World, s: State, moves: Move[]): void {
@@ -50,7 +50,7 @@ function beginningsOf(world: World, register: number): { site: string; epoch: nu
   const epoch = value.nextEpoch;
   if (epoch > world.scope.epochs) return [];
   return value.members.flatMap(({ site, state }) => {
-    if (state !== 'ACTIVE' && value.reigns.length > 0) return [];
+    if (state !== 'ACTIVE' && value.terms.length > 0) return [];
     const why = { cause: 'suspicion', reason: '', beganMs: 0, loss: null } as const;
     const change = beginElection(value, '', { version: value.version, site, writerId: `w${epoch}`, ...why });
     return 'refused' in change ? [] : [{ site, epoch, register: world.registerId(change.value) }];
@@ -72,7 +72,7 @@ function kept(world: World, s: State): State {
 function fenceMove(world: World, s: State, moves: Move[], at: number, site: number, who: string): void {
   const { frozen, reports } = s.candidates[at]!;
   const value = world.registers.at(frozen);
-  const reign = newestReign(value);
+  const term = newestTerm(value);
   const by = value.election!.epoch;
   const known = reports[site]!;
   const told = (state: State, report: number, words: string): void => {
@@ -80,17 +80,17 @@ function fenceMove(world: World, s: State, moves: Move[], at: number, site: numb
     const changed = { frozen, reports: reports.with(site, report) };
     moves.push({ words, next: { ...state, candidates: state.candidates.with(at, changed) } });
   };
-  if (reign === null) {
-    // Before the first reign a member only says what its topics are.
+  if (term === null) {
+    // Before the first term a member only says what its topics are.
     told(s, reportOf(world, s, site, site), `${SITES[site]} reports to ${who}`);
     return;
   }
-  const origin = siteNumber(reign.site);
+  const origin = siteNumber(term.site);
   if (!world.rules.after && known === 0) {
     told(s, -reportOf(world, s, site, origin), `${SITES[site]} tells ${who} its heads before it is fenced`);
     return;
   }
-  const isUnfenced = (partition: number): boolean => world.copyAt(s, site, origin, partition).prefix.fencedBelow < by;
+  const isUnfenced = (partition: number): boolean => world.copyAt(s, site, origin, partition).logHead.fencedBelow < by;
   const lacking = world.partitions.filter(isUnfenced);
   if (lacking.length === 0) {
     const again = known > 0 ? ' again' : '';
@@ -101,7 +101,7 @@ function fenceMove(world: World, s: State, moves: Move[], at: number, site: numb
   }
   const partition = lacking[0]!;
   const topic = world.topicAt(site, origin, partition);
-  const fenced = world.appended(s, topic, world.records.fence({ origin, partition }, reign.epoch, by));
+  const fenced = world.appended(s, topic, world.records.fence({ origin, partition }, term.epoch, by));
   const words = `${who} has ${world.nameOf(topic)} fenced`;
   if (lacking.length > 1 || known > 0) moves.push({ words, next: fenced });
   if (lacking.length > 1 && world.rules.whole) return;
@@ -130,12 +130,12 @@ function reportOf(world: World, s: State, site: number, origin: number): number 
   });
 }
 
-/** Who vouches for a site's copy of the newest reign's origin. */
+/** Who vouches for a site's copy of the newest term's origin. */
 function vouchedBy(world: World, s: State, site: number, origin: number): string | null {
   const { epoch, fencedBelow, vouched } = s.births[site]!;
-  const reign = newestReign(world.registers.at(s.register));
-  if (reign === null || siteNumber(reign.site) !== origin || !world.rules.vouch) return 'itself';
-  return epoch === 0 || livedThrough({ epoch, fencedBelow }, reign.epoch) ? 'itself' : vouched ? 'the writer' : null;
+  const term = newestTerm(world.registers.at(s.register));
+  if (term === null || siteNumber(term.site) !== origin || !world.rules.vouch) return 'itself';
+  return epoch === 0 || livedThrough({ epoch, fencedBelow }, term.epoch) ? 'itself' : vouched ? 'the writer' : null;
 }
 
 function commitMoves(
@@ -143,7 +143,7 @@ function commitMoves(
   s: State,
   moves: Move[],
   at: number,
-  candidate: CandidateState,
+  candidate: ElectionState,
   frozen: RegisterValue,
   who: string,
 ): void {
@@ -154,21 +154,21 @@ function commitMoves(
   const reports = candidate.reports.filter((id) => id > 0).map((id) => world.reports.at(id - 1));
   const k = frozen.ack.k + (rules.quorum ? 0 : 1);
   if (reports.length === 0 || closureOf({ ...frozen, ack: { name: 'sync', k } }, reports).kind !== 'lossless') return;
-  const found = cutsOf(frozen, reports, world.scope.partitions);
+  const found = epochEndsOf(frozen, reports, world.scope.partitions);
   if ('superseded' in found) return;
   if ('conflict' in found) {
     moves.push({ words: `${who} finds two histories`, next: s, broken: `chain conflict: ${found.conflict}` });
     return;
   }
-  const { cuts } = found;
+  const { epochEnds } = found;
   const copies = world.sites.map((site) => world.copiesOf(s, site));
-  const holders = holdersOf(frozen, cuts, copies);
+  const holders = holdersOf(frozen, epochEnds, copies);
   for (const ack of levelsOf(world, frozen, election, holders)) {
     const base = rules.cas ? current : frozen;
     const commit = {
       epoch: election.epoch,
       writerId: election.writerId,
-      cuts,
+      epochEnds,
       reported: reportedOf(frozen, reports),
       ack,
       nowMs: 0,
@@ -184,7 +184,8 @@ function commitMoves(
       register,
       candidates: s.candidates.toSpliced(at, 1),
     };
-    const where = cuts === null ? '' : `, cut ${newestReign(frozen)!.epoch}:${cuts.map(({ seq }) => seq).join(',')}`;
+    const where =
+      epochEnds === null ? '' : `, cut ${newestTerm(frozen)!.epoch}:${epochEnds.map(({ seq }) => seq).join(',')}`;
     const level = ack.k === frozen.ack.k ? '' : ` and k = ${ack.k}`;
     const words = `${who} commits${where}${level}`;
     const lost = broken(current, change.value);

@@ -1,7 +1,7 @@
 /** Topics lose their end, sites lose their disks, and what was lost comes back (protocol rule 22). */
 
 import { demoteMember, readmitMember } from '@tidemark/control/consensus/register-changes';
-import { memberNamed, newestReign } from '@tidemark/control/consensus/register-value';
+import { memberNamed, newestTerm } from '@tidemark/control/consensus/register-value';
 import { isLevel } from '@tidemark/control/failover/election';
 import { durableSeq, heldSeq } from './counting.ts';
 import type { Move } from './move.ts';
@@ -30,16 +30,16 @@ function tailMoves(world: World, s: State, moves: Move[]): void {
         const topic = world.topicAt(site, origin, partition);
         const { text } = world.copyAt(s, site, origin, partition);
         for (let lost = 1; lost <= text.length; lost++) {
-          const cut = {
+          const epochEnd = {
             ...s,
             tails: s.tails + 1,
             topics: s.topics.with(topic, records.topicOf({ origin, partition }, text.slice(0, -lost))),
           };
           const fences = [...text.slice(-lost)].filter((character) => records.token(character).seq < 0).length;
           const words = `${world.nameOf(topic)} loses its last ${lost}`;
-          if (rules.doubt) moves.push({ words, next: renewed(world, s, cut, site, [origin]) });
-          else if (fences === 0) moves.push({ words: `${words} unnoticed`, next: cut });
-          if (!rules.ff && fences === lost) moves.push({ words: `${words}, a fence, unnoticed`, next: cut });
+          if (rules.doubt) moves.push({ words, next: renewed(world, s, epochEnd, site, [origin]) });
+          else if (fences === 0) moves.push({ words: `${words} unnoticed`, next: epochEnd });
+          if (!rules.ff && fences === lost) moves.push({ words: `${words}, a fence, unnoticed`, next: epochEnd });
         }
       }
     }
@@ -49,7 +49,7 @@ function tailMoves(world: World, s: State, moves: Move[]): void {
 /** A copy is what it was earlier, and looks whole; the site's process begins on it. */
 function rollbackMoves(world: World, s: State, moves: Move[]): void {
   const value = world.registers.at(s.register);
-  const epoch = newestReign(value)?.epoch ?? 0;
+  const epoch = newestTerm(value)?.epoch ?? 0;
   const born = { epoch, fencedBelow: value.election?.epoch ?? epoch, vouched: false };
   for (const site of world.sites) {
     for (const origin of world.sites) {
@@ -91,7 +91,7 @@ function toldBefore(world: World, s: State, site: number, origin: number): State
   return { ...s, lines };
 }
 
-/** The writer of the reign that a process began in looks whether the copy holds what it counted; else it is another one. */
+/** The writer of the term that a process began in looks whether the copy holds what it counted; else it is another one. */
 function vouchMove(world: World, s: State, moves: Move[], site: number): void {
   const { epoch, vouched } = s.births[site]!;
   if (epoch === 0 || vouched || world.writerAt(s, epoch) === null) return;
@@ -118,8 +118,8 @@ function wiped(world: World, s: State, site: number): Move {
     return isHere ? world.records.topicOf(world.records.copy(topic), '') : topic;
   });
   const candidates = s.candidates.filter(({ frozen }) => world.registers.at(frozen).election?.site !== SITES[site]);
-  const cut = { ...s, topics, candidates, wipes: s.wipes + 1 };
-  return { words: `${SITES[site]} loses its disks`, next: renewed(world, s, cut, site, world.sites) };
+  const epochEnd = { ...s, topics, candidates, wipes: s.wipes + 1 };
+  return { words: `${SITES[site]} loses its disks`, next: renewed(world, s, epochEnd, site, world.sites) };
 }
 
 /** Copies get new identities; what they had told stays told; a writer whose own log it is stops. */
@@ -169,33 +169,33 @@ function demoteMove(world: World, s: State, moves: Move[], site: number): void {
   moves.push({ words: `${name} says it lost something`, next: { ...s, register: world.registerId(change.value) } });
 }
 
-/** The newest reign's writer finds a site level and lets it count again. */
+/** The newest term's writer finds a site level and lets it count again. */
 function readmitMove(world: World, s: State, moves: Move[], site: number): void {
   const value = world.registers.at(s.register);
-  const reign = newestReign(value);
-  if (reign === null) return;
-  const writer = world.writerAt(s, reign.epoch);
-  const origin = world.originOf(s, reign.epoch);
+  const term = newestTerm(value);
+  if (term === null) return;
+  const writer = world.writerAt(s, term.epoch);
+  const origin = world.originOf(s, term.epoch);
   if (writer === null || origin === site) return;
   const name = SITES[site]!;
   if (memberNamed(value, name)?.state === 'ACTIVE' && !isRenewed(world, s, site)) return;
   const committed = world.partitions.map((partition) => {
-    const acked = world.ackedAt(s, reign.epoch, partition);
+    const acked = world.ackedAt(s, term.epoch, partition);
     return { seq: acked.length - 1, chain: acked === '' ? '' : world.records.chainOf(acked.at(-1)!) };
   });
   if (!isLevel(value, world.copiesOf(s, site), committed)) return;
   const member = { site: name, state: 'ACTIVE' as const, logIds: world.logIdsOf(s.identities, site) };
-  const change = readmitMember(value, '', { epoch: reign.epoch, writerId: reign.writerId }, member);
+  const change = readmitMember(value, '', { epoch: term.epoch, writerId: term.writerId }, member);
   if ('refused' in change) return;
   const view = world.views.at(writer.view);
   const identity = world.identityAt(s, site, origin);
   const seen = world.views.idOf({ ...view, listed: view.listed.with(site, identity) });
   const lines = world.rules.forget
     ? s.lines
-    : s.lines.map(([e, x, p, told, count]) => [e!, x!, p!, e === reign.epoch && x === site ? identity : told!, count!]);
-  const told = world.withWriter(s, reign.epoch, { ...writer, view: seen });
+    : s.lines.map(([e, x, p, told, count]) => [e!, x!, p!, e === term.epoch && x === site ? identity : told!, count!]);
+  const told = world.withWriter(s, term.epoch, { ...writer, view: seen });
   const next = { ...told, register: world.registerId(change.value), lines };
-  moves.push({ words: `writer ${reign.epoch} readmits ${name}`, next });
+  moves.push({ words: `writer ${term.epoch} readmits ${name}`, next });
 }
 
 /** Rule `refence` taken away: a topic that lost its end counts again by itself once it has what its origin has. */

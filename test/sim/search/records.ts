@@ -3,7 +3,7 @@
  * reader makes (`decide`), on real envelopes whose chain is only a number: it follows what it says it follows.
  */
 
-import { decide, emptyPrefix, type Prefix } from '@tidemark/record/admit';
+import { decide, emptyLogHead, type LogHead } from '@tidemark/record/admit';
 import { type Body, type Envelope, NO_CHAIN } from '@tidemark/record/envelope';
 import { Remembered } from './intern.ts';
 import type { Rules } from './rules.ts';
@@ -34,7 +34,7 @@ export type Token = Place & {
 export type Copy = Place & {
   /** Its records, one character each. */
   readonly text: string;
-  readonly prefix: Prefix;
+  readonly logHead: LogHead;
   /** Epoch → characters of the accepted records, in order. */
   readonly accepted: readonly (string | undefined)[];
   /** Epoch → how many of these are ackable. */
@@ -88,11 +88,11 @@ export class Records {
       writerId: '',
       previousOrigin: previous.site,
       previousEpoch: previous.epoch,
-      cutSeq: previous.seq,
-      cutChain: Buffer.from(previous.chain, 'hex'),
+      endSeq: previous.seq,
+      endChain: Buffer.from(previous.chain, 'hex'),
       ownEpoch: end.epoch,
-      ownCutSeq: end.seq,
-      ownCutChain: Buffer.from(end.chain, 'hex'),
+      ownEndSeq: end.seq,
+      ownEndChain: Buffer.from(end.chain, 'hex'),
     };
     return this.#make(place, epoch, 0, null, body, 0);
   }
@@ -168,16 +168,16 @@ export class Records {
   }
 
   #empty({ origin, partition }: Place): Copy {
-    const prefix = emptyPrefix({ cluster: CLUSTER, keyspace: KEYSPACE, origin: SITES[origin]!, partition });
-    return { origin, partition, text: '', prefix, accepted: [], ackable: [], halted: null, dead: false };
+    const logHead = emptyLogHead({ cluster: CLUSTER, keyspace: KEYSPACE, origin: SITES[origin]!, partition });
+    return { origin, partition, text: '', logHead, accepted: [], ackable: [], halted: null, dead: false };
   }
 
   #take(before: Copy, character: string): Copy {
     const copy = { ...before, text: before.text + character };
     if (copy.halted !== null || copy.dead) return copy;
     const { envelope, epoch, follows } = this.token(character);
-    if (!this.#rules.late && epoch > 0 && copy.prefix.fencedBelow > epoch) return copy;
-    const verdict = decide(copy.prefix, envelope, (previous) => previous === follows);
+    if (!this.#rules.late && epoch > 0 && copy.logHead.fencedBelow > epoch) return copy;
+    const verdict = decide(copy.logHead, envelope, (previous) => previous === follows);
     switch (verdict.kind) {
       case 'HALT':
         return { ...copy, halted: verdict.reason };
@@ -186,13 +186,13 @@ export class Records {
       case 'DUPLICATE':
         return copy;
       case 'LOCAL':
-        return { ...copy, prefix: verdict.prefix };
+        return { ...copy, logHead: verdict.logHead };
       case 'ACCEPT': {
         const accepted = [...copy.accepted];
         const ackable = [...copy.ackable];
         accepted[epoch] = (copy.accepted[epoch] ?? '') + character;
-        if (verdict.ackable) ackable[epoch] = verdict.prefix.seq + 1;
-        return { ...copy, prefix: verdict.prefix, accepted, ackable };
+        if (verdict.ackable) ackable[epoch] = verdict.logHead.seq + 1;
+        return { ...copy, logHead: verdict.logHead, accepted, ackable };
       }
     }
   }
@@ -211,12 +211,12 @@ export class Records {
     return next;
   }
 
-  #findNext({ prefix, halted, dead }: Copy, source: string): string[] {
+  #findNext({ logHead, halted, dead }: Copy, source: string): string[] {
     if (halted !== null || dead) return [];
     return [...source].filter((character) => {
       const { envelope, seq, follows } = this.token(character);
       if (seq < 0) return false;
-      return decide({ ...prefix, fencedBelow: 0 }, envelope, (previous) => previous === follows).kind === 'ACCEPT';
+      return decide({ ...logHead, fencedBelow: 0 }, envelope, (previous) => previous === follows).kind === 'ACCEPT';
     });
   }
 

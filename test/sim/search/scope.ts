@@ -24,7 +24,7 @@ export type Scope = {
   readonly wipes: number;
   /** Copies that are put back to an older state, with their site's process begun anew. */
   readonly rollbacks: number;
-  /** Level that a reigning writer may change to (rule 23); null for never. */
+  /** Level that a leading writer may change to (rule 23); null for never. */
   readonly change: number | null;
 };
 

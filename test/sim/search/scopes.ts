@@ -24,8 +24,8 @@ export const SCOPES: Readonly<Record<string, Scope>> = {
     flying: 0,
   }),
   'k changed in the commit, two elections': scopeOf({ levels: [1, 2], writes: 0, flying: 0 }),
-  'k raised by the reigning writer': scopeOf({ change: 2, levels: [1, 2], epochs: 2, writes: 1, flying: 0 }),
-  'k lowered by the reigning writer': scopeOf({ k: 2, change: 1, levels: [1, 2], epochs: 2, writes: 1, flying: 0 }),
+  'k raised by the leading writer': scopeOf({ change: 2, levels: [1, 2], epochs: 2, writes: 1, flying: 0 }),
+  'k lowered by the leading writer': scopeOf({ k: 2, change: 1, levels: [1, 2], epochs: 2, writes: 1, flying: 0 }),
   'a copy is put back to an older state': scopeOf({ epochs: 2, writes: 1, flying: 0, rollbacks: 1 }),
   'k = 2, a copy is put back to an older state': scopeOf({ k: 2, epochs: 2, writes: 1, flying: 0, rollbacks: 1 }),
   'the first election, and one more': scopeOf({ first: 1, epochs: 2, writes: 1, flying: 0 }),
@@ -45,63 +45,71 @@ export const LARGE: Readonly<Record<string, Scope>> = {
   'two partitions, two writes': scopeOf({ partitions: 2, epochs: 2, flying: 0 }),
   'two partitions, an append long under way': scopeOf({ partitions: 2, epochs: 2, writes: 1 }),
   'k changed in the commit, two elections, a write': scopeOf({ levels: [1, 2], writes: 1, flying: 0 }),
-  'k raised by the reigning writer, two writes': scopeOf({ change: 2, levels: [1, 2], epochs: 2, flying: 0 }),
+  'k raised by the leading writer, two writes': scopeOf({ change: 2, levels: [1, 2], epochs: 2, flying: 0 }),
 };
 
 /** `broken`: what is found without the rule. */
 export const SHOWN_BY: readonly { readonly rule: RuleName; readonly scope: Scope; readonly broken: RegExp }[] = [
-  { rule: 'fence', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the cut/ },
-  { rule: 'own', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the cut/ },
-  { rule: 'quorum', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the cut/ },
-  { rule: 'cas', scope: scopeOf({ flying: 0 }), broken: /reign 2 is gone/ },
-  { rule: 'after', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the cut/ },
+  { rule: 'fence', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the epochEnd/ },
+  { rule: 'own', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the epochEnd/ },
+  { rule: 'quorum', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the epochEnd/ },
+  { rule: 'cas', scope: scopeOf({ flying: 0 }), broken: /term 2 is gone/ },
+  { rule: 'after', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the epochEnd/ },
   { rule: 'fresh', scope: scopeOf({ epochs: 2, flying: 0, tails: 1 }), broken: /two records at/ },
-  { rule: 'doubt', scope: scopeOf({ epochs: 2, flying: 0, tails: 1 }), broken: /acked and is not in the cut/ },
+  { rule: 'doubt', scope: scopeOf({ epochs: 2, flying: 0, tails: 1 }), broken: /acked and is not in the epochEnd/ },
   {
     rule: 'refence',
     scope: scopeOf({ epochs: 2, writes: 1, flying: 0, tails: 1 }),
-    broken: /acked and is not in the cut/,
+    broken: /acked and is not in the epochEnd/,
   },
   { rule: 'gap', scope: scopeOf({ epochs: 2, writes: 1, tails: 1 }), broken: /accepts nothing any more/ },
-  { rule: 'inc', scope: scopeOf({ epochs: 2, writes: 1, flying: 0, wipes: 1 }), broken: /acked and is not in the cut/ },
+  {
+    rule: 'inc',
+    scope: scopeOf({ epochs: 2, writes: 1, flying: 0, wipes: 1 }),
+    broken: /acked and is not in the epochEnd/,
+  },
   {
     rule: 'forget',
     scope: scopeOf({ epochs: 2, writes: 1, flying: 0, wipes: 1 }),
-    broken: /acked and is not in the cut/,
+    broken: /acked and is not in the epochEnd/,
   },
   {
     rule: 'hole',
     scope: scopeOf({ flying: 0, writes: 1 }),
-    broken: /skipped the end of epoch 1|no site holds the cut/,
+    broken: /skipped the end of epoch 1|no site holds the epochEnd/,
   },
   { rule: 'late', scope: scopeOf({ flying: 0 }), broken: /can never finish epoch 1/ },
-  { rule: 'hold', scope: scopeOf({ epochs: 2, writes: 1, flying: 0, wipes: 1 }), broken: /no site holds the cut/ },
+  { rule: 'hold', scope: scopeOf({ epochs: 2, writes: 1, flying: 0, wipes: 1 }), broken: /no site holds the epochEnd/ },
   {
     rule: 'whole',
     scope: scopeOf({ partitions: 2, epochs: 2, writes: 1, flying: 0 }),
-    broken: /acked and is not in the cut/,
+    broken: /acked and is not in the epochEnd/,
   },
   {
     rule: 'joint',
     scope: scopeOf({ change: 2, levels: [1, 2], epochs: 2, flying: 0 }),
-    broken: /acked and is not in the cut/,
+    broken: /acked and is not in the epochEnd/,
   },
   {
     rule: 'vouch',
     scope: scopeOf({ epochs: 2, writes: 1, flying: 0, rollbacks: 1 }),
-    broken: /acked and is not in the cut/,
+    broken: /acked and is not in the epochEnd/,
   },
   {
     rule: 'birth',
     scope: scopeOf({ epochs: 2, writes: 1, flying: 0, rollbacks: 1 }),
-    broken: /acked and is not in the cut/,
+    broken: /acked and is not in the epochEnd/,
   },
   {
     rule: 'floor',
     scope: scopeOf({ epochs: 2, writes: 1, flying: 0, rollbacks: 1 }),
-    broken: /acked and is not in the cut/,
+    broken: /acked and is not in the epochEnd/,
   },
-  { rule: 'ff', scope: scopeOf({ epochs: 2, writes: 1, flying: 0, tails: 1 }), broken: /acked and is not in the cut/ },
+  {
+    rule: 'ff',
+    scope: scopeOf({ epochs: 2, writes: 1, flying: 0, tails: 1 }),
+    broken: /acked and is not in the epochEnd/,
+  },
 ];
 
 /** Rules that no invariant of this search misses, and what they are for all the same. */
@@ -109,7 +117,7 @@ export const NOT_MISSED: readonly { readonly rule: RuleName; readonly scope: Sco
   {
     rule: 'pull',
     scope: scopeOf({ epochs: 2, writes: 1, flying: 0, wipes: 1 }),
-    why: 'k + 1 members hold the cut without the candidate too: it would only begin to serve before it has what it serves',
+    why: 'k + 1 members hold the epoch end without the candidate too: it would only begin to serve before it has what it serves',
   },
   {
     rule: 'gate',

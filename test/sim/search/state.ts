@@ -21,7 +21,7 @@ export type View = {
   readonly listed: readonly number[];
 };
 
-export type CandidateState = {
+export type ElectionState = {
   /** Interned register value as it was after the first compare-and-set. */
   readonly frozen: number;
   /** By site: interned report + 1; 0 before it; negative: read before the fence (rule `after` taken away). */
@@ -39,7 +39,7 @@ export type State = {
   /** Identity of the copies at [site][origin]. */
   readonly identities: readonly number[];
   readonly register: number;
-  readonly candidates: readonly CandidateState[];
+  readonly candidates: readonly ElectionState[];
   /** By epoch: `WriterState`. */
   readonly writers: readonly number[];
   /** By epoch and partition: records that were acked. */
@@ -111,7 +111,7 @@ export function stateOf(text: string, shape: { sites: number; partitions: number
   const identities = takeAll(copies);
   const writers = takeAll(shape.epochs + 1);
   const acked = takeAll((shape.epochs + 1) * shape.partitions);
-  const candidates: CandidateState[] = [];
+  const candidates: ElectionState[] = [];
   for (let left = take(); left > 0; left--) {
     const frozen = take();
     const reports = Array.from({ length: shape.sites }, () => take() * (take() === 1 ? -1 : 1));

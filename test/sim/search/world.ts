@@ -1,6 +1,6 @@
 /** What is the same in all states of a search, and what is read off a state. */
 
-import { type RegisterValue, type Reign, reignBefore } from '@tidemark/control/consensus/register-value';
+import { type RegisterValue, type Term, termBefore } from '@tidemark/control/consensus/register-value';
 import type { CopyHead, FenceReport, SiteCopies } from '@tidemark/control/failover/election';
 import { promisable } from '@tidemark/mirror/catch-up-check';
 import { comparePositions } from '@tidemark/model/position';
@@ -58,7 +58,7 @@ export class World {
       degradeTo: scope.kMin ?? scope.k,
       members: sites.map((site) => ({ site: SITES[site]!, state: 'ACTIVE', logIds: this.logIdsOf(identities, site) })),
       witnesses: [],
-      reigns: scope.first > 0 ? [] : [{ epoch: 1, site: SITES[0], writerId: 'w1', cuts: null }],
+      terms: scope.first > 0 ? [] : [{ epoch: 1, site: SITES[0], writerId: 'w1', epochEnds: null }],
       lastFailover: null,
       paused: false,
     };
@@ -142,12 +142,12 @@ export class World {
 
   /** Where an epoch's writer is; −1: not begun. */
   originOf(s: State, epoch: number): number {
-    const reign = this.registers.at(s.register).reigns.find((r) => r.epoch === epoch);
-    return reign === undefined ? -1 : siteNumber(reign.site);
+    const term = this.registers.at(s.register).terms.find((r) => r.epoch === epoch);
+    return term === undefined ? -1 : siteNumber(term.site);
   }
 
   headAt(s: State, site: number, origin: number, partition: number): CopyHead {
-    const { epoch, seq, chain } = this.copyAt(s, site, origin, partition).prefix;
+    const { epoch, seq, chain } = this.copyAt(s, site, origin, partition).logHead;
     return { epoch, seq, chain };
   }
 
@@ -179,15 +179,15 @@ export class World {
 
   /** Rule 12's gate: whether a site's word on `epoch` is worth anything in a partition. */
   passesGate(s: State, site: number, epoch: number, partition: number): boolean {
-    const { reigns } = this.registers.at(s.register);
-    if (reigns[0]!.epoch >= epoch) return true;
+    const { terms } = this.registers.at(s.register);
+    if (terms[0]!.epoch >= epoch) return true;
     return this.#gates.of(`${s.register};${epoch};${partition};${this.#textAt(s, site)}`, () => {
-      const holds = ({ site: origin, epoch: earlier, cuts }: Reign): boolean => {
-        const at = { epoch: earlier, seq: cuts?.[partition]?.seq ?? -1 };
+      const holds = ({ site: origin, epoch: earlier, epochEnds }: Term): boolean => {
+        const at = { epoch: earlier, seq: epochEnds?.[partition]?.seq ?? -1 };
         return at.seq < 0 || comparePositions(this.headAt(s, site, siteNumber(origin), partition), at) >= 0;
       };
       const origin = SITES[this.originOf(s, epoch)]!;
-      return promisable(origin, partition, { epoch, seq: 0 }, reigns, holds).seq >= 0;
+      return promisable(origin, partition, { epoch, seq: 0 }, terms, holds).seq >= 0;
     });
   }
 
@@ -200,12 +200,12 @@ export class World {
   #startOf(s: State, epoch: number, partition: number): string {
     const value = this.registers.at(s.register);
     const origin = this.originOf(s, epoch);
-    const endOf = (reign: Reign | null): End => {
-      const cut = reign?.cuts?.[partition];
-      return reign === null || cut === undefined ? NOTHING : { site: reign.site, epoch: reign.epoch, ...cut };
+    const endOf = (term: Term | null): End => {
+      const epochEnd = term?.epochEnds?.[partition];
+      return term === null || epochEnd === undefined ? NOTHING : { site: term.site, epoch: term.epoch, ...epochEnd };
     };
-    const previous = endOf(reignBefore(value, epoch, partition));
-    const own = endOf(reignBefore(value, epoch, partition, SITES[origin]!));
+    const previous = endOf(termBefore(value, epoch, partition));
+    const own = endOf(termBefore(value, epoch, partition, SITES[origin]!));
     return this.records.start({ origin, partition }, epoch, previous, own);
   }
 

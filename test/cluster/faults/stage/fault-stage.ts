@@ -94,7 +94,7 @@ export class FaultStage {
   }
 
   /** What each site said last, and whether it runs: for when a trial went wrong. */
-  async lastWords(): Promise<string> {
+  async lastKnown(): Promise<string> {
     const words = this.#stage.sites.map(async (site) => {
       const text = await readFile(join(site.folder, 'site.log'), 'utf8').catch(() => '');
       const lines = text.trimEnd().split('\n').slice(-LINES);

@@ -4,7 +4,7 @@ import type { DevSite } from '@tidemark/dev/sites';
 import { KafkaLog } from '@tidemark/log/kafka/kafka-log';
 import { topicNames } from '@tidemark/model/table';
 import { SystemClock } from '@tidemark/platform/system-clock';
-import { accept, emptyPrefix } from '@tidemark/record/admit';
+import { accept, emptyLogHead } from '@tidemark/record/admit';
 import { promise } from './fault-row.ts';
 
 const CLUSTER = 'tidemark';
@@ -31,18 +31,18 @@ export async function foldOf(site: DevSite, keyspace: string, origin: string): P
   const seen = { accepted: 0, repeated: 0 };
   for (let partition = 0; partition < partitions; partition++) {
     const { start: from } = await log.bounds(topic, partition);
-    let prefix = emptyPrefix({ cluster: CLUSTER, keyspace, origin, partition });
+    let logHead = emptyLogHead({ cluster: CLUSTER, keyspace, origin, partition });
     const signal = new AbortController().signal;
     for await (const { records } of log.read({ topic, partition, from, signal, untilEnd: true })) {
       for (const { value, offset } of records) {
-        const verdict = accept(prefix, value);
-        prefix = verdict.prefix;
+        const verdict = accept(logHead, value);
+        logHead = verdict.logHead;
         if (verdict.kind === 'ACCEPT') seen.accepted++;
         if (verdict.kind === 'DUPLICATE') seen.repeated++;
         if (verdict.kind === 'HALT') promise(false, `${topic}/${partition} at ${offset}: ${verdict.reason}`);
       }
     }
-    logIds.push(prefix.logId);
+    logIds.push(logHead.logId);
   }
   return { ...seen, logIds };
 }

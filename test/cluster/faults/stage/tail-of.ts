@@ -1,4 +1,4 @@
-/** The divergent tails that a site wrote out, read from its files by nothing of ours. */
+/** The divergent suffixes that a site wrote out, read from its files by nothing of ours. */
 
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -16,7 +16,7 @@ export type WrittenTail = {
 type Summary = { readonly origin: string; readonly rows: number; readonly sha256: string };
 type Line = { readonly table: string; readonly values: { readonly k?: string } };
 
-/** What the site wrote of its own reigns. @throws {BrokenPromise} a file is not what its summary says */
+/** What the site wrote of its own terms. @throws {BrokenPromise} a file is not what its summary says */
 export async function tailOf(site: DevSite, keyspace: string): Promise<WrittenTail> {
   const folder = join(site.folder, 'tails', keyspace);
   const names = await readdir(folder).catch(() => []);

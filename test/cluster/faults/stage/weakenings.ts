@@ -27,14 +27,14 @@ const REAL_ONLY: readonly Weakening[] = [
     name: 'cut-far-too-low',
     breaks: 'E7: the cut stands as it was worked out, not some records before it',
     file: 'packages/control/consensus/register-changes.ts',
-    from: '(reign === newest ? { ...reign, cuts: commit.cuts } : reign)',
-    to: '(reign === newest ? { ...reign, cuts: commit.cuts?.map((cut) => ({ ...cut, seq: Math.max(-1, cut.seq - 20) })) ?? null } : reign)',
+    from: '(term === newest ? { ...term, epochEnds: commit.epochEnds } : term)',
+    to: '(term === newest ? { ...term, epochEnds: commit.epochEnds?.map((epochEnd) => ({ ...epochEnd, seq: Math.max(-1, epochEnd.seq - 20) })) ?? null } : term)',
   },
   {
-    name: 'reign-on',
-    breaks: 'rule 9: a writer whose reign is over steps down',
+    name: 'term-on',
+    breaks: 'rule 9: a writer whose term is over steps down',
     file: 'services/writer/election/election-loop.ts',
-    from: 'if (newest.epoch <= reigning.epoch && !isVain) return;',
+    from: 'if (newest.epoch <= leading.epoch && !isVain) return;',
     to: 'if (newest.epoch > 0 || isVain) return;',
   },
   {
@@ -102,10 +102,10 @@ const REAL_ONLY: readonly Weakening[] = [
   },
   {
     name: 'tail-without-its-last-row',
-    breaks: 'rule 20: the divergent tail is written out whole',
+    breaks: 'rule 20: the divergent suffix is written out whole',
     file: 'services/applier/divergent/suffix-rows.ts',
-    from: 'return Array.from({ length: this.#batch.rowCount }, (_, row): TailRow => {',
-    to: 'return Array.from({ length: this.#batch.rowCount - 1 }, (_, row): TailRow => {',
+    from: 'return Array.from({ length: this.#batch.rowCount }, (_, row): SuffixRow => {',
+    to: 'return Array.from({ length: this.#batch.rowCount - 1 }, (_, row): SuffixRow => {',
   },
 ];
 

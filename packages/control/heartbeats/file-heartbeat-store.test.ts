@@ -7,22 +7,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { describeBoard } from '../testing/board-contract.ts';
-import { BEAT_KEPT_MS, type Beat } from './board.ts';
-import { FileBoard } from './file-board.ts';
+import { describeHeartbeatStore } from '../testing/heartbeat-store-contract.ts';
+import { FileHeartbeatStore } from './file-heartbeat-store.ts';
+import { BEAT_KEPT_MS, type Beat } from './heartbeat-store.ts';
 
 function scratch(): string {
   return mkdtempSync(join(tmpdir(), 'tidemark-board-'));
 }
 
-describeBoard('file', async () => {
+describeHeartbeatStore('file', async () => {
   const parent = scratch();
   const site = join(parent, 'paris');
   const path = join(site, 'board.json');
   mkdirSync(site);
   return {
-    board: FileBoard.at(path, new SystemClock()),
-    another: async () => FileBoard.at(path, new SystemClock()),
+    board: FileHeartbeatStore.at(path, new SystemClock()),
+    another: async () => FileHeartbeatStore.at(path, new SystemClock()),
     forget: async () => rmSync(join(site, 'board'), { recursive: true }),
     outage: async () => {
       renameSync(site, `${site}-moved-away`);
@@ -35,12 +35,12 @@ describeBoard('file', async () => {
 describe('file board', () => {
   let folder: string;
   let clock: SimClock;
-  let board: FileBoard;
+  let board: FileHeartbeatStore;
 
   beforeEach(() => {
     folder = scratch();
     clock = new SimClock();
-    board = FileBoard.at(join(folder, 'board.json'), clock);
+    board = FileHeartbeatStore.at(join(folder, 'board.json'), clock);
   });
 
   afterEach(() => rmSync(folder, { recursive: true }));
@@ -92,11 +92,11 @@ describe('file board', () => {
 
   it('a process killed with −9 in mid-beat leaves a whole beat, and takes nobody else down', async () => {
     const path = join(folder, 'board.json');
-    const reader = FileBoard.at(path, new SystemClock());
+    const reader = FileHeartbeatStore.at(path, new SystemClock());
     const program = `
-      import { FileBoard } from './file-board.ts';
+      import { FileHeartbeatStore } from './file-heartbeat-store.ts';
       import { SystemClock } from '@tidemark/platform/system-clock';
-      const board = FileBoard.at(process.argv[1], new SystemClock());
+      const board = FileHeartbeatStore.at(process.argv[1], new SystemClock());
       const facts = { padding: 'x'.repeat(20_000) };
       for (let nonce = 1; ; nonce++)
         await board.beat({ site: 'paris', role: 'writer', process: 'same', nonce, timeMs: Date.now(), facts });

@@ -8,7 +8,7 @@ const BYTES_MIN = 512 * 1024;
 /** All that is kept for a process: about what one memtable takes. */
 const BYTES_MAX = 80 * 1024 * 1024;
 
-export class SpareRoom {
+export class BufferPool {
   readonly #buffers: ArrayBuffer[] = [];
   #bytes = 0;
 
@@ -44,4 +44,4 @@ export class SpareRoom {
 }
 
 /** The process's. */
-export const spareRoom = new SpareRoom();
+export const bufferPool = new BufferPool();

@@ -1,8 +1,8 @@
-/** What a thread runs that merges segments for others: see `thread-merger.ts`. */
+/** What a thread runs that merges segments for others: see `thread-compaction executor.ts`. */
 
 import { NodeDisk } from '@tidemark/platform/node-disk';
 import { answerCalls } from '@tidemark/platform/worker-threads';
-import { type MergeJob, mergeSegments } from './merger.ts';
+import { type MergeJob, mergeSegments } from './compaction-executor.ts';
 
 answerCalls(async (job, root) => {
   const disk = new NodeDisk(root as string);

@@ -7,7 +7,14 @@ import type { Clock } from '@tidemark/platform/clock';
 import { Fault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { Redis } from 'ioredis';
-import { BEAT_KEPT_MS, type Beat, type Board, byRoleAndProcess, decodeBeat, encodeBeat } from './board.ts';
+import {
+  BEAT_KEPT_MS,
+  type Beat,
+  byRoleAndProcess,
+  decodeBeat,
+  encodeBeat,
+  type HeartbeatStore,
+} from './heartbeat-store.ts';
 
 /** Each call answers or fails within this time. */
 export const ANSWER_WAIT_MS = 300;
@@ -23,7 +30,7 @@ const OPTIONS = {
   retryStrategy: () => 100,
 } as const;
 
-export type RedisBoardParts = {
+export type RedisHeartbeatStoreParts = {
   /** `redis://host:port`, with user, password and database where there are any. */
   readonly url: string;
   /** These two name the board's keys: several clusters and sites may share one Redis. */
@@ -33,7 +40,7 @@ export type RedisBoardParts = {
   readonly logger: Logger;
 };
 
-export class RedisBoard implements Board {
+export class RedisHeartbeatStore implements HeartbeatStore {
   readonly address: string;
   readonly #redis: Redis;
   readonly #prefix: string;
@@ -41,7 +48,7 @@ export class RedisBoard implements Board {
   readonly #logger: Logger;
   #isReachable = true;
 
-  private constructor({ url, cluster, site, clock, logger }: RedisBoardParts) {
+  private constructor({ url, cluster, site, clock, logger }: RedisHeartbeatStoreParts) {
     const { protocol, host } = new URL(url);
     this.address = `${protocol}//${host}`;
     this.#prefix = `tidemark:${cluster}:${site}:beats`;
@@ -55,8 +62,8 @@ export class RedisBoard implements Board {
   }
 
   /** Never waits long: a Redis that is not there yet is `unavailable` until it is. */
-  static async connect(parts: RedisBoardParts): Promise<RedisBoard> {
-    const board = new RedisBoard(parts);
+  static async connect(parts: RedisHeartbeatStoreParts): Promise<RedisHeartbeatStore> {
+    const board = new RedisHeartbeatStore(parts);
     const ready = new AbortController();
     board.#redis.once('ready', () => ready.abort());
     await parts.clock.sleep(ANSWER_WAIT_MS, ready.signal);

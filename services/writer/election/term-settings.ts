@@ -1,10 +1,10 @@
 /**
- * Has a reign's terms stand in the register as the keyspace file has them (protocol rule 23): a level that an election
+ * Has a term's settings stand in the register as the keyspace file has them (protocol rule 23): a level that an election
  * had to lower is raised again as soon as sites enough hold what was acked, and what operators changed is taken over.
  */
 
 import type { Register } from '@tidemark/control/consensus/register';
-import { setTerms, type Terms } from '@tidemark/control/consensus/register-changes';
+import { setTermSettings, type TermSettings } from '@tidemark/control/consensus/register-changes';
 import type { RegisterValue } from '@tidemark/control/consensus/register-value';
 import { formatAck } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
@@ -17,7 +17,7 @@ const LOOK_MS = 20;
 /** So long acks may wait for the raised level before it is put off. */
 const RAISE_MS = 3_000;
 
-export type TermsParts = {
+export type TermSettingsParts = {
   readonly writer: Writer;
   readonly register: Register;
   /** The newest value known here to be chosen; null before it was read. */
@@ -32,14 +32,14 @@ export type TermsParts = {
  * What is to be changed in the register; null: nothing, or nothing yet. Pure.
  * @param isFollowed sites enough for the wanted level come after what is acked
  */
-export function wantedTerms(value: RegisterValue, wanted: Terms, isFollowed: boolean): Terms | null {
+export function wantedSettings(value: RegisterValue, wanted: TermSettings, isFollowed: boolean): TermSettings | null {
   const ack = isFollowed && wanted.ack.k > value.ack.k ? wanted.ack : value.ack;
   const isSame = ack === value.ack && wanted.failover === value.failover && wanted.degradeTo === value.degradeTo;
   return isSame ? null : { failover: wanted.failover, degradeTo: wanted.degradeTo, ack };
 }
 
 /** Runs until the writer ends. */
-export async function keepTerms(parts: TermsParts): Promise<void> {
+export async function keepTermSettings(parts: TermSettingsParts): Promise<void> {
   const { writer, current, clock } = parts;
   const { commits, appenders } = writer;
   let acked: readonly number[] = [-1];
@@ -51,9 +51,9 @@ export async function keepTerms(parts: TermsParts): Promise<void> {
     acked = appenders.map((_, partition) => commits.committed(partition));
     const value = current();
     if (writer.signal.aborted || value === null) continue;
-    if (value.election !== null || value.reigns.at(-1)?.writerId !== writer.writerId) continue;
-    const terms = wantedTerms(value, writer.keyspace, isFollowed);
-    if (terms !== null) await change(parts, value, terms);
+    if (value.election !== null || value.terms.at(-1)?.writerId !== writer.writerId) continue;
+    const settings = wantedSettings(value, writer.keyspace, isFollowed);
+    if (settings !== null) await change(parts, value, settings);
   }
 }
 
@@ -72,26 +72,29 @@ async function holdsAt(k: number, { commits, signal }: Writer, clock: Clock): Pr
 }
 
 async function change(
-  { writer, register, clock, logger, onRaised }: TermsParts,
+  { writer, register, clock, logger, onRaised }: TermSettingsParts,
   value: RegisterValue,
-  terms: Terms,
+  settings: TermSettings,
 ): Promise<void> {
   const { epoch, writerId, signal } = writer;
   const { keyspace } = value;
-  const isRaised = terms.ack.k > value.ack.k;
-  if (isRaised && !(await holdsAt(terms.ack.k, writer, clock))) return;
+  const isRaised = settings.ack.k > value.ack.k;
+  if (isRaised && !(await holdsAt(settings.ack.k, writer, clock))) return;
   for (let told = false; !signal.aborted; told = true) {
     try {
-      const changed = await register.change((now, id) => setTerms(now, id, { epoch, writerId }, terms), signal);
-      // Refused: another reign is about to begin. An earlier try may have been chosen, so the higher level stays.
+      const changed = await register.change(
+        (now, id) => setTermSettings(now, id, { epoch, writerId }, settings),
+        signal,
+      );
+      // Refused: another term is about to begin. An earlier try may have been chosen, so the higher level stays.
       if ('refused' in changed || !isRaised) return;
-      logger.warn({ keyspace, epoch }, `keyspace ${keyspace}: acks by ${formatAck(terms.ack)} again`);
-      writer.level = terms.ack;
+      logger.warn({ keyspace, epoch }, `keyspace ${keyspace}: acks by ${formatAck(settings.ack)} again`);
+      writer.level = settings.ack;
       return await onRaised();
     } catch (error) {
       if (!isFault(error)) throw error;
       if (!told)
-        logger.warn({ keyspace, error: error.message }, `keyspace ${keyspace}: its terms wait for the register`);
+        logger.warn({ keyspace, error: error.message }, `keyspace ${keyspace}: its settings wait for the register`);
       await clock.sleep(AGAIN_MS, signal);
     }
   }

@@ -1,8 +1,8 @@
 /** Acts one at a time, in the order they were asked for. One that fails for good makes all after it fail. */
 
-import { isFault } from '@tidemark/platform/fault';
+import { isFault } from '../fault.ts';
 
-export class Exclusive {
+export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
   #failure: unknown = null;
 

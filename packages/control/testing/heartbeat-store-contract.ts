@@ -1,16 +1,16 @@
-/** The promises of the Board port, as a suite. Every implementation passes it: `describeBoard('file', open)`. */
+/** The promises of the HeartbeatStore port, as a suite. Every implementation passes it: `describeHeartbeatStore('file', open)`. */
 
 import { randomUUID } from 'node:crypto';
 import { isFault } from '@tidemark/platform/fault';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BEAT_BYTES_MAX, type Beat, type Board } from '../heartbeats/board.ts';
+import { BEAT_BYTES_MAX, type Beat, type HeartbeatStore } from '../heartbeats/heartbeat-store.ts';
 
 /** One site's board, empty, and what can be done to it from outside. */
-export interface BoardHarness extends AsyncDisposable {
-  readonly board: Board;
+export interface HeartbeatStoreHarness extends AsyncDisposable {
+  readonly board: HeartbeatStore;
   /** A second handle on the same board, as another process has it. The suite disposes it. */
-  another(): Promise<Board>;
+  another(): Promise<HeartbeatStore>;
   /** The board loses everything it holds. */
   forget(): Promise<void>;
   /** Makes the board unreachable until the result is disposed. */
@@ -19,10 +19,10 @@ export interface BoardHarness extends AsyncDisposable {
 
 const NO_ANSWER_WAIT_MS = 1_000;
 
-export function describeBoard(name: string, open: () => Promise<BoardHarness>): void {
+export function describeHeartbeatStore(name: string, open: () => Promise<HeartbeatStoreHarness>): void {
   describe(`${name}: board contract`, () => {
-    let harness: BoardHarness;
-    let board: Board;
+    let harness: HeartbeatStoreHarness;
+    let board: HeartbeatStore;
     beforeEach(async () => {
       harness = await open();
       board = harness.board;
@@ -38,7 +38,7 @@ export function describeBoard(name: string, open: () => Promise<BoardHarness>): 
   });
 }
 
-function describeBeats(of: () => Board): void {
+function describeBeats(of: () => HeartbeatStore): void {
   it('an empty board shows nothing', async () => {
     expect(await of().beats()).toEqual([]);
   });
@@ -93,7 +93,7 @@ function describeBeats(of: () => Board): void {
   });
 }
 
-function describeProcesses(of: () => BoardHarness): void {
+function describeProcesses(of: () => HeartbeatStoreHarness): void {
   it('what one handle writes another reads', async () => {
     await using other = await of().another();
     const [mine, theirs] = [beatOf({ role: 'applier' }), beatOf({ role: 'writer' })];
@@ -111,7 +111,7 @@ function describeProcesses(of: () => BoardHarness): void {
     const write = async ({ board, process }: (typeof writers)[number]): Promise<void> => {
       for (let nonce = 1; nonce <= 100; nonce++) await board.beat(beatOf({ process, nonce, facts }));
     };
-    const read = async (board: Board): Promise<void> => {
+    const read = async (board: HeartbeatStore): Promise<void> => {
       const seen = new Map<string, number>();
       while (isWriting) {
         const beats = await board.beats();
@@ -132,7 +132,7 @@ function describeProcesses(of: () => BoardHarness): void {
   });
 }
 
-function describeLosses(of: () => BoardHarness): void {
+function describeLosses(of: () => HeartbeatStoreHarness): void {
   it('a board that forgot everything is empty, and takes the next beat', async () => {
     const beat = beatOf({});
     await of().board.beat(beat);

@@ -7,11 +7,11 @@ import { setImmediate } from 'node:timers/promises';
 import type { Table } from '@tidemark/model/table';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault } from '@tidemark/platform/fault';
-import { packingBy, type ZstdChoice } from '../encoding/compression.ts';
-import type { Horizon } from '../gc-watermark.ts';
+import { compressionBy, type ZstdChoice } from '../encoding/compression.ts';
+import type { GcWatermark } from '../gc-watermark.ts';
 import { SelectedSource } from '../row/selected-source.ts';
 import { BlockCache } from '../segment/block-cache.ts';
-import { LiveBits } from '../segment/deletion-vector.ts';
+import { DeletionVector } from '../segment/deletion-vector.ts';
 import type { SegmentSummary } from '../segment/manifest.ts';
 import { Segment } from '../segment/segment.ts';
 import { writeSegment } from '../segment/segment-writer.ts';
@@ -20,7 +20,7 @@ import { withoutForgotten } from './tombstone-gc.ts';
 /** Memory for the keys of segments that are only looked into. */
 const OTHERS_BYTES_MAX = 32 * 1024 * 1024;
 
-/** Plain data: it can be handed to another thread, which then shares the live bits and the stop. */
+/** Plain data: it can be handed to another thread, which then shares the deletion vector and the stop. */
 export type MergeJob = {
   /** The partition's folder. */
   readonly folder: string;
@@ -28,17 +28,17 @@ export type MergeJob = {
   readonly name: string;
   readonly table: Table;
   /** With the rows that were live when the merge began; null: all. Their files stay until the result is told. */
-  readonly inputs: readonly { readonly summary: SegmentSummary; readonly live: LiveBits | null }[];
+  readonly inputs: readonly { readonly summary: SegmentSummary; readonly live: DeletionVector | null }[];
   readonly blockRows: number;
   readonly isFiltered: boolean;
   readonly zstd: ZstdChoice;
-  /** Deletions below the horizon are left out of rows that no other segment with dead rows holds; null: none is. */
-  readonly forgets: { readonly horizon: Horizon; readonly others: readonly SegmentSummary[] } | null;
+  /** Deletions below the GC watermark are left out of rows that no other segment with dead rows holds; null: none is. */
+  readonly forgets: { readonly gcWatermark: GcWatermark; readonly others: readonly SegmentSummary[] } | null;
   /** Once its first element is not 0, the merge ends as soon as it has written the column it is at. */
   readonly stop: Int32Array;
 };
 
-export interface Merger {
+export interface CompactionExecutor {
   /**
    * Writes the live rows of the inputs as a segment; every byte of it and its folder's names are durable on return. Null
    * when no row is left. What was written so far stays behind when it throws, and nothing is written after that.
@@ -49,7 +49,7 @@ export interface Merger {
 }
 
 /** Merges beside the other work of the thread it is asked on: that has its turn after every column of a block. */
-export class OwnThreadMerger implements Merger {
+export class InlineCompaction implements CompactionExecutor {
   readonly #disk: Disk;
 
   constructor(disk: Disk) {
@@ -61,7 +61,7 @@ export class OwnThreadMerger implements Merger {
   }
 }
 
-/** What every merger does. @param turn called between the columns of each block @throws as `Merger.merge` */
+/** What every compaction executor does. @param turn called between the columns of each block @throws as `CompactionExecutor.merge` */
 export async function mergeSegments(
   disk: Disk,
   { inputs, stop, zstd, forgets, ...job }: MergeJob,
@@ -72,7 +72,7 @@ export async function mergeSegments(
     inputs.map(async ({ summary, live }) => {
       // Merges read each block once and hold none of them.
       const segment = await Segment.open(disk, folder, summary, table.key, new BlockCache(0));
-      const bits = live === null ? null : new LiveBits(live.bits, live.rowCount, live.deadCount);
+      const bits = live === null ? null : new DeletionVector(live.bits, live.rowCount, live.deadCount);
       return { segment, live: bits, damage: null };
     }),
   );
@@ -89,7 +89,7 @@ export async function mergeSegments(
           ...forgets,
           others: await openOthers(disk, job, forgets.others),
         });
-  return writeSegment({ ...job, disk, sources, packingOf: packingBy(zstd, table, true), pause });
+  return writeSegment({ ...job, disk, sources, compressionOf: compressionBy(zstd, table, true), pause });
 }
 
 /** Keys are looked for in them one by one, so that their blocks are held for a while. */

@@ -9,10 +9,10 @@ import { Partition } from '../partition.ts';
 import { BlockCache } from '../segment/block-cache.ts';
 import { SegmentSet } from '../segment/segment-set.ts';
 import { applyWrite, modelUpTo, randomWrites, TABLE } from '../testing/arbitraries.ts';
-import type { DyingSetting } from '../testing/dying-merge-thread.ts';
+import type { DyingSetting } from '../testing/dying-compaction-thread.ts';
 import { readAll, readParts } from '../testing/read-all.ts';
-import { type MergeJob, OwnThreadMerger } from './merger.ts';
-import { ThreadMerger } from './thread-merger.ts';
+import { InlineCompaction, type MergeJob } from './compaction-executor.ts';
+import { ThreadedCompaction } from './threaded-compaction.ts';
 
 const FOLDER = 'travel/flights/0';
 const HISTORIES = 10;
@@ -44,8 +44,9 @@ async function someJob(disk: NodeDisk, seed: number): Promise<Omit<MergeJob, 'na
   const zstd = random.fraction() < 0.5 ? 'merged' : 'never';
   const inputNames = inputs.map(({ summary }) => summary.name);
   const others = segments.filter(({ segment, live }) => live !== null && !inputNames.includes(segment.summary.name));
-  const horizon = { ms: 1_700_000_000_000 + integerBetween(random, 0, 12), counter: 0 };
-  const forgets = random.fraction() < 0.5 ? null : { horizon, others: others.map(({ segment }) => segment.summary) };
+  const gcWatermark = { ms: 1_700_000_000_000 + integerBetween(random, 0, 12), counter: 0 };
+  const forgets =
+    random.fraction() < 0.5 ? null : { gcWatermark, others: others.map(({ segment }) => segment.summary) };
   return {
     folder,
     table: TABLE,
@@ -67,12 +68,12 @@ function filesOf({ folder }: { folder: string }, segment: string): Record<string
 describe('a merge on another thread', () => {
   it('writes what the own thread writes, byte for byte', async () => {
     const disk = new NodeDisk(root);
-    await using threads = ThreadMerger.of(disk, 2, 0);
+    await using threads = ThreadedCompaction.of(disk, 2, 0);
     const jobs = await Promise.all(Array.from({ length: HISTORIES }, (_, seed) => someJob(disk, seed)));
     let cleared = 0;
     for (const job of jobs) {
       const [own, other] = await Promise.all([
-        new OwnThreadMerger(disk).merge({ ...job, name: 'own' }),
+        new InlineCompaction(disk).merge({ ...job, name: 'own' }),
         threads.merge({ ...job, name: 'other' }),
       ]);
       expect({ ...other, name: null }).toEqual({ ...own, name: null });
@@ -95,13 +96,13 @@ describe('a merge on another thread', () => {
       [3, 0],
     ] as const) {
       const job = await someJob(disk, 100 + dying);
-      const own = await new OwnThreadMerger(disk).merge({ ...job, name: 'own' });
+      const own = await new InlineCompaction(disk).merge({ ...job, name: 'own' });
       const deaths = new Int32Array(new SharedArrayBuffer(8));
       deaths.set([dying, turns]);
       const setting: DyingSetting = { root, deaths };
-      const script = new URL('../testing/dying-merge-thread.ts', import.meta.url);
-      await using merger = new ThreadMerger(disk, new WorkerThreads(script, setting, 1), 0);
-      const merged = await merger.merge({ ...job, name: 'other' });
+      const script = new URL('../testing/dying-compaction-thread.ts', import.meta.url);
+      await using compactionExecutor = new ThreadedCompaction(disk, new WorkerThreads(script, setting, 1), 0);
+      const merged = await compactionExecutor.merge({ ...job, name: 'other' });
       expect({ ...merged, name: null }).toEqual({ ...own, name: null });
       expect(filesOf(job, 'other')).toEqual(filesOf(job, 'own'));
       // Two are asked at most.
@@ -111,12 +112,12 @@ describe('a merge on another thread', () => {
 
   it('goes on while writes and flushes do, and is given up when the partition closes: nothing is lost', async () => {
     const disk = new NodeDisk(root);
-    await using merger = ThreadMerger.of(disk, 1, 0);
+    await using compactionExecutor = ThreadedCompaction.of(disk, 1, 0);
     const writes = randomWrites(new SeededRandom(7), 150, 40, 400);
     const random = new SeededRandom(8);
     let merges = 0;
     for (let life = 0; life < LIVES; life++) {
-      const partition = await Partition.open(disk, FOLDER, { blockRows: 64, merger });
+      const partition = await Partition.open(disk, FOLDER, { blockRows: 64, compactionExecutor });
       const before = partition.segmentCount;
       partition.setTable(TABLE);
       const model = modelUpTo(writes, (origin) => partition.position(origin));

@@ -6,7 +6,7 @@ import { SimDisk } from '@tidemark/platform/sim/sim-disk';
 import { describe, expect, it } from 'vitest';
 import { Partition } from '../partition.ts';
 import { Scan } from '../query/scan.ts';
-import { SpareRoom } from './spare-room.ts';
+import { BufferPool } from './buffer-pool.ts';
 
 /** Enough for a memtable to ask for room at once, and for two blocks of it. */
 const ROWS = 150_000;
@@ -74,7 +74,7 @@ describe('memory of flushed memtables', () => {
   });
 
   it('is given once, is large enough and not much too large, and holds zeros where they are asked for', () => {
-    const room = new SpareRoom();
+    const room = new BufferPool();
     const buffer = new Uint8Array(4 << 20).fill(7).buffer;
     room.give([buffer, new ArrayBuffer(100)]);
     expect(room.take(5 << 20, false)).not.toBe(buffer);
@@ -86,7 +86,7 @@ describe('memory of flushed memtables', () => {
   });
 
   it('is kept up to a bound', () => {
-    const room = new SpareRoom();
+    const room = new BufferPool();
     const buffers = Array.from({ length: 12 }, () => new ArrayBuffer(10 << 20));
     room.give(buffers);
     const taken = new Set(buffers.map(() => room.take(10 << 20, false)));

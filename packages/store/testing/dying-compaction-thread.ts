@@ -1,8 +1,8 @@
-/** What the threads of `thread-merger.test.ts` run: as `merge-thread.ts`, but so many of them end in the middle. */
+/** What the threads of `thread-compaction executor.test.ts` run: as `merge-thread.ts`, but so many of them end in the middle. */
 
 import { NodeDisk } from '@tidemark/platform/node-disk';
 import { answerCalls } from '@tidemark/platform/worker-threads';
-import { type MergeJob, mergeSegments } from '../merge/merger.ts';
+import { type MergeJob, mergeSegments } from '../merge/compaction-executor.ts';
 
 /** `deaths` is shared memory: threads that are still to die, and after how many turns each does. */
 export type DyingSetting = { readonly root: string; readonly deaths: Int32Array };

@@ -1,11 +1,11 @@
 import { PartitionMaker, sampleKeyspace } from '@tidemark/applier/testing/log-maker';
-import type { CutAt } from '@tidemark/control/consensus/register-value';
+import type { EpochEndAt } from '@tidemark/control/consensus/register-value';
 import { farthest, type Heard, type Mark } from '@tidemark/control/failover/loss';
 import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countLoss, cutsAt } from './lossy-cuts.ts';
+import { countLoss, epochEndsAt } from './lossy-ends.ts';
 
 const TOPIC = 'tidemark.ks.mirror.paris';
 const PARTITIONS = 3;
@@ -19,7 +19,7 @@ type Made = { readonly bytes: Buffer; readonly chain: string; readonly rows: num
 function termOf(steps: readonly Step[]): { readonly term: Made[][]; readonly moments: Mark[] } {
   const keyspace = sampleKeyspace({ partitions: PARTITIONS });
   const makers = Array.from({ length: PARTITIONS }, (_, p) => new PartitionMaker(keyspace, 'paris', p));
-  const before = { origin: '', epoch: 0, cutSeq: -1, chain: '0'.repeat(32) };
+  const before = { origin: '', epoch: 0, endSeq: -1, chain: '0'.repeat(32) };
   const term = makers.map((maker): Made[] => [
     { bytes: maker.start(EPOCH, before), chain: maker.chain, rows: 0, mark: null },
   ]);
@@ -60,14 +60,14 @@ const stepOf: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant('barrier' as const) },
 );
 
-const placeOf = (log: SimLog, held: readonly CutAt[], countedMax = 1_000) => ({
+const placeOf = (log: SimLog, held: readonly EpochEndAt[], countedMax = 1_000) => ({
   log,
   topic: TOPIC,
-  reign: { epoch: EPOCH, site: 'paris', writerId: 'w', cuts: null },
+  term: { epoch: EPOCH, site: 'paris', writerId: 'w', epochEnds: null },
   held,
   countedMax,
 });
-const cutsOf = (term: readonly Made[][], seqs: readonly number[]): CutAt[] =>
+const epochEndsOf = (term: readonly Made[][], seqs: readonly number[]): EpochEndAt[] =>
   seqs.map((seq, p) => ({ seq, chain: seq < 0 ? '' : term[p]![seq]!.chain }));
 
 /** What is lost of a term, looked at record by record. */
@@ -77,7 +77,7 @@ function lossIn(term: readonly Made[][], written: Mark, kept: readonly number[])
   return written.heads.reduce((sum, head, p) => sum + Math.max(0, rowsUpTo(p, head) - rowsUpTo(p, kept[p]!)), 0);
 }
 
-describe('what a reign costs that is cut without all its records', () => {
+describe('what a term costs that is cut without all its records', () => {
   it('is counted to the row, in copies of any length, with repeats in them', async () => {
     const shares = fc.tuple(...Array.from({ length: PARTITIONS }, () => fc.double({ min: 0, max: 1, noNaN: true })));
     const repeats = fc.array(fc.nat(60), { maxLength: 2 });
@@ -93,7 +93,7 @@ describe('what a reign costs that is cut without all its records', () => {
           const heard: Heard | null =
             heardAt === null ? null : { ...moments[Math.floor(heardAt * (moments.length - 1))]!, unheardRows: 7 };
           const log = await copyOf(term, held, again);
-          const received = cutsOf(term, held);
+          const received = epochEndsOf(term, held);
           const count = await countLoss(placeOf(log, received), received, heard);
           const barriers = term[0]!.flatMap(({ mark }, seq) =>
             mark === null || seq > held[0]! ? [] : [{ seq, mark }],
@@ -108,7 +108,7 @@ describe('what a reign costs that is cut without all its records', () => {
           expect(count.consistentSeqs).toEqual(seqs);
           if (seqs === null) return;
           expect(count.consistent!.rows).toBe(lossIn(term, written, seqs) + unheard);
-          expect(await cutsAt(placeOf(log, received), seqs)).toEqual(cutsOf(term, seqs));
+          expect(await epochEndsAt(placeOf(log, received), seqs)).toEqual(epochEndsOf(term, seqs));
         },
       ),
       { numRuns: 60 },
@@ -129,7 +129,7 @@ describe('what a reign costs that is cut without all its records', () => {
       reads++;
       return read(options);
     };
-    const received = cutsOf(term, held);
+    const received = epochEndsOf(term, held);
     const count = await countLoss(placeOf(log, received, 100), received, { heads: [], rows: [], unheardRows: 0 });
     expect(count.consistentSeqs).toEqual([1, 1, 0]);
     expect([count.received.rows, count.consistent!.rows]).toEqual([5, 5 + 27_000]);
@@ -140,11 +140,11 @@ describe('what a reign costs that is cut without all its records', () => {
     const { term } = termOf([...Array.from({ length: 50 }, () => ({ partition: 1, rows: 2 }))]);
     const held = [0, 40, 0];
     const log = await copyOf(term, held, []);
-    const received = cutsOf(term, held);
+    const received = epochEndsOf(term, held);
     const heard: Heard = { heads: [0, 50, 0], rows: [0, 100, 0], unheardRows: 0 };
     expect((await countLoss(placeOf(log, received), received, heard)).received.rows).toBe(20);
     expect((await countLoss(placeOf(log, received, 10), received, heard)).received.rows).toBe(100);
-    const behind = cutsOf(term, [0, 30, 0]);
+    const behind = epochEndsOf(term, [0, 30, 0]);
     expect((await countLoss(placeOf(log, behind), received, heard)).received.rows).toBe(40);
   });
 });

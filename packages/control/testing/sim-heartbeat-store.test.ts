@@ -1,16 +1,16 @@
 import { isFault } from '@tidemark/platform/fault';
 import { expect, it } from 'vitest';
-import type { Beat } from '../heartbeats/board.ts';
-import { describeBoard } from './board-contract.ts';
-import { SimBoard, SimBoardStore } from './sim-board.ts';
+import type { Beat } from '../heartbeats/heartbeat-store.ts';
+import { describeHeartbeatStore } from './heartbeat-store-contract.ts';
+import { SimHeartbeatStore, SimHeartbeats } from './sim-heartbeat-store.ts';
 
 const BEAT: Beat = { site: 'paris', role: 'site', process: 'p', nonce: 1, timeMs: 0, facts: {} };
 
-describeBoard('sim', async () => {
-  const store = new SimBoardStore();
+describeHeartbeatStore('sim', async () => {
+  const store = new SimHeartbeats();
   return {
-    board: new SimBoard(store),
-    another: async () => new SimBoard(store),
+    board: new SimHeartbeatStore(store),
+    another: async () => new SimHeartbeatStore(store),
     forget: async () => store.forget(),
     outage: async () => {
       store.reachable = false;
@@ -25,8 +25,8 @@ describeBoard('sim', async () => {
 });
 
 it('a board that stood still executes what arrived meanwhile, though nobody heard an answer', async () => {
-  const store = new SimBoardStore();
-  const board = new SimBoard(store);
+  const store = new SimHeartbeats();
+  const board = new SimHeartbeatStore(store);
   store.standStill();
   const refused = await board.beat(BEAT).catch((error: unknown) => error);
   expect(isFault(refused, 'unavailable')).toBe(true);

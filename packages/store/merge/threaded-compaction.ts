@@ -4,7 +4,7 @@ import { isFault } from '@tidemark/platform/fault';
 import type { NodeDisk } from '@tidemark/platform/node-disk';
 import { WorkerThreads } from '@tidemark/platform/worker-threads';
 import type { SegmentSummary } from '../segment/manifest.ts';
-import { type MergeJob, type Merger, OwnThreadMerger } from './merger.ts';
+import { type CompactionExecutor, InlineCompaction, type MergeJob } from './compaction-executor.ts';
 
 const SCRIPT = new URL('merge-thread.ts', import.meta.url);
 /** Less is merged where it is: that takes no longer than starting a thread. */
@@ -12,22 +12,22 @@ const HANDED_OVER_BYTES_MIN = 1024 * 1024;
 /** Threads that a merge may cost before it is done without one. */
 const THREADS_LOST_MAX = 2;
 
-export class ThreadMerger implements Merger, AsyncDisposable {
+export class ThreadedCompaction implements CompactionExecutor, AsyncDisposable {
   readonly #disk: NodeDisk;
   readonly #threads: WorkerThreads;
-  readonly #own: OwnThreadMerger;
+  readonly #own: InlineCompaction;
   readonly #bytesMin: number;
 
   /** @param threadsMax merges under way at a time; others wait for them @param bytesMin of what is handed over */
-  static of(disk: NodeDisk, threadsMax: number, bytesMin = HANDED_OVER_BYTES_MIN): ThreadMerger {
-    return new ThreadMerger(disk, new WorkerThreads(SCRIPT, disk.root, threadsMax), bytesMin);
+  static of(disk: NodeDisk, threadsMax: number, bytesMin = HANDED_OVER_BYTES_MIN): ThreadedCompaction {
+    return new ThreadedCompaction(disk, new WorkerThreads(SCRIPT, disk.root, threadsMax), bytesMin);
   }
 
   /** @param threads run `merge-thread.ts`; they end with this */
   constructor(disk: NodeDisk, threads: WorkerThreads, bytesMin: number) {
     this.#disk = disk;
     this.#threads = threads;
-    this.#own = new OwnThreadMerger(disk);
+    this.#own = new InlineCompaction(disk);
     this.#bytesMin = bytesMin;
   }
 

@@ -3,11 +3,11 @@
  * know how it looks from elsewhere, so each move is judged by what all sites say. `/v1/internal/sight/{keyspace}`.
  */
 
-import { newestReign, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import { newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { farthest, type Heard, UNHEARD_MS_MAX } from '@tidemark/control/failover/loss';
 import type { Signs } from '@tidemark/control/failover/suspicion';
 import type { Clock } from '@tidemark/platform/clock';
-import type { LastHeard, LastWords } from './last-known-progress.ts';
+import type { LastHeard, LastKnownProgress } from './last-known-progress.ts';
 
 /** A log that does not answer within this is out of reach. */
 const REACH_MS = 1_000;
@@ -31,18 +31,18 @@ export type SiteSightParts = {
   /** What this site hears of the primary itself; all null at the primary's own. */
   readonly signs: (keyspace: string) => Signs;
   readonly clockTrouble: () => string | null;
-  readonly lastWords: LastWords;
+  readonly lastKnown: LastKnownProgress;
 };
 
 export async function sightHere(parts: SiteSightParts, value: RegisterValue): Promise<SiteSight> {
-  const { site, clock, reachesLog, signs, clockTrouble, lastWords } = parts;
-  const reign = newestReign(value);
+  const { site, clock, reachesLog, signs, clockTrouble, lastKnown } = parts;
+  const term = newestTerm(value);
   return {
     site,
     dataMs: signs(value.keyspace).dataMs,
     clockTrouble: clockTrouble(),
-    reachesLog: reign !== null && (await within(clock, reachesLog(reign.site))),
-    lastHeard: reign === null ? null : lastWords.of(value.keyspace, reign.epoch, clock.monotonicMs()),
+    reachesLog: term !== null && (await within(clock, reachesLog(term.site))),
+    lastHeard: term === null ? null : lastKnown.of(value.keyspace, term.epoch, clock.monotonicMs()),
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * Runs one election for this site (protocol E2–E7): names itself in the register, has the newest reign fenced at every
+ * Runs one election for this site (protocol E2–E7): names itself in the register, has the newest term fenced at every
  * member, works out where it ends, sees to it that enough members hold that, and commits. What to conclude from the
  * answers is decided in `packages/control`; this asks, waits and asks again.
  */
@@ -13,19 +13,19 @@ import {
 } from '@tidemark/control/consensus/register-changes';
 import {
   type Cause,
-  type CutAt,
   type Election,
+  type EpochEndAt,
   type LossRule,
   type Member,
   memberNamed,
-  newestReign,
+  newestTerm,
   type RegisterValue,
 } from '@tidemark/control/consensus/register-value';
 import { proofOf, remedyOf, unknownOf, whyNotClosed } from '@tidemark/control/failover/closure-words';
 import {
   asLed,
   closureOf,
-  cutsOf,
+  epochEndsOf,
   type FenceReport,
   holdersOf,
   levelFor,
@@ -41,7 +41,7 @@ import { Fault } from '@tidemark/platform/fault';
 import type { Elected } from '../writer.ts';
 import { adoptFound } from './adoption.ts';
 import { LEASE_OVER_MS } from './lease.ts';
-import type { LossyCut } from './lossy-cuts.ts';
+import type { LossyEnd } from './lossy-ends.ts';
 import { Members, type MembersParts } from './members.ts';
 
 /** An election is given this long; then another candidate may do better. */
@@ -52,19 +52,19 @@ const TOLD_MS = 3_000;
 /** How long the old primary takes no writes at most before a planned move is given up. */
 const DRAIN_MS = 5_000;
 const DRAIN_LOOK_MS = 10;
-/** How long a first reign waits for members that have not answered: those that do not are left to be readmitted. */
+/** How long a first term waits for members that have not answered: those that do not are left to be readmitted. */
 const FIRST_MS = 5_000;
 /** How long an election waits for as many holders as the keyspace's own level needs, before it takes a lower one. */
 const DEGRADE_MS = 3_000;
 /** How long an operator's lossy election waits for members whose word would make it lossless. */
 const LOSSY_MS = 5_000;
 
-export type CandidateParts = MembersParts & {
+export type ElectionRunParts = MembersParts & {
   readonly register: Register;
   /** The newest value known here to be chosen; null before the register was read. */
   readonly current: () => RegisterValue | null;
-  /** Where the newest reign is cut when records of it are lost for good, if that loses no more than was accepted. */
-  readonly lossyCut: (value: RegisterValue, received: readonly CutAt[], loss: LossRule) => Promise<LossyCut>;
+  /** Where the newest term is cut when records of it are lost for good, if that loses no more than was accepted. */
+  readonly lossyEnd: (value: RegisterValue, received: readonly EpochEndAt[], loss: LossRule) => Promise<LossyEnd>;
   /** Told what an election waits for that takes long, and what an operator can do; null: for nothing any more. */
   readonly onWaiting?: (waiting: Waiting | null) => void;
 };
@@ -89,7 +89,7 @@ export type Outcome =
   | { readonly kind: 'won'; readonly elected: Elected; readonly closed: Closed; readonly phases: readonly Phase[] }
   /** The register says otherwise: nothing was changed, or another candidate took over. */
   | { readonly kind: 'lost'; readonly reason: string; readonly phases: readonly Phase[] }
-  /** It would lose more than was accepted: the election was withdrawn, and the reign before stands. */
+  /** It would lose more than was accepted: the election was withdrawn, and the term before stands. */
   | {
       readonly kind: 'refused';
       readonly reason: string;
@@ -99,7 +99,7 @@ export type Outcome =
 
 /** What a won election ended. */
 export type Closed = {
-  /** Site of the reign before; null when there was none. */
+  /** Site of the term before; null when there was none. */
   readonly from: string | null;
   readonly epoch: number;
   readonly how: string;
@@ -111,13 +111,13 @@ export type Closed = {
 
 const NOTHING_LOST: Loss = { records: 0, rows: 0 };
 
-/** Null cuts: there is no reign to close. */
-type Closable = { readonly cuts: readonly CutAt[] | null } & Pick<Closed, 'how' | 'lost' | 'unknown'>;
+/** Null cuts: there is no term to close. */
+type Closable = { readonly epochEnds: readonly EpochEndAt[] | null } & Pick<Closed, 'how' | 'lost' | 'unknown'>;
 type Closing = Closable | { readonly superseded: string } | { readonly tooMuch: LossChoices };
 
-export class Candidate {
+export class ElectionRun {
   readonly writerId: string;
-  readonly #parts: CandidateParts;
+  readonly #parts: ElectionRunParts;
   readonly #members: Members;
   readonly #signal: AbortSignal;
   readonly #reports = new Map<string, FenceReport>();
@@ -128,7 +128,7 @@ export class Candidate {
   #withdrawn: string | null = null;
   #epoch: number | null = null;
 
-  constructor(parts: CandidateParts, signal: AbortSignal) {
+  constructor(parts: ElectionRunParts, signal: AbortSignal) {
     this.#parts = parts;
     this.#members = new Members(parts, signal);
     this.#signal = signal;
@@ -136,7 +136,7 @@ export class Candidate {
   }
 
   /**
-   * @throws {Fault} `unavailable`: the register cannot be read, or the reign cannot be closed in time; the election may
+   * @throws {Fault} `unavailable`: the register cannot be read, or the term cannot be closed in time; the election may
    *   stand open, for this site or another to take over. `corrupt`: two histories under one position, or this site's
    *   copy is not the one the register lists.
    */
@@ -166,11 +166,11 @@ export class Candidate {
       this.#mark('fenced');
       if ('superseded' in closing) return this.#lost(closing.superseded);
       if ('tooMuch' in closing) return this.#refused(value, election, closing.tooMuch);
-      const { cuts } = closing;
-      const held = await this.#holdEnough(value, election, cuts);
+      const { epochEnds } = closing;
+      const held = await this.#holdEnough(value, election, epochEnds);
       if (typeof held === 'string') return this.#lost(held);
       this.#mark('filled');
-      const how = `${closing.how}; ${keptWords(cuts, held)}`;
+      const how = `${closing.how}; ${keptWords(epochEnds, held)}`;
       return await this.#commit(value, election, { ...closing, how }, held);
     } finally {
       this.#parts.onWaiting?.(null);
@@ -210,19 +210,19 @@ export class Candidate {
   async #drain(): Promise<string | null> {
     const { register, site, clock } = this.#parts;
     const value = await register.read(this.#signal);
-    const reign = newestReign(value);
+    const term = newestTerm(value);
     // Who is named already, or goes before who is, need not wait for a primary that may be gone: it is fenced anyway.
-    if (reign === null || reign.site === site || value.election !== null) return null;
+    if (term === null || term.site === site || value.election !== null) return null;
     type Heads = { readonly epoch: number; readonly heads: readonly number[] };
-    const left = await this.#members.ask<Heads>(reign.site, 'abdicate', { to: site });
+    const left = await this.#members.ask<Heads>(term.site, 'abdicate', { to: site });
     const refuse = async (reason: string): Promise<string> => {
-      await this.#members.ask(reign.site, 'abdicate', { to: site, resume: true });
+      await this.#members.ask(term.site, 'abdicate', { to: site, resume: true });
       return reason;
     };
-    if (left === null) return refuse(`${reign.site} did not hand over`);
+    if (left === null) return refuse(`${term.site} did not hand over`);
     const deadlineMs = clock.monotonicMs() + DRAIN_MS;
     while (clock.monotonicMs() < deadlineMs && !this.#signal.aborted) {
-      const copy = (await this.#members.copies(site))?.copies.find(({ origin }) => origin === reign.site);
+      const copy = (await this.#members.copies(site))?.copies.find(({ origin }) => origin === term.site);
       const isLevel = left.heads.every((head, partition) => {
         const [epoch, seq] = copy?.positions[partition] ?? [0, -1];
         return epoch > left.epoch || (epoch === left.epoch && seq >= head);
@@ -230,7 +230,7 @@ export class Candidate {
       if (isLevel) return null;
       await clock.sleep(DRAIN_LOOK_MS, this.#signal);
     }
-    return refuse(`${site} was not level with ${reign.site} within ${DRAIN_MS} ms`);
+    return refuse(`${site} was not level with ${term.site} within ${DRAIN_MS} ms`);
   }
 
   /** E2. */
@@ -242,17 +242,17 @@ export class Candidate {
     return register.change((value, changeId) => beginElection(value, changeId, beginning), this.#signal);
   }
 
-  /** Before a first reign: what the logs hold of earlier ones is put into the register. */
+  /** Before a first term: what the logs hold of earlier ones is put into the register. */
   #adopt(value: RegisterValue): Promise<RegisterValue | string> {
     const again = (election: Election, why: string, remedy: string): Promise<string | null> =>
       this.#again(election, why, remedy);
     return adoptFound({ ...this.#parts, members: this.#members, again }, value);
   }
 
-  /** E3–E5: asks until the newest reign is closed. */
+  /** E3–E5: asks until the newest term is closed. */
   async #close(value: RegisterValue, election: Election): Promise<Closing> {
     const { keyspace } = this.#parts;
-    // Nothing stops the writer of a local reign but its lease, and what it acks beyond the cut is lost.
+    // Nothing stops the writer of a local term but its lease, and what it acks beyond the epoch end is lost.
     const lossyMs = value.ack.k === 0 ? LEASE_OVER_MS : LOSSY_MS;
     for (;;) {
       await this.#members.fenceAll(value, election, this.#reports);
@@ -261,35 +261,36 @@ export class Candidate {
       if (unfit !== null && election.loss === null)
         throw new Fault('corrupt', `election of epoch ${election.epoch}: ${unfit}`);
       const closure = closureOf(value, reports);
-      const cuts = cutsOf(value, reports, keyspace.partitions);
-      if ('conflict' in cuts) throw new Fault('corrupt', `election of epoch ${election.epoch}: ${cuts.conflict}`);
-      if ('superseded' in cuts) return cuts;
+      const epochEnds = epochEndsOf(value, reports, keyspace.partitions);
+      if ('conflict' in epochEnds)
+        throw new Fault('corrupt', `election of epoch ${election.epoch}: ${epochEnds.conflict}`);
+      if ('superseded' in epochEnds) return epochEnds;
       if (closure.kind === 'lossless') {
         const { by } = closure;
         const unknown = unknownOf(value, by, reports);
         const lost = unknown === null ? NOTHING_LOST : null;
-        if (by !== 'first') return { cuts: cuts.cuts, how: proofOf(value, by, reports), lost, unknown };
+        if (by !== 'first') return { epochEnds: epochEnds.epochEnds, how: proofOf(value, by, reports), lost, unknown };
         if (reports.length === value.members.length || this.#ageMs() > FIRST_MS) {
-          return { cuts: null, how: by, lost, unknown };
+          return { epochEnds: null, how: by, lost, unknown };
         }
       } else if (closure.kind === 'lossy' && this.#sinceNamedMs() > lossyMs) {
-        const received = cuts.cuts ?? [];
-        // The cut is read from this site's copy, which may lack what others have.
+        const received = epochEnds.epochEnds ?? [];
+        // The epoch end is read from this site's copy, which may lack what others have.
         await this.#members.fill(
           value,
           received,
           this.#parts.site,
           reports.map((report) => report.site),
         );
-        const cut = await this.#parts.lossyCut(value, received, election.loss!);
-        if ('tooMuch' in cut) return cut;
-        const { mode, loss } = cut;
+        const epochEnd = await this.#parts.lossyEnd(value, received, election.loss!);
+        if ('tooMuch' in epochEnd) return epochEnd;
+        const { mode, loss } = epochEnd;
         const where =
           mode === 'received' ? 'all that was received is kept' : 'back to the newest moment received whole';
         const why = whyNotClosed(value, reports);
         const how = `with a loss of ${loss.rows} rows at most, ${where}: ${why}`;
         const unknown = unvouched(reports).length === 0 ? null : `what else was acked: ${why}`;
-        return { cuts: cut.cuts, how, lost: loss, unknown };
+        return { epochEnds: epochEnd.epochEnds, how, lost: loss, unknown };
       }
       const { have, need } = closure.kind === 'lossless' ? { have: 0, need: 0 } : closure;
       const why = whyNotClosed(value, reports);
@@ -299,12 +300,12 @@ export class Candidate {
     }
   }
 
-  /** Nothing is changed by it: the register has no election any more, and the reign before goes on where its writer lives. */
+  /** Nothing is changed by it: the register has no election any more, and the term before goes on where its writer lives. */
   async #refused(value: RegisterValue, election: Election, choices: LossChoices): Promise<Outcome> {
     const { register, site } = this.#parts;
     const { epoch, writerId } = election;
     await register.change((now, changeId) => withdrawElection(now, changeId, { epoch, writerId }), this.#signal);
-    const from = newestReign(value)!.site;
+    const from = newestTerm(value)!.site;
     return {
       kind: 'refused',
       reason: `${lossInWords(choices)}, and ${election.loss!.rowsMax} were accepted`,
@@ -325,26 +326,30 @@ export class Candidate {
    * E6: fills this site, then the others, until enough hold everything for the keyspace's level; or, after a while, for
    * a lower one that it allows. @returns the level; or why the election is lost
    */
-  async #holdEnough(value: RegisterValue, election: Election, cuts: readonly CutAt[] | null): Promise<Held | string> {
+  async #holdEnough(
+    value: RegisterValue,
+    election: Election,
+    epochEnds: readonly EpochEndAt[] | null,
+  ): Promise<Held | string> {
     const { site, keyspace } = this.#parts;
-    if (cuts === null) return { level: keyspace.ack, holders: [], leader: null };
+    if (epochEnds === null) return { level: keyspace.ack, holders: [], leader: null };
     const beganMs = this.#ageMs();
     const levelOf = (copies: readonly SiteCopies[], kMin: number): AckLevel | null => {
       const led = asLed(value, election, copies);
-      return levelFor(led, election, holdersOf(led, cuts, copies), keyspace.ack, kMin);
+      return levelFor(led, election, holdersOf(led, epochEnds, copies), keyspace.ack, kMin);
     };
     for (;;) {
       const sites = value.members.map((member) => member.site);
       const copies = await this.#members.holdings(sites, (some) => levelOf(some, keyspace.ack.k) !== null);
       const isLate = this.#ageMs() - beganMs > DEGRADE_MS;
       const level = levelOf(copies, isLate ? value.degradeTo : keyspace.ack.k);
-      const holders = holdersOf(value, cuts, copies).map((holder) => holder.site);
+      const holders = holdersOf(value, epochEnds, copies).map((holder) => holder.site);
       const leader = election.loss === null ? null : memberNamed(asLed(value, election, copies), site);
       if (level !== null) return { level, holders, leader };
       const lacking = copies.map((answer) => answer.site).filter((one) => !holders.includes(one));
       const first = lacking.includes(site) ? [site] : lacking;
       const filling = first.map((one) =>
-        this.#members.fill(value, cuts, one, [...holders, ...copies.map((c) => c.site)]),
+        this.#members.fill(value, epochEnds, one, [...holders, ...copies.map((c) => c.site)]),
       );
       await Promise.all(filling);
       const need = keyspace.ack.k + 1;
@@ -373,25 +378,25 @@ export class Candidate {
   async #commit(
     value: RegisterValue,
     election: Election,
-    { cuts, how, lost, unknown }: Closable,
+    { epochEnds, how, lost, unknown }: Closable,
     { level: ack, leader }: Held,
   ): Promise<Outcome> {
     const { register, clock } = this.#parts;
     const { epoch, writerId } = election;
     const others = reportedOf(value, [...this.#reports.values()]).filter((member) => member.site !== leader?.site);
     const reported = leader === null ? others : [...others, leader];
-    const commit = { epoch, writerId, cuts, reported, ack, nowMs: clock.nowMs() };
+    const commit = { epoch, writerId, epochEnds, reported, ack, nowMs: clock.nowMs() };
     const committed = await register.change((now, changeId) => commitElection(now, changeId, commit), this.#signal);
     if ('refused' in committed) return this.#lost(committed.refused);
     this.#mark('committed');
-    const before = newestReign(value);
+    const before = newestTerm(value);
     const lowered = ack.k < this.#parts.keyspace.ack.k ? `, at ${formatAck(ack)} for want of holders` : '';
     const closed = { from: before?.site ?? null, epoch: before?.epoch ?? 0, how: how + lowered, lost, unknown };
     return { kind: 'won', elected: { value: committed.value, epoch, writerId }, closed, phases: this.#phases };
   }
 }
 
-/** The level a reign begins at, and who holds everything before it. */
+/** The level a term begins at, and who holds everything before it. */
 type Held = {
   readonly level: AckLevel;
   readonly holders: readonly string[];
@@ -399,12 +404,12 @@ type Held = {
   readonly leader: Member | null;
 };
 
-const CUTS_TOLD_MAX = 16;
+const ENDS_TOLD_MAX = 16;
 
 /** What was kept, for people: by partition the last seq, and who holds it. */
-function keptWords(cuts: readonly CutAt[] | null, { holders }: Held): string {
-  if (cuts === null) return 'there was nothing before';
-  const told = cuts.slice(0, CUTS_TOLD_MAX).map(({ seq }) => seq);
-  const more = cuts.length > told.length ? ` and ${cuts.length - told.length} partitions more` : '';
+function keptWords(epochEnds: readonly EpochEndAt[] | null, { holders }: Held): string {
+  if (epochEnds === null) return 'there was nothing before';
+  const told = epochEnds.slice(0, ENDS_TOLD_MAX).map(({ seq }) => seq);
+  const more = epochEnds.length > told.length ? ` and ${epochEnds.length - told.length} partitions more` : '';
   return `it was cut at ${told.join(', ')}${more}, all of it held by ${holders.join(', ')}`;
 }

@@ -8,13 +8,20 @@ import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import { NodeDisk } from '@tidemark/platform/node-disk';
-import { BEAT_KEPT_MS, type Beat, type Board, byRoleAndProcess, decodeBeat, encodeBeat } from './board.ts';
+import {
+  BEAT_KEPT_MS,
+  type Beat,
+  byRoleAndProcess,
+  decodeBeat,
+  encodeBeat,
+  type HeartbeatStore,
+} from './heartbeat-store.ts';
 
 const CLEAN_EVERY_MS = 5_000;
 /** A temporary file lives for milliseconds; one this old was left by a process that was killed. */
 const TEMPORARY_KEPT_MS = 5_000;
 
-export type FileBoardParts = {
+export type FileHeartbeatStoreParts = {
   /** For messages. */
   readonly address: string;
   /** Its root must exist: the folder of a site that was moved away is not made again. */
@@ -24,7 +31,7 @@ export type FileBoardParts = {
   readonly clock: Clock;
 };
 
-export class FileBoard implements Board {
+export class FileHeartbeatStore implements HeartbeatStore {
   readonly address: string;
   readonly #disk: Disk;
   readonly #folder: string;
@@ -32,7 +39,7 @@ export class FileBoard implements Board {
   #last: Promise<void> = Promise.resolve();
   #cleanedAtMs: number | null = null;
 
-  constructor({ address, disk, folder, clock }: FileBoardParts) {
+  constructor({ address, disk, folder, clock }: FileHeartbeatStoreParts) {
     this.address = address;
     this.#disk = disk;
     this.#folder = folder;
@@ -40,9 +47,9 @@ export class FileBoard implements Board {
   }
 
   /** The board of a `file:` address's path; `…/board.json` is kept in the folder `…/board`. */
-  static at(path: string, clock: Clock): FileBoard {
+  static at(path: string, clock: Clock): FileHeartbeatStore {
     const folder = basename(path).replace(/\.json$/, '');
-    return new FileBoard({ address: `file:${path}`, disk: new NodeDisk(dirname(path)), folder, clock });
+    return new FileHeartbeatStore({ address: `file:${path}`, disk: new NodeDisk(dirname(path)), folder, clock });
   }
 
   /** One at a time, so that beats of one process never overtake each other. */

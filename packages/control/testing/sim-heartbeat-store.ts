@@ -1,13 +1,19 @@
 /**
- * The Board of the simulator: in memory. A SimBoardStore is what one site's Redis holds; each SimBoard is one process's
+ * The HeartbeatStore of the simulator: in memory. A SimHeartbeats is what one site's Redis holds; each SimHeartbeatStore is one process's
  * connection to it. The store's fields and methods are the faults: unreachable, empty after a restart, one beat
  * forgotten, and standing still, so that commands are answered by nobody and executed later.
  */
 
 import { Fault } from '@tidemark/platform/fault';
-import { type Beat, type Board, byRoleAndProcess, decodeBeat, encodeBeat } from '../heartbeats/board.ts';
+import {
+  type Beat,
+  byRoleAndProcess,
+  decodeBeat,
+  encodeBeat,
+  type HeartbeatStore,
+} from '../heartbeats/heartbeat-store.ts';
 
-export class SimBoardStore {
+export class SimHeartbeats {
   /** False: nothing gets there. */
   reachable = true;
   readonly #beats = new Map<string, string>();
@@ -58,11 +64,11 @@ export class SimBoardStore {
   }
 }
 
-export class SimBoard implements Board {
+export class SimHeartbeatStore implements HeartbeatStore {
   readonly address = 'sim';
-  readonly #store: SimBoardStore;
+  readonly #store: SimHeartbeats;
 
-  constructor(store: SimBoardStore) {
+  constructor(store: SimHeartbeats) {
     this.#store = store;
   }
 

@@ -20,7 +20,7 @@ export type Beat = {
   readonly facts: Readonly<Record<string, unknown>>;
 };
 
-export interface Board extends AsyncDisposable {
+export interface HeartbeatStore extends AsyncDisposable {
   /** Where it is, without secrets. */
   readonly address: string;
   /**
@@ -84,7 +84,7 @@ export function decodeBeat(text: string): Beat | null {
   }
 }
 
-/** The order in which `Board.beats` gives them. */
+/** The order in which `HeartbeatStore.beats` gives them. */
 export function byRoleAndProcess(one: Beat, other: Beat): number {
   return compare(one.role, other.role) || compare(one.process, other.process);
 }

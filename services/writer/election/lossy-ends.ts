@@ -1,9 +1,9 @@
 /**
- * What a reign costs that is cut without all its records, and where (protocol E5, E11): counted from this site's copy of
+ * What a term costs that is cut without all its records, and where (protocol E5, E11): counted from this site's copy of
  * it and from what was last heard of its writer. The whole term is looked through, by halving.
  */
 
-import type { CutAt, LossRule } from '@tidemark/control/consensus/register-value';
+import type { EpochEndAt, LossRule } from '@tidemark/control/consensus/register-value';
 import {
   farthest,
   type Heard,
@@ -17,12 +17,12 @@ import {
   UNKNOWN_ROWS,
   unheardRowsAfter,
 } from '@tidemark/control/failover/loss';
-import { type ReignPlace, ReignReader } from './term-reader.ts';
+import { type TermPlace, TermReader } from './term-reader.ts';
 
 /** The rate of the last seconds counts. */
 const RATE_MS = 5_000;
 
-export type LossPlace = ReignPlace & {
+export type LossPlace = TermPlace & {
   /** More records than that are not counted one by one: a barrier further back says how many rows there are at least. */
   readonly countedMax: number;
 };
@@ -37,8 +37,12 @@ export type LossCount = LossChoices & {
  * @param received by partition, the longest head among the answers; this copy may hold less
  * @throws {Fault} as `Log.read`
  */
-export async function countLoss(place: LossPlace, received: readonly CutAt[], heard: Heard | null): Promise<LossCount> {
-  const reader = new ReignReader(place);
+export async function countLoss(
+  place: LossPlace,
+  received: readonly EpochEndAt[],
+  heard: Heard | null,
+): Promise<LossCount> {
+  const reader = new TermReader(place);
   const newest = await reader.newestBarrier(() => true);
   const isAll = newest !== null && isWhole(newest, received);
   const whole = isAll ? newest : await reader.newestBarrier((barrier) => isWhole(barrier, received));
@@ -55,7 +59,7 @@ export async function countLoss(place: LossPlace, received: readonly CutAt[], he
 }
 
 /** Nobody here heard the primary: how fast it wrote is told by its barriers. */
-async function unheard(reader: ReignReader, newest: ReceivedBarrier | null): Promise<number> {
+async function unheard(reader: TermReader, newest: ReceivedBarrier | null): Promise<number> {
   if (newest === null) return UNKNOWN_ROWS;
   const sinceMs = newest.stampMs - RATE_MS;
   return unheardRowsAfter(newest, await reader.newestBarrier(({ stampMs }) => stampMs <= sinceMs));
@@ -64,7 +68,7 @@ async function unheard(reader: ReignReader, newest: ReceivedBarrier | null): Pro
 /** What this copy holds, with its rows: from the newest mark in each partition on, counted record by record. */
 async function keptMark(
   place: LossPlace,
-  reader: ReignReader,
+  reader: TermReader,
   newest: ReceivedBarrier | null,
   heard: Heard | null,
 ): Promise<Mark> {
@@ -84,19 +88,19 @@ async function keptMark(
   return { heads, rows };
 }
 
-/** The cuts at these seqs; null: this copy does not show what stands there. @throws {Fault} as `Log.read` */
-export async function cutsAt(place: ReignPlace, seqs: readonly number[]): Promise<readonly CutAt[] | null> {
-  const reader = new ReignReader(place);
-  const cuts: CutAt[] = [];
+/** The epoch ends at these seqs; null: this copy does not show what stands there. @throws {Fault} as `Log.read` */
+export async function epochEndsAt(place: TermPlace, seqs: readonly number[]): Promise<readonly EpochEndAt[] | null> {
+  const reader = new TermReader(place);
+  const epochEnds: EpochEndAt[] = [];
   for (const [partition, seq] of seqs.entries()) {
     const chain = seq < 0 ? '' : await reader.chainAt(partition, seq);
     if (chain === null) return null;
-    cuts.push({ seq, chain });
+    epochEnds.push({ seq, chain });
   }
-  return cuts;
+  return epochEnds;
 }
 
-/** Where the reign is cut, and what that costs; or why it must not be: each way loses more than was accepted. */
-export type LossyCut =
-  | { readonly mode: LossRule['mode']; readonly cuts: readonly CutAt[]; readonly loss: Loss }
+/** Where the term is cut, and what that costs; or why it must not be: each way loses more than was accepted. */
+export type LossyEnd =
+  | { readonly mode: LossRule['mode']; readonly epochEnds: readonly EpochEndAt[]; readonly loss: Loss }
   | { readonly tooMuch: LossChoices };

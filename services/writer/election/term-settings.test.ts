@@ -1,5 +1,5 @@
 import type { Register } from '@tidemark/control/consensus/register';
-import { setTerms } from '@tidemark/control/consensus/register-changes';
+import { setTermSettings } from '@tidemark/control/consensus/register-changes';
 import { initialValue, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { evolve } from '@tidemark/model/evolve';
 import { ackOf } from '@tidemark/model/table';
@@ -8,7 +8,7 @@ import { SystemClock } from '@tidemark/platform/system-clock';
 import { describe, expect, it } from 'vitest';
 import { entryOf } from '../appending/appender.ts';
 import { setUpWriter } from '../testing/writer-harness.ts';
-import { keepTerms, wantedTerms } from './ack-level.ts';
+import { keepTermSettings, wantedSettings } from './term-settings.ts';
 
 const TRAVEL = evolve(null, {
   ...{ keyspace: 'travel', primary: 'paris', ack: 'sync(1)', degradeTo: 0 },
@@ -17,49 +17,49 @@ const TRAVEL = evolve(null, {
 }).keyspace;
 const OWNER = { epoch: 2, writerId: 'w2' };
 
-/** paris reigns alone, at a lowered level. */
+/** paris leads alone, at a lowered level. */
 const LOWERED: RegisterValue = {
   ...initialValue(TRAVEL),
   ack: ackOf(0),
-  reigns: [{ ...OWNER, site: 'paris', cuts: null }],
+  terms: [{ ...OWNER, site: 'paris', epochEnds: null }],
 };
 
-describe("a reign's terms", () => {
+describe("a term's settings", () => {
   it('are raised only when sites enough follow, and not touched when they are as they should be', () => {
-    expect(wantedTerms(LOWERED, TRAVEL, false)).toBeNull();
-    expect(wantedTerms(LOWERED, TRAVEL, true)).toMatchObject({ ack: ackOf(1), degradeTo: 0 });
-    expect(wantedTerms({ ...LOWERED, ack: ackOf(1) }, TRAVEL, true)).toBeNull();
+    expect(wantedSettings(LOWERED, TRAVEL, false)).toBeNull();
+    expect(wantedSettings(LOWERED, TRAVEL, true)).toMatchObject({ ack: ackOf(1), degradeTo: 0 });
+    expect(wantedSettings({ ...LOWERED, ack: ackOf(1) }, TRAVEL, true)).toBeNull();
   });
 
   it('follow what operators change, whatever the level', () => {
     const manual = { ...TRAVEL, failover: 'manual' } as const;
-    const terms = { failover: 'manual', degradeTo: 0, ack: ackOf(0) };
-    expect(wantedTerms(LOWERED, manual, false)).toEqual(terms);
+    const settings = { failover: 'manual', degradeTo: 0, ack: ackOf(0) };
+    expect(wantedSettings(LOWERED, manual, false)).toEqual(settings);
   });
 
-  it("are set by the newest reign's writer alone, between elections, and never to a lower level", () => {
-    const terms = { ack: ackOf(1), failover: 'automatic', degradeTo: 0 } as const;
-    const raised = setTerms(LOWERED, 'c', OWNER, terms);
+  it("are set by the newest term's writer alone, between elections, and never to a lower level", () => {
+    const settings = { ack: ackOf(1), failover: 'automatic', degradeTo: 0 } as const;
+    const raised = setTermSettings(LOWERED, 'c', OWNER, settings);
     if (!('value' in raised)) throw new Error(raised.refused);
     expect(raised.value).toMatchObject({ ack: ackOf(1), version: 1 });
     const beganBy = { site: 'tokyo', writerId: 'w3', cause: 'suspicion', reason: '', beganMs: 0, loss: null } as const;
     const refusals = [
-      setTerms(raised.value, 'c', OWNER, { ...terms, ack: ackOf(0) }),
-      setTerms(LOWERED, 'c', { ...OWNER, writerId: 'w1' }, terms),
-      setTerms({ ...LOWERED, election: { ...beganBy, epoch: 3 } }, 'c', OWNER, terms),
+      setTermSettings(raised.value, 'c', OWNER, { ...settings, ack: ackOf(0) }),
+      setTermSettings(LOWERED, 'c', { ...OWNER, writerId: 'w1' }, settings),
+      setTermSettings({ ...LOWERED, election: { ...beganBy, epoch: 3 } }, 'c', OWNER, settings),
     ];
     for (const refusal of refusals) expect(refusal).toMatchObject({ refused: expect.any(String) });
   });
 });
 
-describe('a reign that keeps its terms', () => {
+describe('a term that keeps its settings', () => {
   /** Its register, which takes every change, and a clock that looks as often as it is let. */
-  async function reignWith(ack: string, change: (value: RegisterValue) => RegisterValue) {
+  async function termWith(ack: string, change: (value: RegisterValue) => RegisterValue) {
     const set = await setUpWriter(ack);
     const writer = await set.start();
     const { epoch, writerId } = writer;
-    const reign = { epoch, writerId, site: 'paris', cuts: null };
-    const state = { value: change({ ...initialValue(set.keyspace), failover: 'manual', reigns: [reign] }), looks: 0 };
+    const term = { epoch, writerId, site: 'paris', epochEnds: null };
+    const state = { value: change({ ...initialValue(set.keyspace), failover: 'manual', terms: [term] }), looks: 0 };
     const register: Pick<Register, 'change'> = {
       change: async (make) => {
         const changed = make(state.value, 'c');
@@ -73,7 +73,7 @@ describe('a reign that keeps its terms', () => {
         await super.sleep(1);
       }
     }
-    const kept = keepTerms({
+    const kept = keepTermSettings({
       ...{ writer, register: register as Register, current: () => state.value },
       ...{ clock: new Looking(), logger: SILENT, onRaised: async () => {} },
     });
@@ -85,14 +85,14 @@ describe('a reign that keeps its terms', () => {
   }
 
   it('takes over what operators changed, also while nobody else holds anything', async () => {
-    const { state, writer, end } = await reignWith('sync(1)', (value) => ({ ...value, failover: 'automatic' }));
+    const { state, writer, end } = await termWith('sync(1)', (value) => ({ ...value, failover: 'automatic' }));
     await expect.poll(() => state.value.failover).toBe('manual');
     expect(writer.commits.holdsAcked).toBe(false);
     await end();
   });
 
   it('at a lowered level has no ack wait for a site that is gone, and raises it when that one follows', async () => {
-    const { state, writer, network, end } = await reignWith('sync(1)', (value) => ({ ...value, ack: ackOf(0) }));
+    const { state, writer, network, end } = await termWith('sync(1)', (value) => ({ ...value, ack: ackOf(0) }));
     writer.commits.setK(0);
     const entry = entryOf({ kind: 'Noop' });
     writer.appenders[0]!.enqueue(entry);

@@ -6,9 +6,9 @@ import { type Logger, SILENT } from '@tidemark/platform/logger';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { describeBoard } from '../testing/board-contract.ts';
-import type { Beat } from './board.ts';
-import { RedisBoard } from './redis-board.ts';
+import { describeHeartbeatStore } from '../testing/heartbeat-store-contract.ts';
+import type { Beat } from './heartbeat-store.ts';
+import { RedisHeartbeatStore } from './redis-heartbeat-store.ts';
 
 const clock = new SystemClock();
 
@@ -33,7 +33,14 @@ describe('redis board', () => {
   });
 
   const connect = (fields: { cluster?: string; site?: string; url?: string; logger?: Logger } = {}) =>
-    RedisBoard.connect({ url: server.address, cluster: 'one', site: 'paris', clock, logger: SILENT, ...fields });
+    RedisHeartbeatStore.connect({
+      url: server.address,
+      cluster: 'one',
+      site: 'paris',
+      clock,
+      logger: SILENT,
+      ...fields,
+    });
 
   async function whilePaused(attempt: () => Promise<void>): Promise<unknown> {
     await server.pause();
@@ -46,7 +53,7 @@ describe('redis board', () => {
     }
   }
 
-  describeBoard('redis', async () => {
+  describeHeartbeatStore('redis', async () => {
     await admin.flushall();
     return {
       board: await connect(),
@@ -149,7 +156,7 @@ describe('redis board on the Redis of each site', () => {
     const cluster = randomUUID();
     const urls = inject('redis');
     const boards = await Promise.all(
-      urls.map((url) => RedisBoard.connect({ url, cluster, site: 'same', clock, logger: SILENT })),
+      urls.map((url) => RedisHeartbeatStore.connect({ url, cluster, site: 'same', clock, logger: SILENT })),
     );
     await boards[0]!.beat(beatOf({ site: 'same' }));
     const counts = await Promise.all(boards.map(async (board) => (await board.beats()).length));
