@@ -6,8 +6,9 @@
  * Who counts follows from the value a round goes on from, which names the acceptors:
  * - before anything was accepted anywhere, all sites have to answer, and the first change names the acceptors they are;
  * - otherwise a majority of the sites, each under the identity named;
- * - to let in a new acceptor at one site, all the other sites.
- * A majority of the new acceptors and one of the old ones without the lost one always share a site that has both.
+ * - to let in a new acceptor at one site, so many of the others that one of them is in every majority, of the old
+ *   acceptors and of the new ones, whoever else of it is that site: of three sites both others, of five three of four.
+ *   Others that were lost as well do not count, so that two of five may be, and are let in one after the other.
  */
 
 import assert from 'node:assert/strict';
@@ -138,7 +139,12 @@ function quorumOf(base: RegisterValue, replaces: string | null, rules: RegisterR
   const acceptors = rules.identities ? base.acceptors : null;
   if (replaces === null) return { sites: all, acceptors, need: majority };
   const others = all.filter((site) => site !== replaces);
-  return { sites: others, acceptors, need: others.length };
+  return { sites: others, acceptors, need: newcomersNeed(all.length) - (rules.newcomersMeetAll ? 0 : 1) };
+}
+
+/** How many of the other sites let in a new acceptor at one of `count`. */
+export function newcomersNeed(count: number): number {
+  return count - majorityOf(count) + 1;
 }
 
 function isUnfounded({ acceptors }: RegisterValue): boolean {

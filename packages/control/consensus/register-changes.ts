@@ -191,7 +191,7 @@ export function setPaused(value: RegisterValue, changeId: string, paused: boolea
 
 /**
  * An operator lets in the acceptor of a site that lost its control topic, in place of the one it was (rule 7). The
- * proposer has all the other sites promise and accept this one.
+ * proposer has so many of the other sites promise and accept this one that no majority is without one of them.
  */
 export function readmitAcceptor(value: RegisterValue, changeId: string, site: string, id: string): Change {
   if (!voters(value).includes(site)) return { refused: `${site} has no vote in it` };

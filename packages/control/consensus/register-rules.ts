@@ -15,6 +15,8 @@ export type RegisterRules = {
   readonly majorities: boolean;
   /** An acceptor that lost its topic is not taken for the one it was. */
   readonly identities: boolean;
+  /** A new acceptor is let in by others of whom every majority has one, without the one that is let in. */
+  readonly newcomersMeetAll: boolean;
   /** The first change takes in every acceptor, and until then nothing is known without all of them. */
   readonly foundingByAll: boolean;
   /** What is read without writing was reported alike by a majority. */
@@ -34,6 +36,7 @@ export const RULES: RegisterRules = {
   highestWins: true,
   majorities: true,
   identities: true,
+  newcomersMeetAll: true,
   foundingByAll: true,
   readsAgree: true,
   changesSought: true,

@@ -4,30 +4,35 @@ import { integerBetween, SeededRandom } from '@tidemark/platform/random';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import { describe, expect, it } from 'vitest';
 import { FAIR, ScriptedAcceptor, ScriptedNetwork, type Weather } from '../testing/register-scripted.ts';
+import { newcomersNeed } from './proposer.ts';
 import { type Changed, type MakeChange, VotedRegister } from './register.ts';
 import { setPaused } from './register-changes.ts';
-import { initialValue, type RegisterValue } from './register-value.ts';
+import { initialValue, majorityOf, type RegisterValue } from './register-value.ts';
 
 const SITES = ['paris', 'tokyo', 'vienna'];
-const INITIAL = initialValue(
-  evolve(null, {
-    keyspace: 'travel',
-    primary: 'paris',
-    ack: 'sync(1)',
-    sites: { paris: 'data', tokyo: 'data', vienna: 'witness' },
-    partitions: 1,
-    tables: { t: { columns: { k: 'string' }, partitionKey: 'k' } },
-  }).keyspace,
-);
+const FIVE = [...SITES, 'lima', 'quito'];
+const INITIAL = initialOf(SITES);
 
-function world(seed = 1) {
+/** Of a keyspace with data at the first two sites. */
+function initialOf(sites: readonly string[]): RegisterValue {
+  const roles = sites.map((site, i) => [site, i < 2 ? 'data' : 'witness'] as const);
+  const file = {
+    ...{ keyspace: 'travel', primary: 'paris', ack: 'sync(1)', partitions: 1 },
+    sites: Object.fromEntries(roles),
+    tables: { t: { columns: { k: 'string' }, partitionKey: 'k' } },
+  };
+  return initialValue(evolve(null, file).keyspace);
+}
+
+function world(seed = 1, sites: readonly string[] = SITES) {
+  const initial = initialOf(sites);
   const clock = new SimClock();
   const random = new SeededRandom(seed);
-  const acceptors = SITES.map((site) => new ScriptedAcceptor(site, random.id()));
+  const acceptors = sites.map((site) => new ScriptedAcceptor(site, random.id()));
   const network = new ScriptedNetwork(acceptors, clock, random);
   const placeOf = (site: string): string => `site://${site}`;
   const proposer = (site: string, onChosen?: (value: RegisterValue) => void): VotedRegister =>
-    new VotedRegister({ initial: INITIAL, site, network, placeOf, clock, random, ...(onChosen && { onChosen }) });
+    new VotedRegister({ initial, site, network, placeOf, clock, random, ...(onChosen && { onChosen }) });
   /** Lets time pass until it settles. */
   const settled = async <T>(work: Promise<T>): Promise<T> => {
     let done = false;
@@ -83,7 +88,7 @@ describe('register', () => {
 });
 
 describe('an acceptor that lost its topic', () => {
-  it('does not count until an operator lets it in, with all the others accepting', async () => {
+  it('does not count until an operator lets it in, with both others of three accepting', async () => {
     const w = world();
     await w.settled(w.proposer('paris').change(pause(true)));
     w.acceptors[0]!.wipe('another');
@@ -98,6 +103,39 @@ describe('an acceptor that lost its topic', () => {
     expect(changed).toMatchObject({ value: { version: 2, acceptors: { paris: 'another' }, paused: true } });
     w.network.away.add('tokyo');
     expect(await w.settled(w.proposer('vienna').change(pause(false)))).toMatchObject({ value: { version: 3 } });
+  });
+});
+
+describe('two of five acceptors that lost their topics', () => {
+  it('are let in one after the other by the three that are left, and not by fewer', async () => {
+    const w = world(1, FIVE);
+    await w.settled(w.proposer('paris').change(pause(true)));
+    for (const at of [0, 1]) w.acceptors[at]!.wipe(`another ${at}`);
+    const letIn = (site: string) =>
+      w.settled(w.proposer('quito').readmit(site)).catch((error: unknown) => isFault(error) && error.kind);
+    w.network.away.add('vienna');
+    expect(await letIn('paris')).toBe('unavailable');
+    w.network.away.clear();
+    expect(await letIn('paris')).toMatchObject({ value: { version: 2, paused: true } });
+    // Whoever counts by now may be one of the three.
+    w.network.away.add('vienna');
+    expect(await letIn('tokyo')).toMatchObject({ value: { version: 3, paused: true } });
+    w.network.away.clear();
+    for (const site of ['lima', 'quito']) w.network.away.add(site);
+    expect(await w.settled(w.proposer('vienna').read())).toMatchObject({ version: 3, paused: true });
+  });
+});
+
+describe('how many let a new acceptor in', () => {
+  it('every majority of the old and of the new ones has one of them, without the one that is let in', () => {
+    for (const count of [2, 3, 4, 5, 6, 7, 8, 9]) {
+      const others = count - 1;
+      const need = newcomersNeed(count);
+      expect(need).toBeLessThanOrEqual(others);
+      expect(need + (majorityOf(count) - 1)).toBeGreaterThan(others);
+      // And no more of them than that: with one fewer, some majority has none.
+      expect(need - 1 + (majorityOf(count) - 1)).toBeLessThanOrEqual(others);
+    }
   });
 });
 

@@ -138,8 +138,8 @@ export class VotedRegister implements Register {
   }
 
   /**
-   * Lets in the acceptor that answers at a site now, in place of the one that counted there; all other sites have to
-   * accept it. For an operator, who knows that the old one will not come back.
+   * Lets in the acceptor that answers at a site now, in place of the one that counted there; enough of the others
+   * have to accept it (`newcomersNeed`). For an operator, who knows that the old one will not come back.
    * @throws {Fault} as `change`
    */
   readmit(site: string, signal?: AbortSignal): Promise<Changed> {

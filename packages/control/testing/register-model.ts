@@ -1,5 +1,5 @@
 /**
- * The register alone at small scope, for the exhaustive search: three acceptors, a few proposers with one change each, a
+ * The register alone at small scope, for the exhaustive search: three or four acceptors, a few proposers with one change each, a
  * reader; every order of deliveries, answers that are lost, requests that come late or twice, proposers that start anew,
  * an acceptor that loses everything and is let in again. Acceptors, rounds and changes are the production functions;
  * only the network and the proposers' patience are the model's.
@@ -21,7 +21,7 @@ import { type Change, readmitAcceptor } from '../consensus/register-changes.ts';
 import type { RegisterRules } from '../consensus/register-rules.ts';
 import type { RegisterValue } from '../consensus/register-value.ts';
 
-export const SITES = ['a', 'b', 'c'] as const;
+const SITES = ['a', 'b', 'c', 'd'] as const;
 
 /** What a proposer is after. `loner`: refuses to come after another change. `operator`: lets in a new acceptor. */
 export type Aim = 'change' | 'loner' | 'read' | 'operator';
@@ -41,8 +41,10 @@ export type Scope = {
   readonly reads: number;
   /** ACCEPTs of a value that nobody made, each at a site that knows what is chosen; sites note that then. */
   readonly forges: number;
-  /** True: begins with a first value that all three accepted. */
+  /** True: begins with a first value that all of them accepted. */
   readonly founded: boolean;
+  /** How many acceptors there are. */
+  readonly sites: 3 | 4;
 };
 
 type Heard = ReadonlyMap<string, RegisterAnswer | null>;
@@ -85,7 +87,7 @@ export type ModelState = {
   readonly broken: string | null;
 };
 
-const INITIAL: RegisterValue = {
+const OF_THREE: RegisterValue = {
   keyspace: 'k',
   version: 0,
   changeId: '',
@@ -102,20 +104,34 @@ const INITIAL: RegisterValue = {
   lastFailover: null,
   paused: false,
 };
+const INITIAL = { 3: OF_THREE, 4: { ...OF_THREE, witnesses: ['c', 'd'] } } as const;
+
+/** What the register holds while nothing was accepted. */
+function initialOf({ ids }: Pick<ModelState, 'ids'>): RegisterValue {
+  return INITIAL[ids.length as Scope['sites']];
+}
+
+function sitesOf({ ids }: Pick<ModelState, 'ids'>): readonly string[] {
+  return SITES.slice(0, ids.length);
+}
 
 function add(value: RegisterValue, changeId: string): RegisterValue {
   return { ...value, version: value.version + 1, changeId, changes: [...value.changes, changeId] };
 }
 
 export function startOf(scope: Scope): ModelState {
-  const { aims, founded, mute, late, restarts, wipes, reads, forges } = scope;
+  const { aims, founded, mute, late, restarts, wipes, reads, forges, sites } = scope;
+  const ids = SITES.slice(0, sites);
   const ballot = { counter: 1, site: 'f', process: 'f' };
-  const first = { ballot, value: { ...add(INITIAL, 'f'), acceptors: { a: 'a', b: 'b', c: 'c' } } };
+  const first = {
+    ballot,
+    value: { ...add(INITIAL[sites], 'f'), acceptors: Object.fromEntries(ids.map((id) => [id, id])) },
+  };
   const vote: Vote = founded ? { promised: ballot, accepted: first, chosen: null } : NO_VOTE;
   const chain = founded ? ['f'] : [];
   return {
-    ids: SITES,
-    votes: SITES.map(() => vote),
+    ids,
+    votes: ids.map(() => vote),
     proposers: aims.map((aim, at) => begun(aim, at, 0, scope, chain.length)),
     late: [],
     reader: null,
@@ -148,7 +164,7 @@ export function* movesFrom(state: ModelState, scope: Scope, rules: RegisterRules
   yield* readMoves(state, rules);
   yield* forgeMoves(state, scope, rules);
   if (state.left.wipes > 0) {
-    for (const [at, site] of SITES.entries()) {
+    for (const [at, site] of sitesOf(state).entries()) {
       const ids = state.ids.with(at, `${state.ids[at]}'`);
       const left = { ...state.left, wipes: state.left.wipes - 1 };
       yield { name: `${site} loses everything`, state: { ...state, ids, votes: state.votes.with(at, NO_VOTE), left } };
@@ -163,7 +179,7 @@ function* begin(state: ModelState, at: number): Generator<Move> {
   if (proposer.aim === 'operator' && lost < 0) return;
   const counter = proposer.seen + 1;
   const round = beginRound(
-    INITIAL,
+    initialOf(state),
     { counter, site: `${at}`, process: `${at}` },
     proposer.aim === 'operator' ? SITES[lost]! : null,
   );
@@ -184,7 +200,7 @@ function* inRound(state: ModelState, at: number, round: Round, rules: RegisterRu
     round.proposal === null
       ? { kind: 'Prepare', ballot: round.ballot }
       : { kind: 'Accept', ballot: round.ballot, value: round.proposal.value };
-  for (const [number, site] of SITES.entries()) {
+  for (const [number, site] of sitesOf(state).entries()) {
     if (reached.includes(site)) continue;
     const { vote, ok } = foldVote(state.votes[number]!, body, rules);
     const voted = { ...state, votes: state.votes.with(number, vote) };
@@ -241,13 +257,14 @@ function decideOf(state: ModelState, at: number, rules: RegisterRules): Decide {
 function* givesUp(state: ModelState, at: number, round: Round, body: Balloted, rules: RegisterRules): Generator<Move> {
   const kind = round.proposal === null ? 'promise' : 'accept';
   let given = round;
-  for (const site of SITES) given = stepRound(given, { kind, site, answer: null }, decideOf(state, at, rules), rules);
+  for (const site of sitesOf(state))
+    given = stepRound(given, { kind, site, answer: null }, decideOf(state, at, rules), rules);
   if (given.outcome === null) return;
   const proposer = state.proposers[at]!;
   const gone = settle(withProposer(state, at, { ...proposer, round: given }), at);
   yield { name: `${nameOf(at)} waits no longer`, state: gone };
   if (body.kind !== 'Accept' || state.left.late === 0) return;
-  for (const site of SITES) {
+  for (const site of sitesOf(state)) {
     if (proposer.reached.includes(site)) continue;
     const left = { ...gone.left, late: gone.left.late - 1 };
     const late = [...gone.late, { site, body }];
@@ -284,7 +301,7 @@ function noted(state: ModelState, at: number, value: RegisterValue): ModelState 
 function* forgeMoves(state: ModelState, scope: Scope, rules: RegisterRules): Generator<Move> {
   const { told, left } = state;
   if (scope.forges === 0 || told === null) return;
-  for (const [number, site] of SITES.entries()) {
+  for (const [number, site] of sitesOf(state).entries()) {
     const vote = state.votes[number]!;
     if (vote.chosen === null) {
       const { vote: next } = foldVote(vote, { kind: 'Chosen', ...told }, rules);
@@ -292,7 +309,7 @@ function* forgeMoves(state: ModelState, scope: Scope, rules: RegisterRules): Gen
     } else if (left.forges > 0) {
       const ballot = { counter: 50, site: 'w', process: 'w' };
       const { version, acceptors } = told.value;
-      const value = { ...add(INITIAL, 'w'), version: version + 1, acceptors };
+      const value = { ...add(initialOf(state), 'w'), version: version + 1, acceptors };
       const { vote: next, ok } = foldVote(vote, { kind: 'Accept', ballot, value }, rules);
       if (!ok) continue;
       const forged = { ...state, votes: state.votes.with(number, next), left: { ...left, forges: left.forges - 1 } };
@@ -346,10 +363,10 @@ function* readMoves(state: ModelState, rules: RegisterRules): Generator<Move> {
     yield { name: 'a read begins', state: { ...state, reader: asking, left: { ...left, reads: left.reads - 1 } } };
     return;
   }
-  for (const [number, site] of SITES.entries()) {
+  for (const [number, site] of sitesOf(state).entries()) {
     if (reader.heard.has(site)) continue;
     const heard = new Map(reader.heard).set(site, answered(state, number, true));
-    const reading = readingOf(INITIAL, heard, rules);
+    const reading = readingOf(initialOf(state), heard, rules);
     const next = { ...state, reader: reading.kind === 'waiting' ? { ...reader, heard } : null };
     const read = reading.kind === 'chosen' ? tell(next, reading.value, reader.floor) : next;
     yield { name: `the read hears ${site}`, state: read };
@@ -367,7 +384,7 @@ export function keyOf(state: ModelState): string {
   const accepted = (a: Vote['accepted']): string => (a === null ? '' : `${ballot(a.ballot)}${value(a.value)}`);
   const heard = (a: RegisterAnswer | null | undefined): string =>
     a == null ? '' : `${a.acceptor.length}${accepted(a.accepted)}`;
-  const sites = SITES.map((site, at) => {
+  const sites = sitesOf(state).map((site, at) => {
     const vote = state.votes[at]!;
     const asked = state.proposers.map(({ round, reached }) => {
       if (round === null) return '';

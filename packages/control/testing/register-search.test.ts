@@ -14,6 +14,7 @@ const SMALL: Scope = {
   reads: 0,
   forges: 0,
   founded: true,
+  sites: 3,
 };
 const scopeOf = (aims: readonly Aim[], more: Partial<Scope> = {}): Scope => ({ ...SMALL, aims, ...more });
 
@@ -34,12 +35,22 @@ const SCOPES: Readonly<Record<string, Scope>> = {
   }),
   'a value that nobody made': scopeOf(['change', 'loner'], { forges: 2, reads: 1, late: 0 }),
   'an acceptor that loses everything and is let in again': scopeOf(['change', 'operator'], { wipes: 1, reads: 1 }),
+  'the same of four, let in by two of the three others': scopeOf(['change', 'operator'], {
+    wipes: 1,
+    sites: 4,
+    late: 0,
+  }),
 };
 const LARGE: Readonly<Record<string, Scope>> = {
   'rivals that try twice, late requests': scopeOf(['change', 'loner'], { rounds: 2 }),
   'the first change, tried twice': scopeOf(['change', 'loner'], { rounds: 2, founded: false }),
   'three rivals, one of them lets in a new acceptor': scopeOf(['change', 'loner', 'operator'], { wipes: 1 }),
   'the same, with a proposer that starts anew': scopeOf(['change', 'operator'], { wipes: 1, restarts: 1, reads: 1 }),
+  'letting in a new acceptor of four, with a read and late requests': scopeOf(['change', 'operator'], {
+    wipes: 1,
+    sites: 4,
+    reads: 1,
+  }),
   'letting in a new acceptor, tried twice': scopeOf(['change', 'operator'], { wipes: 1, rounds: 2, late: 0 }),
 };
 
@@ -51,6 +62,7 @@ const SHOWN_BY: Readonly<Record<keyof RegisterRules, Scope>> = {
   highestWins: scopeOf(['change', 'loner']),
   majorities: scopeOf(['change', 'loner']),
   identities: scopeOf(['change', 'loner'], { wipes: 1 }),
+  newcomersMeetAll: scopeOf(['change', 'operator'], { wipes: 1, sites: 4, late: 0 }),
   foundingByAll: scopeOf(['change', 'loner'], { wipes: 1, founded: false }),
   readsAgree: scopeOf(['change', 'loner'], { reads: 1 }),
   changesSought: scopeOf(['change', 'loner'], { rounds: 2 }),

@@ -24,7 +24,7 @@ beforeEach(async () => {
 afterEach(() => sites[Symbol.asyncDispose](), 30_000);
 
 describe('a site that comes back with an empty disk', () => {
-  it('votes in vain until an operator lets it in, which all the others have to accept', async () => {
+  it('votes in vain until an operator lets it in, which both others of three have to accept', async () => {
     await sites.stop('quito');
     await rm(join(sites.folder, 'quito'), { recursive: true });
     await sites.start('quito');

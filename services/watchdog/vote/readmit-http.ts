@@ -22,7 +22,8 @@ export type ReadmitParts = {
 };
 
 const ASKED = z.strictObject({ site: z.string().min(1) });
-const RULE = 'a vote that lost what it had promised counts again only when all other sites accept it as a new one';
+const RULE =
+  'a vote that lost what it had promised counts again only when so many other sites accept it as a new one that no majority is without one of them';
 const REMEDY = 'nothing has to be done for a vote that counts; the log of a site whose vote does not count says so';
 
 export function registerReadmitRoute(app: FastifyInstance, parts: ReadmitParts): void {
@@ -40,7 +41,7 @@ export function registerReadmitRoute(app: FastifyInstance, parts: ReadmitParts):
       return { ...told, outcome: 'refused', words, remedy: REMEDY };
     }
     const { version, acceptors } = changed.value;
-    const words = `an operator asked for it at ${parts.site}, and all the other sites accepted it`;
+    const words = `an operator asked for it at ${parts.site}, and enough of the other sites accepted it`;
     parts.record({ ...decisionOf(parts, keyspace, asked.site), outcome: 'done', words });
     return { ...told, outcome: 'done', version, voters: voters(changed.value), acceptors };
   });
