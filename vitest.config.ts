@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 import { ClosingLine } from './test/closing-line.ts';
 import { missingLanes, serviceFiles } from './test/lanes.ts';
 
+/** Packs, clones and installs, which has a machine busy for half a minute; the files look for a registry themselves. */
+const INSTALLING = '**/*.registry.test.ts';
 const needsServices = serviceFiles();
 const missing = missingLanes().map(({ files }) => files);
 
@@ -16,7 +18,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/*.test.ts'],
-          exclude: [...needsServices, ...missing, '**/node_modules/**'],
+          exclude: [...needsServices, ...missing, INSTALLING, '**/node_modules/**'],
           isolate: false,
           testTimeout: 30_000,
           sequence: { groupOrder: 0 },
@@ -36,6 +38,16 @@ export default defineConfig({
           setupFiles: ['test/services-ready.ts'],
           // After the unit lane, which hides the boot.
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'install',
+          include: [INSTALLING],
+          pool: 'forks',
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -40,7 +40,7 @@ export async function buildTidemark(folder: string): Promise<void> {
   for (const example of EXAMPLES) await bring(example, folder);
   await bring(SHIM, folder);
   const shim = await readFile(join(folder, SHIM), 'utf8');
-  await writeFile(join(folder, SHIM), shim.replace("import('./main.ts')", "import('./main.js')"));
+  await writeFile(join(folder, SHIM), shim.replace("'./main.ts'", "'./main.js'"));
   await checkDependencies(join(ROOT, 'publish/tidemark/package.json'), imported);
 }
 
