@@ -165,6 +165,10 @@ describe('kafka record batches', () => {
       [8, 'damaged'],
       [9, 'v9'],
     ]);
+    // What stands before the place that was asked for is passed over, and says nothing of leaders.
+    const early = decodeRecords(Buffer.concat([at(5), at(6), at(7), at(8)]), 8, { end: 9 });
+    expect([texts(early), early.next]).toEqual([[[8, 'v8']], 9]);
+    expect(decodeRecords(Buffer.concat([at(5), at(6)]), 8, { end: 9 })).toMatchObject({ records: [], next: null });
     // Nothing bears out that the last batch stands beyond the end.
     expect(texts(decodeRecords(at(30), 9, { end: 10 }))).toEqual([[9, 'damaged']]);
   });

@@ -105,7 +105,7 @@ export type DecodedRecords = {
   readonly records: LogRecord[];
   /** Offset after everything seen, also after batches that hold nothing for a reader; null when nothing was whole. */
   readonly next: number | null;
-  /** Leader epoch of the last batch, by which the broker can tell that a log was cut; -1 when there was none. */
+  /** Leader epoch of the last whole batch, by which the broker can tell that a log was cut; -1 when there was none. */
   readonly leaderEpoch: number;
   /** Why reading cannot go on at `next`, as nobody knows there where the next batch begins; null: it can. */
   readonly broken: string | null;
@@ -144,21 +144,26 @@ export function decodeRecords(bytes: Buffer, from: number, options: DecodeOption
       };
     if (end > bytes.length) break;
     const batch = bytes.subarray(at, end);
-    leaderEpoch = batch.readInt32BE(12);
     const before = records.length;
     const following = end + 8 <= bytes.length ? Number(bytes.readBigInt64BE(end)) : null;
+    if (next === null && isEarlier(batch, wanted, following)) {
+      at = end;
+      continue;
+    }
     try {
       checkSum(batch, wanted);
-      const place = placeOf(batch, { wanted, isFirst: at === 0, following, logEnd });
+      const place = placeOf(batch, { wanted, isFirst: next === null, following, logEnd });
       if (place.missing !== null)
         pushDamaged(NOTHING, { from: wanted, next: place.base, damage: place.missing }, records);
       next = place.base + batch.readInt32BE(23) + 1;
+      leaderEpoch = batch.readInt32BE(12);
       if (transactions.counts(batch, next)) readBatch(batch, place.base, from, records);
     } catch (error) {
       records.length = before;
       // What a damaged batch says of its own length is believed no further than the next one lets it be.
       const limit = following ?? logEnd;
-      const said = Math.max(Number(batch.readBigInt64BE(0)), at === 0 ? 0 : wanted) + batch.readInt32BE(23) + 1;
+      const said: number =
+        Math.max(Number(batch.readBigInt64BE(0)), next === null ? 0 : wanted) + batch.readInt32BE(23) + 1;
       next = wanted + 1;
       if (limit > next) next = said < next ? next : Math.min(said, limit);
       pushDamaged(batch, { from: wanted, next, damage: messageOf(error) }, records);
@@ -167,6 +172,16 @@ export function decodeRecords(bytes: Buffer, from: number, options: DecodeOption
     at = end;
   }
   return { records, next, leaderEpoch, broken: null };
+}
+
+/**
+ * An index that leads too far back makes a broker give what stands before the place that was asked for. Of the last batch of
+ * an answer that may be wrong, and then the broker has nothing of the place whenever it is asked.
+ */
+function isEarlier(batch: Buffer, wanted: number, following: number | null): boolean {
+  const next = Number(batch.readBigInt64BE(0)) + batch.readInt32BE(23) + 1;
+  const isBorneOut = following === null || following === next;
+  return next <= wanted && isBorneOut && crc32c(batch.subarray(CRC_FROM)) === batch.readUInt32BE(CRC_AT);
 }
 
 type Surroundings = {

@@ -140,7 +140,7 @@ export class SegmentTrials {
     if (end !== 'told') wrong.push(...(await wrongRows(site, stage.keyspace, looked)));
     watching.abort();
     await watch;
-    return wrong.length > 0 ? ['WRONG', wrong.slice(0, 3).join('; ')] : [end, why];
+    return wrong.length > 0 ? ['WRONG', `${end} ${why} ${wrong.slice(0, 3).join('; ')}`] : [end, why];
   }
 
   async #come(site: DevSite): Promise<readonly [End, string]> {
