@@ -18,7 +18,7 @@ export type Kept = {
   readonly endFault: () => Promise<Error>;
 };
 
-export type Keeping = {
+type Keeping = {
   readonly signal: AbortSignal;
   /** Told what ended, and when it is started again. */
   readonly note: (what: string) => void;

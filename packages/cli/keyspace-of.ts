@@ -8,7 +8,7 @@ import { KEYSPACE_FILE, type KeyspaceFile, parseKeyspaceFile } from '@tidemark/m
 import { type Keyspace, type Table, tableNamed } from '@tidemark/model/table';
 import { Fault, isFault } from '@tidemark/platform/fault';
 
-export type StoredKeyspace = {
+type StoredKeyspace = {
   readonly file: KeyspaceFile;
   /** Made from the file: names, types and keys are right, ids and version are not the site's. */
   readonly keyspace: Keyspace;

@@ -6,7 +6,7 @@ import { Fault } from '@tidemark/platform/fault';
 import type { ClientTable, ColumnTypeName } from './table.ts';
 import { isMoment, microsOf, Timestamp } from './timestamp.ts';
 
-export type JsonValue = null | boolean | number | string | { readonly $bytes: string };
+type JsonValue = null | boolean | number | string | { readonly $bytes: string };
 
 const NOT_FINITE = new Set(['NaN', 'Infinity', '-Infinity']);
 

@@ -26,7 +26,7 @@ export type TailCheckpoint = {
   readonly begin: number;
 };
 
-export type TailParts = {
+type TailParts = {
   readonly log: Log;
   readonly topic: string;
   readonly name: PartitionName;

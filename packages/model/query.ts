@@ -14,7 +14,7 @@ const AGGREGATES = ['count', 'sum', 'min', 'max', 'avg', 'countDistinct', 'count
 const OPERATORS = `${COMPARISONS.join(' ')} in between prefix is-null is-not-null`;
 
 export type Comparison = (typeof COMPARISONS)[number];
-export type AggregateName = (typeof AGGREGATES)[number] | 'quantile';
+type AggregateName = (typeof AGGREGATES)[number] | 'quantile';
 
 const aggregateShape = z.union([
   ...AGGREGATES.map((name) => z.strictObject({ [name]: z.string(), as: z.string().min(1).optional() })),

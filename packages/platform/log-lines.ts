@@ -8,7 +8,7 @@ import { messageOf } from './fault.ts';
 
 const STANDARD_ERROR = 2;
 
-export type WriteSome = (bytes: Uint8Array) => number;
+type WriteSome = (bytes: Uint8Array) => number;
 
 export class LogLines {
   readonly #write: WriteSome;

@@ -87,7 +87,7 @@ export type IngestSource = {
 };
 /** The whole keyspace as it is from here on, as JSON; ahead of the first record that needs it. */
 export type SchemaBody = { readonly kind: 'Schema'; readonly version: number; readonly keyspace: string };
-export type NoopBody = { readonly kind: 'Noop' };
+type NoopBody = { readonly kind: 'Noop' };
 /** Nothing with a smaller stamp follows in any partition beyond these heads (seq per partition, same epoch). */
 export type BarrierBody = {
   readonly kind: 'Barrier';

@@ -8,7 +8,7 @@ import type { Table } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
 import type { IngestSource, MutateBody, RequestBody } from './envelope.ts';
 
-export type MutateHead = {
+type MutateHead = {
   readonly table: number;
   readonly schemaVersion: number;
   readonly requestId: string;

@@ -42,7 +42,7 @@ export type FileReport = {
   readonly max: JsonCell | null;
 };
 
-export type SegmentReport = {
+type SegmentReport = {
   readonly name: string;
   readonly rows: number;
   /** Rows that no other segment has anew. */

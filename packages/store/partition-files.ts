@@ -8,7 +8,7 @@ import type { LiveSegment } from './segment/live-segment.ts';
 import { EMPTY_MANIFEST, generationOf, type Manifest, manifestName, readManifest } from './segment/manifest.ts';
 import { Segment } from './segment/segment.ts';
 
-export type OpenedFiles = {
+type OpenedFiles = {
   readonly manifest: Manifest;
   readonly segments: readonly LiveSegment[];
   /** The manifest before, kept with all it names, so that it stays a fall-back. */

@@ -51,7 +51,7 @@ export type ApplierParts = {
   readonly membership?: Membership;
 };
 
-export type ApplierOptions = Partial<ApplierRules> & {
+type ApplierOptions = Partial<ApplierRules> & {
   /** Longest wait of a read for what it asks for, when the request names none. */
   readonly readTimeoutMs?: number;
   /** Deletions are kept for so long at least, however little they are needed. */

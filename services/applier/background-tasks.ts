@@ -28,7 +28,7 @@ import { Readmission } from './repair/readmission.ts';
 import { ReturnJob } from './repair/rejoin.ts';
 import type { RunningKeyspace } from './running.ts';
 
-export type BackgroundTasksParts = {
+type BackgroundTasksParts = {
   readonly cluster: string;
   readonly site: string;
   readonly log: Log;

@@ -11,7 +11,7 @@ import type { EpochEnd } from './follow/known-epoch-ends.ts';
 import { ToldAsOf } from './keyspace/told-as-of.ts';
 import type { Replays } from './replay/replays.ts';
 
-export type RunningParts = KeyspaceApplierParts & {
+type RunningParts = KeyspaceApplierParts & {
   readonly replays: Replays;
   /** By partition: the epoch ends that this site was told of, newest included. */
   readonly epochEnds: () => readonly (readonly EpochEnd[])[];

@@ -35,7 +35,7 @@ export type CheckTied = (
   whyNot: (value: RegisterValue) => string | null,
 ) => Promise<void>;
 
-export type CopiesParts = {
+type CopiesParts = {
   readonly checkTied: CheckTied;
   readonly site: string;
   /** Origin → this site's copy of it, of a keyspace. @throws {Fault} `unavailable`: it is not followed here (yet). */

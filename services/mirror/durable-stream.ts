@@ -33,7 +33,7 @@ export const floorSchema = z.object({
 });
 export type Floor = z.output<typeof floorSchema>;
 
-export type DurableSource = {
+type DurableSource = {
   readonly site: string;
   readonly logId: () => string;
   readonly positions: () => readonly Position[];

@@ -9,7 +9,7 @@ import type { Replicator, Source } from './replicator.ts';
 const QUIET_MS = 1_000;
 const LOOK_MS = 20;
 
-export type FillParts = {
+type FillParts = {
   /** By partition. */
   readonly replicators: readonly Replicator[];
   readonly clock: Clock;

@@ -20,7 +20,7 @@ import { durableLines, type Floor, floorSchema } from './durable-stream.ts';
 import { Mirror } from './mirror.ts';
 import type { HeardBarrier } from './replicator.ts';
 
-export type MirrorServiceParts = {
+type MirrorServiceParts = {
   readonly cluster: string;
   readonly site: string;
   /** This site's own log. */

@@ -25,7 +25,7 @@ const KEEP_ALIVE_MS = 1_000;
 /** Every so many checkpoints it is looked whether somebody has trimmed the topic. */
 const TRIM_LOOKS = 5;
 
-export type MirrorParts = {
+type MirrorParts = {
   readonly cluster: string;
   readonly site: string;
   readonly origin: string;

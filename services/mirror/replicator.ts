@@ -28,7 +28,7 @@ const STUCK_MS = 10_000;
 /** A topic that holds the origin's records: the origin's log, or another site's mirror of it. */
 export type Source = { readonly site: string; readonly log: Log; readonly topic: string };
 
-export type ReplicatorParts = {
+type ReplicatorParts = {
   /** This site's log, and the topic in it that holds the copy. */
   readonly local: Log;
   readonly topic: string;
@@ -53,7 +53,7 @@ export type ReplicatorCheckpoint = { readonly tail: TailCheckpoint; readonly ori
 /** A BARRIER: of which epoch, when it was read (monotonic), and how old its stamp was then by this site's clock. */
 export type HeardBarrier = { readonly epoch: number; readonly heardMs: number; readonly ageMs: number };
 
-export type ReplicatorCounts = { copied: number; copiedBytes: number; duplicate: number; ignored: number };
+type ReplicatorCounts = { copied: number; copiedBytes: number; duplicate: number; ignored: number };
 
 /** Records of a batch that extend the copy, and the log head with them. */
 type Extension = { readonly entries: LogEntry[]; readonly after: LogHead; readonly lastOffset: number };

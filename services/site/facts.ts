@@ -10,7 +10,7 @@ import type { Services } from './services.ts';
 
 const NO_LAG: Lag = { lagMs: null, state: 'unknown' };
 
-export type FactsParts = {
+type FactsParts = {
   readonly services: Services;
   readonly keyspaces: Keyspaces;
   readonly roles: readonly string[];

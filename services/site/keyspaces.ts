@@ -12,7 +12,7 @@ const RETRY_MS = 500;
 /** `elsewhere`: this site has no data of the keyspace. */
 export type KeyspaceState = 'starting' | 'running' | 'elsewhere';
 
-export type KeyspacesParts = {
+type KeyspacesParts = {
   readonly site: string;
   readonly services: Services;
   /** Makes sure of the topics. @throws {Fault} `unavailable` while the log cannot be reached */

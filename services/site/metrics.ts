@@ -21,7 +21,7 @@ function processRegistry(): Registry {
   return ofProcess;
 }
 
-export type MetricsParts = {
+type MetricsParts = {
   readonly facts: () => SiteFacts;
   readonly seen: () => readonly SeenSite[];
   /** Keyspaces defined differently at two sites. */

@@ -16,7 +16,7 @@ const LOOKED_MS_MAX = 3_000;
 /** So many new beats come from a process that lives: one may have been late. */
 const CHANGES = 2;
 
-export type OneProcessParts = {
+type OneProcessParts = {
   readonly site: string;
   readonly roles: readonly string[];
   /** Names this folder, on this machine: whoever beat from here is gone, as the folder's lock is this process's now. */

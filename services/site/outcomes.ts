@@ -13,7 +13,7 @@ import type { Fault } from '@tidemark/platform/fault';
 import { messageOf } from '@tidemark/platform/fault';
 import type { Campaign, Outcome, Waiting } from '@tidemark/writer/election/election';
 
-export type EndedElection = {
+type EndedElection = {
   readonly keyspace: string;
   readonly site: string;
   readonly campaign: Campaign;

@@ -31,7 +31,7 @@ export type Services = {
   readonly applier: ApplierService | null;
 };
 
-export type ServicesParts = {
+type ServicesParts = {
   readonly config: Config;
   readonly world: Pick<SiteWorld, 'clock' | 'random' | 'timing' | 'logger' | 'disk' | 'compactionExecutor'>;
   readonly log: Log;

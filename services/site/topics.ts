@@ -7,7 +7,7 @@ import { Fault, isFault } from '@tidemark/platform/fault';
 import type { Random } from '@tidemark/platform/random';
 import { identityIn, NO_CHAIN, openRecord, sealRecord } from '@tidemark/record/envelope';
 
-export type TopicParts = {
+type TopicParts = {
   readonly cluster: string;
   readonly site: string;
   readonly log: Log;
@@ -98,7 +98,7 @@ function checkOwner(topic: string, field: string, got: string, expected: string)
   throw new Fault('invalid', message, { got, expected });
 }
 
-export type GenesisFields = {
+type GenesisFields = {
   readonly cluster: string;
   readonly keyspace: string;
   readonly origin: string;

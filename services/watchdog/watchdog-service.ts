@@ -42,7 +42,7 @@ import { registerReadmitRoute } from './vote/readmit-http.ts';
 import { registerRegisterRoutes } from './vote/register-http.ts';
 import { RegisterView } from './vote/register-view.ts';
 
-export type WatchdogParts = {
+type WatchdogParts = {
   readonly cluster: string;
   readonly site: string;
   /** What this process does at its site; its beat stands under this name. */

@@ -67,14 +67,14 @@ export type WriterServiceParts = {
   readonly elsewhere: (keyspace: string) => Fault;
 };
 
-export type WriterOptions = {
+type WriterOptions = {
   /** Bytes that may wait to be written before more are refused with 503. */
   readonly pendingBytesMax: number;
   /** Longest wait for an ack when the request names none. */
   readonly requestTimeoutMs: number;
 };
 
-export type WriterFacts = {
+type WriterFacts = {
   readonly epoch: number;
   /** By partition, `epoch:seq`. */
   readonly heads: readonly string[];

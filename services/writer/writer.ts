@@ -33,7 +33,7 @@ const HAND_OVER_MS_MAX = 10_000;
 /** The term a writer was elected to, as the register has it from the commit on. */
 export type Elected = { readonly value: RegisterValue; readonly epoch: number; readonly writerId: string };
 
-export type WriterParts = Omit<OpeningParts, 'signal' | 'terms'> & {
+type WriterParts = Omit<OpeningParts, 'signal' | 'terms'> & {
   readonly elected: Elected;
   readonly random: Random;
   readonly network: Network;

@@ -4,7 +4,7 @@ import { Fault } from '@tidemark/platform/fault';
 import { TABLE } from '../drill/stage.ts';
 import { digestOf, type EqualDigest } from './site-facts.ts';
 
-export type Replayed = { readonly records: number; readonly rows: number; readonly equal: boolean };
+type Replayed = { readonly records: number; readonly rows: number; readonly equal: boolean };
 
 const INTO = 'flights_replayed';
 

@@ -6,7 +6,7 @@ import { Fault, messageOf } from '@tidemark/platform/fault';
 export type TableDigest = { readonly rows: number; readonly hash: string };
 /** One that all sites have, and what it was taken at; null: nothing is left out. */
 export type EqualDigest = TableDigest & { readonly gcWatermark: string | null };
-export type SiteDigest = {
+type SiteDigest = {
   readonly gcWatermark: string | null;
   readonly positions: Readonly<Record<string, readonly string[]>>;
   readonly tables: Readonly<Record<string, TableDigest>>;

@@ -50,7 +50,7 @@ export type DemoReport = {
   readonly durationMs: number;
 };
 
-export type StoryOptions = {
+type StoryOptions = {
   readonly stage: Stage;
   readonly rows: number;
   /** For the client's ledger. */

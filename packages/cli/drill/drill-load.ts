@@ -18,7 +18,7 @@ const TIMEOUT_MS = 120_000;
 const POLL_MS = 10;
 const LEDGER = 'ledger.jsonl';
 
-export type DrillLoadOptions = {
+type DrillLoadOptions = {
   readonly urls: readonly string[];
   readonly keyspace: string;
   /** Holds the ledger; one that is there is gone on with. */

@@ -17,7 +17,7 @@ const POLL_MS = 20;
 /** The table every drill writes to, whatever the keyspace is called. */
 export const TABLE = 'flights';
 
-export type StageOptions = {
+type StageOptions = {
   readonly engine: Engine;
   readonly folder: string;
   readonly reaper: Reaper;

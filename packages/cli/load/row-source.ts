@@ -17,7 +17,7 @@ export type SourceBatch = {
   readonly lines: readonly string[];
 };
 
-export type BatchRange = {
+type BatchRange = {
   readonly batchRows: number;
   /** Batches before this one are not read. */
   readonly fromBatch?: number;

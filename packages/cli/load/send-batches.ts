@@ -30,7 +30,7 @@ export type LoadReport = {
 
 export type LoadProgress = { readonly accepted: number; readonly rejected: number; readonly elapsedMs: number };
 
-export type SendBatches = {
+type SendBatches = {
   readonly batches: AsyncGenerator<OrderedBatch>;
   /** Resolves when the batch was acked; a Fault says what is known about it. */
   readonly send: (batch: SourceBatch) => Promise<Receipt>;

@@ -16,7 +16,7 @@ export type TableShape = {
   readonly sortKey?: readonly string[];
 };
 
-export type SiteVerdict = {
+type SiteVerdict = {
   readonly site: string;
   /** Rows the site has in all. */
   readonly rows: number;
@@ -42,7 +42,7 @@ export type LedgerVerdict = {
   readonly sites: readonly SiteVerdict[];
 };
 
-export type VerifyOptions = {
+type VerifyOptions = {
   readonly ledger: Ledger;
   /** The source that was loaded; each of its rows has a key of its own. */
   readonly source: RowSource;

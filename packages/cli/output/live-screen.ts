@@ -8,7 +8,7 @@ const HOME = '\u001b[H';
 const CLEAR_LINE = '\u001b[K';
 const CLEAR_BELOW = '\u001b[J';
 
-export type Terminal = Stream & { readonly columns?: number; readonly rows?: number };
+type Terminal = Stream & { readonly columns?: number; readonly rows?: number };
 
 export class LiveScreen implements Disposable {
   readonly #terminal: Terminal;

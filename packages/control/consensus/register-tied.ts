@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Cause, type EpochEndAt, memberNamed, newestTerm, type RegisterValue } from './register-value.ts';
 
-export type FenceAsked = { readonly origin: string; readonly closes: number; readonly by: number };
+type FenceAsked = { readonly origin: string; readonly closes: number; readonly by: number };
 
 /** A fence takes rights away for good: only the election that is open may write one, and only against the newest term. */
 export function whyNoFence(value: RegisterValue, { origin, closes, by }: FenceAsked): string | null {
@@ -17,7 +17,7 @@ export function whyNoFence(value: RegisterValue, { origin, closes, by }: FenceAs
   return `a fence of epoch ${closes} of ${origin}, the newest is ${newest?.epoch ?? 0} of ${newest?.site ?? 'nobody'}`;
 }
 
-export type FillAsked = { readonly origin: string; readonly epoch: number; readonly epochEnds: readonly EpochEndAt[] };
+type FillAsked = { readonly origin: string; readonly epoch: number; readonly epochEnds: readonly EpochEndAt[] };
 
 /** Copies are filled up to where the register says a term ended; of the newest the open election finds that out. */
 export function whyNoFill(value: RegisterValue, { origin, epoch, epochEnds }: FillAsked): string | null {
@@ -37,7 +37,7 @@ export function whyNoHandOver(value: RegisterValue, to: string): string | null {
   return memberNamed(value, to)?.state === 'ACTIVE' ? null : `${to} is no member that could take over`;
 }
 
-export type NominationAsked = { readonly cause: Cause; readonly version: number };
+type NominationAsked = { readonly cause: Cause; readonly version: number };
 
 /** A site stands for election by the value that whoever asks has seen; for a suspicion only where that may begin one. */
 export function whyNoNomination(value: RegisterValue, { cause, version }: NominationAsked): string | null {

@@ -61,7 +61,7 @@ const BACK_OFF_MS_MAX = 1_000;
 /** How often a read asks again before it writes: what it saw half done is mostly done by then. */
 const QUICK_READS = 3;
 
-export type VotedRegisterParts = {
+type VotedRegisterParts = {
   /** What the register holds before anything was chosen. */
   readonly initial: RegisterValue;
   /** The site this process is at. */

@@ -88,7 +88,7 @@ export function hear(known: Remembered | null, process: string, ends: Ends | nul
   return { process, heardMs: nowMs, ends: ends ?? NO_ENDS, before };
 }
 
-export const NO_ENDS: Ends = { control: null, copies: [] };
+const NO_ENDS: Ends = { control: null, copies: [] };
 
 /** Where ends of one thing are told twice the further one counts; of another thing under its name only the newer. */
 export function joinEnds(before: Ends, after: Ends): Ends {

@@ -39,7 +39,7 @@ export type ClockState = {
 
 export const NO_CLOCK: ClockState = { drifts: [], jump: null, samples: {} };
 
-export type ClockEvent =
+type ClockEvent =
   | { readonly kind: 'tick'; readonly wallMs: number; readonly nowMs: number }
   /** A peer's answer told its time: `wallMs` and `nowMs` are the own clocks when it arrived, `tookMs` after it was asked for. */
   | {

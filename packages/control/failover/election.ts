@@ -165,7 +165,7 @@ export function unfitnessToStand(value: RegisterValue, own: SiteCopies): string 
   return `${own.site} holds log ${other.logId} of ${other.origin}, and the register lists ${listed[other.origin] ?? 'none'}: it lost something`;
 }
 
-export type EpochEndsAt =
+type EpochEndsAt =
   /** By partition. Null: there is no term to close. */
   | { readonly epochEnds: readonly EpochEndAt[] | null }
   /** Two records under one position: an invariant is broken. Stop, alarm, change nothing. */

@@ -28,7 +28,7 @@ export type BlockingReason = {
   readonly wouldHavePrevented: string | null;
 };
 
-export type Policy =
+type Policy =
   | { readonly kind: 'go' }
   /** Somebody moves it already, or it is not this site's term any more. */
   | { readonly kind: 'wait' }

@@ -70,7 +70,7 @@ export type SuspicionEffect =
   | { readonly kind: 'hears' }
   | { readonly kind: 'abstains'; readonly reason: string };
 
-export type SuspicionStep = { readonly state: SuspicionState; readonly effects: readonly SuspicionEffect[] };
+type SuspicionStep = { readonly state: SuspicionState; readonly effects: readonly SuspicionEffect[] };
 
 export function startSuspicion(nowMs: number): SuspicionState {
   return {

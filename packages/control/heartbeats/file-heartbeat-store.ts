@@ -21,7 +21,7 @@ const CLEAN_EVERY_MS = 5_000;
 /** A temporary file lives for milliseconds; one this old was left by a process that was killed. */
 const TEMPORARY_KEPT_MS = 5_000;
 
-export type FileHeartbeatStoreParts = {
+type FileHeartbeatStoreParts = {
   /** For messages. */
   readonly address: string;
   /** Its root must exist: the folder of a site that was moved away is not made again. */

@@ -30,7 +30,7 @@ const OPTIONS = {
   retryStrategy: () => 100,
 } as const;
 
-export type RedisHeartbeatStoreParts = {
+type RedisHeartbeatStoreParts = {
   /** `redis://host:port`, with user, password and database where there are any. */
   readonly url: string;
   /** These two name the board's keys: several clusters and sites may share one Redis. */

@@ -59,4 +59,4 @@ export function classArchive(java: string, classPath: string, flags: readonly st
   return { path, exists: existsSync(path) };
 }
 
-export type ClassArchive = { readonly path: string; readonly exists: boolean };
+type ClassArchive = { readonly path: string; readonly exists: boolean };

@@ -21,7 +21,7 @@ const FLAGS = ['-Xmx320m', '-Xms128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLeve
 /** A listener beside the broker's own, for those who reach it another way: what they connect to is what it tells them. */
 export type KafkaDoor = { readonly name: string; readonly advertisedPort: number };
 
-export type KafkaSettings = { readonly folder: string; readonly reaper: Reaper; readonly doors?: readonly KafkaDoor[] };
+type KafkaSettings = { readonly folder: string; readonly reaper: Reaper; readonly doors?: readonly KafkaDoor[] };
 
 type OpenDoor = KafkaDoor & { readonly port: number };
 

@@ -8,7 +8,7 @@ import { Fault } from '@tidemark/platform/fault';
 import { type CutKind, TcpProxy } from './tcp-proxy.ts';
 
 const SERVICES = ['http', 'kafka', 'redis'] as const;
-export type LinkedService = (typeof SERVICES)[number];
+type LinkedService = (typeof SERVICES)[number];
 
 export class Links implements AsyncDisposable {
   readonly sites: readonly string[];

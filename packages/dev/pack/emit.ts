@@ -11,7 +11,7 @@ import { filesOfUrls, withRelativeImports } from './module-text.ts';
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const ROOMS = ['packages', 'services'];
 
-export type Emission = {
+type Emission = {
   /** Where modules begin, as paths from the root. */
   readonly entries: readonly string[];
   /** The oldest language version that has to read it, as `tsc --target` names it. */

@@ -53,7 +53,7 @@ async function redisProgram(): Promise<string> {
   return program;
 }
 
-export type RedisSettings = { readonly folder: string; readonly reaper: Reaper };
+type RedisSettings = { readonly folder: string; readonly reaper: Reaper };
 
 export class RedisServer {
   readonly folder: string;

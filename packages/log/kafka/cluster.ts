@@ -21,7 +21,7 @@ const ASK_MS_MAX = 5_000;
 export const SURE_MS = 1_000;
 const ASK_AGAIN_MS = 200;
 
-export type ClusterOptions = {
+type ClusterOptions = {
   readonly address: string;
   readonly brokers: readonly string[];
   readonly clock: Clock;

@@ -49,7 +49,7 @@ const KAFKA = {
   unknownTopicId: 100,
 } as const;
 
-export type KafkaLogOptions = {
+type KafkaLogOptions = {
   readonly clock: Clock;
   /** Names this process in the brokers' logs and quotas. */
   readonly clientId: string;

@@ -79,7 +79,7 @@ KafkaConnection.prototype.processData = function (this: Connection, bytes: Buffe
 
 const SILENT_KAFKAJS = { info() {}, warn() {}, error() {}, debug() {}, namespace: () => SILENT_KAFKAJS };
 
-export type LinkOptions = { readonly clock: Clock; readonly clientId: string; readonly openMsMax: number };
+type LinkOptions = { readonly clock: Clock; readonly clientId: string; readonly openMsMax: number };
 
 export class KafkaLink {
   readonly address: string;

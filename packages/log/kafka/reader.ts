@@ -28,7 +28,7 @@ const OFFSET_OUT_OF_RANGE = 1;
 /** A server error, a corrupt message, an invalid record: what a broker answers when it stumbles over its own segment. */
 const UNREADABLE: ReadonlySet<number> = new Set([-1, 2, 87]);
 
-export type ReaderParts = {
+type ReaderParts = {
   readonly cluster: KafkaCluster;
   readonly voice: Reachability;
   readonly logger: Logger;

@@ -111,7 +111,7 @@ export type DecodedRecords = {
   readonly broken: string | null;
 };
 
-export type DecodeOptions = {
+type DecodeOptions = {
   /** Offset after what the broker has for this reader: nothing that is damaged reaches further. */
   readonly end?: number;
   /** Whose transactions were aborted, from where on. */

@@ -34,7 +34,7 @@ export function settingsOf({ flushed }: { readonly flushed: boolean }, replicas:
   };
 }
 
-export type Differing = { readonly setting: string; readonly got: string; readonly wanted: string };
+type Differing = { readonly setting: string; readonly got: string; readonly wanted: string };
 
 /** The settings that have to be other ones; a larger limit of messages is as good. */
 export function differing(wanted: Settings, found: Settings): Differing[] {

@@ -166,7 +166,7 @@ export type Fetched = {
   readonly records: Buffer;
 };
 
-export type FetchTerms = { readonly waitMs: number; readonly bytesMax: number; readonly committedOnly: boolean };
+type FetchTerms = { readonly waitMs: number; readonly bytesMax: number; readonly committedOnly: boolean };
 
 export function fetchRequest(parts: readonly FetchPart[], terms: FetchTerms): WireRequest<Fetched[]> {
   const { waitMs, bytesMax, committedOnly } = terms;
@@ -239,7 +239,7 @@ function decodeFetched(answer: Buffer, committedOnly: boolean): Fetched[] {
 export const EARLIEST = -2;
 export const LATEST = -1;
 
-export type Listed = { readonly error: number; readonly offset: number };
+type Listed = { readonly error: number; readonly offset: number };
 
 /** Offset of a partition at a time in ms, or at `EARLIEST` or `LATEST`; -1 when no record is that young. */
 export function listOffsetsRequest(
@@ -295,7 +295,7 @@ export function deleteRecordsRequest(
   return { apiKey: 21, apiName: 'DeleteRecords', apiVersion: 2, body: out.parts, decode };
 }
 
-export type NewTopic = {
+type NewTopic = {
   readonly name: string;
   readonly partitions: number;
   readonly replicas: number;

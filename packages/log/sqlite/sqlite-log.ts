@@ -22,7 +22,7 @@ const POLL_MS = 250;
 const TRIM_RECORDS_PER_COMMIT = 256;
 const ONE_BYTE = new Uint8Array(1);
 
-export type SqliteLogOptions = {
+type SqliteLogOptions = {
   readonly clock: Clock;
   /** Gives a new log its id. */
   readonly random?: Random;

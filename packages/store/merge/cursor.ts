@@ -4,7 +4,7 @@ import { compareRanges } from '../row/bytes.ts';
 import type { Rows, Want } from '../row/rows.ts';
 import type { Source } from '../row/source.ts';
 
-export type CursorBounds = {
+type CursorBounds = {
   readonly from?: Uint8Array | null;
   readonly to?: Uint8Array | null;
   readonly skip?: (source: Source, block: number) => Promise<boolean>;

@@ -16,7 +16,7 @@ export type Piece =
   | { readonly kind: 'block'; readonly source: Source; readonly block: number; readonly rowCount: number }
   | { readonly kind: 'rows'; readonly rows: Rows; readonly from: number; readonly to: number };
 
-export type MergeOptions = {
+type MergeOptions = {
   /** Keys and stamps are always read where sources overlap. */
   readonly want: Want;
   /** Rows in a merged piece at most. */

@@ -20,7 +20,7 @@ import type { Source } from '../row/source.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
 import { KeyToFind, type Segment } from '../segment/segment.ts';
 
-export type PurgePlan = {
+type PurgePlan = {
   /** The newest schema. */
   readonly table: Table;
   readonly gcWatermark: GcWatermark;

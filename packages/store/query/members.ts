@@ -4,7 +4,7 @@ import type { Filter } from '@tidemark/model/query';
 import { compareRaw, type RawValue } from '../encoding/zone.ts';
 import { rawOf } from '../row/raw-value.ts';
 
-export type InFilter = Extract<Filter, { readonly kind: 'in' }>;
+type InFilter = Extract<Filter, { readonly kind: 'in' }>;
 
 /** So many are compared with a block's bounds one by one; of more only the smallest and the largest are. */
 const COMPARED_MAX = 1_000;

@@ -7,7 +7,7 @@ import { SORTED_AT_ONCE, sortedInTurns } from './turn-sort.ts';
 /** A scan may order so many rows, or any number when its limit is at most this. */
 export const ORDERED_ROWS_MAX = 1_000_000;
 
-export type OrderedRow<T> = {
+type OrderedRow<T> = {
   readonly keys: readonly (Value | null)[];
   readonly row: T;
   /** What it takes, estimated. */

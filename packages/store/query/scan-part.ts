@@ -11,7 +11,7 @@ import { type DeletionVector, withoutRows } from '../segment/deletion-vector.ts'
 import type { Segment } from '../segment/segment.ts';
 import type { Snapshot } from '../snapshot.ts';
 
-export type ScanPart =
+type ScanPart =
   | { readonly kind: 'segment'; readonly segment: Segment; readonly live: DeletionVector | null }
   /** To be merged in key order; its keys are in no other part. */
   | { readonly kind: 'merged'; readonly sources: readonly Source[] };

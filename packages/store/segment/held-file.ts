@@ -6,7 +6,7 @@ import { type BlockCache, CacheSlot, type Holdable } from './block-cache.ts';
 import { ColumnFile } from './column-file.ts';
 import type { SegmentFile } from './manifest.ts';
 
-export type HeldFilePlan<T extends Holdable> = {
+type HeldFilePlan<T extends Holdable> = {
   readonly disk: Disk;
   /** The segment's. */
   readonly folder: string;

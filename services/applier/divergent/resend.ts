@@ -14,7 +14,7 @@ const RETRY_MS = 500;
 /** A batch that nobody takes for this long ends the job; what was taken stays. */
 const GIVE_UP_MS = 120_000;
 
-export type ResendParts = {
+type ResendParts = {
   readonly keyspace: string;
   readonly network: Network;
   readonly clock: Clock;

@@ -11,7 +11,7 @@ import type { DivergentSuffixes } from './suffixes.ts';
 
 const LOOK_MS = 1_000;
 
-export type SuffixKeeperParts = {
+type SuffixKeeperParts = {
   readonly site: string;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -20,7 +20,7 @@ import { Resender } from './resend.ts';
 import { type SuffixFate, SuffixFile, type SuffixSummary } from './suffix-file.ts';
 import { lineOf, type SuffixRow, SuffixRows } from './suffix-rows.ts';
 
-export type DivergentSuffixesParts = {
+type DivergentSuffixesParts = {
   readonly cluster: string;
   readonly site: string;
   readonly log: Log;
@@ -41,7 +41,7 @@ export type SuffixAsked = {
   readonly primary: () => string;
 };
 
-export type SuffixReport = {
+type SuffixReport = {
   /** Of the origin's closed epochs, what counts. */
   readonly kept: Kept;
   readonly tails: readonly SuffixSummary[];

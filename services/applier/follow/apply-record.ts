@@ -12,7 +12,7 @@ import type { Held } from './record-sequencer.ts';
 
 const RETRY_MS = 1_000;
 
-export type ApplyParts = {
+type ApplyParts = {
   readonly stores: Stores;
   readonly asOf: ClosedTimestamp;
   readonly counts: Counts;

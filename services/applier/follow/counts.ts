@@ -7,7 +7,7 @@ import type { Logger } from '@tidemark/platform/logger';
 const ALARMS_MAX = 10;
 const WINDOW_MS = 10_000;
 
-export type OriginCounts = {
+type OriginCounts = {
   /** Records applied, the ones without rows included, and rows in them that the stores did not hold yet. */
   applied: number;
   rows: number;

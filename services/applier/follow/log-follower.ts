@@ -22,7 +22,7 @@ const SLICE_MS = 8;
 /** Why a reader stopped for good. `fatal`: the process must end. */
 export type Stopped = { readonly reason: string; readonly fatal: boolean; readonly error: unknown };
 
-export type OriginReaderParts = {
+type OriginReaderParts = {
   readonly log: Log;
   readonly topic: string;
   readonly clock: Clock;

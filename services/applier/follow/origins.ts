@@ -18,7 +18,7 @@ import type { EpochEndsCache } from './epoch-ends-cache.ts';
 import { LogFollower, type Stopped } from './log-follower.ts';
 import { type Closed, type Held, type News, RecordSequencer } from './record-sequencer.ts';
 
-export type OriginsParts = {
+type OriginsParts = {
   readonly cluster: string;
   readonly site: string;
   readonly log: Log;

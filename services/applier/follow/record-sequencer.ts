@@ -41,7 +41,7 @@ export type Closed = {
   readonly next: number;
 };
 
-export type FoldRules = {
+type FoldRules = {
   /** False for a local keyspace: what is accepted counts as committed. */
   readonly sync: boolean;
   /** Most bytes of records held, counted as they stand in the log. */

@@ -20,7 +20,7 @@ export type FlushRules = {
   readonly flushEveryMs: number;
 };
 
-export type FlusherParts = {
+type FlusherParts = {
   readonly stores: Stores;
   readonly clock: Clock;
   readonly logger: Logger;

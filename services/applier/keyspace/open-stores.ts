@@ -28,7 +28,7 @@ import {
 } from './rebuild.ts';
 import { Stores } from './stores.ts';
 
-export type OpenParts = {
+type OpenParts = {
   readonly cluster: string;
   readonly disk: Disk;
   readonly compactionExecutor?: CompactionExecutor | null;

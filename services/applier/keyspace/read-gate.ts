@@ -16,7 +16,7 @@ import type { ToldAsOf } from './told-as-of.ts';
 /** Records that were applied, or a version of the tables that column files were written under. */
 export type Beyond = 'records' | 'tables';
 
-export type ReadGateParts = {
+type ReadGateParts = {
   readonly stores: Stores;
   readonly origins: Origins;
   readonly epochEnds: EpochEndsCache;

@@ -21,7 +21,7 @@ const BEHIND_MS_MAX = 1_000;
 /** What was told, and the barrier that it is the stamp of; null where that is lost. */
 type Told = { readonly asOf: Tick; readonly barrier: Barrier | null };
 
-export type ToldParts = { readonly disk: Disk; readonly clock: Clock; readonly logger: Logger };
+type ToldParts = { readonly disk: Disk; readonly clock: Clock; readonly logger: Logger };
 
 const pathOf = (keyspace: string): string => `${FOLDER}/${keyspace}.told.json`;
 

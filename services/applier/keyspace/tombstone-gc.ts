@@ -51,7 +51,7 @@ export class AppliedByMembers {
   }
 }
 
-export type TombstoneGcParts = {
+type TombstoneGcParts = {
   readonly site: string;
   readonly clock: Clock;
   readonly membership: Membership;

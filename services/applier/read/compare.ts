@@ -41,7 +41,7 @@ export type Comparison = {
   readonly equal: boolean;
 };
 
-export type CompareParts = {
+type CompareParts = {
   readonly network: Network;
   readonly clock: Clock;
   readonly random: Random;
@@ -49,7 +49,7 @@ export type CompareParts = {
   readonly signal: AbortSignal;
 };
 
-export type CompareAsked = {
+type CompareAsked = {
   readonly keyspace: string;
   readonly partitions: number;
   /** The reference first: the primary, where it answers. */

@@ -18,7 +18,7 @@ export type TableDigest = {
   readonly partitions: readonly PartitionDigest[];
 };
 
-export type KeyspaceDigest = {
+type KeyspaceDigest = {
   readonly site: string;
   /** By origin and partition: what exactly the digests are of, `epoch:seq`. */
   readonly positions: Readonly<Record<string, readonly string[]>>;

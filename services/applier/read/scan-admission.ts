@@ -6,7 +6,7 @@
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
 
-export type AdmissionLimits = {
+type AdmissionLimits = {
   readonly runningMax: number;
   readonly waitingMax: number;
   /** Longest wait for a place. */

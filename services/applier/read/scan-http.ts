@@ -15,7 +15,7 @@ import { type ResultRow, Scan } from '@tidemark/store/query/scan';
 import type { TableStore } from '../keyspace/stores.ts';
 import type { ScanPlace } from './scan-admission.ts';
 
-export type ScanParts = {
+type ScanParts = {
   readonly clock: Clock;
   readonly logger: Logger;
   /** As the answer's header says it. */
@@ -31,7 +31,7 @@ export type ScanParts = {
 /** Of the 18 digits that a decimal has at most. */
 const DECIMAL_END = 10n ** 18n;
 
-export type ScanAnswer = { readonly type: string; readonly stream: Readable };
+type ScanAnswer = { readonly type: string; readonly stream: Readable };
 
 /**
  * Begins a scan. What is wrong with the query, or with the first rows, is thrown; what goes wrong later is a line of

@@ -16,7 +16,7 @@ const ASK_MS = 5_000;
 /** A fill gives up after 10 s by itself. */
 const FILL_MS = 15_000;
 
-export type CatchUpParts = {
+type CatchUpParts = {
   readonly site: string;
   readonly clock: Clock;
   readonly logger: Logger;

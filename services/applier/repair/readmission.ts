@@ -24,7 +24,7 @@ const ASK_MS = 5_000;
 /** A member that lags is looked at again soon, rather than waited for. */
 const REACH_MS = 5_000;
 
-export type ReadmissionParts = {
+type ReadmissionParts = {
   readonly site: string;
   readonly clock: Clock;
   readonly random: Random;

@@ -37,7 +37,7 @@ const FATES = { export: 'exported', apply: 'applied', discard: 'discarded' } as 
   SuffixFate
 >;
 
-export type ReturnParts = {
+type ReturnParts = {
   readonly site: string;
   readonly clock: Clock;
   readonly random: Random;

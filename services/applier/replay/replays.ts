@@ -13,7 +13,7 @@ import { Replay, type ReplayParts, type ReplayRequest } from './replay.ts';
 const TEXTS = ['keyspace', 'table', 'from', 'to', 'into', 'origin'] as const;
 const FLAGS = ['dryRun', 'resume'] as const;
 
-export type ReplaysParts = ReplayParts & { readonly disk: Disk; readonly logger: Logger };
+type ReplaysParts = ReplayParts & { readonly disk: Disk; readonly logger: Logger };
 
 export class Replays implements AsyncDisposable {
   readonly #parts: ReplaysParts;

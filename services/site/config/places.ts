@@ -12,7 +12,7 @@ export function placeOf(site: string): string {
   return `${SCHEME}${site}`;
 }
 
-export type UrlsParts = {
+type UrlsParts = {
   readonly site: string;
   /** Of this process. */
   readonly roles: readonly Role[];

@@ -9,7 +9,7 @@ import { Fault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { standAside } from '@tidemark/store/row/turn';
 
-export type ConnectionLimits = {
+type ConnectionLimits = {
   readonly connectionsMax: number;
   /** A body of which nothing arrives, and an answer of which nothing is taken, for so long is given up. */
   readonly stuckMs: number;
@@ -17,7 +17,7 @@ export type ConnectionLimits = {
   readonly bodiesBytesMax: number;
 };
 
-export const CONNECTION_LIMITS: ConnectionLimits = {
+const CONNECTION_LIMITS: ConnectionLimits = {
   connectionsMax: 1_024,
   stuckMs: 30_000,
   bodiesBytesMax: 256 * 1024 * 1024,

@@ -11,7 +11,7 @@ import type { WriterService } from '@tidemark/writer/writer-service';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Keyspaces, redirectTo } from '../keyspaces.ts';
 
-export type KeyspaceRouteParts = {
+type KeyspaceRouteParts = {
   readonly site: string;
   /** Every site of the cluster. */
   readonly sites: readonly string[];

@@ -15,7 +15,7 @@ import { hostsOf } from './callers.ts';
 import { registerKeyspaceRoutes } from './keyspace-routes.ts';
 import { createHttp, registerProbes } from './server.ts';
 
-export type RoutesParts = {
+type RoutesParts = {
   readonly config: Config;
   readonly world: Pick<SiteWorld, 'random' | 'logger' | 'logDropped'>;
   readonly services: Services;

@@ -163,7 +163,7 @@ function isAssertion(error: unknown): boolean {
   return !isFault(error) && (error as { readonly code?: unknown } | null)?.code === 'ERR_ASSERTION';
 }
 
-export type Probes = {
+type Probes = {
   /** What is still missing before this site can serve; empty when nothing is. */
   readonly missing: () => readonly string[];
   /** True where rows of this keyspace, or of every keyspace, are written here. Null: no such keyspace. */

@@ -49,7 +49,7 @@ export type HeardBarrier = {
   readonly ageMs: number;
 };
 
-export type FailureDetectorParts = {
+type FailureDetectorParts = {
   readonly site: string;
   /** Every site of the cluster. */
   readonly sites: readonly string[];

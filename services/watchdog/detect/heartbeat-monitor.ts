@@ -35,7 +35,7 @@ export type SeenSite = {
   readonly processes: readonly SeenProcess[];
 };
 
-export type HeartbeatMonitorParts = {
+type HeartbeatMonitorParts = {
   /** The own one: of its processes the silence is measured by phi. */
   readonly site: string;
   readonly boards: ReadonlyMap<string, HeartbeatStore>;

@@ -8,7 +8,7 @@ import { type SiteFacts, withoutPositions } from '../facts.ts';
 
 export const BEAT_EVERY_MS = 500;
 
-export type HeartbeatSenderParts = {
+type HeartbeatSenderParts = {
   readonly site: string;
   /** Under which the beat stands on the board: what this process does there. */
   readonly role: string;

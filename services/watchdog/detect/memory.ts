@@ -45,7 +45,7 @@ export function wordOf(body: unknown): Word | null {
   return WORD.safeParse(body).data ?? null;
 }
 
-export type MemoryParts = {
+type MemoryParts = {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly logger: Logger;

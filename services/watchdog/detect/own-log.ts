@@ -6,7 +6,7 @@ const ASK_EVERY_MS = 1_000;
 /** A log that is away for less is waited for, and nobody has to know. */
 const SILENT_MS_MAX = 5_000;
 
-export type OwnLogParts = {
+type OwnLogParts = {
   readonly site: string;
   readonly clock: Clock;
   readonly reachesLog: (site: string) => Promise<boolean>;

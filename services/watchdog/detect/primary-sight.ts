@@ -23,7 +23,7 @@ export type SiteSight = {
   readonly lastHeard: LastHeard | null;
 };
 
-export type SiteSightParts = {
+type SiteSightParts = {
   readonly site: string;
   readonly clock: Clock;
   /** Whether a site's log answers, with or without the site's processes. */

@@ -28,7 +28,7 @@ const ASK_MS = 700;
 /** A candidate that was nominated is given this long to be named in the register. */
 const NOMINATED_MS = 4_000;
 
-export type FailoverCoordinatorParts = {
+type FailoverCoordinatorParts = {
   readonly site: string;
   /** Finds the process of a site that watches. */
   readonly network: Network;

@@ -57,7 +57,7 @@ export type MoveResult = {
   readonly decision: string | null;
 };
 
-export type MovesParts = {
+type MovesParts = {
   readonly site: string;
   /** Finds the process of a site that writes and mirrors. */
   readonly services: Network;

@@ -8,7 +8,7 @@ import { Fault } from '@tidemark/platform/fault';
 import type { Random } from '@tidemark/platform/random';
 import type { FastifyInstance } from 'fastify';
 
-export type PauseParts = {
+type PauseParts = {
   readonly site: string;
   readonly clock: Clock;
   readonly random: Random;

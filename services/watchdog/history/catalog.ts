@@ -21,7 +21,7 @@ import type { Logger } from '@tidemark/platform/logger';
 const RETRY_MS = 500;
 const TOPIC = topicNames.control;
 
-export type SiteCatalogParts = {
+type SiteCatalogParts = {
   readonly cluster: string;
   readonly site: string;
   /** This site's own log; its control topic is written here and by no other process. */

@@ -22,7 +22,7 @@ const KEPT_MAX = 1_000;
 const WAITING_MAX = 1_000;
 const OTHERS_MS = 1_500;
 
-export type DecisionsParts = {
+type DecisionsParts = {
   readonly cluster: string;
   readonly site: string;
   /** This site's own log. */

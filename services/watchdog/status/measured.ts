@@ -10,7 +10,7 @@ const LOOKED_BACK = 10;
 /** What an election takes on a quiet system, beside the silence that is waited for, ms. */
 const ELECTION_MS = 500;
 
-export type MeasuredParts = {
+type MeasuredParts = {
   readonly primary: string;
   /** What this site says of the keyspace. */
   readonly facts: KeyspaceFacts | undefined;

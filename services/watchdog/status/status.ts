@@ -49,7 +49,7 @@ export type OriginStatus = {
 /** What a site is to a keyspace; `unknown` until the register was read. */
 export type SiteRole = 'primary' | 'replica' | 'witness' | 'rebuild' | 'unknown';
 
-export type KeyspaceSiteStatus = {
+type KeyspaceSiteStatus = {
   readonly site: string;
   readonly role: SiteRole;
   readonly state: Freshness;

@@ -11,7 +11,7 @@ import { z } from 'zod';
 const PATH = 'checkpoints/acceptor.json';
 
 const MARK = z.object({ acceptor: z.string(), end: z.int() });
-export type AcceptorMark = Readonly<z.infer<typeof MARK>>;
+type AcceptorMark = Readonly<z.infer<typeof MARK>>;
 
 /** Null when there is none, or none that can be read. */
 export function readMark(disk: Disk, logger: Logger): Promise<AcceptorMark | null> {

@@ -41,7 +41,7 @@ const TOLD_MS = 1_500;
 /** How long a topic has to be found too short before that is believed; brokers that were cut off know it by then. */
 const SURE_MS = 12_000;
 
-export type AcceptorParts = {
+type AcceptorParts = {
   readonly cluster: string;
   readonly site: string;
   /** This site's own log. Others append to its control topic too: appends take turns. */

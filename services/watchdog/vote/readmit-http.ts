@@ -12,7 +12,7 @@ import type { Random } from '@tidemark/platform/random';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 
-export type ReadmitParts = {
+type ReadmitParts = {
   readonly site: string;
   readonly clock: Clock;
   readonly random: Random;

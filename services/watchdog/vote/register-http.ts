@@ -5,7 +5,7 @@ import { Fault } from '@tidemark/platform/fault';
 import type { FastifyInstance } from 'fastify';
 import type { Acceptor } from './acceptor.ts';
 
-export type RegisterRouteParts = {
+type RegisterRouteParts = {
   readonly site: string;
   /** Null where another process of the site votes. */
   readonly acceptor: Acceptor | null;

@@ -19,7 +19,7 @@ import type { Random } from '@tidemark/platform/random';
 export const REREAD_EVERY_MS = 5_000;
 const RETRY_MS = 250;
 
-export type RegisterViewParts = {
+type RegisterViewParts = {
   readonly site: string;
   readonly network: Network;
   readonly placeOf: (site: string) => string;

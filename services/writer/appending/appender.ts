@@ -61,7 +61,7 @@ export function entryOf(
   };
 }
 
-export type AppenderParts = {
+type AppenderParts = {
   readonly tail: Tail;
   readonly name: PartitionName;
   readonly epoch: number;

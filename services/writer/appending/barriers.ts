@@ -12,7 +12,7 @@ const IDLE_MS = 1_000;
 /** Barriers that follow the last activity, so that what was committed by then becomes known everywhere. */
 const OWED = 3;
 
-export type BarriersParts = {
+type BarriersParts = {
   readonly clock: Clock;
   /** By partition. */
   readonly appenders: readonly Appender[];

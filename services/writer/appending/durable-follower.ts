@@ -12,7 +12,7 @@ const RETRY_MS_MAX = 2_000;
 /** The other side says something every second; after this long without a line the connection is given up. */
 const SILENCE_MS_MAX = 5_000;
 
-export type FollowerParts = {
+type FollowerParts = {
   readonly site: string;
   readonly url: string;
   readonly keyspace: string;

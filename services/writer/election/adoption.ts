@@ -11,7 +11,7 @@ import type { SiteCopies } from '@tidemark/control/failover/election';
 import type { Keyspace } from '@tidemark/model/table';
 import type { Members } from './members.ts';
 
-export type AdoptionParts = {
+type AdoptionParts = {
   readonly keyspace: Keyspace;
   readonly register: Register;
   readonly members: Members;

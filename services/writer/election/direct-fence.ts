@@ -13,7 +13,7 @@ import { Fault, isFault } from '@tidemark/platform/fault';
 import { accept, emptyLogHead, type LogHead, type PartitionName } from '@tidemark/record/admit';
 import { identityIn, NO_CHAIN, openRecord, sealRecord } from '@tidemark/record/envelope';
 
-export type DirectFence = {
+type DirectFence = {
   readonly cluster: string;
   readonly keyspace: string;
   readonly term: Term;

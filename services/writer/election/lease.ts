@@ -18,7 +18,7 @@ const LOOK_MS = 250;
 /** Wall and monotonic clock may differ so much in what they say has passed. */
 const CLOCKS_APART_MS_MAX = 1_000;
 
-export type LeaseParts = {
+type LeaseParts = {
   readonly clock: Clock;
   readonly register: Register;
   readonly keyspace: string;

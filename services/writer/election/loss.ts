@@ -18,7 +18,7 @@ import type { Timing } from '@tidemark/platform/timing';
 import { countLoss, epochEndsAt, type LossPlace, type LossyEnd } from './lossy-ends.ts';
 import { Members, type MembersParts } from './members.ts';
 
-export type LossParts = Omit<MembersParts, 'keyspace'> & {
+type LossParts = Omit<MembersParts, 'keyspace'> & {
   readonly log: Log;
   readonly timing: Pick<Timing, 'lossCountedMax'>;
   /** What was last heard here of the primary of the newest term; null: nothing. */

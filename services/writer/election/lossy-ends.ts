@@ -27,7 +27,7 @@ export type LossPlace = TermPlace & {
   readonly countedMax: number;
 };
 
-export type LossCount = LossChoices & {
+type LossCount = LossChoices & {
   /** By partition: the seqs of the cut back to the newest barrier received whole; null where there is none. */
   readonly consistentSeqs: readonly number[] | null;
 };

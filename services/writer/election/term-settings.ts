@@ -17,7 +17,7 @@ const LOOK_MS = 20;
 /** So long acks may wait for the raised level before it is put off. */
 const RAISE_MS = 3_000;
 
-export type TermSettingsParts = {
+type TermSettingsParts = {
   readonly writer: Writer;
   readonly register: Register;
   /** The newest value known here to be chosen; null before it was read. */

@@ -20,7 +20,7 @@ import { problemOf } from './problem-line.ts';
 import { type Asked, addRow, checkRoom, slicesOf } from './slicing.ts';
 import { ackAskedFor, type SubmitOptions, submit } from './submit.ts';
 
-export const COLUMNS_TYPE = 'application/vnd.tidemark.columns';
+const COLUMNS_TYPE = 'application/vnd.tidemark.columns';
 const NDJSON_TYPE = 'application/x-ndjson';
 
 export type HttpParts = {

@@ -29,7 +29,7 @@ const ROOM_POLL_MS = 5;
 /** How soon a partition that was added, or a topic that was made, is noticed. */
 const LOOK_MS = 2_000;
 
-export type IngestParts = {
+type IngestParts = {
   readonly writer: Writer;
   readonly clock: Clock;
   readonly logger: Logger;

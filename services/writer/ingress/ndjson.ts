@@ -22,7 +22,7 @@ const HELD_LINES_MAX = 1_000;
 const LINE_BYTES_MAX = 4 * 1024 * 1024;
 const LF = 10;
 
-export type NdjsonOptions = SubmitOptions & {
+type NdjsonOptions = SubmitOptions & {
   readonly table: string;
   readonly batchRows: number;
   /** Idempotency-Key, or empty. */

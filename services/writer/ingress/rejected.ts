@@ -36,7 +36,7 @@ const CARRIED_BYTES_MAX = HEADER_BYTES_MAX - 32 * 1024;
 const APPEND_RECORDS_MAX = 1_000;
 const RETRY_MS = 200;
 
-export type RejectedParts = {
+type RejectedParts = {
   readonly log: Log;
   readonly keyspace: string;
   /** Of the ingest topic. */

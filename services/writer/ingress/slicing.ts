@@ -20,7 +20,7 @@ export function addRow(growth: Growth, tableName: string, row: unknown, into: Ro
   growth.take(() => addJsonRow(growth.table(tableName), row, into));
 }
 
-export type SliceHead = {
+type SliceHead = {
   readonly table: Table;
   readonly schemaVersion: number;
   /** Idempotency key and batch number, or empty. */
