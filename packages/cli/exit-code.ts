@@ -2,6 +2,7 @@
 
 import { type Fault, isFault } from '@tidemark/platform/fault';
 
+/** Exit codes by meaning; they do not change between versions. */
 export const EXIT = {
   done: 0,
   failed: 1,
@@ -15,6 +16,7 @@ export const EXIT = {
   different: 5,
 } as const;
 
+/** One of the numbers in `EXIT`. */
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 const OF_KIND = {

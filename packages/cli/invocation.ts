@@ -22,6 +22,7 @@ export type CommonFlags = {
   readonly timeout?: number;
 };
 
+/** One run of a command, as its code sees it. */
 export type Invocation<F> = {
   readonly flags: F & CommonFlags;
   readonly output: Output;
@@ -31,6 +32,7 @@ export type Invocation<F> = {
   open(): Promise<Database>;
 };
 
+/** A command's code: `words` are its arguments as typed. A Fault it throws is told and gives the exit code. */
 export type Run<F> = (invocation: Invocation<F>, words: readonly string[]) => Promise<ExitCode>;
 
 /**

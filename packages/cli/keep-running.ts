@@ -9,6 +9,7 @@ const WAIT_MS_MAX = 30_000;
 /** Whoever ran for so long is started again at once. */
 const STEADY_MS = 60_000;
 
+/** A process that is to run for as long as the command does. */
 export type Kept = {
   readonly name: string;
   readonly isRunning: boolean;

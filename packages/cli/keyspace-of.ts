@@ -34,6 +34,7 @@ function fieldsOfFile(body: Readonly<Record<string, unknown>>): Record<string, u
   return Object.fromEntries(Object.keys(KEYSPACE_FILE.shape).flatMap((key) => (key in body ? [[key, body[key]]] : [])));
 }
 
+/** A table by name, with its keyspace as a site stores it. */
 export type NamedTable = {
   readonly keyspace: string;
   readonly name: string;

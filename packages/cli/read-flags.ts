@@ -4,6 +4,7 @@ import type { ReadOptions } from '@tidemark/client/scan';
 import type { Command } from 'commander';
 import { type CommonFlags, collected, oneOf, wholeNumber } from './invocation.ts';
 
+/** `atLeast` is the token of a write that the answer has to contain. */
 export type ReadFlags = { readonly read: 'local' | 'primary'; readonly atLeast?: string };
 
 /** Adds what `queryFromWords` takes. */

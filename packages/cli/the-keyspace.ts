@@ -4,6 +4,7 @@ import type { Database } from '@tidemark/client';
 import { Fault } from '@tidemark/platform/fault';
 import { noKeyspace } from './keyspace-of.ts';
 
+/** `--keyspace`; left out where there is only one. */
 export type KeyspaceFlag = { readonly keyspace?: string };
 
 /** For `option`: what every such command says about it. */

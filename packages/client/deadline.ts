@@ -2,6 +2,7 @@
 
 import type { Clock } from '@tidemark/platform/clock';
 
+/** One wait that ends `ms` after the last `restart`, by the monotonic clock; disposing it stops the timer. */
 export class Deadline implements Disposable {
   readonly #clock: Clock;
   readonly #ms: number;

@@ -7,6 +7,7 @@ import { Deadline } from './deadline.ts';
 /** `fetch`, so that tests can stand in for the network. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
+/** What is sent to one site; sending it again is the caller's to decide. */
 export type Request = {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Path and query, beginning with `/`. */
@@ -23,6 +24,7 @@ export type Reply = Disposable & {
   readonly deadline: Deadline;
 };
 
+/** What a request goes out by; tests give a simulated clock and a scripted `fetch`. */
 export type Network = { readonly clock: Clock; readonly fetch: Fetch };
 
 /** Errors of a connection that was never made: nothing was sent. */

@@ -5,6 +5,7 @@ import type { Random } from '@tidemark/platform/random';
 import { exchange, type Network, type Reply, type Request } from './exchange.ts';
 import type { Sites } from './sites.ts';
 
+/** What repeating a request needs: ways out, chance for back-off, the sites, and limits in ms. */
 export type Caller = Network & {
   readonly random: Random;
   readonly sites: Sites;

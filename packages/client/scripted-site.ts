@@ -38,6 +38,10 @@ const STORES: ReadonlySet<Behaviour> = new Set(['ok', 'stored504', 'storedDrop',
 
 type Row = Record<string, unknown>;
 
+/**
+ * An HTTP server on a port of its own that answers as a site does, until its script says otherwise; disposing it ends
+ * it.
+ */
 export class ScriptedSite implements AsyncDisposable {
   readonly #server = createServer((request, response) => void this.#answer(request, response));
   readonly name: string;

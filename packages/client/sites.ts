@@ -4,6 +4,7 @@ import { Fault } from '@tidemark/platform/fault';
 import { exchange, type Network } from './exchange.ts';
 import { askForPrimary, type Claim, PROBE_MS, primaryAmong, successorAmong } from './find-primary.ts';
 
+/** Addresses of a connection and what was learned by asking them; that is a hint, which the next redirect corrects. */
 export class Sites {
   readonly #network: Network;
   /** Addresses as given, without a trailing slash, then those learned from redirects. */

@@ -39,6 +39,7 @@ export function microsOf(moment: Moment): number {
   return moment instanceof Timestamp ? moment.micros : moment.getTime() * 1000;
 }
 
+/** Whether a value is a `Moment`, which holds µs where a plain Date holds ms. */
 export function isMoment(value: unknown): value is Moment {
   return value instanceof Moment;
 }

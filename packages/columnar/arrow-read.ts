@@ -7,6 +7,7 @@ import { ARROW_END, arrowMessageBytes } from './arrow-write.ts';
 
 /** One column's cells, as values of its type; timestamps as bigints of µs, as they come. */
 export type ArrowCells = { readonly type: ColumnType; readonly values: readonly (Value | null)[] };
+/** One record batch: cells by column name, each column of `rowCount` cells. */
 export type ArrowBatch = { readonly rowCount: number; readonly columns: ReadonlyMap<string, ArrowCells> };
 
 /** A message beyond this is none of ours. */

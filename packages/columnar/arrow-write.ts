@@ -24,6 +24,7 @@ import {
   utf8,
 } from '@uwdata/flechette';
 
+/** The media type of an Arrow IPC stream, as registered with IANA. */
 export const ARROW_MEDIA_TYPE = 'application/vnd.apache.arrow.stream';
 
 /** A column of a result. */
@@ -59,6 +60,7 @@ function arrowType(type: ColumnType): DataType {
   }
 }
 
+/** The messages of one stream: `head` first, then batches, then `ARROW_END`. */
 export class ArrowWriter {
   readonly #columns: readonly { readonly name: string; readonly type: ColumnType; readonly arrow: DataType }[];
   /** The stream's first message. */

@@ -24,6 +24,7 @@ import { checkKeyLength, writeKeyPartOf } from './key.ts';
 import { ROW, type RowBatch } from './row-batch.ts';
 import { type NewColumn, NewColumns, tooMany, unknownColumn } from './row-writer.ts';
 
+/** The media type of rows by column. */
 export const COLUMNAR_CONTENT_TYPE = 'application/vnd.tidemark.columns';
 
 /** A few bytes can stand for many cells and a dictionary's entry for many bytes: bounds on what they unfold to. */

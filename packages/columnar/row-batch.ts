@@ -15,6 +15,7 @@ export const ROW = {
   delete: 1,
 } as const;
 
+/** Rows 0 … `rowCount` − 1 with keys, flags and touched columns; arrays may have more room than that. */
 export class RowBatch {
   rowCount = 0;
   /** Encoded row keys. */

@@ -66,6 +66,7 @@ function planOf(table: Table): Plan {
   return plan;
 }
 
+/** A row's values by column name, unchecked. */
 export type Fields = { readonly [column: string]: unknown };
 
 /**

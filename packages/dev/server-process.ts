@@ -24,6 +24,7 @@ export type ServerCommand = {
   readonly env?: Readonly<Record<string, string>>;
 };
 
+/** One run of the program; killing or pausing it is by its process id. */
 export class ServerProcess {
   readonly #name: string;
   readonly #logPath: string;

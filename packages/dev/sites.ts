@@ -13,6 +13,7 @@ import type { Reaper } from './reaper.ts';
 import { RedisServer } from './redis/redis.ts';
 import { ServerProcess } from './server-process.ts';
 
+/** What stands behind a site: SQLite and files, or real Kafka and Redis. */
 export type Engine = 'embedded' | 'kafka';
 
 const PROGRAM = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
@@ -20,6 +21,7 @@ const NAMES = ['paris', 'tokyo', 'quito', 'oslo', 'perth', 'lagos', 'lima', 'dak
 const READY_WAIT_MS = 60_000;
 const PORT_STEP = 10;
 
+/** Which sites to start, and where. */
 export type SitesOptions = {
   readonly engine: Engine;
   readonly count: number;

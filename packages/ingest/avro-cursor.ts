@@ -8,6 +8,7 @@ import { Fault } from '@tidemark/platform/fault';
 
 const LONG_BYTES_MAX = 10;
 
+/** A place in some bytes; each read moves it on by one value. */
 export class AvroCursor {
   at = 0;
   readonly #bytes: Buffer;

@@ -9,15 +9,19 @@ import { Fault, messageOf } from '@tidemark/platform/fault';
 import avro from 'avsc';
 import type { AvroCursor } from './avro-cursor.ts';
 
+/** A value as it is read, before its logical type is looked at. */
 export type AvroScalar = null | boolean | bigint | number | string | Uint8Array;
+/** A record's values by field; a field that is a map has them by key. */
 export type AvroFields = { [field: string]: AvroScalar | { [key: string]: AvroScalar } };
 
 /** What a logical type makes of the raw value; undefined leaves it as it is. */
 export type Convert = (raw: AvroScalar) => AvroScalar;
 /** Says what becomes of a field's logical type. @throws {Fault} `invalid`: nothing can. */
 export type LogicalConvert = (field: string, logical: Logical) => Convert | undefined;
+/** A field's logical type as the schema names it; `precision` and `scale` are a decimal's. */
 export type Logical = { readonly name: string; readonly precision?: number; readonly scale?: number };
 
+/** Reads records of one schema, which was checked when this was made. */
 export type RecordReader = {
   /** The record's name without namespace, and with it. */
   readonly name: string;

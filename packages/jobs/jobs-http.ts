@@ -14,6 +14,7 @@ export type JobKinds = Readonly<
   Record<string, (body: Readonly<Record<string, unknown>>) => JobWork | Promise<JobWork>>
 >;
 
+/** Adds both routes; a kind that no service has is refused with those there are. */
 export function registerJobRoutes(app: FastifyInstance, jobs: Jobs, kinds: JobKinds): void {
   app.post('/v1/jobs', async (request, reply) => {
     const body = (request.body ?? {}) as Readonly<Record<string, unknown>>;

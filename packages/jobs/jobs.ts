@@ -20,10 +20,12 @@ export type JobFacts = {
   readonly state: 'running' | 'done' | 'failed';
 } & Readonly<Record<string, unknown>>;
 
+/** What a job does: it tells of progress as JSON facts, and resolves with its last ones. */
 export type JobWork = (tell: (facts: object) => void, signal: AbortSignal) => Promise<object>;
 
 type Job = { facts: JobFacts; readonly news: Progress };
 
+/** The jobs of one process, in memory: a bounded number running, and the newest of those that ended. */
 export class Jobs {
   readonly #clock: Clock;
   readonly #random: Random;

@@ -2,6 +2,9 @@
 
 import type { Log, LogBatch, LogEntry, ReadOptions, TopicSpec } from './log.ts';
 
+/**
+ * Passes everything on to a log, but begins an append only when the one before it to that topic partition has ended.
+ */
 export class AppendTurns implements Log {
   readonly #log: Log;
   /** By topic partition: the last append in line; never rejects. */

@@ -19,14 +19,17 @@ export type TopicSpec = {
 
 /** Text, or bytes where another program put what is no UTF-8. */
 export type HeaderValue = string | Uint8Array;
+/** What rides beside a record's value, by name; hints such as the origin's offset, never part of the record. */
 export type Headers = Readonly<Record<string, HeaderValue>>;
 
+/** One record to append; its bytes are stored unchanged. */
 export type LogEntry = {
   readonly value: Uint8Array;
   readonly key?: Uint8Array | null;
   readonly headers?: Headers;
 };
 
+/** One record as it is stored in a topic partition. */
 export type LogRecord = {
   readonly offset: number;
   /** When the log took it, in ms since 1970, by the log's own clock. */
@@ -42,6 +45,7 @@ export type LogRecord = {
   readonly damage: string | null;
 };
 
+/** What one step of `read` gives: records of one partition in order. */
 export type LogBatch = {
   /** Ascending by offset; never empty. */
   readonly records: readonly LogRecord[];
@@ -49,6 +53,7 @@ export type LogBatch = {
   readonly end: number;
 };
 
+/** Which records of which partition `read` yields, and until when. */
 export type ReadOptions = {
   readonly topic: string;
   readonly partition: number;
@@ -68,6 +73,10 @@ export type ReadOptions = {
   readonly untilEnd?: boolean;
 };
 
+/**
+ * One site's topics, to append to and to read; everything beyond bytes and order (chains, epochs, fences) is its
+ * callers'.
+ */
 export interface Log extends AsyncDisposable {
   /** Where it is, for messages: `sqlite:…/log.db`, `kafka://…`. */
   readonly address: string;

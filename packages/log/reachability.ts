@@ -2,6 +2,7 @@
 
 import type { Logger } from '@tidemark/platform/logger';
 
+/** Whether one log answered last, kept to log only the changes. */
 export class Reachability {
   readonly #logger: Logger;
   readonly #address: string;

@@ -47,6 +47,10 @@ type TailParts = {
 
 const RETRY_MS = 100;
 
+/**
+ * The log head and end of one topic partition; `append` answers only once the record was read back or settled.
+ * Operations take turns.
+ */
 export class Tail {
   #logHead: LogHead;
   #end = 0;

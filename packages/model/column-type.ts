@@ -33,6 +33,7 @@ export function parseColumnType(text: string): ColumnType {
   throw new Fault('invalid', `column type "${text}", expected one of ${expected}`, { got: text, expected });
 }
 
+/** The type as keyspace files write it, `decimal(12,2)`. */
 export function formatColumnType(type: ColumnType): string {
   return type.name === 'decimal' ? `decimal(${type.precision},${type.scale})` : type.name;
 }
@@ -49,6 +50,7 @@ const PHYSICAL = {
   bytes: 'bytes',
 } as const satisfies Record<ColumnType['name'], Physical>;
 
+/** The kind of vector that holds values of the type in memory. */
 export function physicalOf(type: ColumnType): Physical {
   return PHYSICAL[type.name];
 }

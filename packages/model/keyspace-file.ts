@@ -75,7 +75,9 @@ export const KEYSPACE_FILE = z.strictObject({
 
 /** A keyspace file that was checked. */
 export type KeyspaceFile = z.infer<typeof KEYSPACE_FILE>;
+/** One table of a keyspace file, by columns and key. */
 export type TableFile = KeyspaceFile['tables'][string];
+/** One column of a keyspace file: its type, its type and the name it had before, or that it was dropped. */
 export type ColumnFile = TableFile['columns'][string];
 
 function isType(text: string): boolean {

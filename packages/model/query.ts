@@ -13,6 +13,7 @@ const COMPARISONS = ['=', '!=', '<', '<=', '>', '>='] as const;
 const AGGREGATES = ['count', 'sum', 'min', 'max', 'avg', 'countDistinct', 'countDistinctApprox'] as const;
 const OPERATORS = `${COMPARISONS.join(' ')} in between prefix is-null is-not-null`;
 
+/** An operator of a condition in a filter. */
 export type Comparison = (typeof COMPARISONS)[number];
 type AggregateName = (typeof AGGREGATES)[number] | 'quantile';
 
@@ -54,6 +55,7 @@ const queryShape = z.strictObject({
   /** Goes on where an earlier scan of the same query stopped. */
   cursor: z.string().optional(),
 });
+/** A scan as JSON asks for it, of the right shape but not checked against a table. */
 export type Query = z.infer<typeof queryShape>;
 
 /** A condition on a row. A comparison with a cell that has no value is neither true nor false. */
@@ -86,6 +88,7 @@ export type Output =
 /** What rows are ordered by: a result column of that name, or else a column of the table. */
 export type Ordering = { readonly name: string; readonly column: Column | null; readonly isDescending: boolean };
 
+/** A query whose columns, types and groups were found in the table, as the store runs it. */
 export type ScanPlan = {
   readonly table: Table;
   readonly outputs: readonly Output[];

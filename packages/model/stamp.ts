@@ -30,6 +30,7 @@ export function stampLow(counter: number, site: number, writer: number): number 
   return counter * 4_294_967_296 + site * 16_777_216 + writer;
 }
 
+/** The stamp of its two stored numbers: `low` is counter × 2³² + site × 2²⁴ + writer, as `stampLow` makes it. */
 export function stampFromColumns(ms: number, low: number): Stamp {
   const counter = Math.floor(low / 4_294_967_296);
   const rest = low - counter * 4_294_967_296;

@@ -3,6 +3,7 @@
 import { Fault } from '@tidemark/platform/fault';
 import type { ColumnType } from './column-type.ts';
 
+/** One column of a table; it is stored under its id, so a rename or drop touches no cell. */
 export type Column = {
   /** Given by the system, unique in the table, never used twice. */
   readonly id: number;
@@ -14,6 +15,7 @@ export type Column = {
   readonly dynamic?: true;
 };
 
+/** A table of a keyspace; columns are never removed from `columns`, only dropped. */
 export type Table = {
   /** Given by the system, unique in the keyspace. */
   readonly id: number;
@@ -30,6 +32,7 @@ export type Table = {
 /** `k` is how many sites beside the origin hold a write before it is acked; 0 for `local`. */
 export type AckLevel = { readonly name: 'local' | 'sync'; readonly k: number };
 
+/** One site of a keyspace. A witness votes and holds no data. */
 export type Site = {
   readonly name: string;
   /** Small number that stands for the site in stamps; given at creation, never used twice. */
@@ -37,6 +40,7 @@ export type Site = {
   readonly role: 'data' | 'witness';
 };
 
+/** The unit of replication: its tables share sites, partitions and the ack level (docs/protocol.md, glossary). */
 export type Keyspace = {
   readonly name: string;
   /** 1 at creation, one more with every change. */
@@ -58,6 +62,7 @@ export function ackOf(k: number): AckLevel {
   return k === 0 ? { name: 'local', k } : { name: 'sync', k };
 }
 
+/** The ack level as keyspace files write it, `local` or `sync(2)`. */
 export function formatAck(ack: AckLevel): string {
   return ack.name === 'local' ? 'local' : `sync(${ack.k})`;
 }
@@ -75,6 +80,7 @@ export function tableNamed(keyspace: Keyspace, name: string): Table {
   });
 }
 
+/** The table under its system-given id; undefined for one this version of the keyspace does not have. */
 export function tableById(keyspace: Keyspace, id: number): Table | undefined {
   return keyspace.tables.find((t) => t.id === id);
 }
@@ -84,6 +90,10 @@ export function columnNamed(table: Table, name: string): Column | undefined {
   return table.columns.find((c) => c.name === name && !c.dropped);
 }
 
+/**
+ * The column under its system-given id, dropped ones too. @throws {Fault} `corrupt`: a stored id that the table does
+ * not have
+ */
 export function columnById(table: Table, id: number): Column {
   const column = table.columns.find((c) => c.id === id);
   if (column === undefined) throw new Fault('corrupt', `table ${table.name} has no column ${id}`, { got: id });

@@ -14,6 +14,7 @@ const SLACK = 0.1;
 /** Of the medium, at most this part is kept free. */
 const RESERVE_PART_MAX = 0.05;
 
+/** Watches one disk from `start` until it is disposed; it logs when room runs short and when there is room again. */
 export class DiskWatch implements AsyncDisposable {
   readonly #parts: { readonly disk: Disk; readonly clock: Clock; readonly logger: Logger };
   readonly #reserveBytes: number;

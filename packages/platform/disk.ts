@@ -12,6 +12,7 @@ export interface DiskFile {
   close(): Promise<void>;
 }
 
+/** A folder of files, read whole or in blocks, appended to and renamed; its refusals are Faults. */
 export interface Disk {
   /** Creates the folder and its parents where they do not exist. */
   makeFolder(path: string): Promise<void>;

@@ -10,6 +10,7 @@ const STANDARD_ERROR = 2;
 
 type WriteSome = (bytes: Uint8Array) => number;
 
+/** Writes whole lines synchronously; the next line that gets through says how many were lost before it. */
 export class LogLines {
   readonly #write: WriteSome;
   /** Lines that could not be written, since the process began. */

@@ -9,6 +9,7 @@ import type { Clock } from './clock.ts';
 /** Sampling wakes the process this often, so it is coarse: what matters are hundreds of ms. */
 const SAMPLE_MS = 100;
 
+/** Samples until it is disposed; reading it gives the longest hold-up since the last reading. */
 export class LoopLag implements Disposable {
   readonly #clock: Clock;
   readonly #stop = new AbortController();

@@ -9,6 +9,7 @@ export type Answer = { readonly status: number; readonly body: unknown };
 /** Beside the ones every request has; names in lower case. */
 export type Headers = Readonly<Record<string, string>>;
 
+/** Ways to ask another process by URL; what comes back is from outside and unchecked. */
 export interface Network {
   /**
    * Lines of a streamed answer, until the other side ends it or `signal` aborts.

@@ -13,6 +13,7 @@ const FULL = new Set(['ENOSPC', 'EDQUOT']);
 /** This process, or the machine, has as many files and sockets open as it may. */
 const TOO_MANY = new Set(['EMFILE', 'ENFILE']);
 
+/** The folder `root` of the machine's file system; refusals of the system become Faults. */
 export class NodeDisk implements Disk {
   readonly root: string;
   readonly #handles = new ReadHandles();

@@ -2,6 +2,7 @@
 
 import type { Clock } from './clock.ts';
 
+/** Waiters on conditions; whoever changes what conditions look at calls `tell`. */
 export class Progress {
   readonly #clock: Clock;
   readonly #waiting = new Set<() => void>();

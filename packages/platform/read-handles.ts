@@ -13,6 +13,7 @@ type Handle = { readonly descriptor: Promise<number>; users: number; isForgotten
 /** At most this many stay open when nobody reads. */
 const HANDLES_MAX = 256;
 
+/** A bounded number of open files; a path that is written anew has to be forgotten first. */
 export class ReadHandles {
   /** By path, least recently used first. */
   readonly #handles = new Map<string, Handle>();

@@ -2,6 +2,7 @@
 
 import type { Clock } from './clock.ts';
 
+/** Wall time by `Date.now`, durations by `performance.now`, sleeps by timers. */
 export class SystemClock implements Clock {
   nowMs(): number {
     return Date.now();

@@ -14,6 +14,7 @@ export type Timing = {
   readonly lossCountedMax: number;
 };
 
+/** What production runs with: idempotency keys are kept ten minutes, a writer's checkpoint is made every minute. */
 export const TIMING: Timing = {
   writerCheckpointMs: 60_000,
   requestWindowMs: 600_000,

@@ -43,6 +43,9 @@ export type LogHead = PartitionName & {
   readonly remembered: readonly string[];
 };
 
+/**
+ * What a record is to the reader, with the log head after it; only ACCEPT and LOCAL change the head (protocol rule 3).
+ */
 export type Verdict =
   /** The next record of the sequence. `ackable`: no fence above its epoch stands before it in this partition. */
   | { readonly kind: 'ACCEPT'; readonly envelope: Envelope; readonly logHead: LogHead; readonly ackable: boolean }

@@ -2,6 +2,7 @@
 
 import { Fault } from '@tidemark/platform/fault';
 
+/** What one mirror holds of one keyspace of an origin; it replaces what the same mirror said before. */
 export type Durable = {
   readonly site: string;
   /** Identity of the mirror topic; empty before it is known. */

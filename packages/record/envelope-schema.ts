@@ -2,6 +2,7 @@
 
 /** Of the running hash over a partition's records, at the end of each. */
 export const CHAIN_BYTES = 16;
+/** Length of a record's checksum, its last bytes. */
 export const CHECKSUM_BYTES = 4;
 
 /** Its canonical text is what `tidemark schema envelope` prints. */

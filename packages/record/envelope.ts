@@ -78,6 +78,10 @@ export type RequestBody = {
   /** Of the batch's rows, of all partitions. */
   readonly hash: Uint8Array;
 };
+/**
+ * The offsets of an ingest topic, `first` to `last` inclusive, whose rows a MUTATE carries: where reading goes on after
+ * a restart.
+ */
 export type IngestSource = {
   /** Identity of the ingest topic: one made again has another, and its offsets begin anew. */
   readonly topic: string;
@@ -96,6 +100,7 @@ export type BarrierBody = {
   readonly rows: readonly number[];
   readonly committed: readonly number[];
 };
+/** What a record is for, by `kind`; GENESIS and FENCE have no position, all others have one. */
 export type Body = GenesisBody | FenceBody | EpochStartBody | MutateBody | SchemaBody | NoopBody | BarrierBody;
 
 /** Everything a record says but its chain and checksum, which follow from it. */
@@ -116,6 +121,7 @@ export type Unsealed = {
   readonly body: Body;
 };
 
+/** A whole record as it is read back: what was sealed, and the chain over it. */
 export type Envelope = Unsealed & {
   /** 32 hex digits. */
   readonly chain: string;

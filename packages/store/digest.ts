@@ -23,6 +23,7 @@ import { type Cells, NO_STAMP, type Rows } from './row/rows.ts';
 import { nextTurn, Turn } from './row/turn.ts';
 import type { Snapshot } from './snapshot.ts';
 
+/** The fingerprint of one partition at one moment; equal content at one GC watermark has an equal hash. */
 export type PartitionDigest = {
   /** Live rows. */
   readonly rows: number;

@@ -5,6 +5,7 @@
 
 import { stampLow } from '@tidemark/model/stamp';
 
+/** The moment, ordered as stamps are; it only rises. */
 export type GcWatermark = {
   /** As in stamps: wall time in ms since 1970, and ticks within it. */
   readonly ms: number;

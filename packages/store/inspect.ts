@@ -56,6 +56,7 @@ type SegmentReport = {
   readonly files: readonly FileReport[];
 };
 
+/** A partition as its manifest and files tell of it; sizes in bytes. */
 export type PartitionReport = {
   readonly folder: string;
   readonly format: number;

@@ -34,6 +34,7 @@ export type { StoreOptions } from './options.ts';
 /** More frozen memtables than this make a flush due: a read has to merge them all. */
 const FROZEN_MAX = 16;
 
+/** One open partition. One process opens it at a time; readers go by snapshots while it changes. */
 export class Partition {
   readonly path: string;
   readonly #durable: SegmentSet;

@@ -7,6 +7,7 @@ import type { MemtableSource } from './memtable/memtable-source.ts';
 import type { Source } from './row/source.ts';
 import type { LiveSegment } from './segment/live-segment.ts';
 
+/** What a reader holds; to be released when it is done. */
 export type Snapshot = {
   /** Null when the partition was never given a schema; it then has no rows. */
   readonly table: Table | null;

@@ -21,6 +21,7 @@ import type { Membership } from './membership.ts';
 import { Replays } from './replay/replays.ts';
 import { RunningKeyspace } from './running.ts';
 
+/** What the applier of a site is given to run with. */
 export type ApplierParts = {
   readonly cluster: string;
   readonly site: string;
@@ -67,6 +68,10 @@ const DEFAULTS = {
   deletionsKeptMs: 86_400_000,
 } as const;
 
+/**
+ * The appliers of all keyspaces of a site, with the tasks and jobs beside them; disposing it flushes and closes their
+ * stores.
+ */
 export class ApplierService implements AsyncDisposable {
   readonly #parts: ApplierParts;
   readonly #options: Required<ApplierOptions>;

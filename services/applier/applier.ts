@@ -32,11 +32,13 @@ import { ToldAsOf } from './keyspace/told-as-of.ts';
 
 const TICK_MS = 1_000;
 
+/** When to flush, and how many bytes of uncommitted records to hold. */
 export type ApplierRules = FlushRules & {
   /** Most bytes of records that wait to be committed, for each origin's partition. */
   readonly heldBytesMax: number;
 };
 
+/** What one keyspace's applier is given to run with. */
 export type KeyspaceApplierParts = {
   readonly cluster: string;
   readonly site: string;
@@ -68,6 +70,7 @@ export type Known = {
   readonly onDamage?: (damage: Damage) => void;
 };
 
+/** One keyspace being applied, from `open` until it is disposed; it follows all origins' partitions at once. */
 export class KeyspaceApplier implements AsyncDisposable {
   readonly stores: Stores;
   readonly epochEnds: EpochEndsCache;

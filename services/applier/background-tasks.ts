@@ -48,6 +48,9 @@ export type AnyApplierOf = (keyspace: string) => KeyspaceApplier;
 
 const VERIFY = z.strictObject({ kind: z.string(), keyspace: z.string(), repair: z.boolean().default(false) });
 
+/**
+ * The loops and jobs of a site's applier that need the register and other sites; they run from `begin` until disposal.
+ */
 export class BackgroundTasks implements AsyncDisposable {
   readonly #parts: BackgroundTasksParts;
   readonly #tails: DivergentSuffixes;

@@ -25,6 +25,7 @@ export type OriginFacts = {
   readonly stopped: readonly string[];
 };
 
+/** How far a keyspace is applied here and what it holds, sizes in bytes. */
 export type ApplierFacts = {
   readonly version: number;
   readonly asOf: Tick | null;
@@ -35,6 +36,7 @@ export type ApplierFacts = {
   readonly segmentBytes: number;
 };
 
+/** Reads the facts off a running applier; it waits for nothing. */
 export function factsOf({ stores, origins, asOf, counts, lag }: KeyspaceApplier): ApplierFacts {
   const originFacts = (origin: string): OriginFacts => {
     const readers = origins.readers(origin);

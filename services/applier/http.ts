@@ -19,6 +19,7 @@ import { ADMISSION_LIMITS, ScanAdmission } from './read/scan-admission.ts';
 import { scanTable } from './read/scan-http.ts';
 import type { Replays } from './replay/replays.ts';
 
+/** What the read routes need of the site. */
 export type HttpParts = FreshnessParts & {
   readonly logger: Logger;
   readonly replays: Replays;
@@ -37,6 +38,9 @@ const SCAN_BODY_BYTES_MAX = 4 * 1024 * 1024;
 /** Digests read every row: few at once, and those that wait are patient. */
 const DIGEST_LIMITS = { ...ADMISSION_LIMITS, runningMax: 2, waitMsMax: 60_000 };
 
+/**
+ * Adds the routes for rows, scans, digests and positions; faults become statuses where the site's error handler says.
+ */
 export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): void {
   const freshness = new Freshness(parts);
   const admission = new ScanAdmission(parts.clock);

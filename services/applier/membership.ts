@@ -7,6 +7,7 @@ import type { RegisterValue } from '@tidemark/control/consensus/register-value';
 import type { Position } from '@tidemark/model/position';
 import type { Network } from '@tidemark/platform/network';
 
+/** The register, the writer's term and the other sites, as functions that the site passes in. */
 export type Membership = {
   /** Finds sites by name: `site://tokyo/v1/…`. */
   readonly network: Network;

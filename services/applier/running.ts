@@ -17,6 +17,7 @@ type RunningParts = KeyspaceApplierParts & {
   readonly epochEnds: () => readonly (readonly EpochEnd[])[];
 };
 
+/** One keyspace from its start until disposal, over as many appliers as that takes. */
 export class RunningKeyspace implements AsyncDisposable {
   readonly #parts: RunningParts;
   readonly #keyspace: Keyspace;

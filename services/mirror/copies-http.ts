@@ -44,6 +44,7 @@ type CopiesParts = {
   readonly vouchedBy: (keyspace: string, copy: Mirror, epoch: number | null) => string | null;
 };
 
+/** Adds the three routes; a fence is written only where the register names the election it is for. */
 export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): void {
   type Params = { keyspace: string };
   app.get<{ Params: Params }>('/v1/internal/copies/:keyspace', async (request) => {

@@ -9,6 +9,7 @@ import type { Source } from './replicator.ts';
 /** How a turn of reading one source ended: `lacks` says that it was read through and what comes next is not in it. */
 export type Turn = { readonly source: Source; readonly copied: number; readonly lacks: string | null };
 
+/** Which other source one replicator reads at the moment; it does no reading itself. */
 export class Detours {
   /** True once every source was read through, and none has what comes next. */
   isStranded = false;

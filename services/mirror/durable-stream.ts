@@ -31,6 +31,7 @@ export const floorSchema = z.object({
   logId: z.string(),
   floor: z.string().transform((text) => text.split(',').map(Number)),
 });
+/** What the writer of a term says that it has counted of this copy, out of the query of its request. */
 export type Floor = z.output<typeof floorSchema>;
 
 type DurableSource = {

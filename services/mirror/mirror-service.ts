@@ -59,6 +59,7 @@ export type MirrorFacts = {
   readonly held: readonly string[];
 };
 
+/** All copies that this site holds, by keyspace and origin, with the routes that tell of them. */
 export class MirrorService implements AsyncDisposable {
   readonly #parts: MirrorServiceParts;
   /** keyspace → origin → this site's copy, its own log included. */

@@ -48,6 +48,9 @@ export type Head = { readonly epoch: number; readonly seq: number; readonly chai
 /** Which terms a FENCE takes the right to be acked from here: those below `by`. */
 export type Fence = { readonly closes: number; readonly by: number; readonly nonce: string };
 
+/**
+ * One origin's copy, all partitions, from `start` until it is disposed; reading, fencing and filling go side by side.
+ */
 export class Mirror implements AsyncDisposable {
   readonly origin: string;
   readonly replicators: readonly Replicator[];

@@ -61,6 +61,7 @@ type Extension = { readonly entries: LogEntry[]; readonly after: LogHead; readon
 /** Two records under one position: no reader may go on. */
 class Halted extends Error {}
 
+/** Copies into one partition until it is stopped or finds what no copy may go on over (`stopped`). */
 export class Replicator {
   readonly counts: ReplicatorCounts = { copied: 0, copiedBytes: 0, duplicate: 0, ignored: 0 };
   /** Why it stopped for good; null while it runs. */

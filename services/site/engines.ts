@@ -23,6 +23,7 @@ import type { SiteWorld } from './site-ports.ts';
 /** Merges under way at a time: each takes a core, and memory for a block of each of its segments. */
 const MERGES_MAX = 2;
 
+/** What may stand in place of the machine's own logger and clock. */
 export type MachineOptions = {
   readonly logger?: Logger;
   readonly clock?: Clock;
@@ -30,6 +31,10 @@ export type MachineOptions = {
   readonly logDropped?: () => number;
 };
 
+/**
+ * The world of a site on this machine; engines are opened when the site opens them, by the addresses in its
+ * configuration.
+ */
 export function machineWorld(
   config: Config,
   { logger = SILENT, clock = new SystemClock(), logDropped = () => 0 }: MachineOptions = {},

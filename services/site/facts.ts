@@ -21,6 +21,7 @@ type FactsParts = {
   readonly url: () => string;
 };
 
+/** Reads one process's facts off its services; it keeps only when barriers were seen applied. */
 export class SiteFactsSource {
   readonly #parts: FactsParts;
   /** Newest barrier seen applied, and when, by keyspace and origin. */

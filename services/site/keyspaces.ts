@@ -35,6 +35,7 @@ type Entry = {
   readonly started: Promise<void>;
 };
 
+/** The keyspaces known here, by name; disposing stops starts that are under way. */
 export class Keyspaces implements AsyncDisposable {
   readonly #parts: KeyspacesParts;
   readonly #entries = new Map<string, Entry>();

@@ -33,6 +33,7 @@ type MetricsParts = {
 type Labels = Record<string, string>;
 type Sample = readonly [labels: Labels, value: number | null];
 
+/** The metrics of one process; values of the services are read when somebody asks for them. */
 export class SiteMetrics {
   readonly #parts: MetricsParts;
   readonly #registry = new Registry();

@@ -6,6 +6,7 @@ import type { Log } from '@tidemark/log/log';
 import { isFault } from '@tidemark/platform/fault';
 import type { SiteWorld } from './site-ports.ts';
 
+/** Logs and heartbeat stores by site, open. */
 export type Opened = {
   readonly log: Log;
   readonly remotes: ReadonlyMap<string, Log>;

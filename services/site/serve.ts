@@ -18,6 +18,7 @@ import { type RunningSite, type SiteOptions, startSite } from './site.ts';
 /** Longest wait for the reason of an ending to be written down. */
 const NOTE_MS_MAX = 1_000;
 
+/** How a site's process is to start; the command line fills it. */
 export type ServeOptions = {
   /** By default `tidemark.json` in the working folder, where there is one. */
   readonly configFile?: string;

@@ -49,6 +49,7 @@ type ServicesParts = {
   readonly onFatal: (error: unknown) => void;
 };
 
+/** Makes the services that the site's roles ask for, joined but not started; null for the others. */
 export function makeServices(parts: ServicesParts): Services {
   const { config, world, log, remotes, network, urlOf, keyspaces, watchdog, ensureTopics, onFatal } = parts;
   const { cluster, site, roles, memtableBytesMax, flushEveryMs, deletionsKeptMs, pendingBytesMax, requestTimeoutMs } =

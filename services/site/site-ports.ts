@@ -11,6 +11,7 @@ import type { Timing } from '@tidemark/platform/timing';
 import type { CompactionExecutor } from '@tidemark/store/merge/compaction-executor';
 import type { FastifyInstance } from 'fastify';
 
+/** Everything outside a site's own logic, one implementation of each port. */
 export type SiteWorld = {
   readonly clock: Clock;
   readonly random: Random;

@@ -23,6 +23,7 @@ import { copyEnds, makeServices, registerChanged, type Services } from './servic
 import type { SiteWorld } from './site-ports.ts';
 import { ensureControlTopic, ensureTopics, refuseOthersLog } from './topics.ts';
 
+/** A site's process after its start, as whoever started it sees it. */
 export type RunningSite = {
   readonly site: string;
   /** Where others reach its HTTP. */
@@ -36,6 +37,7 @@ export type RunningSite = {
 /** Told once of what the site cannot go on with; the process should end. */
 export type OnFatal = (error: unknown) => void;
 
+/** The machine's options, and who is told when the site cannot go on. */
 export type SiteOptions = MachineOptions & {
   /** The default throws it away with a log line. */
   readonly onFatal?: OnFatal;

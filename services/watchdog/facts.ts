@@ -56,6 +56,7 @@ export type IngestFacts = {
   readonly lagRecords: number | null;
 };
 
+/** What a process says of one keyspace: its writer's term, closed timestamp, origins applied and copies held. */
 export type KeyspaceFacts = {
   readonly keyspace: string;
   readonly version: number;

@@ -92,6 +92,7 @@ export type WatchdogLimits = {
   readonly failoverEveryMsMin: number;
 };
 
+/** One process's heartbeats, failure detection, vote and failovers, from `start` until disposal. */
 export class WatchdogService implements AsyncDisposable {
   /** What this process knows of the keyspaces' registers, and how it changes them. */
   readonly registers: RegisterView;

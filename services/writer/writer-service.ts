@@ -30,6 +30,7 @@ const LOOK_MS = 20;
 /** A keyspace counts as started after this long whether it has a writer or not. */
 const SETTLE_MS_MAX = 8_000;
 
+/** What the writers of a site are given to run with. */
 export type WriterServiceParts = {
   readonly cluster: string;
   readonly site: string;
@@ -125,6 +126,7 @@ export class Running implements AsyncDisposable {
   }
 }
 
+/** The election loops and writers of all keyspaces of a site, from `start` until disposal. */
 export class WriterService implements AsyncDisposable {
   readonly #parts: WriterServiceParts;
   readonly #options: WriterOptions;

@@ -52,6 +52,7 @@ type WriterParts = Omit<OpeningParts, 'signal' | 'terms'> & {
   readonly onCommitted: (partition: number, position: Position) => void;
 };
 
+/** One term's writer; it ends with `signal`, whether disposed, replaced in the register or refused by the log. */
 export class Writer implements AsyncDisposable {
   readonly epoch: number;
   readonly writerId: string;

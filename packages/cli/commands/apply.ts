@@ -10,6 +10,10 @@ import { textOf } from '../load/text-lines.ts';
 
 type Flags = { readonly dryRun?: boolean };
 
+/**
+ * PUTs the keyspace file at the primary, on the version that it read just before; `--dry-run` only tells what would
+ * change.
+ */
 export const apply = command<Flags>('apply <file>', 'define or change a keyspace', async (invocation, [path]) => {
   const { flags, output } = invocation;
   let text = '';

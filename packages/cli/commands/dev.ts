@@ -17,6 +17,7 @@ type Flags = {
   readonly reset?: boolean;
 };
 
+/** Starts sites in a folder of their own and prints their addresses; a site that ends is started again. */
 export const dev = command<Flags>('dev', 'run several sites on this machine', async ({ flags, output, signal }) => {
   const folder = resolve(flags.data, flags.engine);
   if (flags.reset === true) await rm(folder, { recursive: true, force: true });

@@ -12,6 +12,7 @@ import { historyAt, readHistory } from './history.ts';
 
 type Flags = KeyspaceFlag & { readonly list?: number };
 
+/** Finds the decision, by default the newest one, in the history of the named site or of all that answer. */
 export const explain = command<Flags>('explain [decision]', 'why it happened', async (invocation, [word = 'last']) => {
   const { flags, output } = invocation;
   await using db = await invocation.open();

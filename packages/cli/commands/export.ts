@@ -27,6 +27,7 @@ const ENDINGS: Readonly<Record<string, Format>> = {
 
 type Flags = ScanWords & ReadFlags & CommonFlags & { readonly format?: Format };
 
+/** Writes the rows of one scan; the file's ending says the format unless `--format` does. */
 export const exportTable = command<Flags>(
   'export <table> <file>',
   'rows of a table as a file: Parquet with zstd, CSV, NDJSON or an Arrow stream',

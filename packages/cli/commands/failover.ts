@@ -5,6 +5,7 @@ import { type MoveFlags, moveCommand } from './move.ts';
 
 type Flags = MoveFlags & { readonly acceptLoss?: number };
 
+/** Runs a failover job; refused by a rule ends with exit code 3. */
 export const failover = moveCommand<Flags>(
   'failover',
   'make another site the primary because this one is lost',

@@ -23,6 +23,7 @@ type Found = {
   readonly epoch: string | null;
 };
 
+/** Exit code 1 when there is no such row; with `--all-sites` 5 when sites differ. */
 export const get = command<Flags>('get <table> <key...>', 'read one row', async (invocation, [name, ...words]) => {
   const { flags, output } = invocation;
   await using db = await invocation.open();

@@ -26,6 +26,7 @@ type Flags = {
   readonly wire?: 'ndjson' | 'columns';
 };
 
+/** Sends batches with idempotency keys; `--resume` goes on after the batches that the ledger has. */
 export const load = command<Flags>(
   'load <table> <file>',
   "write a file's rows; - is standard input",

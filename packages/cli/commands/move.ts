@@ -6,6 +6,7 @@ import { exitCodeOfJob, factsInWords, type JobFacts, runJob } from '../job.ts';
 import { textTable } from '../output/output.ts';
 import { KEYSPACE_OPTION, type KeyspaceFlag, theKeyspace } from '../the-keyspace.ts';
 
+/** The flags of both moves; with `dryRun` it is only judged. */
 export type MoveFlags = KeyspaceFlag & { readonly to: string; readonly dryRun?: boolean };
 
 /**

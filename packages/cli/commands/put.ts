@@ -13,6 +13,7 @@ type Flags = {
   readonly idempotencyKey?: string;
 };
 
+/** Writes, unsets cells of, or deletes one row, and prints its token once it is acked. */
 export const put = command<Flags>(
   'put <table> <words...>',
   'write one row: key parts, then column=value',

@@ -6,6 +6,7 @@ import { exitCodeOfJob, type JobFacts } from '../job.ts';
 import { KEYSPACE_OPTION, type KeyspaceFlag, theKeyspace } from '../the-keyspace.ts';
 import { moveInWords } from './move.ts';
 
+/** Asks for confirmation first: that the old vote never answers again, nobody but the operator can know. */
 export const readmit = command<KeyspaceFlag>(
   'readmit <site>',
   'let the vote of a site count again that lost its control topic',

@@ -15,6 +15,7 @@ type Flags = {
   readonly resume?: boolean;
 };
 
+/** Runs a replay job at one site; `--dry-run` only counts what would be applied. */
 export const replay = command<Flags>('replay <table>', 'apply a range of the log again', async (invocation, [name]) => {
   const { flags, output } = invocation;
   const { keyspace, name: table } = splitTableName(name!);

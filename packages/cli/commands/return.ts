@@ -9,6 +9,7 @@ const TAILS = ['export', 'apply', 'discard'] as const;
 
 type Flags = KeyspaceFlag & { readonly tail: (typeof TAILS)[number] };
 
+/** Runs a return job at the site itself; `--tail` says what becomes of its divergent suffix. */
 export const returnSite = command<Flags>('return <site>', 'take a lost site back', async (invocation, [site]) => {
   const { flags, output } = invocation;
   if (flags.tail === 'discard') await confirm(invocation, `throw away what only ${site} has`);

@@ -16,6 +16,7 @@ const FORMATS = [...TEXT_FORMS, 'arrow'] as const;
 type Flags = ScanWords & ReadFlags & { readonly output?: (typeof FORMATS)[number] };
 type Json = Readonly<Record<string, unknown>>;
 
+/** Streams the result as a table, JSON, NDJSON, CSV or Arrow; an answer cut short is an error. */
 export const scan = command<Flags>(
   'scan <table>',
   'rows by condition, selection, grouping and order',

@@ -10,6 +10,7 @@ import { noKeyspace, readKeyspace } from '../keyspace-of.ts';
 
 const WHAT = 'envelope, row-mutation, table NAME, keyspace-file, or keyspace NAME';
 
+/** Prints a record's Avro schema, or the JSON Schema of a keyspace file, among others. */
 export const schema = command('schema <what> [name]', `print a schema: ${WHAT}`, async (invocation, [what, name]) => {
   invocation.output.raw(`${JSON.stringify(await schemaOf(), null, 2)}\n`);
   return EXIT.done;

@@ -9,6 +9,9 @@ type Flags = { readonly config?: string; readonly printConfig?: boolean } & Read
 /** Settings that have a flag of their own; any other goes as `--set name=value`. */
 const SETTINGS = ['site', 'listen', 'data', 'roles', 'cluster', 'logLevel'] as const;
 
+/**
+ * Runs until it is told to stop or cannot go on; settings without a flag of their own are given by `--set name=value`.
+ */
 export const serve = command<Flags>('serve', "run a site's services in this process", async ({ flags }) => {
   // Loaded only when a site runs here: the other commands need none of it.
   const site = await import('@tidemark/site/serve');

@@ -17,6 +17,7 @@ import { addReadFlags, type ReadFlags, readOptionsOf } from '../read-flags.ts';
 
 type Flags = ReadFlags & { readonly output?: TextForm };
 
+/** Makes a Parquet file of each table that the query names, runs the query and deletes the files. */
 export const sql = command<Flags>(
   'sql <query>',
   'SQL over tables named keyspace.table, run by DuckDB',

@@ -12,6 +12,7 @@ const WATCH_MS = 1_000;
 
 type Flags = { readonly watch?: boolean };
 
+/** Prints what one site knows of all of them. */
 export const status = command<Flags>('status', 'sites, roles, epochs, lag', async (invocation) => {
   const { flags, output } = invocation;
   await using db = await invocation.open();

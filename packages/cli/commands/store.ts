@@ -39,6 +39,7 @@ const inspect = command<Flags>(
   },
 ).option('--verify', 'compare every file with the checksum its manifest has');
 
+/** The parent of `store inspect`. */
 export const store = new Command('store').description('look at column files').addCommand(inspect);
 
 async function reportFile(path: string, bytes: number): Promise<{ report: FileReport; damage: string[] }> {

@@ -2,4 +2,5 @@
 
 import { moveCommand } from './move.ts';
 
+/** Runs a switchover job, in which the old primary stops first. */
 export const switchover = moveCommand('switchover', 'move the primary to another site, as planned');

@@ -8,6 +8,7 @@ import { KEYSPACE_OPTION, type KeyspaceFlag, theKeyspace } from '../the-keyspace
 
 type Flags = KeyspaceFlag;
 
+/** Runs a comparison at equal positions; exit code 5 when sites differ, 4 when some could not be compared. */
 export const verify = command<Flags>('verify', 'compare what the sites hold', async (invocation) => {
   const { flags, output } = invocation;
   await using db = await invocation.open();

@@ -4,6 +4,7 @@ import { EXIT } from '../exit-code.ts';
 import { command, misused } from '../invocation.ts';
 import { KEYSPACE_OPTION, type KeyspaceFlag, theKeyspace } from '../the-keyspace.ts';
 
+/** Changes the pause in the register; an election by an operator goes on being possible. */
 export const watchdog = command<KeyspaceFlag>(
   'watchdog <action>',
   'pause or resume automatic failover',

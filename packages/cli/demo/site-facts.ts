@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault, messageOf } from '@tidemark/platform/fault';
 
+/** Live rows of a table at a site, and a hash of them, in hex. */
 export type TableDigest = { readonly rows: number; readonly hash: string };
 /** One that all sites have, and what it was taken at; null: nothing is left out. */
 export type EqualDigest = TableDigest & { readonly gcWatermark: string | null };
@@ -12,6 +13,7 @@ type SiteDigest = {
   readonly tables: Readonly<Record<string, TableDigest>>;
   readonly scratch: Readonly<Record<string, TableDigest>>;
 };
+/** Age of writes when they were applied, as quantiles in ms of `count` records. */
 export type Lag = { readonly count: number; readonly p50: number; readonly p99: number };
 
 const DIGEST_WAIT_MS = 60_000;

@@ -8,6 +8,7 @@ import { acksOf, type Outage, outageOf } from './outage.ts';
 import { type Balance, balanceOf, failoverAfter } from './report.ts';
 import { type Stage, TABLE } from './stage.ts';
 
+/** What the client found once the load had ended, counted by its own ledger. */
 export type Account = {
   readonly ledger: Balance;
   readonly digestsEqual: boolean;

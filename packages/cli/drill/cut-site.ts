@@ -9,6 +9,7 @@ import { type DrillReport, reportOf } from './report.ts';
 import { takeBack } from './returned.ts';
 import type { Stage } from './stage.ts';
 
+/** The site that is cut off, and for how many ms. */
 export type CutOptions = DrillOptions & { readonly site: string; readonly cutMs: number };
 
 /** @throws {Fault} `invalid`: no such site, or no links to cut. `unavailable`: writes or the site did not come back. */

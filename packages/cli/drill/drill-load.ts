@@ -34,6 +34,7 @@ type DrillLoadOptions = {
 /** What was offered and became of it, over all loads of one ledger. */
 export type LoadSums = { readonly offered: number; readonly acked: number; readonly unknown: number };
 
+/** One load from its construction until it is stopped; it tries on over an outage. */
 export class DrillLoad implements AsyncDisposable {
   readonly #options: DrillLoadOptions;
   readonly #stop = new AbortController();

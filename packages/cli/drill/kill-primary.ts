@@ -15,12 +15,14 @@ export type DrillSizes = {
   readonly calmMs: number;
 };
 
+/** How much is written, where the ledger lies, and where progress is told. */
 export type DrillOptions = DrillSizes & {
   /** Holds the client's ledger; the ledger of an earlier drill on the same stage is gone on with. */
   readonly folder: string;
   readonly say: (line: string) => void;
 };
 
+/** How long a drill waits for another site to lead before it gives up, ms. */
 export const TAKEOVER_MS_MAX = 90_000;
 
 /** @throws {Fault} `unavailable`: nobody took over, writes did not come back, or the site did not return. */

@@ -19,6 +19,7 @@ type Flags = {
 const BATCH_ROWS = 50;
 const CALM_MS = 2_000;
 
+/** Exit code 1 when an acked row is missing or wrong, or sites differ. */
 export const drill = command<Flags>(
   'drill',
   'break something on purpose, on three sites of its own, and count what it cost',

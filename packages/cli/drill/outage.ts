@@ -6,6 +6,7 @@ import type { LedgerEntry } from '../load/ledger.ts';
 /** An ack as the client had it: when, of whose term. */
 export type Ack = { readonly atMs: number; readonly origin: string; readonly epoch: number };
 
+/** How long writes were away, in ms, and who brought them back. */
 export type Outage = {
   /** From the fault to the first ack by another term than the one it hit; null when none came. */
   readonly writesBackMs: number | null;

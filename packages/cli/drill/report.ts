@@ -31,6 +31,7 @@ export type Balance = LoadSums & {
   readonly extra: number;
 };
 
+/** The result of a drill as JSON; times in ms, on the client's clock. */
 export type DrillReport = {
   readonly drill: string;
   readonly engine: string;
@@ -70,6 +71,7 @@ export type DrillFacts = Pick<DrillReport, 'drill' | 'engine' | 'ack' | 'from' |
   readonly promotedAtMs: number | null;
 };
 
+/** The report from the client's account and what the drill itself observed. */
 export function reportOf({ ledger, digestsEqual, outage, decision }: Account, facts: DrillFacts): DrillReport {
   const { faultAtMs, promotedAtMs, durationMs, returned, ...head } = facts;
   return {
@@ -99,6 +101,7 @@ export function isBalanced({ ledger, digestsEqual }: Pick<DrillReport, 'ledger' 
 const ms = (value: number | null): string => (value === null ? 'never' : `${Math.round(value)} ms`);
 const count = (n: number): string => Math.round(n).toLocaleString('en');
 
+/** The report as a two-column table for a terminal. */
 export function drillInWords(report: DrillReport): string {
   const { rto, ledger, returned } = report;
   const rows = [

@@ -6,6 +6,7 @@ import { Fault, isFault } from '@tidemark/platform/fault';
 import { type JobFacts, runJob } from '../job.ts';
 import { Output } from '../output/output.ts';
 
+/** How a lost site came back. */
 export type Returned = {
   readonly site: string;
   /** Records that only this site had. */

@@ -30,6 +30,7 @@ type StageOptions = {
   readonly env?: Readonly<Record<string, string>>;
 };
 
+/** Running sites with a keyspace on them; disposing it stops the sites. */
 export class Stage implements AsyncDisposable {
   readonly sites: readonly DevSite[];
   /** Null where the sites reach each other directly. */

@@ -14,6 +14,7 @@ export type SqlAnswer = {
   readonly ms: number;
 };
 
+/** One database in memory and a connection to it; times are of UTC. */
 export class DuckDb implements Disposable {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;

@@ -3,6 +3,7 @@
 import type { ArrowColumn } from '@tidemark/columnar/arrow-write';
 import type { Value } from '@tidemark/model/column-type';
 
+/** A column of every type, one with a name that files have to escape. */
 export const COLUMNS: readonly ArrowColumn[] = [
   { name: 'late', type: { name: 'boolean' } },
   { name: 'delay', type: { name: 'int' } },

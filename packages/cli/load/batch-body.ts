@@ -12,6 +12,7 @@ export type Wire =
   | { readonly kind: 'ndjson' }
   | { readonly kind: 'columns'; readonly types: ReadonlyMap<string, ColumnType> };
 
+/** The table that rows are sent to. */
 export type Place = { readonly keyspace: string; readonly table: string };
 
 /**

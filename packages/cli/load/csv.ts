@@ -7,6 +7,7 @@ const FIELD_CHARACTERS_MAX = 1024 * 1024;
 /** A field's text; null for an empty field without quotes. */
 export type CsvRecord = (string | null)[];
 
+/** Reads one file piece by piece; a record may be split between pieces. */
 export class CsvReader {
   /** Whole records read so far, the header included. */
   records = 0;

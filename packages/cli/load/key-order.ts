@@ -11,6 +11,7 @@ import type { SourceBatch } from './row-source.ts';
 /** The key's columns in order. */
 export type KeyShape = readonly { readonly name: string; readonly type: ColumnType }[];
 
+/** A batch that must not be sent before `before` resolves. */
 export type OrderedBatch = SourceBatch & {
   /** Resolves once every batch before it that holds one of its keys is settled. */
   readonly before: Promise<unknown>;

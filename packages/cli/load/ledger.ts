@@ -8,6 +8,7 @@
 
 import { Fault } from '@tidemark/platform/fault';
 
+/** The first line: what is loaded, how it is cut into batches, and under which idempotency keys. */
 export type LedgerHead = {
   /** The form of this file. */
   readonly ledger: 1;
@@ -20,6 +21,7 @@ export type LedgerHead = {
   readonly idempotencyPrefix: string;
 };
 
+/** A line for each acked batch, in order of acks; it is synced before the ack counts. */
 export type LedgerEntry = {
   /** Counted from 0. */
   readonly batch: number;

@@ -12,6 +12,7 @@ import { openLedger } from './ledger-file.ts';
 import { type RowSource, type SourceBatch, sourceBatches } from './row-source.ts';
 import { type LoadProgress, type LoadReport, sendBatches } from './send-batches.ts';
 
+/** What is loaded where, and how fast. */
 export type LoadOptions = {
   readonly db: Database;
   readonly keyspace: string;

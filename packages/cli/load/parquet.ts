@@ -34,6 +34,7 @@ export type FileColumn = {
   readonly scale: number | null;
 };
 
+/** An open file whose metadata was read; row groups are read as they are asked for. */
 export class ParquetFile {
   readonly #file: AsyncBuffer;
   readonly #path: string;

@@ -28,6 +28,7 @@ export type LoadReport = {
   readonly stoppedBy: 'signal' | Fault | null;
 };
 
+/** Rows taken and rows refused in the first `elapsedMs` of a load. */
 export type LoadProgress = { readonly accepted: number; readonly rejected: number; readonly elapsedMs: number };
 
 type SendBatches = {

@@ -8,6 +8,7 @@ import { type ArrowBatch, readArrow } from '@tidemark/columnar/arrow-read';
 import { ARROW_END, ARROW_MEDIA_TYPE } from '@tidemark/columnar/arrow-write';
 import { Fault } from '@tidemark/platform/fault';
 
+/** The table that is read. */
 export type Place = { readonly keyspace: string; readonly name: string };
 
 /** @throws {Fault} `invalid`: the site gives no Arrow: it is of an older version. */

@@ -10,6 +10,7 @@ const CLEAR_BELOW = '\u001b[J';
 
 type Terminal = Stream & { readonly columns?: number; readonly rows?: number };
 
+/** The terminal's second screen, from construction until disposal. */
 export class LiveScreen implements Disposable {
   readonly #terminal: Terminal;
 

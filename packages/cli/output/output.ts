@@ -7,8 +7,10 @@ const PROGRESS_LINE_MS = 3_000;
 const PROGRESS_BAR_MS = 100;
 const BAR_WIDTH = 24;
 
+/** Standard output or error, or what a test has in its place. */
 export type Stream = { write(text: string): unknown; readonly isTTY?: boolean };
 
+/** One command's output; a progress bar is shown on a terminal only, and cleared before anything else is written. */
 export class Output {
   readonly #stdout: Stream;
   readonly #stderr: Stream;

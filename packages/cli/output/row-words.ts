@@ -6,6 +6,7 @@ import { cellToJson, type JsonCell, parseText } from '@tidemark/model/text/cell-
 import { Fault } from '@tidemark/platform/fault';
 import { unquoted } from './quotes.ts';
 
+/** A row as JSON by column name; null deletes a cell, `$delete: true` the row. */
 export type JsonRow = { [column: string]: JsonCell | null | true };
 
 /**

@@ -4,7 +4,9 @@ import type { ScanEnd } from '@tidemark/client/ndjson';
 import { own } from '@tidemark/model/own';
 import { type Output, textTable } from './output.ts';
 
+/** Forms that `--output` takes, beside those that are not text. */
 export const TEXT_FORMS = ['table', 'json', 'ndjson', 'csv'] as const;
+/** One of `TEXT_FORMS`. */
 export type TextForm = (typeof TEXT_FORMS)[number];
 
 /** Rows a table on the terminal looks at to find its widths. */
@@ -12,6 +14,7 @@ const TABLE_ROWS = 1_000;
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** Prints rows as they come, then what a form has at its end. */
 export type Printer = { rows(block: readonly Json[]): void; end(end: ScanEnd): unknown };
 
 /**

@@ -7,6 +7,7 @@ import { cellToJson, parseText } from '@tidemark/model/text/cell-value';
 import { Fault } from '@tidemark/platform/fault';
 import { itemsOf, QUOTED_NAME, unquoted } from './quotes.ts';
 
+/** The flags of a scan as typed; each `where` is one condition, and all must hold. */
 export type ScanWords = {
   readonly where?: readonly string[];
   readonly select?: string;

@@ -20,6 +20,7 @@ export type Definition = {
 /** Keyspace name → its definitions, the one that holds first. More than one: two sites were told different things. */
 export type Catalog = ReadonlyMap<string, readonly Definition[]>;
 
+/** The fold's beginning: no keyspace is known. */
 export const EMPTY_CATALOG: Catalog = new Map();
 
 /** A keyspace that begins now. */
@@ -48,6 +49,7 @@ function byAge(a: Definition, b: Definition): number {
 /** Where a control log is. */
 export type ControlLogName = { readonly cluster: string; readonly origin: string };
 
+/** What one record of a control log means to the catalogue. */
 export type ControlRecord =
   | { readonly kind: 'definition'; readonly definition: Definition }
   /** Something else that belongs there (its identity, what the register writes). */

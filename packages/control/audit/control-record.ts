@@ -77,8 +77,10 @@ export type AcceptBody = { readonly kind: 'Accept'; readonly ballot: Ballot; rea
 export type ChosenBody = { readonly kind: 'Chosen'; readonly ballot: Ballot; readonly value: string };
 /** What was decided or refused, by whom and why (JSON, `decision.ts`). */
 export type DecisionBody = { readonly kind: 'Decision'; readonly id: string; readonly decision: string };
+/** What a control record says: four kinds that make up a vote (protocol rule 7), and a decision. */
 export type ControlBody = AcceptorBody | PrepareBody | AcceptBody | ChosenBody | DecisionBody;
 
+/** One record of a site's control topic other than keyspace definitions. */
 export type ControlRecord = {
   readonly cluster: string;
   readonly site: string;
@@ -94,6 +96,7 @@ const type = avro.Type.forSchema(CONTROL_SCHEMA as unknown as avro.Schema, { wra
 
 type Wire = Omit<ControlRecord, 'body'> & { readonly body: Record<string, Record<string, unknown>> };
 
+/** The record's bytes, sealed with a CRC-32; `decodeControl` reads them. */
 export function encodeControl(record: ControlRecord): Buffer {
   const { kind, ...fields } = record.body;
   const wire = { ...record, body: { [`tidemark.v1.${kind}`]: fields }, checksum: Buffer.alloc(CHECKSUM_BYTES) };

@@ -36,6 +36,7 @@ export const DECISION_KINDS = [
   'readmission',
   'refusal',
 ] as const;
+/** What a decision was about. */
 export type DecisionKind = (typeof DECISION_KINDS)[number];
 
 /** `begun`: nominated, and nothing is known yet of how it ended. */
@@ -56,10 +57,12 @@ const SIGHTING = z.object({
   /** Why its health vote does not count; null when it does. */
   abstains: z.string().nullable(),
 });
+/** What one site had seen of the primary when it was decided. */
 export type Sighting = z.output<typeof SIGHTING>;
 
 /** Null rows: not counted. */
 const AMOUNT = z.object({ records: z.number(), rows: z.number().nullable() });
+/** How much a decision cost, in records and rows. */
 export type Amount = z.output<typeof AMOUNT>;
 
 const DECISION = z.object({
@@ -93,6 +96,7 @@ const DECISION = z.object({
   /** Why, in the words of whoever decided: likewise. */
   words: z.string(),
 });
+/** One thing that was decided or refused, or one part of it, as it is stored and served. */
 export type Decision = z.output<typeof DECISION>;
 
 /** What every decision has, and nothing where there is nothing to say. */
@@ -110,6 +114,7 @@ export const NOTHING_ELSE = {
   remedy: null,
 } as const satisfies Partial<Decision>;
 
+/** The JSON that is stored; `decodeDecision` reads it. */
 export function encodeDecision(decision: Decision): string {
   return JSON.stringify(decision);
 }

@@ -26,16 +26,20 @@ export type Vote = {
   readonly chosen: Accepted | null;
 };
 
+/** An acceptor's vote in a register it has not heard of: nothing promised, nothing accepted. */
 export const NO_VOTE: Vote = { promised: NO_BALLOT, accepted: null, chosen: null };
 
+/** The fold of a control topic: whose votes these are, and one vote per keyspace. */
 export type AcceptorState = {
   /** Null while the topic does not say; nothing counts before. */
   readonly id: string | null;
   readonly votes: ReadonlyMap<string, Vote>;
 };
 
+/** The fold's beginning, before the topic's ACCEPTOR record; nothing counts yet. */
 export const NO_ACCEPTOR: AcceptorState = { id: null, votes: new Map() };
 
+/** The acceptor's vote in one keyspace's register; `NO_VOTE` while it has none. */
 export function voteFor({ votes }: AcceptorState, keyspace: string): Vote {
   return votes.get(keyspace) ?? NO_VOTE;
 }

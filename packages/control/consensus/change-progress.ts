@@ -9,12 +9,14 @@ import type { Change } from './register-changes.ts';
 import { type RegisterRules, RULES } from './register-rules.ts';
 import { CHANGES_KEPT, type RegisterValue } from './register-value.ts';
 
+/** How far one change has come over the rounds so far. */
 export type ChangeProgress = {
   readonly changeId: string;
   /** The newest version it was proposed as; null while it cannot have been made. */
   readonly proposedAs: number | null;
 };
 
+/** A change that no round has proposed yet. */
 export function beginChange(changeId: string): ChangeProgress {
   return { changeId, proposedAs: null };
 }
@@ -43,6 +45,7 @@ export type ChangeEnd =
   | { readonly kind: 'forgotten' }
   | { readonly kind: 'again'; readonly progress: ChangeProgress };
 
+/** Whether a finished round settles the change: made, refused, forgotten (never made), or to be tried again. */
 export function afterRound(progress: ChangeProgress, outcome: Outcome): ChangeEnd {
   const { changeId, proposedAs } = progress;
   if (outcome.kind === 'chosen') {

@@ -9,6 +9,7 @@ import type { SiteCopies } from '../failover/election.ts';
 /** Of a term that was found in the logs: who wrote it is not known any more, and nobody is left who vouches for it. */
 export const FOUND_WRITER = 'found in the logs';
 
+/** What a keyspace's logs say of its newest term while its register is empty. */
 export type Found =
   /** The logs are empty. */
   | { readonly kind: 'nothing' }

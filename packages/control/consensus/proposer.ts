@@ -34,6 +34,7 @@ type Proposal = { readonly base: RegisterValue; readonly value: RegisterValue; r
 /** By site; null: no answer came, or none will. */
 type Heard = ReadonlyMap<string, RegisterAnswer | null>;
 
+/** One CASPaxos round under way: what was heard of both phases, and its outcome once it has one. */
 export type Round = {
   readonly ballot: Ballot;
   /** What the register holds while nothing was accepted; it also names the sites that are asked. */

@@ -31,6 +31,7 @@ function next(value: RegisterValue, changeId: string, changed: Partial<RegisterV
   return { value: { ...value, ...changed, version: value.version + 1, changeId, changes } };
 }
 
+/** An election as a candidate asks for it; the register gives it its epoch. */
 export type Beginning = Omit<Election, 'epoch'> & {
   /** The version the candidate decided by: another one meanwhile, and its reasons are old. */
   readonly version: number;

@@ -24,6 +24,7 @@ export const counted = z.int().min(0).max(NUMBER_MAX);
 export const seqNumber = z.int().min(-1).max(NUMBER_MAX);
 /** A name, an identity, a writer's id. */
 export const idText = z.string().max(ID_LENGTH_MAX);
+/** A reason in words, of bounded length. */
 export const reasonText = z.string().max(REASON_LENGTH_MAX);
 /** Wall time in ms. */
 const wallMs = z.number().min(-8.64e15).max(8.64e15);
@@ -33,7 +34,9 @@ export const epochEndAt = z.looseObject({ seq: seqNumber, chain: z.string().max(
 export const epochEndsOf = z.array(epochEndAt).max(PARTITIONS_MAX);
 /** What an operator is ready to lose. */
 const counts = z.array(seqNumber).max(PARTITIONS_MAX);
+/** What was last heard of a lost primary, in bounded numbers: last known progress, which a loss is counted by. */
 export const heardSchema = z.object({ heads: counts, rows: counts, unheardRows: counted });
+/** The loss an operator accepts in an election: the most rows, and by what they are counted. */
 export const lossSchema = z.object({
   rowsMax: z.number().min(0).max(NUMBER_MAX),
   mode: z.enum(['consistent', 'received']),

@@ -29,6 +29,7 @@ export type RegisterRules = {
   readonly valuesFollow: boolean;
 };
 
+/** All rules in force; nothing but a search runs with fewer. */
 export const RULES: RegisterRules = {
   preparesRise: true,
   promisesHold: true,

@@ -50,6 +50,7 @@ export type LossRule = {
   readonly heard: Heard | null;
 };
 
+/** The open election: the epoch that is to begin, the site and writer process that stand for it, and why. */
 export type Election = {
   readonly epoch: number;
   readonly site: string;
@@ -63,6 +64,7 @@ export type Election = {
   readonly loss: LossRule | null;
 };
 
+/** One version of the register's value, of which every field is changed by consensus only (protocol rule 6). */
 export type RegisterValue = {
   readonly keyspace: string;
   /** Rises by one with every change. */
@@ -138,6 +140,7 @@ export function voters(value: Pick<RegisterValue, 'members' | 'witnesses'>): str
   return [...value.members.map((member) => member.site), ...value.witnesses].sort();
 }
 
+/** The fewest of `count` sites that are more than half; any two majorities share a site. */
 export function majorityOf(count: number): number {
   return Math.floor(count / 2) + 1;
 }
@@ -152,6 +155,7 @@ export function primaryOf(value: RegisterValue | null, keyspace: Keyspace): stri
   return (value === null ? null : newestTerm(value))?.site ?? keyspace.primary;
 }
 
+/** The member at a site; null for a witness and for a site that is none. */
 export function memberNamed(value: RegisterValue, site: string): Member | null {
   return value.members.find((member) => member.site === site) ?? null;
 }

@@ -32,6 +32,7 @@ export type Changed = { readonly value: RegisterValue } | { readonly refused: st
 /** Makes the next value of the one read; called again when that one turns out not to be the newest. */
 export type MakeChange = (value: RegisterValue, changeId: string) => Change;
 
+/** The register of one keyspace, to read and change by a majority of all sites (protocol rules 6 to 8). */
 export interface Register {
   /**
    * The value: nothing newer was chosen before this was called.
@@ -48,6 +49,7 @@ export interface Register {
   lease(owner: Owner): Promise<Lease>;
 }
 
+/** A majority's answer to a writer that asks whether it may go on (protocol rule 15). */
 export type Lease = { readonly granted: boolean /** Why not; null when granted. */; readonly reason: string | null };
 
 /** Longest wait for one site's answer. */
@@ -74,6 +76,7 @@ type VotedRegisterParts = {
   readonly onChosen?: (value: RegisterValue, ballot: Ballot | null) => void;
 };
 
+/** The register over the network: one round at a time, by a proposer with ballots of its own. */
 export class VotedRegister implements Register {
   readonly #parts: VotedRegisterParts;
   /** Fresh with every process, so that no ballot is used twice. */

@@ -20,6 +20,10 @@ export type Birth = {
   readonly fencedBelow: number;
 };
 
+/**
+ * What a process that starts now knows of the register: the newest epoch, and below which epoch everything is or is
+ * being fenced.
+ */
 export function birthOf(value: RegisterValue): Birth {
   const epoch = newestTerm(value)?.epoch ?? 0;
   return { epoch, fencedBelow: value.election?.epoch ?? epoch };

@@ -3,6 +3,7 @@
 import { majorityOf, newestTerm, type RegisterValue, voters } from '../consensus/register-value.ts';
 import type { HealthVote } from './suspicion.ts';
 
+/** How long suspicion must hold, and how long sites wait for each other, in ms. */
 export type AgreementRules = {
   /** Every site of the majority must have suspected for this long without a break. */
   readonly suspicionStableMs: number;
@@ -10,8 +11,10 @@ export type AgreementRules = {
   readonly standInMs: number;
 };
 
+/** The rules that run: one second of agreement, and two seconds between stand-ins. */
 export const AGREEMENT_RULES: AgreementRules = { suspicionStableMs: 1_000, standInMs: 2_000 };
 
+/** What the votes of all sites amount to at one moment. */
 export type Agreement = {
   /** Sites that suspect the newest term's primary, in the register's order. */
   readonly suspecting: readonly string[];

@@ -18,6 +18,7 @@ export type ClockRules = {
   readonly toldMsMax: number;
 };
 
+/** Limits that run: 500 ms off the sites' median is wrong; a jump of 1 s with nobody to ask is distrusted for 30 s. */
 export const CLOCK_RULES: ClockRules = {
   offsetMsMax: 500,
   jumpMsMax: 1_000,
@@ -30,6 +31,7 @@ export const CLOCK_RULES: ClockRules = {
 /** A peer's clock minus the own, as far as one answer tells: within half of the time the answer took. */
 type Sample = { readonly offsetMs: number; readonly errorMs: number; readonly atMs: number };
 
+/** What was seen of the own clock and of the others', enough to judge by. */
 export type ClockState = {
   /** Wall minus monotonic clock, over the last `windowMs`, oldest first. */
   readonly drifts: readonly { readonly driftMs: number; readonly atMs: number }[];
@@ -37,6 +39,7 @@ export type ClockState = {
   readonly samples: Readonly<Record<string, readonly Sample[]>>;
 };
 
+/** The fold's beginning: no clock was seen yet. */
 export const NO_CLOCK: ClockState = { drifts: [], jump: null, samples: {} };
 
 type ClockEvent =
@@ -55,6 +58,7 @@ const SAMPLES_KEPT = 8;
 /** So many drifts are kept at most: one for each tick of a second or so. */
 const DRIFTS_KEPT = 100;
 
+/** Takes a tick, or another site's time with the round trip it took; half the round trip is the error of a sample. */
 export function stepClock(state: ClockState, event: ClockEvent, rules: ClockRules = CLOCK_RULES): ClockState {
   const { nowMs, wallMs } = event;
   const drifted = watchDrift(state, wallMs - nowMs, nowMs, rules);

@@ -56,6 +56,7 @@ export type SiteCopies = {
   }[];
 };
 
+/** Whether the answers so far close the term, and if not, what is missing (protocol E4; with a loss E11). */
 export type Closure =
   /**
    * Every record that may have been acked is in the answers. `first`: there is no term to close. `all`: every member

@@ -7,6 +7,7 @@
 import { formatAck } from '@tidemark/model/table';
 import { newestTerm, type RegisterValue, voters } from '../consensus/register-value.ts';
 
+/** How often failovers may happen by themselves. */
 export type PolicyRules = {
   /** At most one automatic failover in so much time, ms. */
   readonly failoverEveryMsMin: number;
@@ -14,6 +15,7 @@ export type PolicyRules = {
   readonly holdDownMs: number;
 };
 
+/** The rules that run: one automatic failover an hour, and ten minutes before a left site is a candidate again. */
 export const POLICY_RULES: PolicyRules = { failoverEveryMsMin: 3_600_000, holdDownMs: 600_000 };
 
 /** Why not, in words for people; `code` is the same for the same cause. */

@@ -85,6 +85,7 @@ export function chosenLoss(
   return received.rows <= rowsMax ? { mode: 'received', loss: received } : null;
 }
 
+/** The rule by which a loss is granted or refused, as decisions quote it. */
 export const LOSS_RULE = 'what was acked may be lost only up to what an operator accepts';
 
 /** What an operator is told is at stake, in words. */

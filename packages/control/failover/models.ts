@@ -52,6 +52,7 @@ export type Expected = { readonly failoverMs: number };
 /** Longest that writes may be away when a primary's site is lost. */
 export const WRITES_BACK_MS_MAX = 60_000;
 
+/** Each model's prediction beside the measured figure; null where nothing to go by was measured. */
 export type Models = {
   readonly delay: {
     readonly storedMs: number | null;
@@ -74,6 +75,7 @@ export type Models = {
   };
 };
 
+/** The three models for one keyspace, from what was measured and, where nothing was, from what is expected. */
 export function modelsOf(measured: Measured, expected: Expected): Models {
   const { storedMs, appliedAgeMs, failing, behindRecords, failoversMs, lostRows } = measured;
   const both = storedMs !== null && appliedAgeMs !== null;

@@ -19,6 +19,7 @@ export const TARGET_LAG_MS_MAX = 5_000;
 /** One that lacks no more records than that is near, whatever the clocks say. */
 export const TARGET_BEHIND_MAX = 1_000;
 
+/** What an operator asks for: a switchover from a primary that lives, or a failover from one that is gone. */
 export type Move = {
   readonly kind: 'switchover' | 'failover';
   readonly to: string;
@@ -42,6 +43,7 @@ export type MoveSight = {
   readonly loss: LossChoices | null;
 };
 
+/** The rule that stands against a move, by code, with words and a remedy. */
 export type MoveRefusal = {
   readonly code:
     | 'unknown-site'

@@ -11,6 +11,7 @@ export type PhiState = {
   readonly intervalsMs: readonly number[];
 };
 
+/** The state before the first sign of life. */
 export const NOT_HEARD: PhiState = { heardMs: null, intervalsMs: [] };
 
 const INTERVALS_KEPT = 100;
@@ -20,6 +21,7 @@ const INTERVALS_MIN = 3;
 const DEVIATION_MS_MIN = 200;
 const PHI_MAX = 300;
 
+/** The state after a sign of life at `nowMs` of the own monotonic clock; only the newest intervals are kept. */
 export function hear(state: PhiState, nowMs: number): PhiState {
   const intervalsMs =
     state.heardMs === null ? [] : [...state.intervalsMs, nowMs - state.heardMs].slice(-INTERVALS_KEPT);

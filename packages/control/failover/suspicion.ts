@@ -25,6 +25,7 @@ export type SuspicionRules = {
   readonly startGraceMs: number;
 };
 
+/** Limits that run, in ms: 2.5 s without any sign is suspicion, except in the first 10 s of this process. */
 export const SUSPICION_RULES: SuspicionRules = {
   suspectAfterMs: 2_500,
   tickEveryMs: 250,
@@ -32,6 +33,7 @@ export const SUSPICION_RULES: SuspicionRules = {
   startGraceMs: 10_000,
 };
 
+/** What was heard of one keyspace's primary so far; all times are of the own monotonic clock, ms. */
 export type SuspicionState = {
   /** Of the term that is judged; 0 before there is one. */
   readonly epoch: number;
@@ -53,6 +55,7 @@ export type SuspicionState = {
   readonly suspects: boolean;
 };
 
+/** One thing that happened, with when on the own monotonic clock; ticks come even when nothing does. */
 export type SuspicionEvent =
   /** A new term, or the first one heard of: its primary has all its time to be heard. */
   | { readonly kind: 'term'; readonly epoch: number; readonly hasCopy: boolean; readonly nowMs: number }
@@ -72,6 +75,7 @@ export type SuspicionEffect =
 
 type SuspicionStep = { readonly state: SuspicionState; readonly effects: readonly SuspicionEffect[] };
 
+/** The state of a process that begins to listen now and knows of no term. */
 export function startSuspicion(nowMs: number): SuspicionState {
   return {
     epoch: 0,
@@ -88,6 +92,7 @@ export function startSuspicion(nowMs: number): SuspicionState {
   };
 }
 
+/** The state after the event, and what to tell others of; only ticks judge. */
 export function stepSuspicion(state: SuspicionState, event: SuspicionEvent, rules: SuspicionRules): SuspicionStep {
   const { nowMs } = event;
   switch (event.kind) {

@@ -31,6 +31,7 @@ type FileHeartbeatStoreParts = {
   readonly clock: Clock;
 };
 
+/** Heartbeats in one folder; its errors are those of the `HeartbeatStore` port. */
 export class FileHeartbeatStore implements HeartbeatStore {
   readonly address: string;
   readonly #disk: Disk;

@@ -20,6 +20,7 @@ export type Beat = {
   readonly facts: Readonly<Record<string, unknown>>;
 };
 
+/** One site's heartbeat store: the newest beat of each process in each role, for anyone to read. */
 export interface HeartbeatStore extends AsyncDisposable {
   /** Where it is, without secrets. */
   readonly address: string;

@@ -40,6 +40,7 @@ type RedisHeartbeatStoreParts = {
   readonly logger: Logger;
 };
 
+/** Heartbeats in one Redis; its errors are those of the `HeartbeatStore` port. */
 export class RedisHeartbeatStore implements HeartbeatStore {
   readonly address: string;
   readonly #redis: Redis;

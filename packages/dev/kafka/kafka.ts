@@ -25,6 +25,7 @@ type KafkaSettings = { readonly folder: string; readonly reaper: Reaper; readonl
 
 type OpenDoor = KafkaDoor & { readonly port: number };
 
+/** One broker: started, paused, killed and started again on the same ports and folder. */
 export class KafkaServer {
   readonly folder: string;
   readonly port: number;

@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 
 const PRODUCE = 0;
 
+/** A proxy on a port of its own; its fields say what happens to the next Produce, and disposing it cuts everything. */
 export class KafkaProxy implements AsyncDisposable {
   /** True: the next Produce request reaches the broker, and when the answer comes the connection is cut instead. */
   losesNextAppendAnswer = false;

@@ -10,6 +10,7 @@ import { type CutKind, TcpProxy } from './tcp-proxy.ts';
 const SERVICES = ['http', 'kafka', 'redis'] as const;
 type LinkedService = (typeof SERVICES)[number];
 
+/** All ways between some sites, open at first; each is a proxy on a loopback port. */
 export class Links implements AsyncDisposable {
   readonly sites: readonly string[];
   readonly #proxies: ReadonlyMap<string, TcpProxy>;

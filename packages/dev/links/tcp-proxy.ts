@@ -11,6 +11,7 @@ export type CutKind = 'silent' | 'refuse';
 
 type Pair = { readonly client: Socket; readonly target: Socket };
 
+/** One loopback port that leads to another, which may be set anew while it runs. */
 export class TcpProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();

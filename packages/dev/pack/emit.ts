@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { filesOfUrls, withRelativeImports } from './module-text.ts';
 
+/** The repository's folder, with a slash at its end. */
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const ROOMS = ['packages', 'services'];
 

@@ -17,6 +17,7 @@ type Module = {
   readonly passedOn: ReadonlyMap<string, string>;
 };
 
+/** The declarations of a package's public surface. */
 export type PublicTypes = {
   /** In the order of the export list. */
   readonly exported: readonly Declaration[];

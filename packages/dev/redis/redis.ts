@@ -55,6 +55,7 @@ async function redisProgram(): Promise<string> {
 
 type RedisSettings = { readonly folder: string; readonly reaper: Reaper };
 
+/** One redis-server: started, paused, killed and started again, empty, on the same port. */
 export class RedisServer {
   readonly folder: string;
   readonly port: number;

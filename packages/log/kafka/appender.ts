@@ -24,6 +24,7 @@ type Waiting = {
 /** One broker's waiting appends and lanes. */
 type Outlet = { readonly freeLanes: number[]; waiting: Waiting[]; isScheduled: boolean };
 
+/** Sends appends to the partitions' leaders, once each: it never repeats one whose answer was lost. */
 export class KafkaAppender {
   readonly #cluster: KafkaCluster;
   readonly #clock: Clock;

@@ -28,6 +28,9 @@ type ClusterOptions = {
   readonly clientId: string;
 };
 
+/**
+ * What is known of a site's brokers, asked anew when it proved wrong, and one open connection for each broker and use.
+ */
 export class KafkaCluster {
   readonly address: string;
   readonly clock: Clock;

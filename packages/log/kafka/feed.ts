@@ -16,6 +16,9 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 /** So often the broker gives nothing, or an error, for a place that it says it has, before that is taken for damage. */
 const VAIN_MAX = 3;
 
+/**
+ * A bounded buffer between one reader and the fetches that fill it; a failure is handed out after what came before it.
+ */
 export class KafkaFeed {
   readonly topic: string;
   readonly topicId: string;

@@ -8,6 +8,10 @@ export const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 const FRAME_BYTES_MIN = 4;
 const LENGTH_BYTES = 4;
 
+/**
+ * Checks the lengths in one connection's bytes as they arrive, so that a stray service is found out before anything is
+ * allocated for its answer.
+ */
 export class KafkaFrames {
   /** Bytes that the frame under way still has. */
   #left = 0;

@@ -58,6 +58,10 @@ type KafkaLogOptions = {
   readonly appendTimeoutMs?: number;
 };
 
+/**
+ * A handle on one site's brokers; errors and waits are those of the `Log` port. Closing it ends its readers and
+ * connections.
+ */
 export class KafkaLog implements Log {
   readonly address: string;
   readonly #clock: Clock;

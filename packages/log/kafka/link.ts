@@ -81,6 +81,10 @@ const SILENT_KAFKAJS = { info() {}, warn() {}, error() {}, debug() {}, namespace
 
 type LinkOptions = { readonly clock: Clock; readonly clientId: string; readonly openMsMax: number };
 
+/**
+ * One open connection; a request that fails or gets no answer in time closes it, and whether it was sent is its
+ * caller's to judge.
+ */
 export class KafkaLink {
   readonly address: string;
   /** Newest Produce version of the broker. */

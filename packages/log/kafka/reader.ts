@@ -35,6 +35,7 @@ type ReaderParts = {
   readonly signal: AbortSignal;
 };
 
+/** Keeps the feeds of one log handle filled by long fetches, and finds leaders anew when they move. */
 export class KafkaReader {
   readonly #parts: ReaderParts;
   readonly #feeds = new Set<KafkaFeed>();

@@ -18,6 +18,7 @@ export function replicasOf(brokersListed: number, brokersUp: number): number {
   return Math.min(REPLICAS_MAX, Math.max(brokersListed, brokersUp));
 }
 
+/** Topic settings by Kafka's own name, as text. */
 export type Settings = Readonly<Record<string, string>>;
 
 /** @param replicas that the topic has */

@@ -22,6 +22,7 @@ const PRODUCE_BY_ID = 13;
 
 const NO_ID = '0'.repeat(32);
 
+/** What a broker says of one topic (Metadata answer). */
 export type TopicMetadata = {
   readonly name: string;
   /** 32 hex digits. */
@@ -33,6 +34,7 @@ export type TopicMetadata = {
   readonly replicas: number;
 };
 
+/** A Metadata answer: the brokers there are, and the topics that were asked for. */
 export type ClusterMetadata = {
   /** `host:port` by node. */
   readonly nodes: ReadonlyMap<number, string>;
@@ -86,6 +88,7 @@ function decodeMetadata(answer: Buffer): ClusterMetadata {
   return { nodes: new Map(nodes), topics: topics.filter(({ error, leaders }) => error === 0 || leaders.length > 0) };
 }
 
+/** One record batch for one partition; `topicId` makes a broker refuse it when the topic was made again. */
 export type ProducePart = {
   readonly topicId: string;
   readonly topic: string;
@@ -93,6 +96,7 @@ export type ProducePart = {
   readonly records: Buffer;
 };
 
+/** A Produce answer for one partition: Kafka's error code (0: stored), and the offset of the batch's first record. */
 export type Produced = { readonly error: number; readonly baseOffset: number; readonly message: string };
 
 /** The answer's order is that of `parts`. @param version the broker's newest; ids are used from 13 on, names before */
@@ -141,6 +145,7 @@ export function produceRequest(
   return { apiKey: 0, apiName: 'Produce', apiVersion, body: out.parts, decode };
 }
 
+/** One partition to read in a Fetch, `from` being the first offset wanted. */
 export type FetchPart = {
   readonly topicId: string;
   readonly partition: number;
@@ -153,6 +158,9 @@ export type FetchPart = {
 /** Up to the producer's next end mark. */
 export type AbortedFrom = { readonly producerId: number; readonly first: number };
 
+/**
+ * A Fetch answer for one partition; `records` are the raw record batches, which may begin before the offset asked for.
+ */
 export type Fetched = {
   readonly topicId: string;
   readonly partition: number;
@@ -168,6 +176,7 @@ export type Fetched = {
 
 type FetchTerms = { readonly waitMs: number; readonly bytesMax: number; readonly committedOnly: boolean };
 
+/** A Fetch that the broker holds up to `waitMs` for the first byte; `bytesMax` bounds the whole answer. */
 export function fetchRequest(parts: readonly FetchPart[], terms: FetchTerms): WireRequest<Fetched[]> {
   const { waitMs, bytesMax, committedOnly } = terms;
   const out = new WireWriter(parts.length * 80 + 64);
@@ -236,7 +245,9 @@ function decodeFetched(answer: Buffer, committedOnly: boolean): Fetched[] {
     .flat();
 }
 
+/** The timestamp by which ListOffsets means the first offset that is still there. */
 export const EARLIEST = -2;
+/** The timestamp by which ListOffsets means the offset after the last record. */
 export const LATEST = -1;
 
 type Listed = { readonly error: number; readonly offset: number };
@@ -302,6 +313,7 @@ type NewTopic = {
   readonly settings: Readonly<Record<string, string>>;
 };
 
+/** A CreateTopics for one topic; the answer has Kafka's error code, 0 when it was made. */
 export function createTopicRequest(
   topic: NewTopic,
   timeoutMs: number,

@@ -34,6 +34,7 @@ const NO_HEADERS: Headers = Object.freeze({});
 /** A partition as the file knows it; `slot` is its identity: deleted and made again it has another one. */
 export type Slot = { readonly slot: number; readonly start: number; readonly end: number };
 
+/** An open handle on the file; its calls are synchronous, and the file's owner alone may write. */
 export class SqliteFile {
   readonly logId: string;
   readonly #path: string;

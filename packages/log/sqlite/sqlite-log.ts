@@ -40,6 +40,7 @@ type Waiting = {
 
 type Reader = { readonly topic: string; readonly partition: number; readonly bell: Bell };
 
+/** A handle on one SQLite log as owner or reader; errors and waits are those of the `Log` port. */
 export class SqliteLog implements Log {
   readonly address: string;
   readonly #path: string;

@@ -33,6 +33,7 @@ const EXPECTED: Record<ColumnType['name'], string> = {
   decimal: 'its digits as a string, or a number of at most 15 digits',
 };
 
+/** What a cell of the type looks like, for messages that refuse one. */
 export function expectedOf(type: ColumnType): string {
   return type.name === 'decimal' ? `${formatColumnType(type)} (${EXPECTED.decimal})` : EXPECTED[type.name];
 }

@@ -9,6 +9,7 @@ const SECOND_US = 1_000_000;
 const DAY_US = 86_400 * SECOND_US;
 /** Days of 0000-01-01 and 9999-12-31: what four digits of a year can say. */
 export const DATE_DAYS_MIN = -719_528;
+/** 9999-12-31 as days since 1970: the last day that four-digit years can write. */
 export const DATE_DAYS_MAX = 2_932_896;
 /** Timestamps are whole µs that a double holds exactly: 1684-07-28 to 2255-06-05. */
 export const TIMESTAMP_US_MAX = Number.MAX_SAFE_INTEGER;

@@ -2,6 +2,7 @@
 
 import { isFault } from '../fault.ts';
 
+/** A queue of acts for one thing that must not be changed by two at once. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
   #failure: unknown = null;

@@ -7,6 +7,7 @@ import { CELL, type ColumnVector } from '@tidemark/columnar/column-vector';
 import type { Physical } from '@tidemark/model/column-type';
 import type { RawValue } from './zone.ts';
 
+/** Values of a column, one number a row. */
 export type Numbers = Uint8Array | Uint16Array | Int32Array | Float64Array;
 
 type Common = {
@@ -43,6 +44,7 @@ export type BytesChunk = Common & {
   readonly runPrefixes: Float64Array | null;
 };
 
+/** A column of some rows, as numbers, 64-bit integers or bytes. */
 export type Chunk = NumberChunk | LongChunk | BytesChunk;
 
 /** Numbers of few bits: no block of them adds up to what doubles do not hold exactly. */
@@ -54,6 +56,7 @@ export function narrowOf(chunk: Chunk | undefined): (NumberChunk & { readonly da
   return chunk as NumberChunk & { readonly data: Narrow };
 }
 
+/** Whether the row has a value in the column: neither absent nor deleted. */
 export function hasValue(chunk: Chunk, row: number): boolean {
   return chunk.presence === null || chunk.presence[row] === CELL.value;
 }

@@ -30,6 +30,10 @@ const UNTRIED_BLOCKS = 15;
 /** What is compressed of each column's file, by its id; null for files that are of no column. */
 export type CompressionOf = (column: number | null) => Compression;
 
+/**
+ * By column id whether a block is always tried with zstd, tried when a sample shrinks, or never; deduced from the
+ * user's choice and from who writes.
+ */
 export function compressionBy(choice: ZstdChoice, table: Table, isMerge: boolean): CompressionOf {
   return (id) => {
     const name = table.columns.find((column) => column.id === id)?.name;

@@ -18,6 +18,7 @@ function offsetRoom(count: number): Float64Array {
 /** Another encoding than a frame has to be this much smaller, as frames scan fastest. */
 const WORTH = 0.8;
 
+/** The smallest and the largest of some whole numbers, both inclusive. */
 export type Span = { readonly min: number; readonly max: number };
 
 /**

@@ -13,6 +13,7 @@ import { type Chunk, hasValue, type NumberChunk, numberAt } from './chunk.ts';
 const COUNTER_UNIT = 4_294_967_296;
 const COUNTER_SHARE = 1 / COUNTER_UNIT;
 
+/** Encodes block after block with the same vectors, so that none is made for each. */
 export class StampCodec {
   readonly #ms = new ColumnVector('whole');
   readonly #counter = new ColumnVector('i32');
@@ -116,6 +117,7 @@ function numbersOf(chunk: Chunk): NumberChunk {
   throw new Fault('corrupt', `stamps of kind ${chunk.kind}`, { got: chunk.kind });
 }
 
+/** The smallest and the largest stamp of some rows as [ms, low]; null where no row has one. */
 export type StampBounds = { readonly stampMin: [number, number] | null; readonly stampMax: [number, number] | null };
 
 /** Smallest and largest stamp of the rows that have one, `has` says which; null: all. */

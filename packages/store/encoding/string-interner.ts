@@ -15,6 +15,7 @@ const SAMPLE = 512;
 /** No word of three bytes has it: tells the empty text from a free slot. */
 const SHORT = 1 << 24;
 
+/** One arena's table of texts; a fixed size, and a slot that is taken is written over. */
 export class StringInterner {
   /** Where the text of a slot begins, and its bytes + 1; 0: free. */
   readonly #starts = new Uint32Array(SLOTS);

@@ -12,6 +12,7 @@ const LINE_BYTES = 64;
 const KEYS_A_LINE = 51;
 const PROBES = 6;
 
+/** The filter of one segment's keys, made once or read from its file. */
 export class KeyFilter {
   readonly bytes: Uint8Array;
 

@@ -20,6 +20,7 @@ const hashes = new Int32Array(CHUNK);
 const likely = new Uint32Array(CHUNK);
 const fresh = new Uint32Array(CHUNK);
 
+/** Keys to row numbers in order of arrival; keys are never taken out. */
 export class KeyIndex {
   /** Row i has key i. */
   readonly keys = new ColumnVector('bytes');

@@ -3,6 +3,7 @@
 import { compareBytes } from '../row/bytes.ts';
 import type { Source } from '../row/source.ts';
 
+/** Which way a range is gone through, by encoded keys. */
 export type KeyOrder = 'ascending' | 'descending';
 
 /** Keys from `from` on, up to but not including `to`; null: no bound. */

@@ -7,6 +7,7 @@ import type { Filter } from '@tidemark/model/query';
 import type { Table } from '@tidemark/model/table';
 import { compareBytes } from '../row/bytes.ts';
 
+/** Encoded keys that may match a filter; every row that matches lies in it, others may too. */
 export type KeyRange = {
   /** Keys from here on; null: from the first. */
   readonly from: Uint8Array | null;

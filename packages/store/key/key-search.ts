@@ -14,6 +14,7 @@ import { compareRanges, prefixOf } from '../row/bytes.ts';
 /** Kinds of a table's key columns in order. */
 const keyKinds = new WeakMap<Table, readonly Physical[]>();
 
+/** How the table's key columns are held in memory, in key order; worked out once per table. */
 export function keyKindsOf(table: Table): readonly Physical[] {
   let kinds = keyKinds.get(table);
   if (kinds === undefined) {

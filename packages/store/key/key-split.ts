@@ -10,6 +10,7 @@ import { wordsOf } from '../row/words.ts';
 
 const HALF = 4_294_967_296;
 
+/** Key columns of some rows, out of their encoded keys. */
 export type SplitKeys = {
   /** The vectors of the table's key columns, by column id; row 0 is the first of the rows asked for. */
   readonly vectors: Map<number, ColumnVector>;

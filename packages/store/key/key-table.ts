@@ -20,6 +20,7 @@ const HALF = 4_294_967_296;
 /** How a column's values are compared with a key. */
 const FORM = { bytes: 0, int: 1, whole: 2, other: 3 } as const;
 
+/** The table of one block; a key that it finds was compared column by column, so it is never a wrong one. */
 export class KeyTable implements Holdable {
   readonly memoryBytes: number;
   readonly #columns: readonly Chunk[];

@@ -9,6 +9,7 @@ import { KeyTable } from './key-table.ts';
 const ROWS_A_LOOK = 512;
 const NEVER = 0xffff;
 
+/** The key tables of one segment; the block cache may drop any of them. */
 export class KeyTables {
   readonly #cache: BlockCache;
   readonly #slots: readonly CacheSlot<KeyTable>[];

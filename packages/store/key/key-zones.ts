@@ -12,6 +12,7 @@ import { splitKeys } from './key-split.ts';
 /** Keys that are taken apart together: bounds memory. */
 const CHUNK = 16_384;
 
+/** Smallest and largest value of each key column in one memtable. */
 export class KeyZones {
   readonly #zones: ReadonlyMap<number, Pick<Zone, 'min' | 'max'>>;
 

@@ -8,6 +8,7 @@ const BYTES_MIN = 512 * 1024;
 /** All that is kept for a process: about what one memtable takes. */
 const BYTES_MAX = 80 * 1024 * 1024;
 
+/** A bounded number of bytes of used memory; more is not kept. */
 export class BufferPool {
   readonly #buffers: ArrayBuffer[] = [];
   #bytes = 0;

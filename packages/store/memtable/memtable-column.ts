@@ -12,6 +12,7 @@ const DENSE_SHARE = 8;
 const FIRST_SLOTS = 64;
 const VALUE_BYTES: Record<Physical, number> = { u8: 1, i32: 4, f64: 8, whole: 8, i64: 8, bytes: 8 };
 
+/** The cells of one column by row, each with the number of the write that won it. */
 export class MemtableColumn {
   readonly vector: ColumnVector;
   /** Cells held, when sparse; about that many when dense. */

@@ -29,6 +29,7 @@ function orderOf(memtable: Memtable): Promise<Uint32Array> {
   return order;
 }
 
+/** The blocks of one frozen memtable in key order; reading them changes nothing. */
 export class MemtableSource implements Source {
   readonly blocks: readonly BlockRange[];
   readonly kinds: ReadonlyMap<number, Physical>;

@@ -22,6 +22,7 @@ const MANY_ROWS = 65_536;
 /** Room made at once, in rows: what is not used of the hash of keys is memory all the same. */
 const EXPECTED_ROWS_MAX = 16 * MANY_ROWS;
 
+/** Rows in memory: applying joins cell by cell, the newest stamp wins. Numbers rows in order of arrival. */
 export class Memtable {
   readonly writes = new WriteLog();
   readonly columns = new Map<number, MemtableColumn>();

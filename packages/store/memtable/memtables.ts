@@ -10,6 +10,7 @@ import { rowOf } from './memtable-source.ts';
 /** Frozen memtables of up to this many rows are merged in memory as more are frozen. */
 const ABSORB_ROWS_MAX = 16_384;
 
+/** The active memtable and the frozen ones; freezing is instant, and what is being flushed stays readable. */
 export class Memtables {
   readonly #bytesMax: number;
   #active: Memtable;

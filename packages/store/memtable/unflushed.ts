@@ -6,6 +6,7 @@
 import type { Stamp } from '@tidemark/model/stamp';
 import { compareGcWatermarks, type GcWatermark } from '../gc-watermark.ts';
 
+/** Keeps the smallest stamp apart for what is being written and for what came since. */
 export class Unflushed {
   #active: GcWatermark | null = null;
   #flushing: GcWatermark | null = null;

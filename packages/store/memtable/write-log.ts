@@ -12,6 +12,7 @@ const FIRST_RECORDS = 16;
 /** Writes of a page: from its first write's record on, that of any other is near. */
 const PAGE_BITS = 6;
 
+/** Write numbers to stamps; numbers rise with each write applied and say nothing about which stamp is larger. */
 export class WriteLog {
   /** The number of the next write; 0 is none, older than every other. */
   count = 1;

@@ -28,6 +28,7 @@ export type Weight = {
   readonly isDamaged: boolean;
 };
 
+/** What choosing needs of a live segment: bytes, rows, and how many of them a merge would drop. */
 export function weightOf({ segment, live, damage }: LiveSegment, forgettable = 0): Weight {
   const { rows } = segment.summary;
   return { bytes: segment.bytes, rows, dead: live?.deadCount ?? 0, forgettable, isDamaged: damage !== null };

@@ -38,6 +38,7 @@ export type MergeJob = {
   readonly stop: Int32Array;
 };
 
+/** Where merges are done; the result does not depend on it. */
 export interface CompactionExecutor {
   /**
    * Writes the live rows of the inputs as a segment; every byte of it and its folder's names are durable on return. Null

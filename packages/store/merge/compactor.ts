@@ -22,6 +22,7 @@ export type MergeRules = {
   readonly gcWatermark: GcWatermark | null;
 };
 
+/** The merges of one partition, one at a time; a merge that fails leaves the segments as they are. */
 export class Compactor {
   readonly #durable: SegmentSet;
   readonly #exclusive: Mutex;

@@ -10,6 +10,7 @@ type CursorBounds = {
   readonly skip?: (source: Source, block: number) => Promise<boolean>;
 };
 
+/** One source's place in a merge: a block and a row in it; `start` says whether there is any. */
 export class Cursor {
   readonly source: Source;
   block = 0;

@@ -31,6 +31,10 @@ type MergeOptions = {
 /** A stretch of one source at least this long is passed on as it is rather than copied. */
 const STRETCH_ROWS = 1024;
 
+/**
+ * Yields the merged rows in key order: gathered rows, stretches of one source, or whole blocks unread. @throws {Fault}
+ * `corrupt`: two different writes have one stamp
+ */
 export async function* mergeSources(sources: readonly Source[], options: MergeOptions): AsyncGenerator<Piece> {
   const want: Want = { ...options.want, keys: true, stamps: true };
   const heap = new CursorHeap();

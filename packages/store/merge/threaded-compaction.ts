@@ -12,6 +12,7 @@ const HANDED_OVER_BYTES_MIN = 1024 * 1024;
 /** Threads that a merge may cost before it is done without one. */
 const THREADS_LOST_MAX = 2;
 
+/** Hands merges of enough bytes to worker threads; smaller ones, and what no thread takes, are done here. */
 export class ThreadedCompaction implements CompactionExecutor, AsyncDisposable {
   readonly #disk: NodeDisk;
   readonly #threads: WorkerThreads;

@@ -34,6 +34,7 @@ export type Coded = {
   readonly counts: Uint32Array;
 };
 
+/** One aggregate of a scan, for all of its groups by their numbers. */
 export interface Aggregate {
   /** Takes rows, and their groups. No column: none of them has a cell. */
   add(rows: Uint32Array, groups: GroupNumbers, column: Chunk | undefined): void;
@@ -52,6 +53,7 @@ export interface Aggregate {
   result(group: number): Value | null;
 }
 
+/** A fresh aggregate for an output that is one. */
 export function makeAggregate(output: Exclude<Output, { readonly kind: 'column' }>): Aggregate {
   switch (output.kind) {
     case 'count':

@@ -23,6 +23,7 @@ const SORT_COST = 16;
 type Key = number | bigint | string;
 type DistinctOutput = Extract<Output, { readonly at: number }>;
 
+/** Keeps each group's different values with how often each came; bounded by `DISTINCT_MAX`. */
 export class Distinct implements Aggregate {
   readonly rowCost = 16;
   readonly #output: DistinctOutput;

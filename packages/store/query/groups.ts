@@ -17,6 +17,7 @@ const PAIR = 2 ** 21;
 
 type Codes = Uint8Array | Uint16Array;
 
+/** The groups of one scan, numbered from 0 in order of appearance. */
 export class Groups {
   readonly #columns: readonly ColumnNumbers[];
   /** Per column after the first: number so far × PAIR + value's number → number of the combination. */

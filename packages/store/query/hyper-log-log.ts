@@ -15,6 +15,7 @@ const REGISTER_BITS = 12;
 const REGISTERS = 2 ** REGISTER_BITS;
 const ALPHA = 0.7213 / (1 + 1.079 / REGISTERS);
 
+/** One sketch for each group, made with its first value. */
 export class HyperLogLog implements Aggregate {
   readonly rowCost = 16;
   heldBytes = 0;

@@ -9,6 +9,7 @@ import { BLOCK_ROWS_MAX } from '../encoding/block-encoding.ts';
 import type { Narrow } from '../encoding/chunk.ts';
 import { MASK_KERNELS_WASM } from './mask-kernels-wasm.ts';
 
+/** One mask and one loaded column at a time, shared by the process: no await between `begin` and the last call. */
 export interface MaskKernels {
   /** Chooses all of the rows 0 … count − 1; at most 65,536. */
   begin(count: number): void;

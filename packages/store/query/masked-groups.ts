@@ -27,6 +27,7 @@ export type WholeBlock = {
   readonly puts: Uint8Array | null;
 };
 
+/** The masked way of one scan; `choose` says block by block whether it can be gone. */
 export class MaskedGroups {
   readonly #filter: Filter;
   readonly #groups: Groups;

@@ -9,6 +9,7 @@ type InFilter = Extract<Filter, { readonly kind: 'in' }>;
 /** So many are compared with a block's bounds one by one; of more only the smallest and the largest are. */
 const COMPARED_MAX = 1_000;
 
+/** The values in the forms that columns are compared in, each made when first asked for. */
 export class Members {
   readonly #raws: readonly RawValue[];
   #numbers: ReadonlySet<number> | null = null;
@@ -51,6 +52,7 @@ export class Members {
 
 const known = new WeakMap<InFilter, Members>();
 
+/** The prepared values of a filter; the same object for the same filter. */
 export function membersOf(filter: InFilter): Members {
   let members = known.get(filter);
   if (members === undefined) {

@@ -12,6 +12,7 @@ import { findReading, Lookup } from '../segment/lookup.ts';
 import { KeyToFind } from '../segment/segment.ts';
 import type { SegmentSet } from '../segment/segment-set.ts';
 
+/** Single-row reads of one partition, of what is in it at the moment of the call. */
 export class PointReads {
   readonly #durable: SegmentSet;
   readonly #memtables: Memtables;

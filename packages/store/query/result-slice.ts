@@ -2,6 +2,7 @@
 
 import { type Chunk, entryOf, hasValue } from '../encoding/chunk.ts';
 
+/** A slice ends where the first of these is reached; it has one row at least. */
 export const SLICE_LIMITS = {
   rowsMax: 1_024,
   /** Values of all columns together. */
@@ -16,6 +17,7 @@ export function sliceRows(columnCount: number): number {
   return Math.max(1, Math.min(rowsMax, Math.floor(valuesMax / Math.max(1, columnCount))));
 }
 
+/** A stretch of result rows; it begins where the one before ended. */
 export type Slice = {
   /** Where it ends. */
   readonly end: number;

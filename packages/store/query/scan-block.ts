@@ -34,6 +34,7 @@ export type ScanBlock = {
   readonly keyAt: (row: number) => Promise<Uint8Array>;
 };
 
+/** Works out once per scan which columns the filter and the result have to be read from. */
 export function scanNeeds(table: Table, filter: Filter, result: readonly Column[]): ScanNeeds {
   const ofFilter = filterColumns(filter);
   const resultColumns = new Map(result.map((column) => [column.id, column]));

@@ -10,6 +10,7 @@ export const SCANS_BYTES_MAX = 768 * MIB;
 
 let all = 0;
 
+/** What one scan holds, counted into what all scans of the process hold; disposing it gives that back. */
 export class ScanBudget implements Disposable {
   #held = 0;
 
@@ -39,9 +40,11 @@ export class ScanBudget implements Disposable {
 
 /** A group, and one aggregate of it. */
 export const GROUP_BYTES = 120;
+/** What an aggregate holds for each group, estimated. */
 export const AGGREGATE_BYTES = 32;
 /** A row that waits to be ordered, and each of its values. */
 export const ROW_BYTES = 160;
+/** What each value of a row that waits to be ordered costs, estimated. */
 export const VALUE_BYTES = 24;
 /** One of the different values that an aggregate holds. */
 export const DISTINCT_BYTES = 80;

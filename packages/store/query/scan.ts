@@ -39,6 +39,7 @@ import { partsOf } from './scan-part.ts';
 /** Result column → value; null where there is none. */
 export type ResultRow = Record<string, Value | null>;
 
+/** What is known of a scan once all its rows are given. */
 export type ScanEnd = {
   /** Rows given. */
   readonly rows: number;
@@ -60,6 +61,7 @@ const KEPT_COST = 32;
 /** So many bytes of a result cost as much as one row that is looked at. */
 const BYTES_A_ROW = 4;
 
+/** One scan, run once: its rows by blocks, then how it ended. It gives the thread up between blocks. */
 export class Scan {
   /** The result's columns in order. */
   readonly columns: readonly { readonly name: string; readonly type: ColumnType }[];

@@ -14,6 +14,7 @@ const EXACT_MAX = 2 ** 52;
 /** A block of 65,536 numbers of 32 bits above such a base adds up to less than that. */
 const NARROW_BASE_MAX = 2 ** 34;
 
+/** Sums and counts by group, of which an average is made; what is too large for an exact double goes on as a bigint. */
 export class Sum implements Aggregate {
   readonly #output: Output;
   readonly #counts = new Numbers();

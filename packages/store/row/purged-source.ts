@@ -8,6 +8,7 @@ import { NO_STAMP, type Rows, type Want } from './rows.ts';
 import type { SelectedSource } from './selected-source.ts';
 import type { BlockRange, Source } from './source.ts';
 
+/** A view of a segment's rows: nothing is written, and rows that are not marked come through unchanged. */
 export class PurgedSource implements Source {
   readonly blocks: readonly BlockRange[];
   readonly kinds: ReadonlyMap<number, Physical>;

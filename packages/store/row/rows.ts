@@ -25,6 +25,7 @@ export type Want = {
   readonly stamps: boolean;
 };
 
+/** Rows 0 … `rowCount` − 1, keys ascending without repeats; its arrays may have more room than that. */
 export class Rows {
   rowCount: number;
   keys = new ColumnVector('bytes');

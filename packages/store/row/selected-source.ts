@@ -19,6 +19,7 @@ export type SelectedBlock = {
 
 const KEYS_ONLY: Want = { columns: new Map(), keys: true, stamps: false };
 
+/** A view of a segment without the rows that are not selected; its blocks are those of the segment that keep any. */
 export class SelectedSource implements Source {
   readonly blocks: readonly BlockRange[];
   readonly kinds: ReadonlyMap<number, Physical>;

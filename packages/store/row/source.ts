@@ -7,6 +7,7 @@ import type { Rows, Want } from './rows.ts';
 /** A block's place in the key order; both ends are keys in it. */
 export type BlockRange = { readonly first: Uint8Array; readonly last: Uint8Array; readonly rowCount: number };
 
+/** Rows with unique ascending keys, which do not change while they are read. */
 export interface Source {
   /** In key order, none overlapping another. */
   readonly blocks: readonly BlockRange[];

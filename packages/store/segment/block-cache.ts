@@ -12,6 +12,7 @@ export class CacheSlot<T extends Holdable> {
   reading: Promise<T> | null = null;
 }
 
+/** A bounded number of bytes of blocks; those used since they were last looked at are spared (second chance). */
 export class BlockCache {
   readonly #bytesMax: number;
   /** Those that hold a block, in the order in which they were filled, or were last spared. */

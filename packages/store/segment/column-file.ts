@@ -16,6 +16,7 @@ import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import { z } from 'zod';
 import { type Compression, Packer } from '../encoding/compression.ts';
 
+/** The version in the header of every column file and in manifests; files of another one are refused. */
 export const FORMAT_VERSION = 2;
 const MAGIC = Buffer.from('TMCF');
 const HEADER_BYTES = 8;
@@ -58,6 +59,7 @@ const footerShape = z.object({
 });
 
 type Footer = z.infer<typeof footerShape>;
+/** A block as the footer tells of it: place, sizes, checksum and what it holds. */
 export type Block = z.infer<typeof blockShape>;
 /** What a file holds. */
 export type FileContent = Omit<z.infer<typeof footerShape>, 'blocks'>;
@@ -67,6 +69,7 @@ export type BlockNotes = Omit<Block, 'number' | 'at' | 'stored' | 'raw' | 'zstd'
 /** A file as the manifest names it; `crc` is the CRC-32 of all its bytes. */
 export type FileSummary = { readonly bytes: number; readonly crc: number };
 
+/** Writes one file from front to back; it counts only once it was finished and synced. */
 export class ColumnFileWriter {
   readonly path: string;
   readonly content: FileContent;
@@ -154,6 +157,7 @@ function joinSections(sections: readonly Uint8Array[]): Buffer {
   return Buffer.concat(sections.flatMap((section, i) => [lengths[i]!, section]));
 }
 
+/** One file whose footer was checked when it was opened; each block is checked when it is read. */
 export class ColumnFile {
   readonly path: string;
   readonly content: FileContent;

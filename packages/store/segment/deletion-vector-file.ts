@@ -11,6 +11,7 @@ import { allSet, DeletionVector } from './deletion-vector.ts';
 import type { DeletionVectorFile } from './manifest.ts';
 import type { Segment } from './segment.ts';
 
+/** The file's name for a manifest generation, `live-000042.col`. */
 export function liveName(generation: number): string {
   return `live-${String(generation).padStart(6, '0')}.col`;
 }

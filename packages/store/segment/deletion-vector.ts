@@ -73,6 +73,7 @@ export function withoutRows(live: DeletionVector | null, rowCount: number, rows:
   return new DeletionVector(bits, rowCount, dead);
 }
 
+/** A bit a row, all of them set: every row is live. In shared memory, so that merge threads can have it. */
 export function allSet(rowCount: number): Uint8Array {
   return shared(Math.ceil(rowCount / 8)).fill(0xff);
 }

@@ -20,6 +20,7 @@ type HeldFilePlan<T extends Holdable> = {
   readonly opened: ColumnFile | null;
 };
 
+/** One file by its summary; blocks come from the cache, or are read and checked. */
 export class HeldFile<T extends Holdable> {
   readonly summary: SegmentFile;
   readonly path: string;

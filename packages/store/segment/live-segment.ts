@@ -4,6 +4,7 @@ import type { DeletionVector } from './deletion-vector.ts';
 import type { DeletionVectorFile } from './manifest.ts';
 import type { Segment } from './segment.ts';
 
+/** A segment with its deletion vector at that generation; a later flush makes another one of it. */
 export type LiveSegment = {
   readonly segment: Segment;
   /** Null: all of its rows are live. */

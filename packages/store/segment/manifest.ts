@@ -59,13 +59,18 @@ const manifestShape = z.object({
   purged: z.object({ ms: z.number().int(), counter: z.number().int() }).optional(),
 });
 
+/** A segment's file as the manifest has it: name, bytes and checksum, so that a changed file is noticed. */
 export type SegmentFile = z.infer<typeof fileShape>;
+/** A segment as the manifest has it: its folder, files and rows. */
 export type SegmentEntry = z.infer<typeof segmentShape>;
 /** A segment as it was written, for ever. */
 export type SegmentSummary = Omit<SegmentEntry, 'live' | 'damage'>;
+/** The file of a segment's deletion vector; a segment without one has only live rows. */
 export type DeletionVectorFile = NonNullable<SegmentEntry['live']>;
+/** One generation of a partition, as JSON of the first line. */
 export type Manifest = z.infer<typeof manifestShape>;
 
+/** A partition before its first flush; it is never written. */
 export const EMPTY_MANIFEST: Manifest = {
   format: FORMAT_VERSION,
   generation: 0 as number,
@@ -75,6 +80,7 @@ export const EMPTY_MANIFEST: Manifest = {
   segments: [],
 };
 
+/** The file's name for a generation, `manifest.000042`; six digits, more when they are needed. */
 export function manifestName(generation: number): string {
   return `manifest.${String(generation).padStart(6, '0')}`;
 }
@@ -85,6 +91,7 @@ export function generationOf(name: string): number | null {
   return match === null ? null : Number(match[1]);
 }
 
+/** The folder's name for a segment's number, `seg-000042`; numbers are not used twice. */
 export function segmentName(number: number): string {
   return `seg-${String(number).padStart(6, '0')}`;
 }

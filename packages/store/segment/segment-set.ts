@@ -34,6 +34,7 @@ export type NextManifest = {
   readonly purged?: GcWatermark | null;
 };
 
+/** One partition's durable state, generation by generation; files that a reader still pins outlive their generation. */
 export class SegmentSet {
   /** What was found wrong with newer manifests when an older one had to be used; empty when all was well. */
   readonly openNotes: readonly string[];

@@ -34,6 +34,7 @@ import type { SegmentFile, SegmentSummary } from './manifest.ts';
 const COLUMNS_PER_PASS = 128;
 const NAME_CHARACTERS_MAX = 40;
 
+/** What is to be written, where and how. */
 export type SegmentPlan = {
   readonly disk: Disk;
   /** The partition's folder. */

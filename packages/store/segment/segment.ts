@@ -61,6 +61,7 @@ export class KeyToFind {
   }
 }
 
+/** One segment's blocks and columns, opened file by file as they are needed. */
 export class Segment implements Source {
   readonly summary: SegmentSummary;
   readonly blocks: readonly BlockRange[];

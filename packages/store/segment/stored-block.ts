@@ -9,6 +9,7 @@ import type { Holdable } from './block-cache.ts';
 /** Stamps decoded take about so many times their bytes. */
 const STAMPS_GROWTH = 4;
 
+/** A block of cells, unpacked, and its stamps, which are decoded when first asked for. */
 export class StoredBlock implements Holdable {
   readonly cells: Chunk;
   readonly memoryBytes: number;

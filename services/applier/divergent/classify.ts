@@ -14,6 +14,10 @@ import type { SuffixRow } from './suffix-rows.ts';
  *   stands there, and it is so old that what deleted it may be forgotten
  */
 export type CellVerdict = 'there' | 'superseded' | 'lost' | 'conflicting';
+/**
+ * Of a cell: it stands as written; a later stamp took its place; it is missing or older than it should be; an older
+ * stamp of a later epoch stands, or deletions may be forgotten there, so nobody can tell.
+ */
 export const CELL_VERDICTS = ['there', 'superseded', 'lost', 'conflicting'] as const;
 
 /** The name under which a row delete is classified; no column has it. */

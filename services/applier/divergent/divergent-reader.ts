@@ -18,6 +18,7 @@ export type Copy = {
   readonly epochEndOf: (partition: number, epoch: number) => number | null;
 };
 
+/** A record beyond its epoch's end, decoded and as its bytes. */
 export type SuffixRecord = { readonly envelope: Envelope; readonly value: Uint8Array };
 
 /** Rows of closed epochs that count. */

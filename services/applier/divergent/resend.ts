@@ -22,6 +22,7 @@ type ResendParts = {
   readonly primary: () => string;
 };
 
+/** One run of writing lost cells again; call `flush` after the last row. */
 export class Resender {
   readonly #parts: ResendParts;
   readonly #signal: AbortSignal;

@@ -14,6 +14,7 @@ const WRITE_BYTES = 256 * 1024;
 /** `exported`: it is in the file. `applied`: what was lost of it was written again. `discarded`: the file was removed. */
 export type SuffixFate = 'exported' | 'applied' | 'discarded';
 
+/** What a written divergent suffix holds and what became of it, as stored JSON. */
 export type SuffixSummary = {
   readonly keyspace: string;
   readonly origin: string;

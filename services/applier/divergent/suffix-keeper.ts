@@ -21,6 +21,7 @@ type SuffixKeeperParts = {
   readonly appliers: () => readonly KeyspaceApplier[];
 };
 
+/** A loop over the keyspaces here: what was passed over of an origin is written once everything there was read. */
 export class SuffixKeeper {
   readonly #parts: SuffixKeeperParts;
 

@@ -30,6 +30,7 @@ type DivergentSuffixesParts = {
   readonly network: Network;
 };
 
+/** Which divergent suffix a job wants written out, and what to do with its cells. */
 export type SuffixAsked = {
   readonly origin: string;
   /** Sites to ask for what their copies hold. */
@@ -54,6 +55,7 @@ type SuffixReport = {
 /** What a site sends of its copy: one JSON object a line, and at last `{"done":true}`. */
 type Sent = { readonly done?: true; readonly value?: string };
 
+/** The divergent suffixes of a site: reading, writing and settling them, one at a time. */
 export class DivergentSuffixes {
   readonly #parts: DivergentSuffixesParts;
   /** One tail is written by one at a time: a site's own look at it and a job that asks for it share its files. */

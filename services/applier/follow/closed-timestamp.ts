@@ -27,6 +27,7 @@ export type Reached = Barrier & {
 /** Most barriers that wait for their heads; beyond it every second one is forgotten, so that asOf moves in longer steps. */
 const WAITING_MAX = 1024;
 
+/** The closed timestamp of one keyspace here, from barriers noticed and heads applied. */
 export class ClosedTimestamp {
   #current: Barrier | null = null;
   readonly #reached = new Map<string, Reached>();

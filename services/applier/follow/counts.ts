@@ -28,6 +28,7 @@ export type RecordPlace = {
   readonly position: string;
 };
 
+/** The counters of one keyspace by origin; a repeated alarm is logged a bounded number of times in each window. */
 export class Counts {
   readonly #clock: Clock;
   readonly #logger: Logger;

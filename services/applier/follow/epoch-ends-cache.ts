@@ -4,6 +4,10 @@ import { formatPosition, type Position } from '@tidemark/model/position';
 import type { Logger } from '@tidemark/platform/logger';
 import type { EpochEnd, KnownEpochEnds } from './known-epoch-ends.ts';
 
+/**
+ * Every partition's known epoch ends of one keyspace; an epoch end that contradicts a known one is logged and not
+ * taken.
+ */
 export class EpochEndsCache {
   readonly #keyspace: string;
   readonly #knownEpochEndsByPartition: readonly KnownEpochEnds[];

@@ -9,6 +9,7 @@ export type EpochEnd = { readonly origin: string; readonly epoch: number; readon
 /** What became of an epoch end that was told: known before, or not; or another one stands for the epoch, and that stays. */
 export type Learnt = 'new' | 'known' | { readonly other: EpochEnd };
 
+/** One partition's epoch ends and the epochs known to have left nothing there. */
 export class KnownEpochEnds {
   readonly #epochEnds = new Map<number, EpochEnd>();
   /** Epochs between the two, both left out, left no record that counts. */

@@ -8,6 +8,7 @@ const BUCKETS = 400;
 const SLICE_MS = 10_000;
 const SLICES = 6;
 
+/** Of `count` samples; in ms here. */
 export type Quantiles = { readonly count: number; readonly p50: number; readonly p99: number };
 
 /** Counts of durations in ms, in buckets. Negative ones (clocks of two machines differ) count as 0. */

@@ -46,6 +46,9 @@ type OriginReaderParts = {
   readonly onStuck?: (at: Position) => void;
 };
 
+/**
+ * Reads one topic partition in order, over faults and restarts of the log, and applies what its sequencer hands out.
+ */
 export class LogFollower {
   readonly #parts: OriginReaderParts;
   readonly #fold: RecordSequencer;

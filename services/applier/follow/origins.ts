@@ -48,6 +48,7 @@ type OriginsParts = {
 /** One partition of an origin's topic. */
 type Source = { readonly origin: string; readonly topic: string; readonly partition: number };
 
+/** All followers of a keyspace, by origin and partition. */
 export class Origins {
   readonly #parts: OriginsParts;
   readonly #readers = new Map<string, LogFollower[]>();

@@ -56,6 +56,7 @@ type FoldRules = {
 
 type Place = { readonly offset: number; readonly logHead: LogHead; readonly at: Position };
 
+/** The decisions on one origin's partition, from a log head on; it holds uncommitted records up to a bound in bytes. */
 export class RecordSequencer {
   readonly name: PartitionName;
   readonly #rules: FoldRules;

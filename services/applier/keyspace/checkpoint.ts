@@ -22,6 +22,7 @@ export type Place = { readonly offset: number; readonly logHead: LogHead };
 /** A place that was flushed, and the ids of the tables that were flushed for it. */
 export type FlushedPlace = Place & { readonly tables: readonly number[] };
 
+/** The file's content as JSON; `format` is checked, and another one counts as none. */
 export type Checkpoint = {
   readonly format: number;
   /** Newest one applied. */

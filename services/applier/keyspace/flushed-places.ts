@@ -5,6 +5,7 @@ import type { Logger } from '@tidemark/platform/logger';
 import type { FlushedPlace, Place } from './checkpoint.ts';
 import type { Stores } from './stores.ts';
 
+/** For each origin and partition, the log head up to which everything is in column files. */
 export class FlushedPlaces {
   readonly #stores: Stores;
   readonly #logger: Logger;

@@ -13,6 +13,7 @@ const TICK_MS = 1_000;
 /** Nobody adds to memtables beyond this many times their bound. */
 const ROOM_FACTOR = 2;
 
+/** When memtables have to become column files. */
 export type FlushRules = {
   /** Most bytes in all memtables together before the largest are flushed. */
   readonly memtableBytesMax: number;
@@ -33,6 +34,7 @@ type FlusherParts = {
   readonly onFatal: (error: unknown) => void;
 };
 
+/** The flushes of one keyspace; a disk without room is tried again while reading waits. */
 export class Flusher {
   readonly #parts: FlusherParts;
   readonly #rules: FlushRules;

@@ -36,6 +36,7 @@ type OpenParts = {
   readonly logger: Logger;
 };
 
+/** A keyspace's stores as they were found on disk, with where to read on from. */
 export type OpenStores = {
   readonly stores: Stores;
   /** Null when there is none that fits the stores. */

@@ -29,6 +29,7 @@ type ReadGateParts = {
   readonly onBeyond: (what: Beyond) => void;
 };
 
+/** The gate of one keyspace; it opens by itself once the stores are past the floor. */
 export class ReadGate {
   readonly #parts: ReadGateParts;
   #floor: Floor | null;

@@ -29,6 +29,10 @@ export type Floor = {
   readonly asOf: Tick | null;
 };
 
+/**
+ * What is on disk while a keyspace is built again: whether files are still being discarded, and how far the stores had
+ * been.
+ */
 export type RebuildNote = { readonly discarding: boolean; readonly floor: Floor };
 
 const pathOf = (keyspace: string): string => `${FOLDER}/${keyspace}.rebuild.json`;

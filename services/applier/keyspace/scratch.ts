@@ -10,6 +10,7 @@ import { openTable, type Stores, type TableStore } from './stores.ts';
 
 const FOLDER = 'checkpoints/applier';
 
+/** The scratch tables of one keyspace at this site, kept over restarts until they are dropped. */
 export class Scratch implements AsyncDisposable {
   readonly #disk: Disk;
   readonly #stores: Stores;

@@ -50,6 +50,7 @@ export async function openTable(
 /** Records without rows for a partition after which its positions are written down all the same. */
 const ADVANCES_MAX = 4_096;
 
+/** All tables' partitions of one keyspace, opened together; applying to them is synchronous and in memory. */
 export class Stores {
   readonly #disk: Disk;
   readonly #compactionExecutor: CompactionExecutor | null;

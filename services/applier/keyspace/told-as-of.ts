@@ -25,6 +25,7 @@ type ToldParts = { readonly disk: Disk; readonly clock: Clock; readonly logger: 
 
 const pathOf = (keyspace: string): string => `${FOLDER}/${keyspace}.told.json`;
 
+/** The closed timestamp of one keyspace as readers heard it, on disk ahead of being told. */
 export class ToldAsOf {
   readonly #parts: ToldParts;
   readonly #keyspace: string;

@@ -62,6 +62,7 @@ type TombstoneGcParts = {
   readonly deletionsKeptMs: number;
 };
 
+/** A loop that raises the GC watermark of every keyspace here; it never lowers one. */
 export class TombstoneGc {
   readonly #parts: TombstoneGcParts;
   /** By keyspace, of the term that was the newest at the last look. */

@@ -34,6 +34,7 @@ export type Verdict = {
   readonly detail: string | null;
 };
 
+/** Which sites' rows are equal to the reference's, at one set of positions. */
 export type Comparison = {
   /** The site the others were compared with. */
   readonly reference: string | null;

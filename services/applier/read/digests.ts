@@ -11,6 +11,7 @@ import type { KeyspaceApplier } from '../applier.ts';
 import type { TableStore } from '../keyspace/stores.ts';
 import { formatTick } from './gc-watermark-text.ts';
 
+/** The fingerprint of one table: live rows, and a hash over its partitions in order. */
 export type TableDigest = {
   readonly rows: number;
   /** SHA-256 of the partitions' hashes, in hex. */

@@ -9,6 +9,7 @@ import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
 import type { KeyspaceApplier } from '../applier.ts';
 
+/** What waiting for freshness needs of the site; without `requestBarrier` a read of the primary is sent there. */
 export type FreshnessParts = {
   readonly site: string;
   readonly clock: Clock;
@@ -29,6 +30,7 @@ export type Wish = {
 
 const TIMEOUT_MS_MAX = 600_000;
 
+/** The waits of all readers here; barriers that several of them want at once are shared. */
 export class Freshness {
   readonly #parts: FreshnessParts;
   readonly #barriers = new Map<string, BarrierCalls>();

@@ -3,6 +3,7 @@
 import { Fault } from '@tidemark/platform/fault';
 import type { Tick } from '../follow/closed-timestamp.ts';
 
+/** The tick as text that `parseTick` reads. */
 export function formatTick(tick: Tick): string {
   return `${tick.ms}.${tick.counter}`;
 }

@@ -42,6 +42,10 @@ export type HeldAnswer = {
   readonly digests: Readonly<Record<string, readonly PartitionDigest[]>> | null;
 };
 
+/**
+ * Answers of this site to comparisons; a hold is bounded in time, and after one that nobody made use of applying goes
+ * on for a while.
+ */
 export class HeldDigests {
   readonly #site: string;
   readonly #clock: Clock;

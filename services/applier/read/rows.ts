@@ -19,6 +19,7 @@ export type JsonRow = Record<string, JsonCell>;
 
 /** Rows a range gives at most, and when it is not said: as many as nobody has to be admitted for. */
 const RANGE_ROWS_MAX = 10_000;
+/** Rows in one page of a key prefix, unless a limit is asked for. */
 export const RANGE_ROWS = 100;
 /** A page ends behind the row that reaches this: what is asked for is held until it is taken. */
 const RANGE_BYTES_MAX = 2 * 1024 * 1024;
@@ -26,6 +27,7 @@ const RANGE_BYTES_MAX = 2 * 1024 * 1024;
 const VALUE_COST = 32;
 const BYTES_A_ROW = 4;
 
+/** A row by column names: its key, and cells that are neither null nor of a dropped column. */
 export function rowToJson(table: Table, row: StoredRow): JsonRow {
   const json: JsonRow = {};
   const parts = decodeKey(table, row.key);
@@ -54,6 +56,7 @@ export async function readRow(store: TableStore, segments: readonly string[]): P
   throw new Fault('invalid', `table ${table.name}: no row ${got}`, { table: table.name, got, status: 404 });
 }
 
+/** One page of rows, and where the next one begins; null after the last. */
 export type Range = { readonly rows: JsonRow[]; readonly cursor: string | null };
 
 /**

@@ -19,6 +19,7 @@ type AdmissionLimits = {
   readonly runMsMax: number;
 };
 
+/** Limits that run: 6 scans at once, 24 waiting up to 5 s each, one that nobody reads loses its place. */
 export const ADMISSION_LIMITS: AdmissionLimits = {
   runningMax: 6,
   waitingMax: 24,
@@ -58,6 +59,7 @@ export class ScanPlace {
 
 type Waiting = { readonly since: number; readonly go: (place: ScanPlace) => void; readonly refuse: (f: Fault) => void };
 
+/** The places for scans in this process, given in order of arrival. */
 export class ScanAdmission {
   readonly #clock: Clock;
   readonly #limits: AdmissionLimits;

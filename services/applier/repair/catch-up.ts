@@ -33,6 +33,7 @@ function nextToFill(value: RegisterValue, { copies }: SiteCopies): Term | null {
   return missing ?? null;
 }
 
+/** A loop that fills this site's copies from other sites' until nothing up to a known epoch end is missing. */
 export class CatchUp {
   readonly #parts: CatchUpParts;
   /** Keyspace → what was missing of which copy at the last look. */

@@ -36,6 +36,7 @@ type ReadmissionParts = {
   readonly applierOf: (keyspace: string) => KeyspaceApplier | null;
 };
 
+/** A loop at the primary that moves members between RECOVERING and ACTIVE in the register. */
 export class Readmission {
   readonly #parts: ReadmissionParts;
   /** Why a member is not taken back yet, as it was said last. */

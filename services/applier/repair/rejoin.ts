@@ -71,6 +71,7 @@ export type Returned = {
   readonly digestsEqual: boolean;
 };
 
+/** The job of a site that comes back; `work` checks what is asked, and gives the steps. */
 export class ReturnJob {
   readonly #parts: ReturnParts;
 

@@ -13,12 +13,14 @@ import type { Position } from '@tidemark/model/position';
 import { timestampFromText } from '@tidemark/model/text/time';
 import { Fault } from '@tidemark/platform/fault';
 
+/** One end of a range, as it was written; what it means in offsets depends on the log. */
 export type Bound =
   | { readonly by: 'start' | 'end' }
   | { readonly by: 'offset' | 'afterStart' | 'beforeEnd'; readonly count: number }
   | { readonly by: 'position'; readonly at: Position }
   | { readonly by: 'time'; readonly timeMs: number };
 
+/** Records at or after `from` and before `to`. */
 export type Range = { readonly from: Bound; readonly to: Bound };
 
 const EXPECTED = 'start, end, an offset, +n, -n, epoch:seq, @time, or -1h';

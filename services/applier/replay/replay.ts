@@ -48,6 +48,7 @@ export type ReplayReport = {
   readonly verdicts: Readonly<Partial<Record<Word, { records: number; rows: number }>>>;
 };
 
+/** What a replay needs of the site. */
 export type ReplayParts = {
   readonly cluster: string;
   readonly site: string;
@@ -69,6 +70,7 @@ type Slice = {
   readonly before: Position | null;
 };
 
+/** One replay, run once. Repeated into the same table it changes nothing; into a scratch table it can resume. */
 export class Replay {
   readonly #parts: ReplayParts;
   readonly #applier: KeyspaceApplier;

@@ -15,6 +15,7 @@ const FLAGS = ['dryRun', 'resume'] as const;
 
 type ReplaysParts = ReplayParts & { readonly disk: Disk; readonly logger: Logger };
 
+/** All replays of a site; one that makes a scratch table keeps others off it while it runs. */
 export class Replays implements AsyncDisposable {
   readonly #parts: ReplaysParts;
   readonly #scratch = new Map<string, Scratch>();

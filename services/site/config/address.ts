@@ -15,10 +15,14 @@ export type HeartbeatStoreAddress =
 /** A host as it is written in a URL, and a port; 0 lets the system choose one. */
 export type ListenAddress = { readonly host: string; readonly port: number };
 
+/** How a log's address is written, for messages. */
 export const LOG_EXPECTED = 'sqlite:PATH or kafka://host:port,host:port';
+/** How a heartbeat store's address is written, for messages. */
 export const BOARD_EXPECTED = 'file:PATH or redis://host:port';
+/** How a listening address is written, for messages. */
 export const LISTEN_EXPECTED =
   'a loopback address like 127.0.0.1:7410 (listening beyond it needs authentication, or trustedNetwork)';
+/** How a site's HTTP address is written, for messages. */
 export const URL_EXPECTED = 'http://host:port';
 
 const PORT_MAX = 65_535;
@@ -32,12 +36,14 @@ export function parseLogAddress(text: string): LogAddress | null {
   return list !== undefined && valid === true ? { engine: 'kafka', brokers: list } : null;
 }
 
+/** Null for text that names no heartbeat store. */
 export function parseHeartbeatStoreAddress(text: string): HeartbeatStoreAddress | null {
   const path = after('file:', text);
   if (path !== null) return { engine: 'file', path };
   return /^rediss?:\/\/[^\s/]+(\/\d+)?\/?$/.test(text) && URL.canParse(text) ? { engine: 'redis', url: text } : null;
 }
 
+/** Host and port, 0 being any free port; null for text that is none. Whether it is loopback is asked elsewhere. */
 export function parseListenAddress(text: string): ListenAddress | null {
   const match = /^(\[[0-9a-f:]+\]|[^\s:/]+):(\d{1,5})$/i.exec(text);
   const port = Number(match?.[2]);

@@ -35,6 +35,7 @@ export type SiteAddresses = {
   readonly url: string | null;
 };
 
+/** A site's settings, checked and complete. */
 export type Config = {
   readonly cluster: string;
   readonly site: string;
@@ -69,6 +70,7 @@ export type Config = {
 /** `from`: `default`, the file's path, an environment variable or a flag. */
 export type Given = { readonly value: unknown; readonly from: string };
 
+/** Where settings come from, the later ones going before the earlier. */
 export type ConfigInput = {
   /** The configuration file, read. Relative paths in it are relative to its folder. */
   readonly file?: { readonly path: string; readonly text: string };

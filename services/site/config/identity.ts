@@ -9,6 +9,7 @@ const FILE = 'site.json';
 /** Of the folder's layout as a whole; what is inside has formats of its own. */
 const FORMAT = 2;
 
+/** The cluster and site a data folder belongs to for good. */
 export type Identity = { readonly cluster: string; readonly site: string };
 
 /** A folder that this process holds until it is disposed. */

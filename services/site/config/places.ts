@@ -29,6 +29,7 @@ export type Heard = {
   isSplit(site: string): boolean;
 };
 
+/** Looks sites' addresses up; null for one that neither the configuration nor a heartbeat told of. */
 export class SiteUrls {
   readonly #parts: UrlsParts;
   /** Where others reach this process; empty until it listens. */

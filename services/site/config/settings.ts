@@ -15,6 +15,7 @@ import {
 
 /** The services a site is made of; any set of them runs in one process. */
 const ROLES = ['writer', 'mirror', 'applier', 'watchdog'] as const;
+/** A service that a process of a site may run. */
 export type Role = (typeof ROLES)[number];
 
 /** Under which a process stands on the board: `site` when it is all of one. */
@@ -59,6 +60,7 @@ function setting<S extends z.ZodType>(schema: S, kind: Kind, meaning: string, fa
   return { schema, kind, meaning, fallback };
 }
 
+/** Settings by name, in the order in which they are printed. */
 export const SETTINGS = {
   cluster: setting(name, 'text', 'name all sites share; records of another cluster are refused', 'tidemark'),
   site: setting(name, 'text', 'which of the sites this process is'),
@@ -124,8 +126,11 @@ export const SETTINGS = {
   stopTimeoutMs: setting(whole(0, 600_000), 'integer', 'longest wait for what is under way when stopping', 10_000),
 };
 
+/** A name that a setting has in files and flags. */
 export type SettingName = keyof typeof SETTINGS;
+/** All setting names, in the order of `SETTINGS`. */
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+/** What a configuration may say about each site under `sites`. */
 export const SITE_FIELDS = Object.keys(siteSchema.shape);
 
 type Shapes = { [N in SettingName]: (typeof SETTINGS)[N]['schema'] };
@@ -133,6 +138,7 @@ const shapes = Object.fromEntries(SETTING_NAMES.map((n) => [n, SETTINGS[n].schem
 
 /** The shape of `tidemark.json` once defaults are in place. */
 export const CONFIG_FILE = z.strictObject(shapes);
+/** What `tidemark.json` holds, of the right shape; defaults are not in it yet. */
 export type ConfigFile = z.output<typeof CONFIG_FILE>;
 
 /** `memtableBytesMax` → `TIDEMARK_MEMTABLE_BYTES_MAX`. */

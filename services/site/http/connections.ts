@@ -43,6 +43,7 @@ function isUnread(socket: Socket): boolean {
   return socket.writableLength > 0;
 }
 
+/** The open connections of one server, and the bytes of request bodies that are being read. */
 export class Connections {
   readonly #limits: ConnectionLimits;
   readonly #logger: Logger;

@@ -24,6 +24,10 @@ type KeyspaceRouteParts = {
 
 type Put = FastifyRequest<{ Params: { keyspace: string }; Querystring: { dryRun?: string } }>;
 
+/**
+ * Adds the routes and the guard: a keyspace that is unknown, still starting or at other sites only is refused before
+ * its route runs.
+ */
 export function registerKeyspaceRoutes(app: FastifyInstance, parts: KeyspaceRouteParts): void {
   const { keyspaces } = parts;
   app.get('/v1/keyspaces', async () => ({

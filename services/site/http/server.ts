@@ -28,6 +28,7 @@ const BACKLOG = 4_096;
 /** The one that takes rows as they come. */
 const ROWS_ROUTE = '/v1/:keyspace/:table/rows';
 
+/** What the server needs of the site, and what it tells it. */
 export type HttpParts = {
   readonly random: Random;
   readonly logger: Logger;

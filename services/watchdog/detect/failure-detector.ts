@@ -36,6 +36,7 @@ import { ProbeCounts } from './probe-counts.ts';
 const PROBE_MS = 1_000;
 /** Over a connection of its own: after an epoch end the old ones say nothing. */
 const ALONE = { connection: 'close' };
+/** What a probe asks for; any process of a site answers. */
 export const PING_ROUTE = '/v1/internal/ping';
 
 /** What a site answers to a probe; `word` is what it says of its copies, and remembers of ours. */
@@ -77,6 +78,7 @@ type FailureDetectorParts = {
 
 type Judged = { state: SuspicionState; primary: string };
 
+/** The suspicion and the clock watch of one process, for all keyspaces; `run` feeds them until it is stopped. */
 export class FailureDetector {
   readonly probes = new ProbeCounts();
   /** Sites whose last probe got no answer, or another site's. */

@@ -46,6 +46,7 @@ type HeartbeatMonitorParts = {
   readonly onLiving?: (beats: readonly Beat[]) => void;
 };
 
+/** The heartbeats of all sites as this process saw them arrive, on its own clock. */
 export class HeartbeatMonitor {
   readonly #parts: HeartbeatMonitorParts;
   readonly #arrivals = new Arrivals(SILENCE_MS_MAX);

@@ -6,6 +6,7 @@ import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { type SiteFacts, withoutPositions } from '../facts.ts';
 
+/** Between two heartbeats of a process. */
 export const BEAT_EVERY_MS = 500;
 
 type HeartbeatSenderParts = {

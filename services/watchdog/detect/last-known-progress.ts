@@ -18,12 +18,14 @@ const YOUNG_MS_MIN = 500;
 type Said = { readonly rows: number; readonly termMs: number; readonly atMs: number };
 type Words = Mark & { readonly epoch: number; readonly said: readonly Said[] };
 
+/** The last known progress of one epoch: how far it was, at what rate it wrote, and for how long nothing was heard. */
 export type LastHeard = Mark & {
   /** The fastest it was seen to write. */
   readonly rowsPerSecond: number;
   readonly silentMs: number;
 };
 
+/** The last known progress of every keyspace; of an older epoch nothing is kept. */
 export class LastKnownProgress {
   readonly #words = new Map<string, Words>();
 

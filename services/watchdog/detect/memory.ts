@@ -51,6 +51,7 @@ type MemoryParts = {
   readonly logger: Logger;
 };
 
+/** What this process remembers, in memory and every so often on disk; a file that is damaged counts as none. */
 export class Memory {
   readonly #parts: MemoryParts;
   readonly #known = new Map<string, Remembered>();

@@ -12,6 +12,7 @@ type OwnLogParts = {
   readonly reachesLog: (site: string) => Promise<boolean>;
 };
 
+/** Asks the own log over and over, and tells when it has not answered for too long. */
 export class OwnLog {
   readonly #parts: OwnLogParts;
   #answeredMs: number;

@@ -12,6 +12,7 @@ import type { LastHeard, LastKnownProgress } from './last-known-progress.ts';
 /** A log that does not answer within this is out of reach. */
 const REACH_MS = 1_000;
 
+/** What one site sees of the newest term's primary just now. */
 export type SiteSight = {
   readonly site: string;
   /** Since the last barrier from the primary's log was read here, ms; null: none can be. */
@@ -34,6 +35,7 @@ type SiteSightParts = {
   readonly lastKnown: LastKnownProgress;
 };
 
+/** This site's sight of the primary; the primary's log gets a bounded time to answer. */
 export async function sightHere(parts: SiteSightParts, value: RegisterValue): Promise<SiteSight> {
   const { site, clock, reachesLog, signs, clockTrouble, lastKnown } = parts;
   const term = newestTerm(value);

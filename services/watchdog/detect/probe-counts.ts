@@ -5,6 +5,7 @@ const SLICES = 10;
 
 type Slice = { readonly number: number; asked: number; failed: number };
 
+/** Probes asked and failed by site, in slices of time, so that old ones fall away. */
 export class ProbeCounts {
   readonly #slices = new Map<string, Slice[]>();
 

@@ -47,6 +47,7 @@ type FailoverCoordinatorParts = {
 /** What is being decided: the register as it stands, and the term whose primary is suspected. */
 type Case = { readonly value: RegisterValue; readonly term: Term };
 
+/** The deliberations of one process, one at a time for each keyspace; blocking reasons are stored once per term. */
 export class FailoverCoordinator {
   readonly #parts: FailoverCoordinatorParts;
   /** Keyspaces that are being deliberated. */

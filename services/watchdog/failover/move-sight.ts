@@ -14,6 +14,7 @@ const ASK_MS = 1_500;
 /** A target that looks through a long term. */
 const LOSS_MS = 15_000;
 
+/** How the sites are reached, and after how many ms of silence a primary counts as gone. */
 export type MoveSightParts = {
   readonly network: Network;
   /** Finds the process of a site that writes and mirrors. */
@@ -25,6 +26,9 @@ export type MoveSightParts = {
 /** What is seen; and what was last heard of the primary, for the target to count by. */
 export type Sighted = { readonly sight: MoveSight; readonly heard: Heard | null };
 
+/**
+ * Asks every voter and member for what a move to site `to` is judged by; no answer is an answer, so it does not fail.
+ */
 export async function lookAround(parts: MoveSightParts, value: RegisterValue, to: string): Promise<Sighted> {
   const { keyspace } = value;
   const from = newestTerm(value)?.site ?? null;

@@ -70,6 +70,7 @@ type MovesParts = {
   readonly record: (decision: Decision) => void;
 };
 
+/** The job kinds `switchover` and `failover` of a site. */
 export class Moves {
   readonly #parts: MovesParts;
 

@@ -17,6 +17,7 @@ type PauseParts = {
   readonly record: (decision: Decision) => void;
 };
 
+/** Adds the route; the change is made in the register and kept as a decision, once. */
 export function registerPauseRoute(app: FastifyInstance, parts: PauseParts): void {
   type Params = { readonly keyspace: string };
   app.post<{ Params: Params }>('/v1/watchdog/:keyspace', async ({ params: { keyspace }, body }) => {

@@ -38,6 +38,10 @@ type SiteCatalogParts = {
   readonly writes: boolean;
 };
 
+/**
+ * One site's catalogue in its process; no new keyspace is defined before every named site's control log was read to its
+ * end.
+ */
 export class SiteCatalog implements AsyncDisposable {
   readonly #parts: SiteCatalogParts;
   readonly #stop = new AbortController();

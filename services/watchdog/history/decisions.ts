@@ -36,6 +36,7 @@ type DecisionsParts = {
   readonly onFatal: (error: unknown) => void;
 };
 
+/** One site's decisions, from `start` until disposal; storing is tried until the control log takes it. */
 export class Decisions implements AsyncDisposable {
   readonly #parts: DecisionsParts;
   readonly #stop = new AbortController();

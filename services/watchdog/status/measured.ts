@@ -24,6 +24,9 @@ type MeasuredParts = {
   readonly silenceMs: number;
 };
 
+/**
+ * The models' predictions for one keyspace; where there was no failover yet, silence and a usual election are expected.
+ */
 export function measuredModels({ primary, facts, barrierAgeMs, failing, history, silenceMs }: MeasuredParts): Models {
   const moves = failoversIn(history).slice(0, LOOKED_BACK);
   const { lagMs, state } = facts?.origins.find(({ origin }) => origin === primary)?.lag ?? UNKNOWN;

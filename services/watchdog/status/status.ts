@@ -17,6 +17,7 @@ import { formatAck, type Keyspace } from '@tidemark/model/table';
 import type { SeenProcess, SeenSite } from '../detect/heartbeat-monitor.ts';
 import type { CopyFacts, KeyspaceFacts, OriginFacts, SiteFacts, TermFacts } from '../facts.ts';
 
+/** One site as the answering site sees it. */
 export type SiteStatus = {
   readonly site: string;
   readonly state: Freshness;
@@ -31,6 +32,7 @@ export type SiteStatus = {
   readonly phi: number | null;
 };
 
+/** How far one site has come with what one origin wrote. */
 export type OriginStatus = {
   readonly origin: string;
   /** How far behind the origin's writes; null when it cannot be told. */
@@ -58,6 +60,7 @@ type KeyspaceSiteStatus = {
   readonly origins: readonly OriginStatus[];
 };
 
+/** One keyspace: who leads it, and how far each site has come. */
 export type KeyspaceStatus = {
   readonly keyspace: string;
   readonly version: number;
@@ -90,6 +93,7 @@ export type KeyspaceStatus = {
   readonly sites: readonly KeyspaceSiteStatus[];
 };
 
+/** The newest move of a keyspace, with how long each phase took. */
 export type LastFailover = {
   /** Its explanation is at `/v1/history/{decision}`. */
   readonly decision: string;
@@ -104,6 +108,7 @@ export type LastFailover = {
   readonly lostRows: number | null;
 };
 
+/** The answer of `GET /v1/status`, as JSON. */
 export type Status = {
   readonly cluster: string;
   /** The site that answers. */
@@ -112,6 +117,7 @@ export type Status = {
   readonly keyspaces: readonly KeyspaceStatus[];
 };
 
+/** Everything the answer is made of, read just before. */
 export type StatusInput = {
   readonly cluster: string;
   readonly site: string;
@@ -129,6 +135,7 @@ export type StatusInput = {
 /** What one site said of one keyspace, and how old that is. */
 type Said = Omit<SeenProcess, 'facts'> & { readonly facts: KeyspaceFacts };
 
+/** Puts the answer together from what is known here, of every site and keyspace. */
 export function statusOf(input: StatusInput): Status {
   const { cluster, site, seen, keyspaces } = input;
   return {

@@ -18,6 +18,7 @@ export function readMark(disk: Disk, logger: Logger): Promise<AcceptorMark | nul
   return readDerived(disk, PATH, MARK, logger);
 }
 
+/** Puts a new mark in place of the old one, in one step. */
 export async function writeMark(disk: Disk, mark: AcceptorMark): Promise<void> {
   await disk.makeFolder('checkpoints');
   await writeState(disk, PATH, mark);

@@ -63,6 +63,10 @@ type AcceptorParts = {
 
 type Folded = { readonly state: AcceptorState; readonly ok: boolean };
 
+/**
+ * This process's side of the site's vote: opened by reading the control topic to its end, it answers one record at a
+ * time.
+ */
 export class Acceptor implements AsyncDisposable {
   readonly #parts: AcceptorParts;
   readonly #stop = new AbortController();

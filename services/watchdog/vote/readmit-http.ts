@@ -26,6 +26,7 @@ const RULE =
   'a vote that lost what it had promised counts again only when so many other sites accept it as a new one that no majority is without one of them';
 const REMEDY = 'nothing has to be done for a vote that counts; the log of a site whose vote does not count says so';
 
+/** Adds the route; the answer says done or refused and why, and either is kept as a decision. */
 export function registerReadmitRoute(app: FastifyInstance, parts: ReadmitParts): void {
   type Params = { readonly keyspace: string };
   app.post<{ Params: Params }>('/v1/watchdog/:keyspace/readmit', async ({ params: { keyspace }, body }) => {

@@ -16,6 +16,7 @@ type RegisterRouteParts = {
 /** A whole value may be large: with all its epoch ends in it at most. */
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
 
+/** Adds the route. 400: not a request; 503: this site does not know the keyspace, and so does not vote on it. */
 export function registerRegisterRoutes(app: FastifyInstance, { site, acceptor, isKnown }: RegisterRouteParts): void {
   type Params = { keyspace: string };
   const options = { bodyLimit: BODY_BYTES_MAX };

@@ -16,6 +16,7 @@ import type { Logger } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
 
+/** Between two reads of a register that nothing was heard of, ms. */
 export const REREAD_EVERY_MS = 5_000;
 const RETRY_MS = 250;
 
@@ -34,6 +35,7 @@ type RegisterViewParts = {
 /** `before` is what was known until now, null for nothing. */
 export type RegisterListener = (value: RegisterValue, before: RegisterValue | null) => void;
 
+/** The registers of all keyspaces as this process knows them; versions only rise. */
 export class RegisterView implements AsyncDisposable {
   readonly #parts: RegisterViewParts;
   readonly #registers = new Map<string, VotedRegister>();

@@ -36,6 +36,7 @@ export type Entry = {
   readonly barrier: boolean;
 };
 
+/** An entry to queue; a body given as a function is made when it gets its seq. `bytes` is its estimated size. */
 export function entryOf(
   body: Body | (() => Body),
   {
@@ -76,6 +77,10 @@ type AppenderParts = {
   readonly onOwn: () => void;
 };
 
+/**
+ * The queue of one partition with one append under way; it runs until stopped, fenced, or the log is found to have lost
+ * its end.
+ */
 export class Appender {
   /** Highest seq stored and ackable here. */
   own = -1;

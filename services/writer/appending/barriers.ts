@@ -22,6 +22,7 @@ type BarriersParts = {
   readonly isHandingOver: () => boolean;
 };
 
+/** Says when a barrier is due, and makes it of what was sealed and committed so far. */
 export class Barriers {
   /** Stamp of the newest one sealed, in ms; 0 before the first. */
   stampMs = 0;

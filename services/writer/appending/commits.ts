@@ -29,6 +29,7 @@ function release(line: Fifo<Waiter>, seq: number): void {
   }
 }
 
+/** What is committed in one term, by partition; a waiter is told at its own ack level. */
 export class Commits {
   readonly #appenders: readonly Appender[];
   readonly #epoch: number;

@@ -21,6 +21,7 @@ import { requestIn } from './request.ts';
 import { RequestWindow, type Seen } from './request-window.ts';
 import { Unnamed } from './unnamed.ts';
 
+/** What reading a log before writing it needs. */
 export type OpeningParts = {
   readonly cluster: string;
   readonly site: string;

@@ -12,6 +12,7 @@ const CLOCKS_APART_MS = 1_000;
 /** What is known of a request, and since when. */
 type Known = { readonly request: Request; readonly sinceMs: number };
 
+/** The idempotency keys of one term (protocol rule 19); keys are remembered for a window of time, then forgotten. */
 export class RequestBook {
   readonly #windows: readonly RequestWindow[];
   /** By partition: requests in line or on their way to the log. */

@@ -4,6 +4,7 @@ import type { Position } from '@tidemark/model/position';
 import type { Timing } from '@tidemark/platform/timing';
 import type { Request } from './request.ts';
 
+/** A request that is in the log: what it was, and where it stands. */
 export type Seen = {
   readonly request: Request | null;
   readonly rowCount: number;

@@ -8,6 +8,7 @@ import type { Envelope, EpochStartBody } from '@tidemark/record/envelope';
 /** Beyond an epoch end lies what was under way and not committed: a few megabytes. So much longer nothing has to wait. */
 const WAITING_MAX = 100_000;
 
+/** Records waiting for the epoch end that says whether they count; beyond a bound the oldest are taken as counting. */
 export class Unnamed {
   readonly #take: (envelope: Envelope) => void;
   #waiting: Envelope[] = [];

@@ -29,9 +29,11 @@ const nominationSchema = z.object({
 const leadershipTransferSchema = z.object({ to: idText, resume: z.boolean().default(false) });
 const standingSchema = z.object({ site: z.string(), standsFor: z.string().nullable() });
 
+/** What a site says when asked whether it wants to lead; null: it does not. */
 export type Standing = { readonly site: string; readonly standsFor: Cause | null };
 const lossAskedSchema = z.object({ heard: heardSchema.nullable().default(null) });
 
+/** What the routes need of the writer service. */
 export type ElectionHttpParts = {
   readonly site: string;
   readonly network: Network;
@@ -47,6 +49,7 @@ export type ElectionHttpParts = {
   ) => Promise<void>;
 };
 
+/** Adds the routes; what does not follow from the register as it is now is answered 409, and nothing is changed. */
 export function registerElectionRoutes(app: FastifyInstance, parts: ElectionHttpParts): void {
   type Params = { keyspace: string };
   app.post<{ Params: Params }>('/v1/internal/nominate/:keyspace', async (request, reply) => {

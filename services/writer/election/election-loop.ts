@@ -38,6 +38,7 @@ export interface LeadingWriter extends AsyncDisposable {
   registerChanged(value: RegisterValue): void;
 }
 
+/** What the loop of one keyspace needs; `term` makes the writer once elected. */
 export type ElectionLoopParts<R extends LeadingWriter> = Omit<ElectionRunParts, 'register'> & {
   readonly register: ElectionRunParts['register'];
   readonly keyspace: Keyspace;
@@ -61,6 +62,7 @@ export type ElectionLoopParts<R extends LeadingWriter> = Omit<ElectionRunParts, 
 /** `over` is aborted, with the reason, once the register has something else instead of it. */
 type Standing = { readonly candidate: ElectionRun; readonly campaign: Campaign; readonly over: AbortController };
 
+/** The loop of one keyspace at one site, from `start` until disposal; there is at most one writer of it at a time. */
 export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
   readonly #parts: ElectionLoopParts<R>;
   readonly #stop = new AbortController();

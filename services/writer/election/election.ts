@@ -59,6 +59,7 @@ const DEGRADE_MS = 3_000;
 /** How long an operator's lossy election waits for members whose word would make it lossless. */
 const LOSSY_MS = 5_000;
 
+/** What one election asks, and whom it tells. */
 export type ElectionRunParts = MembersParts & {
   readonly register: Register;
   /** The newest value known here to be chosen; null before the register was read. */
@@ -72,6 +73,7 @@ export type ElectionRunParts = MembersParts & {
 /** What keeps an election open. */
 export type Waiting = { readonly epoch: number; readonly why: string; readonly remedy: string };
 
+/** Why this site stands, and what an operator allows it to lose. */
 export type Campaign = {
   readonly cause: Cause;
   readonly reason: string;
@@ -85,6 +87,7 @@ export type Campaign = {
 /** How long each step took, in ms. */
 export type Phase = { readonly name: 'drained' | 'named' | 'fenced' | 'filled' | 'committed'; readonly ms: number };
 
+/** How an election ended, with the time each phase took. */
 export type Outcome =
   | { readonly kind: 'won'; readonly elected: Elected; readonly closed: Closed; readonly phases: readonly Phase[] }
   /** The register says otherwise: nothing was changed, or another candidate took over. */
@@ -115,6 +118,7 @@ const NOTHING_LOST: Loss = { records: 0, rows: 0 };
 type Closable = { readonly epochEnds: readonly EpochEndAt[] | null } & Pick<Closed, 'how' | 'lost' | 'unknown'>;
 type Closing = Closable | { readonly superseded: string } | { readonly tooMuch: LossChoices };
 
+/** One election with a writer id of its own; it runs once. */
 export class ElectionRun {
   readonly writerId: string;
   readonly #parts: ElectionRunParts;

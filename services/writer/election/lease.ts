@@ -36,6 +36,7 @@ export function leaseHolds(since: Moment, now: Moment): boolean {
   return passedMs < STOP_MS && Math.abs(now.wallMs - since.wallMs - passedMs) <= CLOCKS_APART_MS_MAX;
 }
 
+/** One term's lease, timed by this process's clocks from before it was asked for; acks look at `holds`. */
 export class Lease implements AsyncDisposable {
   readonly #parts: LeaseParts;
   readonly #stop = new AbortController();

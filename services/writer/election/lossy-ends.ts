@@ -22,6 +22,7 @@ import { type TermPlace, TermReader } from './term-reader.ts';
 /** The rate of the last seconds counts. */
 const RATE_MS = 5_000;
 
+/** The term whose loss is counted, in this site's copy. */
 export type LossPlace = TermPlace & {
   /** More records than that are not counted one by one: a barrier further back says how many rows there are at least. */
   readonly countedMax: number;

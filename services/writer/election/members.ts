@@ -21,6 +21,7 @@ const FILL_MS = 12_000;
 /** A member that answers at all answers in so much time; one that is cut off keeps nobody waiting. */
 const HOLDINGS_MS = 700;
 
+/** How a candidate reaches the members. */
 export type MembersParts = {
   /** This site. */
   readonly site: string;
@@ -36,6 +37,7 @@ export type MembersParts = {
   readonly logger: Logger;
 };
 
+/** The members of one keyspace during one election; a question that is not answered gives null and does not fail. */
 export class Members {
   readonly #parts: MembersParts;
   readonly #signal: AbortSignal;

@@ -15,6 +15,7 @@ const SLACK = 32;
 /** Barriers come often: between two of them there are a few kilobytes, or a batch. */
 const READ_BYTES = 256 * 1024;
 
+/** One term as this site's copy holds it. */
 export type TermPlace = {
   readonly log: Log;
   /** This site's copy of the term's origin. */
@@ -24,6 +25,7 @@ export type TermPlace = {
   readonly held: readonly EpochEndAt[];
 };
 
+/** Reads of one term; it remembers where records were found, so that neighbours cost no search. */
 export class TermReader {
   readonly #place: TermPlace;
   /** By partition: where a record was found last. */

@@ -23,6 +23,7 @@ import { ackAskedFor, type SubmitOptions, submit } from './submit.ts';
 const COLUMNS_TYPE = 'application/vnd.tidemark.columns';
 const NDJSON_TYPE = 'application/x-ndjson';
 
+/** What the write routes need of the site; sizes in bytes, waits in ms. */
 export type HttpParts = {
   readonly site: string;
   readonly clock: Clock;
@@ -36,6 +37,7 @@ type Query = { ack?: string; timeoutMs?: string; batchRows?: string };
 type Params = { keyspace: string; table: string; '*': string };
 type Request = FastifyRequest<{ Params: Params; Querystring: Query }>;
 
+/** Adds the routes that write rows: JSON, NDJSON and columns in, one row or many. */
 export function registerWriterRoutes(app: FastifyInstance, parts: HttpParts): void {
   app.addContentTypeParser(NDJSON_TYPE, (_request, payload, done) => done(null, payload));
   app.addContentTypeParser(COLUMNS_TYPE, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));

@@ -5,6 +5,7 @@ type Bounds = { readonly start: number; readonly end: number };
 /** Where a partition ends, and the first offset of it that is not in the log yet. */
 type Heard = { readonly end: number; readonly next: number };
 
+/** Counters of one keyspace's ingest topic since this term began. */
 export class IngestCounts {
   /** Records of the topic that were dealt with, one way or the other. */
   read = 0;

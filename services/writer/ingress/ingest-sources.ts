@@ -21,6 +21,7 @@ export type IngestPlace = {
   readonly last: number;
 };
 
+/** The newest range of offsets in the log, for each source; kept in the checkpoint as JSON. */
 export class IngestSources {
   readonly #known = new Map<string, Known>();
 

@@ -37,6 +37,7 @@ type IngestParts = {
   readonly onFatal: (error: unknown) => void;
 };
 
+/** The ingest of one keyspace for one term, from `start` until disposal or the writer's end. */
 export class Ingest implements AsyncDisposable {
   readonly counts = new IngestCounts();
   readonly #parts: IngestParts;

@@ -17,6 +17,7 @@ import { topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
 
+/** Headers of a record set aside: why, and which source record it was. */
 export const REJECTED_HEADERS = {
   reason: 'tidemark-reason',
   /** Identity of the ingest topic, `~1` behind it once it lost its end. */
@@ -47,6 +48,7 @@ type RejectedParts = {
 
 type Waiting = { readonly offset: number; readonly entry: LogEntry };
 
+/** Sets records of one ingest partition aside in order; they are stored when `flush` has answered. */
 export class Rejected {
   readonly #parts: RejectedParts;
   readonly #topic: string;

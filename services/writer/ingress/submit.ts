@@ -12,6 +12,7 @@ import type { Slice } from './slicing.ts';
 /** What a client learns of a batch that was acked. */
 export type Receipt = { readonly accepted: number; readonly ack: string; readonly token: string };
 
+/** The ack a batch waits for, how long, and what it brings beside rows. */
 export type SubmitOptions = {
   readonly ack: AckLevel;
   readonly timeoutMs: number;
