@@ -72,7 +72,7 @@ describe('tidemark', () => {
 
   it('brings its threads, its programs, and what Maven fetches by', () => {
     const needed = [
-      'packages/store/merge/merge-thread.js',
+      'packages/store/merge/compaction-thread.js',
       'packages/dev/reaper-main.js',
       'packages/dev/maven/kafka.pom.xml',
       'packages/dev/maven/redis.pom.xml',

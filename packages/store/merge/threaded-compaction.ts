@@ -6,7 +6,7 @@ import { WorkerThreads } from '@tidemark/platform/worker-threads';
 import type { SegmentSummary } from '../segment/manifest.ts';
 import { type CompactionExecutor, InlineCompaction, type MergeJob } from './compaction-executor.ts';
 
-const SCRIPT = new URL('merge-thread.ts', import.meta.url);
+const SCRIPT = new URL('compaction-thread.ts', import.meta.url);
 /** Less is merged where it is: that takes no longer than starting a thread. */
 const HANDED_OVER_BYTES_MIN = 1024 * 1024;
 /** Threads that a merge may cost before it is done without one. */
@@ -24,7 +24,7 @@ export class ThreadedCompaction implements CompactionExecutor, AsyncDisposable {
     return new ThreadedCompaction(disk, new WorkerThreads(SCRIPT, disk.root, threadsMax), bytesMin);
   }
 
-  /** @param threads run `merge-thread.ts`; they end with this */
+  /** @param threads run `compaction-thread.ts`; they end with this */
   constructor(disk: NodeDisk, threads: WorkerThreads, bytesMin: number) {
     this.#disk = disk;
     this.#threads = threads;

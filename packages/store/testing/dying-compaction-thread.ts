@@ -1,4 +1,4 @@
-/** What the threads of `thread-compaction executor.test.ts` run: as `merge-thread.ts`, but so many of them end in the middle. */
+/** What the threads of `threaded-compaction.test.ts` run: as `compaction-thread.ts`, but so many of them end in the middle. */
 
 import { NodeDisk } from '@tidemark/platform/node-disk';
 import { answerCalls } from '@tidemark/platform/worker-threads';
