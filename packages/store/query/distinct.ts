@@ -74,7 +74,7 @@ export class Distinct implements Aggregate {
     for (; place < sorted.length - 1; place++) {
       left -= counts.get(sorted[place]!)!;
       if (left <= 0) break;
-      if (place % KEYS_AT_ONCE === 0) await turn.pass(KEYS_AT_ONCE * KEY_COST);
+      if (place % KEYS_AT_ONCE === KEYS_AT_ONCE - 1) await turn.pass(KEYS_AT_ONCE * KEY_COST);
     }
     this.#found[group] = fromRaw(this.#output.column.type, rawOfKey(sorted[place]!));
     this.#counts[group] = undefined;

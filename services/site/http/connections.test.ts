@@ -90,13 +90,15 @@ describe('connections', () => {
 
   it('that do not take their answer go next, then those of clients that wait; those between sites stay', async () => {
     await using w = await world(3);
+    const [client, site] = [await w.dial(get('/wait')), await w.dial(get('/v1/internal/wait'))];
     const unread = await w.dial();
     unread.pause();
-    const [client, site] = [await w.dial(get('/wait')), await w.dial(get('/v1/internal/wait'))];
     unread.write(get('/much'));
     await w.seen(3);
     const first = await w.dial(get('/v1/internal/wait'));
     await w.seen(4);
+    unread.resume();
+    await closed(unread);
     expect([client.destroyed, w.connections.evicted]).toEqual([false, 1]);
     await w.dial(get('/v1/internal/wait'));
     await closed(client);

@@ -23,8 +23,6 @@ const HEADERS_MS = 10_000;
 const SHOWN_LENGTH = 200;
 /** A body that takes about a millisecond to be read. */
 const LARGE_BODY_BYTES = 64 * 1024;
-/** Connections that wait to be accepted: a probe that does not fit would be sent again a second later. */
-const BACKLOG = 4_096;
 /** The one that takes rows as they come. */
 const ROWS_ROUTE = '/v1/:keyspace/:table/rows';
 
@@ -207,7 +205,7 @@ export function registerProbes(app: FastifyInstance, { missing, writable, epochO
  */
 export async function listen(app: FastifyInstance, { host, port }: ListenAddress): Promise<string> {
   try {
-    await app.listen({ host: host.replace(/^\[|\]$/g, ''), port, backlog: BACKLOG });
+    await app.listen({ host: host.replace(/^\[|\]$/g, ''), port });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const why = code === 'EADDRINUSE' ? 'the port is in use by another process' : messageOf(error);
