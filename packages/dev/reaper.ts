@@ -16,7 +16,7 @@ import type { ReaperCommand } from './reaper-main.ts';
 
 const PROGRAM = fileURLToPath(new URL('reaper-main.ts', import.meta.url));
 
-/** The list of what is to end, kept by another process; disposing it ends all that is on it. */
+/** The list of what is to end, kept by another process; disposing it ends all of that and waits for it. */
 export class Reaper implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #input: Writable;

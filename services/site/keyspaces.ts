@@ -35,7 +35,7 @@ type Entry = {
   readonly started: Promise<void>;
 };
 
-/** The keyspaces known here, by name; disposing stops starts that are under way. */
+/** The keyspaces known here, by name; disposing starts no more of them and waits for starts under way. */
 export class Keyspaces implements AsyncDisposable {
   readonly #parts: KeyspacesParts;
   readonly #entries = new Map<string, Entry>();

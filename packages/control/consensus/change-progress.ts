@@ -45,7 +45,10 @@ export type ChangeEnd =
   | { readonly kind: 'forgotten' }
   | { readonly kind: 'again'; readonly progress: ChangeProgress };
 
-/** Whether a finished round settles the change: made, refused, forgotten (never made), or to be tried again. */
+/**
+ * Whether a finished round settles the change: made, refused, forgotten (nobody can tell any more whether it was made),
+ * or to be tried again.
+ */
 export function afterRound(progress: ChangeProgress, outcome: Outcome): ChangeEnd {
   const { changeId, proposedAs } = progress;
   if (outcome.kind === 'chosen') {

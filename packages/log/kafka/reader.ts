@@ -35,7 +35,9 @@ type ReaderParts = {
   readonly signal: AbortSignal;
 };
 
-/** Keeps the feeds of one log handle filled by long fetches, and finds leaders anew when they move. */
+/**
+ * Keeps the feeds of one log handle filled by long fetches, and looks for the leader of those that have lost theirs.
+ */
 export class KafkaReader {
   readonly #parts: ReaderParts;
   readonly #feeds = new Set<KafkaFeed>();

@@ -91,7 +91,7 @@ export function generationOf(name: string): number | null {
   return match === null ? null : Number(match[1]);
 }
 
-/** The folder's name for a segment's number, `seg-000042`; numbers are not used twice. */
+/** The folder's name for a segment's number, `seg-000042`; six digits, more when they are needed. */
 export function segmentName(number: number): string {
   return `seg-${String(number).padStart(6, '0')}`;
 }

@@ -36,7 +36,10 @@ type DecisionsParts = {
   readonly onFatal: (error: unknown) => void;
 };
 
-/** One site's decisions, from `start` until disposal; storing is tried until the control log takes it. */
+/**
+ * One site's decisions, from `start` until disposal; a bounded number waits to be stored, and storing is tried until
+ * the control log takes it.
+ */
 export class Decisions implements AsyncDisposable {
   readonly #parts: DecisionsParts;
   readonly #stop = new AbortController();
