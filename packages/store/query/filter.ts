@@ -31,17 +31,18 @@ export function select(filter: Filter, rows: Uint32Array, columnOf: ColumnOf): U
   return rowsWhere(filter, true, rows, columnOf);
 }
 
-/** What looking a value up in a set costs, and comparing bytes or 64 bits, in comparisons of two small numbers. */
+/** What looking a value up in a set costs, and comparing bytes or 64 bits, in comparisons of two numbers. */
 const LOOK_COST = 16;
 const LONG_COST = 4;
 
-/** What the filter costs a row at most, in comparisons of two small numbers. */
+/** What the filter costs a row at most, in comparisons of two numbers. */
 export function costOf(filter: Filter): number {
   if ('parts' in filter) return filter.parts.reduce((sum, part) => sum + costOf(part), 0);
   if ('part' in filter) return costOf(filter.part);
   if (filter.kind === 'null') return 1;
   if (filter.kind === 'in') return LOOK_COST;
-  return filter.kind === 'prefix' || physicalOf(filter.column.type) !== 'i32' ? LONG_COST : 1;
+  const physical = physicalOf(filter.column.type);
+  return physical === 'i64' || physical === 'bytes' ? LONG_COST : 1;
 }
 
 /** Rows × what a row costs, between two turns: a few milliseconds. */
