@@ -3,7 +3,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Fault, messageOf } from '@tidemark/platform/fault';
 import { existingKafka, existingRedis } from './existing.ts';
 import { canListen, freePort } from './free-port.ts';
@@ -16,13 +15,14 @@ import { ServerProcess } from './server-process.ts';
 /** What stands behind a site: SQLite and files, or real Kafka and Redis. */
 export type Engine = 'embedded' | 'kafka';
 
-const PROGRAM = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
 const NAMES = ['paris', 'tokyo', 'quito', 'oslo', 'perth', 'lagos', 'lima', 'dakar', 'osaka'] as const;
 const READY_WAIT_MS = 60_000;
 const PORT_STEP = 10;
 
 /** Which sites to start, and where. */
 export type SitesOptions = {
+  /** The command's file: its `serve` runs a site. */
+  readonly program: string;
   readonly engine: Engine;
   readonly count: number;
   /** Holds everything: each site's data and configuration, the brokers' data. Made where it is missing. */
@@ -79,7 +79,7 @@ export class DevSite {
     this.#process = await ServerProcess.start({
       name: 'site',
       program: process.execPath,
-      args: ['--disable-warning=ExperimentalWarning', PROGRAM, 'serve', '--config', this.configFile],
+      args: ['--disable-warning=ExperimentalWarning', this.#options.program, 'serve', '--config', this.configFile],
       folder: this.folder,
       reaper: this.#options.reaper,
       env: { NODE_COMPILE_CACHE: join(this.#options.folder, 'compiled'), ...this.#options.env, ...env },

@@ -1,6 +1,7 @@
 import { comparePositions, type Position } from '@tidemark/model/position';
 import { SystemClock } from '@tidemark/platform/system-clock';
-import { type Body, NO_CHAIN, sealRecord } from '@tidemark/record/envelope';
+import { type Body, NO_CHAIN } from '@tidemark/record/envelope';
+import { sealRecord } from '@tidemark/record/seal';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findAfter } from './find-position.ts';

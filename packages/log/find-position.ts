@@ -2,7 +2,7 @@
 
 import { comparePositions, type Position } from '@tidemark/model/position';
 import { isFault } from '@tidemark/platform/fault';
-import { openRecord } from '@tidemark/record/envelope';
+import { openRecord } from '@tidemark/record/seal';
 import type { Log, LogRecord } from './log.ts';
 
 /**

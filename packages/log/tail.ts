@@ -10,8 +10,9 @@ import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidem
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault } from '@tidemark/platform/fault';
 import { accept, emptyLogHead, type LogHead, type PartitionName } from '@tidemark/record/admit';
-import { type Envelope, identityIn, openRecord } from '@tidemark/record/envelope';
+import type { Envelope } from '@tidemark/record/envelope';
 import { isSuccessor, rootOf } from '@tidemark/record/log-identity';
+import { identityIn, openRecord } from '@tidemark/record/seal';
 import type { Log, LogEntry, LogRecord } from './log.ts';
 
 /** Where a fold can go on: the offset of the last accepted record and what had been accepted with it. */

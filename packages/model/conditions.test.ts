@@ -1,7 +1,7 @@
 import { isFault } from '@tidemark/platform/fault';
 import { describe, expect, it } from 'vitest';
 import { CONDITIONS_MAX, checkConditions, DEPTH_MAX, joinedParts, LISTED_MAX, NAMED_MAX } from './conditions.ts';
-import type { Filter } from './query.ts';
+import type { Filter } from './filter.ts';
 import { parseQuery } from './query.ts';
 
 const nested = (depth: number): unknown => {

@@ -1,7 +1,7 @@
 /** How large a scan and its conditions may be, and how many of one column become one. */
 
 import { Fault } from '@tidemark/platform/fault';
-import type { Filter } from './query.ts';
+import type { Filter } from './filter.ts';
 
 /** Conditions may be nested so deep. */
 export const DEPTH_MAX = 32;

@@ -4,17 +4,14 @@ import { Fault } from '@tidemark/platform/fault';
 import { z } from 'zod';
 import { type ColumnType, formatColumnType, type Value } from './column-type.ts';
 import { checkConditions, checkNamed, joinedParts } from './conditions.ts';
+import { COMPARISONS, type Comparison, type Filter } from './filter.ts';
 import { COLUMN_NAME_EXPECTED, isColumnName } from './keyspace-file.ts';
 import { nearestHint } from './nearest.ts';
 import { type Column, cellColumns, columnNamed, keyColumns, type Table } from './table.ts';
 import { parseJsonValue, shown } from './text/cell-value.ts';
 
-const COMPARISONS = ['=', '!=', '<', '<=', '>', '>='] as const;
 const AGGREGATES = ['count', 'sum', 'min', 'max', 'avg', 'countDistinct', 'countDistinctApprox'] as const;
 const OPERATORS = `${COMPARISONS.join(' ')} in between prefix is-null is-not-null`;
-
-/** An operator of a condition in a filter. */
-export type Comparison = (typeof COMPARISONS)[number];
 type AggregateName = (typeof AGGREGATES)[number] | 'quantile';
 
 const aggregateShape = z.union([
@@ -57,15 +54,6 @@ const queryShape = z.strictObject({
 });
 /** A scan as JSON asks for it, of the right shape but not checked against a table. */
 export type Query = z.infer<typeof queryShape>;
-
-/** A condition on a row. A comparison with a cell that has no value is neither true nor false. */
-export type Filter =
-  | { readonly kind: 'compare'; readonly column: Column; readonly operator: Comparison; readonly value: Value }
-  | { readonly kind: 'in'; readonly column: Column; readonly values: readonly Value[] }
-  | { readonly kind: 'prefix'; readonly column: Column; readonly prefix: Uint8Array }
-  | { readonly kind: 'null'; readonly column: Column; readonly isNull: boolean }
-  | { readonly kind: 'and' | 'or'; readonly parts: readonly Filter[] }
-  | { readonly kind: 'not'; readonly part: Filter };
 
 /** One column of the result. An aggregate's `column` is null for `count(*)`. */
 export type Output =
@@ -282,12 +270,4 @@ function wrong(table: Table, got: string, expected: string, column?: string): Fa
     got,
     expected,
   });
-}
-
-/** The columns a filter looks at, by id. */
-export function filterColumns(filter: Filter, into = new Map<number, Column>()): Map<number, Column> {
-  if ('parts' in filter) for (const part of filter.parts) filterColumns(part, into);
-  else if ('part' in filter) filterColumns(filter.part, into);
-  else into.set(filter.column.id, filter.column);
-  return into;
 }

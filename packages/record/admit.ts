@@ -5,18 +5,9 @@
 
 import { comparePositions, formatPosition } from '@tidemark/model/position';
 import { isFault } from '@tidemark/platform/fault';
-import {
-  chainFollows,
-  type Envelope,
-  type EpochStartBody,
-  epochSeed,
-  isLocal,
-  NO_CHAIN,
-  type OpenedRecord,
-  openRecord,
-  type Unsealed,
-} from './envelope.ts';
+import { type Envelope, type EpochStartBody, isLocal, NO_CHAIN, type Unsealed } from './envelope.ts';
 import { isSuccessor } from './log-identity.ts';
+import { chainFollows, epochSeed, type OpenedRecord, openRecord } from './seal.ts';
 
 /** Chains of how many records before the head are remembered, to tell a repeat from a forgery. */
 const REMEMBERED_MAX = 32;

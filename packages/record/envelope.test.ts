@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { accept, emptyLogHead, type LogHead } from './admit.ts';
-import { type Body, epochSeed, NO_CHAIN, openRecord, sealRecord, type Unsealed } from './envelope.ts';
+import { type Body, NO_CHAIN, type Unsealed } from './envelope.ts';
 import { ENVELOPE_SCHEMA } from './envelope-schema.ts';
 import { canonicalForm, fingerprint, rabin } from './fingerprint.ts';
+import { epochSeed, openRecord, sealRecord } from './seal.ts';
 
 const NAME = { cluster: 'c1', keyspace: 'travel', origin: 'paris', partition: 3 };
 const STAMP = { stampMs: 1_700_000_000_000, stampCounter: 7, writer: 1, committed: -1 };

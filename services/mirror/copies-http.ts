@@ -6,7 +6,8 @@
 import { counted, epochEndsOf, idText } from '@tidemark/control/consensus/register-json';
 import { whyNoFence, whyNoFill } from '@tidemark/control/consensus/register-tied';
 import type { RegisterValue } from '@tidemark/control/consensus/register-value';
-import type { FenceReport, SiteCopies } from '@tidemark/control/failover/election';
+import type { FenceReport } from '@tidemark/control/failover/election';
+import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { parsed } from '@tidemark/model/parsed';
 import { Fault } from '@tidemark/platform/fault';
 import type { FastifyInstance } from 'fastify';

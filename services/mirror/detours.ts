@@ -4,7 +4,7 @@
  * source again; what nobody has is said, and does not come back by itself.
  */
 
-import type { Source } from './replicator.ts';
+import type { Source } from './source.ts';
 
 /** How a turn of reading one source ended: `lacks` says that it was read through and what comes next is not in it. */
 export type Turn = { readonly source: Source; readonly copied: number; readonly lacks: string | null };

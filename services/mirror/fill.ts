@@ -3,7 +3,8 @@
 import type { EpochEndAt } from '@tidemark/control/consensus/register-value';
 import type { Position } from '@tidemark/model/position';
 import type { Clock } from '@tidemark/platform/clock';
-import type { Replicator, Source } from './replicator.ts';
+import type { Replicator } from './replicator.ts';
+import type { Source } from './source.ts';
 
 /** A source that gives nothing new for this long is left for the next one. */
 const QUIET_MS = 1_000;

@@ -14,11 +14,13 @@ import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
 import { asWritten, readDerived, writeState } from '@tidemark/platform/state-file';
-import { NO_CHAIN, sealRecord } from '@tidemark/record/envelope';
+import { NO_CHAIN } from '@tidemark/record/envelope';
 import { isSuccessor, successorOf } from '@tidemark/record/log-identity';
+import { sealRecord } from '@tidemark/record/seal';
 import { Signal } from './durable-stream.ts';
 import { fillUpTo } from './fill.ts';
-import { Replicator, type ReplicatorCheckpoint, type Source } from './replicator.ts';
+import { Replicator, type ReplicatorCheckpoint } from './replicator.ts';
+import type { Source } from './source.ts';
 
 const CHECKPOINT_MS = 2_000;
 const KEEP_ALIVE_MS = 1_000;

@@ -16,6 +16,7 @@ import { accept, emptyLogHead, type LogHead, type PartitionName, type Verdict } 
 import type { Envelope } from '@tidemark/record/envelope';
 import { rootOf } from '@tidemark/record/log-identity';
 import { Detours } from './detours.ts';
+import type { Source } from './source.ts';
 
 /** The header that says where a record stood at its origin: a hint where to read on. */
 const ORIGIN_OFFSET_HEADER = 'tidemark-origin-offset';
@@ -24,9 +25,6 @@ const RETRY_MS_MIN = 200;
 const RETRY_MS_MAX = 5_000;
 /** Nothing accepted for this long while records are ignored: its place is looked for again. */
 const STUCK_MS = 10_000;
-
-/** A topic that holds the origin's records: the origin's log, or another site's mirror of it. */
-export type Source = { readonly site: string; readonly log: Log; readonly topic: string };
 
 type ReplicatorParts = {
   /** This site's log, and the topic in it that holds the copy. */

@@ -1,28 +1,11 @@
-/** The writer, mirror and applier of a site, those it has roles for, each told of the others what it has to know. */
+/** The writer, mirror and applier of a site, those it has roles for. */
 
-import { ApplierService } from '@tidemark/applier/applier-service';
-import type { Decision } from '@tidemark/control/audit/decision';
-import type { RegisterValue, Term } from '@tidemark/control/consensus/register-value';
-import type { Birth, CopyEnds } from '@tidemark/control/consensus/vouching';
-import type { Log } from '@tidemark/log/log';
-import type { CheckTied } from '@tidemark/mirror/copies-http';
-import { MirrorService } from '@tidemark/mirror/mirror-service';
-import { comparePositions, type Position, parsePosition } from '@tidemark/model/position';
-import type { Keyspace } from '@tidemark/model/table';
-import type { Clock } from '@tidemark/platform/clock';
-import { Fault } from '@tidemark/platform/fault';
-import type { Network } from '@tidemark/platform/network';
-import type { WatchdogService } from '@tidemark/watchdog/watchdog-service';
-import { WriterService, type WriterServiceParts } from '@tidemark/writer/writer-service';
-import type { Config } from './config/config.ts';
-import { placeOf } from './config/places.ts';
-import type { Keyspaces } from './keyspaces.ts';
-import { Outcomes } from './outcomes.ts';
-import type { SiteWorld } from './site-ports.ts';
-
-/** How long a site that was elected waits for its applier to be level, before it looks again at everything. */
-const APPLIED_MS = 30_000;
-const APPLIED_LOOK_MS = 10;
+import type { ApplierService } from '@tidemark/applier/applier-service';
+import type { RegisterValue } from '@tidemark/control/consensus/register-value';
+import type { CopyEnds } from '@tidemark/control/consensus/vouching';
+import type { MirrorService } from '@tidemark/mirror/mirror-service';
+import { comparePositions } from '@tidemark/model/position';
+import type { WriterService } from '@tidemark/writer/writer-service';
 
 /** The services this process runs; null for a role it does not have. */
 export type Services = {
@@ -30,110 +13,6 @@ export type Services = {
   readonly mirror: MirrorService | null;
   readonly applier: ApplierService | null;
 };
-
-type ServicesParts = {
-  readonly config: Config;
-  readonly world: Pick<SiteWorld, 'clock' | 'random' | 'timing' | 'logger' | 'disk' | 'compactionExecutor'>;
-  readonly log: Log;
-  readonly remotes: ReadonlyMap<string, Log>;
-  /** On which sites are found by name. */
-  readonly network: Network;
-  readonly urlOf: (site: string) => string | null;
-  /** Made after the services. */
-  readonly keyspaces: () => Keyspaces;
-  readonly watchdog: () => WatchdogService;
-  /** Why no more rows may be stored; null when the disk has room. */
-  readonly diskTrouble: () => string | null;
-  /** Makes sure of a keyspace's topics. @throws {Fault} `unavailable` while the log cannot be reached */
-  readonly ensureTopics: (keyspace: Keyspace) => Promise<void>;
-  readonly onFatal: (error: unknown) => void;
-};
-
-/** Makes the services that the site's roles ask for, joined but not started; null for the others. */
-export function makeServices(parts: ServicesParts): Services {
-  const { config, world, log, remotes, network, urlOf, keyspaces, watchdog, ensureTopics, onFatal } = parts;
-  const { cluster, site, roles, memtableBytesMax, flushEveryMs, deletionsKeptMs, pendingBytesMax, requestTimeoutMs } =
-    config;
-  const { disk, compactionExecutor, clock, random, timing, logger } = world;
-  const common = { cluster, site, disk, log, clock, random, logger, onFatal };
-  const registerValue = (keyspace: string): RegisterValue | null => watchdog().registers.current(keyspace);
-  const terms = (keyspace: string): readonly Term[] | null => registerValue(keyspace)?.terms ?? null;
-  const birth = (keyspace: string): Birth | null => watchdog().registers.birth(keyspace);
-  const checkTied: CheckTied = (...asked) => watchdog().checkTied(...asked);
-  const mirror = roles.includes('mirror')
-    ? new MirrorService({ ...common, remotes, terms, birth, ensureTopics, checkTied })
-    : null;
-  const outcomes = new Outcomes((decision) => watchdog().decisions.record(decision));
-  const writerParts: WriterServiceParts = {
-    ...common,
-    timing,
-    remotes,
-    network,
-    placeOf,
-    register: (keyspace) => watchdog().registers.register(keyspace),
-    registerValue,
-    checkTied,
-    clockTrouble: () => watchdog().clockTrouble(),
-    diskTrouble: () => parts.diskTrouble(),
-    clockDoubt: () => watchdog().clockDoubt(),
-    heard: (value) => watchdog().heard(value),
-    onOutcome: (keyspace, campaign, outcome) =>
-      outcomes.told({ keyspace, site, campaign, outcome, atMs: clock.nowMs(), id: random.id() }),
-    onCommitted: (keyspace, partition, at) => applier?.committed(keyspace, partition, site, at),
-    elsewhere: (keyspace) => keyspaces().elsewhere(keyspace),
-    ...(roles.includes('applier') ? { applied: (value, signal) => level(applier!, value, clock, signal) } : {}),
-  };
-  const writer = roles.includes('writer')
-    ? new WriterService(writerParts, { pendingBytesMax, requestTimeoutMs })
-    : null;
-  const primaryUrl = (name: string): string | null => {
-    const primary = keyspaces().primaryOf(name);
-    return primary === null ? null : urlOf(primary);
-  };
-  const applierParts = {
-    ...common,
-    compactionExecutor,
-    primaryOf: (name: string) => keyspaces().primaryOf(name),
-    primaryUrl,
-    onStuck: (keyspace: string, origin: string, partition: number, at: Position) =>
-      mirror?.unreadableBeyond(keyspace, origin, partition, at),
-    membership: {
-      network,
-      registerValue,
-      register: (keyspace: string) => watchdog().registers.register(keyspace),
-      record: (decision: Decision) => watchdog().decisions.record(decision),
-      termOf: (keyspace: string) => writer?.termOf(keyspace) ?? null,
-      committedOf: (keyspace: string) => writer?.facts(keyspace)?.committed.map(parsePosition) ?? null,
-    },
-    ...(writer === null ? {} : { requestBarrier: (keyspace: string) => writer.requestBarrier(keyspace) }),
-  };
-  const applier: ApplierService | null = roles.includes('applier')
-    ? new ApplierService(applierParts, {
-        ...{ memtableBytesMax, flushEveryMs, deletionsKeptMs },
-        readTimeoutMs: requestTimeoutMs,
-      })
-    : null;
-  return { writer, mirror, applier };
-}
-
-/** The newest keyspace, once everything up to the closed epoch ends is applied here; null when `signal` aborts before. */
-async function level(
-  applier: ApplierService,
-  value: RegisterValue,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<Keyspace | null> {
-  const untilMs = clock.monotonicMs() + APPLIED_MS;
-  while (!signal.aborted) {
-    if (applier.holds(value)) return applier.keyspace(value.keyspace);
-    if (clock.monotonicMs() > untilMs) {
-      const message = `keyspace ${value.keyspace}: not everything of the terms before is applied here after ${APPLIED_MS} ms`;
-      throw new Fault('unavailable', message);
-    }
-    await clock.sleep(APPLIED_LOOK_MS, signal);
-  }
-  return null;
-}
 
 /** What the services are told of the register. */
 export function registerChanged({ writer, mirror, applier }: Services, value: RegisterValue): void {

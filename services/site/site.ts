@@ -17,9 +17,10 @@ import { type MachineOptions, machineWorld } from './engines.ts';
 import { SiteFactsSource } from './facts.ts';
 import { makeRoutes } from './http/routes.ts';
 import { Keyspaces } from './keyspaces.ts';
+import { makeServices } from './make-services.ts';
 import { refuseSecond } from './one-process.ts';
 import { type Opened, openEngines, reachesLog } from './opened.ts';
-import { copyEnds, makeServices, registerChanged, type Services } from './services.ts';
+import { copyEnds, registerChanged, type Services } from './services.ts';
 import type { SiteWorld } from './site-ports.ts';
 import { ensureControlTopic, ensureTopics, refuseOthersLog } from './topics.ts';
 

@@ -5,7 +5,8 @@ import { type Keyspace, topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault } from '@tidemark/platform/fault';
 import type { Random } from '@tidemark/platform/random';
-import { identityIn, NO_CHAIN, openRecord, sealRecord } from '@tidemark/record/envelope';
+import { NO_CHAIN } from '@tidemark/record/envelope';
+import { identityIn, openRecord, sealRecord } from '@tidemark/record/seal';
 
 type TopicParts = {
   readonly cluster: string;

@@ -1,12 +1,12 @@
 /** The watchdog of a site: it says that this site is alive, listens for the others, and tells what it knows. */
 
 import type { Decision } from '@tidemark/control/audit/decision';
+import type { Heard } from '@tidemark/control/consensus/loss-rule';
 import { newestTerm, primaryOf, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { type Doer, elderOf } from '@tidemark/control/consensus/twins';
 import type { CopyEnds, Ends } from '@tidemark/control/consensus/vouching';
 import { AGREEMENT_RULES } from '@tidemark/control/failover/agreement';
 import { POLICY_RULES } from '@tidemark/control/failover/failover-policy';
-import type { Heard } from '@tidemark/control/failover/loss';
 import type { Models } from '@tidemark/control/failover/models';
 import { type Signs, SUSPICION_RULES } from '@tidemark/control/failover/suspicion';
 import type { Beat, HeartbeatStore } from '@tidemark/control/heartbeats/heartbeat-store';

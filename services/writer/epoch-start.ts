@@ -2,7 +2,7 @@
 
 import { termBefore } from '@tidemark/control/consensus/register-value';
 import { type EpochStartBody, NO_CHAIN } from '@tidemark/record/envelope';
-import type { Elected } from './writer.ts';
+import type { Elected } from './elected.ts';
 
 /** Names what came before: the newest earlier term that left something in the partition, and this site's own newest. */
 export function epochStartOf({ value, epoch, writerId }: Elected, site: string, partition: number): EpochStartBody {

@@ -1,8 +1,9 @@
 /** The writer service of a site: HTTP and the ingest topic in, the local log out, while the register names this site. */
 
+import type { Heard } from '@tidemark/control/consensus/loss-rule';
 import type { Register } from '@tidemark/control/consensus/register';
 import type { RegisterValue } from '@tidemark/control/consensus/register-value';
-import type { Heard, LossChoices } from '@tidemark/control/failover/loss';
+import type { LossChoices } from '@tidemark/control/failover/loss';
 import type { Log } from '@tidemark/log/log';
 import type { KeyspaceFile } from '@tidemark/model/keyspace-file';
 import { formatPosition, type Position } from '@tidemark/model/position';
@@ -15,6 +16,7 @@ import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
 import type { Timing } from '@tidemark/platform/timing';
 import type { FastifyInstance } from 'fastify';
+import type { Elected } from './elected.ts';
 import type { Waiting } from './election/election.ts';
 import { type ElectionHttpParts, registerElectionRoutes } from './election/election-http.ts';
 import { ElectionLoop, type ElectionLoopParts } from './election/election-loop.ts';
@@ -24,7 +26,7 @@ import { keepTermSettings } from './election/term-settings.ts';
 import { registerWriterRoutes } from './ingress/http.ts';
 import { Ingest } from './ingress/ingest.ts';
 import type { IngestCounts } from './ingress/ingest-counts.ts';
-import { type Elected, Writer } from './writer.ts';
+import { Writer } from './writer.ts';
 
 const LOOK_MS = 20;
 /** A keyspace counts as started after this long whether it has a writer or not. */

@@ -3,7 +3,8 @@ import { formatKeyspaceFile, parseKeyspaceFile } from '@tidemark/model/keyspace-
 import { ackOf } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
 import { SystemClock } from '@tidemark/platform/system-clock';
-import { type Envelope, NO_CHAIN, openRecord, sealRecord } from '@tidemark/record/envelope';
+import { type Envelope, NO_CHAIN } from '@tidemark/record/envelope';
+import { openRecord, sealRecord } from '@tidemark/record/seal';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { committedSeq } from './appending/committed.ts';

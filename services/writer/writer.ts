@@ -23,15 +23,13 @@ import { type Opened, type OpeningParts, openLog } from './appending/opening.ts'
 import { requestIn } from './appending/request.ts';
 import { RequestBook } from './appending/request-book.ts';
 import type { Seen } from './appending/request-window.ts';
+import type { Elected } from './elected.ts';
 import { epochStartOf } from './epoch-start.ts';
 import type { Growth } from './ingress/growth.ts';
-import type { Slice } from './ingress/slicing.ts';
+import type { Slice } from './ingress/slice.ts';
 
 /** Whoever was to take over has not in this time: batches are taken again. */
 const HAND_OVER_MS_MAX = 10_000;
-
-/** The term a writer was elected to, as the register has it from the commit on. */
-export type Elected = { readonly value: RegisterValue; readonly epoch: number; readonly writerId: string };
 
 type WriterParts = Omit<OpeningParts, 'signal' | 'terms'> & {
   readonly elected: Elected;

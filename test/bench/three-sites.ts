@@ -1,6 +1,7 @@
 /** Three sites as processes: rows posted at one until all three have applied them, lag at half that, and what it costs. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PROGRAM } from '@tidemark/cli/program';
 import type { Reaper } from '@tidemark/dev/reaper';
 import { type DevSite, type Engine, startSites } from '@tidemark/dev/sites';
 import { columnarBodies, type Flight, keyspaceFile } from './flight-rows.ts';
@@ -44,7 +45,7 @@ export async function measureSites(
   beside?: (sites: readonly DevSite[], rowsPerSecond: number) => Promise<void>,
 ): Promise<SitesFigures> {
   const { engine, folder, reaper, rows, runs, passes } = options;
-  const sites = await startSites({ engine, count: 3, folder, reaper, firstPort: null });
+  const sites = await startSites({ program: PROGRAM, engine, count: 3, folder, reaper, firstPort: null });
   const urls = sites.map((site) => site.url);
   const primary = urls[0]!;
   const bodies = columnarBodies(rows, BATCH_ROWS);

@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { settle } from '@tidemark/cli/drill/account';
 import { DrillLoad } from '@tidemark/cli/drill/drill-load';
 import { Stage } from '@tidemark/cli/drill/stage';
+import { PROGRAM } from '@tidemark/cli/program';
 import { Reaper } from '@tidemark/dev/reaper';
 import { messageOf } from '@tidemark/platform/fault';
 import { DAYS, untilReady } from './bad-week/days.ts';
@@ -26,7 +27,7 @@ function say(line: string): void {
 await using reaper = Reaper.start();
 const folder = await reaper.scratchFolder('bad-week');
 const env = { TIDEMARK_FAILOVER_EVERY_MS_MIN: '0' };
-const stage = await Stage.open({ engine, folder: join(folder, 'sites'), reaper, say, env });
+const stage = await Stage.open({ program: PROGRAM, engine, folder: join(folder, 'sites'), reaper, say, env });
 const ledger = join(folder, 'ledger');
 await mkdir(ledger);
 const beganAtMs = Date.now();

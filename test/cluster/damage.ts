@@ -9,6 +9,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Stage } from '@tidemark/cli/drill/stage';
+import { PROGRAM } from '@tidemark/cli/program';
 import { Reaper } from '@tidemark/dev/reaper';
 import { SeededRandom } from '@tidemark/platform/random';
 import { FolderTrials } from './damage/folder-trials.ts';
@@ -33,7 +34,7 @@ await using reaper = Reaper.start();
 const folder = await reaper.scratchFolder('damage');
 // One trial follows the other, so that the usual hour between two automatic failovers is too long here.
 const env = { TIDEMARK_FAILOVER_EVERY_MS_MIN: '0' };
-const stage = await Stage.open({ engine, folder: join(folder, 'sites'), reaper, say, env });
+const stage = await Stage.open({ program: PROGRAM, engine, folder: join(folder, 'sites'), reaper, say, env });
 const [random, kind] = [new SeededRandom(Number(values.seed)), values.kind ?? null];
 const held =
   engine === 'kafka'

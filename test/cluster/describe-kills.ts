@@ -1,6 +1,7 @@
 /** The suite of kills, for one engine. Sizes by KILLS: small in CI, any number by hand. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PROGRAM } from '@tidemark/cli/program';
 import { Reaper } from '@tidemark/dev/reaper';
 import { type DevSite, type Engine, startSites } from '@tidemark/dev/sites';
 import { integerBetween, SeededRandom } from '@tidemark/platform/random';
@@ -31,7 +32,7 @@ export function describeKills(
     beforeAll(async () => {
       reaper = Reaper.start();
       const folder = await reaper.scratchFolder(`kills-${engine}`);
-      sites = await startSites({ engine, count: 3, folder, reaper, firstPort: null });
+      sites = await startSites({ program: PROGRAM, engine, count: 3, folder, reaper, firstPort: null });
       await defineKills(sites.map((site) => site.url));
     }, 2 * MINUTE_MS);
     afterAll(async () => {

@@ -13,6 +13,7 @@ import { DrillLoad } from '@tidemark/cli/drill/drill-load';
 import { killPrimary } from '@tidemark/cli/drill/kill-primary';
 import { type DrillReport, isBalanced } from '@tidemark/cli/drill/report';
 import { Stage } from '@tidemark/cli/drill/stage';
+import { PROGRAM } from '@tidemark/cli/program';
 import { Reaper } from '@tidemark/dev/reaper';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import { integerBetween, SeededRandom } from '@tidemark/platform/random';
@@ -143,7 +144,15 @@ async function main(asked: Asked): Promise<number> {
   await mkdir(ledgers);
   // The hour between two automatic failovers would let only the first of many runs be one; it holds where none may be.
   const env = asked.runs > 0 ? { env: ENV } : {};
-  const stage = await Stage.open({ engine: 'kafka', folder, reaper, say, links: asked.cuts > 0, ...env });
+  const stage = await Stage.open({
+    program: PROGRAM,
+    engine: 'kafka',
+    folder,
+    reaper,
+    say,
+    links: asked.cuts > 0,
+    ...env,
+  });
   const run = asked.runs > 0 ? killMany : standStill;
   const { sound, summary } = await run(stage, ledgers, asked);
   process.stdout.write(`${JSON.stringify({ sound, ...summary, durationMs: Math.round(performance.now()) })}\n`);

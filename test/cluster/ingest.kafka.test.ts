@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { PROGRAM } from '@tidemark/cli/program';
 import { javaProgram, producerJars } from '@tidemark/dev/kafka/kafka-jars';
 import { Reaper } from '@tidemark/dev/reaper';
 import { type DevSite, startSites } from '@tidemark/dev/sites';
@@ -21,7 +22,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const RECORDS = 10_000;
 const BROKEN = RECORDS / 100;
-const PROGRAM = fileURLToPath(new URL('Produce.java', import.meta.url));
+const PRODUCER = fileURLToPath(new URL('Produce.java', import.meta.url));
 const KEYSPACE = fileURLToPath(new URL('../../examples/travel.json', import.meta.url));
 
 describe('ingest on Kafka', () => {
@@ -31,7 +32,7 @@ describe('ingest on Kafka', () => {
   beforeAll(async () => {
     reaper = Reaper.start();
     folder = await reaper.scratchFolder('ingest');
-    sites = await startSites({ engine: 'kafka', count: 3, folder, reaper, firstPort: null });
+    sites = await startSites({ program: PROGRAM, engine: 'kafka', count: 3, folder, reaper, firstPort: null });
   }, 120_000);
   afterAll(async () => {
     await reaper[Symbol.asyncDispose]();
@@ -54,7 +55,7 @@ describe('ingest on Kafka', () => {
     const schema = join(folder, 'row-mutation.avsc');
     await writeFile(schema, JSON.stringify(ROW_MUTATION_SCHEMA));
     const topic = topicNames.ingest('travel');
-    const args = ['-cp', await producerJars(), PROGRAM, sites[0]!.kafka!.address, topic, schema, String(RECORDS)];
+    const args = ['-cp', await producerJars(), PRODUCER, sites[0]!.kafka!.address, topic, schema, String(RECORDS)];
     await promisify(execFile)(javaProgram(), args, { timeout: 100_000 });
   };
 

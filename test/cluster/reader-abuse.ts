@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { Stage } from '@tidemark/cli/drill/stage';
+import { PROGRAM } from '@tidemark/cli/program';
 import { encodeColumnarRows } from '@tidemark/columnar/columnar-write';
 import { Reaper } from '@tidemark/dev/reaper';
 import { type ColumnType, parseColumnType } from '@tidemark/model/column-type';
@@ -197,7 +198,13 @@ if (
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 await using reaper = Reaper.start();
 const folder = await reaper.scratchFolder('reader-abuse');
-const stage = await Stage.open({ engine: values.engine as 'embedded' | 'kafka', folder, reaper, say });
+const stage = await Stage.open({
+  program: PROGRAM,
+  engine: values.engine as 'embedded' | 'kafka',
+  folder,
+  reaper,
+  say,
+});
 const { url } = stage.sites[0]!;
 await load(url, rowCount);
 say(`${rowCount} rows are written`);

@@ -5,7 +5,7 @@
  */
 
 import { Agent, request } from 'node:http';
-import type { RegisterAnswer } from '@tidemark/control/consensus/acceptor';
+import type { RegisterAnswer } from '@tidemark/control/consensus/register-request';
 import { type Random, SeededRandom } from '@tidemark/platform/random';
 import { EmbeddedSites, SITE_NAMES } from '@tidemark/site/testing/embedded-sites-harness';
 

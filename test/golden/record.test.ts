@@ -3,15 +3,9 @@ import { addJsonRow, rowToJson } from '@tidemark/columnar/json-rows';
 import { RowBatch } from '@tidemark/columnar/row-batch';
 import type { Table } from '@tidemark/model/table';
 import { accept, emptyLogHead } from '@tidemark/record/admit';
-import {
-  type EpochStartBody,
-  epochSeed,
-  NOTHING_BEFORE,
-  openRecord,
-  sealRecord,
-  type Unsealed,
-} from '@tidemark/record/envelope';
+import { type EpochStartBody, NOTHING_BEFORE, type Unsealed } from '@tidemark/record/envelope';
 import { decodeMutate, encodeMutate } from '@tidemark/record/mutate';
+import { epochSeed, openRecord, sealRecord } from '@tidemark/record/seal';
 import { describe, expect, it } from 'vitest';
 
 /** One line a record, hex: the EPOCH_START and the MUTATE below as version 2 writes them, for ever. */

@@ -14,15 +14,13 @@ import type { Table } from '@tidemark/model/table';
 import {
   type Body,
   type EpochStartBody,
-  epochSeed,
   type MutateBody,
   NO_CHAIN,
   NOTHING_BEFORE,
-  openRecord,
-  sealRecord,
   type Unsealed,
 } from '@tidemark/record/envelope';
 import { decodeMutate, encodeMutate } from '@tidemark/record/mutate';
+import { epochSeed, openRecord, sealRecord } from '@tidemark/record/seal';
 import { describe, expect, it } from 'vitest';
 
 const READER = fileURLToPath(new URL('records.py', import.meta.url));

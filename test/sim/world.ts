@@ -1,6 +1,6 @@
 /** Everything there is in a simulated run, made from one seed. */
 
-import { SeededRandom } from '@tidemark/platform/random';
+import { Chances } from './chances.ts';
 import { Exchange } from './cluster/exchange.ts';
 import { Links } from './cluster/links.ts';
 import { Scheduler } from './cluster/scheduler.ts';
@@ -11,25 +11,6 @@ import { Trace } from './trace.ts';
 
 /** A promise that was broken. `rule`: an invariant's number, or what else names it. */
 export type Violation = { readonly rule: string; readonly words: string; readonly atMs: number };
-
-/** Chance for each part of its own, so that taking one part away leaves the others' as it was. */
-export class Chances {
-  readonly #seed: number;
-
-  constructor(seed: number) {
-    this.#seed = seed;
-  }
-
-  seedOf(name: string): number {
-    let seed = 0x811c9dc5 ^ this.#seed;
-    for (let i = 0; i < name.length; i++) seed = Math.imul(seed ^ name.charCodeAt(i), 0x01000193);
-    return (seed ^ (seed >>> 15)) >>> 0;
-  }
-
-  of(name: string): SeededRandom {
-    return new SeededRandom(this.seedOf(name));
-  }
-}
 
 export class SimWorld {
   readonly scheduler = new Scheduler();

@@ -23,6 +23,8 @@ export const dev = command<Flags>('dev', 'run several sites on this machine', as
   if (flags.reset === true) await rm(folder, { recursive: true, force: true });
   await using reaper = Reaper.start();
   const sites = await startSites({
+    // What runs here serves as well.
+    program: process.argv[1]!,
     engine: flags.engine,
     count: flags.sites,
     folder,

@@ -6,8 +6,10 @@ import { Reaper } from '@tidemark/dev/reaper';
 import { Stage } from '../drill/stage.ts';
 import { EXIT } from '../exit-code.ts';
 import { command, oneOf, wholeNumber } from '../invocation.ts';
+import { PROGRAM } from '../program.ts';
+import { isSound } from './demo-report.ts';
 import { tableOf } from './picture.ts';
-import { isSound, tellStory } from './story.ts';
+import { tellStory } from './story.ts';
 
 type Flags = {
   readonly engine: 'embedded' | 'kafka';
@@ -34,7 +36,7 @@ const demo = command<Flags>(
     await mkdir(folder, { recursive: true });
     const { engine } = flags;
     const rows = flags.fast === true ? Math.min(flags.rows, FAST_ROWS) : flags.rows;
-    const stage = await Stage.open({ engine, folder, reaper, say });
+    const stage = await Stage.open({ program: PROGRAM, engine, folder, reaper, say });
     const report = await tellStory({ stage, rows, folder, startedMs, say, show: (text) => output.note(text) });
     await stage[Symbol.asyncDispose]();
     output.note(`\n${tableOf(report)}\n`);

@@ -1,6 +1,6 @@
 /** What the demo shows: the three sites as a picture, and the measured table. Pure. */
 
-import type { DemoReport } from './story.ts';
+import type { DemoReport } from './demo-report.ts';
 
 const count = (n: number): string => Math.round(n).toLocaleString('en');
 const ms = (n: number | null): string => (n === null ? 'never' : `${count(n)} ms`);

@@ -6,10 +6,11 @@
 
 import { readHistory } from '../commands/history.ts';
 import { acksIn, DrillLoad, verifyLoad } from '../drill/drill-load.ts';
+import { failoverAfter } from '../drill/failover-after.ts';
 import { outageOf } from '../drill/outage.ts';
-import { failoverAfter } from '../drill/report.ts';
 import { takeBack } from '../drill/returned.ts';
 import { type Primary, type Stage, TABLE } from '../drill/stage.ts';
+import type { DemoReport } from './demo-report.ts';
 import { type Pictured, picture } from './picture.ts';
 import { replayAt } from './replay-at.ts';
 import { equalDigests, lagOf, type TableDigest } from './site-facts.ts';
@@ -19,36 +20,6 @@ const BATCH_ROWS = 1_000;
 const LOST_AT = 0.4;
 const LOAD_MS_MAX = 600_000;
 const TAKEOVER_MS_MAX = 90_000;
-
-/** What one run of the demo found; the line of JSON it ends with. Times in ms, null for what did not happen. */
-export type DemoReport = {
-  readonly engine: string;
-  readonly sites: readonly string[];
-  readonly ack: string;
-  readonly rowsOffered: number;
-  readonly rowsAcked: number;
-  readonly rowsUnknown: number;
-  readonly lagMs: { readonly p50: number; readonly p99: number };
-  readonly failover: {
-    readonly from: string;
-    readonly to: string | null;
-    readonly epoch: number | null;
-    readonly detectedMs: number | null;
-    readonly promotedMs: number;
-    readonly writesBackMs: number | null;
-  };
-  readonly ackedRowsMissing: number;
-  readonly ackedRowsWrong: number;
-  readonly returned: {
-    readonly site: string;
-    readonly divergentRecords: number;
-    readonly exported: number;
-    readonly caughtUpMs: number;
-  };
-  readonly digestsEqual: boolean;
-  readonly replay: { readonly records: number; readonly rows: number; readonly equal: boolean };
-  readonly durationMs: number;
-};
 
 type StoryOptions = {
   readonly stage: Stage;
@@ -144,13 +115,6 @@ export async function tellStory(options: StoryOptions): Promise<DemoReport> {
     replay,
     durationMs: Math.round(performance.now() - startedMs),
   };
-}
-
-/** True when another site took over, nothing acked is missing or wrong and everything that had to be equal is. */
-export function isSound(report: DemoReport): boolean {
-  const { ackedRowsMissing, ackedRowsWrong, digestsEqual, replay, rowsAcked, failover } = report;
-  const isWhole = rowsAcked > 0 && ackedRowsMissing === 0 && ackedRowsWrong === 0;
-  return isWhole && failover.writesBackMs !== null && digestsEqual && replay.equal;
 }
 
 function pictureOf(stage: Stage, primary: Primary, lost: string | null): string {

@@ -3,9 +3,10 @@
 import type { Decision } from '@tidemark/control/audit/decision';
 import { readHistory } from '../commands/history.ts';
 import { equalDigests } from '../demo/site-facts.ts';
+import { type Balance, balanceOf } from './balance.ts';
 import { type DrillLoad, ledgerOf, verifyLoad } from './drill-load.ts';
+import { failoverAfter } from './failover-after.ts';
 import { acksOf, type Outage, outageOf } from './outage.ts';
-import { type Balance, balanceOf, failoverAfter } from './report.ts';
 import { type Stage, TABLE } from './stage.ts';
 
 /** What the client found once the load had ended, counted by its own ledger. */

@@ -34,6 +34,8 @@ export const drill = command<Flags>(
     signal.addEventListener('abort', () => process.exit(EXIT.failed));
     const folder = await reaper.scratchFolder('drill');
     await using stage = await Stage.open({
+      // What runs here serves as well.
+      program: process.argv[1]!,
       ...{ engine: flags.engine, folder, reaper, say },
       links: flags.cut !== undefined,
     });

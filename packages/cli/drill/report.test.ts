@@ -1,6 +1,8 @@
 import { type Decision, NOTHING_ELSE } from '@tidemark/control/audit/decision';
 import { describe, expect, it } from 'vitest';
-import { balanceOf, type DrillReport, drillInWords, failoverAfter, isBalanced } from './report.ts';
+import { balanceOf } from './balance.ts';
+import { failoverAfter } from './failover-after.ts';
+import { type DrillReport, drillInWords, isBalanced } from './report.ts';
 
 const site = (name: string, missing: number, wrong = 0) => ({
   ...{ site: name, rows: 100, missing, wrong, extra: 0, unacked: 0, examples: [] },

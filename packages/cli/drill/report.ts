@@ -1,11 +1,9 @@
 /** What a drill found, and what it looks like to a person. Pure. */
 
-import type { Decision } from '@tidemark/control/audit/decision';
 import { explain } from '@tidemark/control/audit/decision-words';
-import type { LedgerVerdict } from '../load/verify-ledger.ts';
 import { textTable } from '../output/output.ts';
 import type { Account } from './account.ts';
-import type { LoadSums } from './drill-load.ts';
+import type { Balance } from './balance.ts';
 import type { Returned } from './returned.ts';
 
 /** How long it took, in ms from the fault; null: it did not happen. */
@@ -18,17 +16,6 @@ export type RecoveryTime = {
   readonly writesBackMs: number | null;
   /** The longest time without any ack. */
   readonly pauseMs: number;
-};
-
-/** The client's own ledger against what the sites hold. `acked = kept + missing`, and nothing may be missing. */
-export type Balance = LoadSums & {
-  /** Acked rows that every site has, with the value that was sent. */
-  readonly kept: number;
-  /** Acked rows that some site has not, or has with another value. */
-  readonly missing: number;
-  readonly wrong: number;
-  /** Rows that are there and were never sent. */
-  readonly extra: number;
 };
 
 /** The result of a drill as JSON; times in ms, on the client's clock. */
@@ -49,20 +36,6 @@ export type DrillReport = {
   readonly explained: string | null;
   readonly durationMs: number;
 };
-
-/** Sums by row over all sites: a row that two sites miss is one row. */
-export function balanceOf(sums: LoadSums, verdict: LedgerVerdict): Balance {
-  const worst = (field: 'missing' | 'wrong' | 'extra'): number => Math.max(...verdict.sites.map((site) => site[field]));
-  const missing = worst('missing');
-  const wrong = worst('wrong');
-  return { ...sums, kept: sums.acked - missing - wrong, missing, wrong, extra: worst('extra') };
-}
-
-/** The failover that followed a fault, among all decisions; null when none did. */
-export function failoverAfter(decisions: readonly Decision[], faultAtMs: number): Decision | null {
-  const since = decisions.filter(({ atMs, kind }) => atMs >= faultAtMs && (kind === 'failover' || kind === 'takeover'));
-  return since.find(({ outcome }) => outcome === 'done') ?? since.at(-1) ?? null;
-}
 
 /** What only the drill itself knows. */
 export type DrillFacts = Pick<DrillReport, 'drill' | 'engine' | 'ack' | 'from' | 'returned' | 'durationMs'> & {

@@ -18,6 +18,8 @@ const POLL_MS = 20;
 export const TABLE = 'flights';
 
 type StageOptions = {
+  /** As in `SitesOptions`. */
+  readonly program: string;
   readonly engine: Engine;
   readonly folder: string;
   readonly reaper: Reaper;
@@ -49,13 +51,13 @@ export class Stage implements AsyncDisposable {
 
   /** Everything runs and the keyspace is known at every site when this resolves. It ends with the reaper. */
   static async open(options: StageOptions): Promise<Stage> {
-    const { engine, folder, reaper, say, env } = options;
+    const { program, engine, folder, reaper, say, env } = options;
     const json = JSON.parse(await readFile(KEYSPACE_FILE, 'utf8')) as object;
     const base = { ...json, ...options.keyspace };
     const count = Object.keys(parseKeyspaceFile(base).sites).length;
     const links = options.links === true ? await Links.open(siteNames(count)) : null;
     const sites = await startSites({
-      ...{ engine, count, folder, reaper, firstPort: null },
+      ...{ program, engine, count, folder, reaper, firstPort: null },
       onProgress: (what) => say(`starting ${what}`),
       ...(env === undefined ? {} : { env }),
       ...(links === null ? {} : { links }),

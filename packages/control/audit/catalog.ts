@@ -6,7 +6,8 @@
 
 import type { Keyspace } from '@tidemark/model/table';
 import { isFault } from '@tidemark/platform/fault';
-import { chainFollows, NO_CHAIN, type OpenedRecord, openRecord, sealRecord } from '@tidemark/record/envelope';
+import { NO_CHAIN } from '@tidemark/record/envelope';
+import { chainFollows, type OpenedRecord, openRecord, sealRecord } from '@tidemark/record/seal';
 import { isControl } from './control-record.ts';
 
 /** A keyspace as it was created, and when. */

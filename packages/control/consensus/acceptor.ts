@@ -11,11 +11,9 @@ import { type ControlBody, type ControlRecord, decodeControl, isControl } from '
 import { type Ballot, COUNTER_STEP_MAX, compareBallots, formatBallot, NO_BALLOT } from './ballot.ts';
 import { whyNotAfter } from './register-follows.ts';
 import { parseRegisterValue } from './register-json.ts';
+import type { Accepted, RegisterAnswer, RegisterRequest } from './register-request.ts';
 import { type RegisterRules, RULES } from './register-rules.ts';
 import { newestTerm, type RegisterValue } from './register-value.ts';
-
-/** A value with the ballot it was accepted under. */
-export type Accepted = { readonly ballot: Ballot; readonly value: RegisterValue };
 
 /** One acceptor's state for one keyspace. */
 export type Vote = {
@@ -43,25 +41,6 @@ export const NO_ACCEPTOR: AcceptorState = { id: null, votes: new Map() };
 export function voteFor({ votes }: AcceptorState, keyspace: string): Vote {
   return votes.get(keyspace) ?? NO_VOTE;
 }
-
-/** What is asked of an acceptor. */
-export type RegisterRequest =
-  | { readonly kind: 'prepare'; readonly ballot: Ballot }
-  | { readonly kind: 'accept' | 'chosen'; readonly ballot: Ballot; readonly value: RegisterValue }
-  | { readonly kind: 'read' }
-  | { readonly kind: 'lease'; readonly epoch: number; readonly writerId: string };
-
-/** What every answer says: who answers, and how its vote stands. */
-export type RegisterAnswer = {
-  /** Identity of the acceptor: whether its vote counts, the register's value tells. */
-  readonly acceptor: string;
-  /** Whether what was asked for was done, or the lease granted; always true of `read` and `chosen`. */
-  readonly ok: boolean;
-  /** Why not; null when ok. */
-  readonly reason: string | null;
-  readonly promised: Ballot;
-  readonly accepted: Accepted | null;
-};
 
 /** The body of a request's own record; null for requests that only read. */
 export function bodyOfRequest(request: RegisterRequest): ControlBody | null {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { SiteCopies } from '../failover/election.ts';
+import type { SiteCopies } from '../failover/site-copies.ts';
 import { foundIn } from './founding.ts';
 
 const SITES = ['paris', 'tokyo'] as const;

@@ -4,7 +4,7 @@
  * any other, by what every member holds. Pure.
  */
 
-import type { SiteCopies } from '../failover/election.ts';
+import type { SiteCopies } from '../failover/site-copies.ts';
 
 /** Of a term that was found in the logs: who wrote it is not known any more, and nobody is left who vouches for it. */
 export const FOUND_WRITER = 'found in the logs';

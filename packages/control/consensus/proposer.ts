@@ -12,9 +12,9 @@
  */
 
 import assert from 'node:assert/strict';
-import type { Accepted, RegisterAnswer } from './acceptor.ts';
 import { type Ballot, compareBallots, NO_BALLOT } from './ballot.ts';
 import type { Change } from './register-changes.ts';
+import type { Accepted, RegisterAnswer } from './register-request.ts';
 import { type RegisterRules, RULES } from './register-rules.ts';
 import { majorityOf, type RegisterValue, voters } from './register-value.ts';
 

@@ -4,9 +4,10 @@
  */
 
 import { z } from 'zod';
-import type { Accepted, RegisterAnswer, RegisterRequest } from './acceptor.ts';
 import { type Ballot, COUNTER_MAX } from './ballot.ts';
-import { CHANGES_KEPT, type LossRule, type RegisterValue } from './register-value.ts';
+import type { LossRule } from './loss-rule.ts';
+import type { Accepted, RegisterAnswer, RegisterRequest } from './register-request.ts';
+import { CHANGES_KEPT, type RegisterValue } from './register-value.ts';
 
 /** Epochs, versions and seqs: far above what is ever reached, far below where adding one loses it. */
 const NUMBER_MAX = 2 ** 48;

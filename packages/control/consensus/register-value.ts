@@ -5,7 +5,7 @@
  */
 
 import type { AckLevel, Keyspace } from '@tidemark/model/table';
-import type { Heard } from '../failover/loss.ts';
+import type { LossRule } from './loss-rule.ts';
 
 /** Last seq of a term that counts in a partition, −1 for none, and the chain there (empty for none). */
 export type EpochEndAt = { readonly seq: number; readonly chain: string };
@@ -39,16 +39,6 @@ export type Member = {
  * - `takeover`: an earlier election stood still
  */
 export type Cause = 'start' | 'suspicion' | 'switchover' | 'failover' | 'takeover';
-
-/** How an epoch end may be lowered that no reachable site can complete (E11). */
-export type LossRule = {
-  /** The most rows an operator is ready to lose. */
-  readonly rowsMax: number;
-  /** `consistent`: back to the newest barrier received whole; `received`: everything received. */
-  readonly mode: 'consistent' | 'received';
-  /** What was last heard of the primary where the loss was accepted; null: nothing. */
-  readonly heard: Heard | null;
-};
 
 /** The open election: the epoch that is to begin, the site and writer process that stand for it, and why. */
 export type Election = {

@@ -7,7 +7,6 @@ import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault } from '@tidemark/platform/fault';
 import type { Network } from '@tidemark/platform/network';
 import { integerBetween, type Random } from '@tidemark/platform/random';
-import type { Accepted, RegisterAnswer, RegisterRequest } from './acceptor.ts';
 import { type Ballot, compareBallots, formatBallot, NO_BALLOT } from './ballot.ts';
 import { afterRound, beginChange, decideChange } from './change-progress.ts';
 import {
@@ -24,6 +23,7 @@ import type { Change, Owner } from './register-changes.ts';
 import { readmitAcceptor } from './register-changes.ts';
 import { whyNotAfter } from './register-follows.ts';
 import { parseRegisterAnswer } from './register-json.ts';
+import type { Accepted, RegisterAnswer, RegisterRequest } from './register-request.ts';
 import { majorityOf, type RegisterValue, voters } from './register-value.ts';
 
 /** What happened to a change: `value` is what the register held once it was in it, and that may have others on top. */

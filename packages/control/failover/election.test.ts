@@ -12,10 +12,10 @@ import {
   levelFor,
   mayCommit,
   reportedOf,
-  type SiteCopies,
   unfitness,
   unfitnessToStand,
 } from './election.ts';
+import type { SiteCopies } from './site-copies.ts';
 
 const SITES = ['paris', 'tokyo', 'lima', 'oslo', 'cairo'] as const;
 const logIdOf = (site: string, origin: string): string => `${site}<${origin}`;

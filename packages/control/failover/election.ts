@@ -18,6 +18,7 @@ import {
   type RegisterValue,
   type Term,
 } from '../consensus/register-value.ts';
+import type { SiteCopies } from './site-copies.ts';
 
 /** The last accepted record of a partition of a copy: `epoch` 0 and `seq` −1 before the first. */
 export type CopyHead = { readonly epoch: number; readonly seq: number; readonly chain: string };
@@ -36,24 +37,6 @@ export type FenceReport = {
   readonly logIds: Readonly<Record<string, string>>;
   /** Who vouches that the copy holds all it ever promised of that term; null: nobody can (`vouching.ts`). */
   readonly vouched: string | null;
-};
-
-/** What a site's copies hold. */
-export type SiteCopies = {
-  readonly site: string;
-  readonly copies: readonly {
-    readonly origin: string;
-    readonly logId: string;
-    readonly trusted: boolean;
-    /** As in a `FenceReport`, of the newest term known there. */
-    readonly vouched: string | null;
-    /** Why it cannot follow: no site has the records any more that come next. */
-    readonly stranded?: string | null;
-    /** Epochs below this were fenced there; absent: none was. */
-    readonly fencedBelow?: number;
-    /** By partition: epoch, seq and chain of the last accepted record. */
-    readonly positions: readonly (readonly [number, number, string])[];
-  }[];
 };
 
 /** Whether the answers so far close the term, and if not, what is missing (protocol E4; with a loss E11). */

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Mark } from '../consensus/loss-rule.ts';
 import {
   chosenLoss,
   farthest,
   isWhole,
   type LossChoices,
   lossOf,
-  type Mark,
   markOf,
   UNHEARD_MS_MAX,
   UNKNOWN_ROWS,

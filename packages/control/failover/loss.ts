@@ -3,16 +3,8 @@
  * be known is counted as lost: who is asked to accept a loss is never told less than it may be.
  */
 
-import type { EpochEndAt, LossRule } from '../consensus/register-value.ts';
-
-/** A moment of a term, by partition: the seq that had been written, −1 for none, and the rows up to it. */
-export type Mark = { readonly heads: readonly number[]; readonly rows: readonly number[] };
-
-/** What was last heard of a lost primary from its heartbeats. */
-export type Heard = Mark & {
-  /** Rows that it may have written since, at its fastest, until it was fenced, its lease ran out, or now. */
-  readonly unheardRows: number;
-};
+import type { LossRule, Mark } from '../consensus/loss-rule.ts';
+import type { EpochEndAt } from '../consensus/register-value.ts';
 
 /** A BARRIER of the closing term that was received, in partition 0; its head there is that of the record before it. */
 export type ReceivedBarrier = Mark & { readonly seq: number; readonly stampMs: number };

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Election, RegisterValue } from '../consensus/register-value.ts';
 import { REGISTER } from '../testing/sample-register.ts';
-import { closureOf, type FenceReport, type SiteCopies } from './election.ts';
+import { closureOf, type FenceReport } from './election.ts';
 import {
   closesWithoutLoss,
   type Move,
@@ -13,6 +13,7 @@ import {
   TARGET_BEHIND_MAX,
   TARGET_LAG_MS_MAX,
 } from './move-rules.ts';
+import type { SiteCopies } from './site-copies.ts';
 
 const DATA = ['paris', 'quito', 'tokyo'];
 const logIdOf = (site: string) => `${site}-of-paris`;

@@ -11,8 +11,9 @@ import {
   newestTerm,
   type RegisterValue,
 } from '../consensus/register-value.ts';
-import { type SiteCopies, unfitnessToStand } from './election.ts';
+import { unfitnessToStand } from './election.ts';
 import { chosenLoss, LOSS_RULE, type LossChoices, lossInWords, lossRemedy } from './loss.ts';
+import type { SiteCopies } from './site-copies.ts';
 
 /** A target that is further behind than this could not be brought level while writes wait, ms. */
 export const TARGET_LAG_MS_MAX = 5_000;

@@ -5,19 +5,12 @@
  * only the network and the proposers' patience are the model's.
  */
 
-import {
-  type Accepted,
-  answerOf,
-  type Balloted,
-  foldVote,
-  NO_VOTE,
-  type RegisterAnswer,
-  type Vote,
-} from '../consensus/acceptor.ts';
+import { answerOf, type Balloted, foldVote, NO_VOTE, type Vote } from '../consensus/acceptor.ts';
 import type { Ballot } from '../consensus/ballot.ts';
 import { afterRound, beginChange, type ChangeProgress, decideChange } from '../consensus/change-progress.ts';
 import { beginRound, type Decide, type Round, readingOf, stepRound } from '../consensus/proposer.ts';
 import { type Change, readmitAcceptor } from '../consensus/register-changes.ts';
+import type { Accepted, RegisterAnswer } from '../consensus/register-request.ts';
 import type { RegisterRules } from '../consensus/register-rules.ts';
 import type { RegisterValue } from '../consensus/register-value.ts';
 

@@ -6,7 +6,6 @@
 
 import { constants, zstdCompressSync } from 'node:zlib';
 import type { Table } from '@tidemark/model/table';
-import type { Segment } from '../segment/segment.ts';
 
 /** `merged`: in all that merges write, and in flushes where it makes a block much smaller. `always`: in flushes as in merges. */
 export type Zstd = 'merged' | 'always' | 'never';
@@ -19,7 +18,7 @@ export type Compression = 'tried' | 'sampled' | 'never';
 
 const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 /** Compressed only where that saves at least a tenth. */
-const SHARE_MAX = 0.9;
+export const SHARE_MAX = 0.9;
 const BYTES_MIN = 256;
 /** Taken out of the middle, as a dictionary or lengths come first. */
 const SAMPLE_BYTES = 4096;
@@ -72,24 +71,4 @@ function shrinks(raw: Uint8Array, shareMax: number): Buffer | null {
 function middleOf(raw: Uint8Array): Uint8Array {
   const from = Math.max(0, (raw.length - SAMPLE_BYTES) >> 1);
   return raw.subarray(from, from + SAMPLE_BYTES);
-}
-
-/**
- * True when writing the segment anew as a merge does would save a tenth of it, as the first block of each file that is not
- * compressed tells. Never of what a merge wrote by the same choice: there those blocks were tried in vain.
- * @throws {Fault} `corrupt`: such a block is damaged.
- */
-export async function isWorthCompressing(segment: Segment, compressionOf: CompressionOf): Promise<boolean> {
-  let saved = 0;
-  for (const held of segment.files) {
-    const file = await held.open();
-    const plain = file.blocks.filter(({ zstd }) => !zstd);
-    const [first] = plain;
-    if (first === undefined) continue;
-    const raw = await file.readRaw(first.number);
-    const packed = new Packer(compressionOf(file.content.column)).pack(raw);
-    const bytes = plain.reduce((sum, { stored }) => sum + stored, 0);
-    if (packed !== null) saved += bytes * (1 - packed.length / raw.length);
-  }
-  return saved > segment.bytes * (1 - SHARE_MAX);
 }

@@ -1,6 +1,6 @@
 /** A comparison as a range of numbers, moved into the numbers a chunk holds: so a filter need not unpack them. */
 
-import type { Comparison } from '@tidemark/model/query';
+import type { Comparison } from '@tidemark/model/filter';
 import type { NumberChunk } from './chunk.ts';
 
 /** Holds for numbers from `low` to `high`, and for NaN when `nan` says so; `isNot` turns it round. */

@@ -2,8 +2,8 @@
 
 import { encodeKey, prefixEnd } from '@tidemark/columnar/key';
 import type { Value } from '@tidemark/model/column-type';
+import type { Filter } from '@tidemark/model/filter';
 import { partitionOf } from '@tidemark/model/hash';
-import type { Filter } from '@tidemark/model/query';
 import type { Table } from '@tidemark/model/table';
 import { compareBytes } from '../row/bytes.ts';
 

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Table } from '@tidemark/model/table';
 import { Fault, isFault } from '@tidemark/platform/fault';
 import type { Mutex } from '@tidemark/platform/sync/mutex';
-import { compressionBy, isWorthCompressing, type ZstdChoice } from '../encoding/compression.ts';
+import { compressionBy, type ZstdChoice } from '../encoding/compression.ts';
 import { compareGcWatermarks, type GcWatermark, laterGcWatermark } from '../gc-watermark.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
 import type { SegmentSet } from '../segment/segment-set.ts';
@@ -12,6 +12,7 @@ import { clearedSince, forgettableRows, pickCompaction, weightOf } from './compa
 import type { CompactionExecutor } from './compaction-executor.ts';
 import { markDamaged } from './flush.ts';
 import { mayForgetIn } from './tombstone-gc.ts';
+import { isWorthCompressing } from './worth-compressing.ts';
 
 /** What a merge writes by: the newest schema, rows in a block, and what is compressed. */
 export type MergeRules = {

@@ -5,7 +5,7 @@
 
 import { CELL } from '@tidemark/columnar/column-vector';
 import { physicalOf } from '@tidemark/model/column-type';
-import type { Comparison, Filter } from '@tidemark/model/query';
+import type { Comparison, Filter } from '@tidemark/model/filter';
 import {
   type BytesChunk,
   type Chunk,

@@ -6,7 +6,8 @@
  */
 
 import { CELL } from '@tidemark/columnar/column-vector';
-import type { Filter, Output } from '@tidemark/model/query';
+import type { Filter } from '@tidemark/model/filter';
+import type { Output } from '@tidemark/model/query';
 import { type Chunk, narrowOf } from '../encoding/chunk.ts';
 import { intervalOf } from '../encoding/interval.ts';
 import { rawOf } from '../row/raw-value.ts';

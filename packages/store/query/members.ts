@@ -1,6 +1,6 @@
 /** The values of an `in`, made ready to be looked up: once for a scan, not once for each of its blocks. */
 
-import type { Filter } from '@tidemark/model/query';
+import type { Filter } from '@tidemark/model/filter';
 import { compareRaw, type RawValue } from '../encoding/zone.ts';
 import { rawOf } from '../row/raw-value.ts';
 

@@ -2,7 +2,7 @@
 
 import type { ColumnVector } from '@tidemark/columnar/column-vector';
 import { type Physical, physicalOf } from '@tidemark/model/column-type';
-import { type Filter, filterColumns } from '@tidemark/model/query';
+import { type Filter, filterColumns } from '@tidemark/model/filter';
 import type { Column, Table } from '@tidemark/model/table';
 import { type Chunk, chunkOfVector } from '../encoding/chunk.ts';
 import type { Zone } from '../encoding/zone.ts';

@@ -2,8 +2,9 @@ import type { Column } from '@tidemark/model/table';
 import { isFault } from '@tidemark/platform/fault';
 import { describe, expect, it } from 'vitest';
 import type { BytesChunk } from '../encoding/chunk.ts';
-import { type Aggregate, makeAggregate } from './aggregate.ts';
+import type { Aggregate } from './aggregate.ts';
 import { Groups } from './groups.ts';
+import { makeAggregate } from './make-aggregate.ts';
 import { FirstRows } from './order.ts';
 import { SCAN_BYTES_MAX, SCANS_BYTES_MAX, ScanBudget } from './scan-budget.ts';
 

@@ -1,7 +1,8 @@
 import { decodeKey, encodeKey, partitionKeyLength } from '@tidemark/columnar/key';
 import type { Value } from '@tidemark/model/column-type';
+import type { Filter } from '@tidemark/model/filter';
 import { partitionOf } from '@tidemark/model/hash';
-import { type Filter, parseQuery, planQuery, type Query } from '@tidemark/model/query';
+import { parseQuery, planQuery, type Query } from '@tidemark/model/query';
 import { cellToJson } from '@tidemark/model/text/cell-value';
 import { isFault } from '@tidemark/platform/fault';
 import { integerBetween, type Random, SeededRandom } from '@tidemark/platform/random';

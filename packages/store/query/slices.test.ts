@@ -3,14 +3,14 @@
  * that is W in steps, with at most S between two turns, leaves at least W / S − 1 turns.
  */
 
-import type { Filter } from '@tidemark/model/query';
+import type { Filter } from '@tidemark/model/filter';
 import type { Column } from '@tidemark/model/table';
 import { describe, expect, it } from 'vitest';
 import type { NumberChunk } from '../encoding/chunk.ts';
 import { Turn } from '../row/turn.ts';
 import { countTurns } from '../testing/count-turns.ts';
-import { makeAggregate } from './aggregate.ts';
 import { costOf, SLICE_COST, selectInTurns } from './filter.ts';
+import { makeAggregate } from './make-aggregate.ts';
 import { SORTED_AT_ONCE } from './turn-sort.ts';
 
 const INT: Column = { id: 3, name: 'v', type: { name: 'int' }, dropped: false };

@@ -8,7 +8,7 @@ import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidem
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
-import { openRecord } from '@tidemark/record/envelope';
+import { openRecord } from '@tidemark/record/seal';
 import type { Place } from '../keyspace/checkpoint.ts';
 import type { Held, News, RecordSequencer } from './record-sequencer.ts';
 

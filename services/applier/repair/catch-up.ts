@@ -5,7 +5,8 @@
  */
 
 import { newestTerm, type RegisterValue, type Term } from '@tidemark/control/consensus/register-value';
-import { reachesEnds, type SiteCopies } from '@tidemark/control/failover/election';
+import { reachesEnds } from '@tidemark/control/failover/election';
+import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';

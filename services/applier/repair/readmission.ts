@@ -7,7 +7,8 @@
 import { type Decision, NOTHING_ELSE } from '@tidemark/control/audit/decision';
 import { demoteMember, type Owner, readmitMember } from '@tidemark/control/consensus/register-changes';
 import { type EpochEndAt, newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
-import { isLevel, type SiteCopies } from '@tidemark/control/failover/election';
+import { isLevel } from '@tidemark/control/failover/election';
+import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { comparePositions } from '@tidemark/model/position';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';

@@ -6,7 +6,7 @@
 
 import { createHash } from 'node:crypto';
 import { memberNamed, primaryOf, type RegisterValue } from '@tidemark/control/consensus/register-value';
-import type { SiteCopies } from '@tidemark/control/failover/election';
+import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import type { JobWork } from '@tidemark/jobs/jobs';
 import { parsed } from '@tidemark/model/parsed';
 import type { Clock } from '@tidemark/platform/clock';

@@ -4,15 +4,9 @@ import { addJsonRow, type JsonRow } from '@tidemark/columnar/json-rows';
 import { RowBatch } from '@tidemark/columnar/row-batch';
 import type { Position } from '@tidemark/model/position';
 import { type Keyspace, tableNamed } from '@tidemark/model/table';
-import {
-  type Body,
-  type EpochStartBody,
-  epochSeed,
-  NO_CHAIN,
-  sealRecord,
-  type Unsealed,
-} from '@tidemark/record/envelope';
+import { type Body, type EpochStartBody, NO_CHAIN, type Unsealed } from '@tidemark/record/envelope';
 import { encodeMutate } from '@tidemark/record/mutate';
+import { epochSeed, sealRecord } from '@tidemark/record/seal';
 
 export const CLUSTER = 'c1';
 

@@ -10,7 +10,8 @@ import { SILENT } from '@tidemark/platform/logger';
 import { NodeDisk } from '@tidemark/platform/node-disk';
 import { SeededRandom } from '@tidemark/platform/random';
 import { SystemClock } from '@tidemark/platform/system-clock';
-import { type Body, epochSeed, NO_CHAIN, NOTHING_BEFORE, sealRecord, type Unsealed } from '@tidemark/record/envelope';
+import { type Body, NO_CHAIN, NOTHING_BEFORE, type Unsealed } from '@tidemark/record/envelope';
+import { epochSeed, sealRecord } from '@tidemark/record/seal';
 import { afterAll, expect } from 'vitest';
 import { Mirror } from '../mirror.ts';
 

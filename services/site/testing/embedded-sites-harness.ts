@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RegisterAnswer } from '@tidemark/control/consensus/acceptor';
+import type { RegisterAnswer } from '@tidemark/control/consensus/register-request';
 import { readConfig } from '../config/config.ts';
 import { type RunningSite, type SiteOptions, startSite } from '../site.ts';
 import { type Answer, askAt, send, untilDone } from './asking.ts';

@@ -4,7 +4,7 @@
  * loss is not told less than it may be.
  */
 
-import type { Mark } from '@tidemark/control/failover/loss';
+import type { Mark } from '@tidemark/control/consensus/loss-rule';
 import type { KeyspaceFacts } from '../facts.ts';
 
 /** The fastest of this long counts, ms: load that began just before would be lost in an average. */

@@ -3,8 +3,9 @@
  * know how it looks from elsewhere, so each move is judged by what all sites say. `/v1/internal/sight/{keyspace}`.
  */
 
+import type { Heard } from '@tidemark/control/consensus/loss-rule';
 import { newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
-import { farthest, type Heard, UNHEARD_MS_MAX } from '@tidemark/control/failover/loss';
+import { farthest, UNHEARD_MS_MAX } from '@tidemark/control/failover/loss';
 import type { Signs } from '@tidemark/control/failover/suspicion';
 import type { Clock } from '@tidemark/platform/clock';
 import type { LastHeard, LastKnownProgress } from './last-known-progress.ts';

@@ -7,7 +7,7 @@
 import { type Decision, NOTHING_ELSE } from '@tidemark/control/audit/decision';
 import { newestTerm, type RegisterValue, type Term, voters } from '@tidemark/control/consensus/register-value';
 import { type Agreement, type AgreementRules, agreementOf, mayAct } from '@tidemark/control/failover/agreement';
-import { candidateFor, type SiteCopies } from '@tidemark/control/failover/election';
+import { candidateFor } from '@tidemark/control/failover/election';
 import {
   type BlockingReason,
   eligible,
@@ -15,6 +15,7 @@ import {
   noCandidate,
   type PolicyRules,
 } from '@tidemark/control/failover/failover-policy';
+import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import type { HealthVote, SuspicionRules } from '@tidemark/control/failover/suspicion';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';

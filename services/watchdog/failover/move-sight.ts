@@ -1,9 +1,10 @@
 /** What the sites say just now that a move of a keyspace is judged by. Asks all of them at once; who does not answer is away. */
 
+import type { Heard } from '@tidemark/control/consensus/loss-rule';
 import { newestTerm, type RegisterValue, voters } from '@tidemark/control/consensus/register-value';
-import type { SiteCopies } from '@tidemark/control/failover/election';
-import type { Heard, LossChoices } from '@tidemark/control/failover/loss';
+import type { LossChoices } from '@tidemark/control/failover/loss';
 import { behindOf, closesWithoutLoss, type MoveSight } from '@tidemark/control/failover/move-rules';
+import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { isFault } from '@tidemark/platform/fault';
 import type { Network } from '@tidemark/platform/network';
 import { PING_ROUTE } from '../detect/failure-detector.ts';

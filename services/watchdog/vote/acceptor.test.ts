@@ -1,14 +1,8 @@
 import { type ControlBody, encodeControl } from '@tidemark/control/audit/control-record';
-import {
-  answerOf,
-  foldAcceptor,
-  NO_ACCEPTOR,
-  type RegisterAnswer,
-  type RegisterRequest,
-  readVoteRecord,
-} from '@tidemark/control/consensus/acceptor';
+import { answerOf, foldAcceptor, NO_ACCEPTOR, readVoteRecord } from '@tidemark/control/consensus/acceptor';
 import { type Ballot, COUNTER_STEP_MAX } from '@tidemark/control/consensus/ballot';
 import { beginElection, commitElection } from '@tidemark/control/consensus/register-changes';
+import type { RegisterAnswer, RegisterRequest } from '@tidemark/control/consensus/register-request';
 import { CHANGES_KEPT, initialValue, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import type { ControlEnd } from '@tidemark/control/consensus/vouching';
 import { AppendTurns } from '@tidemark/log/append-turns';

@@ -5,19 +5,17 @@
 
 import { type ControlBody, encodeControl } from '@tidemark/control/audit/control-record';
 import {
-  type Accepted,
   type AcceptorState,
   answerOf,
   bodyOfRequest,
   foldAcceptor,
   NO_ACCEPTOR,
-  type RegisterAnswer,
-  type RegisterRequest,
   readVoteRecord,
   refusalOf,
   voteFor,
 } from '@tidemark/control/consensus/acceptor';
 import { ASK_MS } from '@tidemark/control/consensus/register';
+import type { Accepted, RegisterAnswer, RegisterRequest } from '@tidemark/control/consensus/register-request';
 import type { RegisterValue } from '@tidemark/control/consensus/register-value';
 import type { ControlEnd } from '@tidemark/control/consensus/vouching';
 import type { Log } from '@tidemark/log/log';

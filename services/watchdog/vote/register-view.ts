@@ -3,10 +3,10 @@
  * start and every five seconds, and takes what it hears meanwhile. Old news are possible, wrong ones are not.
  */
 
-import type { Accepted } from '@tidemark/control/consensus/acceptor';
 import type { Ballot } from '@tidemark/control/consensus/ballot';
 import { type Register, VotedRegister } from '@tidemark/control/consensus/register';
 import { whyNotAfter } from '@tidemark/control/consensus/register-follows';
+import type { Accepted } from '@tidemark/control/consensus/register-request';
 import { initialValue, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { type Birth, birthOf } from '@tidemark/control/consensus/vouching';
 import type { Keyspace } from '@tidemark/model/table';

@@ -7,7 +7,8 @@ import type { Tail, TailCheckpoint } from '@tidemark/log/tail';
 import type { StampClock } from '@tidemark/model/stamp';
 import { Fault } from '@tidemark/platform/fault';
 import type { LogHead, PartitionName } from '@tidemark/record/admit';
-import { type Body, type EpochStartBody, epochSeed, sealRecord, type Unsealed } from '@tidemark/record/envelope';
+import type { Body, EpochStartBody, Unsealed } from '@tidemark/record/envelope';
+import { epochSeed, sealRecord } from '@tidemark/record/seal';
 import { Fifo } from './fifo.ts';
 import type { Request } from './request.ts';
 

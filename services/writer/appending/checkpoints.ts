@@ -3,18 +3,33 @@
  * committed, and so part of the history whoever writes next: what a writer that was cut off took in is none of it.
  */
 
+import type { StampClock } from '@tidemark/model/stamp';
+import type { Keyspace } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
-import type { Writer } from '../writer.ts';
-import { type CheckpointPoint, type OpeningParts, writePoint } from './opening.ts';
+import type { Appender } from './appender.ts';
+import type { Commits } from './commits.ts';
+import { type CheckpointPoint, type Opened, type OpeningParts, writePoint } from './opening.ts';
 
 /** How often it is looked, in the time between two points, whether the next one is committed. */
 const LOOKS = 30;
 
 type Parts = Pick<OpeningParts, 'clock' | 'disk' | 'timing' | 'logger'>;
 
+/** What a point tells of a writer. */
+type Noted = {
+  readonly signal: AbortSignal;
+  readonly epoch: number;
+  readonly appenders: readonly Appender[];
+  readonly commits: Commits;
+  readonly stamps: StampClock;
+  readonly sources: Opened['sources'];
+  readonly keyspace: Keyspace;
+  readonly committedVersion: number;
+};
+
 /** Runs until the writer ends. */
-export async function keepCheckpoints(writer: Writer, parts: Parts): Promise<void> {
+export async function keepCheckpoints(writer: Noted, parts: Parts): Promise<void> {
   const { clock, timing } = parts;
   while (!writer.signal.aborted) {
     await clock.sleep(timing.writerCheckpointMs, writer.signal);
@@ -34,13 +49,13 @@ async function save(parts: Parts, point: CheckpointPoint): Promise<void> {
   });
 }
 
-function pointNow({ appenders, sources, stamps, keyspace }: Writer, clock: Clock): CheckpointPoint {
+function pointNow({ appenders, sources, stamps, keyspace }: Noted, clock: Clock): CheckpointPoint {
   const atMs = clock.nowMs();
   const tails = appenders.map((appender) => appender.checkpoint);
   return { atMs, stampMs: atMs + stamps.aheadMs(), keyspace, sources: sources.toJson(), tails };
 }
 
-function isCommitted({ epoch, commits, committedVersion }: Writer, { keyspace, tails }: CheckpointPoint): boolean {
+function isCommitted({ epoch, commits, committedVersion }: Noted, { keyspace, tails }: CheckpointPoint): boolean {
   if (committedVersion < keyspace.version) return false;
   return tails.every((tail, partition) => {
     const isEarlier = tail === null || tail.logHead.epoch < epoch;

@@ -5,7 +5,8 @@ import type { Log } from '@tidemark/log/log';
 import { topicNames } from '@tidemark/model/table';
 import { Fault, isFault } from '@tidemark/platform/fault';
 import type { PartitionName } from '@tidemark/record/admit';
-import { chainFollows, type Envelope, type OpenedRecord, openRecord } from '@tidemark/record/envelope';
+import type { Envelope } from '@tidemark/record/envelope';
+import { chainFollows, type OpenedRecord, openRecord } from '@tidemark/record/seal';
 
 /** Records at the end that are read in any case: among them is one that counts, whatever fences and repeats there are. */
 const LAST_RECORDS = 64;

@@ -1,7 +1,7 @@
 /** The requests of a term by their keys: those that are under way, and those that the log has, of every partition. */
 
 import type { Keyspace } from '@tidemark/model/table';
-import type { Slice } from '../ingress/slicing.ts';
+import type { Slice } from '../ingress/slice.ts';
 import type { Entry } from './appender.ts';
 import { isSame, mayFollow, type Request, refuseOld, refuseOther, requestIn } from './request.ts';
 import type { RequestWindow, Seen } from './request-window.ts';

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import type { Keyspace } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
 import type { MutateBody, RequestBody } from '@tidemark/record/envelope';
-import type { Asked, Slice } from '../ingress/slicing.ts';
+import type { Asked, Slice } from '../ingress/slice.ts';
 
 const HASH_BYTES = 16;
 /** So much of it is shown to people. */

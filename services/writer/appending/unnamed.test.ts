@@ -1,5 +1,6 @@
 import { PartitionMaker, sampleKeyspace } from '@tidemark/applier/testing/log-maker';
-import { type Envelope, type EpochStartBody, openRecord } from '@tidemark/record/envelope';
+import type { Envelope, EpochStartBody } from '@tidemark/record/envelope';
+import { openRecord } from '@tidemark/record/seal';
 import { expect, it } from 'vitest';
 import { Unnamed } from './unnamed.ts';
 

@@ -7,7 +7,7 @@ import { foundIn } from '@tidemark/control/consensus/founding';
 import type { Register } from '@tidemark/control/consensus/register';
 import { adoptTerm } from '@tidemark/control/consensus/register-changes';
 import { type Election, type Member, newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
-import type { SiteCopies } from '@tidemark/control/failover/election';
+import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import type { Keyspace } from '@tidemark/model/table';
 import type { Members } from './members.ts';
 

@@ -2,7 +2,8 @@ import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
 import { topicNames } from '@tidemark/model/table';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { accept, emptyLogHead } from '@tidemark/record/admit';
-import { type Body, epochSeed, NO_CHAIN, NOTHING_BEFORE, sealRecord, type Unsealed } from '@tidemark/record/envelope';
+import { type Body, NO_CHAIN, NOTHING_BEFORE, type Unsealed } from '@tidemark/record/envelope';
+import { epochSeed, sealRecord } from '@tidemark/record/seal';
 import { describe, expect, it } from 'vitest';
 import { fenceDirectly } from './direct-fence.ts';
 

@@ -5,13 +5,15 @@
  */
 
 import type { Term } from '@tidemark/control/consensus/register-value';
-import type { FenceReport, SiteCopies } from '@tidemark/control/failover/election';
+import type { FenceReport } from '@tidemark/control/failover/election';
+import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { findAfter } from '@tidemark/log/find-position';
 import type { Log } from '@tidemark/log/log';
 import { topicNames } from '@tidemark/model/table';
 import { Fault, isFault } from '@tidemark/platform/fault';
 import { accept, emptyLogHead, type LogHead, type PartitionName } from '@tidemark/record/admit';
-import { identityIn, NO_CHAIN, openRecord, sealRecord } from '@tidemark/record/envelope';
+import { NO_CHAIN } from '@tidemark/record/envelope';
+import { identityIn, openRecord, sealRecord } from '@tidemark/record/seal';
 
 type DirectFence = {
   readonly cluster: string;

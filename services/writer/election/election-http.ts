@@ -3,10 +3,11 @@
  * where the register agrees, and the site that is to take over says itself that it wants to.
  */
 
+import type { Heard } from '@tidemark/control/consensus/loss-rule';
 import { counted, heardSchema, idText, lossSchema, reasonText } from '@tidemark/control/consensus/register-json';
 import { whyNoHandOver, whyNoNomination } from '@tidemark/control/consensus/register-tied';
 import type { Cause, RegisterValue } from '@tidemark/control/consensus/register-value';
-import type { Heard, LossChoices } from '@tidemark/control/failover/loss';
+import type { LossChoices } from '@tidemark/control/failover/loss';
 import { parsed } from '@tidemark/model/parsed';
 import { Fault, isFault } from '@tidemark/platform/fault';
 import type { Network } from '@tidemark/platform/network';

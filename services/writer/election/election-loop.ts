@@ -17,7 +17,7 @@ import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
-import type { Elected } from '../writer.ts';
+import type { Elected } from '../elected.ts';
 import { type Campaign, ElectionRun, type ElectionRunParts, type Outcome, type Waiting } from './election.ts';
 import { LEASE_OVER_MS } from './lease.ts';
 

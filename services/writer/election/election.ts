@@ -4,6 +4,7 @@
  * answers is decided in `packages/control`; this asks, waits and asks again.
  */
 
+import type { LossRule } from '@tidemark/control/consensus/loss-rule';
 import type { Register } from '@tidemark/control/consensus/register';
 import {
   beginElection,
@@ -15,7 +16,6 @@ import {
   type Cause,
   type Election,
   type EpochEndAt,
-  type LossRule,
   type Member,
   memberNamed,
   newestTerm,
@@ -30,15 +30,15 @@ import {
   holdersOf,
   levelFor,
   reportedOf,
-  type SiteCopies,
   unfitness,
   unfitnessToStand,
   unvouched,
 } from '@tidemark/control/failover/election';
 import { type Loss, type LossChoices, lossInWords, lossRemedy } from '@tidemark/control/failover/loss';
+import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { type AckLevel, formatAck } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
-import type { Elected } from '../writer.ts';
+import type { Elected } from '../elected.ts';
 import { adoptFound } from './adoption.ts';
 import { LEASE_OVER_MS } from './lease.ts';
 import type { LossyEnd } from './lossy-ends.ts';

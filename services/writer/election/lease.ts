@@ -7,7 +7,7 @@
 import type { Register } from '@tidemark/control/consensus/register';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
-import type { Elected } from '../writer.ts';
+import type { Elected } from '../elected.ts';
 
 const RENEW_MS = 3_000;
 /** Acceptors grant it for 15 s; the writer stops earlier by more than clocks drift apart in that time. */

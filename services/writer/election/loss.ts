@@ -3,13 +3,9 @@
  * (protocol E5, E11): everything that answers is looked at, and this site's copy is counted.
  */
 
-import {
-  type EpochEndAt,
-  type LossRule,
-  newestTerm,
-  type RegisterValue,
-} from '@tidemark/control/consensus/register-value';
-import { chosenLoss, farthest, type Heard, type LossChoices } from '@tidemark/control/failover/loss';
+import type { Heard, LossRule } from '@tidemark/control/consensus/loss-rule';
+import { type EpochEndAt, newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import { chosenLoss, farthest, type LossChoices } from '@tidemark/control/failover/loss';
 import { receivedSeqs } from '@tidemark/control/failover/move-rules';
 import type { Log } from '@tidemark/log/log';
 import { type Keyspace, topicNames } from '@tidemark/model/table';

@@ -1,6 +1,7 @@
 import { PartitionMaker, sampleKeyspace } from '@tidemark/applier/testing/log-maker';
+import type { Heard, Mark } from '@tidemark/control/consensus/loss-rule';
 import type { EpochEndAt } from '@tidemark/control/consensus/register-value';
-import { farthest, type Heard, type Mark } from '@tidemark/control/failover/loss';
+import { farthest } from '@tidemark/control/failover/loss';
 import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import fc from 'fast-check';

@@ -3,15 +3,14 @@
  * it and from what was last heard of its writer. The whole term is looked through, by halving.
  */
 
-import type { EpochEndAt, LossRule } from '@tidemark/control/consensus/register-value';
+import type { Heard, LossRule, Mark } from '@tidemark/control/consensus/loss-rule';
+import type { EpochEndAt } from '@tidemark/control/consensus/register-value';
 import {
   farthest,
-  type Heard,
   isWhole,
   type Loss,
   type LossChoices,
   lossOf,
-  type Mark,
   markOf,
   type ReceivedBarrier,
   UNKNOWN_ROWS,

@@ -6,7 +6,8 @@ import {
   newestTerm,
   type RegisterValue,
 } from '@tidemark/control/consensus/register-value';
-import { askedAgain, closureOf, type FenceReport, type SiteCopies } from '@tidemark/control/failover/election';
+import { askedAgain, closureOf, type FenceReport } from '@tidemark/control/failover/election';
+import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';

@@ -8,7 +8,7 @@ import type { ReceivedBarrier } from '@tidemark/control/failover/loss';
 import { findAfter } from '@tidemark/log/find-position';
 import type { Log } from '@tidemark/log/log';
 import { isFault } from '@tidemark/platform/fault';
-import { chainFollows, type OpenedRecord, openRecord } from '@tidemark/record/envelope';
+import { chainFollows, type OpenedRecord, openRecord } from '@tidemark/record/seal';
 
 /** Records without a position (fences, repeats) that may stand between a place that is known and one that is guessed. */
 const SLACK = 32;

@@ -6,18 +6,20 @@
 import { NewColumns } from '@tidemark/columnar/row-writer';
 import { addDynamicColumns } from '@tidemark/model/evolve';
 import { type Keyspace, type Table, tableNamed } from '@tidemark/model/table';
-import type { Writer } from '../writer.ts';
+
+/** Whose tables they are: the writer's. */
+type Tables = { readonly keyspace: Keyspace; grow(keyspace: Keyspace): void };
 
 /** Of one batch, taken in and put in line in one turn: nobody else changes the tables in between. */
 export class Growth {
   keyspace: Keyspace;
-  readonly #writer: Writer;
+  readonly #tables: Tables;
   readonly #before: Keyspace;
 
-  constructor(writer: Writer) {
-    this.#writer = writer;
-    this.#before = writer.keyspace;
-    this.keyspace = writer.keyspace;
+  constructor(tables: Tables) {
+    this.#tables = tables;
+    this.#before = tables.keyspace;
+    this.keyspace = tables.keyspace;
   }
 
   /** The table as it is with the columns that the rows so far have made. @throws {Fault} `invalid` 404 */
@@ -42,6 +44,6 @@ export class Growth {
 
   /** What is written from now on stands behind the new columns. */
   adopt(): void {
-    if (this.keyspace !== this.#before) this.#writer.grow(this.keyspace);
+    if (this.keyspace !== this.#before) this.#tables.grow(this.keyspace);
   }
 }

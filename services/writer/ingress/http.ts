@@ -17,7 +17,8 @@ import type { Writer } from '../writer.ts';
 import { Growth } from './growth.ts';
 import { ndjsonReply } from './ndjson.ts';
 import { problemOf } from './problem-line.ts';
-import { type Asked, addRow, checkRoom, slicesOf } from './slicing.ts';
+import type { Asked } from './slice.ts';
+import { addRow, checkRoom, slicesOf } from './slicing.ts';
 import { ackAskedFor, type SubmitOptions, submit } from './submit.ts';
 
 const COLUMNS_TYPE = 'application/vnd.tidemark.columns';

@@ -11,9 +11,7 @@ import { encodeMutate } from '@tidemark/record/mutate';
 import { requestOf } from '../appending/request.ts';
 import type { Writer } from '../writer.ts';
 import type { Growth } from './growth.ts';
-
-/** A MUTATE that is ready for its partition's line. */
-export type Slice = { readonly partition: number; readonly body: MutateBody; readonly bytes: number };
+import type { Asked, Slice } from './slice.ts';
 
 /** Adds one JSON row; the columns that come into being by it are there once the batch is written. @throws {Fault} `invalid` */
 export function addRow(growth: Growth, tableName: string, row: unknown, into: RowBatch): void {
@@ -28,9 +26,6 @@ type SliceHead = {
   /** What the request does and how it is cut into batches, where there is a key. */
   readonly asked?: Asked;
 };
-
-/** `batchRows`: lines in each batch of a stream that is cut into batches; 0 where a request is one batch. */
-export type Asked = { readonly verb: 'POST' | 'PATCH' | 'DELETE'; readonly batchRows: number };
 const ONE_BATCH: Asked = { verb: 'POST', batchRows: 0 };
 
 /** Cuts a batch into MUTATEs of one partition and at most one record's size each, in partition order. */

@@ -7,7 +7,7 @@ import { Fault } from '@tidemark/platform/fault';
 import type { Entry } from '../appending/appender.ts';
 import type { Writer } from '../writer.ts';
 import type { Growth } from './growth.ts';
-import type { Slice } from './slicing.ts';
+import type { Slice } from './slice.ts';
 
 /** What a client learns of a batch that was acked. */
 export type Receipt = { readonly accepted: number; readonly ack: string; readonly token: string };

@@ -22,7 +22,8 @@ import { SeededRandom } from '@tidemark/platform/random';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { TIMING } from '@tidemark/platform/timing';
 import { accept, emptyLogHead } from '@tidemark/record/admit';
-import { type Envelope, NO_CHAIN, sealRecord } from '@tidemark/record/envelope';
+import { type Envelope, NO_CHAIN } from '@tidemark/record/envelope';
+import { sealRecord } from '@tidemark/record/seal';
 import { afterAll, expect } from 'vitest';
 import { Writer } from '../writer.ts';
 

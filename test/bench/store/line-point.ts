@@ -10,7 +10,7 @@ import type { MutateBody } from '@tidemark/record/envelope';
 import { percentile } from '../measure.ts';
 import { Flights, TABLE } from './flights.ts';
 import { generatedBodies, generatedNumber, generatedTable } from './generated.ts';
-import type { Point, PointFigures } from './lines.ts';
+import type { Point, PointFigures } from './line-figures.ts';
 import { bodiesOf, OurTable } from './our-table.ts';
 import { timed } from './stopwatch.ts';
 import { updateOf } from './writes.ts';

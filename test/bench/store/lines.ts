@@ -4,17 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { print } from '../measure.ts';
 import { digits } from './contest.ts';
-
-/** One point of a line, as `line-point.ts` measures it. */
-export type Point = { readonly rows: number; readonly columns: number; readonly segments: number };
-export type PointFigures = Point & {
-  readonly upsertsPerSecond: number;
-  readonly bytesPerRow: number;
-  readonly scanMs: number;
-  readonly groupMs: number;
-  readonly getMicros: number;
-  readonly peakMb: number;
-};
+import type { Point, PointFigures } from './line-figures.ts';
 
 /** Rows of the lines over columns and over segments. */
 export type LineSizes = { readonly sizes: readonly number[]; readonly lineRows: number };

@@ -4,14 +4,8 @@
  */
 
 import type { LogRecord } from '@tidemark/log/log';
-import {
-  chainFollows,
-  type Envelope,
-  epochSeed,
-  NO_CHAIN,
-  type OpenedRecord,
-  openRecord,
-} from '@tidemark/record/envelope';
+import { type Envelope, NO_CHAIN } from '@tidemark/record/envelope';
+import { chainFollows, epochSeed, type OpenedRecord, openRecord } from '@tidemark/record/seal';
 import type { SimSite } from '../cluster/sim-site.ts';
 import type { SimWorld } from '../world.ts';
 

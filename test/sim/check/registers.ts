@@ -6,8 +6,8 @@
 
 import { decodeControl, isControl } from '@tidemark/control/audit/control-record';
 import { decodeDecision } from '@tidemark/control/audit/decision';
-import type { RegisterAnswer, RegisterRequest } from '@tidemark/control/consensus/acceptor';
 import { type Ballot, formatBallot } from '@tidemark/control/consensus/ballot';
+import type { RegisterAnswer, RegisterRequest } from '@tidemark/control/consensus/register-request';
 import { CHANGES_KEPT, majorityOf, type RegisterValue, voters } from '@tidemark/control/consensus/register-value';
 import type { LogRecord } from '@tidemark/log/log';
 import { topicNames } from '@tidemark/model/table';

@@ -1,7 +1,7 @@
 /** Somebody who reaches a site asks it what no site would: votes, values, fences that no rule gave. */
 
-import type { RegisterAnswer } from '@tidemark/control/consensus/acceptor';
 import { COUNTER_MAX } from '@tidemark/control/consensus/ballot';
+import type { RegisterAnswer } from '@tidemark/control/consensus/register-request';
 import type { RegisterValue } from '@tidemark/control/consensus/register-value';
 import type { SimFault } from '../faults/sim-fault.ts';
 import type { SimWorld } from '../world.ts';

@@ -12,10 +12,10 @@ import { readConfig } from '@tidemark/site/config/config';
 import { openSite } from '@tidemark/site/site';
 import type { SiteWorld } from '@tidemark/site/site-ports';
 import type { Shape } from '../shape.ts';
-import type { SimWorld } from '../world.ts';
 import { SimNetwork } from './exchange.ts';
 import { SimProcess } from './process.ts';
 import { ProcessClock, ProcessDisk, ProcessHeartbeatStore, ProcessLog, START_MS, type Way } from './process-ports.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** A process that ended itself is started again after this long, as any supervisor does. */
 const RESTART_MS = 1_000;
@@ -70,9 +70,9 @@ export class SimSite {
   readonly ends: string[] = [];
   #disk: SimDisk | null = null;
   #starts = 0;
-  readonly #world: SimWorld;
+  readonly #world: Surroundings;
 
-  constructor(world: SimWorld, name: string) {
+  constructor(world: Surroundings, name: string) {
     this.#world = world;
     this.name = name;
     const { scheduler } = world;

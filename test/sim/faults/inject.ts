@@ -1,12 +1,12 @@
 /** Makes the faults of a scenario happen, and has each of them end. */
 
-import type { RegisterAnswer } from '@tidemark/control/consensus/acceptor';
+import type { RegisterAnswer } from '@tidemark/control/consensus/register-request';
 import type { LogRecord } from '@tidemark/log/log';
 import type { AppendFate } from '@tidemark/log/sim/sim-log';
 import { topicNames } from '@tidemark/model/table';
 import { isFault } from '@tidemark/platform/fault';
 import { integerBetween, type Random } from '@tidemark/platform/random';
-import { openRecord, sealRecord } from '@tidemark/record/envelope';
+import { openRecord, sealRecord } from '@tidemark/record/seal';
 import { KEYSPACE } from '../clients/client.ts';
 import { forge } from '../clients/forge.ts';
 import type { SimSite } from '../cluster/sim-site.ts';

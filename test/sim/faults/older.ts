@@ -4,7 +4,7 @@ import type { LogRecord } from '@tidemark/log/log';
 import { comparePositions, NOWHERE, type Position } from '@tidemark/model/position';
 import { topicNames } from '@tidemark/model/table';
 import { isFault } from '@tidemark/platform/fault';
-import { openRecord } from '@tidemark/record/envelope';
+import { openRecord } from '@tidemark/record/seal';
 import { KEYSPACE } from '../clients/client.ts';
 import type { SiteCopy } from '../cluster/sim-site.ts';
 import type { SimWorld } from '../world.ts';

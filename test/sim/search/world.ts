@@ -1,7 +1,8 @@
 /** What is the same in all states of a search, and what is read off a state. */
 
 import { type RegisterValue, type Term, termBefore } from '@tidemark/control/consensus/register-value';
-import type { CopyHead, FenceReport, SiteCopies } from '@tidemark/control/failover/election';
+import type { CopyHead, FenceReport } from '@tidemark/control/failover/election';
+import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { promisable } from '@tidemark/mirror/catch-up-check';
 import { comparePositions } from '@tidemark/model/position';
 import { Interned, Remembered } from './intern.ts';

@@ -4,6 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Stage } from '@tidemark/cli/drill/stage';
 import { FLIGHTS_TABLE } from '@tidemark/cli/load/flights';
+import { PROGRAM } from '@tidemark/cli/program';
 import type { Reaper } from '@tidemark/dev/reaper';
 import type { Engine } from '@tidemark/dev/sites';
 import type { Random } from '@tidemark/platform/random';
@@ -59,7 +60,16 @@ export class FaultStage {
     const stuck = { FAULT_FILE: join(folder, STUCK) };
     const env = mutant === null ? ENV : { ...ENV, ...stuck, ...environmentOf(mutant) };
     const keyspace = { sites, partitions: 4, tables: { flights: FLIGHTS_TABLE, probes: PROBES } };
-    const stage = await Stage.open({ engine, folder, reaper, say, links: engine === 'kafka', env, keyspace });
+    const stage = await Stage.open({
+      program: PROGRAM,
+      engine,
+      folder,
+      reaper,
+      say,
+      links: engine === 'kafka',
+      env,
+      keyspace,
+    });
     return new FaultStage(stage, folder, say, sites, engine);
   }
 
