@@ -87,7 +87,7 @@ async function openLog(address: LogAddress, mode: 'owner' | 'reader', parts: Eng
   return KafkaLog.connect(address.brokers, { clock, logger, clientId, appendTimeoutMs });
 }
 
-/** Opens a site's board; one that is not there yet is `unavailable` until it is. @param of whose board it is */
+/** Opens a site's heartbeat store; one that is not there yet is `unavailable` until it is. @param of whose heartbeat store it is */
 async function openHeartbeatStore(
   address: HeartbeatStoreAddress,
   of: string,

@@ -1,4 +1,4 @@
-/** Gathers what the services of this process know into what the site says of itself: on its board, in status, in metrics. */
+/** Gathers what the services of this process know into what the site says of itself: on its heartbeat store, in status, in metrics. */
 
 import type { OriginFacts as AppliedFacts, ApplierFacts } from '@tidemark/applier/facts';
 import { type Heard, type Lag, lagOf } from '@tidemark/control/failover/lag';

@@ -1,7 +1,7 @@
 /**
  * Looks, before a process does anything for its site, whether another one does so already. Two of them on one log fence
  * each other for ever, and each takes what the other wrote for a loss. The folder's lock keeps a second one from the same
- * folder; one with another folder is told by the site's board. A board that cannot be read tells nothing.
+ * folder; one with another folder is told by the site's heartbeat store. A heartbeat store that cannot be read tells nothing.
  */
 
 import type { Beat, HeartbeatStore } from '@tidemark/control/heartbeats/heartbeat-store';
@@ -10,7 +10,7 @@ import { isFault } from '@tidemark/platform/fault';
 import { alreadyRun } from '@tidemark/watchdog/detect/already-run';
 
 const LOOK_MS = 250;
-/** A process that lives beats twice a second; so long without one, and what lies on the board is of one that is gone. */
+/** A process that lives beats twice a second; so long without one, and what lies on the heartbeat store is of one that is gone. */
 const SILENT_MS = 1_300;
 const LOOKED_MS_MAX = 3_000;
 /** So many new beats come from a process that lives: one may have been late. */
@@ -25,7 +25,7 @@ type OneProcessParts = {
   readonly clock: Clock;
 };
 
-/** Returns at once unless the board shows another one. @throws {Fault} `unavailable`: it lives; names where it is. */
+/** Returns at once unless the heartbeat store shows another one. @throws {Fault} `unavailable`: it lives; names where it is. */
 export async function refuseSecond(parts: OneProcessParts): Promise<void> {
   const { site, clock } = parts;
   const beganMs = clock.monotonicMs();

@@ -1,4 +1,4 @@
-/** What a site opens at its start: its own log to write, the other sites' to read, and every site's board. */
+/** What a site opens at its start: its own log to write, the other sites' to read, and every site's heartbeat store. */
 
 import type { HeartbeatStore } from '@tidemark/control/heartbeats/heartbeat-store';
 import { AppendTurns } from '@tidemark/log/append-turns';

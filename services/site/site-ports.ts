@@ -28,7 +28,7 @@ export type SiteWorld = {
   readonly network: Network;
   /** Opens a site's log: this one's own to write, another's to read. One that is not there yet is `unavailable`. */
   openLog(site: string): Promise<Log>;
-  /** Opens a site's board; one that is not there yet is `unavailable` until it is. */
+  /** Opens a site's heartbeat store; one that is not there yet is `unavailable` until it is. */
   openHeartbeatStore(site: string): Promise<HeartbeatStore>;
   /**
    * Begins to answer requests with `app`, until that is closed.

@@ -1,6 +1,6 @@
 /**
  * One process of a site, put together from its world in the order in which it is taken apart again: writer first, then
- * mirror, applier, HTTP, watchdog, boards, logs, the folder. `startSite` chooses the machine's own world; the simulator
+ * mirror, applier, HTTP, watchdog, heartbeat stores, logs, the folder. `startSite` chooses the machine's own world; the simulator
  * brings another.
  */
 

@@ -1,11 +1,11 @@
-/** What a process says of itself on its site's board. */
+/** What a process says of itself on its site's heartbeat store. */
 
 import type { Lag } from '@tidemark/control/failover/lag';
 
 /** What one site knows of one origin's writes of a keyspace. */
 export type OriginFacts = {
   readonly origin: string;
-  /** By partition, `epoch:seq` applied here; null when it did not fit on the board. */
+  /** By partition, `epoch:seq` applied here; null when it did not fit on the heartbeat store. */
   readonly applied: readonly string[] | null;
   readonly lag: Lag;
   readonly records: number;
@@ -35,7 +35,7 @@ export type TermFacts = {
   readonly heads: readonly string[] | null;
   /** By partition: rows written in the epoch up to the head. */
   readonly rows: readonly number[] | null;
-  /** Of all partitions: this much fits on every board. */
+  /** Of all partitions: this much fits on every heartbeat store. */
   readonly rowCount: number;
   /** How long it has been writing. */
   readonly termMs: number;
@@ -80,7 +80,7 @@ export type SiteFacts = {
   readonly keyspaces: readonly KeyspaceFacts[];
 };
 
-/** The facts without the lists that grow with partitions, for a board that cannot hold them. */
+/** The facts without the lists that grow with partitions, for a heartbeat store that cannot hold them. */
 export function withoutPositions(facts: SiteFacts): SiteFacts {
   const keyspaces = facts.keyspaces.map((keyspace) => ({
     ...keyspace,

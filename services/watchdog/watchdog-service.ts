@@ -49,7 +49,7 @@ type WatchdogParts = {
   readonly role: string;
   /** Names the data folder, on its machine. */
   readonly folder: string;
-  /** Every site's board, the own one included. */
+  /** Every site's heartbeat store, the own one included. */
   readonly boards: ReadonlyMap<string, HeartbeatStore>;
   /** This site's own log. */
   readonly log: Log;
@@ -116,7 +116,7 @@ export class WatchdogService implements AsyncDisposable {
   readonly #rounds = new Set<Promise<void>>();
   #running: Promise<unknown> = Promise.resolve();
   #loopLagMs = 0;
-  /** What this process is on its board. */
+  /** What this process is on its heartbeat store. */
   #doer: Doer | null = null;
 
   constructor(parts: WatchdogParts) {
@@ -268,7 +268,7 @@ export class WatchdogService implements AsyncDisposable {
     return { ...facts, loopLagMs: this.#loopLagMs, troubles: [...this.troubles(), ...facts.troubles] };
   }
 
-  /** From memory: it never waits for a board or another site. */
+  /** From memory: it never waits for a heartbeat store or another site. */
   status(): Status {
     const { cluster, site, keyspaces } = this.#parts;
     const own = this.#own();
@@ -334,7 +334,7 @@ export class WatchdogService implements AsyncDisposable {
     if (why !== null) throw new Fault('invalid', `keyspace ${keyspace}: ${what} refused: ${why}`, { status: 409 });
   }
 
-  /** Every site as its board shows it. */
+  /** Every site as its heartbeat store shows it. */
   seen(): readonly SeenSite[] {
     return this.#watch.sites().map((seen) => (seen.reason === null ? { ...seen, reason: this.#deafness(seen) } : seen));
   }

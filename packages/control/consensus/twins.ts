@@ -1,7 +1,7 @@
 /**
  * Two processes that do the same for one site, as when a second one is started with another data folder on the same
- * log: each would fence the other for ever. Both see each other on the site's board, and the one that began later gives
- * way. Pure. The board forgets, and so may not tell; it never says that one is there that is not: what a process of
+ * log: each would fence the other for ever. Both see each other on the site's heartbeat store, and the one that began later gives
+ * way. Pure. The heartbeat store forgets, and so may not tell; it never says that one is there that is not: what a process of
  * before left on it does not change.
  */
 

@@ -1,21 +1,21 @@
 /**
  * Judges who is alive by the reader's own clock: by when it last saw a process's nonce change. No time written by
- * another machine counts, nor that a beat is there at all, as a board may keep an old one or show it again.
+ * another machine counts, nor that a beat is there at all, as a heartbeat store may keep an old one or show it again.
  */
 
 import type { Beat } from '../heartbeats/heartbeat-store.ts';
 
 /**
  * - `alive`: its nonce changed, or it was first seen to change, no longer ago than the silence allowed
- * - `silent`: the board answers and shows it, and the nonce has stood still for longer than that
- * - `unknown`: never seen changing, gone from the board, or the board itself has not been read for that long
+ * - `silent`: the heartbeat store answers and shows it, and the nonce has stood still for longer than that
+ * - `unknown`: never seen changing, gone from the heartbeat store, or the heartbeat store itself has not been read for that long
  */
 export type Freshness = 'alive' | 'silent' | 'unknown';
 
 /** An earlier nonce that turns up again is an old command executed late, not a beat; so many are remembered. */
 const NONCES_KEPT = 16;
 
-/** A process that left the board is forgotten after this long. */
+/** A process that left the heartbeat store is forgotten after this long. */
 const FORGOTTEN_MS = 600_000;
 
 type Arrival = {
@@ -29,7 +29,7 @@ type Arrival = {
   isOnBoard: boolean;
 };
 
-/** What one reader has heard of every board it reads. All times are on its own monotonic clock, in ms. */
+/** What one reader has heard of every heartbeat store it reads. All times are on its own monotonic clock, in ms. */
 export class Arrivals {
   readonly #silenceMsMax: number;
   readonly #arrivals = new Map<string, Map<string, Arrival>>();
@@ -40,7 +40,7 @@ export class Arrivals {
     this.#silenceMsMax = silenceMsMax;
   }
 
-  /** Takes in what a site's board showed; not called when it could not be read. */
+  /** Takes in what a site's heartbeat store showed; not called when it could not be read. */
   observe(site: string, beats: readonly Beat[], nowMs: number): void {
     this.#readMs.set(site, nowMs);
     const arrivals = this.#arrivals.get(site) ?? new Map<string, Arrival>();

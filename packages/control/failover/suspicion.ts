@@ -2,10 +2,10 @@
  * Whether this site takes the primary of a keyspace for lost (protocol E10). Pure: `(state, event) → (state, effects)`.
  *
  * Three signs of life that share no part of the way here: BARRIERs of the primary's term, read from its log by the
- * mirror; answers to probes of its HTTP; new heartbeats on its board. It is suspected only while every sign that can be
+ * mirror; answers to probes of its HTTP; new heartbeats in its heartbeat store. It is suspected only while every sign that can be
  * measured here has been silent for longer than the limit. A sign of which there was never anything to hear (a witness has
- * no copy of the log; no heartbeat was ever seen to change) is left out: it neither proves life nor death. A board that
- * is lost or forgets is no news either way: the last heartbeat ages like a silent one. So with every board gone, the
+ * no copy of the log; no heartbeat was ever seen to change) is left out: it neither proves life nor death. A heartbeat store that
+ * is lost or forgets is no news either way: the last heartbeat ages like a silent one. So with every heartbeat store gone, the
  * barriers and the probes decide, and a primary that still has one of them is never suspected. The probe can always be
  * measured and is never left out.
  *

@@ -1,5 +1,5 @@
 /**
- * A board of files, for sites that share one machine: one file for each role of each process, replaced by a rename, so
+ * A heartbeat store of files, for sites that share one machine: one file for each role of each process, replaced by a rename, so
  * a reader sees a whole beat or none and writers never meet. Nothing is synced: a beat is worth less than a second.
  */
 
@@ -47,7 +47,7 @@ export class FileHeartbeatStore implements HeartbeatStore {
     this.#clock = clock;
   }
 
-  /** The board of a `file:` address's path; `…/board.json` is kept in the folder `…/board`. */
+  /** The heartbeat store of a `file:` address's path; `…/board.json` is kept in the folder `…/board`. */
   static at(path: string, clock: Clock): FileHeartbeatStore {
     const folder = basename(path).replace(/\.json$/, '');
     return new FileHeartbeatStore({ address: `file:${path}`, disk: new NodeDisk(dirname(path)), folder, clock });

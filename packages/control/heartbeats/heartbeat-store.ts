@@ -1,5 +1,5 @@
 /**
- * A site's notice board: its processes write heartbeats on it and anyone may read them. It informs and never grants
+ * A site's heartbeat store: its processes write heartbeats on it and anyone may read them. It informs and never grants
  * anything: it forgets, it may restart empty, and what it shows may be old. Who is alive is judged by `freshness.ts`.
  */
 
@@ -27,15 +27,15 @@ export interface HeartbeatStore extends AsyncDisposable {
   /**
    * Puts the beat in place of this process's earlier one in this role.
    *
-   * @throws {Fault} `unavailable`: the board could not be reached in time; the beat may still appear later.
-   * @throws {Fault} `invalid`: a name the board cannot hold, or too many facts.
+   * @throws {Fault} `unavailable`: the heartbeat store could not be reached in time; the beat may still appear later.
+   * @throws {Fault} `invalid`: a name the heartbeat store cannot hold, or too many facts.
    */
   beat(beat: Beat): Promise<void>;
   /**
-   * Every beat on the board, by role and process. One that is absent means unknown, not dead; one that is there may be
+   * Every beat on the heartbeat store, by role and process. One that is absent means unknown, not dead; one that is there may be
    * minutes old.
    *
-   * @throws {Fault} `unavailable`: the board could not be reached in time, so nothing is known.
+   * @throws {Fault} `unavailable`: the heartbeat store could not be reached in time, so nothing is known.
    */
   beats(): Promise<Beat[]>;
 }
@@ -43,7 +43,7 @@ export interface HeartbeatStore extends AsyncDisposable {
 /** A beat in bytes is at most this long. */
 export const BEAT_BYTES_MAX = 64 * 1024;
 
-/** A beat that was not renewed for this long may be forgotten by the board. */
+/** A beat that was not renewed for this long may be forgotten by the heartbeat store. */
 export const BEAT_KEPT_MS = 300_000;
 
 const NAME = /^[a-zA-Z0-9_-]{1,64}$/;
@@ -58,7 +58,7 @@ const BEAT = z.object({
   facts: z.record(z.string(), z.unknown()),
 });
 
-/** A beat as the board keeps it. @throws {Fault} `invalid`: a name it cannot hold, or more than `BEAT_BYTES_MAX`. */
+/** A beat as the heartbeat store keeps it. @throws {Fault} `invalid`: a name it cannot hold, or more than `BEAT_BYTES_MAX`. */
 export function encodeBeat(beat: Beat): string {
   for (const field of ['site', 'role', 'process'] as const)
     if (!NAME.test(beat[field]))
@@ -76,7 +76,7 @@ export function encodeBeat(beat: Beat): string {
   return text;
 }
 
-/** The beat in a text, or null when it is none: a board may hold what others wrote. */
+/** The beat in a text, or null when it is none: a heartbeat store may hold what others wrote. */
 export function decodeBeat(text: string): Beat | null {
   try {
     return BEAT.safeParse(JSON.parse(text)).data ?? null;

@@ -1,6 +1,6 @@
 /**
- * A board in a site's Redis: one key for each role of each process, which expires by itself, and one set that names
- * them. Losing the Redis, or flushing it, is an empty board and nothing more. The only file that talks to Redis.
+ * A heartbeat store in a site's Redis: one key for each role of each process, which expires by itself, and one set that names
+ * them. Losing the Redis, or flushing it, is an empty heartbeat store and nothing more. The only file that talks to Redis.
  */
 
 import type { Clock } from '@tidemark/platform/clock';

@@ -6,14 +6,14 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BEAT_BYTES_MAX, type Beat, type HeartbeatStore } from '../heartbeats/heartbeat-store.ts';
 
-/** One site's board, empty, and what can be done to it from outside. */
+/** One site's heartbeat store, empty, and what can be done to it from outside. */
 export interface HeartbeatStoreHarness extends AsyncDisposable {
   readonly board: HeartbeatStore;
-  /** A second handle on the same board, as another process has it. The suite disposes it. */
+  /** A second handle on the same heartbeat store, as another process has it. The suite disposes it. */
   another(): Promise<HeartbeatStore>;
-  /** The board loses everything it holds. */
+  /** The heartbeat store loses everything it holds. */
   forget(): Promise<void>;
-  /** Makes the board unreachable until the result is disposed. */
+  /** Makes the heartbeat store unreachable until the result is disposed. */
   outage(): Promise<AsyncDisposable>;
 }
 

@@ -1,4 +1,4 @@
-/** Addresses of the configuration: which engine stands behind a site's log or board, where a site listens. */
+/** Addresses of the configuration: which engine stands behind a site's log or heartbeat store, where a site listens. */
 
 import { isIPv4 } from 'node:net';
 

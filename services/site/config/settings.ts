@@ -18,7 +18,7 @@ const ROLES = ['writer', 'mirror', 'applier', 'watchdog'] as const;
 /** A service that a process of a site may run. */
 export type Role = (typeof ROLES)[number];
 
-/** Under which a process stands on the board: `site` when it is all of one. */
+/** Under which a process stands on the heartbeat store: `site` when it is all of one. */
 export function nameOfRoles(roles: readonly Role[]): string {
   return ROLES.every((role) => roles.includes(role)) ? 'site' : [...new Set(roles)].sort().join('-');
 }

@@ -1,7 +1,7 @@
 /**
  * Listens for the primary of every keyspace and keeps this site's healthVote of it: probes the other sites, takes in what the
- * mirror and the boards heard, and ticks. What follows from the signs is decided in `packages/control`; what is done about
- * it is in `coordinator.ts`.
+ * mirror and the heartbeat stores heard, and ticks. What follows from the signs is decided in `packages/control`; what is done about
+ * it is in `failover-coordinator.ts`.
  */
 
 import { newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';

@@ -13,7 +13,7 @@ import type { SiteFacts } from '../facts.ts';
 import { HeartbeatMonitor } from './heartbeat-monitor.ts';
 import { sendHeartbeatsUntil } from './heartbeat-sender.ts';
 
-/** A board that can be lost, emptied, or hang. */
+/** A heartbeat store that can be lost, emptied, or hang. */
 class FickleHeartbeatStore implements HeartbeatStore {
   readonly address = 'fickle:board';
   readonly #beats = new Map<string, Beat>();

@@ -1,4 +1,4 @@
-/** Reads every site's board four times a second and keeps what it heard. A board that hangs or is gone delays no other. */
+/** Reads every site's heartbeat store four times a second and keeps what it heard. A heartbeat store that hangs or is gone delays no other. */
 
 import { BEATS_OF_THE_LIVING } from '@tidemark/control/consensus/twins';
 import { Arrivals, type Freshness } from '@tidemark/control/failover/freshness';
@@ -12,20 +12,20 @@ const READ_EVERY_MS = 250;
 /** Five beats may be missing; exactly this long is still alive. */
 export const SILENCE_MS_MAX = 3_000;
 
-/** One process of a site, as its board shows it. */
+/** One process of a site, as its heartbeat store shows it. */
 export type SeenProcess = {
   readonly state: Freshness;
   /** Time since a new beat of it arrived here; since its only beat was first seen when none did. */
   readonly ageMs: number;
   /** How surprising its silence is, of a process at this process's own site; null: not told of, or not heard often enough. */
   readonly phi: number | null;
-  /** False while all that is known of it is a beat found lying on the board, however old that may be. */
+  /** False while all that is known of it is a beat found lying on the heartbeat store, however old that may be. */
   readonly heard: boolean;
   /** The last it said; null when that cannot be read. */
   readonly facts: SiteFacts | null;
 };
 
-/** A site, as its board shows it. */
+/** A site, as its heartbeat store shows it. */
 export type SeenSite = {
   readonly site: string;
   /** `alive` only when every process is; `unknown` when nothing is known of one. */
@@ -40,9 +40,9 @@ type HeartbeatMonitorParts = {
   readonly site: string;
   readonly boards: ReadonlyMap<string, HeartbeatStore>;
   readonly clock: Clock;
-  /** Told what each process says whenever a board was read, and when its newest beat arrived (monotonic). */
+  /** Told what each process says whenever a heartbeat store was read, and when its newest beat arrived (monotonic). */
   readonly onFacts?: (site: string, facts: SiteFacts, arrivedMs: number) => void;
-  /** Told the living processes of the own site whenever its board was read. */
+  /** Told the living processes of the own site whenever its heartbeat store was read. */
   readonly onLiving?: (beats: readonly Beat[]) => void;
 };
 
@@ -53,14 +53,14 @@ export class HeartbeatMonitor {
   /** Processes that were alive at some time. */
   readonly #heard = new Set<string>();
   readonly #phis = new Map<string, PhiState>();
-  /** Why a board could not be read the last time. */
+  /** Why a heartbeat store could not be read the last time. */
   readonly #troubles = new Map<string, string>();
 
   constructor(parts: HeartbeatMonitorParts) {
     this.#parts = parts;
   }
 
-  /** Reads all boards until `signal` aborts. */
+  /** Reads all heartbeat stores until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([...this.#parts.boards].map(([site, board]) => this.#follow(site, board, signal)));
   }
@@ -108,7 +108,7 @@ export class HeartbeatMonitor {
     return `${site}/${role}/${this.#arrivals.latest(site, role)?.process}`;
   }
 
-  /** What is known now, from memory: it never waits for a board. */
+  /** What is known now, from memory: it never waits for a heartbeat store. */
   sites(): SeenSite[] {
     return [...this.#parts.boards.keys()].map((site) => this.site(site));
   }

@@ -1,4 +1,4 @@
-/** Says twice a second, on the site's own board, that this process is alive and what it knows. */
+/** Says twice a second, on the site's own heartbeat store, that this process is alive and what it knows. */
 
 import type { Beat, HeartbeatStore } from '@tidemark/control/heartbeats/heartbeat-store';
 import type { Clock } from '@tidemark/platform/clock';
@@ -11,7 +11,7 @@ export const BEAT_EVERY_MS = 500;
 
 type HeartbeatSenderParts = {
   readonly site: string;
-  /** Under which the beat stands on the board: what this process does there. */
+  /** Under which the beat stands on the heartbeat store: what this process does there. */
   readonly role: string;
   /** A uuid, and when the process began by its own clock. */
   readonly process: string;
@@ -24,7 +24,7 @@ type HeartbeatSenderParts = {
   readonly facts: () => SiteFacts;
 };
 
-/** Beats until `signal` aborts. A board that cannot be reached is tried again with the next beat. */
+/** Beats until `signal` aborts. A heartbeat store that cannot be reached is tried again with the next beat. */
 export async function sendHeartbeatsUntil(parts: HeartbeatSenderParts, signal: AbortSignal): Promise<void> {
   const { site, role, process, beganMs, folder, board, clock, logger, facts } = parts;
   let heard = true;
@@ -42,7 +42,7 @@ export async function sendHeartbeatsUntil(parts: HeartbeatSenderParts, signal: A
   }
 }
 
-/** With many partitions the positions do not fit on a board; the rest does. */
+/** With many partitions the positions do not fit on a heartbeat store; the rest does. */
 async function put(board: HeartbeatStore, beat: Beat): Promise<void> {
   try {
     await board.beat(beat);

@@ -36,7 +36,7 @@ export class LastKnownProgress {
     if (before !== undefined && before.epoch > writer.epoch) return;
     const earlier = before?.epoch === writer.epoch ? before.said : [];
     if (earlier.at(-1)?.atMs === atMs) return;
-    // Where there was no room on the board for each partition, the rows of all are told.
+    // Where there was no room on the heartbeat store for each partition, the rows of all are told.
     const heads = writer.rows === null ? [] : (writer.heads ?? []).map((text) => Number(text.split(':')[1]));
     const said = [...earlier, { rows: writer.rowCount, termMs: writer.termMs, atMs }].filter(
       (one) => atMs - one.atMs <= RATE_MS,

@@ -121,7 +121,7 @@ export type Status = {
 export type StatusInput = {
   readonly cluster: string;
   readonly site: string;
-  /** What this process knows of itself: it needs no board for that. */
+  /** What this process knows of itself: it needs no heartbeat store for that. */
   readonly own: SiteFacts;
   readonly seen: readonly SeenSite[];
   readonly keyspaces: readonly Keyspace[];

@@ -161,7 +161,7 @@ export class SimSite {
     this.platter.losePower(new SeededRandom(this.#world.random.seedOf(`power ${this.name} ${this.#starts}`)));
   }
 
-  /** Killed, and everything the site ever wrote is gone: its log with the control topic, its column files, its board. */
+  /** Killed, and everything the site ever wrote is gone: its log with the control topic, its column files, its heartbeat store. */
   wipe(): void {
     this.kill();
     this.disks++;
