@@ -28,8 +28,7 @@ it('a checkpoint of another log counts as none, and so does all that it says bes
     await writePoint(
       { disk, logger: SILENT, timing: TIMING },
       {
-        atMs: Date.now() - OLD_MS,
-        stampMs: 0,
+        stampMs: Date.now() - OLD_MS,
         keyspace: newer,
         sources: [],
         tails: writer.appenders.map((a) => a.checkpoint),

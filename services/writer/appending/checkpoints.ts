@@ -50,9 +50,8 @@ async function save(parts: Parts, point: CheckpointPoint): Promise<void> {
 }
 
 function pointNow({ appenders, sources, stamps, keyspace }: Noted, clock: Clock): CheckpointPoint {
-  const atMs = clock.nowMs();
   const tails = appenders.map((appender) => appender.checkpoint);
-  return { atMs, stampMs: atMs + stamps.aheadMs(), keyspace, sources: sources.toJson(), tails };
+  return { stampMs: clock.nowMs() + stamps.aheadMs(), keyspace, sources: sources.toJson(), tails };
 }
 
 function isCommitted({ epoch, commits, committedVersion }: Noted, { keyspace, tails }: CheckpointPoint): boolean {

@@ -78,7 +78,7 @@ describe('what a writer learns of its log', () => {
     const tails = writer.appenders.map((appender) => appender.checkpoint);
     const { keyspace, sources } = writer;
     const disk = new SimDisk(new SimPlatter());
-    const old = { atMs: clock.nowMs() - 1_000, stampMs: 0 };
+    const old = { stampMs: clock.nowMs() - 1_000 };
     await writePoint({ disk, timing, logger: SILENT }, { ...old, keyspace, sources: sources.toJson(), tails });
     await writer[Symbol.asyncDispose]();
     expect(known(await open(disk))).toEqual(known(await open(new SimDisk(new SimPlatter()))));
@@ -100,6 +100,27 @@ describe('what a writer learns of its log', () => {
     ]);
     expect(JSON.stringify(known(noted))).toContain('gate');
     expect(known(whole)).toEqual(known(noted));
+  });
+
+  it('goes on above every stamp, though nothing stands behind a note', async () => {
+    const { writer, open, accepted } = await cutOff();
+    await writer[Symbol.asyncDispose]();
+    const { tails, keyspace, sources } = await open(new SimDisk(new SimPlatter()));
+    const disk = new SimDisk(new SimPlatter());
+    const stampMs = clock.nowMs();
+    const point = { stampMs, keyspace, sources: sources.toJson(), tails: tails.map((tail) => tail.checkpoint()) };
+    await writePoint({ disk, timing, logger: SILENT }, point);
+    const ends = (await accepted()).map((list) => list.at(-1)!);
+    const openedAt = async (): Promise<{ isNoted: boolean; stampMs: number }> => {
+      const opened = await open(disk, ends);
+      return { isNoted: opened.windows.every(({ forgottenMs }) => forgottenMs > 0), stampMs: opened.stampMs };
+    };
+    // A note is as old as its stamps say.
+    expect((await openedAt()).isNoted).toBe(false);
+    await clock.sleep(timing.requestWindowMs);
+    const noted = await openedAt();
+    expect(noted.isNoted).toBe(true);
+    expect(noted.stampMs).toBeGreaterThanOrEqual(stampMs);
   });
 
   it('of a term that the register does not name any more has tables and offsets, but answers no key by it', async () => {

@@ -49,8 +49,10 @@ export type Opened = {
 
 /** A moment from which the log can be read on. */
 export type CheckpointPoint = {
-  readonly atMs: number;
-  /** No smaller stamp was given from then on. */
+  /**
+   * No larger stamp was given before, and no smaller one from then on. How old the point is, is told by it: a clock that was
+   * wrong when the point was noted has moved no stamp, and may be right by now.
+   */
   readonly stampMs: number;
   readonly keyspace: Keyspace;
   readonly sources: ReturnType<IngestSources['toJson']>;
@@ -70,7 +72,8 @@ async function openFrom(parts: OpeningParts, point: CheckpointPoint | null): Pro
   const { cluster, site, log, clock, signal, logger } = parts;
   const topic = topicNames.log(parts.keyspace.name, site);
   let keyspace = point?.keyspace ?? parts.keyspace;
-  let stampMs = 0;
+  // What stands before the point is not read, and every stamp of it is below.
+  let stampMs = point?.stampMs ?? 0;
   const sources = IngestSources.fromJson(point?.sources ?? []);
   const windows = Array.from({ length: parts.keyspace.partitions }, () => new RequestWindow(parts.timing));
   const requests: Request[][] = windows.map(() => []);
@@ -175,7 +178,7 @@ async function readPoint(parts: OpeningParts): Promise<CheckpointPoint | null> {
   const { disk, keyspace, clock, timing, logger, terms } = parts;
   const points = await readPoints(disk, keyspace.name, logger);
   const oldMs = clock.nowMs() - timing.requestWindowMs;
-  return points.findLast((point) => point.atMs <= oldMs && isWithinEnds(terms, point)) ?? null;
+  return points.findLast((point) => point.stampMs <= oldMs && isWithinEnds(terms, point)) ?? null;
 }
 
 /**
@@ -202,7 +205,7 @@ export async function writePoint(
 ): Promise<void> {
   const { name } = point.keyspace;
   const points = await readPoints(disk, name, logger);
-  const wanted = points.findLastIndex((p) => p.atMs <= point.atMs - timing.requestWindowMs);
+  const wanted = points.findLastIndex((p) => p.stampMs <= point.stampMs - timing.requestWindowMs);
   const kept = [...points.slice(Math.max(0, wanted)), point];
   await disk.makeFolder('checkpoints/writer');
   await writeState(disk, pathOf(name), kept);
