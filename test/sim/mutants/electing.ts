@@ -172,8 +172,8 @@ export const ELECTING: readonly Mutant[] = [
     caughtBy: ['case'],
     case: 'cut-off-column',
     file: 'services/writer/appending/opening.ts',
-    from: 'point.atMs <= oldMs && isWithinEnds(terms, point)',
-    to: 'point.atMs <= oldMs && terms.length >= 0',
+    from: 'point.stampMs <= oldMs && isWithinEnds(terms, point)',
+    to: 'point.stampMs <= oldMs && terms.length >= 0',
   },
   {
     name: 'a-point-of-another-log',
