@@ -11,8 +11,9 @@ import { compareRanges } from '../row/bytes.ts';
 import type { Want } from '../row/rows.ts';
 import { type SelectedBlock, SelectedSource } from '../row/selected-source.ts';
 import type { Source } from '../row/source.ts';
+import { KeyToFind } from '../segment/key-to-find.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
-import { KeyToFind, type Segment } from '../segment/segment.ts';
+import type { Segment } from '../segment/segment.ts';
 import type { KeyFilter } from './key-filter.ts';
 import { KeyZones } from './key-zones.ts';
 
@@ -70,7 +71,7 @@ async function search(
     const begin = from;
     from = to;
     if (begin === to || (zones !== null && !(await zones.mayMeet(segment, block, table)))) continue;
-    const places = keys.likely(begin, to, await segment.filter());
+    const places = keys.likely(begin, to, await segment.keys.filter());
     if (places.length === 0) continue;
     const rows =
       places.length * SPARSE_ROWS < rowCount
@@ -104,7 +105,7 @@ async function findEach(
 ): Promise<Found> {
   const found = new Found();
   for (let i = 0; i < places.length; i++) {
-    const row = segment.find(new KeyToFind(table, keys.at(places[i]!)));
+    const row = segment.keys.find(new KeyToFind(table, keys.at(places[i]!)));
     const number = typeof row === 'number' ? row : await row;
     if (number !== -1) found.take(number - segment.firstRows[block]!, places[i]!);
   }

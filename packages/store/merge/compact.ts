@@ -9,8 +9,9 @@ import type { Table } from '@tidemark/model/table';
 import type { GcWatermark } from '../gc-watermark.ts';
 import type { Want } from '../row/rows.ts';
 import { type DeletionVector, withoutRows } from '../segment/deletion-vector.ts';
+import { KeyToFind } from '../segment/key-to-find.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
-import { KeyToFind, type Segment } from '../segment/segment.ts';
+import type { Segment } from '../segment/segment.ts';
 
 const TIER_FACTOR = 4;
 const TIER_SEGMENTS = 4;
@@ -145,7 +146,7 @@ export async function clearedSince(
       const keys = (await segment.read(block, KEYS_ONLY)).keys;
       for (let row = 0; row < rowCount; row++) {
         if (live.isLive(from + row) || then?.isLive(from + row) === false) continue;
-        const found = await merged.find(new KeyToFind(table, new Uint8Array(keys.bytesAt(row))));
+        const found = await merged.keys.find(new KeyToFind(table, new Uint8Array(keys.bytesAt(row))));
         if (found !== -1) rows.push(found);
         if (++looked % KEYS_PER_TURN === 0) await turn();
       }

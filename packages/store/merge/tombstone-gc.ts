@@ -17,8 +17,9 @@ import type { Rows } from '../row/rows.ts';
 import { NO_STAMP } from '../row/rows.ts';
 import { type SelectedBlock, SelectedSource } from '../row/selected-source.ts';
 import type { Source } from '../row/source.ts';
+import { KeyToFind } from '../segment/key-to-find.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
-import { KeyToFind, type Segment } from '../segment/segment.ts';
+import type { Segment } from '../segment/segment.ts';
 
 type PurgePlan = {
   /** The newest schema. */
@@ -42,7 +43,7 @@ export async function mayForgetIn(segments: readonly LiveSegment[], gcWatermark:
 export async function withoutForgotten(picked: readonly LiveSegment[], plan: PurgePlan): Promise<Source[]> {
   const isElsewhere = async (key: Uint8Array): Promise<boolean> => {
     const wanted = new KeyToFind(plan.table, key);
-    for (const segment of plan.others) if ((await segment.find(wanted)) !== -1) return true;
+    for (const segment of plan.others) if ((await segment.keys.find(wanted)) !== -1) return true;
     return false;
   };
   const sources: Source[] = [];

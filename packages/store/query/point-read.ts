@@ -7,9 +7,9 @@ import type { Memtables } from '../memtable/memtables.ts';
 import { mergeRow } from '../merge/merge.ts';
 import { type RowState, rowState, rowValues, type StoredRow, storedRow } from '../row/row-value.ts';
 import type { Rows, Want } from '../row/rows.ts';
+import { KeyToFind } from '../segment/key-to-find.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
 import { findReading, Lookup } from '../segment/lookup.ts';
-import { KeyToFind } from '../segment/segment.ts';
 import type { SegmentSet } from '../segment/segment-set.ts';
 
 /** Single-row reads of one partition, of what is in it at the moment of the call. */
@@ -116,9 +116,9 @@ export class PointReads {
     const isWhole = !isDamaged(segments);
     for (let i = segments.length - 1; i >= 0; i--) {
       const { segment, live } = segments[i]!;
-      const row = await segment.find(wanted);
+      const row = await segment.keys.find(wanted);
       if (row === -1 || live?.isLive(row) === false) continue;
-      found.push(await segment.row(row, want, key));
+      found.push(await segment.rows.row(row, want, key));
       if (isWhole) break;
     }
     return found.length === 0 ? null : mergeRow(found, want);
@@ -139,7 +139,7 @@ function getIn(
 ): StoredRow | null | undefined {
   for (let i = 0; i < segments.length; i++) {
     const row = liveRowOf(segments[i]!, key, lookup, i === segments.length - 1);
-    if (row !== -1) return row === undefined ? row : segments[i]!.segment.storedRow(table, key.bytes, lookup);
+    if (row !== -1) return row === undefined ? row : segments[i]!.segment.rows.storedRow(table, key.bytes, lookup);
   }
   return null;
 }
@@ -153,7 +153,7 @@ function valuesIn(
 ): (Value | null)[] | null | undefined {
   for (let i = 0; i < segments.length; i++) {
     const row = liveRowOf(segments[i]!, key, lookup, i === segments.length - 1);
-    if (row !== -1) return row === undefined ? row : segments[i]!.segment.valuesOf(columns, lookup);
+    if (row !== -1) return row === undefined ? row : segments[i]!.segment.rows.valuesOf(columns, lookup);
   }
   return null;
 }
@@ -165,6 +165,6 @@ function liveRowOf(
   lookup: Lookup,
   isLast: boolean,
 ): number | undefined {
-  const row = segment.rowOf(key, lookup, isLast);
+  const row = segment.keys.rowOf(key, lookup, isLast);
   return row !== undefined && row !== -1 && live?.isLive(row) === false ? -1 : row;
 }

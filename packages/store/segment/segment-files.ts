@@ -1,0 +1,76 @@
+/** The files of a segment, by the names and the columns that the manifest gives them; each is opened when it is first needed. */
+
+import type { Disk } from '@tidemark/platform/disk';
+import { Fault } from '@tidemark/platform/fault';
+import type { BlockRange } from '../row/source.ts';
+import type { BlockCache } from './block-cache.ts';
+import type { ColumnFile } from './column-file.ts';
+import { HeldFile } from './held-file.ts';
+import type { SegmentSummary } from './manifest.ts';
+import { StoredBlock, StoredStamps } from './stored-block.ts';
+
+type FilesParts = {
+  readonly disk: Disk;
+  /** The segment's. */
+  readonly folder: string;
+  readonly summary: SegmentSummary;
+  readonly cache: BlockCache;
+  readonly blocks: readonly BlockRange[];
+  /** `key.col`, which is open already. */
+  readonly keys: ColumnFile;
+};
+
+/** All files of one segment. */
+export class SegmentFiles {
+  readonly folder: string;
+  readonly byName: ReadonlyMap<string, HeldFile<StoredBlock>>;
+  /** By the column's id; without the files that are of no column. */
+  readonly byColumn: ReadonlyMap<number, HeldFile<StoredBlock>>;
+  readonly keys: HeldFile<StoredBlock>;
+  readonly #flags: HeldFile<StoredBlock> | undefined;
+  readonly #stamps: HeldFile<StoredStamps> | undefined;
+
+  constructor({ disk, folder, summary, cache, blocks, keys }: FilesParts) {
+    this.folder = folder;
+    const rowsOf = (block: number): number => blocks[block]!.rowCount;
+    const files = summary.files.map((file) => {
+      const plan = { disk, folder, summary: file, cache, rowsOf };
+      const make = (sections: readonly Buffer[], rowCount: number) => new StoredBlock(sections, rowCount, file.kind);
+      return new HeldFile({ ...plan, make, opened: file.name === 'key.col' ? keys : null });
+    });
+    this.byName = new Map(files.map((file) => [file.summary.name, file]));
+    this.keys = this.named('key.col');
+    this.#flags = this.byName.get('flags.col');
+    const columns = files.filter((file) => file.summary.column !== null);
+    this.byColumn = new Map(columns.map((file) => [file.summary.column!, file]));
+    const stamps = summary.files.find((file) => file.name === 'stamp.col');
+    if (stamps !== undefined) {
+      const make = (sections: readonly Buffer[], rowCount: number) => new StoredStamps(sections, rowCount);
+      this.#stamps = new HeldFile({ disk, folder, summary: stamps, cache, rowsOf, make, opened: null });
+    }
+  }
+
+  /** @throws {Fault} `corrupt`: the manifest names no such file. */
+  named(name: string): HeldFile<StoredBlock> {
+    return this.byName.get(name) ?? this.#lacks(name);
+  }
+
+  /** Which rows have a put, and the tombstones. @throws {Fault} as `named`. */
+  get flags(): HeldFile<StoredBlock> {
+    return this.#flags ?? this.#lacks('flags.col');
+  }
+
+  /** The stamps of the puts. @throws {Fault} as `named`. */
+  get stamps(): HeldFile<StoredStamps> {
+    return this.#stamps ?? this.#lacks('stamp.col');
+  }
+
+  /** True when a row of the block has a tombstone. */
+  async hasTombs(block: number): Promise<boolean> {
+    return ((await this.flags.open()).block(block)?.stampMin ?? null) !== null;
+  }
+
+  #lacks(name: string): never {
+    throw new Fault('corrupt', `${this.folder}: the manifest names no ${name}`, { got: name });
+  }
+}
