@@ -4,7 +4,7 @@ import { SeededRandom } from '@tidemark/platform/random';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { connect, isFault, table } from './client.ts';
-import { type Behaviour, ScriptedSite } from './scripted-site.ts';
+import { type Behaviour, ScriptedSite } from './testing/scripted-site.ts';
 
 const things = table('travel.things', { columns: { k: 'string', n: 'int' }, partitionKey: 'k' });
 

@@ -1,5 +1,5 @@
 /**
- * `node packages/dev/build-kernels.ts`: makes `mask-kernels-wasm.ts` from `mask-kernels.wat`, both in `packages/store`, with the assembler of
+ * `npm run kernels`: makes `mask-kernels-wasm.ts` from `mask-kernels.wat`, both in `packages/store`, with the assembler of
  * wabt. Only who changes the kernels runs it; a test holds the one against the other.
  */
 

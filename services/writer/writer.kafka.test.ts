@@ -1,7 +1,7 @@
 import { RowBatch } from '@tidemark/columnar/row-batch';
 import { type KafkaServer, startKafka } from '@tidemark/dev/kafka/kafka';
-import { KafkaProxy } from '@tidemark/dev/links/kafka-proxy';
 import { Reaper } from '@tidemark/dev/reaper';
+import { KafkaProxy } from '@tidemark/dev/testing/kafka-proxy';
 import { KafkaLog } from '@tidemark/log/kafka/kafka-log';
 import { tableNamed } from '@tidemark/model/table';
 import { SystemClock } from '@tidemark/platform/system-clock';

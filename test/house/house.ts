@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { readSource, type Source } from './source.ts';
 
 /** A folder and the files that lie right in it, its package.json left out. */
@@ -10,20 +10,23 @@ export type Room = { readonly folder: string; readonly files: number; readonly l
 
 /** Rooms of things that only tests use. */
 const FOR_TESTS = /(^|\/)(testing|contract|sim|test)\/|\.test\.ts$/;
-/** Where a process begins, or somebody else's program does. */
-const ENTRIES = ['packages/cli/tidemark.js', 'packages/client/client.ts'];
+/** What others read to write a program of their own: each begins one. */
+const EXAMPLE = /^packages\/[^/]+\/examples\/[^/]+\.ts$/;
 
 export class House {
   readonly #sources: ReadonlyMap<string, Source>;
   readonly #folders: ReadonlyMap<string, string>;
+  readonly #manifests: readonly string[];
 
   constructor() {
     const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { encoding: 'utf8' }).split('\n');
     const files = listed.filter((path) => path !== '' && existsSync(path));
     const code = files.filter(
-      (path) => /^(packages|services|test)\/.*\.(ts|js)$/.test(path) && !path.includes('/data/'),
+      (path) =>
+        /^(packages|services|test)\/.*\.(ts|js)$/.test(path) && !path.includes('/data/') && !path.endsWith('.d.ts'),
     );
     this.#sources = new Map(code.map((path) => [path, readSource(path)]));
+    this.#manifests = files.filter((path) => basename(path) === 'package.json');
     const packages = files.filter((path) => /^(packages|services|test)\/[^/]+\/package\.json$/.test(path));
     this.#folders = new Map(packages.map((path) => [nameIn(path), dirname(path)]));
   }
@@ -58,9 +61,18 @@ export class House {
     return circlesOf([...this.#sources.keys()], (path) => this.importsOf(path));
   }
 
-  /** Files of the product that no process comes to. */
+  /**
+   * Where a process of the product begins, or somebody else's program does: what scripts run, what a package installs as
+   * a command or exports under its own name, and the examples.
+   */
+  entries(): string[] {
+    const named = this.#manifests.flatMap((path) => entriesIn(path));
+    return this.own.map(({ path }) => path).filter((path) => named.includes(path) || EXAMPLE.test(path));
+  }
+
+  /** Files of the product that no entry comes to. */
   unreached(): string[] {
-    const reached = new Set(ENTRIES);
+    const reached = new Set(this.entries());
     for (const path of reached) for (const next of this.importsOf(path)) reached.add(next);
     return this.own.map(({ path }) => path).filter((path) => !reached.has(path));
   }
@@ -84,8 +96,30 @@ export class House {
   }
 }
 
+type Manifest = {
+  readonly name: string;
+  readonly scripts?: Readonly<Record<string, string>>;
+  readonly bin?: Readonly<Record<string, string>>;
+  readonly exports?: Readonly<Record<string, unknown>>;
+};
+
+function manifestIn(path: string): Manifest {
+  return JSON.parse(readFileSync(path, 'utf8')) as Manifest;
+}
+
 function nameIn(packageFile: string): string {
-  return (JSON.parse(readFileSync(packageFile, 'utf8')) as { name: string }).name;
+  return manifestIn(packageFile).name;
+}
+
+/** The files that a package.json gives to others to run or to import; `./*` gives none. */
+function entriesIn(packageFile: string): string[] {
+  const { scripts = {}, bin = {}, exports = {} } = manifestIn(packageFile);
+  const run = Object.values(scripts).flatMap((script) =>
+    [...script.matchAll(/\bnode (\S+)/g)].map((match) => match[1]!),
+  );
+  const main = exports['.'];
+  const given = [...run, ...Object.values(bin), ...(typeof main === 'string' ? [main] : [])];
+  return given.map((file) => join(dirname(packageFile), file));
 }
 
 /** Strongly connected components of more than one node, and nodes that name themselves (Tarjan 1972). */

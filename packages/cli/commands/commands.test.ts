@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ScriptedSite } from '@tidemark/client/scripted-site';
+import { ScriptedSite } from '@tidemark/client/testing/scripted-site';
 import { freePort } from '@tidemark/dev/free-port';
 import { NodeDisk } from '@tidemark/platform/node-disk';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

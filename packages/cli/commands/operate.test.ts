@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { ScriptedSite } from '@tidemark/client/scripted-site';
+import { ScriptedSite } from '@tidemark/client/testing/scripted-site';
 import { type Decision, NOTHING_ELSE } from '@tidemark/control/audit/decision';
 import { describe, expect, test } from 'vitest';
 

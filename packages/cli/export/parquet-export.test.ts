@@ -7,7 +7,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { readArrow } from '@tidemark/columnar/arrow-read';
 import { ARROW_END, ArrowWriter } from '@tidemark/columnar/arrow-write';
 import { afterAll, describe, expect, it } from 'vitest';
-import { COLUMNS, rowOf, wordsOf } from './export-edges.ts';
+import { COLUMNS, rowOf, wordsOf } from '../testing/export-edges.ts';
 import { writeParquet } from './parquet-export.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-export-'));

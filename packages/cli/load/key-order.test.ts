@@ -1,7 +1,7 @@
 /** Rows of one key arrive in the file's order, whatever the network does; rows of others do not wait for each other. */
 
 import { connect } from '@tidemark/client';
-import { type Behaviour, ScriptedSite } from '@tidemark/client/scripted-site';
+import { type Behaviour, ScriptedSite } from '@tidemark/client/testing/scripted-site';
 import { parseColumnType } from '@tidemark/model/column-type';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

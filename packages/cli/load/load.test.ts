@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@tidemark/client';
-import { type Behaviour, ScriptedSite } from '@tidemark/client/scripted-site';
+import { type Behaviour, ScriptedSite } from '@tidemark/client/testing/scripted-site';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type LedgerFile, LedgerWriter, parseLedger } from './ledger.ts';

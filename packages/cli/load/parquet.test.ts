@@ -11,8 +11,8 @@ import { valueFromJson } from '@tidemark/model/text/cell-value';
 import type { SchemaElement } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterAll, describe, expect, it } from 'vitest';
-import { COLUMNS, rowOf } from '../export/export-edges.ts';
 import { writeParquet } from '../export/parquet-export.ts';
+import { COLUMNS, rowOf } from '../testing/export-edges.ts';
 import { ParquetFile, parquetSource } from './parquet.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-parquet-'));
