@@ -1,6 +1,6 @@
 /** What a command's exit code says. Scripts are written against these numbers. */
 
-import { type Fault, isFault } from '@tidemark/platform/fault';
+import { FAULT_MEANINGS, isFault } from '@tidemark/platform/fault';
 
 /** Exit codes by meaning; they do not change between versions. */
 export const EXIT = {
@@ -19,15 +19,7 @@ export const EXIT = {
 /** One of the numbers in `EXIT`. */
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-const OF_KIND = {
-  invalid: EXIT.usage,
-  fenced: EXIT.refused,
-  unavailable: EXIT.unavailable,
-  unknown: EXIT.unavailable,
-  corrupt: EXIT.failed,
-} as const satisfies Record<Fault['kind'], ExitCode>;
-
 /** The code for anything thrown. */
 export function exitCodeOf(error: unknown): ExitCode {
-  return isFault(error) ? OF_KIND[error.kind] : EXIT.failed;
+  return isFault(error) ? FAULT_MEANINGS[error.kind].exitCode : EXIT.failed;
 }

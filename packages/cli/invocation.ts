@@ -1,8 +1,8 @@
 /** What every command has: the flags that hold everywhere, the connection they lead to, and how it ends. */
 
 import { connect, type Database } from '@tidemark/client';
-import { onEndAsked } from '@tidemark/platform/end-asked';
 import { Fault, isFault } from '@tidemark/platform/fault';
+import { onEndAsked } from '@tidemark/platform/process/end-asked';
 import { Command, InvalidArgumentError } from 'commander';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.ts';
 import { misuseOf } from './file-trouble.ts';

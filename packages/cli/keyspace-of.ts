@@ -24,7 +24,7 @@ export async function readKeyspace(db: Database, name: string): Promise<StoredKe
     const etag = /\d+/.exec(reply.response.headers.get('etag') ?? '')?.[0];
     return { file, keyspace: evolve(null, file).keyspace, version: Number(body.version ?? etag ?? 1) };
   } catch (error) {
-    if (isFault(error, 'invalid') && error.details.status === 404) return null;
+    if (isFault(error, 'notFound')) return null;
     throw error;
   }
 }
@@ -42,7 +42,7 @@ export type NamedTable = {
   readonly stored: StoredKeyspace;
 };
 
-/** @throws {Fault} `invalid`: not `keyspace.table`, no such keyspace, or no such table, naming those there are. */
+/** @throws {Fault} `invalid`: not `keyspace.table`. `notFound`: no such keyspace or table, naming those there are. */
 export async function readTable(db: Database, fullName: string): Promise<NamedTable> {
   const { keyspace, name } = splitTableName(fullName);
   const stored = await readKeyspace(db, keyspace);
@@ -62,9 +62,8 @@ export async function knownTable(
 
 /** The Fault of a keyspace that no site knows. */
 export function noKeyspace(name: string): Fault {
-  return new Fault('invalid', `there is no keyspace "${name}"; tidemark apply FILE makes one`, {
+  return new Fault('notFound', `there is no keyspace "${name}"; tidemark apply FILE makes one`, {
     got: name,
-    status: 404,
   });
 }
 

@@ -65,22 +65,42 @@ export type FaultDetails = {
     readonly retryAfterMs?: number;
     /** Where the right place to ask is, when it is another site. */
     readonly location?: string;
-    /** HTTP status where it differs from the kind's own (404 for something that does not exist, 307, 412, 413). */
-    readonly status?: number;
+    /** The address of the site that said so; absent where no answer came. */
+    readonly answeredBy?: string;
 };
 
 /**
- * What whoever gets a Fault does next:
- * - `invalid`: never works as asked; tell whoever asked (HTTP 400)
+ * What whoever gets a Fault does next: nothing where it is a refusal; else
+ * - `notLeader`: not done, another site leads; ask at `location` (307)
  * - `fenced`: a newer owner exists; stop (409)
  * - `unavailable`: not done; back off and retry (503)
  * - `unknown`: may be done; ask, or repeat with the same id (504)
+ * - `keyForgotten`: may be done, and a repeat does not tell; look, and send what is missing under another key (422)
  * - `corrupt`: stored bytes are wrong; set them aside and alarm (500)
  */
-export type FaultKind = 'invalid' | 'fenced' | 'unavailable' | 'unknown' | 'corrupt';
+export type FaultKind = RefusalKind | 'notLeader' | 'fenced' | 'unavailable' | 'unknown' | 'keyForgotten' | 'corrupt';
 
 /** True for a Fault, of the given kind when one is named. */
 export declare function isFault(error: unknown, kind?: FaultKind): error is Fault;
+
+/** True for a Fault that refuses: nothing of it was done, and asking the same again is of no use. */
+export declare function isRefusal(error: unknown): error is Fault & {
+    readonly kind: RefusalKind;
+};
+
+/**
+ * Refused: nothing of it was done, and asking the same again is refused again. In parentheses: the HTTP status.
+ * - `invalid`: not what can be asked; tell whoever asked (400)
+ * - `forbidden`: whoever asks may not (403)
+ * - `notFound`: what is named is not there (404)
+ * - `conflict`: a rule refuses it as things stand; look at them first (409)
+ * - `outOfRange`: what was there is gone: the log begins later (410)
+ * - `preconditionFailed`: it is not the version that was asked for; read it again (412)
+ * - `tooLarge`: more than is taken at once; send less (413)
+ * - `unsupported`: a form that is not read here; send another one (415)
+ * - `keyReused`: the idempotency key stands for another request; send this one under a key of its own (422)
+ */
+export type RefusalKind = 'invalid' | 'forbidden' | 'notFound' | 'conflict' | 'outOfRange' | 'preconditionFailed' | 'tooLarge' | 'unsupported' | 'keyReused';
 
 /** Chance, and ids. */
 export interface Random {
@@ -99,7 +119,7 @@ export declare class Database implements AsyncDisposable {
     private constructor();
     /**
      * Writes one row.
-     * @throws {Fault} `invalid`: refused, naming the column and both values. `unavailable`: certainly not stored.
+     * @throws {Fault} Refused: as `isRefusal` tells, naming the column and both values. `unavailable`: certainly not stored.
      *   `unknown`: may be stored; the same row under the same `idempotencyKey` may be sent again.
      */
     put<D extends TableDefinition>(table: ClientTable<D>, row: WriteRow<D>, options?: WriteOptions): Promise<Receipt>;
@@ -112,7 +132,7 @@ export declare class Database implements AsyncDisposable {
      * batches are acked. Errors as `put`; batches whose receipt was yielded are stored.
      */
     write<D extends TableDefinition>(table: ClientTable<D>, rows: AsyncIterable<WriteRow<D>> | Iterable<WriteRow<D>>, options?: StreamOptions): AsyncGenerator<Receipt>;
-    /** The row of a key, null when there is none. @throws {Fault} `invalid`, `unavailable`. */
+    /** The row of a key, null when there is none. @throws {Fault} refused, or `unavailable`. */
     get<D extends TableDefinition>(table: ClientTable<D>, key: Key<D>, options?: ReadOptions): Promise<Row<D> | null>;
     /** The rows whose key begins with `prefix`, in key order. @throws {Fault} as `scan`. */
     range<D extends TableDefinition>(table: ClientTable<D>, prefix: KeyPrefix<D>, options?: ReadOptions & {

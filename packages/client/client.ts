@@ -9,7 +9,14 @@ import { Sites } from './sites.ts';
 
 export type { Position } from '@tidemark/model/position';
 export type { Clock } from '@tidemark/platform/clock';
-export { Fault, type FaultDetails, type FaultKind, isFault } from '@tidemark/platform/fault';
+export {
+  Fault,
+  type FaultDetails,
+  type FaultKind,
+  isFault,
+  isRefusal,
+  type RefusalKind,
+} from '@tidemark/platform/fault';
 export type { Random } from '@tidemark/platform/random';
 export { Database, type EncodedBatch, type StreamOptions, type WriteOptions } from './database.ts';
 export type { Fetch } from './exchange.ts';

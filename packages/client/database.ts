@@ -69,7 +69,7 @@ export class Database implements AsyncDisposable {
 
   /**
    * Writes one row.
-   * @throws {Fault} `invalid`: refused, naming the column and both values. `unavailable`: certainly not stored.
+   * @throws {Fault} Refused: as `isRefusal` tells, naming the column and both values. `unavailable`: certainly not stored.
    *   `unknown`: may be stored; the same row under the same `idempotencyKey` may be sent again.
    */
   async put<D extends TableDefinition>(
@@ -132,7 +132,7 @@ export class Database implements AsyncDisposable {
     );
   }
 
-  /** The row of a key, null when there is none. @throws {Fault} `invalid`, `unavailable`. */
+  /** The row of a key, null when there is none. @throws {Fault} refused, or `unavailable`. */
   async get<D extends TableDefinition>(
     table: ClientTable<D>,
     key: Key<D>,
@@ -144,7 +144,7 @@ export class Database implements AsyncDisposable {
       using reply = await this.#read(options, table.keyspace, { method: 'GET', path: rowsPath(table, parts) });
       return rowFromJson(table, (await reply.response.json()) as Record<string, unknown>) as Row<D>;
     } catch (error) {
-      if (isFault(error, 'invalid') && error.details.status === 404) return null;
+      if (isFault(error, 'notFound')) return null;
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 /** One request to one site, and every way it can end told as a Fault that says whether the request may have counted. */
 
 import type { Clock } from '@tidemark/platform/clock';
-import { Fault, type FaultKind, isFault, messageOf } from '@tidemark/platform/fault';
+import { Fault, isFault, isFaultKind, kindOfStatus, messageOf } from '@tidemark/platform/fault';
 import { Deadline } from './deadline.ts';
 
 /** `fetch`, so that tests can stand in for the network. */
@@ -65,7 +65,7 @@ export async function exchange(
     if (response.ok || response.status === 304) {
       return { response, url, deadline, [Symbol.dispose]: () => deadline[Symbol.dispose]() };
     }
-    throw await faultOf(response, `${request.method} ${url}`);
+    throw await faultOf(response, site, `${request.method} ${url}`);
   } catch (error) {
     deadline[Symbol.dispose]();
     if (isFault(error)) throw error;
@@ -86,17 +86,8 @@ export function transportFault(error: unknown, what: string, deadline: Deadline,
   return new Fault('unknown', `${what}: the connection broke (${why})`, { cause: error });
 }
 
-const KINDS: ReadonlySet<string> = new Set<FaultKind>(['invalid', 'fenced', 'unavailable', 'unknown', 'corrupt']);
-
-function kindOfStatus(status: number): FaultKind {
-  if (status === 409) return 'fenced';
-  if (status === 307 || status === 308 || status === 429 || status === 502 || status === 503) return 'unavailable';
-  if (status === 504 || status === 408) return 'unknown';
-  return status >= 500 ? 'unknown' : 'invalid';
-}
-
 /** The Fault in a problem body (RFC 9457), or the best that the status alone can say. */
-async function faultOf(response: Response, what: string): Promise<Fault> {
+async function faultOf(response: Response, site: string, what: string): Promise<Fault> {
   const text = await response.text().catch(() => '');
   const location = response.headers.get('location');
   const problem = parseProblem(text);
@@ -105,7 +96,7 @@ async function faultOf(response: Response, what: string): Promise<Fault> {
   return new Fault(fault.kind, fault.message, {
     ...(Number.isFinite(retryAfterS) ? { retryAfterMs: retryAfterS * 1000 } : {}),
     ...fault.details,
-    status: response.status,
+    answeredBy: site,
     ...(location === null ? {} : { location: new URL(location, response.url || undefined).href }),
   });
 }
@@ -124,7 +115,7 @@ export function faultOfProblem(problem: Record<string, unknown>, status: number,
   const { kind, detail, title, message, table, column, got, expected, retryAfterMs } = problem;
   const said = [detail, message, title].find((text) => typeof text === 'string' && text !== '');
   return new Fault(
-    typeof kind === 'string' && KINDS.has(kind) ? (kind as FaultKind) : kindOfStatus(status),
+    isFaultKind(kind) ? kind : kindOfStatus(status),
     said === undefined ? `${what}: status ${status}` : String(said),
     {
       ...(typeof table === 'string' ? { table } : {}),

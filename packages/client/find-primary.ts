@@ -63,6 +63,6 @@ async function askOne(network: Network, url: string, keyspace: string): Promise<
     return { url, isPrimary: true, epoch: typeof body?.epoch === 'number' ? body.epoch : 0 };
   } catch (error) {
     if (!isFault(error)) throw error;
-    return { url, isPrimary: error.details.status === undefined ? null : false, epoch: 0 };
+    return { url, isPrimary: error.details.answeredBy === undefined ? null : false, epoch: 0 };
   }
 }

@@ -1,6 +1,6 @@
 /** Repeating a request until it is answered for certain or its time is up. */
 
-import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import { Fault, isFault, isRefusal, messageOf } from '@tidemark/platform/fault';
 import type { Random } from '@tidemark/platform/random';
 import { exchange, type Network, type Reply, type Request } from './exchange.ts';
 import type { Sites } from './sites.ts';
@@ -39,7 +39,8 @@ export function pauseMs(failures: number, random: Random, askedMs = 0, longestMs
  *
  * @param read takes the whole answer and disposes it; a Fault it throws counts like one of the request
  * @throws {Fault} `unavailable`: given up, certainly not stored. `unknown`: given up, may be stored; sending the same
- *   request under the same key again is safe. `invalid`, `corrupt`: the site refused it.
+ *   request under the same key again is safe. `keyForgotten`: may be stored, and the key is too old to tell.
+ *   Refusals and `corrupt`: the site's own answer.
  */
 export async function sendAndRead<T>(
   caller: Caller,
@@ -77,9 +78,7 @@ export async function sendAndRead<T>(
         continue;
       }
       redirects = 0;
-      if (location === undefined && (error.kind === 'invalid' || error.kind === 'corrupt')) throw error;
-      // Nobody can tell any more, and no repeat changes that.
-      if (error.kind === 'unknown' && error.details.status === 422) throw error;
+      if (location === undefined && isFinal(error)) throw error;
       // A fenced writer may have appended before it was fenced, and the new one may have kept it.
       if (error.kind === 'unknown' || error.kind === 'fenced') mayBeStored = true;
       const longestMs = hasPrimary ? LONGEST_PAUSE_MS : LONGEST_PAUSE_WITHOUT_PRIMARY_MS;
@@ -125,6 +124,11 @@ class Patience implements Disposable {
   }
 }
 
+/** Whether no repeat changes it: refused, wrong on the disk there, or nobody can tell any more whether it was done. */
+function isFinal(error: Fault): boolean {
+  return isRefusal(error) || error.kind === 'corrupt' || error.kind === 'keyForgotten';
+}
+
 function givenUp(last: Fault, mayBeStored: boolean, timeoutMs: number): Fault {
   const verdict = mayBeStored ? 'it may be stored' : 'it is not stored';
   return new Fault(
@@ -148,7 +152,7 @@ export type ReadFrom = { readonly site: string } | { readonly primaryOf: string 
 /**
  * Sends a request that changes nothing, and returns its answer for reading. It is repeated, at another site where any
  * will do, until an answer begins; the caller disposes the answer.
- * @throws {Fault} `invalid`, `corrupt`: the site refused it. `unavailable`: no site answered in time.
+ * @throws {Fault} refusals and `corrupt`: the site's own answer. `unavailable`: no site answered in time.
  */
 export async function sendRead(caller: Caller, from: ReadFrom, request: Request): Promise<Reply> {
   const { clock, sites } = caller;
@@ -160,8 +164,7 @@ export async function sendRead(caller: Caller, from: ReadFrom, request: Request)
       return await exchange(caller, site, request, Math.max(1, Math.min(caller.idleMs, leftMs)), caller.closing);
     } catch (error) {
       if (!isFault(error)) throw error;
-      const isRefused = error.kind === 'invalid' || error.kind === 'corrupt';
-      if (isRefused && error.details.location === undefined) throw error;
+      if (error.details.location === undefined && isFinal(error)) throw error;
       const waitMs = pauseMs(failures++, caller.random, error.details.retryAfterMs);
       if (caller.closing.aborted || clock.monotonicMs() + waitMs - startMs >= caller.timeoutMs) {
         throw new Fault('unavailable', `no answer within ${caller.timeoutMs} ms: ${messageOf(error)}`, {

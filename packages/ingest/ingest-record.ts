@@ -15,7 +15,7 @@ import {
   TIMESTAMP_US_MAX,
   timestampFromText,
 } from '@tidemark/model/text/time';
-import { Fault, isFault } from '@tidemark/platform/fault';
+import { Fault, isRefusal } from '@tidemark/platform/fault';
 import { fingerprint } from '@tidemark/record/fingerprint';
 import { AvroCursor } from './avro-cursor.ts';
 import {
@@ -123,7 +123,7 @@ export class IngestReader {
       if (value[0] === 0x00) return this.#addConfluent(value);
       if (value[0] === 0xc3 && value[1] === 0x01) return this.#addSingleObject(value);
     } catch (error) {
-      if (!isFault(error, 'invalid')) throw error;
+      if (!isRefusal(error)) throw error;
       throw new Fault('invalid', `ingest record of ${value.length} bytes: ${error.message}`, {
         ...error.details,
         cause: error,
@@ -147,7 +147,7 @@ export class IngestReader {
     try {
       return this.#take(ROW_MUTATION_SCHEMA, value, CONFLUENT_BYTES);
     } catch (error) {
-      if (!isFault(error, 'invalid')) throw error;
+      if (!isRefusal(error)) throw error;
       const message = `schema id ${id} is not known here, so it was read as ${ROW_MUTATION}: ${error.message}`;
       throw new Fault('invalid', message, { ...error.details, cause: error });
     }

@@ -73,14 +73,14 @@ export class Jobs {
     }
   }
 
-  /** @throws {Fault} `invalid` 404: no such job here, or one forgotten. */
+  /** @throws {Fault} `notFound`: no such job here, or one forgotten. */
   get(id: string): JobFacts {
     return this.#job(id).facts;
   }
 
   #job(id: string): Job {
     const job = this.#jobs.get(id);
-    if (job === undefined) throw new Fault('invalid', `no job ${id} at this site`, { got: id, status: 404 });
+    if (job === undefined) throw new Fault('notFound', `no job ${id} at this site`, { got: id });
     return job;
   }
 

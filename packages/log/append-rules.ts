@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { Fault } from '@tidemark/platform/fault';
 import { BATCH_RECORDS_MAX, HEADER_BYTES_MAX, type LogEntry, RECORD_BYTES_MAX } from './log.ts';
 
-/** @throws {Fault} `invalid` naming both sizes; see the constants of log.ts. No entry at all is the caller's bug. */
+/** @throws {Fault} `tooLarge` naming both sizes; see the constants of log.ts. No entry at all is the caller's bug. */
 export function checkAppend(topic: string, partition: number, entries: readonly LogEntry[]): void {
   assert(entries.length > 0, `${topic}/${partition}: an append without entries`);
   const place = `${topic}/${partition}`;
@@ -28,7 +28,7 @@ export function headerBytesOf(headers: LogEntry['headers']): number {
 
 function refuseAbove(got: number, limit: number, what: string, unit: string): void {
   if (got <= limit) return;
-  throw new Fault('invalid', `${what} ${got} ${unit}, at most ${limit}`, { got, expected: limit, status: 413 });
+  throw new Fault('tooLarge', `${what} ${got} ${unit}, at most ${limit}`, { got, expected: limit });
 }
 
 /** Holds callers to one append at a time per topic partition. */
@@ -47,5 +47,5 @@ export class OneAppend {
 /** The Fault for a topic, or a partition of it, that is not there. */
 export function noTopic(address: string, topic: string, partition?: number): Fault {
   const what = partition === undefined ? `topic ${topic}` : `partition ${topic}/${partition}`;
-  return new Fault('invalid', `${address}: no ${what}`, { got: what, status: 404 });
+  return new Fault('notFound', `${address}: no ${what}`, { got: what });
 }

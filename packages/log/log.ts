@@ -103,8 +103,7 @@ export interface Log extends AsyncDisposable {
    * with its default bounds always fits into one append.
    *
    * @throws {Fault} `unavailable`: definitely not stored. `unknown`: may be stored, now or later: settle it by reading.
-   *   `invalid`: an entry, or the whole append, is too large (names both sizes); with `status: 404`, no such topic or
-   *   partition. `corrupt`: the topic is not the one this handle used before (see `read`).
+   *   `tooLarge`: an entry, or the whole append, is (names both sizes). `notFound`: no such topic or partition. `corrupt`: the topic is not the one this handle used before (see `read`).
    */
   append(topic: string, partition: number, entries: readonly LogEntry[]): Promise<number>;
 
@@ -113,12 +112,12 @@ export interface Log extends AsyncDisposable {
    * Transport troubles are retried inside for as long as it takes, without losing the place or repeating a record.
    *
    * @throws {Fault} `corrupt`: the topic was deleted or made again, or its log lost its end (`from` beyond the end), and
-   *   the message says which, within 5 s of it happening. `invalid` with `status: 410`: `from` is before the first
-   *   offset that is left (both named). `invalid` with `status: 404`: no such topic or partition when reading begins.
+   *   the message says which, within 5 s of it happening. `outOfRange`: `from` is before the first
+   *   offset that is left (both named). `notFound`: no such topic or partition when reading begins.
    */
   read(options: ReadOptions): AsyncIterable<LogBatch>;
 
-  /** First offset left and the offset after the last record. @throws {Fault} `unavailable`, `invalid` 404 */
+  /** First offset left and the offset after the last record. @throws {Fault} `unavailable`, `notFound` */
   bounds(topic: string, partition: number): Promise<{ readonly start: number; readonly end: number }>;
 
   /** Offset of the first record taken at or after `timeMs`; the end when there is none. Throws as `bounds` does. */

@@ -3,11 +3,11 @@
 import { Fault } from '@tidemark/platform/fault';
 import { BATCH_RECORDS_MAX, RECORD_BYTES_MAX } from './log.ts';
 
-/** @throws {Fault} `invalid` 410 before the start, `corrupt` beyond the end; both offsets named. */
+/** @throws {Fault} `outOfRange` before the start, `corrupt` beyond the end; both offsets named. */
 export function checkPlace(place: string, from: number, start: number, end: number): void {
   if (from < start) {
     const message = `${place}: offset ${from} is gone; the first one left is ${start}`;
-    throw new Fault('invalid', message, { got: from, expected: start, status: 410 });
+    throw new Fault('outOfRange', message, { got: from, expected: start });
   }
   if (from > end) {
     const message = `${place}: the log lost its end: offset ${from} wanted, its end is ${end}`;

@@ -337,7 +337,7 @@ export class Tail {
 
 /** There is no such topic, or not that partition of it. */
 export function isGone(error: unknown): boolean {
-  return isFault(error, 'invalid') && error.details.status === 404;
+  return isFault(error, 'notFound');
 }
 
 function lostBeginning(place: string, start: number, begin: number): Fault {

@@ -67,16 +67,15 @@ export function formatAck(ack: AckLevel): string {
   return ack.name === 'local' ? 'local' : `sync(${ack.k})`;
 }
 
-/** @throws {Fault} `invalid`: no such table, naming the ones there are. */
+/** @throws {Fault} `notFound`: no such table, naming the ones there are. */
 export function tableNamed(keyspace: Keyspace, name: string): Table {
   const table = keyspace.tables.find((t) => t.name === name);
   if (table !== undefined) return table;
   const expected = keyspace.tables.map((t) => t.name).join(', ');
-  throw new Fault('invalid', `keyspace ${keyspace.name} has no table "${name}"; it has ${expected}`, {
+  throw new Fault('notFound', `keyspace ${keyspace.name} has no table "${name}"; it has ${expected}`, {
     table: name,
     got: name,
     expected,
-    status: 404,
   });
 }
 

@@ -18,7 +18,7 @@ export interface Disk {
   makeFolder(path: string): Promise<void>;
   /** A new, empty file; one that exists is replaced. The caller syncs and closes it. */
   create(path: string): Promise<DiskFile>;
-  /** The whole file. @throws {Fault} `invalid` with `status: 404` when there is none. */
+  /** The whole file. @throws {Fault} `notFound` when there is none. */
   read(path: string): Promise<Uint8Array>;
   /** `length` bytes from `offset`; fewer at the end of the file. */
   readAt(path: string, offset: number, length: number): Promise<Uint8Array>;

@@ -128,7 +128,7 @@ export class NodeDisk implements Disk {
 /** Turns an error of the file system into the Fault its reader can act on. */
 function refusal(path: string): (error: NodeJS.ErrnoException) => never {
   return (error) => {
-    if (error.code === 'ENOENT') throw new Fault('invalid', `no file ${path}`, { status: 404, cause: error });
+    if (error.code === 'ENOENT') throw new Fault('notFound', `no file ${path}`, { cause: error });
     if (FULL.has(error.code ?? '')) throw new Fault('unavailable', `disk full writing ${path}`, { cause: error });
     if (TOO_MANY.has(error.code ?? ''))
       throw new Fault('unavailable', `too many open files for ${path}`, { retryAfterMs: 1_000, cause: error });

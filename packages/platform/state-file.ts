@@ -33,7 +33,7 @@ export async function readState<T>(disk: Disk, path: string, shape: Shape<T>): P
   try {
     bytes = Buffer.from(await disk.read(path));
   } catch (error) {
-    if (isFault(error, 'invalid') && error.details.status === 404) return null;
+    if (isFault(error, 'notFound')) return null;
     throw error;
   }
   const expected = HEAD.exec(bytes.toString('latin1', 0, HEAD_BYTES))?.[1];

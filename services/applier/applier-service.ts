@@ -164,10 +164,9 @@ export class ApplierService implements AsyncDisposable {
     const running = this.#running.get(keyspace);
     if (running !== undefined) return running;
     const expected = [...this.#running.keys()].join(', ');
-    throw new Fault('invalid', `no keyspace "${keyspace}" at site ${this.#parts.site}; there are: ${expected}`, {
+    throw new Fault('notFound', `no keyspace "${keyspace}" at site ${this.#parts.site}; there are: ${expected}`, {
       got: keyspace,
       expected,
-      status: 404,
     });
   }
 

@@ -43,7 +43,7 @@ type BackgroundTasksParts = {
   readonly deletionsKeptMs: number;
 };
 
-/** @throws {Fault} `invalid` 404: no such keyspace; `unavailable`: not open yet. */
+/** @throws {Fault} `notFound`: no such keyspace; `unavailable`: not open yet. */
 export type AnyApplierOf = (keyspace: string) => KeyspaceApplier;
 
 const VERIFY = z.strictObject({ kind: z.string(), keyspace: z.string(), repair: z.boolean().default(false) });

@@ -24,7 +24,7 @@ describe('reading rows', () => {
     const { status, json, headers } = await get(served.app, `/v1/ks/t/rows/${encodeURIComponent('a/b é')}`, token);
     expect([status, json]).toEqual([200, { k: 'a/b é', v: 7, w: 'x' }]);
     expect(headers).toMatchObject({ 'tidemark-site': 'paris', 'tidemark-epoch': '1' });
-    expect(await get(served.app, '/v1/ks/t/rows/none')).toMatchObject({ status: 404, json: { kind: 'invalid' } });
+    expect(await get(served.app, '/v1/ks/t/rows/none')).toMatchObject({ status: 404, json: { kind: 'notFound' } });
     expect((await get(served.app, '/v1/ks/nope/rows/a')).status).toBe(404);
     expect((await get(served.app, '/v1/nope/t/rows/a')).status).toBe(404);
   });
@@ -121,6 +121,7 @@ describe('reading rows', () => {
     });
     expect(await get(other.app, '/v1/ks/t/rows/a?read=primary')).toMatchObject({
       status: 307,
+      json: { kind: 'notLeader' },
       headers: { location: 'http://p' },
     });
   });

@@ -23,7 +23,7 @@ import type { Replays } from './replay/replays.ts';
 export type HttpParts = FreshnessParts & {
   readonly logger: Logger;
   readonly replays: Replays;
-  /** @throws {Fault} `invalid` 404: no such keyspace at this site. `unavailable`: nothing may be read from it yet. */
+  /** @throws {Fault} `notFound`: no such keyspace at this site. `unavailable`: nothing may be read from it yet. */
   readonly applierOf: (keyspace: string) => KeyspaceApplier;
   /** Likewise, though nothing may be read from it yet. */
   readonly anyApplierOf: (keyspace: string) => KeyspaceApplier;
@@ -144,7 +144,7 @@ async function unlessDamaged<T>(applier: KeyspaceApplier, read: () => T | Promis
   }
 }
 
-/** @throws {Fault} `invalid` 404: neither a table nor a scratch table. */
+/** @throws {Fault} `notFound`: neither a table nor a scratch table. */
 function tableOf(parts: HttpParts, applier: KeyspaceApplier, name: string): TableStore {
   const { keyspace } = applier.stores;
   const known = keyspace.tables.some((table) => table.name === name);

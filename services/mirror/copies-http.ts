@@ -29,7 +29,7 @@ const fillSchema = z.object({
   from: z.array(idText).max(255),
 });
 
-/** Whether what is asked agrees with a keyspace's register. @throws {Fault} `invalid` 409: it does not. */
+/** Whether what is asked agrees with a keyspace's register. @throws {Fault} `conflict`: it does not. */
 export type CheckTied = (
   keyspace: string,
   what: string,
@@ -104,5 +104,5 @@ function copyOf({ site }: CopiesParts, copies: ReadonlyMap<string, Mirror>, keys
   if (copy !== undefined) return copy;
   const expected = [...copies.keys()].join(', ');
   const message = `site ${site} holds no copy of ${keyspace} from "${origin}"; it has ${expected}`;
-  throw new Fault('invalid', message, { got: origin, expected, status: 404 });
+  throw new Fault('notFound', message, { got: origin, expected });
 }

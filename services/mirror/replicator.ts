@@ -9,7 +9,7 @@ import type { Log, LogBatch, LogEntry, LogRecord } from '@tidemark/log/log';
 import { isGone, Tail, type TailCheckpoint } from '@tidemark/log/tail';
 import { formatPosition, NOWHERE, type Position } from '@tidemark/model/position';
 import type { Clock } from '@tidemark/platform/clock';
-import { type Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import { type Fault, isFault, isRefusal, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
 import { accept, emptyLogHead, type LogHead, type PartitionName, type Verdict } from '@tidemark/record/admit';
@@ -182,12 +182,12 @@ export class Replicator {
     if (source !== null && source === this.detours.current) this.detours.ended({ source, copied: 0, lacks: null });
     // The copy itself lost something: what is left is read again, and is not what it was.
     if (this.#tail?.lost != null || fault.kind === 'fenced') this.reopen();
-    const lost = fault.kind === 'corrupt' || fault.details.status === 410;
+    const lost = fault.kind === 'corrupt' || fault.kind === 'outOfRange';
     if (lost) this.#originOffset = -1;
-    if (lost || fault.kind === 'invalid') {
+    if (lost || isRefusal(fault)) {
       const where = { topic, partition: name.partition, from: source?.site ?? null, error: fault.message };
       // Of what nothing was ever read here, the topic may not have been made yet: its site begins later, or is slower.
-      if (fault.details.status === 404 && this.#originOffset < 0 && (this.#tail?.logHead.seq ?? -1) < 0) {
+      if (fault.kind === 'notFound' && this.#originOffset < 0 && (this.#tail?.logHead.seq ?? -1) < 0) {
         if (!this.#toldWaiting) logger.info(where, `${topic}/${name.partition} waits for ${fault.message}`);
         this.#toldWaiting = true;
         return;

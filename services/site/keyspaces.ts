@@ -161,7 +161,7 @@ export class Keyspaces implements AsyncDisposable {
     }
     const expected = [...this.#entries.keys()].sort().join(', ');
     const message = `no keyspace "${name}" at site ${site}; there are: ${expected === '' ? 'none' : expected}`;
-    return new Fault('invalid', message, { got: name, expected, status: 404 });
+    return new Fault('notFound', message, { got: name, expected });
   }
 
   /** Call after the services were asked to stop: waits for what was being started. */
@@ -178,6 +178,6 @@ export class Keyspaces implements AsyncDisposable {
 
 /** 307 to another site, or 503 while nobody knows where it is. */
 export function redirectTo(message: string, site: string, url: string | null): Fault {
-  if (url !== null) return new Fault('invalid', message, { status: 307, location: url, expected: site });
+  if (url !== null) return new Fault('notLeader', message, { location: url, expected: site });
   return new Fault('unavailable', `${message}; where ${site} is has not been heard`, { retryAfterMs: 1_000 });
 }

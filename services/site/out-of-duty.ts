@@ -5,7 +5,7 @@
 
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
-import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import { Fault, isFault, isRefusal, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
 import { asWritten, readDerived, writeState } from '@tidemark/platform/state-file';
@@ -66,7 +66,7 @@ export class Endings {
 
 /** True for what another start may meet again: not a folder or port that somebody else has, nor a wrong setting. */
 export function isWorthNoting(error: unknown): boolean {
-  return !isFault(error, 'unavailable') && !isFault(error, 'invalid');
+  return !isFault(error, 'unavailable') && !isRefusal(error);
 }
 
 /** The same each time: a number in it may be a port, a place or a process. */

@@ -2,12 +2,12 @@
 
 import { basename, dirname, resolve } from 'node:path';
 import { textOfUtf8 } from '@tidemark/model/text/utf8';
-import { onEndAsked } from '@tidemark/platform/end-asked';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
-import { letHeapGrow } from '@tidemark/platform/heap-growth';
 import { LogLines } from '@tidemark/platform/log-lines';
 import type { Logger } from '@tidemark/platform/logger';
 import { NodeDisk } from '@tidemark/platform/node-disk';
+import { onEndAsked } from '@tidemark/platform/process/end-asked';
+import { letHeapGrow } from '@tidemark/platform/process/heap-growth';
 import { SystemRandom } from '@tidemark/platform/random';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { pino } from 'pino';
@@ -105,7 +105,7 @@ async function readConfigFile(name: string, named: boolean): Promise<Pick<Config
     const bytes = await new NodeDisk(dirname(path)).read(basename(path));
     return { file: { path, text: textOfUtf8(bytes, path) } };
   } catch (error) {
-    if (isFault(error, 'invalid') && !named) return {};
+    if (isFault(error, 'notFound') && !named) return {};
     throw new Fault('invalid', `configuration file ${path}: ${messageOf(error)}`, { got: path, cause: error });
   }
 }

@@ -6,7 +6,7 @@
 
 import { Jobs } from '@tidemark/jobs/jobs';
 import { DiskWatch } from '@tidemark/platform/disk-watch';
-import { LoopLag } from '@tidemark/platform/loop-lag';
+import { LoopLag } from '@tidemark/platform/process/loop-lag';
 import { SiteCatalog } from '@tidemark/watchdog/history/catalog';
 import { WatchdogService } from '@tidemark/watchdog/watchdog-service';
 import type { Config } from './config/config.ts';

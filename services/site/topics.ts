@@ -3,7 +3,7 @@
 import type { Log, TopicSpec } from '@tidemark/log/log';
 import { type Keyspace, topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
-import { Fault, isFault } from '@tidemark/platform/fault';
+import { Fault, isFault, isRefusal } from '@tidemark/platform/fault';
 import type { Random } from '@tidemark/platform/random';
 import { NO_CHAIN } from '@tidemark/record/envelope';
 import { identityIn, openRecord, sealRecord } from '@tidemark/record/seal';
@@ -64,7 +64,7 @@ export async function refuseOthersLog(parts: Omit<TopicParts, 'clock' | 'random'
   try {
     await findLogId(parts, topicNames.control, { keyspace: '', origin: parts.site });
   } catch (error) {
-    if (!isFault(error) || error.kind === 'invalid') throw error;
+    if (!isFault(error) || isRefusal(error)) throw error;
   }
 }
 

@@ -17,8 +17,8 @@ import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
-import type { LoopLag } from '@tidemark/platform/loop-lag';
 import type { Network } from '@tidemark/platform/network';
+import type { LoopLag } from '@tidemark/platform/process/loop-lag';
 import type { Random } from '@tidemark/platform/random';
 import type { FastifyInstance } from 'fastify';
 import { alreadyRun } from './detect/already-run.ts';
@@ -325,13 +325,13 @@ export class WatchdogService implements AsyncDisposable {
    * Lets pass what agrees with the register, as it is known here, as this site voted, or as a quorum says now. What is
    * asked of old may be too late, which harms nobody; what no value ever named is refused.
    * @param whyNot why it does not agree with a value; null when it does
-   * @throws {Fault} `invalid` 409: it does not. `unavailable`: the register cannot be read.
+   * @throws {Fault} `conflict`: it does not. `unavailable`: the register cannot be read.
    */
   async checkTied(keyspace: string, what: string, whyNot: (value: RegisterValue) => string | null): Promise<void> {
     const known = [this.registers.current(keyspace), this.#acceptor?.accepted(keyspace) ?? null];
     if (known.some((value) => value !== null && whyNot(value) === null)) return;
     const why = whyNot(await this.registers.register(keyspace).read());
-    if (why !== null) throw new Fault('invalid', `keyspace ${keyspace}: ${what} refused: ${why}`, { status: 409 });
+    if (why !== null) throw new Fault('conflict', `keyspace ${keyspace}: ${what} refused: ${why}`);
   }
 
   /** Every site as its heartbeat store shows it. */

@@ -51,7 +51,7 @@ export type WriterServiceParts = {
   readonly register: (keyspace: string) => Register;
   /** The newest value known here to be chosen; null before it was read. */
   readonly registerValue: (keyspace: string) => RegisterValue | null;
-  /** Whether what is asked agrees with a keyspace's register. @throws {Fault} `invalid` 409: it does not. */
+  /** Whether what is asked agrees with a keyspace's register. @throws {Fault} `conflict`: it does not. */
   readonly checkTied: ElectionHttpParts['checkTied'];
   /** The newest keyspace applied here, once everything up to the closed epoch ends is. */
   readonly applied?: (value: RegisterValue, signal: AbortSignal) => Promise<Keyspace | null>;

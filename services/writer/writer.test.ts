@@ -138,7 +138,7 @@ describe('writer', () => {
     const { start } = await setUp('local');
     await using writer = await start();
     await put(writer, rows(40), { key: 'k' });
-    await expect(put(writer, rows(90), { key: 'k' })).rejects.toMatchObject({ kind: 'invalid' });
+    await expect(put(writer, rows(90), { key: 'k' })).rejects.toMatchObject({ kind: 'keyReused' });
   });
 
   it('nothing is stored of what never got its turn', async () => {

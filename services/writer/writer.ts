@@ -195,7 +195,7 @@ export class Writer implements AsyncDisposable {
    * Puts a batch's MUTATEs in their partitions' lines, but for what is known of it already; `wait` then follows what was
    * found.
    * @param keyAgeMs how long ago the batch was first sent under its key; null when that is not said
-   * @throws {Fault} 422, nothing is put in line: its key stands for another batch (`invalid`), or is too old (`unknown`)
+   * @throws {Fault} nothing is put in line: its key stands for another batch (`keyReused`), or is too old (`keyForgotten`)
    */
   writeBatch(slices: readonly Slice[], keyAgeMs: number | null, growth?: Growth): Entry[] {
     this.#requests.check(this.#keyspace, slices, keyAgeMs, this.#parts.clock.nowMs());

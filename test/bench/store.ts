@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import type { Reaper } from '@tidemark/dev/reaper';
-import { letHeapGrow } from '@tidemark/platform/heap-growth';
+import { letHeapGrow } from '@tidemark/platform/process/heap-growth';
 import { print } from './measure.ts';
 import { Click } from './store/click.ts';
 import { markdownTable, type Row, shortRow } from './store/contest.ts';

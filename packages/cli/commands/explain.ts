@@ -33,13 +33,13 @@ export const explain = command<Flags>('explain [decision]', 'why it happened', a
 /** @throws {Fault} `invalid`: there is none of that id, or none at all. */
 function chosen(history: readonly Decision[], word: string): Decision {
   const found = word === 'last' ? history[0] : history.filter(({ id }) => id.startsWith(word));
-  if (found === undefined) throw new Fault('invalid', 'nothing was decided yet', { status: 404, got: word });
+  if (found === undefined) throw new Fault('notFound', 'nothing was decided yet', { got: word });
   if (!Array.isArray(found)) return found as Decision;
   if (found.length === 1) return found[0]!;
   const newest = history.slice(0, 5).map(({ id }) => id);
   const expected = `last, or an id such as ${newest.join(', ') || 'none, as nothing was decided yet'}`;
   const message = found.length === 0 ? `no decision "${word}"` : `${found.length} decisions begin with "${word}"`;
-  throw new Fault('invalid', `${message}; expected ${expected}`, { got: word, expected, status: 404 });
+  throw new Fault('notFound', `${message}; expected ${expected}`, { got: word, expected });
 }
 
 /** Decisions of the site that was named, or of all that answer. @throws {Fault} `unavailable`: no site answered. */

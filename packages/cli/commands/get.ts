@@ -57,7 +57,7 @@ async function readRow(db: Database, path: string, flags: Flags, at: string | un
     const header = (name: string): string | null => reply.response.headers.get(`tidemark-${name}`);
     return { site: header('site'), row, asOf: header('as-of'), epoch: header('epoch') };
   } catch (error) {
-    if (!isFault(error, 'invalid') || error.details.status !== 404) throw error;
+    if (!isFault(error, 'notFound')) throw error;
     return { site: at ?? null, row: null, asOf: null, epoch: null };
   }
 }

@@ -61,7 +61,7 @@ async function knownTables(db: Database, named: readonly SqlTable[]): Promise<Sq
   }
   if (known.length > 0 || named.length === 0) return known;
   const got = named.map(({ keyspace, name }) => `${keyspace}.${name}`).join(', ');
-  throw new Fault('invalid', `the query names ${got}, and no site has such a table`, { got, status: 404 });
+  throw new Fault('notFound', `the query names ${got}, and no site has such a table`, { got });
 }
 
 /** To DuckDB two names are one that differ by the case of A to Z alone: it would answer with one column for both. */

@@ -33,7 +33,7 @@ export async function sendLines(
     try {
       return await db.writeEncoded({ ...place, contentType: COLUMNAR_CONTENT_TYPE, body: columns, rowCount }, options);
     } catch (error) {
-      if (!isFault(error, 'invalid') || error.details.status !== 400) throw error;
+      if (!isFault(error, 'invalid')) throw error;
     }
   }
   const body = `${lines.join('\n')}\n`;

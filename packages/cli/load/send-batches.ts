@@ -2,7 +2,7 @@
 
 import type { Receipt, RowError } from '@tidemark/client';
 import type { Clock } from '@tidemark/platform/clock';
-import { type Fault, isFault } from '@tidemark/platform/fault';
+import { type Fault, isFault, isRefusal } from '@tidemark/platform/fault';
 import type { OrderedBatch } from './key-order.ts';
 import { Latencies } from './latencies.ts';
 import type { LedgerWriter } from './ledger.ts';
@@ -152,9 +152,10 @@ class Load {
 
   #failed(batch: SourceBatch, fault: Fault): void {
     const rows = batch.lines.length;
-    if (fault.kind === 'invalid') {
+    if (isRefusal(fault)) {
       this.#refused(batch, [{ line: 1, fault }]);
-      if (fault.details.status !== 400) this.#stop(fault);
+      // Other rows may be right; another table, key or size is the same for every batch.
+      if (fault.kind !== 'invalid') this.#stop(fault);
       return;
     }
     if (fault.kind === 'unavailable') this.#notStored += rows;

@@ -4,9 +4,9 @@ import { evolve } from '@tidemark/model/evolve';
 import { parseKeyspaceFile } from '@tidemark/model/keyspace-file';
 import { parseQuery, planQuery } from '@tidemark/model/query';
 import { tableNamed } from '@tidemark/model/table';
-import { Fault, type FaultKind } from '@tidemark/platform/fault';
+import { FAULT_MEANINGS, Fault, type FaultKind } from '@tidemark/platform/fault';
 import { describe, expect, test } from 'vitest';
-import { exitCodeOf } from '../exit-code.ts';
+import { EXIT, exitCodeOf } from '../exit-code.ts';
 import { durationMs, siteUrls } from '../invocation.ts';
 import { factsInWords } from '../job.ts';
 import { FLIGHTS_TABLE } from '../load/flights.ts';
@@ -184,11 +184,16 @@ test("a job's verdicts are words", () => {
   );
 });
 
-test('each kind of fault has its exit code, and a bug has 1', () => {
-  const codes = (['invalid', 'fenced', 'unavailable', 'unknown', 'corrupt'] as const satisfies FaultKind[]).map(
-    (kind) => exitCodeOf(new Fault(kind, 'x')),
+test('each kind of fault has its exit code, one of those that are promised, and a bug has 1', () => {
+  const promised = new Set<number>(Object.values(EXIT));
+  for (const [kind, { exitCode }] of Object.entries(FAULT_MEANINGS)) {
+    expect(exitCodeOf(new Fault(kind as FaultKind, 'x')), kind).toBe(exitCode);
+    expect(promised.has(exitCode), kind).toBe(true);
+  }
+  const named = (['invalid', 'notFound', 'fenced', 'unavailable', 'unknown', 'corrupt'] as const).map((kind) =>
+    exitCodeOf(new Fault(kind, 'x')),
   );
-  expect(codes).toEqual([2, 3, 4, 4, 1]);
+  expect(named).toEqual([EXIT.usage, EXIT.usage, EXIT.refused, EXIT.unavailable, EXIT.unavailable, EXIT.failed]);
   expect(exitCodeOf(new Error('x'))).toBe(1);
 });
 

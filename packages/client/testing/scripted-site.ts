@@ -173,7 +173,7 @@ export class ScriptedSite implements AsyncDisposable {
       }
       case 'elsewhere':
         response.setHeader('location', `${this.redirectTo}${request.url}`);
-        reply(response, 307, { kind: 'invalid', detail: 'not the primary', expected: this.redirectName });
+        reply(response, 307, { kind: 'notLeader', detail: 'not the primary', expected: this.redirectName });
         return;
       case 'storedSilent':
       case 'lostSilent':
@@ -198,7 +198,7 @@ export class ScriptedSite implements AsyncDisposable {
   #get(url: URL, response: ServerResponse): void {
     const parts = keyParts(segmentsOfRow(url.pathname));
     const row = this.rows.get(JSON.stringify(parts));
-    if (row === undefined) reply(response, 404, { kind: 'invalid', detail: `no row ${parts.join(', ')}` });
+    if (row === undefined) reply(response, 404, { kind: 'notFound', detail: `no row ${parts.join(', ')}` });
     else reply(response, 200, row);
   }
 

@@ -98,7 +98,7 @@ export class FileHeartbeatStore implements HeartbeatStore {
     try {
       return decodeBeat(new TextDecoder().decode(await this.#disk.read(`${this.#folder}/${name}`)));
     } catch (error) {
-      if (isFault(error, 'invalid')) return null;
+      if (isFault(error, 'notFound')) return null;
       return this.#refuse(error);
     }
   }

@@ -58,7 +58,10 @@ const BEAT = z.object({
   facts: z.record(z.string(), z.unknown()),
 });
 
-/** A beat as the heartbeat store keeps it. @throws {Fault} `invalid`: a name it cannot hold, or more than `BEAT_BYTES_MAX`. */
+/**
+ * A beat as the heartbeat store keeps it.
+ * @throws {Fault} `invalid`: a name it cannot hold. `tooLarge`: more than `BEAT_BYTES_MAX`.
+ */
 export function encodeBeat(beat: Beat): string {
   for (const field of ['site', 'role', 'process'] as const)
     if (!NAME.test(beat[field]))
@@ -69,7 +72,7 @@ export function encodeBeat(beat: Beat): string {
   const text = JSON.stringify(beat);
   const bytes = Buffer.byteLength(text);
   if (bytes > BEAT_BYTES_MAX)
-    throw new Fault('invalid', `beat of ${beat.role} at ${beat.site}: ${bytes} bytes, at most ${BEAT_BYTES_MAX}`, {
+    throw new Fault('tooLarge', `beat of ${beat.role} at ${beat.site}: ${bytes} bytes, at most ${BEAT_BYTES_MAX}`, {
       got: bytes,
       expected: BEAT_BYTES_MAX,
     });

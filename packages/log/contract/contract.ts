@@ -107,9 +107,9 @@ function describeTopics(log: () => Log): void {
     expect(await log().topicId('c')).toBeNull();
   });
 
-  it('a topic or partition that is not there is invalid with status 404', async () => {
+  it('a topic or partition that is not there is not found', async () => {
     await log().ensureTopic(topic('t'));
-    const missing = { kind: 'invalid', details: { status: 404 } };
+    const missing = { kind: 'notFound' };
     await expect(log().append('nothing', 0, [{ value: bytes('x') }])).rejects.toMatchObject(missing);
     await expect(log().append('t', 3, [{ value: bytes('x') }])).rejects.toMatchObject(missing);
     await expect(log().bounds('nothing', 0)).rejects.toMatchObject(missing);
@@ -178,7 +178,7 @@ function describeAppend(log: () => Log): void {
     }
     const refused = log().append('t', 0, [{ value: new Uint8Array(RECORD_BYTES_MAX + 1) }]);
     await expect(refused).rejects.toMatchObject({
-      kind: 'invalid',
+      kind: 'tooLarge',
       message: expect.stringMatching(new RegExp(`${RECORD_BYTES_MAX + 1}.*${RECORD_BYTES_MAX}`)),
     });
     expect((await log().bounds('t', 0)).end).toBe(2);

@@ -94,7 +94,7 @@ export class KafkaCluster {
     throw new Fault('unavailable', `${this.address}: no broker answers: ${reasons.join('; ')}`);
   }
 
-  /** Asks the leader of a partition. @throws {Fault} `unavailable`; `invalid` 404 from `topic`. */
+  /** Asks the leader of a partition. @throws {Fault} `unavailable`; `notFound` from `topic`. */
   async askLeader<T>(view: TopicMetadata, partition: number, request: WireRequest<T>): Promise<T> {
     const link = await this.nodeLink(view.leaders[partition]!, 'ask');
     try {

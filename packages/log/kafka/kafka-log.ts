@@ -252,7 +252,7 @@ export class KafkaLog implements Log {
     const said = `${place}: Kafka error ${error}${message === '' ? '' : `: ${message}`}`;
     if (error === KAFKA.messageTooLarge || error === KAFKA.recordListTooLarge) {
       const limits = `append of ${bytes} bytes, the topic's max.message.bytes should be ${MESSAGE_BYTES_MAX}`;
-      return new Fault('invalid', `${said}: ${limits}`, { got: bytes, expected: MESSAGE_BYTES_MAX, status: 413 });
+      return new Fault('tooLarge', `${said}: ${limits}`, { got: bytes, expected: MESSAGE_BYTES_MAX });
     }
     if (error === KAFKA.notEnoughReplicas || error === KAFKA.corruptMessage) return new Fault('unavailable', said);
     this.#cluster.forget(view.name);

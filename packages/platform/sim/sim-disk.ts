@@ -221,7 +221,7 @@ export class SimDisk implements Disk {
   async syncFolder(path: string): Promise<void> {
     await this.#step('syncFolder', path);
     const folder = normal(path);
-    if (!this.platter.folders.has(folder)) throw new Fault('invalid', `no folder ${path}`, { status: 404 });
+    if (!this.platter.folders.has(folder)) throw new Fault('notFound', `no folder ${path}`);
     this.platter.changes = this.platter.changes.filter((change) => change.folder !== folder);
   }
 
@@ -307,7 +307,7 @@ export class SimDisk implements Disk {
   #folderOf(path: string): Folder {
     const { folder } = split(path);
     const names = this.platter.folders.get(folder);
-    if (names === undefined) throw new Fault('invalid', `no file ${path}`, { status: 404 });
+    if (names === undefined) throw new Fault('notFound', `no file ${path}`);
     return names;
   }
 
@@ -318,7 +318,7 @@ export class SimDisk implements Disk {
 
   #inode(path: string): Inode {
     const found = this.#lookup(path);
-    if (found === undefined || found === 'folder') throw new Fault('invalid', `no file ${path}`, { status: 404 });
+    if (found === undefined || found === 'folder') throw new Fault('notFound', `no file ${path}`);
     return found;
   }
 }

@@ -71,7 +71,7 @@ export function describeDisk(name: string, open: () => Promise<Disk>): void {
       const disk = await open();
       for (const ask of [() => disk.read('none'), () => disk.readAt('none', 0, 1)]) {
         const error: unknown = await ask().catch((e: unknown) => e);
-        expect(isFault(error, 'invalid') && error.details.status).toBe(404);
+        expect(isFault(error, 'notFound')).toBe(true);
         expect(String(error)).toContain('none');
       }
     });
@@ -84,7 +84,7 @@ export function describeDisk(name: string, open: () => Promise<Disk>): void {
       await disk.remove('x/nothing');
       await disk.remove('x');
       expect(await disk.exists('x')).toBe(false);
-      expect(isFault(await disk.readAt('x/y/a', 0, 1).catch((e: unknown) => e), 'invalid')).toBe(true);
+      expect(isFault(await disk.readAt('x/y/a', 0, 1).catch((e: unknown) => e), 'notFound')).toBe(true);
     });
 
     it('lets a folder be taken once, and again when it was let go', async () => {

@@ -280,8 +280,7 @@ async function readAt(disk: Disk, path: string, offset: number, length: number):
     const bytes = await disk.readAt(path, offset, length);
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   } catch (error) {
-    if (isFault(error, 'invalid') && error.details.status === 404)
-      throw damaged(path, path, 'no file', 'one of that name');
+    if (isFault(error, 'notFound')) throw damaged(path, path, 'no file', 'one of that name');
     throw error;
   }
 }

@@ -6,7 +6,7 @@
 import type { Log, LogRecord } from '@tidemark/log/log';
 import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/model/position';
 import type { Clock } from '@tidemark/platform/clock';
-import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import { Fault, isFault, isRefusal, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { openRecord } from '@tidemark/record/seal';
 import type { Place } from '../keyspace/checkpoint.ts';
@@ -114,7 +114,7 @@ export class LogFollower {
       try {
         return await step();
       } catch (error) {
-        const notYet = isFault(error, 'unavailable') || (isFault(error, 'invalid') && error.details.status === 404);
+        const notYet = isFault(error, 'unavailable') || isFault(error, 'notFound');
         if (!notYet && !this.#readsAnew(error)) throw error;
         if (!said) this.#parts.logger.warn(this.#where(), `${this.#name}: waiting: ${messageOf(error)}`);
         said = true;
@@ -126,7 +126,7 @@ export class LogFollower {
   /** A log that was made again, lost its end or was trimmed past the reader is read from its start, as another log. */
   #readsAnew(error: unknown): boolean {
     const isOther = isFault(error, 'corrupt') && !this.#isHalted;
-    if (!isOther && !(isFault(error, 'invalid') && error.details.status === 410)) return false;
+    if (!isOther && !isFault(error, 'outOfRange')) return false;
     this.#parts.logger.error(this.#where(), `${this.#name}: ${messageOf(error)}: read again from its start`);
     this.#place = null;
     this.#isOther = true;
@@ -164,8 +164,7 @@ export class LogFollower {
       }
       return `the log ends before offset ${offset}`;
     } catch (error) {
-      if (isFault(error, 'corrupt') || (isFault(error, 'invalid') && error.details.status === 410))
-        return error.message;
+      if (isFault(error, 'corrupt') || isFault(error, 'outOfRange')) return error.message;
       throw error;
     }
   }
@@ -301,7 +300,7 @@ export class LogFollower {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#turn.abort();
-    const fatal = !isFault(error, 'invalid');
+    const fatal = !isRefusal(error);
     this.#parts.onStopped({ reason: messageOf(error), fatal, error });
   }
 

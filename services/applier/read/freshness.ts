@@ -42,7 +42,7 @@ export class Freshness {
   /**
    * Resolves once the stores here are as fresh as wished.
    * @throws {Fault} `unavailable`: not in time, naming where it is and where it should be. `invalid`: a token or a
-   *   setting that is none; with status 307, the primary is elsewhere.
+   *   setting that is none. `notLeader`: the primary is elsewhere.
    */
   async reach(applier: KeyspaceApplier, wish: Wish, signal: AbortSignal): Promise<void> {
     const timeoutMs = this.#timeoutMs(wish.timeoutMs);
@@ -151,7 +151,7 @@ export class Freshness {
     if (url === null)
       return new Fault('unavailable', `the primary of keyspace ${keyspace} cannot be asked at ${site}`, details);
     const message = `keyspace ${keyspace} is read as of now at ${primary}, this is ${site}`;
-    return new Fault('invalid', message, { ...details, status: 307, location: url });
+    return new Fault('notLeader', message, { ...details, location: url });
   }
 }
 

@@ -46,14 +46,14 @@ function partitionFor({ table, partitions }: TableStore, key: Uint8Array): Parti
   return partitions[partitionOf(key.subarray(0, partitionKeyLength(table, key)), partitions.length)]!;
 }
 
-/** @throws {Fault} `invalid`: not a key of the table; with status 404, there is no such row. */
+/** @throws {Fault} `invalid`: not a key of the table. `notFound`: there is no such row. */
 export async function readRow(store: TableStore, segments: readonly string[]): Promise<StoredRow> {
   const { table } = store;
   const key = keyFromSegments(table, segments);
   const row = await partitionFor(store, key).get(key);
   if (row !== null) return row;
   const got = segments.join('/');
-  throw new Fault('invalid', `table ${table.name}: no row ${got}`, { table: table.name, got, status: 404 });
+  throw new Fault('notFound', `table ${table.name}: no row ${got}`, { table: table.name, got });
 }
 
 /** One page of rows, and where the next one begins; null after the last. */

@@ -43,7 +43,7 @@ type ReturnParts = {
   readonly random: Random;
   readonly membership: Membership;
   readonly tails: DivergentSuffixes;
-  /** Changes when it is built again. @throws {Fault} `invalid` 404: no such keyspace; `unavailable`: not open yet. */
+  /** Changes when it is built again. @throws {Fault} `notFound`: no such keyspace; `unavailable`: not open yet. */
   readonly anyApplierOf: (keyspace: string) => KeyspaceApplier;
 };
 

@@ -84,7 +84,7 @@ export class Replay {
   #rows = 0;
   #sliceMs = 0;
 
-  /** @throws {Fault} `invalid`: no such table or origin, or a range that is none. */
+  /** @throws {Fault} `notFound`: no such table. `invalid`: no such origin, or a range that is none. */
   constructor(parts: ReplayParts, applier: KeyspaceApplier, table: Table, request: ReplayRequest) {
     this.#parts = parts;
     this.#applier = applier;

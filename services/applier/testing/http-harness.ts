@@ -9,7 +9,7 @@ import { registerJobRoutes } from '@tidemark/jobs/jobs-http';
 import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
 import { partitionOf } from '@tidemark/model/hash';
 import { type Keyspace, topicNames } from '@tidemark/model/table';
-import { isFault } from '@tidemark/platform/fault';
+import { FAULT_MEANINGS, isFault } from '@tidemark/platform/fault';
 import { SILENT } from '@tidemark/platform/logger';
 import { NodeDisk } from '@tidemark/platform/node-disk';
 import { SystemRandom } from '@tidemark/platform/random';
@@ -21,7 +21,6 @@ import { CLUSTER, PartitionMaker, sampleKeyspace } from './log-maker.ts';
 
 export const KEYSPACE = sampleKeyspace();
 export const LOG = topicNames.log('ks', 'paris');
-const STATUS = { invalid: 400, fenced: 409, unavailable: 503, unknown: 504, corrupt: 500 } as const;
 
 export type Served = AsyncDisposable & { readonly app: FastifyInstance; readonly service: ApplierService };
 export type Answer = { status: number; json: Record<string, unknown>; headers: Record<string, unknown> };
@@ -77,7 +76,7 @@ export class HttpSite implements AsyncDisposable {
       if (!isFault(error)) return reply.code(500).send({ detail: String(error) });
       const { location } = error.details;
       if (location !== undefined) void reply.header('location', location);
-      return reply.code(error.details.status ?? STATUS[error.kind]).send({ kind: error.kind, detail: error.message });
+      return reply.code(FAULT_MEANINGS[error.kind].status).send({ kind: error.kind, detail: error.message });
     });
     service.register(app);
     const jobs = new Jobs(new SystemClock(), new SystemRandom());

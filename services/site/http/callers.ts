@@ -35,25 +35,25 @@ export function isOwnHost(host: string, names: ReadonlySet<string>): boolean {
   return name !== null && (isIP(name) !== 0 || name === 'localhost' || names.has(name));
 }
 
-/** @throws {Fault} `invalid` 403: the host is none of this site's, or a page of another origin asks. */
+/** @throws {Fault} `forbidden`: the host is none of this site's, or a page of another origin asks. */
 export function checkCaller({ headers, method, raw }: FastifyRequest, names: ReadonlySet<string>): void {
   const { host, origin } = headers;
   if (host === undefined && raw.httpVersion === '1.1')
-    throw new Fault('invalid', 'no Host: whom is it for?', { status: 400, expected: 'a Host header' });
+    throw new Fault('invalid', 'no Host: whom is it for?', { expected: 'a Host header' });
   if (host !== undefined && !isOwnHost(host, names)) {
     const expected = ['localhost', 'an address', ...names].join(', ');
     const message = `Host "${host}" is none of this site's: ${expected}; others are listed as "hosts" in its configuration`;
-    throw new Fault('invalid', message, { status: 403, got: host, expected });
+    throw new Fault('forbidden', message, { got: host, expected });
   }
   if (origin !== undefined && originHost(origin) !== host?.toLowerCase()) {
     const message = `Origin "${origin}": pages of other origins may not ask this site`;
-    throw new Fault('invalid', message, { status: 403, got: origin, expected: `http://${host}` });
+    throw new Fault('forbidden', message, { got: origin, expected: `http://${host}` });
   }
   const from = headers['sec-fetch-site'];
   const isLink = method === 'GET' && headers['sec-fetch-mode'] === 'navigate';
   if ((from === 'cross-site' || from === 'same-site') && !isLink) {
     const message = `Sec-Fetch-Site "${from}": pages of other origins may not ask this site`;
-    throw new Fault('invalid', message, { status: 403, got: from, expected: 'same-origin' });
+    throw new Fault('forbidden', message, { got: from, expected: 'same-origin' });
   }
 }
 

@@ -120,14 +120,14 @@ function checkName(parts: KeyspaceRouteParts, inPath: string, file: KeyspaceFile
   if (twin !== undefined && twin.name !== keyspace) refuse(`there is ${twin.name}, which differs by case`, twin.name);
 }
 
-/** @throws {Fault} `invalid` with `status: 412`: another version than the one asked for; both named. */
+/** @throws {Fault} `preconditionFailed`: another version than the one asked for; both named. */
 function checkVersion(name: string, ifMatch: string | undefined, stored: Keyspace | null): void {
   if (ifMatch === undefined || (ifMatch.trim() === '*' && stored !== null)) return;
   const wanted = ifMatch.trim().replace(/^(W\/)?"(.*)"$/, '$2');
   const version = stored === null ? 'none' : String(stored.version);
   if (wanted === version) return;
   const message = `keyspace ${name}: If-Match asks for version ${wanted}, stored is ${version}`;
-  throw new Fault('invalid', message, { status: 412, got: wanted, expected: version });
+  throw new Fault('preconditionFailed', message, { got: wanted, expected: version });
 }
 
 function checkSites({ sites, keyspaces }: KeyspaceRouteParts, file: KeyspaceFile): void {

@@ -1,15 +1,10 @@
-import { Fault } from '@tidemark/platform/fault';
+import { FAULT_MEANINGS, Fault, type FaultKind } from '@tidemark/platform/fault';
 import { describe, expect, it } from 'vitest';
 import { problemHeaders, problemOf } from './problem.ts';
 
 describe('problem', () => {
-  it.each([
-    ['invalid', 400],
-    ['fenced', 409],
-    ['unavailable', 503],
-    ['unknown', 504],
-    ['corrupt', 500],
-  ] as const)('answers %s with %i', (kind, status) => {
+  it.each(Object.entries(FAULT_MEANINGS))('answers %s with the status of its kind', (name, { status }) => {
+    const kind = name as FaultKind;
     expect(problemOf(new Fault(kind, 'why'), 'r1')).toMatchObject({ kind, status, detail: 'why', requestId: 'r1' });
   });
 
@@ -41,7 +36,7 @@ describe('problem', () => {
   });
 
   it('sends the caller to the right site', () => {
-    const elsewhere = new Fault('invalid', 'tokyo writes', { status: 307, location: 'http://tokyo' });
+    const elsewhere = new Fault('notLeader', 'tokyo writes', { location: 'http://tokyo' });
     const problem = problemOf(elsewhere, 'r');
     expect(problem.title).toBe('Temporary Redirect');
     expect(problemHeaders(elsewhere, problem, '/v1/x')).toMatchObject({ location: 'http://tokyo/v1/x' });
@@ -51,9 +46,11 @@ describe('problem', () => {
     const tooLarge = Object.assign(new Error('Request body is too large'), { statusCode: 413 });
     expect(problemOf(tooLarge, 'r')).toMatchObject({
       status: 413,
-      kind: 'invalid',
+      kind: 'tooLarge',
       detail: 'Request body is too large',
     });
+    const slow = Object.assign(new Error('slow'), { statusCode: 408 });
+    expect(problemOf(slow, 'r')).toMatchObject({ status: 408, kind: 'unknown' });
     const bug = problemOf(new TypeError('secret of undefined'), 'r7');
     expect(bug).toMatchObject({ status: 500, kind: 'unknown', requestId: 'r7' });
     expect(JSON.stringify(bug)).not.toContain('secret');

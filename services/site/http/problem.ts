@@ -1,7 +1,7 @@
 /** Errors as the caller sees them: RFC 9457 problems with Tidemark's own fields. */
 
 import { STATUS_CODES } from 'node:http';
-import { Fault, type FaultKind, isFault, messageOf } from '@tidemark/platform/fault';
+import { FAULT_MEANINGS, Fault, type FaultKind, isFault, kindOfStatus, messageOf } from '@tidemark/platform/fault';
 
 const PROBLEM_TYPE = 'application/problem+json';
 
@@ -21,14 +21,6 @@ export type Problem = {
   readonly requestId: string;
 };
 
-const STATUS_OF_KIND = {
-  invalid: 400,
-  fenced: 409,
-  unavailable: 503,
-  unknown: 504,
-  corrupt: 500,
-} as const satisfies Record<FaultKind, number>;
-
 /** When nothing says how long to wait. */
 const RETRY_AFTER_MS = 1_000;
 
@@ -37,22 +29,31 @@ const RETRY_AFTER_MS = 1_000;
  * `unknown`, as nobody can say how far the request got, and its message stays in the log.
  */
 export function problemOf(error: unknown, requestId: string): Problem {
-  const fault = isFault(error) ? error : faultOfHttp(error);
-  const status = fault.details.status ?? STATUS_OF_KIND[fault.kind];
-  const { table, column, got, expected, retryAfterMs } = fault.details;
+  if (isFault(error)) return problemOfFault(error, FAULT_MEANINGS[error.kind].status, requestId);
+  const status = statusOfHttp(error);
+  if (status !== null) return refusalOfHttp(status, messageOf(error), requestId);
+  const bug = new Fault('unknown', 'internal error: the log of this site has it under the request id');
+  return problemOfFault(bug, 500, requestId);
+}
+
+/** What the HTTP layer refuses by itself keeps the status that it has in HTTP, and is told by the nearest kind. */
+export function refusalOfHttp(status: number, message: string, requestId: string): Problem {
+  return problemOfFault(new Fault(kindOfStatus(status), message), status, requestId);
+}
+
+function problemOfFault({ kind, message, details }: Fault, status: number, requestId: string): Problem {
+  const { table, column, got, expected, retryAfterMs } = details;
   return {
     type: 'about:blank',
     title: STATUS_CODES[status] ?? 'Error',
     status,
-    detail: fault.message,
-    kind: fault.kind,
+    detail: message,
+    kind,
     ...(table === undefined ? {} : { table }),
     ...(column === undefined ? {} : { column }),
     ...(got === undefined ? {} : { got: printable(got) }),
     ...(expected === undefined ? {} : { expected: printable(expected) }),
-    ...(retryAfterMs !== undefined || fault.kind === 'unavailable'
-      ? { retryAfterMs: retryAfterMs ?? RETRY_AFTER_MS }
-      : {}),
+    ...(retryAfterMs !== undefined || kind === 'unavailable' ? { retryAfterMs: retryAfterMs ?? RETRY_AFTER_MS } : {}),
     requestId,
   };
 }
@@ -76,12 +77,9 @@ function samePathAt(location: string, path: string): string {
 }
 
 /** The HTTP layer's own refusals (a body too large, not JSON, of no known type) carry a status below 500. */
-function faultOfHttp(error: unknown): Fault {
+function statusOfHttp(error: unknown): number | null {
   const status = (error as { readonly statusCode?: unknown } | null)?.statusCode;
-  if (typeof status === 'number' && status >= 400 && status < 500) {
-    return new Fault('invalid', messageOf(error), { status, cause: error });
-  }
-  return new Fault('unknown', 'internal error: the log of this site has it under the request id', { status: 500 });
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : null;
 }
 
 /** JSON knows neither bigint nor bytes. */

@@ -30,7 +30,7 @@ function site(options: { refusal?: string; missing?: string[] } = {}) {
     throw new Fault('unavailable', 'log is away', { retryAfterMs: 2_500 });
   });
   app.get('/v1/history', async () => {
-    throw new Fault('invalid', 'tokyo writes', { status: 307, location: 'http://127.0.0.1:1' });
+    throw new Fault('notLeader', 'tokyo writes', { location: 'http://127.0.0.1:1' });
   });
   app.get('/bug', async () => {
     assert.fail('heads went back');
@@ -49,6 +49,7 @@ describe('http', () => {
     expect(away.headers).toMatchObject({ 'content-type': 'application/problem+json', 'retry-after': '3' });
     expect(away.json()).toMatchObject({ kind: 'unavailable', detail: 'log is away', retryAfterMs: 2_500 });
     const elsewhere = await app.inject('/v1/history?all=1');
+    expect(elsewhere.json().kind).toBe('notLeader');
     expect([elsewhere.statusCode, elsewhere.headers.location]).toEqual([307, 'http://127.0.0.1:1/v1/history?all=1']);
   });
 
@@ -70,17 +71,35 @@ describe('http', () => {
   });
 
   it.each([
-    [404, { method: 'GET', url: '/nowhere' }, 'no route GET /nowhere'],
-    [400, { method: 'POST', url: '/echo', headers: JSON_TYPE, payload: '{"a":' }, 'body is not JSON: Unexpected end'],
-    [400, { method: 'POST', url: '/echo', headers: JSON_TYPE, payload: '{"__proto__":1}' }, 'proto'],
-    [413, { method: 'POST', url: '/echo', headers: JSON_TYPE, payload: `"${'x'.repeat(2_000)}"` }, 'too large'],
-    [415, { method: 'POST', url: '/echo', headers: { 'content-type': 'x/y' }, payload: 'x' }, 'Unsupported Media Type'],
-  ] as const)('answers %i in the same shape for what never reaches a handler', async (status, request, detail) => {
-    const answer = await site().app.inject(request);
-    expect(answer.statusCode).toBe(status);
-    expect(answer.json()).toMatchObject({ kind: 'invalid', status });
-    expect(answer.json().detail).toContain(detail);
-  });
+    [404, 'notFound', { method: 'GET', url: '/nowhere' }, 'no route GET /nowhere'],
+    [
+      400,
+      'invalid',
+      { method: 'POST', url: '/echo', headers: JSON_TYPE, payload: '{"a":' },
+      'body is not JSON: Unexpected end',
+    ],
+    [400, 'invalid', { method: 'POST', url: '/echo', headers: JSON_TYPE, payload: '{"__proto__":1}' }, 'proto'],
+    [
+      413,
+      'tooLarge',
+      { method: 'POST', url: '/echo', headers: JSON_TYPE, payload: `"${'x'.repeat(2_000)}"` },
+      'too large',
+    ],
+    [
+      415,
+      'unsupported',
+      { method: 'POST', url: '/echo', headers: { 'content-type': 'x/y' }, payload: 'x' },
+      'Unsupported Media Type',
+    ],
+  ] as const)(
+    'answers %i %s in the same shape for what never reaches a handler',
+    async (status, kind, request, detail) => {
+      const answer = await site().app.inject(request);
+      expect(answer.statusCode).toBe(status);
+      expect(answer.json()).toMatchObject({ kind, status });
+      expect(answer.json().detail).toContain(detail);
+    },
+  );
 
   it('logs a bug once, hides its words, and ends the process when an invariant is broken', async () => {
     const { app, fatal, logged } = site();

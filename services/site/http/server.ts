@@ -11,7 +11,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import type { ListenAddress } from '../config/address.ts';
 import { checkCaller } from './callers.ts';
 import { Connections } from './connections.ts';
-import { problemHeaders, problemOf } from './problem.ts';
+import { problemHeaders, problemOf, refusalOfHttp } from './problem.ts';
 import { checkParameters } from './query-parameters.ts';
 
 /** Four key parts of 1 KiB fit, each byte percent-encoded. */
@@ -52,11 +52,7 @@ export function createHttp(parts: HttpParts): FastifyInstance {
     },
     clientErrorHandler: (error, socket) => refuseUnread(error, socket),
     frameworkErrors: (error, request, reply) =>
-      fail(
-        new Fault('invalid', error.message, { status: 400, got: request.url.slice(0, SHOWN_LENGTH) }),
-        request,
-        reply,
-      ),
+      fail(new Fault('invalid', error.message, { got: request.url.slice(0, SHOWN_LENGTH) }), request, reply),
     logger: false,
     bodyLimit: parts.bodyBytesMax,
     forceCloseConnections: true,
@@ -80,7 +76,7 @@ export function createHttp(parts: HttpParts): FastifyInstance {
   app.setErrorHandler((error, request, reply) => fail(error, request, reply));
   app.setNotFoundHandler((request, reply) => {
     const message = `no route ${request.method} ${request.url}`;
-    fail(new Fault('invalid', message, { status: 404, got: request.url }), request, reply);
+    fail(new Fault('notFound', message, { got: request.url }), request, reply);
   });
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser(
@@ -129,7 +125,7 @@ function parseJson(text: string): unknown {
 function notJson({ headers }: FastifyRequest): Fault {
   const got = headers['content-type'];
   const expected = 'application/json';
-  return new Fault('invalid', `body is ${got}, expected ${expected}`, { status: 415, got, expected });
+  return new Fault('unsupported', `body is ${got}, expected ${expected}`, { got, expected });
 }
 
 /** Rows that are taken as they come are never held whole. */
@@ -140,7 +136,7 @@ function isNdjson({ headers }: FastifyRequest): boolean {
 /** What could not even be read as a request: as a problem, then the connection is closed. */
 function refuseUnread(error: Error & { readonly code?: string }, socket: Socket): void {
   const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-  const problem = problemOf(new Fault('invalid', `no request: ${error.message}`, { status }), '');
+  const problem = refusalOfHttp(status, `no request: ${error.message}`, '');
   const body = JSON.stringify(problem);
   const head = `HTTP/1.1 ${status} ${problem.title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
   if (socket.writable && error.code !== 'ECONNRESET') socket.end(head + body);
@@ -187,7 +183,7 @@ export function registerProbes(app: FastifyInstance, { missing, writable, epochO
   app.get<{ Querystring: { keyspace?: string } }>('/primary', async (request) => {
     const { keyspace } = request.query;
     const here = writable(keyspace ?? null);
-    if (here === null) throw new Fault('invalid', `no keyspace "${keyspace}"`, { status: 404, got: keyspace });
+    if (here === null) throw new Fault('notFound', `no keyspace "${keyspace}"`, { got: keyspace });
     const what = keyspace === undefined ? 'every keyspace' : `keyspace ${keyspace}`;
     if (!here) throw new Fault('unavailable', `site ${site} is not the primary of ${what}`);
     return { primary: true, site, ...(keyspace === undefined ? {} : { epoch: epochOf(keyspace) }) };

@@ -27,8 +27,8 @@ import type { Keyspace } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
-import { LoopLag } from '@tidemark/platform/loop-lag';
 import type { Network } from '@tidemark/platform/network';
+import { LoopLag } from '@tidemark/platform/process/loop-lag';
 import { type Word, wordOf } from './memory.ts';
 import { ProbeCounts } from './probe-counts.ts';
 

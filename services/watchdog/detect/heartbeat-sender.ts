@@ -47,7 +47,7 @@ async function put(board: HeartbeatStore, beat: Beat): Promise<void> {
   try {
     await board.beat(beat);
   } catch (error) {
-    if (!isFault(error, 'invalid')) throw error;
+    if (!isFault(error, 'tooLarge')) throw error;
     await board.beat({ ...beat, facts: { ...withoutPositions(beat.facts as SiteFacts) } });
   }
 }

@@ -154,7 +154,7 @@ describe('site catalogue', () => {
     await w.clock.advance(1_000);
     await Promise.all([paris!.catalog.create(travel(4), 5_000), tokyo!.catalog.create(travel(8), 5_000)]);
     const second = await paris!.catalog.create(travel(8), 5_000).catch((error: unknown) => error);
-    expect(isFault(second, 'invalid')).toBe(true);
+    expect(isFault(second, 'conflict')).toBe(true);
     await w.clock.advance(2_000);
     expect([paris!.told, tokyo!.told]).toEqual([[travel(4)], [travel(8)]]);
     expect([paris!.catalog.conflicts, tokyo!.catalog.conflicts]).toEqual([1, 1]);

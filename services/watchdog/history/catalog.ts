@@ -156,7 +156,7 @@ export class SiteCatalog implements AsyncDisposable {
         if (untilEnd) return next;
       } catch (error) {
         if (!isFault(error)) throw error;
-        if (untilEnd && error.details.status === 404) return next;
+        if (untilEnd && error.kind === 'notFound') return next;
         next = await this.#afterFault(origin, log, next, error);
       }
       await this.#parts.clock.sleep(RETRY_MS, signal);
@@ -176,7 +176,7 @@ export class SiteCatalog implements AsyncDisposable {
 
   /** A control topic may not be there yet, be a new one, or be trimmed: definitions are read again. */
   async #afterFault(origin: string, log: Log, next: number, fault: Fault): Promise<number> {
-    if (fault.details.status === 404 || fault.kind === 'unavailable') return next;
+    if (fault.kind === 'notFound' || fault.kind === 'unavailable') return next;
     this.#parts.logger.warn({ origin, reason: fault.message }, `control log of ${origin}: read again from its start`);
     return log.bounds(TOPIC, 0).then(
       ({ start }) => start,
@@ -248,7 +248,7 @@ export class SiteCatalog implements AsyncDisposable {
     const told = this.#told.get(name);
     if (told !== undefined) {
       const message = `keyspace ${name} was defined meanwhile, as version ${told.keyspace.version}`;
-      throw new Fault('invalid', message, { status: 409, got: name });
+      throw new Fault('conflict', message, { got: name });
     }
     try {
       await this.#append(definition);

@@ -170,7 +170,7 @@ export class Decisions implements AsyncDisposable {
       const found = (await this.#asked(query.all)).find(({ id }) => id === params.id);
       if (found !== undefined) return told(found);
       const message = `no decision ${params.id} at site ${this.#parts.site}; another site may have it (?all)`;
-      throw new Fault('invalid', message, { got: params.id, status: 404 });
+      throw new Fault('notFound', message, { got: params.id });
     });
   }
 

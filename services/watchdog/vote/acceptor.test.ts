@@ -238,7 +238,7 @@ describe('acceptor of a site', () => {
       { kind: 'chosen', ballot: ballotOf(7), value: forged },
     ] as const) {
       const error = await acceptor.answer('travel', request).catch((e: unknown) => e);
-      expect(isFault(error, 'invalid')).toBe(true);
+      expect(isFault(error, 'conflict')).toBe(true);
       expect((error as Error).message).toMatch(/version 2|above 2/);
     }
     expect(w.values()).toHaveLength(end);

@@ -222,7 +222,7 @@ export class Acceptor implements AsyncDisposable {
   /**
    * Does what is asked, or says why not. What nobody may ask is not even written down. That a value was chosen is only a
    * hint, whoever says it: `note` writes it down, once a quorum has said so.
-   * @throws {Fault} `invalid` 409: no rule lets it be done. `unavailable`, `unknown`: the control topic does not answer; a vote may be written down unheard,
+   * @throws {Fault} `conflict`: no rule lets it be done. `unavailable`, `unknown`: the control topic does not answer; a vote may be written down unheard,
    *   which is harmless, or the topic lost something and is read again.
    */
   async answer(keyspace: string, request: RegisterRequest): Promise<RegisterAnswer> {
@@ -391,12 +391,12 @@ export class Acceptor implements AsyncDisposable {
 
 function refused(keyspace: string, request: RegisterRequest, why: string): Fault {
   const got = 'value' in request ? `version ${request.value.version}` : request.kind;
-  return new Fault('invalid', `register of ${keyspace}: ${request.kind} refused: ${why}`, { status: 409, got });
+  return new Fault('conflict', `register of ${keyspace}: ${request.kind} refused: ${why}`, { got });
 }
 
 /** More than a record holds is for whoever asked to know. */
 function isTooLarge(error: unknown): boolean {
-  return isFault(error, 'invalid') && error.details.status === 413;
+  return isFault(error, 'tooLarge');
 }
 
 function isTransient(error: unknown): boolean {
@@ -405,7 +405,7 @@ function isTransient(error: unknown): boolean {
 
 /** What was to be read is gone. */
 function isTrimmed(error: unknown): error is Fault {
-  return isFault(error, 'invalid') && error.details.status === 410;
+  return isFault(error, 'outOfRange');
 }
 
 /** The topic is gone, is another one, or ends before what was known of it. */

@@ -26,7 +26,7 @@ export class RequestBook {
   /**
    * Looks whether a batch's key stands for this batch and no other (rule 19), before any of it is put in line.
    * @param keyAgeMs how long ago the sender sent it for the first time; null when it does not say
-   * @throws {Fault} 422. `invalid`: it stands for another batch; `unknown`: it may have been forgotten
+   * @throws {Fault} `keyReused`: it stands for another batch; `keyForgotten`: it may have been forgotten
    */
   check(keyspace: Keyspace, slices: readonly Slice[], keyAgeMs: number | null, nowMs: number): void {
     const body = slices[0]?.body;

@@ -57,17 +57,17 @@ export function mayFollow(first: Request, next: Request): boolean {
   return first.table === next.table && first.verb === next.verb && first.batchRows === next.batchRows;
 }
 
-/** @throws {Fault} always: `invalid` 422, naming what the key stood for and what it was to stand for. */
+/** @throws {Fault} always: `keyReused`, naming what the key stood for and what it was to stand for. */
 export function refuseOther(keyspace: Keyspace, key: string, first: Request, now: Request): never {
   const [expected, got] = [wordsOf(keyspace, first), wordsOf(keyspace, now)];
   const message = `Idempotency-Key "${key}" was used for ${expected}, and comes again for ${got}: nothing was done; send it under a key of its own`;
-  throw new Fault('invalid', message, { got, expected, status: 422 });
+  throw new Fault('keyReused', message, { got, expected });
 }
 
-/** @throws {Fault} always: `unknown` 422. Whoever asks has to look. */
+/** @throws {Fault} always: `keyForgotten`. Whoever asks has to look. */
 export function refuseOld(key: string, ageMs: number, knownMs: number): never {
   const message = `Idempotency-Key "${key}" was first sent ${Math.round(ageMs)} ms ago, and requests are known here for ${Math.round(knownMs)} ms: whether it was done cannot be told, and it is not done now; read what is there, and send what is missing under another key`;
-  throw new Fault('unknown', message, { got: Math.round(ageMs), expected: Math.round(knownMs), status: 422 });
+  throw new Fault('keyForgotten', message, { got: Math.round(ageMs), expected: Math.round(knownMs) });
 }
 
 function wordsOf(keyspace: Keyspace, { table: id, verb, batchRows, rows, hash }: Request): string {

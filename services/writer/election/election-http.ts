@@ -92,5 +92,5 @@ async function checkWanted({ network, placeOf }: ElectionHttpParts, keyspace: st
   const standing = standingSchema.safeParse(answer?.body).data;
   if (standing?.site === to && standing.standsFor === 'switchover') return;
   const message = `keyspace ${keyspace}: handing over refused: ${to} does not say that it wants to take over`;
-  throw new Fault('invalid', message, { status: 409, got: standing?.standsFor ?? null, expected: 'switchover' });
+  throw new Fault('conflict', message, { got: standing?.standsFor ?? null, expected: 'switchover' });
 }

@@ -113,13 +113,13 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
   /**
    * Asks this site to become the primary. A wish that accepts a loss goes before an election here that may lose nothing,
    * which could stand open for ever; it still loses nothing where that one could have been won.
-   * @throws {Fault} `invalid` 409: it cannot be, or is already; `unavailable`: it is in an election.
+   * @throws {Fault} `conflict`: it cannot be, or is already; `unavailable`: it is in an election.
    */
   nominate(campaign: Campaign): void {
     const { site, keyspace } = this.#parts;
     const value = this.#parts.current();
     const refuse = (message: string): never => {
-      throw new Fault('invalid', `keyspace ${keyspace.name}: ${message}`, { status: 409, got: site });
+      throw new Fault('conflict', `keyspace ${keyspace.name}: ${message}`, { got: site });
     };
     const standing = this.#standing;
     const isWithdrawn = campaign.loss !== null && standing !== null && standing.campaign.loss === null;

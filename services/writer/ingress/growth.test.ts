@@ -1,6 +1,6 @@
 import { encodeColumnarRows } from '@tidemark/columnar/columnar-write';
 import type { ColumnType } from '@tidemark/model/column-type';
-import { isFault } from '@tidemark/platform/fault';
+import { FAULT_MEANINGS, isFault } from '@tidemark/platform/fault';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
@@ -20,7 +20,7 @@ async function setUp(dynamic: number) {
   registerWriterRoutes(app, { ...parts, writerOf: () => writer });
   app.setErrorHandler((error, _request, reply) => {
     if (!isFault(error)) throw error;
-    return reply.code(error.details.status ?? 400).send({ detail: error.message });
+    return reply.code(FAULT_MEANINGS[error.kind].status).send({ detail: error.message });
   });
   const post = (type: string, payload: string | Buffer, key = '') => {
     const headers = { 'content-type': type, ...(key === '' ? {} : { 'idempotency-key': key }) };

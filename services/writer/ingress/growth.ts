@@ -22,7 +22,7 @@ export class Growth {
     this.keyspace = tables.keyspace;
   }
 
-  /** The table as it is with the columns that the rows so far have made. @throws {Fault} `invalid` 404 */
+  /** The table as it is with the columns that the rows so far have made. @throws {Fault} `notFound` */
   table(name: string): Table {
     return tableNamed(this.keyspace, name);
   }

@@ -11,7 +11,7 @@ import { cellToJson, type JsonCell, parseText, shown, valueFromJson } from '@tid
 import { keyParts, segmentsOfRow } from '@tidemark/model/text/key-path';
 import { mediaTypeOf } from '@tidemark/model/text/media-type';
 import type { Clock } from '@tidemark/platform/clock';
-import { Fault, isFault } from '@tidemark/platform/fault';
+import { Fault, isRefusal } from '@tidemark/platform/fault';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Writer } from '../writer.ts';
 import { Growth } from './growth.ts';
@@ -28,7 +28,7 @@ const NDJSON_TYPE = 'application/x-ndjson';
 export type HttpParts = {
   readonly site: string;
   readonly clock: Clock;
-  /** @throws {Fault} this site does not write the keyspace: 307 with the place that does, 404, or 503 while it starts */
+  /** @throws {Fault} this site does not write the keyspace: `notLeader` with the place that does, `notFound`, or `unavailable` while it starts */
   readonly writerOf: (keyspace: string) => Writer;
   readonly pendingBytesMax: number;
   readonly requestTimeoutMs: number;
@@ -80,7 +80,7 @@ async function postJson(parts: HttpParts, request: Request): Promise<object> {
     try {
       addRow(growth, request.params.table, row, into);
     } catch (error) {
-      if (!isFault(error, 'invalid')) throw error;
+      if (!isRefusal(error)) throw error;
       first ??= error;
       errors.push({ row: i, error: problemOf(error) });
     }
@@ -101,7 +101,7 @@ async function postColumns(parts: HttpParts, request: Request): Promise<object> 
 
 function tooManyRows(got: number): Fault {
   const expected = LIMITS.batchRowsMax;
-  return new Fault('invalid', `${got} rows in one batch, at most ${expected}`, { got, expected, status: 413 });
+  return new Fault('tooLarge', `${got} rows in one batch, at most ${expected}`, { got, expected });
 }
 
 function writeBatch(

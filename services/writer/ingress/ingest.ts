@@ -11,7 +11,7 @@ import type { Log, LogBatch, LogRecord, ReadOptions } from '@tidemark/log/log';
 import { partitionOf } from '@tidemark/model/hash';
 import { topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
-import { Fault, isFault } from '@tidemark/platform/fault';
+import { Fault, isFault, isRefusal } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { IngestSource } from '@tidemark/record/envelope';
 import type { Writer } from '../writer.ts';
@@ -234,7 +234,7 @@ export class Ingest implements AsyncDisposable {
         stored.push(...fresh);
         count += fresh.length;
       } catch (error) {
-        if (!isFault(error, 'invalid')) throw error;
+        if (!isRefusal(error)) throw error;
         rejected.add(record, error.message);
       }
     }
@@ -248,7 +248,7 @@ export class Ingest implements AsyncDisposable {
 
   /**
    * One promise for each record that goes to the log, resolved when it is stored.
-   * @throws {Fault} `invalid` 422: the request id stands for something else
+   * @throws {Fault} `keyReused`: the request id stands for something else
    */
   #write(tableId: number, { batch, offsets }: Rows, span: IngestSource, requestId = ''): Promise<void>[] {
     const { writer } = this.#parts;

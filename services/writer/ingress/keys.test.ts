@@ -1,6 +1,6 @@
 import { encodeColumnarRows } from '@tidemark/columnar/columnar-write';
 import type { ColumnType } from '@tidemark/model/column-type';
-import { isFault } from '@tidemark/platform/fault';
+import { FAULT_MEANINGS, isFault } from '@tidemark/platform/fault';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { TIMING } from '@tidemark/platform/timing';
 import fastify from 'fastify';
@@ -28,7 +28,7 @@ function site(writerOf: () => Writer) {
   registerWriterRoutes(app, { site: 'paris', clock, writerOf, pendingBytesMax: 1e9, requestTimeoutMs: 3_000 });
   app.setErrorHandler((error, _request, reply) => {
     if (!isFault(error)) throw error;
-    return reply.code(error.details.status ?? 400).send({ kind: error.kind, detail: error.message });
+    return reply.code(FAULT_MEANINGS[error.kind].status).send({ kind: error.kind, detail: error.message });
   });
   const send = async (use: Use, key: string, headers: Record<string, string> = {}) => {
     const { form, table, line } = use;

@@ -8,7 +8,7 @@ import { RowBatch } from '@tidemark/columnar/row-batch';
 import { tableNamed } from '@tidemark/model/table';
 import { parseExactJson } from '@tidemark/model/text/exact-json';
 import { textOfUtf8, withoutBom } from '@tidemark/model/text/utf8';
-import { Fault, isFault } from '@tidemark/platform/fault';
+import { Fault, isFault, isRefusal } from '@tidemark/platform/fault';
 import type { Writer } from '../writer.ts';
 import { Growth } from './growth.ts';
 import { problemOf } from './problem-line.ts';
@@ -135,10 +135,9 @@ function textOrFault(line: Buffer, number: number): Text {
 }
 
 function lineTooLong(line: number, got: number): Fault {
-  return new Fault('invalid', `line ${line} has over ${got} bytes, at most ${LINE_BYTES_MAX}`, {
+  return new Fault('tooLarge', `line ${line} has over ${got} bytes, at most ${LINE_BYTES_MAX}`, {
     got,
     expected: LINE_BYTES_MAX,
-    status: 413,
   });
 }
 
@@ -153,7 +152,7 @@ function submitLines(writer: Writer, lines: Lines, options: NdjsonOptions): Batc
       if (typeof text !== 'string') throw text;
       addRow(growth, options.table, parseLine(text), into);
     } catch (error) {
-      if (!isFault(error, 'invalid')) throw error;
+      if (!isRefusal(error)) throw error;
       bad.push({ line: lines.first + i, fault: error });
     }
   });

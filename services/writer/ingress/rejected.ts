@@ -140,7 +140,7 @@ export class Rejected {
       await log.append(this.#topic, this.#partition, entries);
     } catch (error) {
       const [first, ...others] = entries;
-      const isTooLarge = isFault(error, 'invalid') && error.details.status === 413;
+      const isTooLarge = isFault(error, 'tooLarge');
       if (!isTooLarge || first === undefined || (others.length === 0 && first.value.length === 0)) throw error;
       await this.#append([others.length > 0 ? first : cutTo(first, Math.floor(first.value.length / 2))]);
       if (others.length > 0) await this.#append(others);

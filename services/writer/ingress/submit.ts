@@ -29,8 +29,8 @@ export type SubmitOptions = {
  *
  * Call it in the turn in which the slices were cut: the order of calls is the order in the log.
  * @throws {Fault} `unavailable`: no batches are taken, or at the deadline nothing of it had been written and nothing will be. `unknown`: some
- *   of it may be stored; with status 422, the key is older than what is known of keys. `invalid` 422: the key was used
- *   for another batch.
+ *   of it may be stored. `keyForgotten`: so it may, and the key is older than what is known of keys. `keyReused`: the key
+ *   was used for another batch.
  */
 export async function submit(writer: Writer, slices: readonly Slice[], options: SubmitOptions): Promise<Receipt> {
   const { ack, timeoutMs, clock, site, keyAgeMs = null, growth } = options;

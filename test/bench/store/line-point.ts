@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeKey } from '@tidemark/columnar/key';
 import type { Query } from '@tidemark/model/query';
-import { letHeapGrow } from '@tidemark/platform/heap-growth';
+import { letHeapGrow } from '@tidemark/platform/process/heap-growth';
 import type { MutateBody } from '@tidemark/record/envelope';
 import { percentile } from '../measure.ts';
 import { Flights, TABLE } from './flights.ts';

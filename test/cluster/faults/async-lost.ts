@@ -5,7 +5,7 @@ import { settle } from '@tidemark/cli/drill/account';
 import { takeBack } from '@tidemark/cli/drill/returned';
 import { type JobFacts, runJob } from '@tidemark/cli/job';
 import { Output } from '@tidemark/cli/output/output';
-import { connect, isFault } from '@tidemark/client';
+import { connect, isFault, isRefusal } from '@tidemark/client';
 import { calm, type FaultRow, loadOf, promise, RATE, TAKEOVER_MS_MAX } from './stage/fault-row.ts';
 
 const SILENT = new Output(true, { write: () => true }, { write: () => true });
@@ -76,6 +76,6 @@ async function refused(run: () => Promise<JobFacts>): Promise<boolean> {
   try {
     return (await run()).outcome === 'refused';
   } catch (error) {
-    return isFault(error, 'fenced') || isFault(error, 'invalid');
+    return isFault(error, 'fenced') || isRefusal(error);
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 import { LoopLag } from './loop-lag.ts';
 
 /** A clock whose sleeper is woken when the test says so, however late. */

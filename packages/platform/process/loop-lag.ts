@@ -4,7 +4,7 @@
  * is reset, and with it the hold-up that is being looked for.)
  */
 
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 
 /** Sampling wakes the process this often, so it is coarse: what matters are hundreds of ms. */
 const SAMPLE_MS = 100;
