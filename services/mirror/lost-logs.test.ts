@@ -1,5 +1,6 @@
 /** Copies and sources that were trimmed, deleted, or made again: noticed, named, and filled from whoever has the records. */
 
+import type { Log } from '@tidemark/log/log';
 import { SimLog } from '@tidemark/log/sim/sim-log';
 import { describe, expect, it } from 'vitest';
 import { clock, genesis, LOG, MIRROR, sequence, setUpMirror, until } from './testing/mirror-harness.ts';
@@ -112,4 +113,46 @@ describe('a source with a record that cannot be read any more', () => {
     await until(() => mirror.replicators[0]!.durable.seq === 7);
     expect(await copied()).toEqual(values);
   });
+});
+
+/** Calls `meanwhile` in the middle of the log operation of that number, the operations of all handles counted. */
+function inTheMiddleOf(wanted: number, meanwhile: () => void): (log: Log) => Log {
+  let count = 0;
+  const get = (log: Log, name: string | symbol): unknown => {
+    const value: unknown = Reflect.get(log, name, log);
+    if (typeof value !== 'function') return value;
+    return (...args: unknown[]) => {
+      if (count++ === wanted) meanwhile();
+      return value.apply(log, args);
+    };
+  };
+  return (log) => new Proxy(log, { get });
+}
+
+describe('a copy that is told to be read again', () => {
+  for (const how of ['distrust', 'reopen'] as const) {
+    for (const what of ['whole', 'damaged'] as const) {
+      it(`by ${how}, in the middle of whatever is done, with a source that is ${what}: it ends nothing, and is filled`, async () => {
+        const damaged = Buffer.from(values[3]!);
+        damaged[20]! ^= 1;
+        let operation = 0;
+        for (let isTold = true; isTold; operation++) {
+          isTold = false;
+          const { append, start, ahead, copied } = await setUpMirror(true);
+          await append(what === 'whole' ? values : [...values.slice(0, 3), damaged, ...values.slice(4)]);
+          await ahead.append(MIRROR, 0, entries(0, 8));
+          const tell = (): void => {
+            isTold = true;
+            for (const replicator of mirror?.replicators ?? []) replicator[how]();
+          };
+          let mirror: Awaited<ReturnType<typeof start>> | null = null;
+          mirror = await start(inTheMiddleOf(operation, tell));
+          await using _ = mirror;
+          await until(() => mirror!.replicators[0]!.durable.seq === 7);
+          expect((await copied()).slice(-1)).toEqual(values.slice(-1));
+        }
+        expect(operation).toBeGreaterThan(8);
+      }, 30_000);
+    }
+  }
 });

@@ -160,7 +160,7 @@ export class Replicator {
         // Its next identity stands before everything that is copied again.
         if (this.#tail.lost === 'beginning') await this.#rest(RETRY_MS_MIN);
         else if (source === null) await this.#rest(RETRY_MS_MAX);
-        else await this.#takeTurn(source);
+        else await this.#takeTurn(source, this.#tail);
         retryMs = RETRY_MS_MIN;
       } catch (error) {
         if (!isFault(error)) {
@@ -223,12 +223,12 @@ export class Replicator {
   }
 
   /** Reads a source for as long as it is its turn, then thinks about the next one. */
-  async #takeTurn(source: Source): Promise<void> {
+  async #takeTurn(source: Source, tail: Tail): Promise<void> {
     const { logger, topic, name } = this.#parts;
     const { detours } = this;
     const before = this.counts.copied;
     const [wasFine, wasStranded] = [detours.trouble === null, detours.isStranded];
-    const lacks = await this.#copyFrom(source);
+    const lacks = await this.#copyFrom(source, tail);
     const mustWait = detours.ended({ source, copied: this.counts.copied - before, lacks });
     const { trouble, isStranded } = detours;
     if (trouble === null) return;
@@ -239,15 +239,16 @@ export class Replicator {
 
   /**
    * Copies until its turn ends, or the copy is stuck.
+   * @param tail the one of this turn: it is told to be read again, and then is no more, while something is waited for here
    * @returns why what comes next is not in the source, as far as it was read from its start to its end; else null
    */
-  async #copyFrom(source: Source): Promise<string | null> {
+  async #copyFrom(source: Source, tail: Tail): Promise<string | null> {
     const { name, signal, clock, logger } = this.#parts;
     const { log, topic } = source;
     const { partition } = name;
     await this.#noteSource(source);
     const either = AbortSignal.any([signal, this.#turn.signal]);
-    const place = await this.#placeIn(source);
+    const place = await this.#placeIn(source, tail);
     const { from, isStart } = place;
     let { isHint } = place;
     this.#wasStuck = false;
@@ -258,7 +259,7 @@ export class Replicator {
     const untilEnd = source === this.detours.current;
     for await (const read of log.read({ topic, partition, from, signal: either, untilEnd })) {
       const batch = isHint ? { ...read, records: read.records.slice(1) } : read;
-      if (isHint && !this.#holds(read.records[0]!.value)) {
+      if (isHint && !holds(tail, read.records[0]!.value)) {
         logger.warn(
           { topic, partition, offset: from },
           `${topic}/${partition}: not at offset ${from}; it is looked for`,
@@ -270,12 +271,12 @@ export class Replicator {
       if (batch.records.length === 0) continue;
       const ignoredBefore = this.counts.ignored;
       this.behindRecords = batch.end - batch.records[0]!.offset;
-      await this.#copyBatch(batch, source);
+      await this.#copyBatch(batch, source, tail);
       const left = batch.end - 1 - batch.records.at(-1)!.offset;
       this.behindRecords = left;
       this.#copiedMs = clock.monotonicMs();
       if (left === 0 && this.#gaps > 0) {
-        if (isStart && this.counts.copied === copied) return this.#lackIn(source, from);
+        if (isStart && this.counts.copied === copied) return this.#lackIn(source, tail, from);
         this.#originOffset = -1;
         this.#wasStuck = true;
         return null;
@@ -289,27 +290,22 @@ export class Replicator {
     return null;
   }
 
-  #lackIn({ site, topic }: Source, start: number): string {
-    const { epoch, seq } = this.#tail!.logHead;
+  #lackIn({ site, topic }: Source, tail: Tail, start: number): string {
+    const { epoch, seq } = tail.logHead;
     const place = `${topic}/${this.#parts.name.partition} at ${site}`;
     const why = start > 0 ? `begins at offset ${start}` : 'cannot be read through';
     return `${place} ${why} and has not got what follows ${formatPosition({ epoch, seq })}`;
   }
 
   /** Where a source is read on. A hint is where what was copied last stands: only if that is held here does it count. */
-  async #placeIn(source: Source): Promise<{ from: number; isHint: boolean; isStart: boolean }> {
+  async #placeIn(source: Source, tail: Tail): Promise<{ from: number; isHint: boolean; isStart: boolean }> {
     const { log, topic } = source;
     const { home, name } = this.#parts;
     if (!this.#wasStuck && source === home && this.#originOffset >= 0)
       return { from: this.#originOffset, isHint: true, isStart: false };
     const { start } = await log.bounds(topic, name.partition);
-    const from = this.#wasStuck ? start : await findAfter(log, topic, name.partition, this.#tail!.logHead);
+    const from = this.#wasStuck ? start : await findAfter(log, topic, name.partition, tail.logHead);
     return { from, isHint: false, isStart: from === start };
-  }
-
-  /** Whether a record of a source is one that stands in the copy. */
-  #holds(value: Uint8Array): boolean {
-    return accept({ ...this.#tail!.logHead, logId: '', fencedBelow: 0 }, value).kind === 'DUPLICATE';
   }
 
   /** A source that became another topic is told of; its records are checked one by one all the same. */
@@ -330,10 +326,10 @@ export class Replicator {
     }
   }
 
-  async #copyBatch(batch: LogBatch, source: Source): Promise<void> {
-    const extension = this.#extend(batch, source);
+  async #copyBatch(batch: LogBatch, source: Source, tail: Tail): Promise<void> {
+    const extension = this.#extend(batch, source, tail);
     if (extension.entries.length === 0) return;
-    const ackable = await this.#tail!.append(extension.entries, extension.after);
+    const ackable = await tail.append(extension.entries, extension.after);
     if (source === this.#parts.home) this.#originOffset = Math.max(this.#originOffset, extension.lastOffset);
     this.#lastAcceptedMs = this.#parts.clock.monotonicMs();
     if (source === this.#source) this.detours.over();
@@ -343,9 +339,9 @@ export class Replicator {
   }
 
   /** Which records of the batch come next in the copy. */
-  #extend(batch: LogBatch, source: Source): Extension {
+  #extend(batch: LogBatch, source: Source, tail: Tail): Extension {
     const entries: LogEntry[] = [];
-    let after = this.#tail!.logHead;
+    let after = tail.logHead;
     let lastOffset = -1;
     for (const { value, offset, headers } of batch.records) {
       // The identity and fences of the source are not those of the copy.
@@ -384,4 +380,9 @@ export class Replicator {
     const either = AbortSignal.any([this.#parts.signal, this.#turn.signal]);
     await this.#parts.clock.sleep(ms * (0.5 + this.#parts.random.fraction()), either);
   }
+}
+
+/** Whether a record of a source is one that stands in the copy. */
+function holds({ logHead }: Tail, value: Uint8Array): boolean {
+  return accept({ ...logHead, logId: '', fencedBelow: 0 }, value).kind === 'DUPLICATE';
 }

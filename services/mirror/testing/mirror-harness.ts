@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Log } from '@tidemark/log/log';
 import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
 import { type Keyspace, topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
@@ -12,7 +13,7 @@ import { SeededRandom } from '@tidemark/platform/random';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { type Body, NO_CHAIN, NOTHING_BEFORE, type Unsealed } from '@tidemark/record/envelope';
 import { epochSeed, sealRecord } from '@tidemark/record/seal';
-import { afterAll, expect } from 'vitest';
+import { afterAll, afterEach, expect } from 'vitest';
 import { Mirror } from '../mirror.ts';
 
 const KEYSPACE: Keyspace = {
@@ -42,6 +43,9 @@ const quick: Clock = {
   sleep: (ms, signal) => clock.sleep(ms / 10, signal),
 };
 const folders: string[] = [];
+/** Nothing that any test does to a mirror may end the process that has it. */
+const started: { readonly fatal: readonly unknown[] }[] = [];
+afterEach(() => expect(started.splice(0).flatMap(({ fatal }) => fatal)).toEqual([]));
 afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
 
 const unsealed = (epoch: number, seq: number, body: Body): Unsealed => ({
@@ -78,8 +82,10 @@ export async function setUpMirror(isQuick = false) {
   let made = 0;
   const errors: string[] = [];
   const logger = { ...SILENT, error: (_: object, message: string) => void errors.push(message) };
-  const start = async (): Promise<Mirror> => {
-    const handle = new SimLog(here, 'tokyo');
+  const fatal: unknown[] = [];
+  /** @param through what the mirror's logs are seen through */
+  const start = async (through: (log: Log) => Log = (log) => log): Promise<Mirror> => {
+    const handle = through(new SimLog(here, 'tokyo'));
     const ensureTopics = (): Promise<void> => {
       const genesisOf = (): Buffer => genesis(`made-${++made}`);
       return handle.ensureTopic({ name: MIRROR, partitions: 1, flushed: true, genesis: genesisOf });
@@ -88,12 +94,12 @@ export async function setUpMirror(isQuick = false) {
       ...{ cluster: 'c', site: 'tokyo', origin: 'paris', keyspace: KEYSPACE },
       ...{ local: handle, disk: new NodeDisk(folder), ensureTopics },
       remotes: new Map([
-        ['paris', new SimLog(origin, 'paris')],
-        ['quito', new SimLog(third, 'quito')],
+        ['paris', through(new SimLog(origin, 'paris'))],
+        ['quito', through(new SimLog(third, 'quito'))],
       ]),
       ...{ clock: isQuick ? quick : clock, random: new SeededRandom(1), logger },
       onFatal: (error) => {
-        throw error;
+        fatal.push(error);
       },
     });
     await mirror.start();
@@ -117,6 +123,7 @@ export async function setUpMirror(isQuick = false) {
       values.map((value) => ({ value })),
     );
   const remake = () => source.ensureTopic({ name: LOG, partitions: 1, flushed: true, genesis: () => genesis('a') });
+  started.push({ fatal });
   return { origin, here, append, ahead, start, copied, folder, errors, remake };
 }
 

@@ -42,7 +42,7 @@ const REAL_ONLY: readonly Weakening[] = [
     name: 'hint-is-believed',
     breaks: 'rule 5: an offset is a hint, and the record there says whether it is right',
     file: 'services/mirror/replicator.ts',
-    from: 'if (isHint && !this.#holds(read.records[0]!.value)) {',
+    from: 'if (isHint && !holds(tail, read.records[0]!.value)) {',
     to: 'if (isHint && read.records.length === 0) {',
   },
   {
