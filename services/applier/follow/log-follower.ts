@@ -219,7 +219,8 @@ export class LogFollower {
       this.#parts.onNews(news, offset, first);
       if (news.kind === 'ignored' && first) this.#stuckSinceMs ??= this.#parts.clock.monotonicMs();
       this.#isHalted ||= news.kind === 'halted';
-      if (news.kind === 'halted') throw new Fault('corrupt', `${this.#name} offset ${offset}: ${news.reason}`);
+      if (news.kind === 'halted' || news.kind === 'other')
+        throw new Fault('corrupt', `${this.#name} offset ${offset}: ${news.reason}`);
     }
     if (first && comparePositions(before, this.#fold.logHead) !== 0) {
       this.#stuckSinceMs = null;

@@ -129,6 +129,7 @@ export class Origins {
         return;
       }
       case 'halted':
+      case 'other':
         return;
     }
   }

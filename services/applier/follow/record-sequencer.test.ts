@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CLUSTER, PartitionMaker, sampleKeyspace } from '../testing/log-maker.ts';
 import { KnownEpochEnds } from './known-epoch-ends.ts';
@@ -75,5 +76,56 @@ describe('record sequencer', () => {
     const maker = new PartitionMaker(KEYSPACE, 'paris', 0);
     const { applied } = foldOf([maker.start(1), maker.rows([{ k: 'a', v: '1' }]), maker.start(2), maker.start(3)]);
     expect(applied()).toEqual([]);
+  });
+});
+
+describe('a log that is read again from its start', () => {
+  const ROOT = 'log';
+  const log = fc.record({
+    records: fc.integer({ min: 1, max: 12 }),
+    /** Before which records the topic got its next identity. */
+    renewed: fc.uniqueArray(fc.integer({ min: 0, max: 12 }), { maxLength: 3 }),
+    /** Where it was trimmed to before it is read again, and where reading was when it began again. */
+    trimmedTo: fc.nat(3),
+    readTo: fc.nat(20),
+  });
+  const valuesOf = ({ records, renewed }: { readonly records: number; readonly renewed: readonly number[] }) => {
+    const maker = new PartitionMaker(KEYSPACE, 'paris', 0);
+    const values = [maker.genesis(ROOT)];
+    let generation = 0;
+    for (let seq = 0; seq < records; seq++) {
+      if (renewed.includes(seq)) values.push(maker.genesis(`${ROOT}~${++generation}`));
+      values.push(seq === 0 ? maker.start(1) : maker.rows([{ k: `${seq}`, v: '1' }]));
+    }
+    return values;
+  };
+
+  it('is the same one, however often it lost something since and whatever was trimmed of it', () => {
+    fc.assert(
+      fc.property(log, (asked) => {
+        const values = valuesOf(asked);
+        const { fold } = foldOf(values.slice(0, asked.readTo));
+        fold.restart(true);
+        const told = values.flatMap((value, offset) => (offset < asked.trimmedTo ? [] : fold.take(offset, value)));
+        expect(told.filter(({ kind }) => kind === 'halted' || kind === 'other')).toEqual([]);
+        if (asked.trimmedTo === 0) expect(fold.logHead.seq).toBe(asked.records - 1);
+      }),
+    );
+  });
+
+  it('is said to be another one where it was made again, and read as that; two logs in one stop the reader', () => {
+    fc.assert(
+      fc.property(log, (asked) => {
+        const maker = new PartitionMaker(KEYSPACE, 'paris', 0);
+        const other = [maker.genesis('other'), maker.start(1), maker.rows([{ k: 'a', v: '1' }])];
+        const { fold } = foldOf(valuesOf(asked));
+        fold.restart(true);
+        expect(fold.take(0, other[0]!)).toMatchObject([{ kind: 'other' }]);
+        fold.restart(false);
+        const kinds = other.flatMap((value, offset) => fold.take(offset, value)).map(({ kind }) => kind);
+        expect([kinds.includes('other') || kinds.includes('halted'), fold.logHead.seq]).toEqual([false, 1]);
+        expect(fold.take(3, maker.genesis('third'))).toMatchObject([{ kind: 'halted' }]);
+      }),
+    );
   });
 });

@@ -11,6 +11,7 @@ import assert from 'node:assert/strict';
 import { NOWHERE, type Position } from '@tidemark/model/position';
 import { accept, emptyLogHead, type LogHead, type PartitionName } from '@tidemark/record/admit';
 import type { Envelope } from '@tidemark/record/envelope';
+import { rootOf } from '@tidemark/record/log-identity';
 import type { KnownEpochEnds } from './known-epoch-ends.ts';
 
 /** An accepted record that waits to be applied. */
@@ -26,8 +27,10 @@ export type Held = {
 export type News =
   | { readonly kind: 'ignored'; readonly reason: string; readonly alarm: boolean }
   | { readonly kind: 'duplicate' }
-  /** Two records under one position, or another log: the reader must stop. */
+  /** Two records under one position, or two logs in one: the reader must stop. */
   | { readonly kind: 'halted'; readonly reason: string }
+  /** Read again from its start, the log turned out to be another one: it is read as that. */
+  | { readonly kind: 'other'; readonly reason: string }
   /** Of the origin's partition: everything of the epoch up to seq is committed. */
   | { readonly kind: 'committed'; readonly partition: number; readonly at: Position }
   /** Of this partition: the origin's epoch ends at seq, and `next` follows on it; no origin: `next` is the first. */
@@ -66,6 +69,8 @@ export class RecordSequencer {
   #heldBytes = 0;
   /** The first record that found no room. */
   #unheld: Place | null = null;
+  /** Its identity is the one of the log that was read before; nothing of the log that stands there now has said its own. */
+  #isAssumed = false;
   /** By epoch: last seq known to be committed. */
   readonly #committed = new Map<number, number>();
   /** By epoch: what its EPOCH_START says about the epoch before, until that record is committed itself. */
@@ -98,14 +103,16 @@ export class RecordSequencer {
     this.#logHead = verdict.logHead;
     switch (verdict.kind) {
       case 'LOCAL':
+        if (verdict.envelope.body.kind === 'Genesis') this.#isAssumed = false;
         return [];
       case 'DUPLICATE':
         return [{ kind: 'duplicate' }];
       case 'IGNORE':
         return [{ kind: 'ignored', reason: verdict.reason, alarm: verdict.alarm }];
       case 'HALT':
-        return [{ kind: 'halted', reason: verdict.reason }];
+        return [{ kind: this.#isAssumed ? 'other' : 'halted', reason: verdict.reason }];
       case 'ACCEPT':
+        this.#isAssumed = false;
         this.#hold({ offset, bytes: value.length, envelope: verdict.envelope, logHead: verdict.logHead }, before);
         return this.#newsOf(verdict.envelope);
     }
@@ -244,11 +251,14 @@ export class RecordSequencer {
   }
 
   /**
-   * Forgets what was accepted, but not what is known of commits and epoch ends: fold again from the start.
+   * Forgets what was accepted, but not what is known of commits and epoch ends: fold again from the start. There a log that
+   * lost something since says who it was before, not who it is now.
    * @param isSameLog false: it may be another log than the one read so far
    */
   restart(isSameLog: boolean): void {
-    this.#logHead = { ...emptyLogHead(this.name), logId: isSameLog ? this.#logHead.logId : '' };
+    const logId = isSameLog ? rootOf(this.#logHead.logId) : '';
+    this.#logHead = { ...emptyLogHead(this.name), logId };
+    this.#isAssumed = logId !== '';
     this.#held = [];
     this.#first = 0;
     this.#heldBytes = 0;

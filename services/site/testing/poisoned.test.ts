@@ -20,6 +20,7 @@ import { Mirror } from '@tidemark/mirror/mirror';
 import type { Position } from '@tidemark/model/position';
 import { SeededRandom } from '@tidemark/platform/random';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
+import { SimDisk } from '@tidemark/platform/sim/sim-disk';
 import { NO_CHAIN } from '@tidemark/record/envelope';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -144,5 +145,39 @@ describe('a poisoned record', () => {
     mirror.ledByOther();
     for (let turn = 0; turn < 100 && mirror.logId !== 'copy~2'; turn++) await clock.advance(100);
     expect([mirror.logId, mirror.unreadable]).toEqual(['copy~2', []]);
+  });
+
+  it('in a mirror that lost something before is copied again, too, however often that comes', async () => {
+    const [paris, tokyo] = [new TestSite('paris'), new TestSite('tokyo')];
+    const clock = new SimClock();
+    const copy = tokyo.topicOf('paris');
+    await paris.append(paris.topicOf('paris'), 0, values);
+    for (const partition of [0, 1])
+      await tokyo.append(copy, partition, [new PartitionMaker(LOCAL, 'paris', partition).genesis('copy')]);
+    await using mirror = await mirrored(paris, tokyo, clock);
+    const copied = mirror.replicators[0]!;
+    for (let turn = 0; turn < 100 && copied.durable.seq < BATCHES; turn++) await clock.advance(100);
+    const onStuck = (_keyspace: string, _origin: string, partition: number, at: Position): void =>
+      mirror.unreadableBeyond(partition, at);
+    for (let times = 1; times <= 3; times++) {
+      mirror.doubt('it was put back');
+      const renewed = `copy~${2 * times - 1}`;
+      for (let turn = 0; turn < 100 && mirror.logId !== renewed; turn++) await clock.advance(100);
+      const { records } = tokyo.store.topic(copy)!.partitions[0]!;
+      for (const [offset, record] of records.entries()) {
+        const damaged = Buffer.from(record.value);
+        if (!damaged.equals(values[times + 2]!)) continue;
+        damaged[40]! ^= 1;
+        records[offset] = { ...record, value: damaged };
+      }
+      await using site = await KeyspaceApplier.start(
+        { ...tokyo.parts(clock), disk: new SimDisk(), onStuck },
+        LOCAL,
+        RULES,
+      );
+      for (let turn = 0; turn < 600 && site.origins.applied('paris', 0).seq < BATCHES; turn++) await clock.advance(100);
+      expect(site.origins.applied('paris', 0)).toEqual({ epoch: 1, seq: BATCHES });
+    }
+    expect(tokyo.fatal).toEqual([]);
   });
 });
