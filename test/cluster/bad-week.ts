@@ -1,10 +1,12 @@
 /**
- * `npm run bad-week -- [--engine embedded]`: three sites on real Kafka live through an operator's bad week under load, one trouble
- * after the other, each mended by what the product names. In the end every acked row is looked up at every site. A table goes
- * to standard output; exit 1 when a promise was broken.
+ * `npm run bad-week -- [--engine embedded] [--days trimmed,control] [--keep FOLDER]`: three sites on real Kafka live through an
+ * operator's bad week under load, one trouble after the other, each mended by what the product names. `--days` takes the
+ * days whose names hold one of the words. In the end every acked row is looked up at every site. A table goes to standard
+ * output; exit 1 when a promise was broken, and then the sites' logs are kept.
  */
 
-import { mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { settle } from '@tidemark/cli/drill/account';
@@ -13,15 +15,29 @@ import { Stage } from '@tidemark/cli/drill/stage';
 import { PROGRAM } from '@tidemark/cli/program';
 import { Reaper } from '@tidemark/dev/reaper';
 import { messageOf } from '@tidemark/platform/fault';
-import { DAYS, untilReady } from './bad-week/days.ts';
+import { DAYS, startEnded, untilReady } from './bad-week/days.ts';
 import { BATCH_ROWS, calm, promiseBalance, RATE } from './faults/stage/fault-row.ts';
 
 const CALM_S = 2;
-const { values } = parseArgs({ options: { engine: { type: 'string', default: 'kafka' } } });
+const { values } = parseArgs({
+  options: {
+    engine: { type: 'string', default: 'kafka' },
+    days: { type: 'string', default: '' },
+    keep: { type: 'string' },
+  },
+});
 const engine = values.engine === 'embedded' ? 'embedded' : 'kafka';
 
 function say(line: string): void {
   process.stderr.write(`${(performance.now() / 1_000).toFixed(1).padStart(7)} s  ${line}\n`);
+}
+
+/** @returns the folder, with a file a site */
+async function keepLogs(): Promise<string> {
+  const kept = values.keep ?? (await mkdtemp(join(tmpdir(), 'bad-week-logs-')));
+  await mkdir(kept, { recursive: true });
+  for (const site of stage.sites) await copyFile(join(site.folder, 'site.log'), join(kept, `${site.name}.log`));
+  return kept;
 }
 
 await using reaper = Reaper.start();
@@ -40,7 +56,9 @@ const load = new DrillLoad({
 });
 const lines: string[] = [];
 let isBroken = false;
-for (const { name, needsKafka, run } of DAYS) {
+const words = values.days.split(',');
+const days = DAYS.filter(({ name }) => words.some((word) => name.includes(word)));
+for (const { name, needsKafka, run } of days) {
   if (needsKafka && engine === 'embedded') continue;
   const dayMs = performance.now();
   const before = load.acked;
@@ -53,6 +71,8 @@ for (const { name, needsKafka, run } of DAYS) {
   } catch (error) {
     isBroken = true;
     told = `BROKEN: ${messageOf(error).slice(0, 300)}`;
+    // One broken day is not to break those that come after it.
+    for (const how of await startEnded(stage)) say(how);
   }
   const seconds = Math.round((performance.now() - dayMs) / 1_000);
   lines.push(`| ${name} | ${told} | ${load.acked - before} | ${seconds} |`);
@@ -72,4 +92,5 @@ console.log(
   `\nacked ${acked}, kept ${kept}, missing ${missing}, wrong ${wrong}, from nowhere ${extra}; digests ${account.digestsEqual ? 'equal' : 'DIFFERENT'}; longest pause between acks ${Math.round(account.outage.pauseMs)} ms`,
 );
 await stage[Symbol.asyncDispose]();
+if (isBroken || values.keep !== undefined) say(`the sites' logs are in ${await keepLogs()}`);
 process.exit(isBroken ? 1 : 0);
