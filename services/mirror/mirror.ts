@@ -272,10 +272,11 @@ export class Mirror implements AsyncDisposable {
   #waitingWords(partition: number, at: Position): string {
     const { site, keyspace } = this.#parts;
     const others = keyspace.sites.filter(({ name, role }) => role === 'data' && name !== site);
+    const to = others.map(({ name }) => name).join(' or ');
     const remedy =
       others.length === 0
         ? 'no other site has it'
-        : `it is filled from the others once another one leads: tidemark switchover --to ${others[0]!.name}`;
+        : `it is filled from the others once another one leads: tidemark switchover --to ${to}, whichever counts`;
     return `${this.#unreadable(partition, at)}: ${remedy}`;
   }
 
