@@ -14,7 +14,7 @@ import { BlockCache } from '../segment/block-cache.ts';
 import { DeletionVector } from '../segment/deletion-vector.ts';
 import type { SegmentSummary } from '../segment/manifest.ts';
 import { Segment } from '../segment/segment.ts';
-import { writeSegment } from '../segment/segment-writer.ts';
+import { writeSegment } from '../segment/write-segment.ts';
 import { withoutForgotten } from './tombstone-gc.ts';
 
 /** Memory for the keys of segments that are only looked into. */

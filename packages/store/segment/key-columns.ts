@@ -3,8 +3,11 @@
 import { ColumnVector } from '@tidemark/columnar/column-vector';
 import { writeKeyPart } from '@tidemark/columnar/key';
 import type { ColumnType } from '@tidemark/model/column-type';
+import { keyColumns, type Table } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
-import { type BytesChunk, type Chunk, hasValue, numberAt } from '../encoding/chunk.ts';
+import { type BytesChunk, type Chunk, chunkOfVector, hasValue, numberAt } from '../encoding/chunk.ts';
+import type { SplitKeys } from '../key/key-split.ts';
+import { compareRanges } from '../row/bytes.ts';
 
 /** Bytes that a number of a kind takes in a key. */
 const KEY_BYTES = { u8: 1, i32: 4, f64: 8, whole: 8, i64: 8 } as const;
@@ -109,4 +112,25 @@ function joinOthers(into: Buffer, places: Uint32Array, part: Exclude<Chunk, Byte
     const value = part.form === 'longs' ? part.data[row]! : numberAt(part, row);
     places[row] = writeKeyPart(into, places[row]!, type, value);
   }
+}
+
+/** True when the key columns give back the keys, byte by byte: then the keys need not be written. */
+export function isMadeOf(
+  keys: ColumnVector,
+  from: number,
+  to: number,
+  table: Table,
+  { vectors, isExact }: SplitKeys,
+): boolean {
+  if (isExact) return true;
+  const count = to - from;
+  const made = joinKeys(
+    keyColumns(table).map(({ id }) => chunkOfVector(vectors.get(id)!, count)),
+    count,
+  );
+  for (let i = 0; i < count; i++) {
+    const [start, length] = [keys.starts[from + i]!, keys.lengths[from + i]!];
+    if (compareRanges(keys.arena, start, length, made.arena, made.starts[i]!, made.lengths[i]!) !== 0) return false;
+  }
+  return true;
 }

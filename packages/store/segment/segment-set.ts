@@ -21,7 +21,8 @@ import {
   writeManifest,
 } from './manifest.ts';
 import { Segment } from './segment.ts';
-import { type SegmentPlan, writeSegment } from './segment-writer.ts';
+import type { SegmentPlan } from './segment-plan.ts';
+import { writeSegment } from './write-segment.ts';
 
 /** What a new manifest is to say. */
 export type NextManifest = {

@@ -1,5 +1,5 @@
 /**
- * Writes a segment: a folder with one file per column, all with the same blocks of rows.
+ * Writes a segment's files: a folder with one for each column, all with the same blocks of rows.
  *
  *   key.col     section 0: the row keys; nothing where the key columns' files give them
  *   filter.col  which keys are not in the segment (see `key-filter.ts`); not in every segment
@@ -16,128 +16,23 @@ import { xxh32 } from '@tidemark/model/hash';
 import { keyColumns, type Table } from '@tidemark/model/table';
 import type { Disk } from '@tidemark/platform/disk';
 import { encodeBlock } from '../encoding/block-encoder.ts';
-import { chunkOfVector } from '../encoding/chunk.ts';
 import type { CompressionOf } from '../encoding/compression.ts';
 import { type StampBounds, StampCodec, stampBounds } from '../encoding/stamp-codec.ts';
 import { boundToHex, zoneOf } from '../encoding/zone.ts';
 import { KeyFilter } from '../key/key-filter.ts';
 import { type SplitKeys, splitKeys } from '../key/key-split.ts';
-import { mergeSources } from '../merge/merge.ts';
-import { compareRanges } from '../row/bytes.ts';
-import { type Cells, NO_STAMP, Rows, type Want } from '../row/rows.ts';
-import type { Source } from '../row/source.ts';
+import { type Cells, NO_STAMP, type Rows } from '../row/rows.ts';
 import { ColumnFileWriter } from './column-file.ts';
-import { joinKeys } from './key-columns.ts';
+import { isMadeOf } from './key-columns.ts';
 import type { SegmentFile, SegmentSummary } from './manifest.ts';
+import type { SegmentPlan } from './segment-plan.ts';
 
-/** Columns written in one pass over the sources: bounds open files and memory when there are thousands. */
-const COLUMNS_PER_PASS = 128;
 const NAME_CHARACTERS_MAX = 40;
-
-/** What is to be written, where and how. */
-export type SegmentPlan = {
-  readonly disk: Disk;
-  /** The partition's folder. */
-  readonly folder: string;
-  /** The segment's folder in it. */
-  readonly name: string;
-  readonly table: Table;
-  readonly sources: readonly Source[];
-  readonly blockRows: number;
-  /** Whether it gets a filter of its keys. */
-  readonly isFiltered: boolean;
-  readonly compressionOf: CompressionOf;
-  /** Called between the columns of each block, so that others have their turn; throws to give up. */
-  readonly pause: () => Promise<void>;
-};
-
-/**
- * Merges the sources into a segment; every byte of it and its folder's names are durable on return. Null when the
- * sources have no rows. What was written so far stays behind when it throws; the caller removes the folder.
- */
-export async function writeSegment(plan: SegmentPlan): Promise<SegmentSummary | null> {
-  const { disk, folder, name, table } = plan;
-  const path = `${folder}/${name}`;
-  const kinds = new Map<number, Physical>();
-  for (const column of table.columns) {
-    const isHeld = plan.sources.some((source) => source.kinds.has(column.id));
-    if (isHeld && !column.dropped && !table.key.includes(column.id)) kinds.set(column.id, physicalOf(column.type));
-  }
-  await disk.makeFolder(path);
-  const writer = new SegmentWriter(plan, path);
-  const ids = [...kinds.keys()];
-  try {
-    for (let first = 0; first === 0 || first < ids.length; first += COLUMNS_PER_PASS) {
-      const columns = new Map(ids.slice(first, first + COLUMNS_PER_PASS).map((id) => [id, kinds.get(id)!]));
-      const want: Want = { columns, keys: true, stamps: true };
-      await writer.beginPass(columns, first === 0);
-      for await (const [rows, from, to] of reblocked(plan, want)) {
-        await writer.write(rows, from, to, plan.pause);
-      }
-      await writer.endPass();
-    }
-  } catch (error) {
-    await writer.abandon();
-    throw error;
-  }
-  if (writer.summary === null) return null;
-  await disk.syncFolder(path);
-  await disk.syncFolder(folder);
-  return { name, ...writer.summary };
-}
-
-/** The merged rows in full blocks: pieces as they come while they are large, or the last, else put together. */
-async function* reblocked(plan: SegmentPlan, want: Want): AsyncGenerator<[Rows, number, number]> {
-  const { blockRows } = plan;
-  let open: Rows | null = null;
-  let spare: { readonly source: Source; readonly rows: Rows } | null = null;
-  for await (const [piece, isLast] of withLast(mergeSources(plan.sources, { want, blockRows }))) {
-    const rows: Rows = piece.kind === 'rows' ? piece.rows : await readBlock(piece, want, spare);
-    const end = piece.kind === 'rows' ? piece.to : rows.rowCount;
-    let from = piece.kind === 'rows' ? piece.from : 0;
-    while (from < end) {
-      if (open === null && (isLast || end - from >= blockRows / 2)) {
-        const to = Math.min(end, from + blockRows);
-        yield [rows, from, to];
-        from = to;
-        continue;
-      }
-      open ??= new Rows(0, blockRows);
-      const to = Math.min(end, from + blockRows - open.rowCount);
-      open.append(rows, from, to);
-      from = to;
-      if (open.rowCount < blockRows) continue;
-      yield [open, 0, open.rowCount];
-      open = null;
-    }
-    // What was yielded has been written, or copied.
-    spare = piece.kind === 'block' ? { source: piece.source, rows } : null;
-  }
-  if (open !== null) yield [open, 0, open.rowCount];
-}
-
-/** Each with whether it is the last: so one more is asked for before it is given. */
-async function* withLast<T>(all: AsyncIterable<T>): AsyncGenerator<[T, boolean]> {
-  let before: { readonly one: T } | null = null;
-  for await (const one of all) {
-    if (before !== null) yield [before.one, false];
-    before = { one };
-  }
-  if (before !== null) yield [before.one, true];
-}
-
-/** In the memory of the block before, when that is of the same source. */
-function readBlock(
-  { source, block }: { readonly source: Source; readonly block: number },
-  want: Want,
-  before: { readonly source: Source; readonly rows: Rows } | null,
-): Promise<Rows> {
-  return source.read(block, want, before?.source === source ? before.rows : null);
-}
 
 type OpenColumn = { readonly id: number; readonly kind: Physical; writer: ColumnFileWriter | null };
 
-class SegmentWriter {
+/** Takes the rows of a segment in key order, block by block, once for each group of columns. */
+export class SegmentWriter {
   readonly #disk: Disk;
   readonly #path: string;
   readonly #table: Table;
@@ -371,26 +266,5 @@ export function fileName(table: Table, id: number): string {
 
 function areAllLive(rows: Rows, from: number, to: number): boolean {
   for (let row = from; row < to; row++) if (!rows.isLive(row)) return false;
-  return true;
-}
-
-/** True when the key columns give back the keys, byte by byte: then the keys need not be written. */
-function isMadeOf(
-  keys: ColumnVector,
-  from: number,
-  to: number,
-  table: Table,
-  { vectors, isExact }: SplitKeys,
-): boolean {
-  if (isExact) return true;
-  const count = to - from;
-  const made = joinKeys(
-    keyColumns(table).map(({ id }) => chunkOfVector(vectors.get(id)!, count)),
-    count,
-  );
-  for (let i = 0; i < count; i++) {
-    const [start, length] = [keys.starts[from + i]!, keys.lengths[from + i]!];
-    if (compareRanges(keys.arena, start, length, made.arena, made.starts[i]!, made.lengths[i]!) !== 0) return false;
-  }
   return true;
 }
