@@ -2,7 +2,8 @@
 
 import { KEYSPACE } from '../clients/client.ts';
 import type { Request } from '../cluster/exchange.ts';
-import { appendMs, versionAt } from '../faults/inject.ts';
+import { appendMs } from '../faults/inject.ts';
+import { versionAt } from '../faults/operators.ts';
 import { fileOf, type Shape } from '../shape.ts';
 import { SimWorld } from '../world.ts';
 

@@ -1,7 +1,8 @@
 /** A simulated cluster that a story is played on step by step, with what an operator does and asks. */
 
 import { KEYSPACE } from '../clients/client.ts';
-import { appendMs, versionAt } from '../faults/inject.ts';
+import { appendMs } from '../faults/inject.ts';
+import { versionAt } from '../faults/operators.ts';
 import { fileOf, type Shape } from '../shape.ts';
 import { SimWorld } from '../world.ts';
 

@@ -4,7 +4,7 @@
  */
 
 import { parseToken } from '@tidemark/model/position';
-import { versionAt } from '../faults/inject.ts';
+import { versionAt } from '../faults/operators.ts';
 import type { SimWorld } from '../world.ts';
 import { KEYS, KEYSPACE, type SimClient } from './client.ts';
 

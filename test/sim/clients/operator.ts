@@ -3,7 +3,7 @@
  * close its term without a loss, and to accept one is for people to decide.
  */
 
-import { nominate } from '../faults/inject.ts';
+import { nominate } from '../faults/operators.ts';
 import type { SimFault } from '../faults/sim-fault.ts';
 import type { Scenario } from '../scenario.ts';
 import type { SimWorld } from '../world.ts';

@@ -1,26 +1,19 @@
 /** Makes the faults of a scenario happen, and has each of them end. */
 
-import type { RegisterAnswer } from '@tidemark/control/consensus/register-request';
-import type { LogRecord } from '@tidemark/log/log';
 import type { AppendFate } from '@tidemark/log/sim/sim-log';
 import { topicNames } from '@tidemark/model/table';
-import { isFault } from '@tidemark/platform/fault';
 import { integerBetween, type Random } from '@tidemark/platform/random';
-import { openRecord, sealRecord } from '@tidemark/record/seal';
 import { KEYSPACE } from '../clients/client.ts';
 import { forge } from '../clients/forge.ts';
 import type { SimSite } from '../cluster/sim-site.ts';
-import { fileOf } from '../shape.ts';
 import { wordsOf } from '../story.ts';
 import type { SimWorld } from '../world.ts';
 import { prepare, remake, restore, trim } from './older.ts';
+import { addColumn, letIn, nominate, operate, startAgain } from './operators.ts';
 import type { SimFault } from './sim-fault.ts';
+import { landEarly, loseEnd, poison } from './wrong-records.ts';
 
 const APPEND_MS_MAX = 4;
-const READMIT_EVERY_MS = 1_000;
-const READMITS_MAX = 100;
-const HAND_OVER_MS = 3_000;
-const COLUMN_ATTEMPTS = 20;
 
 /** Books every fault and its end. @param clients names on the network, for faults that keep them out */
 export function book(world: SimWorld, faults: readonly SimFault[], clients: readonly string[]): void {
@@ -255,179 +248,6 @@ function fateOf(random: Random, rate: number): AppendFate {
 
 function isOf(topic: string, of: 'log' | 'mirror' | 'control'): boolean {
   return of === 'control' ? topic === topicNames.control : topic.startsWith(`tidemark.${KEYSPACE}.${of}.`);
-}
-
-/** Changes of the register that cost nothing, from every site at once. */
-function operate(world: SimWorld, everyMs: number): () => void {
-  let isOver = false;
-  for (const site of world.siteNames) {
-    const random = world.random.of(`operator ${site}`);
-    const go = (): void => {
-      if (isOver) return;
-      const body = { paused: random.fraction() < 0.5 };
-      const request = { method: 'POST', path: `/v1/watchdog/${KEYSPACE}`, body } as const;
-      void world.exchange.request('operator', site, request, 5_000).catch(() => null);
-      world.scheduler.after(integerBetween(random, 1, everyMs), go);
-    };
-    go();
-  }
-  return () => {
-    isOver = true;
-  };
-}
-
-/** As a watchdog or an operator would. @returns whether the site will try; who refuses has his reasons */
-export async function nominate(
-  world: SimWorld,
-  { site, cause, loss: mode, rowsMax = 2_000_000_000 }: SimFault & { readonly kind: 'nominate' },
-): Promise<boolean> {
-  const loss = mode === undefined ? null : { rowsMax, mode };
-  const version = await versionAt(world, site);
-  const body = { cause, reason: 'the simulator wants it', version, loss };
-  const request = { method: 'POST', path: `/v1/internal/nominate/${KEYSPACE}`, body } as const;
-  const status = await world.exchange.request('operator', site, request, 1_000).then(
-    (reply) => reply.status,
-    () => null,
-  );
-  world.trace.note(site, `nomination: ${status ?? 'no answer'}`);
-  return status === 202;
-}
-
-/** Of the register, as the site has voted; −1 when it does not say. */
-export async function versionAt(world: SimWorld, site: string): Promise<number> {
-  const request = { method: 'POST', path: `/v1/internal/register/${KEYSPACE}`, body: { kind: 'read' } } as const;
-  const reply = await world.exchange.request('operator', site, request, 1_000).catch(() => null);
-  return (reply?.body as Partial<RegisterAnswer> | null)?.accepted?.value.version ?? -1;
-}
-
-/** At whoever takes it; clients write the column once it is said to be there. */
-async function addColumn(world: SimWorld): Promise<void> {
-  const column = `c${++world.columns.asked}`;
-  const file = fileOf(KEYSPACE, world.shape);
-  const more = Array.from({ length: world.columns.asked }, (_, i) => [`c${i + 1}`, 'string']);
-  const { t } = file.tables;
-  const body = { ...file, tables: { t: { ...t, columns: { ...t.columns, ...Object.fromEntries(more) } } } };
-  for (let attempt = 0; attempt < COLUMN_ATTEMPTS; attempt++) {
-    const site = world.dataNames[attempt % world.dataNames.length]!;
-    const request = { method: 'PUT', path: `/v1/keyspaces/${KEYSPACE}`, body } as const;
-    const status = await world.exchange.request('operator', site, request, 3_000).then(
-      (reply) => reply.status,
-      () => null,
-    );
-    world.trace.note(site, `column ${column}: ${status ?? 'no answer'}`);
-    if (status !== null && status < 300) {
-      world.columns.there.add(column);
-      return;
-    }
-    await world.scheduler.sleep(500);
-  }
-}
-
-/** An operator, who knows that the disks were replaced, lets the site's new vote in; others have to agree. */
-function letIn(world: SimWorld, site: string, attempt = 0): void {
-  const others = world.siteNames.filter((name) => name !== site);
-  const body = { site };
-  const request = { method: 'POST', path: `/v1/watchdog/${KEYSPACE}/readmit`, body } as const;
-  const again = (): void => {
-    if (attempt < READMITS_MAX) world.scheduler.after(READMIT_EVERY_MS, () => letIn(world, site, attempt + 1));
-  };
-  world.exchange
-    .request('operator', others[attempt % others.length]!, request, 5_000)
-    .then(({ status, body: said }) => {
-      world.trace.note('operator', `the vote of ${site}: ${status}`);
-      if (status !== 200 && !JSON.stringify(said).includes('counts already')) again();
-    }, again);
-}
-
-/** Somebody else takes over from the site, if anybody can, before it is started again. */
-async function startAgain(world: SimWorld, name: string): Promise<void> {
-  const other = world.dataNames.find((one) => one !== name)!;
-  await nominate(world, { kind: 'nominate', site: other, cause: 'switchover', atMs: 0, forMs: 1 });
-  await world.scheduler.sleep(HAND_OVER_MS);
-  const site = world.site(name);
-  if (site.isHeldDown) return;
-  world.trace.note(name, 'is started again');
-  site.kill();
-  site.start();
-}
-
-/** A partition of the log or a mirror is shorter than it was, though it was flushed: a broker's recovery cut it. */
-function loseEnd(world: SimWorld, site: SimSite, salt: number): void {
-  const { topic, partition } = placeOf(world, site, salt);
-  const found = site.store.topic(topic)?.partitions[partition];
-  if (found === undefined) return;
-  const end = found.start + found.records.length;
-  // Its first record stays: without that it would be another topic.
-  site.store.loseEnd(topic, partition, Math.max(found.start + 1, end - 1 - ((salt >> 4) % 30)));
-}
-
-export function placeOf(
-  world: SimWorld,
-  site: SimSite,
-  salt: number,
-): { readonly topic: string; readonly partition: number } {
-  const origin = world.siteNames[salt % world.siteNames.length]!;
-  const topic = origin === site.name ? topicNames.log(KEYSPACE, origin) : topicNames.mirror(KEYSPACE, origin);
-  return { topic, partition: salt % 2 };
-}
-
-/** Somebody else's bytes in a log or a mirror: noise, or a record of another place copied as it is. */
-function poison(world: SimWorld, site: SimSite, salt: number): void {
-  const random = world.random.of(`poison ${salt}`);
-  const place = placeOf(world, site, salt);
-  const topic = site.store.topic(place.topic);
-  const partition = topic?.partitions[place.partition];
-  if (topic === undefined || partition === undefined) return;
-  const stored = partition.records[integerBetween(random, 0, Math.max(0, partition.records.length - 1))];
-  const dice = random.fraction();
-  const value = dice < 0.3 || stored === undefined ? noise(random) : dice < 0.6 ? bent(random, stored.value) : null;
-  site.store.land(topic, partition, [{ value: value ?? forged(partition.records) ?? noise(random) }]);
-}
-
-/** The newest EPOCH_START of the origin's log lands in the site's copy. */
-function landEarly(world: SimWorld, at: string, origin: string): void {
-  const to = world.site(at).store.topic(topicNames.mirror(KEYSPACE, origin));
-  const from = world.site(origin).store.topic(topicNames.log(KEYSPACE, origin));
-  for (const partition of to?.partitions ?? []) {
-    const start = from?.partitions[partition.number]?.records.findLast(({ value }) => isStart(value));
-    if (start !== undefined) world.site(at).store.land(to!, partition, [{ value: start.value }]);
-  }
-}
-
-function isStart(value: Uint8Array): boolean {
-  try {
-    return openRecord(value).envelope.body.kind === 'EpochStart';
-  } catch (error) {
-    if (!isFault(error, 'corrupt')) throw error;
-    return false;
-  }
-}
-
-function noise(random: Random): Uint8Array {
-  return new Uint8Array(integerBetween(random, 0, 200)).map(() => integerBetween(random, 0, 255));
-}
-
-/** A copy of a record with, half the time, one bit turned. */
-function bent(random: Random, value: Uint8Array): Uint8Array {
-  const copy = new Uint8Array(value);
-  if (random.fraction() < 0.5) copy[integerBetween(random, 0, copy.length - 1)]! ^= 1;
-  return copy;
-}
-
-/** What would come next, in every field but the chain. */
-function forged(records: readonly LogRecord[]): Uint8Array | null {
-  for (const { value } of records.toReversed()) {
-    try {
-      const { chain, ...envelope } = openRecord(value).envelope;
-      if (envelope.seq < 0) continue;
-      const body = { kind: 'Noop' } as const;
-      const other = `${chain.startsWith('f') ? '0' : 'f'}${chain.slice(1)}`;
-      return sealRecord({ ...envelope, seq: envelope.seq + 1, body }, other).bytes;
-    } catch (error) {
-      if (!isFault(error, 'corrupt')) throw error;
-    }
-  }
-  return null;
 }
 
 /** How long an append takes when nothing is wrong with it. */
