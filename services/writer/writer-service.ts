@@ -17,7 +17,7 @@ import type { Random } from '@tidemark/platform/random';
 import type { Timing } from '@tidemark/platform/timing';
 import type { FastifyInstance } from 'fastify';
 import type { Elected } from './elected.ts';
-import type { Waiting } from './election/election.ts';
+import type { Waiting } from './election/campaign.ts';
 import { type ElectionHttpParts, registerElectionRoutes } from './election/election-http.ts';
 import { ElectionLoop, type ElectionLoopParts } from './election/election-loop.ts';
 import { Lease } from './election/lease.ts';

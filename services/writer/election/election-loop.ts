@@ -18,7 +18,8 @@ import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
 import type { Elected } from '../elected.ts';
-import { type Campaign, ElectionRun, type ElectionRunParts, type Outcome, type Waiting } from './election.ts';
+import type { Campaign, Outcome, Waiting } from './campaign.ts';
+import { ElectionRun, type ElectionRunParts } from './election.ts';
 import { LEASE_OVER_MS } from './lease.ts';
 
 const LOOK_MS = 200;

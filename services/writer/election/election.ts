@@ -13,7 +13,6 @@ import {
   withdrawElection,
 } from '@tidemark/control/consensus/register-changes';
 import {
-  type Cause,
   type Election,
   type EpochEndAt,
   type Member,
@@ -38,8 +37,9 @@ import { type Loss, type LossChoices, lossInWords, lossRemedy } from '@tidemark/
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { type AckLevel, formatAck } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
-import type { Elected } from '../elected.ts';
 import { adoptFound } from './adoption.ts';
+import type { Campaign, Closed, Outcome, Phase, Waiting } from './campaign.ts';
+import { drain } from './drain.ts';
 import { LEASE_OVER_MS } from './lease.ts';
 import type { LossyEnd } from './lossy-ends.ts';
 import { Members, type MembersParts } from './members.ts';
@@ -49,9 +49,6 @@ const ELECTION_MS = 30_000;
 const AGAIN_MS = 100;
 /** An election that has not ended by then says what it waits for. */
 const TOLD_MS = 3_000;
-/** How long the old primary takes no writes at most before a planned move is given up. */
-const DRAIN_MS = 5_000;
-const DRAIN_LOOK_MS = 10;
 /** How long a first term waits for members that have not answered: those that do not are left to be readmitted. */
 const FIRST_MS = 5_000;
 /** How long an election waits for as many holders as the keyspace's own level needs, before it takes a lower one. */
@@ -68,48 +65,6 @@ export type ElectionRunParts = MembersParts & {
   readonly lossyEnd: (value: RegisterValue, received: readonly EpochEndAt[], loss: LossRule) => Promise<LossyEnd>;
   /** Told what an election waits for that takes long, and what an operator can do; null: for nothing any more. */
   readonly onWaiting?: (waiting: Waiting | null) => void;
-};
-
-/** What keeps an election open. */
-export type Waiting = { readonly epoch: number; readonly why: string; readonly remedy: string };
-
-/** Why this site stands, and what an operator allows it to lose. */
-export type Campaign = {
-  readonly cause: Cause;
-  readonly reason: string;
-  readonly loss: LossRule | null;
-  /** Version of the register the reasons are of; null: of now. */
-  readonly version: number | null;
-  /** Of the decision that whoever nominated it stored; null: nobody did. */
-  readonly decisionId?: string | null;
-};
-
-/** How long each step took, in ms. */
-export type Phase = { readonly name: 'drained' | 'named' | 'fenced' | 'filled' | 'committed'; readonly ms: number };
-
-/** How an election ended, with the time each phase took. */
-export type Outcome =
-  | { readonly kind: 'won'; readonly elected: Elected; readonly closed: Closed; readonly phases: readonly Phase[] }
-  /** The register says otherwise: nothing was changed, or another candidate took over. */
-  | { readonly kind: 'lost'; readonly reason: string; readonly phases: readonly Phase[] }
-  /** It would lose more than was accepted: the election was withdrawn, and the term before stands. */
-  | {
-      readonly kind: 'refused';
-      readonly reason: string;
-      readonly remedy: string;
-      readonly phases: readonly Phase[];
-    };
-
-/** What a won election ended. */
-export type Closed = {
-  /** Site of the term before; null when there was none. */
-  readonly from: string | null;
-  readonly epoch: number;
-  readonly how: string;
-  /** What was acked and is not kept, at most; null: nobody could tell. */
-  readonly lost: Loss | null;
-  /** What no site could tell any more: whether something acked was lost; null: nothing was beyond `lost`. */
-  readonly unknown: string | null;
 };
 
 const NOTHING_LOST: Loss = { records: 0, rows: 0 };
@@ -148,7 +103,7 @@ export class ElectionRun {
     this.#beganMs = this.#markedMs = this.#parts.clock.monotonicMs();
     if (campaign.loss === null) await this.#checkFitness();
     if (campaign.cause === 'switchover') {
-      const refusal = await this.#drain();
+      const refusal = await drain({ ...this.#parts, members: this.#members, signal: this.#signal });
       if (refusal !== null) return this.#lost(refusal);
       this.#mark('drained');
     }
@@ -208,33 +163,6 @@ export class ElectionRun {
 
   #lost(reason: string): Outcome {
     return { kind: 'lost', reason, phases: this.#phases };
-  }
-
-  /** E9: the old primary takes no more, and everything it has is here. @returns why that did not come about, or null */
-  async #drain(): Promise<string | null> {
-    const { register, site, clock } = this.#parts;
-    const value = await register.read(this.#signal);
-    const term = newestTerm(value);
-    // Who is named already, or goes before who is, need not wait for a primary that may be gone: it is fenced anyway.
-    if (term === null || term.site === site || value.election !== null) return null;
-    type Heads = { readonly epoch: number; readonly heads: readonly number[] };
-    const left = await this.#members.ask<Heads>(term.site, 'abdicate', { to: site });
-    const refuse = async (reason: string): Promise<string> => {
-      await this.#members.ask(term.site, 'abdicate', { to: site, resume: true });
-      return reason;
-    };
-    if (left === null) return refuse(`${term.site} did not hand over`);
-    const deadlineMs = clock.monotonicMs() + DRAIN_MS;
-    while (clock.monotonicMs() < deadlineMs && !this.#signal.aborted) {
-      const copy = (await this.#members.copies(site))?.copies.find(({ origin }) => origin === term.site);
-      const isLevel = left.heads.every((head, partition) => {
-        const [epoch, seq] = copy?.positions[partition] ?? [0, -1];
-        return epoch > left.epoch || (epoch === left.epoch && seq >= head);
-      });
-      if (isLevel) return null;
-      await clock.sleep(DRAIN_LOOK_MS, this.#signal);
-    }
-    return refuse(`${site} was not level with ${term.site} within ${DRAIN_MS} ms`);
   }
 
   /** E2. */

@@ -153,7 +153,7 @@ export const ELECTING: readonly Mutant[] = [
     breaks: 'E9: where an election is open already nobody waits for the old primary to hand over',
     caughtBy: ['I20'],
     seed: 39_803,
-    file: 'services/writer/election/election.ts',
+    file: 'services/writer/election/drain.ts',
     from: 'term.site === site || value.election !== null) return null;',
     to: 'term.site === site) return null;',
   },
