@@ -5,10 +5,8 @@ import type { Heard } from '@tidemark/control/consensus/loss-rule';
 import { newestTerm, primaryOf, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { type Doer, elderOf } from '@tidemark/control/consensus/twins';
 import type { CopyEnds, Ends } from '@tidemark/control/consensus/vouching';
-import { AGREEMENT_RULES } from '@tidemark/control/failover/agreement';
-import { POLICY_RULES } from '@tidemark/control/failover/failover-policy';
 import type { Models } from '@tidemark/control/failover/models';
-import { type Signs, SUSPICION_RULES } from '@tidemark/control/failover/suspicion';
+import type { Signs } from '@tidemark/control/failover/suspicion';
 import type { Beat, HeartbeatStore } from '@tidemark/control/heartbeats/heartbeat-store';
 import type { JobKinds } from '@tidemark/jobs/jobs-http';
 import type { Log } from '@tidemark/log/log';
@@ -35,6 +33,7 @@ import { lookAround, type MoveSightParts } from './failover/move-sight.ts';
 import { Moves } from './failover/moves.ts';
 import { registerPauseRoute } from './failover/pause-http.ts';
 import { Decisions } from './history/decisions.ts';
+import { rulesOf, type WatchdogLimits } from './limits.ts';
 import { failoversIn, measuredModels } from './status/measured.ts';
 import { type Status, statusOf } from './status/status.ts';
 import { Acceptor } from './vote/acceptor.ts';
@@ -82,14 +81,6 @@ type WatchdogParts = {
   /** Newest definition known here of every keyspace. */
   readonly keyspaces: () => readonly Keyspace[];
   readonly onFatal: (error: unknown) => void;
-};
-
-/** All in ms. */
-export type WatchdogLimits = {
-  readonly probeEveryMs: number;
-  readonly suspectAfterMs: number;
-  readonly suspicionStableMs: number;
-  readonly failoverEveryMsMin: number;
 };
 
 /** One process's heartbeats, failure detection, vote and failovers, from `start` until disposal. */
@@ -400,11 +391,4 @@ export class WatchdogService implements AsyncDisposable {
     await this.#acceptor?.[Symbol.asyncDispose]();
     await this.#running;
   }
-}
-
-function rulesOf({ probeEveryMs, suspectAfterMs, suspicionStableMs, failoverEveryMsMin }: WatchdogLimits) {
-  // Who may be moved automatically at short intervals is not held down for longer.
-  const holdDownMs = Math.min(POLICY_RULES.holdDownMs, failoverEveryMsMin);
-  const suspicion = { ...SUSPICION_RULES, tickEveryMs: probeEveryMs, suspectAfterMs };
-  return { ...suspicion, ...AGREEMENT_RULES, suspicionStableMs, failoverEveryMsMin, holdDownMs };
 }
