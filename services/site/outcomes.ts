@@ -11,7 +11,7 @@ import type { Cause, RegisterValue } from '@tidemark/control/consensus/register-
 import { LOSS_RULE } from '@tidemark/control/failover/loss';
 import type { Fault } from '@tidemark/platform/fault';
 import { messageOf } from '@tidemark/platform/fault';
-import type { Campaign, Outcome, Waiting } from '@tidemark/writer/election/election';
+import type { Campaign, Outcome, Waiting } from '@tidemark/writer/election/campaign';
 
 type EndedElection = {
   readonly keyspace: string;

@@ -7,7 +7,7 @@ import { circlesOf, House } from './house.ts';
 /** Code files in one folder, tests among them: the largest there is. */
 const ROOM_FILES_MAX = 26;
 /** Lines of one file of the product: the longest there is. It only ever falls. */
-const FILE_LINES_MAX = 473;
+const FILE_LINES_MAX = 420;
 
 describe('the house', () => {
   let house: House;

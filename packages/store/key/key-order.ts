@@ -1,5 +1,7 @@
 /** Going through a range of keys either way, and on from where it was left. */
 
+import type { Ordering, Output } from '@tidemark/model/query';
+import { keyColumns, type Table } from '@tidemark/model/table';
 import { compareBytes } from '../row/bytes.ts';
 import type { Source } from '../row/source.ts';
 
@@ -34,4 +36,17 @@ export function* stretchesBackwards(sources: readonly Source[], { from, to }: Ke
     end = cut;
   }
   yield { from, to: end };
+}
+
+/** Which way the order goes through the row keys, from the first part on, so that nothing has to be held; null: it is another. */
+export function keyOrderOf(table: Table, orderBy: readonly Ordering[], outputs: readonly Output[]): KeyOrder | null {
+  const key = keyColumns(table);
+  const [first] = orderBy;
+  if (first === undefined || orderBy.length > key.length) return null;
+  const isOfKey = orderBy.every(({ name, column, isDescending }, i) => {
+    const ordered = column ?? outputs.find((output) => output.name === name)?.column;
+    return isDescending === first.isDescending && ordered?.id === key[i]!.id;
+  });
+  if (!isOfKey) return null;
+  return first.isDescending ? 'descending' : 'ascending';
 }

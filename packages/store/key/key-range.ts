@@ -6,6 +6,8 @@ import type { Filter } from '@tidemark/model/filter';
 import { partitionOf } from '@tidemark/model/hash';
 import type { Table } from '@tidemark/model/table';
 import { compareBytes } from '../row/bytes.ts';
+import type { BlockRange } from '../row/source.ts';
+import { firstWhere } from './key-search.ts';
 
 /** Encoded keys that may match a filter; every row that matches lies in it, others may too. */
 export type KeyRange = {
@@ -56,4 +58,11 @@ function later(a: Uint8Array | null, b: Uint8Array): Uint8Array {
 function earlier(a: Uint8Array | null, b: Uint8Array | null): Uint8Array | null {
   if (a === null || b === null) return a ?? b;
   return compareBytes(b, a) < 0 ? b : a;
+}
+
+/** Blocks from the first up to, not including, the last that can have keys of the range. */
+export function blocksWithin(blocks: readonly BlockRange[], { from, to }: KeyRange): [number, number] {
+  const first = from === null ? 0 : firstWhere(blocks.length, (i) => compareBytes(blocks[i]!.last, from) >= 0);
+  const end = to === null ? blocks.length : firstWhere(blocks.length, (i) => compareBytes(blocks[i]!.first, to) >= 0);
+  return [first, end];
 }

@@ -6,9 +6,9 @@ import { Fault } from '@tidemark/platform/fault';
 import { type BytesChunk, type Chunk, entryBytes, entryOf, hasValue, rawOfChunk } from '../encoding/chunk.ts';
 import type { RawValue } from '../encoding/zone.ts';
 import { fromRaw } from '../row/raw-value.ts';
-import type { Coded, GroupNumbers, Stretches } from './aggregate.ts';
+import type { Aggregate, Coded, GroupNumbers, Stretches } from './aggregate.ts';
 import type { ColumnOf } from './filter.ts';
-import { BYTES_BYTES } from './scan-budget.ts';
+import { AGGREGATE_BYTES, BYTES_BYTES, GROUP_BYTES } from './scan-budget.ts';
 
 /** A scan may make so many groups; more are refused rather than held in memory. */
 const GROUPS_MAX = 1_000_000;
@@ -258,4 +258,10 @@ class ColumnNumbers {
 function keyOf(raw: RawValue | null): number | bigint | string | null {
   if (typeof raw === 'object' && raw !== null) return (raw as Buffer).toString('latin1');
   return raw;
+}
+
+/** Bytes that groups take, with what is aggregated of each. */
+export function heldByGroups(groups: Groups, aggregates: readonly (Aggregate | null)[]): number {
+  const own = aggregates.reduce((sum, aggregate) => sum + (aggregate?.heldBytes ?? 0), 0);
+  return own + groups.heldBytes + groups.count * (GROUP_BYTES + aggregates.length * AGGREGATE_BYTES);
 }

@@ -1,13 +1,15 @@
 /** The rows of one block that a scan selects, with its columns at hand; read late, and only what is needed. */
 
 import type { ColumnVector } from '@tidemark/columnar/column-vector';
+import type { Value } from '@tidemark/model/column-type';
 import { type Physical, physicalOf } from '@tidemark/model/column-type';
 import { type Filter, filterColumns } from '@tidemark/model/filter';
 import type { Column, Table } from '@tidemark/model/table';
-import { type Chunk, chunkOfVector } from '../encoding/chunk.ts';
+import { type Chunk, chunkOfVector, entryBytes, hasValue, rawOfChunk } from '../encoding/chunk.ts';
 import type { Zone } from '../encoding/zone.ts';
 import { splitKeys } from '../key/key-split.ts';
 import type { Piece } from '../merge/merge.ts';
+import { fromRaw, ownRaw } from '../row/raw-value.ts';
 import type { Rows } from '../row/rows.ts';
 import type { Source } from '../row/source.ts';
 import type { DeletionVector } from '../segment/deletion-vector.ts';
@@ -158,4 +160,30 @@ let numbers = new Uint32Array(0);
 function rowsBetween(from: number, to: number): Uint32Array {
   if (to > numbers.length) numbers = new Uint32Array(Math.max(to, 65_536)).map((_, i) => i);
   return numbers.subarray(from, to);
+}
+
+/** Values of a column in some rows of a block; null where there is none. */
+export function valuesOf(block: ScanBlock, rows: Uint32Array, { id, type }: Column): (Value | null)[] {
+  const column = block.column(id);
+  if (column === undefined) return Array.from(rows, () => null);
+  if (column.form === 'bytes' && column.codes !== null && type.name === 'string')
+    return textsOf(column, column.codes, rows);
+  return Array.from(rows, (row) =>
+    hasValue(column, row) ? fromRaw(type, ownRaw(type, rawOfChunk(column, row))) : null,
+  );
+}
+
+/** A dictionary's entries become strings once each. */
+function textsOf(
+  column: Chunk & { form: 'bytes' },
+  codes: Uint8Array | Uint16Array,
+  rows: Uint32Array,
+): (Value | null)[] {
+  const texts: (string | undefined)[] = [];
+  return Array.from(rows, (row) => {
+    if (!hasValue(column, row)) return null;
+    const code = codes[row]!;
+    texts[code] ??= entryBytes(column, code).toString('utf8');
+    return texts[code];
+  });
 }

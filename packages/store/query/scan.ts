@@ -4,23 +4,19 @@
  */
 
 import { type ColumnType, LIMITS, type Value } from '@tidemark/model/column-type';
-import type { Ordering, Output, ScanPlan } from '@tidemark/model/query';
-import { type Column, keyColumns, type Table } from '@tidemark/model/table';
+import type { Output, ScanPlan } from '@tidemark/model/query';
+import type { Column } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
-import { type Chunk, entryBytes, hasValue, rawOfChunk } from '../encoding/chunk.ts';
-import { type KeyBounds, type KeyOrder, rangeBehind, stretchesBackwards } from '../key/key-order.ts';
-import { type KeyRange, keyRangeOf, mayBeIn } from '../key/key-range.ts';
-import { firstWhere } from '../key/key-search.ts';
+import { type KeyBounds, type KeyOrder, keyOrderOf, rangeBehind, stretchesBackwards } from '../key/key-order.ts';
+import { blocksWithin, type KeyRange, keyRangeOf, mayBeIn } from '../key/key-range.ts';
 import { mergeSources } from '../merge/merge.ts';
 import type { Partition } from '../partition.ts';
-import { compareBytes } from '../row/bytes.ts';
-import { fromRaw, ownRaw } from '../row/raw-value.ts';
-import type { BlockRange, Source } from '../row/source.ts';
+import type { Source } from '../row/source.ts';
 import { nextTurn, Turn } from '../row/turn.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { Aggregate } from './aggregate.ts';
 import { costOf } from './filter.ts';
-import { Groups } from './groups.ts';
+import { Groups, heldByGroups } from './groups.ts';
 import { makeAggregate } from './make-aggregate.ts';
 import { MaskedGroups } from './masked-groups.ts';
 import { FirstRows } from './order.ts';
@@ -33,8 +29,9 @@ import {
   type ScanBlock,
   type ScanNeeds,
   scanNeeds,
+  valuesOf,
 } from './scan-block.ts';
-import { AGGREGATE_BYTES, GROUP_BYTES, ROW_BYTES, ScanBudget, VALUE_BYTES } from './scan-budget.ts';
+import { ROW_BYTES, ScanBudget, VALUE_BYTES } from './scan-budget.ts';
 import { partsOf } from './scan-part.ts';
 
 /** Result column → value; null where there is none. */
@@ -372,38 +369,6 @@ export class Scan {
   }
 }
 
-function valuesOf(block: ScanBlock, rows: Uint32Array, { id, type }: Column): (Value | null)[] {
-  const column = block.column(id);
-  if (column === undefined) return Array.from(rows, () => null);
-  if (column.form === 'bytes' && column.codes !== null && type.name === 'string')
-    return textsOf(column, column.codes, rows);
-  return Array.from(rows, (row) =>
-    hasValue(column, row) ? fromRaw(type, ownRaw(type, rawOfChunk(column, row))) : null,
-  );
-}
-
-/** A dictionary's entries become strings once each. */
-function textsOf(
-  column: Chunk & { form: 'bytes' },
-  codes: Uint8Array | Uint16Array,
-  rows: Uint32Array,
-): (Value | null)[] {
-  const texts: (string | undefined)[] = [];
-  return Array.from(rows, (row) => {
-    if (!hasValue(column, row)) return null;
-    const code = codes[row]!;
-    texts[code] ??= entryBytes(column, code).toString('utf8');
-    return texts[code];
-  });
-}
-
-/** Blocks from the first up to, not including, the last that can have keys of the range. */
-function blocksWithin(blocks: readonly BlockRange[], { from, to }: KeyRange): [number, number] {
-  const first = from === null ? 0 : firstWhere(blocks.length, (i) => compareBytes(blocks[i]!.last, from) >= 0);
-  const end = to === null ? blocks.length : firstWhere(blocks.length, (i) => compareBytes(blocks[i]!.first, to) >= 0);
-  return [first, end];
-}
-
 /** A row that waits to be ordered, and what it takes. */
 function held(keys: readonly (Value | null)[], row: ResultRow) {
   let bytes = ROW_BYTES;
@@ -414,11 +379,6 @@ function held(keys: readonly (Value | null)[], row: ResultRow) {
 
 function bytesOf(value: Value | null): number {
   return typeof value === 'string' || value instanceof Uint8Array ? value.length : 0;
-}
-
-function heldByGroups(groups: Groups, aggregates: readonly (Aggregate | null)[]): number {
-  const own = aggregates.reduce((sum, aggregate) => sum + (aggregate?.heldBytes ?? 0), 0);
-  return own + groups.heldBytes + groups.count * (GROUP_BYTES + aggregates.length * AGGREGATE_BYTES);
 }
 
 function holdGroups(budget: ScanBudget, groups: Groups, aggregates: readonly (Aggregate | null)[]): void {
@@ -438,19 +398,6 @@ function groupRow(
     row[output.name] = aggregates[i]?.result(group) ?? (output.kind === 'column' ? values[place]! : null);
   });
   return row;
-}
-
-/** Which way the order goes through the row keys, from the first part on, so that nothing has to be held; null: it is another. */
-function keyOrderOf(table: Table, orderBy: readonly Ordering[], outputs: readonly Output[]): KeyOrder | null {
-  const key = keyColumns(table);
-  const [first] = orderBy;
-  if (first === undefined || orderBy.length > key.length) return null;
-  const isOfKey = orderBy.every(({ name, column, isDescending }, i) => {
-    const ordered = column ?? outputs.find((output) => output.name === name)?.column;
-    return isDescending === first.isDescending && ordered?.id === key[i]!.id;
-  });
-  if (!isOfKey) return null;
-  return first.isDescending ? 'descending' : 'ascending';
 }
 
 function* inBlocks(rows: readonly ResultRow[], columnCount: number): Generator<ResultRow[]> {
