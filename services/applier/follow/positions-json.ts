@@ -1,17 +1,7 @@
-/** What `GET /v1/internal/positions/{keyspace}` answers, as another site reads it. */
+/** What a site has applied, beside what another one had. */
 
-import { parsed } from '@tidemark/model/parsed';
-import { comparePositions, formatPosition, type Position, parsePosition } from '@tidemark/model/position';
-import { z } from 'zod';
+import { comparePositions, formatPosition, type Position } from '@tidemark/model/position';
 import type { Positions } from './apply-pause.ts';
-
-const ANSWER = z.object({ positions: z.record(z.string(), z.array(z.string())) });
-
-/** @throws {Fault} `corrupt` or `invalid`: not such an answer. */
-export function parsePositions(body: unknown): Positions {
-  const { positions } = parsed(ANSWER, body, 'positions of a site', 'corrupt');
-  return Object.fromEntries(Object.entries(positions).map(([origin, all]) => [origin, all.map(parsePosition)]));
-}
 
 /** The first partition that is not there yet, in words; null when all are. */
 export function missingFrom(

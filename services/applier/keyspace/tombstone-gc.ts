@@ -4,10 +4,9 @@
  */
 
 import { type Member, newestTerm } from '@tidemark/control/consensus/register-value';
-import { parsed } from '@tidemark/model/parsed';
+import { Peer } from '@tidemark/peer/peer';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
-import { z } from 'zod';
 import type { KeyspaceApplier } from '../applier.ts';
 import { compareTicks, type Tick } from '../follow/closed-timestamp.ts';
 import type { Membership } from '../membership.ts';
@@ -17,8 +16,6 @@ const ASK_MS = 1_500;
 /** Looked at ten times while a deletion grows old enough, but neither more often than this nor less. */
 const LOOK_MS_MIN = 500;
 const LOOK_MS_MAX = 60_000;
-
-const ANSWER = z.object({ asOf: z.string().nullable(), asOfEpoch: z.number().int() });
 
 /** How far a member has applied everything, and in which epoch the barrier stands that says so. */
 export type Applied = { readonly asOf: Tick | null; readonly epoch: number };
@@ -111,12 +108,11 @@ export class TombstoneGc {
   }
 
   async #ask(keyspace: string, site: string): Promise<Applied> {
+    const peer = new Peer(this.#parts.membership.network, `site://${site}`);
+    const { answer } = await peer.applied(keyspace, ASK_MS);
+    if (answer === null) return NOTHING;
     try {
-      const url = `site://${site}/v1/internal/positions/${keyspace}`;
-      const { status, body } = await this.#parts.membership.network.ask(url, null, ASK_MS);
-      if (status !== 200) return NOTHING;
-      const { asOf, asOfEpoch } = parsed(ANSWER, body, 'what a site has applied', 'corrupt');
-      return { asOf: asOf === null ? null : parseTick(asOf), epoch: asOfEpoch };
+      return { asOf: answer.asOf === null ? null : parseTick(answer.asOf), epoch: answer.asOfEpoch };
     } catch (error) {
       if (!isFault(error)) throw error;
       return NOTHING;

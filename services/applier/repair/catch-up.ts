@@ -7,15 +7,13 @@
 import { newestTerm, type RegisterValue, type Term } from '@tidemark/control/consensus/register-value';
 import { reachesEnds } from '@tidemark/control/failover/election';
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
+import { Peer } from '@tidemark/peer/peer';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Membership } from '../membership.ts';
 
 const LOOK_MS = 2_000;
-const ASK_MS = 5_000;
-/** A fill gives up after 10 s by itself. */
-const FILL_MS = 15_000;
 
 type CatchUpParts = {
   readonly site: string;
@@ -66,7 +64,7 @@ export class CatchUp {
     return before === now;
   }
 
-  /** @returns whether something was filled to its end, so that there may be more. @throws {Fault} `unknown`: no answer */
+  /** @returns whether something was filled to its end, so that there may be more. @throws {Fault} why there is no answer */
   async look(keyspace: string): Promise<boolean> {
     const { site, membership, logger } = this.#parts;
     const value = membership.registerValue(keyspace);
@@ -74,15 +72,19 @@ export class CatchUp {
     // A candidate fills what it needs itself, and a primary has it.
     if (value === null || member === undefined || value.election !== null) return false;
     if (newestTerm(value)?.site === site) return false;
-    const own = `site://${site}/v1/internal`;
-    const { status, body } = await membership.network.ask(`${own}/copies/${keyspace}`, null, ASK_MS);
-    const term = status === 200 ? nextToFill(value, body as SiteCopies) : null;
-    const isStill = term !== null && this.#stoodStill(keyspace, term, body as SiteCopies);
+    const own = new Peer(membership.network, `site://${site}`);
+    const { answer: copies, fault } = await own.copies(keyspace);
+    // The keyspace is not followed here yet.
+    if (fault?.kind === 'unavailable') return false;
+    if (fault !== null) throw fault;
+    const term = nextToFill(value, copies);
+    const isStill = term !== null && this.#stoodStill(keyspace, term, copies);
     if (term === null || (member.state === 'ACTIVE' && !isStill)) return false;
     const from = value.members.map((one) => one.site).filter((name) => name !== site);
     const asked = { origin: term.site, epoch: term.epoch, epochEnds: term.epochEnds!, from };
     logger.info({ keyspace, epoch: term.epoch }, `keyspace ${keyspace}: filling epoch ${term.epoch} of ${term.site}`);
-    const answer = await membership.network.ask(`${own}/fill/${keyspace}`, asked, FILL_MS);
-    return (answer.body as { readonly complete?: boolean } | null)?.complete === true;
+    const filled = await own.fill(keyspace, asked);
+    if (filled.fault !== null) throw filled.fault;
+    return filled.answer.complete;
   }
 }

@@ -10,6 +10,7 @@ import { type EpochEndAt, newestTerm, type RegisterValue } from '@tidemark/contr
 import { isLevel } from '@tidemark/control/failover/election';
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { comparePositions } from '@tidemark/model/position';
+import { Peer } from '@tidemark/peer/peer';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
@@ -207,14 +208,8 @@ export class Readmission {
   }
 
   async #copiesOf(keyspace: string, site: string): Promise<SiteCopies | string> {
-    try {
-      const url = `site://${site}/v1/internal/copies/${keyspace}`;
-      const { status, body } = await this.#parts.membership.network.ask(url, null, ASK_MS);
-      return status === 200 ? (body as SiteCopies) : `${site} answered ${status}`;
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      return messageOf(error);
-    }
+    const { answer, fault } = await new Peer(this.#parts.membership.network, `site://${site}`).copies(keyspace);
+    return answer ?? messageOf(fault);
   }
 }
 

@@ -6,9 +6,9 @@
 
 import { createHash } from 'node:crypto';
 import { memberNamed, primaryOf, type RegisterValue } from '@tidemark/control/consensus/register-value';
-import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import type { JobWork } from '@tidemark/jobs/jobs';
 import { parsed } from '@tidemark/model/parsed';
+import { Peer } from '@tidemark/peer/peer';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Random } from '@tidemark/platform/random';
@@ -16,12 +16,11 @@ import { z } from 'zod';
 import type { KeyspaceApplier } from '../applier.ts';
 import { cellsOf, type SuffixFate, type SuffixSummary } from '../divergent/suffix-file.ts';
 import type { DivergentSuffixes } from '../divergent/suffixes.ts';
-import { missingFrom, parsePositions } from '../follow/positions-json.ts';
+import { missingFrom } from '../follow/positions-json.ts';
 import type { Membership } from '../membership.ts';
 import { compareSites } from '../read/compare.ts';
 
 const LOOK_MS = 250;
-const ASK_MS = 5_000;
 /** Longest time for the primary to answer; and, once the site is level, to take it back. */
 const PATIENCE_MS = 60_000;
 
@@ -180,15 +179,9 @@ export class ReturnJob {
     let why = '';
     while (!signal.aborted && clock.monotonicMs() < untilMs) {
       const primary = this.#primary(keyspace);
-      try {
-        const url = `site://${primary}/v1/internal/positions/${keyspace}`;
-        const { status, body } = await membership.network.ask(url, null, ASK_MS);
-        if (status === 200) return parsePositions(body);
-        why = `${primary} answered ${status}`;
-      } catch (error) {
-        if (!isFault(error)) throw error;
-        why = messageOf(error);
-      }
+      const { answer, fault } = await new Peer(membership.network, `site://${primary}`).applied(keyspace);
+      if (answer !== null) return answer.positions;
+      why = messageOf(fault);
       await clock.sleep(LOOK_MS, signal);
     }
     throw new Fault('unavailable', `return: where the primary is cannot be learnt: ${why}; ask again when it answers`);
@@ -210,13 +203,8 @@ export class ReturnJob {
     const value = membership.registerValue(keyspace);
     const member = value === null ? null : memberNamed(value, site);
     if (member?.state !== 'ACTIVE') return false;
-    const url = `site://${site}/v1/internal/copies/${keyspace}`;
-    const answer = await membership.network.ask(url, null, ASK_MS).catch((error: unknown) => {
-      if (!isFault(error)) throw error;
-      return null;
-    });
-    if (answer?.status !== 200) return false;
-    return (answer.body as SiteCopies).copies.every(({ origin, logId }) => member.logIds[origin] === logId);
+    const { answer } = await new Peer(membership.network, `site://${site}`).copies(keyspace);
+    return answer?.copies.every(({ origin, logId }) => member.logIds[origin] === logId) ?? false;
   }
 
   #compare(keyspace: string, signal: AbortSignal) {

@@ -23,10 +23,9 @@ export async function drain({ register, members, site, clock, signal }: DrainPar
   const term = newestTerm(value);
   // Who is named already, or goes before who is, need not wait for a primary that may be gone: it is fenced anyway.
   if (term === null || term.site === site || value.election !== null) return null;
-  type Heads = { readonly epoch: number; readonly heads: readonly number[] };
-  const left = await members.ask<Heads>(term.site, 'abdicate', { to: site });
+  const left = await members.ask(term.site, (peer, keyspace) => peer.abdicate(keyspace, site));
   const refuse = async (reason: string): Promise<string> => {
-    await members.ask(term.site, 'abdicate', { to: site, resume: true });
+    await members.ask(term.site, (peer, keyspace) => peer.resume(keyspace, site));
     return reason;
   };
   if (left === null) return refuse(`${term.site} did not hand over`);

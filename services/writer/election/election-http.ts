@@ -9,15 +9,13 @@ import { whyNoHandOver, whyNoNomination } from '@tidemark/control/consensus/regi
 import type { Cause, RegisterValue } from '@tidemark/control/consensus/register-value';
 import type { LossChoices } from '@tidemark/control/failover/loss';
 import { parsed } from '@tidemark/model/parsed';
-import { Fault, isFault } from '@tidemark/platform/fault';
+import { Peer } from '@tidemark/peer/peer';
+import { Fault } from '@tidemark/platform/fault';
 import type { Network } from '@tidemark/platform/network';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Writer } from '../writer.ts';
 import type { ElectionLoop, LeadingWriter } from './election-loop.ts';
-
-/** Longest wait for the word of the site that is to take over. */
-const STANDING_MS = 1_000;
 
 const nominationSchema = z.object({
   cause: z.enum(['suspicion', 'switchover', 'failover', 'takeover']),
@@ -28,7 +26,6 @@ const nominationSchema = z.object({
   loss: lossSchema.nullable().default(null),
 });
 const leadershipTransferSchema = z.object({ to: idText, resume: z.boolean().default(false) });
-const standingSchema = z.object({ site: z.string(), standsFor: z.string().nullable() });
 
 /** What a site says when asked whether it wants to lead; null: it does not. */
 export type Standing = { readonly site: string; readonly standsFor: Cause | null };
@@ -84,12 +81,7 @@ export function registerElectionRoutes(app: FastifyInstance, parts: ElectionHttp
 
 /** Whoever asks for it, only the site itself can say that it is about to take over. */
 async function checkWanted({ network, placeOf }: ElectionHttpParts, keyspace: string, to: string): Promise<void> {
-  const url = `${placeOf(to)}/v1/internal/standing/${keyspace}`;
-  const answer = await network.ask(url, null, STANDING_MS).catch((error: unknown) => {
-    if (isFault(error)) return null;
-    throw error;
-  });
-  const standing = standingSchema.safeParse(answer?.body).data;
+  const { answer: standing } = await new Peer(network, placeOf(to)).standing(keyspace);
   if (standing?.site === to && standing.standsFor === 'switchover') return;
   const message = `keyspace ${keyspace}: handing over refused: ${to} does not say that it wants to take over`;
   throw new Fault('conflict', message, { got: standing?.standsFor ?? null, expected: 'switchover' });

@@ -45,7 +45,13 @@ function setUp(stuck: Stuck) {
     },
     lease: () => never,
   };
-  const copies = SITES.map((origin) => ({ origin, logId: origin, trusted: true, positions: [[0, -1, '']] }));
+  const copies = SITES.map((origin) => ({
+    origin,
+    logId: origin,
+    trusted: true,
+    vouched: null,
+    positions: [[0, -1, '']],
+  }));
   const network: Pick<Network, 'ask'> = {
     ask: async (url) => {
       const [, site, what] = /^http:..(\w+).v1.internal.(\w+)/.exec(url)!;
@@ -54,7 +60,15 @@ function setUp(stuck: Stuck) {
       if (what === 'fence' && stuck === 'register') return { status: 503, body: {} };
       if (what === 'copies' && value.election !== null && stick('copies')) return never;
       const head = { epoch: 0, seq: -1, chain: '' };
-      const report = { site, origin: 'paris', logId: site, trusted: true, partitions: [head], logIds: {} };
+      const report = {
+        site,
+        origin: 'paris',
+        logId: site,
+        trusted: true,
+        partitions: [head],
+        logIds: {},
+        vouched: null,
+      };
       return { status: 200, body: what === 'fence' ? report : { site, copies } };
     },
   };

@@ -5,11 +5,14 @@ import {
   type EpochEndAt,
   newestTerm,
   type RegisterValue,
+  type Term,
 } from '@tidemark/control/consensus/register-value';
 import { askedAgain, closureOf, type FenceReport } from '@tidemark/control/failover/election';
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/model/table';
+import { type FenceAsked, Peer } from '@tidemark/peer/peer';
+import type { Told } from '@tidemark/peer/told';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
@@ -18,7 +21,6 @@ import type { Random } from '@tidemark/platform/random';
 import { fenceDirectly } from './direct-fence.ts';
 
 const ASK_MS = 3_000;
-const FILL_MS = 12_000;
 /** A member that answers at all answers in so much time; one that is cut off keeps nobody waiting. */
 const HOLDINGS_MS = 700;
 
@@ -49,18 +51,11 @@ export class Members {
   }
 
   /** Null when it does not answer, or says no. */
-  async ask<T>(site: string, what: string, body: object | null, timeoutMs = ASK_MS): Promise<T | null> {
+  async ask<T>(site: string, question: (peer: Peer, keyspace: string) => Promise<Told<T>>): Promise<T | null> {
     const { network, placeOf, keyspace, logger } = this.#parts;
-    const url = `${placeOf(site)}/v1/internal/${what}/${keyspace.name}`;
-    try {
-      const answer = await network.ask(url, body, timeoutMs);
-      if (answer.status === 200) return answer.body as T;
-      logger.info({ site, what, status: answer.status }, `election: ${what} at ${site}: status ${answer.status}`);
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      logger.info({ site, what, error: error.message }, `election: ${what} at ${site} was not answered`);
-    }
-    return null;
+    const { answer, fault } = await question(new Peer(network, placeOf(site)), keyspace.name);
+    if (fault !== null) logger.info({ site, error: fault.message }, `election: ${site} gives no answer`);
+    return answer;
   }
 
   /** E3: asks those whose report is missing, or may be another one by now; returns when all have answered, or enough have to go on. */
@@ -69,7 +64,7 @@ export class Members {
     const term = newestTerm(value);
     const again = askedAgain(value, [...reports.values()]);
     const asked = value.members.map(({ site }) => site).filter((site) => !reports.has(site) || again.includes(site));
-    const fence = { origin: term?.site, closes: term?.epoch, by: election.epoch, nonce: random.id() };
+    const nonce = random.id();
     const { promise: enough, resolve } = Promise.withResolvers<void>();
     const answered = new AbortController();
     let left = asked.length;
@@ -77,7 +72,8 @@ export class Members {
       const report =
         term === null
           ? await this.#whole(site)
-          : ((await this.ask<FenceReport>(site, 'fence', fence)) ?? (await this.#direct(value, election, site)));
+          : ((await this.ask(site, (peer, keyspace) => peer.fence(keyspace, fenceOf(term, election, nonce)))) ??
+            (await this.#direct(value, election, site)));
       if (report !== null) reports.set(site, report);
       if (--left === 0) answered.abort(null);
       const closure = closureOf(value, [...reports.values()]);
@@ -130,7 +126,7 @@ export class Members {
 
   /** What its copies hold; null when it does not answer. */
   async copies(site: string): Promise<SiteCopies | null> {
-    return this.ask<SiteCopies>(site, 'copies', null);
+    return this.ask(site, (peer, keyspace) => peer.copies(keyspace, ASK_MS));
   }
 
   /** What the sites hold: of all of them, of those that answer soon, or of as many as are enough. */
@@ -159,7 +155,11 @@ export class Members {
     const from = [...new Set(sites)].filter((one) => one !== site);
     for (const term of value.terms) {
       const fill = { origin: term.site, epoch: term.epoch, epochEnds: term.epochEnds ?? epochEnds, from };
-      await this.ask(site, 'fill', fill, FILL_MS);
+      await this.ask(site, (peer, keyspace) => peer.fill(keyspace, fill));
     }
   }
+}
+
+function fenceOf(term: Term, { epoch: by }: Election, nonce: string): FenceAsked {
+  return { origin: term.site, closes: term.epoch, by, nonce };
 }
