@@ -40,7 +40,9 @@ async function fillPartition(parts: FillParts, goal: Goal, sources: readonly Sou
   try {
     for (let i = 0; !isOver(parts, goal) && sources.length > 0; i++) {
       replicator.readFrom(sources[i % sources.length]!);
-      await whileItMoves(parts, goal, replicator);
+      // Finding the place may take longer than this: who never waits long enough never reads anything from anybody.
+      const quietMsMax = QUIET_MS * 2 ** Math.floor(i / sources.length);
+      await whileItMoves(parts, goal, replicator, quietMsMax);
     }
   } finally {
     replicator.readFrom(null);
@@ -51,11 +53,11 @@ function isOver({ holds, clock, signal }: FillParts, { partition, at, deadlineMs
   return signal.aborted || holds(partition, at) || clock.monotonicMs() >= deadlineMs;
 }
 
-async function whileItMoves(parts: FillParts, goal: Goal, replicator: Replicator): Promise<void> {
+async function whileItMoves(parts: FillParts, goal: Goal, replicator: Replicator, quietMsMax: number): Promise<void> {
   const { clock, signal } = parts;
   let copied = replicator.counts.copied;
   let movedMs = clock.monotonicMs();
-  while (!isOver(parts, goal) && clock.monotonicMs() - movedMs < QUIET_MS) {
+  while (!isOver(parts, goal) && clock.monotonicMs() - movedMs < quietMsMax) {
     await clock.sleep(LOOK_MS, signal);
     if (replicator.counts.copied === copied) continue;
     copied = replicator.counts.copied;

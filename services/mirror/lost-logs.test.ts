@@ -156,3 +156,26 @@ describe('a copy that is told to be read again', () => {
     }
   }
 });
+
+describe('a fill', () => {
+  it('waits for a source in which its place is not found at once, however many there are to ask', async () => {
+    const { start, ahead, copied } = await setUpMirror(true);
+    await ahead.append(MIRROR, 0, entries(0, 8));
+    const slowly = (log: Log): Log => {
+      const bounds: Log['bounds'] = async (...place) => {
+        await clock.sleep(150);
+        return log.bounds(...place);
+      };
+      const get = (_: Log, name: string | symbol): unknown => {
+        if (name === 'bounds' && log.address !== 'sim:tokyo') return bounds;
+        const value: unknown = Reflect.get(log, name, log);
+        return typeof value === 'function' ? value.bind(log) : value;
+      };
+      return new Proxy(log, { get });
+    };
+    await using mirror = await start(slowly);
+    const isWhole = await mirror.fill(1, [{ seq: 7, chain: '' }], ['paris', 'quito'], 60_000);
+    expect(isWhole).toBe(true);
+    expect(await copied()).toEqual(values);
+  }, 15_000);
+});
