@@ -15,8 +15,8 @@ import {
   noCandidate,
   type PolicyRules,
 } from '@tidemark/control/failover/failover-policy';
-import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import type { HealthVote, SuspicionRules } from '@tidemark/control/failover/suspicion';
+import { Peer } from '@tidemark/peer/peer';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
@@ -110,11 +110,12 @@ export class FailoverCoordinator {
     value,
     term,
   }: Case): Promise<{ readonly site: string | null; readonly asked: readonly string[] }> {
+    const { services, placeOf } = this.#parts;
     const asked = eligible(value, term.site, this.#parts.clock.nowMs(), this.#parts.rules);
     const answers = await Promise.all(
-      asked.map((site) => this.#ask(this.#parts.services, site, `copies/${value.keyspace}`, null)),
+      asked.map((site) => new Peer(services, placeOf(site)).copies(value.keyspace, ASK_MS)),
     );
-    const copies = answers.flatMap((answer) => (answer?.status === 200 ? [answer.body as SiteCopies] : []));
+    const copies = answers.flatMap(({ answer }) => (answer === null ? [] : [answer]));
     return { site: candidateFor(value, copies, term.site), asked };
   }
 

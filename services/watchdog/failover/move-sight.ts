@@ -4,7 +4,7 @@ import type { Heard } from '@tidemark/control/consensus/loss-rule';
 import { newestTerm, type RegisterValue, voters } from '@tidemark/control/consensus/register-value';
 import type { LossChoices } from '@tidemark/control/failover/loss';
 import { behindOf, closesWithoutLoss, type MoveSight } from '@tidemark/control/failover/move-rules';
-import type { SiteCopies } from '@tidemark/control/failover/site-copies';
+import { Peer } from '@tidemark/peer/peer';
 import { isFault } from '@tidemark/platform/fault';
 import type { Network } from '@tidemark/platform/network';
 import { PING_ROUTE } from '../detect/failure-detector.ts';
@@ -33,19 +33,13 @@ export type Sighted = { readonly sight: MoveSight; readonly heard: Heard | null 
 export async function lookAround(parts: MoveSightParts, value: RegisterValue, to: string): Promise<Sighted> {
   const { keyspace } = value;
   const from = newestTerm(value)?.site ?? null;
-  const [ping, targetLagMs, told, heldBy] = await Promise.all([
+  const [ping, targetLagMs, told, copies] = await Promise.all([
     from === null ? null : ask(parts.network, parts, from, PING_ROUTE),
     from === null ? null : lagAt(parts, keyspace, to, from),
     askAll(parts.network, parts, voters(value), `/v1/internal/sight/${keyspace}`),
-    askAll(
-      parts.services,
-      parts,
-      value.members.map(({ site }) => site),
-      `/v1/internal/copies/${keyspace}`,
-    ),
+    copiesOf(parts, value),
   ]);
   const sights = told as SiteSight[];
-  const copies = heldBy as SiteCopies[];
   const isLogReachable = (sights.find(({ site }) => site === to) ?? sights[0])?.reachesLog ?? false;
   const heard = heardOf(
     value,
@@ -55,6 +49,13 @@ export async function lookAround(parts: MoveSightParts, value: RegisterValue, to
   const closes = closesWithoutLoss(value, { copies, isLogReachable });
   const loss = closes ? null : await lossAt(parts, keyspace, to, heard);
   return { sight: { ...seen, targetBehind: behindOf(value, copies, to), loss }, heard };
+}
+
+/** What the members that answer hold. */
+async function copiesOf({ services, placeOf }: MoveSightParts, { keyspace, members }: RegisterValue) {
+  const peers = members.map(({ site }) => new Peer(services, placeOf(site)));
+  const told = await Promise.all(peers.map((peer) => peer.copies(keyspace, ASK_MS)));
+  return told.flatMap(({ answer }) => (answer === null ? [] : [answer]));
 }
 
 /** Whether the primary answers, and writes: as others hear its barriers, and by what it says of its own clock. */
