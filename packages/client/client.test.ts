@@ -155,6 +155,14 @@ describe('a write', () => {
     await expect(db.put(things, { k: 'a' })).rejects.toMatchObject({ kind: 'unavailable' });
   });
 
+  test('whose key may have been forgotten is not repeated: no repeat tells whether it was done', async () => {
+    await using site = await ScriptedSite.start();
+    site.script = ['forgotten'];
+    await using db = await connect([site.url]);
+    await expect(db.put(things, { k: 'a' })).rejects.toMatchObject({ kind: 'keyForgotten' });
+    expect(site.seenKeys).toHaveLength(1);
+  });
+
   test('that is refused is not repeated, and the fault names the column', async () => {
     await using site = await ScriptedSite.start();
     site.script = ['refused'];

@@ -14,6 +14,7 @@ import { keyParts, segmentsOfRow } from '@tidemark/model/text/key-path';
  * - `storedCut`: stored; the answer stops before its last line or brace
  * - `fenced`: 409
  * - `refused`: 400
+ * - `forgotten`: 422, not stored: its key is too old to tell
  * - `allBad`: 200, and every line of it is refused
  * - `elsewhere`: 307 to `redirectTo`
  * - `storedSilent`, `lostSilent`: no answer ever, and it is or is not stored
@@ -29,6 +30,7 @@ export type Behaviour =
   | 'storedCut'
   | 'fenced'
   | 'refused'
+  | 'forgotten'
   | 'allBad'
   | 'elsewhere'
   | 'storedSilent'
@@ -160,6 +162,9 @@ export class ScriptedSite implements AsyncDisposable {
         return;
       case 'fenced':
         reply(response, 409, { kind: 'fenced', detail: `${this.name} was fenced` });
+        return;
+      case 'forgotten':
+        reply(response, 422, { kind: 'keyForgotten', detail: 'the key is too old' });
         return;
       case 'refused':
         reply(response, 400, { kind: 'invalid', detail: 'column delay: "x", expected int', column: 'delay' });
