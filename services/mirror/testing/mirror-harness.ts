@@ -13,7 +13,7 @@ import { SeededRandom } from '@tidemark/platform/random';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { type Body, NO_CHAIN, NOTHING_BEFORE, type Unsealed } from '@tidemark/record/envelope';
 import { epochSeed, sealRecord } from '@tidemark/record/seal';
-import { afterAll, afterEach, expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { Mirror } from '../mirror.ts';
 
 const KEYSPACE: Keyspace = {
@@ -42,11 +42,6 @@ const quick: Clock = {
   monotonicMs: () => clock.monotonicMs() * 10,
   sleep: (ms, signal) => clock.sleep(ms / 10, signal),
 };
-const folders: string[] = [];
-/** Nothing that any test does to a mirror may end the process that has it. */
-const started: { readonly fatal: readonly unknown[] }[] = [];
-afterEach(() => expect(started.splice(0).flatMap(({ fatal }) => fatal)).toEqual([]));
-afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
 
 const unsealed = (epoch: number, seq: number, body: Body): Unsealed => ({
   ...{ cluster: 'c', keyspace: 'travel', origin: 'paris', partition: 0 },
@@ -65,10 +60,10 @@ export function sequence(count: number, writerId = 'w'): Buffer[] {
   return records.map(({ bytes }) => bytes);
 }
 
-/** A log of paris, tokyo's mirror of it, and quito's. */
+/** A log of paris, tokyo's mirror of it, and quito's. Nothing that a test does to a mirror may end the process that has it. */
 export async function setUpMirror(isQuick = false) {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-mirror-'));
-  folders.push(folder);
+  onTestFinished(() => rm(folder, { recursive: true }));
   const origin = new SimLogStore(clock);
   const here = new SimLogStore(clock);
   const source = new SimLog(origin, 'paris');
@@ -83,6 +78,7 @@ export async function setUpMirror(isQuick = false) {
   const errors: string[] = [];
   const logger = { ...SILENT, error: (_: object, message: string) => void errors.push(message) };
   const fatal: unknown[] = [];
+  onTestFinished(() => expect(fatal).toEqual([]));
   /** @param through what the mirror's logs are seen through */
   const start = async (through: (log: Log) => Log = (log) => log): Promise<Mirror> => {
     const handle = through(new SimLog(here, 'tokyo'));
@@ -123,7 +119,6 @@ export async function setUpMirror(isQuick = false) {
       values.map((value) => ({ value })),
     );
   const remake = () => source.ensureTopic({ name: LOG, partitions: 1, flushed: true, genesis: () => genesis('a') });
-  started.push({ fatal });
   return { origin, here, append, ahead, start, copied, folder, errors, remake };
 }
 

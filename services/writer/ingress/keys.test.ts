@@ -120,7 +120,7 @@ describe('an idempotency key', () => {
     const stored = await rowsIn();
     for (const _ of ['first', 'second']) {
       const late = await send(use, 'old', { 'tidemark-key-age-ms': '5000' });
-      expect([late.statusCode, late.json().kind]).toEqual([422, 'unknown']);
+      expect([late.statusCode, late.json().kind]).toEqual([422, 'keyForgotten']);
       expect(late.body).toContain('5000 ms ago');
       expect(await rowsIn()).toBe(stored);
       await writer[Symbol.asyncDispose]();

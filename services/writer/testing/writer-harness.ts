@@ -24,12 +24,10 @@ import { TIMING } from '@tidemark/platform/timing';
 import { accept, emptyLogHead } from '@tidemark/record/admit';
 import { type Envelope, NO_CHAIN } from '@tidemark/record/envelope';
 import { sealRecord } from '@tidemark/record/seal';
-import { afterAll, expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { Writer } from '../writer.ts';
 
 const clock = new SystemClock();
-const folders: string[] = [];
-afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
 
 function keyspaceOf(ack: string, dynamic = 0): Keyspace {
   const columns = { origin: 'string', line: 'int', delay: 'int' };
@@ -102,7 +100,7 @@ export async function setUpWriter(
   { dynamic = 0, timing = TIMING, mayAck = (): boolean => true, connect = null as (() => Promise<Log>) | null } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-writer-'));
-  folders.push(folder);
+  onTestFinished(() => rm(folder, { recursive: true }));
   const store = new SimLogStore(clock);
   const openLog = connect ?? (async () => new SimLog(store, 'paris'));
   const log = await openLog();
