@@ -144,8 +144,16 @@ describe('replay', () => {
 
   it('refuses a field it does not know, a real table as scratch, and an origin there is not', async () => {
     await using served = await site.serve();
-    for (const change of [{ form: 'start' }, { into: 'T' }, { origin: 'oslo' }, { table: 'no' }, { kind: 'bake' }]) {
-      expect((await job(served.app, { ...request, ...change })).kind).toBe('invalid');
+    const refused = [
+      [{ form: 'start' }, 'invalid'],
+      [{ into: 'T' }, 'invalid'],
+      [{ origin: 'oslo' }, 'invalid'],
+      [{ table: 'no' }, 'notFound'],
+      [{ kind: 'bake' }, 'invalid'],
+    ] as const;
+    for (const [change, kind] of refused) {
+      const answer = await job(served.app, { ...request, ...change });
+      expect([change, answer.kind]).toEqual([change, kind]);
     }
   });
 
