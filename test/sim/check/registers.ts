@@ -65,8 +65,11 @@ export class Registers {
     if (kind === 'Chosen') this.#checkChosen(votes, ballot, proposed, site);
     else this.#proposed(proposed);
     votes.accept(site, acceptor, ballot);
-    if (votes.countOf(ballot, proposed) >= majorityOf(voters(proposed).length)) this.#voted.add(proposed.changeId);
-    if (votes.isChosen(ballot, proposed, this.#before(proposed))) this.#take(proposed);
+    const isChosen = votes.isChosen(ballot, proposed, this.#before(proposed));
+    if (isChosen || votes.countOf(ballot, proposed) >= majorityOf(voters(proposed).length)) {
+      this.#voted.add(proposed.changeId);
+    }
+    if (isChosen) this.#take(proposed);
   }
 
   /**
@@ -119,7 +122,7 @@ export class Registers {
   #checkChosen(votes: Votes, ballot: Ballot, value: RegisterValue, site: string): void {
     const need = majorityOf(voters(value).length);
     const count = votes.countOf(ballot, value);
-    if (count >= need) return;
+    if (count >= need || votes.isChosen(ballot, value, this.#before(value))) return;
     const words = `version ${value.version} is told as chosen at ${site} under ${formatBallot(ballot)}`;
     this.#world.fail('I1', `${words}: ${count} sites had accepted it, ${need} are a majority`);
   }

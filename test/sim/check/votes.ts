@@ -35,21 +35,24 @@ export class Votes {
     this.#votes.set(keyOf(ballot), votes.set(site, acceptor));
   }
 
-  /** How many sites voted for it with a vote that counts. */
-  countOf(ballot: Ballot, value: RegisterValue): number {
+  /** How many of the sites, by default of all that vote, voted for it with a vote that counts. */
+  countOf(ballot: Ballot, value: RegisterValue, sites = voters(value)): number {
     const votes = this.#votes.get(keyOf(ballot)) ?? new Map<string, string>();
-    return [...votes].filter(([site, acceptor]) => value.acceptors[site] === acceptor).length;
+    return sites.filter((site) => votes.has(site) && votes.get(site) === value.acceptors[site]).length;
   }
 
   /**
-   * Whether it is surely chosen. A change that lets in other acceptors than those before it takes more than a majority.
+   * Whether it is surely chosen: by a majority; where it lets in another acceptor at one site, by so many of the other
+   * sites that no majority is without one of them; and by all of them where it names acceptors for the first time.
    * @param before the value it follows; null when that is not known
    */
   isChosen(ballot: Ballot, value: RegisterValue, before: RegisterValue | null): boolean {
-    const count = this.countOf(ballot, value);
     const sites = voters(value);
-    const isSame = sites.every((site) => before?.acceptors[site] === value.acceptors[site]);
-    return count >= (isSame ? majorityOf(sites.length) : sites.length);
+    const majority = majorityOf(sites.length);
+    const kept = sites.filter((site) => before?.acceptors[site] === value.acceptors[site]);
+    if (kept.length === sites.length) return this.countOf(ballot, value, sites) >= majority;
+    if (kept.length === sites.length - 1) return this.countOf(ballot, value, kept) > sites.length - majority;
+    return this.countOf(ballot, value, sites) >= sites.length;
   }
 
   #promiseOf(acceptor: string): Ballot {
