@@ -171,7 +171,7 @@ export class RecordSequencer {
   }
 
   /**
-   * The epoch of this origin ends at `at.seq`, as the knownEpochEnds knows by now; what does not lie beyond is committed.
+   * The epoch of this origin ends at `at.seq`, as the known epoch ends say by now; what does not lie beyond is committed.
    * @returns the epoch end of the epoch before: a writer may have died before it knew its EPOCH_START to be committed, and
    *   then the epoch end of its own epoch, named by the next writer, is how that becomes known
    */

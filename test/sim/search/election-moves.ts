@@ -185,7 +185,7 @@ function commitMoves(
       candidates: s.candidates.toSpliced(at, 1),
     };
     const where =
-      epochEnds === null ? '' : `, cut ${newestTerm(frozen)!.epoch}:${epochEnds.map(({ seq }) => seq).join(',')}`;
+      epochEnds === null ? '' : `, epoch end ${newestTerm(frozen)!.epoch}:${epochEnds.map(({ seq }) => seq).join(',')}`;
     const level = ack.k === frozen.ack.k ? '' : ` and k = ${ack.k}`;
     const words = `${who} commits${where}${level}`;
     const lost = broken(current, change.value);

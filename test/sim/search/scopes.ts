@@ -50,65 +50,69 @@ export const LARGE: Readonly<Record<string, Scope>> = {
 
 /** `broken`: what is found without the rule. */
 export const SHOWN_BY: readonly { readonly rule: RuleName; readonly scope: Scope; readonly broken: RegExp }[] = [
-  { rule: 'fence', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the epochEnd/ },
-  { rule: 'own', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the epochEnd/ },
-  { rule: 'quorum', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the epochEnd/ },
+  { rule: 'fence', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the epoch end/ },
+  { rule: 'own', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the epoch end/ },
+  { rule: 'quorum', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the epoch end/ },
   { rule: 'cas', scope: scopeOf({ flying: 0 }), broken: /term 2 is gone/ },
-  { rule: 'after', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the epochEnd/ },
+  { rule: 'after', scope: scopeOf({ flying: 0 }), broken: /acked and is not in the epoch end/ },
   { rule: 'fresh', scope: scopeOf({ epochs: 2, flying: 0, tails: 1 }), broken: /two records at/ },
-  { rule: 'doubt', scope: scopeOf({ epochs: 2, flying: 0, tails: 1 }), broken: /acked and is not in the epochEnd/ },
+  { rule: 'doubt', scope: scopeOf({ epochs: 2, flying: 0, tails: 1 }), broken: /acked and is not in the epoch end/ },
   {
     rule: 'refence',
     scope: scopeOf({ epochs: 2, writes: 1, flying: 0, tails: 1 }),
-    broken: /acked and is not in the epochEnd/,
+    broken: /acked and is not in the epoch end/,
   },
   { rule: 'gap', scope: scopeOf({ epochs: 2, writes: 1, tails: 1 }), broken: /accepts nothing any more/ },
   {
     rule: 'inc',
     scope: scopeOf({ epochs: 2, writes: 1, flying: 0, wipes: 1 }),
-    broken: /acked and is not in the epochEnd/,
+    broken: /acked and is not in the epoch end/,
   },
   {
     rule: 'forget',
     scope: scopeOf({ epochs: 2, writes: 1, flying: 0, wipes: 1 }),
-    broken: /acked and is not in the epochEnd/,
+    broken: /acked and is not in the epoch end/,
   },
   {
     rule: 'hole',
     scope: scopeOf({ flying: 0, writes: 1 }),
-    broken: /skipped the end of epoch 1|no site holds the epochEnd/,
+    broken: /skipped the end of epoch 1|no site holds the epoch end/,
   },
   { rule: 'late', scope: scopeOf({ flying: 0 }), broken: /can never finish epoch 1/ },
-  { rule: 'hold', scope: scopeOf({ epochs: 2, writes: 1, flying: 0, wipes: 1 }), broken: /no site holds the epochEnd/ },
+  {
+    rule: 'hold',
+    scope: scopeOf({ epochs: 2, writes: 1, flying: 0, wipes: 1 }),
+    broken: /no site holds the epoch end/,
+  },
   {
     rule: 'whole',
     scope: scopeOf({ partitions: 2, epochs: 2, writes: 1, flying: 0 }),
-    broken: /acked and is not in the epochEnd/,
+    broken: /acked and is not in the epoch end/,
   },
   {
     rule: 'joint',
     scope: scopeOf({ change: 2, levels: [1, 2], epochs: 2, flying: 0 }),
-    broken: /acked and is not in the epochEnd/,
+    broken: /acked and is not in the epoch end/,
   },
   {
     rule: 'vouch',
     scope: scopeOf({ epochs: 2, writes: 1, flying: 0, rollbacks: 1 }),
-    broken: /acked and is not in the epochEnd/,
+    broken: /acked and is not in the epoch end/,
   },
   {
     rule: 'birth',
     scope: scopeOf({ epochs: 2, writes: 1, flying: 0, rollbacks: 1 }),
-    broken: /acked and is not in the epochEnd/,
+    broken: /acked and is not in the epoch end/,
   },
   {
     rule: 'floor',
     scope: scopeOf({ epochs: 2, writes: 1, flying: 0, rollbacks: 1 }),
-    broken: /acked and is not in the epochEnd/,
+    broken: /acked and is not in the epoch end/,
   },
   {
     rule: 'ff',
     scope: scopeOf({ epochs: 2, writes: 1, flying: 0, tails: 1 }),
-    broken: /acked and is not in the epochEnd/,
+    broken: /acked and is not in the epoch end/,
   },
 ];
 
