@@ -1,4 +1,4 @@
-/** A lost site that is there again: until it is a member, and what of it was beyond the cut. */
+/** A lost site that is there again: until it is a member, and what of it was beyond the epoch end. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '@tidemark/client';

@@ -28,7 +28,7 @@ export type LossPlace = TermPlace & {
 };
 
 type LossCount = LossChoices & {
-  /** By partition: the seqs of the cut back to the newest barrier received whole; null where there is none. */
+  /** By partition: the seqs of the epoch end back at the newest barrier received whole; null where there is none. */
   readonly consistentSeqs: readonly number[] | null;
 };
 

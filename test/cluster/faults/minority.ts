@@ -51,7 +51,7 @@ async function cutOffPrimary(trial: Trial, round: number): Promise<{ tail: numbe
   const kept = new Set(first);
   const tail = await tailOf(minority, stage.keyspace);
   promise(tail.rows === returned.exported, `${returned.exported} rows were exported, ${tail.rows} are in the files`);
-  // What it took and could not have confirmed is either what counts, or beyond the cut and written out.
+  // What it took and could not have confirmed is either what counts, or beyond the epoch end and written out.
   const gone = tied.unknown.filter((row) => !kept.has(row) && !tail.probes.has(row));
   promise(gone.length === 0, `taken by ${minority.name}, and neither kept nor exported: ${gone.join(', ')}`);
   say(
