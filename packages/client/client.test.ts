@@ -239,6 +239,13 @@ describe('a read', () => {
     expect(await db.get(things, { k: 'nobody' })).toBeNull();
   });
 
+  test('of a table that is not there is refused, and not taken for a row that is gone', async () => {
+    await using site = await ScriptedSite.start();
+    site.hasTable = false;
+    await using db = await connect([site.url]);
+    await expect(db.get(things, { k: 'nobody' })).rejects.toMatchObject({ kind: 'notFound' });
+  });
+
   test('has every column, null where the cell has no value', async () => {
     await using site = await ScriptedSite.start();
     await using db = await connect([site.url]);

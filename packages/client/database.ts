@@ -2,10 +2,11 @@
 
 import { own } from '@tidemark/model/own';
 import { keySegment } from '@tidemark/model/text/key-path';
-import { Fault, isFault } from '@tidemark/platform/fault';
+import { Fault } from '@tidemark/platform/fault';
 import { inGroups, inOrder } from './batches.ts';
 import { rowFromJson, rowToJson, toJson } from './cell-json.ts';
 import { exchange, type Reply, type Request } from './exchange.ts';
+import { isMissingRow } from './missing-row.ts';
 import { scanBlocks } from './ndjson.ts';
 import { type Caller, type ReadFrom, sendAndRead, sendRead, sendWrite } from './retry.ts';
 import { queryToJson, type ReadOptions, rowReader, type ScanQuery, type ScanRow, ScanRows } from './scan.ts';
@@ -132,7 +133,7 @@ export class Database implements AsyncDisposable {
     );
   }
 
-  /** The row of a key, null when there is none. @throws {Fault} refused, or `unavailable`. */
+  /** The row of a key, null when there is none. @throws {Fault} refused, also `notFound` for the table; or `unavailable`. */
   async get<D extends TableDefinition>(
     table: ClientTable<D>,
     key: Key<D>,
@@ -144,7 +145,7 @@ export class Database implements AsyncDisposable {
       using reply = await this.#read(options, table.keyspace, { method: 'GET', path: rowsPath(table, parts) });
       return rowFromJson(table, (await reply.response.json()) as Record<string, unknown>) as Row<D>;
     } catch (error) {
-      if (isFault(error, 'notFound')) return null;
+      if (isMissingRow(error)) return null;
       throw error;
     }
   }

@@ -20,8 +20,10 @@ type KeyspacesParts = {
   readonly urlOf: (site: string) => string | null;
   /** The newest value known here of a keyspace's register; null before it was read. */
   readonly registerValue: (keyspace: string) => RegisterValue | null;
-  /** True once it is known which keyspaces there are. */
+  /** True once it is known which keyspaces there were when this site ran last. */
   readonly isCatalogRead: () => boolean;
+  /** Other sites whose control log was not read to its end since the start: they may know keyspaces that are not known here. */
+  readonly unheard: () => readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onFatal: (error: unknown) => void;
@@ -152,11 +154,12 @@ export class Keyspaces implements AsyncDisposable {
     return redirectTo(`keyspace ${name} is written at ${primary}, this is ${site}`, primary, urlOf(primary));
   }
 
-  /** No such keyspace, or none that is known of yet. */
+  /** No such keyspace, or none that is known of yet: the own control log may be a new one, or an older copy. */
   unknown(name: string): Fault {
-    const { site, isCatalogRead } = this.#parts;
-    if (!isCatalogRead()) {
-      const message = `keyspace ${name}: site ${site} has not read its control log yet`;
+    const { site, isCatalogRead, unheard } = this.#parts;
+    const unread = isCatalogRead() ? unheard() : [site];
+    if (unread.length > 0) {
+      const message = `keyspace ${name} is not known at site ${site}, which has not read the control log of ${unread.join(', ')} yet`;
       return new Fault('unavailable', message, { retryAfterMs: 500 });
     }
     const expected = [...this.#entries.keys()].sort().join(', ');

@@ -166,6 +166,7 @@ class Site {
       registerValue: (name) => watchdog.registers.current(name),
       ensureTopics: (keyspace) => ensureTopics(topicParts, keyspace),
       isCatalogRead: () => catalog.opened,
+      unheard: () => catalog.unheard,
     });
     const catalog: SiteCatalog = new SiteCatalog({
       ...common,

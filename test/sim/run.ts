@@ -161,7 +161,7 @@ class Run {
       return;
     }
     operator.goHome();
-    if (!(await this.#until(() => this.#looker.areEqual(), MEND_MS))) {
+    if (!(await this.#until(() => this.#looker.areEqual(this.#lastToken()), MEND_MS))) {
       this.#world.fail('I20', `the sites do not come to hold the same: ${this.#looker.difference}`);
       return;
     }
@@ -180,7 +180,7 @@ class Run {
       this.#world.fail('I20', `not every site leads in turn: ${turns.difference}`);
       return;
     }
-    if (!(await this.#until(() => this.#looker.areEqual(), MEND_MS))) {
+    if (!(await this.#until(() => this.#looker.areEqual(this.#lastToken()), MEND_MS))) {
       this.#world.fail('I20', `the sites do not come to hold the same in turn: ${this.#looker.difference}`);
       return;
     }
@@ -201,6 +201,12 @@ class Run {
       checkKept(this.#world, this.#history, this.#copies, this.#scenario.shape.k, isLast);
     if (!(await this.#until(() => isKeptAll(false), MEND_MS))) await this.#until(() => isKeptAll(true), 1);
     this.#registers.accepted.check(this.#world, this.#history, this.#copies, (site) => this.#unheardFromMs(site));
+  }
+
+  /** Of the write that was acked last among those that count. */
+  #lastToken(): string | null {
+    const { writes } = this.#history;
+    return writes.findLast(({ id, outcome }) => outcome === 'acked' && isKept(this.#copies, id))?.token ?? null;
   }
 
   /** From when on a site may ack rows by itself that the others hear nothing of. */

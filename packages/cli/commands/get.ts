@@ -2,9 +2,9 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Database } from '@tidemark/client';
+import { isMissingRow } from '@tidemark/client/missing-row';
 import { own } from '@tidemark/model/own';
 import { keySegment } from '@tidemark/model/text/key-path';
-import { isFault } from '@tidemark/platform/fault';
 import { EXIT } from '../exit-code.ts';
 import { command } from '../invocation.ts';
 import { type NamedTable, readTable } from '../keyspace-of.ts';
@@ -57,7 +57,7 @@ async function readRow(db: Database, path: string, flags: Flags, at: string | un
     const header = (name: string): string | null => reply.response.headers.get(`tidemark-${name}`);
     return { site: header('site'), row, asOf: header('as-of'), epoch: header('epoch') };
   } catch (error) {
-    if (!isFault(error, 'notFound')) throw error;
+    if (!isMissingRow(error)) throw error;
     return { site: at ?? null, row: null, asOf: null, epoch: null };
   }
 }

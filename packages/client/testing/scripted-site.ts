@@ -69,6 +69,8 @@ export class ScriptedSite implements AsyncDisposable {
   /** Bodies of the requests that met a route, in order. */
   readonly asked: { readonly route: string; readonly body: unknown }[] = [];
   readonly rows = new Map<string, Row>();
+  /** False: the site answers reads of rows as one that has no such table. */
+  hasTable = true;
   /** Idempotency key → how often it was stored; more than once never happens. */
   readonly stored = new Map<string, number>();
   /** Every write request's idempotency key, in order of arrival. */
@@ -203,7 +205,8 @@ export class ScriptedSite implements AsyncDisposable {
   #get(url: URL, response: ServerResponse): void {
     const parts = keyParts(segmentsOfRow(url.pathname));
     const row = this.rows.get(JSON.stringify(parts));
-    if (row === undefined) reply(response, 404, { kind: 'notFound', detail: `no row ${parts.join(', ')}` });
+    if (!this.hasTable) reply(response, 404, { kind: 'notFound', detail: 'keyspace ks has no table "t"' });
+    else if (row === undefined) reply(response, 404, { kind: 'notFound', table: 't', detail: 'no such row' });
     else reply(response, 200, row);
   }
 

@@ -55,16 +55,23 @@ export class SiteCatalog implements AsyncDisposable {
   #opened = false;
   /** By other site: done once its control log was read to its end, or found not to have been made yet. */
   readonly #heard: ReadonlyMap<string, PromiseWithResolvers<void>>;
+  readonly #unheard: Set<string>;
   #conflicts = 0;
 
   constructor(parts: SiteCatalogParts) {
     this.#parts = parts;
     this.#heard = new Map([...parts.remotes.keys()].map((site) => [site, Promise.withResolvers<void>()]));
+    this.#unheard = new Set(parts.remotes.keys());
   }
 
   /** True once the own control log has been read to its end: before, a keyspace not known here may exist. */
   get opened(): boolean {
     return this.#opened;
+  }
+
+  /** The other sites whose control log was not read to its end since the start: a keyspace not known here may be in it. */
+  get unheard(): readonly string[] {
+    return [...this.#unheard];
   }
 
   /** Definitions that contradict the one this site goes by: an operator has to look. */
@@ -98,6 +105,7 @@ export class SiteCatalog implements AsyncDisposable {
 
   async #hear(origin: string, log: Log): Promise<void> {
     const next = await this.#follow(origin, log, 0, true);
+    this.#unheard.delete(origin);
     this.#heard.get(origin)!.resolve();
     await this.#follow(origin, log, next, false);
   }

@@ -1,7 +1,7 @@
 /** Looks at the sites from outside of the network, as often as it likes: promises that hold at every moment. */
 
 import { parseAck } from '@tidemark/model/keyspace-file';
-import { type Position, parseToken } from '@tidemark/model/position';
+import { comparePositions, type Position, parseToken } from '@tidemark/model/position';
 import { KEYS, KEYSPACE } from '../clients/client.ts';
 import type { Reply, Request } from '../cluster/exchange.ts';
 import type { SimWorld } from '../world.ts';
@@ -18,7 +18,7 @@ type Held = {
   readonly copies: readonly { readonly origin: string; readonly positions: readonly [number, number, string][] }[];
 };
 type Digest = {
-  readonly positions: unknown;
+  readonly positions: Positions['positions'];
   readonly gcWatermark: string | null;
   readonly tables: Readonly<Record<string, { readonly hash: string }>>;
 };
@@ -202,8 +202,11 @@ export class Looker {
     return latest;
   }
 
-  /** I20: every site holds the same. */
-  async areEqual(): Promise<boolean> {
+  /**
+   * I20: every site holds the same, and what was acked last: sites of which none has applied it yet are equal, too.
+   * @param token of that write; null: none was acked
+   */
+  async areEqual(token: string | null): Promise<boolean> {
     const found: (string | null)[] = [];
     const gcWatermark = await this.#gcWatermark();
     for (const site of this.#world.dataNames) {
@@ -213,7 +216,7 @@ export class Looker {
         site,
         digest === null ? `does not answer: ${this.#refusal}` : `${hashes} ${JSON.stringify(digest.positions)}`,
       );
-      found.push(hashes);
+      found.push(digest !== null && isApplied(digest, token) ? hashes : null);
     }
     this.difference = [...this.#seen].map(([site, what]) => `${site}: ${what}`).join('; ');
     return found.every((one) => one !== null && one === found[0]);
@@ -227,6 +230,15 @@ export class Looker {
     this.#refusal = response.payload;
     return null;
   }
+}
+
+/** Whether a site has come as far as the write of the token, or into a later epoch of its origin. */
+function isApplied({ positions }: Digest, token: string | null): boolean {
+  if (token === null) return true;
+  const wanted = parseToken(token);
+  return [...wanted.positions].every(
+    ([partition, at]) => comparePositions(positionOf(positions[wanted.origin]?.[partition] ?? '0:-1'), at) >= 0,
+  );
 }
 
 function hashesOf({ tables }: Digest): string {

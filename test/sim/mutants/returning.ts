@@ -56,4 +56,13 @@ export const RETURNING: readonly Mutant[] = [
     from: 'if (loss === null || own === undefined',
     to: 'if (loss !== null || own === undefined',
   },
+  {
+    name: 'unheard-is-not-there',
+    breaks: 'I11: a site whose control log is a new one does not say that a keyspace does not exist',
+    caughtBy: ['I11'],
+    seed: 555_871_842,
+    file: 'services/site/keyspaces.ts',
+    from: 'const unread = isCatalogRead() ? unheard() : [site];',
+    to: 'const unread = isCatalogRead() ? [] : [site];',
+  },
 ];
