@@ -18,6 +18,6 @@ RUN ln -s /tidemark/packages/cli/tidemark.js /usr/local/bin/tidemark \
 USER node
 ENV NODE_ENV=production TIDEMARK_DATA=/var/lib/tidemark
 VOLUME /var/lib/tidemark
-EXPOSE 7410
+EXPOSE 7410 7411
 ENTRYPOINT ["tidemark"]
 CMD ["serve"]

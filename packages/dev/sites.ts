@@ -18,6 +18,8 @@ export type Engine = 'embedded' | 'kafka';
 const NAMES = ['paris', 'tokyo', 'quito', 'oslo', 'perth', 'lagos', 'lima', 'dakar', 'osaka'] as const;
 const READY_WAIT_MS = 60_000;
 const PORT_STEP = 10;
+/** From the port for clients to the one for other sites. */
+const PEER_STEP = 1;
 
 /** Which sites to start, and where. */
 export type SitesOptions = {
@@ -28,7 +30,7 @@ export type SitesOptions = {
   /** Holds everything: each site's data and configuration, the brokers' data. Made where it is missing. */
   readonly folder: string;
   readonly reaper: Reaper;
-  /** HTTP port of the first site, the others ten apart; null for free ones. */
+  /** HTTP port of the first site, the others ten apart, with the one for other sites behind each; null for free ones. */
   readonly firstPort: number | null;
   /** Told what is being waited for. */
   readonly onProgress?: (what: string) => void;
@@ -38,19 +40,24 @@ export type SitesOptions = {
   readonly links?: Links;
 };
 
+type Ports = { readonly http: number; readonly peer: number };
+
 /** One site: its process, and its Kafka and Redis where they were started for it. */
 export class DevSite {
   readonly name: string;
   readonly url: string;
+  /** Where other sites ask it. */
+  readonly peerUrl: string;
   readonly folder: string;
   readonly kafka: KafkaServer | null;
   readonly redis: RedisServer | null;
   readonly #options: SitesOptions;
   #process: ServerProcess | null = null;
 
-  constructor(name: string, port: number, options: SitesOptions, kafka: KafkaServer | null, redis: RedisServer | null) {
+  constructor(name: string, ports: Ports, options: SitesOptions, kafka: KafkaServer | null, redis: RedisServer | null) {
     this.name = name;
-    this.url = `http://127.0.0.1:${port}`;
+    this.url = `http://127.0.0.1:${ports.http}`;
+    this.peerUrl = `http://127.0.0.1:${ports.peer}`;
     this.folder = join(options.folder, name);
     this.#options = options;
     this.kafka = kafka;
@@ -158,8 +165,7 @@ export async function startSites(options: SitesOptions): Promise<DevSite[]> {
     options.engine === 'kafka' ? { kafka: existingKafka(), redis: existingRedis() } : { kafka: null, redis: null };
   const sites: DevSite[] = [];
   for (const [index, name] of names.entries()) {
-    const port = options.firstPort === null ? await freePort() : options.firstPort + index * PORT_STEP;
-    if (options.firstPort !== null) await checkPort(port, name);
+    const ports = await portsOf(index, name, options.firstPort);
     const settings = (what: string) => ({ folder: join(options.folder, `${what}-${name}`), reaper: options.reaper });
     const doors = names
       .filter((other) => other !== name && options.links !== undefined)
@@ -171,7 +177,7 @@ export async function startSites(options: SitesOptions): Promise<DevSite[]> {
     const ownRedis = options.engine === 'kafka' && existing.redis === null;
     const kafka = ownKafka ? await KafkaServer.prepare({ ...settings('kafka'), doors }) : null;
     const redis = ownRedis ? await RedisServer.prepare(settings('redis')) : null;
-    sites.push(new DevSite(name, port, options, kafka, redis));
+    sites.push(new DevSite(name, ports, options, kafka, redis));
   }
   if (options.engine === 'kafka') {
     options.onProgress?.(`${names.length} Kafka brokers and ${names.length} Redis`);
@@ -182,6 +188,15 @@ export async function startSites(options: SitesOptions): Promise<DevSite[]> {
   options.onProgress?.(`${names.length} sites`);
   await Promise.all(sites.map((site) => site.start()));
   return sites;
+}
+
+/** @throws {Fault} `unavailable`: as `checkPort` */
+async function portsOf(index: number, name: string, firstPort: number | null): Promise<Ports> {
+  if (firstPort === null) return { http: await freePort(), peer: await freePort() };
+  const http = firstPort + index * PORT_STEP;
+  const ports = { http, peer: http + PEER_STEP };
+  for (const port of Object.values(ports)) await checkPort(port, name);
+  return ports;
 }
 
 /** @throws {Fault} `unavailable`: somebody else listens there, and would be taken for the site. */
@@ -204,6 +219,7 @@ function aimLinks(links: Links, sites: readonly DevSite[]): void {
     for (const from of sites) {
       if (from === to) continue;
       links.aim(from.name, to.name, 'http', Number(new URL(to.url).port));
+      links.aim(from.name, to.name, 'peer', Number(new URL(to.peerUrl).port));
       if (to.kafka === null || to.redis === null) {
         throw new Fault('invalid', 'links between sites need Kafka and Redis that are started for them');
       }
@@ -216,11 +232,11 @@ function aimLinks(links: Links, sites: readonly DevSite[]): void {
 /** Each site's `tidemark.json`; one that is there keeps what else it says, so that a folder is taken up again as it was left. */
 async function writeConfigs(sites: readonly DevSite[], options: SitesOptions, existing: Existing): Promise<void> {
   const entries = sites.map((site, index) => {
-    const { name, url } = site;
+    const { name, url, peerUrl } = site;
     const kafka = existing.kafka?.[index] ?? (site.kafka === null ? null : [site.kafka.address]);
     const log = kafka === null ? `sqlite:${name}/log.db` : `kafka://${kafka.join(',')}`;
     const redis = existing.redis?.[index] ?? site.redis?.address;
-    return { name, log, board: redis ?? `file:${name}/board.json`, url };
+    return { name, log, board: redis ?? `file:${name}/board.json`, url, peerUrl };
   });
   for (const site of sites) {
     const seen = entries.map(({ name, ...entry }) => [
@@ -228,7 +244,8 @@ async function writeConfigs(sites: readonly DevSite[], options: SitesOptions, ex
       options.links === undefined || name === site.name ? entry : throughLinks(options.links, site.name, name),
     ]);
     const before = await readConfig(site.configFile);
-    const own = { site: site.name, listen: new URL(site.url).host, data: before.data ?? site.name };
+    const listens = { listen: new URL(site.url).host, peerListen: new URL(site.peerUrl).host };
+    const own = { site: site.name, ...listens, data: before.data ?? site.name };
     const config = { ...before, ...own, sites: Object.fromEntries(seen) };
     await writeFile(site.configFile, `${JSON.stringify(config, null, 2)}\n`);
   }
@@ -245,10 +262,11 @@ async function readConfig(path: string): Promise<Readonly<Record<string, unknown
 }
 
 /** How `from` sees the site `to`. */
-function throughLinks(links: Links, from: string, to: string): { log: string; board: string; url: string } {
+function throughLinks(links: Links, from: string, to: string): Record<'log' | 'board' | 'url' | 'peerUrl', string> {
   return {
     log: `kafka://127.0.0.1:${links.port(from, to, 'kafka')}`,
     board: `redis://127.0.0.1:${links.port(from, to, 'redis')}`,
     url: `http://127.0.0.1:${links.port(from, to, 'http')}`,
+    peerUrl: `http://127.0.0.1:${links.port(from, to, 'peer')}`,
   };
 }

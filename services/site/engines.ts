@@ -17,7 +17,7 @@ import { TIMING } from '@tidemark/platform/timing';
 import { ThreadedCompaction } from '@tidemark/store/merge/threaded-compaction';
 import type { HeartbeatStoreAddress, LogAddress } from './config/address.ts';
 import type { Config } from './config/config.ts';
-import { listen } from './http/server.ts';
+import { listen, listenToPeers } from './http/listen.ts';
 import type { SiteWorld } from './site-ports.ts';
 
 /** Merges under way at a time: each takes a core, and memory for a block of each of its segments. */
@@ -55,7 +55,10 @@ export function machineWorld(
     network: new HttpNetwork(),
     openLog: (name) => openLog(sites.get(name)!.log, name === site ? 'owner' : 'reader', parts),
     openHeartbeatStore: (name) => openHeartbeatStore(sites.get(name)!.board, name, parts),
-    serve: (app) => listen(app, config.listen),
+    serve: async (app) => {
+      const peerUrl = await listenToPeers(app, config.peerListen, logger);
+      return { url: await listen(app, config.listen), peerUrl };
+    },
   };
 }
 

@@ -17,8 +17,8 @@ type FactsParts = {
   readonly clock: Clock;
   /** The site the register names as the one that writes; null while it has not been read. */
   readonly primaryOf: (keyspace: string) => string | null;
-  /** Where this process listens. */
-  readonly url: () => string;
+  /** Where clients ask this process, and other sites do. */
+  readonly urls: { readonly own: string; readonly ownPeer: string };
 };
 
 /** Reads one process's facts off its services; it keeps only when barriers were seen applied. */
@@ -33,10 +33,11 @@ export class SiteFactsSource {
 
   /** Asked at least once a second: when a barrier was applied is known as exactly as that. */
   read(): Omit<SiteFacts, 'loopLagMs'> {
-    const { services, keyspaces, roles, url } = this.#parts;
+    const { services, keyspaces, roles, urls } = this.#parts;
     const troubles = services.applier?.refusals() ?? [];
     return {
-      url: url(),
+      url: urls.own,
+      peerUrl: urls.ownPeer,
       roles,
       troubles,
       keyspaces: keyspaces.all().map((one) => this.#keyspace(one.name, one.version)),

@@ -11,7 +11,8 @@ import type { Random } from '@tidemark/platform/random';
 import { asWritten, readDerived, writeState } from '@tidemark/platform/state-file';
 import type { Config } from './config/config.ts';
 import { hostsOf } from './http/callers.ts';
-import { createHttp, listen, registerProbes } from './http/server.ts';
+import { listen } from './http/listen.ts';
+import { createHttp, registerProbes } from './http/server.ts';
 
 const FILE = 'ended.json';
 /** So often the same, and it is no accident. */

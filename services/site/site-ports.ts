@@ -32,8 +32,10 @@ export type SiteWorld = {
   openHeartbeatStore(site: string): Promise<HeartbeatStore>;
   /**
    * Begins to answer requests with `app`, until that is closed.
-   * @returns the URL of this process
-   * @throws {Fault} `unavailable`: the place is taken.
+   * @throws {Fault} `unavailable`: a place is taken.
    */
-  serve(app: FastifyInstance): Promise<string>;
+  serve(app: FastifyInstance): Promise<Listening>;
 };
+
+/** The URLs at which a process listens: for clients, and for other sites, which never stand in line behind those. */
+export type Listening = { readonly url: string; readonly peerUrl: string };

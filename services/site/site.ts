@@ -107,13 +107,15 @@ class Site {
     stack.defer(() => app.close());
     this.#stopServices(stack, services, keyspaces);
     stack.use(jobs);
-    const listening = await this.#world.serve(app);
+    const { url: listening, peerUrl } = await this.#world.serve(app);
     // As others reach it, which need not be what it listens on.
     urls.own = sites.get(site)?.url ?? listening;
+    urls.ownPeer = sites.get(site)?.peerUrl ?? peerUrl;
     watchdog.start();
     catalog.start();
     const reached = urls.own === listening ? '' : `, and is reached at ${urls.own}`;
-    logger.info({ url: urls.own, listening, roles }, `site ${site} listens at ${listening}${reached}`);
+    const what = `site ${site} listens at ${listening}${reached}, and for other sites at ${peerUrl}`;
+    logger.info({ url: urls.own, peerUrl: urls.ownPeer, listening, roles }, what);
     return { url: urls.own, listening };
   }
 
@@ -140,11 +142,11 @@ class Site {
     const urls = new SiteUrls({
       site,
       roles,
-      configured: (name) => sites.get(name)?.url ?? null,
+      configured: (name) => sites.get(name) ?? null,
       heard: () => watchdog,
     });
     const urlOf = (name: string): string | null => urls.of(name);
-    const siteNetwork = new SiteNetwork(network, urlOf);
+    const siteNetwork = new SiteNetwork(network, (name) => urls.ofPeer(name));
     const topicParts = { ...common, signal: this.#stop.signal };
     const services = makeServices({
       config,
@@ -182,7 +184,7 @@ class Site {
       writes: votes,
     });
     const primaryOf = (name: string): string | null => watchdog.registers.current(name)?.terms.at(-1)?.site ?? null;
-    const facts = new SiteFactsSource({ services, keyspaces, roles, clock, primaryOf, url: () => urls.own });
+    const facts = new SiteFactsSource({ services, keyspaces, roles, clock, primaryOf, urls });
     const watchdog: WatchdogService = new WatchdogService({
       ...common,
       role: nameOfRoles(roles),

@@ -73,6 +73,8 @@ export type KeyspaceFacts = {
 /** One process of a site. */
 export type SiteFacts = {
   readonly url: string;
+  /** Where it answers other sites. */
+  readonly peerUrl: string;
   readonly roles: readonly string[];
   readonly loopLagMs: number;
   /** Why it cannot do all that it is there for, in a few words each: its clock is wrong, its log does not answer. */
@@ -93,11 +95,11 @@ export function withoutPositions(facts: SiteFacts): SiteFacts {
 
 /** What a beat's facts say, as far as they have the shape; null when they have not. */
 export function siteFactsOf(facts: Readonly<Record<string, unknown>>): SiteFacts | null {
-  const { url, roles, loopLagMs, troubles = [], keyspaces } = facts as Partial<SiteFacts>;
-  if (typeof url !== 'string' || typeof loopLagMs !== 'number') return null;
+  const { url, peerUrl, roles, loopLagMs, troubles = [], keyspaces } = facts as Partial<SiteFacts>;
+  if (typeof url !== 'string' || typeof peerUrl !== 'string' || typeof loopLagMs !== 'number') return null;
   if (!Array.isArray(roles) || !Array.isArray(keyspaces)) return null;
   const told = Array.isArray(troubles) ? troubles.map(String) : [];
-  return { url, roles, loopLagMs, troubles: told, keyspaces: keyspaces.filter(isKeyspaceFacts) };
+  return { url, peerUrl, roles, loopLagMs, troubles: told, keyspaces: keyspaces.filter(isKeyspaceFacts) };
 }
 
 function isKeyspaceFacts(value: unknown): value is KeyspaceFacts {

@@ -334,7 +334,7 @@ export class WatchdogService implements AsyncDisposable {
   #deafness({ site }: SeenSite): string | null {
     if (this.#detector.answers(site)) return null;
     const asked = this.#parts.urlOf(site) ?? 'no address';
-    const own = this.#watch.urlOf(site);
+    const own = this.#watch.peerUrlOf(site);
     const says = own === null || own === asked ? '' : `; it says it is at ${own}: the sites' configurations differ`;
     return `no answer at ${asked}${says}`;
   }
@@ -347,6 +347,11 @@ export class WatchdogService implements AsyncDisposable {
   /** Where a site, or its process with that role, said its HTTP is; null when it has not been heard. */
   urlOf(site: string, role?: string): string | null {
     return this.#watch.urlOf(site, role);
+  }
+
+  /** Where it answers other sites, likewise. */
+  peerUrlOf(site: string, role?: string): string | null {
+    return this.#watch.peerUrlOf(site, role);
   }
 
   /** Longest time this process's loop was held up, in the second before the last beat. */

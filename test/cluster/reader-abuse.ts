@@ -1,5 +1,5 @@
 /**
- * `npm run reader-abuse -- [--rows 1500000] [--seconds 15] [--only "or of 500,none"] [--engine kafka]`: three real sites; the
+ * `npm run reader-abuse -- [--rows 1500000] [--seconds 15] [--only "or of 500;or of 2,000"] [--engine kafka]`: three real sites; the
  * primary is abused by readers in one way after the other, while others probe it as the watchdogs do and put rows. A table
  * row for each abuse; exit 1 when one of them was not held.
  */

@@ -7,7 +7,7 @@
 import { Fault } from '@tidemark/platform/fault';
 import { type CutKind, TcpProxy } from './tcp-proxy.ts';
 
-const SERVICES = ['http', 'kafka', 'redis'] as const;
+const SERVICES = ['http', 'peer', 'kafka', 'redis'] as const;
 type LinkedService = (typeof SERVICES)[number];
 
 /** All ways between some sites, open at first; each is a proxy on a loopback port. */

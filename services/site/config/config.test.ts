@@ -48,15 +48,18 @@ describe('config', () => {
   it('reads the shape of the contract: the address picks the engine', () => {
     const config = readConfig({ file: fileOf({ listen: '127.0.0.1:7410', data: './.tidemark/paris' }) });
     expect(config.listen).toEqual({ host: '127.0.0.1', port: 7410 });
+    expect(config.peerListen).toEqual({ host: '127.0.0.1', port: 0 });
     expect(config.sites.get('paris')).toEqual({
       log: { engine: 'sqlite', path: '/etc/tidemark/paris/log.db' },
       board: { engine: 'file', path: '/etc/tidemark/paris/board.json' },
       url: 'http://127.0.0.1:7410',
+      peerUrl: null,
     });
     expect(config.sites.get('tokyo')).toEqual({
       log: { engine: 'kafka', brokers: ['k1:9092', 'k2:9092'] },
       board: { engine: 'redis', url: 'redis://user:secret@r1:6379' },
       url: null,
+      peerUrl: null,
     });
   });
 
@@ -123,6 +126,9 @@ describe('config', () => {
     expect(complaintOf({ file, env: { TIDEMARK_TRUSTED_NETWORK: 'yes' } })).toContain('got "yes", expected boolean');
     const config = readConfig({ file, env: { TIDEMARK_TRUSTED_NETWORK: 'true' } });
     expect(config.listen).toEqual({ host: '0.0.0.0', port: 7410 });
+    expect(config.peerListen).toEqual({ host: '0.0.0.0', port: 0 });
+    const peers = { file: fileOf({ peerListen: '0.0.0.0:7411' }) };
+    expect(complaintOf(peers)).toContain('peerListen (/etc/tidemark/tidemark.json): got "0.0.0.0:7411"');
   });
 
   it('refuses a file that is not an object of settings, and no site at all', () => {

@@ -13,6 +13,7 @@ import {
   LISTEN_EXPECTED,
   type ListenAddress,
   type LogAddress,
+  parseListenAddress,
   withoutPassword,
 } from './address.ts';
 import {
@@ -28,11 +29,15 @@ import {
   valueOfText,
 } from './settings.ts';
 
-/** Where a site's parts are. `url` is null where it was not given: then its heartbeat tells. */
+/**
+ * Where a site's parts are. `url` and `peerUrl` are null where they were not given: then its heartbeat tells, and a site whose
+ * `url` alone is given is asked there by everybody.
+ */
 export type SiteAddresses = {
   readonly log: LogAddress;
   readonly board: HeartbeatStoreAddress;
   readonly url: string | null;
+  readonly peerUrl: string | null;
 };
 
 /** A site's settings, checked and complete. */
@@ -40,6 +45,8 @@ export type Config = {
   readonly cluster: string;
   readonly site: string;
   readonly listen: ListenAddress;
+  /** Where the other sites ask it. */
+  readonly peerListen: ListenAddress;
   /** Nothing asks yet who calls: beyond loopback a site listens only where it is told that its network keeps others out. */
   readonly trustedNetwork: boolean;
   /** Names this site is reached by, beside those that follow from its addresses. */
@@ -147,6 +154,10 @@ function takeFlags(flags: NonNullable<ConfigInput['flags']>, given: Map<SettingN
 
 /** A site told nothing but its name keeps everything in one folder and is alone. */
 function takeDerived(given: Map<SettingName, Given>): void {
+  if (!given.has('peerListen')) {
+    const host = parseListenAddress(String(given.get('listen')!.value))?.host ?? '127.0.0.1';
+    given.set('peerListen', { value: `${host}:0`, from: 'default' });
+  }
   const site = given.get('site')?.value;
   if (typeof site !== 'string') return;
   if (!given.has('data')) given.set('data', { value: `.tidemark/${site}`, from: 'default' });
@@ -188,9 +199,11 @@ function expectedBy(issue: z.core.$ZodIssue, name: SettingName): string {
 function contradictions(file: ConfigFile, given: ReadonlyMap<SettingName, Given>): string[] {
   const names = Object.keys(file.sites);
   const found: string[] = [];
-  if (!file.trustedNetwork && !isLoopback(file.listen.host)) {
-    const { value, from } = given.get('listen')!;
-    found.push(`listen (${from}): got ${shown(value)}, expected ${LISTEN_EXPECTED}`);
+  for (const name of ['listen', 'peerListen'] as const) {
+    const { value, from } = given.get(name)!;
+    if (file.trustedNetwork || isLoopback(file[name].host)) continue;
+    // What follows from the other one is said there.
+    if (from !== 'default') found.push(`${name} (${from}): got ${shown(value)}, expected ${LISTEN_EXPECTED}`);
   }
   if (!names.includes(file.site)) {
     found.push(`site: got "${file.site}", expected one of ${names.join(', ')}${nearestHint(file.site, names)}`);
@@ -215,9 +228,9 @@ function finished(file: ConfigFile, given: ReadonlyMap<SettingName, Given>, file
   const sitesFolder = given.get('sites')!.from.startsWith('default') ? folderOf('data') : folderOf('sites');
   const placed = <T extends { readonly engine: string }>(address: T): T =>
     'path' in address ? { ...address, path: resolve(sitesFolder, address.path as string) } : address;
-  const sites = Object.entries(file.sites).map(([name, { log, board, url }]): [string, SiteAddresses] => [
+  const sites = Object.entries(file.sites).map(([name, { log, board, ...urls }]): [string, SiteAddresses] => [
     name,
-    { log: placed(log), board: placed(board), url },
+    { log: placed(log), board: placed(board), ...urls },
   ]);
   return { ...file, data: resolve(folderOf('data'), file.data), sites: new Map(sites), given };
 }

@@ -1,4 +1,7 @@
-/** Where the other sites' HTTP is: as configured, else as they said in their last heartbeat, even if that is old. */
+/**
+ * Where the other sites' HTTP is, for clients and for sites: as configured, else as they said in their last heartbeat, even if
+ * that is old.
+ */
 
 import { Fault } from '@tidemark/platform/fault';
 import type { Answer, Headers, Network } from '@tidemark/platform/network';
@@ -17,14 +20,19 @@ type UrlsParts = {
   /** Of this process. */
   readonly roles: readonly Role[];
   /** As others are reached from here, where that is configured. */
-  readonly configured: (site: string) => string | null;
+  readonly configured: (site: string) => ConfiguredUrls | null;
   readonly heard: () => Heard;
 };
+
+/** What the configuration says of a site: where clients ask it, and where other sites do. */
+type ConfiguredUrls = { readonly url: string | null; readonly peerUrl: string | null };
 
 /** What heartbeats tell. */
 export type Heard = {
   /** The site's process, or its process of that role; null when it was not heard. */
   urlOf(site: string, role?: string): string | null;
+  /** Where it answers other sites; null as for `urlOf`. */
+  peerUrlOf(site: string, role?: string): string | null;
   /** True where a site is several processes. */
   isSplit(site: string): boolean;
 };
@@ -32,24 +40,35 @@ export type Heard = {
 /** Looks sites' addresses up; null for one that neither the configuration nor a heartbeat told of. */
 export class SiteUrls {
   readonly #parts: UrlsParts;
-  /** Where others reach this process; empty until it listens. */
+  /** Where clients reach this process; empty until it listens. */
   own = '';
+  /** Where other sites do. */
+  ownPeer = '';
 
   constructor(parts: UrlsParts) {
     this.#parts = parts;
   }
 
+  /** For clients. */
   of(site: string): string | null {
     const { site: here, configured, heard } = this.#parts;
-    return (site === here ? this.own : configured(site)) ?? heard().urlOf(site);
+    return (site === here ? this.own : configured(site)?.url) ?? heard().urlOf(site);
   }
 
-  /** Of a site's process that votes: a site may be several, and one of them does. */
+  /** For this process: what a site listens on need not be how it is reached from here, so one `url` stands for both. */
+  ofPeer(site: string): string | null {
+    const { site: here, configured, heard } = this.#parts;
+    if (site === here) return this.ownPeer;
+    const { url, peerUrl } = configured(site) ?? { url: null, peerUrl: null };
+    return peerUrl ?? url ?? heard().peerUrlOf(site);
+  }
+
+  /** Likewise of a site's process that votes: a site may be several, and one of them does. */
   ofVoter(site: string): string | null {
     const { site: here, roles, heard } = this.#parts;
-    if (site === here && roles.includes('watchdog')) return this.own;
+    if (site === here && roles.includes('watchdog')) return this.ownPeer;
     // What is configured is how it is reached from here; only the processes themselves know their own addresses.
-    return heard().isSplit(site) ? (heard().urlOf(site, 'watchdog') ?? this.of(site)) : this.of(site);
+    return heard().isSplit(site) ? (heard().peerUrlOf(site, 'watchdog') ?? this.ofPeer(site)) : this.ofPeer(site);
   }
 }
 

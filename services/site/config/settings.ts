@@ -44,6 +44,7 @@ const siteSchema = z.strictObject({
   log: parsed(parseLogAddress, LOG_EXPECTED),
   board: parsed(parseHeartbeatStoreAddress, BOARD_EXPECTED),
   url: parsed(parseSiteUrl, URL_EXPECTED).nullable().default(null),
+  peerUrl: parsed(parseSiteUrl, URL_EXPECTED).nullable().default(null),
 });
 
 /** How a setting is written as one text, in the environment or a flag. */
@@ -65,6 +66,11 @@ export const SETTINGS = {
   cluster: setting(name, 'text', 'name all sites share; records of another cluster are refused', 'tidemark'),
   site: setting(name, 'text', 'which of the sites this process is'),
   listen: setting(parsed(parseListenAddress, LISTEN_EXPECTED), 'text', 'address of its HTTP', '127.0.0.1:7410'),
+  peerListen: setting(
+    parsed(parseListenAddress, LISTEN_EXPECTED),
+    'text',
+    'address at which other sites ask it, never behind clients; by default any free port at the host of listen',
+  ),
   trustedNetwork: setting(
     z.boolean(),
     'json',
@@ -79,7 +85,11 @@ export const SETTINGS = {
   ),
   data: setting(z.string().min(1), 'text', 'folder of its files; by default .tidemark/<site>'),
   roles: setting(z.array(z.enum(ROLES)).min(1), 'list', 'services to run in this process', [...ROLES]),
-  sites: setting(z.record(name, siteSchema), 'json', 'each site: its log, its board, the URL of its HTTP'),
+  sites: setting(
+    z.record(name, siteSchema),
+    'json',
+    'each site: its log, its board, the URL of its HTTP, and the one at which other sites ask it',
+  ),
   logLevel: setting(z.enum(LOG_LEVELS), 'text', 'least severe line written to standard error', 'info'),
   memtableBytesMax: setting(
     whole(MIB, 16 * GIB),

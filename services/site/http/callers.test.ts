@@ -3,7 +3,8 @@ import { SILENT } from '@tidemark/platform/logger';
 import { SeededRandom } from '@tidemark/platform/random';
 import { describe, expect, it } from 'vitest';
 import { hostNameIn, isOwnHost } from './callers.ts';
-import { createHttp, listen } from './server.ts';
+import { listen } from './listen.ts';
+import { createHttp } from './server.ts';
 
 async function site() {
   const app = createHttp({

@@ -19,10 +19,12 @@ export function hostsOf({
   site,
   sites,
   listen,
+  peerListen,
   hosts,
-}: Pick<Config, 'site' | 'sites' | 'listen' | 'hosts'>): Set<string> {
-  const url = sites.get(site)?.url ?? null;
-  const named = [site, listen.host, ...hosts, ...(url === null ? [] : [new URL(url).host])];
+}: Pick<Config, 'site' | 'sites' | 'listen' | 'peerListen' | 'hosts'>): Set<string> {
+  const { url = null, peerUrl = null } = sites.get(site) ?? {};
+  const urls = [url, peerUrl].filter((one) => one !== null);
+  const named = [site, listen.host, peerListen.host, ...hosts, ...urls.map((one) => new URL(one).host)];
   return new Set(named.map(hostNameIn).filter((name) => name !== null));
 }
 

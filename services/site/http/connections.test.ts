@@ -1,5 +1,5 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
+import { EventEmitter, once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { isFault } from '@tidemark/platform/fault';
 import { SILENT } from '@tidemark/platform/logger';
@@ -65,6 +65,24 @@ describe('connections', () => {
     expect(w.connections.evicted).toBe(2);
   });
 
+  it('that a client keeps for its next request go after those that never asked, and after bodies that do not come', async () => {
+    await using w = await world(3);
+    const kept = await w.dial(get('/'));
+    await untilDone(() => Promise.resolve(expect(kept.bytesRead).toBeGreaterThan(0)));
+    const [idle, half] = [await w.dial(), await w.dial(HALF)];
+    await w.seen(2);
+    await w.dial(HALF);
+    await closed(idle);
+    await w.seen(3);
+    await w.dial(HALF);
+    await closed(half);
+    await w.seen(4);
+    const before = kept.bytesRead;
+    kept.write(get('/'));
+    await untilDone(() => Promise.resolve(expect(kept.bytesRead).toBeGreaterThan(before)));
+    expect(w.connections.evicted).toBe(2);
+  });
+
   it('of which half a body came, and then nothing, are closed', async () => {
     await using w = await world(10, 50);
     const half = await w.dial(HALF);
@@ -109,23 +127,32 @@ describe('connections', () => {
 
   it('bring bodies of so many bytes at once, and are refused beyond', () => {
     const connections = new Connections(SILENT, { connectionsMax: 1, stuckMs: 1, bodiesBytesMax: 1_000 });
-    const ends: (() => void)[] = [];
-    const body = (length: string | undefined) =>
-      ({
-        headers: { 'content-length': length },
-        once: (_: string, end: () => void) => ends.push(end),
-      }) as unknown as IncomingMessage;
-    for (const length of ['600', '400', undefined]) connections.admitBody(body(length));
+    const asked = (length?: string) => {
+      const request = Object.assign(new EventEmitter(), { headers: { 'content-length': length } });
+      return { request: request as IncomingMessage, response: new EventEmitter() as ServerResponse };
+    };
+    const admit = (length?: string) => {
+      const { request, response } = asked(length);
+      connections.admitBody(request, response);
+      return { request, response };
+    };
     const refused = (): unknown => {
       try {
-        connections.admitBody(body('1'));
+        admit('1').request.emit('end');
         return null;
       } catch (error) {
         return error;
       }
     };
+    const [here, answered] = [admit('600'), admit('400')];
+    admit();
     expect(isFault(refused(), 'unavailable')).toBe(true);
-    for (const end of ends) end();
+    here.request.emit('end');
+    expect(refused()).toBeNull();
+    admit('600');
+    expect(isFault(refused(), 'unavailable')).toBe(true);
+    // Refused by its length, say: nothing of it is held, however much of it still comes.
+    answered.response.emit('close');
     expect(refused()).toBeNull();
   });
 });

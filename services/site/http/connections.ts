@@ -28,15 +28,24 @@ const UNKNOWN_BODY_BYTES = 1024 * 1024;
 /** A condition is told again after so many connections. */
 const TOLD_EVERY = 1_000;
 
-type Open = readonly [socket: Socket, request: IncomingMessage | null];
+/** What a connection is about: nothing was asked on it yet, nothing more is asked, or a request that is under way. */
+type Doing = 'new' | 'idle' | IncomingMessage;
+type Open = readonly [socket: Socket, doing: Doing];
 
-/** Who may go, in this order. */
+/**
+ * Who may go, in this order, and of each kind who has been so for longest. A client that keeps a connection for its next
+ * request goes after those that never asked for anything, and after bodies that do not come.
+ */
 const EVICTED: readonly ((open: Open) => boolean)[] = [
-  ([, request]) => request === null,
-  ([, request]) => request?.complete === false,
+  ([, doing]) => doing === 'new',
+  ([, doing]) => typeof doing === 'object' && !doing.complete,
   ([socket]) => isUnread(socket),
-  ([, request]) => request?.url?.startsWith('/v1/internal/') === false,
+  ([, doing]) => doing === 'idle',
+  ([, doing]) => typeof doing === 'object' && doing.url?.startsWith('/v1/internal/') === false,
 ];
+
+/** Which connections a socket is one of. */
+const owners = new WeakMap<Socket, Connections>();
 
 /** True while bytes wait that the other side does not take. */
 function isUnread(socket: Socket): boolean {
@@ -47,8 +56,8 @@ function isUnread(socket: Socket): boolean {
 export class Connections {
   readonly #limits: ConnectionLimits;
   readonly #logger: Logger;
-  /** Oldest first; with the request that is under way. */
-  readonly #open = new Map<Socket, IncomingMessage | null>();
+  /** First those that have been doing what they do for longest. */
+  readonly #open = new Map<Socket, Doing>();
   #bodiesBytes = 0;
   /** Connections that had to go for others. */
   evicted = 0;
@@ -62,6 +71,11 @@ export class Connections {
     return this.#open.size;
   }
 
+  /** Those that a socket was watched among; undefined for one that nobody watches. */
+  static of(socket: Socket): Connections | undefined {
+    return owners.get(socket);
+  }
+
   watch(server: Server): void {
     server.on('connection', (socket: Socket) => this.#opened(socket));
     server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#asked(request, response));
@@ -73,15 +87,17 @@ export class Connections {
 
   #opened(socket: Socket): void {
     standAside();
-    this.#open.set(socket, null);
+    owners.set(socket, this);
+    this.#open.set(socket, 'new');
     socket.once('close', () => this.#open.delete(socket));
     if (this.#open.size > this.#limits.connectionsMax) this.#evict(socket);
   }
 
-  /**
-   * One that asks for nothing, else one whose request is not here yet, one that does not take its answer, one that no other
-   * site asks on; the oldest of them. Else the new one.
-   */
+  #now(socket: Socket, doing: Doing): void {
+    if (this.#open.delete(socket)) this.#open.set(socket, doing);
+  }
+
+  /** As `EVICTED` says; else the newest. */
   #evict(newest: Socket): void {
     const others = [...this.#open].filter(([socket]) => socket !== newest);
     const [victim] = EVICTED.map((mayGo) => others.find(mayGo)).find((one) => one !== undefined) ?? [newest];
@@ -98,9 +114,9 @@ export class Connections {
 
   #asked(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
-    if (this.#open.has(socket)) this.#open.set(socket, request);
+    this.#now(socket, request);
     response.once('close', () => {
-      if (this.#open.get(socket) === request) this.#open.set(socket, null);
+      if (this.#open.get(socket) === request) this.#now(socket, 'idle');
     });
     // Whoever waits for an answer that is not here yet may go on waiting.
     response.on('timeout', () => {
@@ -111,10 +127,10 @@ export class Connections {
   }
 
   /**
-   * Makes room for a body that is read whole.
+   * Makes room for a body that is read whole, until it is here, or is answered without.
    * @throws {Fault} `unavailable`: the bodies that are on their way are too many
    */
-  admitBody(request: IncomingMessage): void {
+  admitBody(request: IncomingMessage, response: ServerResponse): void {
     const length = request.headers['content-length'];
     if (length === undefined && request.headers['transfer-encoding'] === undefined) return;
     const bytes = length === undefined ? UNKNOWN_BODY_BYTES : Number(length);
@@ -131,5 +147,6 @@ export class Connections {
     };
     request.once('end', free);
     request.once('close', free);
+    response.once('close', free);
   }
 }

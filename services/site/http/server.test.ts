@@ -3,7 +3,8 @@ import { Fault } from '@tidemark/platform/fault';
 import { SILENT } from '@tidemark/platform/logger';
 import { SeededRandom } from '@tidemark/platform/random';
 import { describe, expect, it } from 'vitest';
-import { createHttp, listen, registerProbes } from './server.ts';
+import { listen } from './listen.ts';
+import { createHttp, registerProbes } from './server.ts';
 
 function site(options: { refusal?: string; missing?: string[] } = {}) {
   const fatal: unknown[] = [];

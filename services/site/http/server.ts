@@ -1,6 +1,5 @@
 /** The HTTP server of a site: what holds for every route. Problems, request ids, probes for load balancers. */
 
-import type { Socket } from 'node:net';
 import { parseExactJson } from '@tidemark/model/text/exact-json';
 import { textOfUtf8 } from '@tidemark/model/text/utf8';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
@@ -8,18 +7,16 @@ import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
 import { nextTurn } from '@tidemark/store/row/turn';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import type { ListenAddress } from '../config/address.ts';
 import { checkCaller } from './callers.ts';
 import { Connections } from './connections.ts';
-import { problemHeaders, problemOf, refusalOfHttp } from './problem.ts';
+import { HTTP_OPTIONS, refuseUnread } from './listen.ts';
+import { problemHeaders, problemOf } from './problem.ts';
 import { checkParameters } from './query-parameters.ts';
 
 /** Four key parts of 1 KiB fit, each byte percent-encoded. */
 const PARAMETER_LENGTH_MAX = 4 * 3 * 1024;
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 const REQUEST_ID_HEADER = 'x-request-id';
-/** A request's head arrives within this time. */
-const HEADERS_MS = 10_000;
 const SHOWN_LENGTH = 200;
 /** A body that takes about a millisecond to be read. */
 const LARGE_BODY_BYTES = 64 * 1024;
@@ -42,14 +39,8 @@ export type HttpParts = {
 
 /** A server without routes, not listening yet. */
 export function createHttp(parts: HttpParts): FastifyInstance {
-  const connections = new Connections(parts.logger);
   const app = fastify({
-    http: {
-      headersTimeout: HEADERS_MS,
-      requestTimeout: 0,
-      requireHostHeader: false,
-      connectionsCheckingInterval: HEADERS_MS / 4,
-    },
+    http: HTTP_OPTIONS,
     clientErrorHandler: (error, socket) => refuseUnread(error, socket),
     frameworkErrors: (error, request, reply) =>
       fail(new Fault('invalid', error.message, { got: request.url.slice(0, SHOWN_LENGTH) }), request, reply),
@@ -88,11 +79,11 @@ export function createHttp(parts: HttpParts): FastifyInstance {
       return parseJson(textOfUtf8(body, 'body'));
     },
   );
-  connections.watch(app.server);
+  new Connections(parts.logger).watch(app.server);
   app.addHook('onRequest', async (request, reply) => {
     reply.header(REQUEST_ID_HEADER, request.id);
     checkCaller(request, parts.hosts);
-    if (!isNdjson(request)) connections.admitBody(request.raw);
+    if (!isNdjson(request)) Connections.of(request.raw.socket)?.admitBody(request.raw, reply.raw);
     else if (request.routeOptions.url !== undefined && request.routeOptions.url !== ROWS_ROUTE) throw notJson(request);
     const refusal = isProbe(request) ? null : parts.refusal();
     if (refusal !== null) throw new Fault('unavailable', refusal, { retryAfterMs: 1_000 });
@@ -131,16 +122,6 @@ function notJson({ headers }: FastifyRequest): Fault {
 /** Rows that are taken as they come are never held whole. */
 function isNdjson({ headers }: FastifyRequest): boolean {
   return headers['content-type']?.toLowerCase().includes('ndjson') === true;
-}
-
-/** What could not even be read as a request: as a problem, then the connection is closed. */
-function refuseUnread(error: Error & { readonly code?: string }, socket: Socket): void {
-  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-  const problem = refusalOfHttp(status, `no request: ${error.message}`, '');
-  const body = JSON.stringify(problem);
-  const head = `HTTP/1.1 ${status} ${problem.title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
-  if (socket.writable && error.code !== 'ECONNRESET') socket.end(head + body);
-  socket.destroySoon();
 }
 
 function isProbe(request: FastifyRequest): boolean {
@@ -192,25 +173,4 @@ export function registerProbes(app: FastifyInstance, { missing, writable, epochO
     const { type, text } = await metrics();
     return reply.type(type).send(text);
   });
-}
-
-/**
- * Begins to listen.
- * @returns the URL of this server
- * @throws {Fault} `unavailable`: the port is in use, or may not be listened on.
- */
-export async function listen(app: FastifyInstance, { host, port }: ListenAddress): Promise<string> {
-  try {
-    await app.listen({ host: host.replace(/^\[|\]$/g, ''), port });
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const why = code === 'EADDRINUSE' ? 'the port is in use by another process' : messageOf(error);
-    throw new Fault('unavailable', `cannot listen on ${host}:${port}: ${why}`, {
-      got: `${host}:${port}`,
-      cause: error,
-    });
-  }
-  const address = app.server.address();
-  const bound = typeof address === 'object' && address !== null ? address.port : port;
-  return `http://${host}:${bound}`;
 }

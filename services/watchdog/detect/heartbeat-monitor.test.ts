@@ -63,7 +63,14 @@ function factsOf(site: string, partitions = 1): SiteFacts {
     origins: [],
     copies: [],
   } as const;
-  return { url: `http://${site}`, roles: ['writer'], loopLagMs: 0, troubles: [], keyspaces: [keyspace] };
+  return {
+    url: `http://${site}`,
+    peerUrl: `http://${site}:1`,
+    roles: ['writer'],
+    loopLagMs: 0,
+    troubles: [],
+    keyspaces: [keyspace],
+  };
 }
 
 function world() {

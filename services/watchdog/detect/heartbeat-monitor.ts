@@ -157,6 +157,15 @@ export class HeartbeatMonitor {
    * @param role only of a process that has this role
    */
   urlOf(site: string, role?: string): string | null {
+    return this.#newest(site, role)?.url ?? null;
+  }
+
+  /** Where it answers other sites, likewise. */
+  peerUrlOf(site: string, role?: string): string | null {
+    return this.#newest(site, role)?.peerUrl ?? null;
+  }
+
+  #newest(site: string, role?: string): SiteFacts | null {
     const said = this.#arrivals
       .roles(site)
       .map((one) => this.#arrivals.latest(site, one))
@@ -164,7 +173,7 @@ export class HeartbeatMonitor {
       .map(({ timeMs, facts }) => ({ timeMs, facts: siteFactsOf(facts) }))
       .filter(({ facts }) => role === undefined || facts?.roles.includes(role) === true)
       .sort((a, b) => b.timeMs - a.timeMs);
-    return said[0]?.facts?.url ?? null;
+    return said[0]?.facts ?? null;
   }
 }
 

@@ -44,7 +44,14 @@ function factsOf(site: string, lag: Lag | null): SiteFacts {
     origins: lag === null ? [] : [{ origin: 'paris', applied: ['3:7'], lag, ...counts }],
     copies: [{ origin: 'paris', durable: ['3:8'], behindRecords: 4, ignored: 5, stopped: [], held: [] }],
   };
-  return { url: `http://${site}`, roles: ['writer'], loopLagMs: 2, troubles: [], keyspaces: [keyspace] };
+  return {
+    url: `http://${site}`,
+    peerUrl: `http://${site}:1`,
+    roles: ['writer'],
+    loopLagMs: 2,
+    troubles: [],
+    keyspaces: [keyspace],
+  };
 }
 
 function seen(site: string, state: Freshness, ageMs: number, facts: SiteFacts | null): SeenSite {

@@ -86,7 +86,7 @@ export class Meter {
   async #probe(): Promise<void> {
     const beganMs = performance.now();
     const answer = await this.#network
-      .ask(`${this.#stage.site(this.#target).url}/v1/internal/ping`, null, PROBE_MS, ALONE)
+      .ask(`${this.#stage.site(this.#target).peerUrl}/v1/internal/ping`, null, PROBE_MS, ALONE)
       .catch(() => null);
     if (answer?.status !== 200) this.#fail('probe unanswered');
     this.#open.probes.push(taken(beganMs));
@@ -117,8 +117,8 @@ export class Meter {
 
   async #look(): Promise<void> {
     this.#open.rssMb = Math.max(this.#open.rssMb, memoryMb(this.#process()));
-    const healthVotes = this.#stage.others(this.#target).map(async ({ url }) => {
-      const asked = `${url}/v1/internal/healthVote/${this.#stage.keyspace}`;
+    const healthVotes = this.#stage.others(this.#target).map(async ({ peerUrl }) => {
+      const asked = `${peerUrl}/v1/internal/healthVote/${this.#stage.keyspace}`;
       const { body } = await this.#network.ask(asked, null, PROBE_MS).catch(() => ({ body: null }));
       return (body as { readonly suspects?: boolean } | null)?.suspects === true;
     });

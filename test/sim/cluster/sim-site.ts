@@ -213,7 +213,7 @@ export class SimSite {
       serve: async (app) => {
         await app.ready();
         exchange.serve(this.name, { process, app });
-        return `http://${this.name}`;
+        return { url: `http://${this.name}`, peerUrl: `http://${this.name}` };
       },
     };
   }
@@ -221,7 +221,7 @@ export class SimSite {
 
 const serveNobody: SiteWorld['serve'] = async (app) => {
   await app.ready();
-  return 'http://twin';
+  return { url: 'http://twin', peerUrl: 'http://twin' };
 };
 
 function configOf(sites: readonly string[], site: string, { forgetsAfterMs, isBrief }: Shape, folder = '') {
