@@ -1,5 +1,61 @@
+import { setImmediate } from 'node:timers/promises';
+import { evolve } from '@tidemark/model/evolve';
+import { parseKeyspaceFile } from '@tidemark/model/keyspace-file';
+import { tableNamed } from '@tidemark/model/table';
+import { Progress } from '@tidemark/platform/progress';
+import { SystemClock } from '@tidemark/platform/system-clock';
 import { describe, expect, it } from 'vitest';
-import { BarrierCalls } from './freshness.ts';
+import type { KeyspaceApplier } from '../applier.ts';
+import type { TableStore } from '../keyspace/stores.ts';
+import { BarrierCalls, Freshness } from './freshness.ts';
+import { readRange } from './rows.ts';
+
+const KEYSPACE = evolve(
+  null,
+  parseKeyspaceFile({
+    ...{ keyspace: 'travel', mode: 'single', primary: 'paris', ack: 'local', partitions: 1 },
+    sites: { paris: 'data' },
+    tables: { t: { columns: { k: 'string', n: 'int' }, partitionKey: 'k', sortKey: ['n'] } },
+  }),
+).keyspace;
+
+/** In how many turns of the event loop `count` of them are over. */
+async function turnsOf(count: number, one: () => Promise<unknown>): Promise<number> {
+  let [turns, left] = [0, count];
+  const seen = new Set<number>();
+  for (let i = 0; i < count; i++) {
+    void one().then(() => {
+      seen.add(turns);
+      left--;
+    });
+  }
+  for (; left > 0; turns++) await setImmediate();
+  return seen.size;
+}
+
+describe('many reads at once', () => {
+  it('that waited for the same write go on in as many turns of the event loop', async () => {
+    let isThere = false;
+    const clock = new SystemClock();
+    const progress = new Progress(clock);
+    const origins = { applied: () => ({ epoch: 1, seq: isThere ? 7 : 6 }), isCutOff: () => false };
+    const applier = { stores: { keyspace: KEYSPACE }, origins, progress } as unknown as KeyspaceApplier;
+    const freshness = new Freshness({ site: 'paris', clock, readTimeoutMs: 60_000 });
+    const wish = { read: undefined, timeoutMs: undefined, atLeast: 'travel/paris/0=1:7' };
+    setTimeout(() => {
+      isThere = true;
+      progress.tell();
+    });
+    expect(await turnsOf(50, () => freshness.reach(applier, wish, new AbortController().signal))).toBe(50);
+  });
+
+  it('of pages are begun in as many turns', async () => {
+    const table = tableNamed(KEYSPACE, 't');
+    const snapshot = async () => ({ table: null, sources: [], release: () => undefined });
+    const store = { table, partitions: [{ snapshot }] } as unknown as TableStore;
+    expect(await turnsOf(50, () => readRange(store, ['A'], {}))).toBe(50);
+  });
+});
 
 describe('barriers asked for', () => {
   it('are shared only by those who came before one was asked for', async () => {

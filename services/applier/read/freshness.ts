@@ -7,6 +7,7 @@ import { comparePositions, formatPosition, type Position, parseToken } from '@ti
 import { siteNamed } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
+import { nextTurn } from '@tidemark/store/row/turn';
 import type { KeyspaceApplier } from '../applier.ts';
 
 /** What waiting for freshness needs of the site; without `requestBarrier` a read of the primary is sent there. */
@@ -40,7 +41,8 @@ export class Freshness {
   }
 
   /**
-   * Resolves once the stores here are as fresh as wished.
+   * Resolves once the stores here are as fresh as wished. Of those that waited, however many for the same, one goes on in each
+   * turn of the event loop.
    * @throws {Fault} `unavailable`: not in time, naming where it is and where it should be. `invalid`: a token or a
    *   setting that is none. `notLeader`: the primary is elsewhere.
    */
@@ -55,6 +57,7 @@ export class Freshness {
     }
     if (wish.atLeast !== undefined) await this.#atLeast(applier, wish.atLeast, timeoutMs, signal);
     if (read === 'primary') await this.#atPrimary(applier, timeoutMs, signal);
+    if (wish.atLeast !== undefined || read === 'primary') await nextTurn();
   }
 
   #timeoutMs(text: string | undefined): number {

@@ -11,7 +11,7 @@ import { mergeSources } from '@tidemark/store/merge/merge';
 import type { Partition } from '@tidemark/store/partition';
 import { type StoredRow, storedRow } from '@tidemark/store/row/row-value';
 import type { Want } from '@tidemark/store/row/rows';
-import { Turn } from '@tidemark/store/row/turn';
+import { nextTurn, Turn } from '@tidemark/store/row/turn';
 import type { TableStore } from '../keyspace/stores.ts';
 
 /** Column → cell; cells that were never written or were deleted are absent. */
@@ -69,6 +69,8 @@ export async function readRange(
   segments: readonly string[],
   { limit, cursor }: { readonly limit?: string | undefined; readonly cursor?: string | undefined },
 ): Promise<Range> {
+  // Many may be asked for at once, and each page is read in one go.
+  await nextTurn();
   const { table } = store;
   if (segments.length === 0) {
     throw new Fault('invalid', `table ${table.name}: a range needs its partition key; use scan to read all rows`, {
