@@ -1,86 +1,48 @@
-/** What a site asks another one: each route with its time-out and the shape of its answer, in one place. */
+/** Another site, or this one, as a site asks it: a method for each route of `routes.ts`. */
 
-import { counted, epochEndAt, idText, seqNumber } from '@tidemark/control/consensus/register-json';
-import type { EpochEndAt } from '@tidemark/control/consensus/register-value';
+import type { Heard } from '@tidemark/control/consensus/loss-rule';
+import type { RegisterAnswer, RegisterRequest } from '@tidemark/control/consensus/register-request';
 import type { FenceReport } from '@tidemark/control/failover/election';
+import type { LossChoices } from '@tidemark/control/failover/loss';
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
-import { type Position, parsePosition } from '@tidemark/model/position';
-import { isFault, messageOf } from '@tidemark/platform/fault';
-import type { Network } from '@tidemark/platform/network';
-import { z } from 'zod';
+import type { HealthVote } from '@tidemark/control/failover/suspicion';
+import type { Headers, Network } from '@tidemark/platform/network';
+import { type Answer, addressOf, ROUTES, type Route } from './routes.ts';
+import type {
+  AppliedThere,
+  FenceAsked,
+  FillAsked,
+  HeldAnswer,
+  HeldAsked,
+  Nomination,
+  Ping,
+  SiteSight,
+  Standing,
+} from './shapes.ts';
 import { type Told, tell } from './told.ts';
 
-const COPIES_MS = 5_000;
-const FENCE_MS = 3_000;
-/** A fill gives up after 10 s by itself. */
-const FILL_MS = 12_000;
-const POSITIONS_MS = 5_000;
-const STANDING_MS = 1_000;
-const ABDICATE_MS = 3_000;
+/** Over a connection of its own: after an epoch end the old ones say nothing. */
+const ALONE: Headers = { connection: 'close' };
 
-const chain = epochEndAt.shape.chain;
-const logIds = z.record(idText, idText);
-const vouched = idText.nullable();
-const COPY = z.object({
-  origin: idText,
-  logId: idText,
-  trusted: z.boolean(),
-  vouched,
-  stranded: z.string().nullable().exactOptional(),
-  fencedBelow: counted.exactOptional(),
-  positions: z.array(z.tuple([counted, seqNumber, chain])),
-});
-const COPIES: z.ZodType<SiteCopies> = z.object({ site: idText, copies: z.array(COPY) });
-const HEAD = z.object({ epoch: counted, seq: seqNumber, chain });
-const FENCED: z.ZodType<FenceReport> = z.object({
-  site: idText,
-  origin: idText,
-  logId: idText,
-  trusted: z.boolean(),
-  partitions: z.array(HEAD),
-  logIds,
-  vouched,
-});
-const FILLED = z.object({ complete: z.boolean() });
-const STANDING = z.object({ site: idText, standsFor: z.string().nullable() });
-const ABDICATED = z.object({ epoch: counted, heads: z.array(seqNumber) });
-const RESUMED = z.object({ epoch: counted });
+/** The address that stands for a site whatever its URL turns out to be: the network of a site resolves it at each request. */
+export function placeOf(site: string): string {
+  return `site://${site}`;
+}
 
-const position = z.string().transform((text, context): Position => {
-  try {
-    return parsePosition(text);
-  } catch (error) {
-    if (!isFault(error)) throw error;
-    context.addIssue(messageOf(error));
-    return z.NEVER;
-  }
-});
-const APPLIED = z.object({
-  positions: z.record(idText, z.array(position)),
-  asOf: z.string().nullable(),
-  asOfEpoch: z.int(),
-});
+/** The site and the path of an address that stands for a site; null for any other. */
+export function siteIn(url: string): { readonly site: string; readonly path: string } | null {
+  const [, site, path] = /^site:\/\/([^/]+)(.*)$/.exec(url) ?? [];
+  return site === undefined ? null : { site, path: path! };
+}
 
-/** A fence that a candidate asks for: the origin whose term it closes, and in which epoch it stands itself. */
-export type FenceAsked = {
-  readonly origin: string;
-  readonly closes: number;
-  readonly by: number;
-  readonly nonce: string;
+type Rest = {
+  readonly asked?: object;
+  readonly parameters?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number | undefined;
+  readonly headers?: Headers;
 };
 
-/** What is to be copied, up to where, and from whom. */
-export type FillAsked = {
-  readonly origin: string;
-  readonly epoch: number;
-  readonly epochEnds: readonly EpochEndAt[];
-  readonly from: readonly string[];
-};
-
-/** How far a site has applied every log. `asOf` is its closed timestamp as text, and `asOfEpoch` the epoch it stands in. */
-export type AppliedThere = z.output<typeof APPLIED>;
-
-/** One other site, or this one, as it is asked about a keyspace. */
+/** One site; nothing rejects with what it or the network may do. */
 export class Peer {
   readonly #network: Pick<Network, 'ask'>;
   readonly #place: string;
@@ -92,41 +54,112 @@ export class Peer {
   }
 
   /** What its copies of the logs hold. */
-  copies(keyspace: string, timeoutMs = COPIES_MS): Promise<Told<SiteCopies>> {
-    return this.#ask(`copies/${keyspace}`, null, timeoutMs, COPIES);
+  copies(keyspace: string, timeoutMs?: number): Promise<Told<SiteCopies>> {
+    return this.#ask(ROUTES.copies, keyspace, { timeoutMs });
   }
 
   /** Writes a fence into its copy of an origin, and tells what the copy held before it (protocol E3). */
   fence(keyspace: string, asked: FenceAsked): Promise<Told<FenceReport>> {
-    return this.#ask(`fence/${keyspace}`, asked, FENCE_MS, FENCED);
+    return this.#ask(ROUTES.fence, keyspace, { asked });
   }
 
   /** Has it copy an epoch up to its end; `complete` false: not all of it was found in time. */
-  fill(keyspace: string, asked: FillAsked): Promise<Told<{ readonly complete: boolean }>> {
-    return this.#ask(`fill/${keyspace}`, asked, FILL_MS, FILLED);
+  fill(keyspace: string, asked: FillAsked): Promise<Told<Answer<typeof ROUTES.fill>>> {
+    return this.#ask(ROUTES.fill, keyspace, { asked });
   }
 
   /** How far it has applied. */
-  applied(keyspace: string, timeoutMs = POSITIONS_MS): Promise<Told<AppliedThere>> {
-    return this.#ask(`positions/${keyspace}`, null, timeoutMs, APPLIED);
+  applied(keyspace: string, timeoutMs?: number): Promise<Told<AppliedThere>> {
+    return this.#ask(ROUTES.applied, keyspace, { timeoutMs });
+  }
+
+  /** It is to stand for election. */
+  nominate(keyspace: string, asked: Nomination, timeoutMs?: number): Promise<Told<Answer<typeof ROUTES.nominate>>> {
+    return this.#ask(ROUTES.nominate, keyspace, { asked, timeoutMs });
   }
 
   /** Whether it wants to lead, and why. */
-  standing(keyspace: string): Promise<Told<{ readonly site: string; readonly standsFor: string | null }>> {
-    return this.#ask(`standing/${keyspace}`, null, STANDING_MS, STANDING);
+  standing(keyspace: string): Promise<Told<Standing>> {
+    return this.#ask(ROUTES.standing, keyspace);
   }
 
   /** It takes no more writes, for `to` to lead; tells how far it wrote. */
-  abdicate(keyspace: string, to: string): Promise<Told<{ readonly epoch: number; readonly heads: readonly number[] }>> {
-    return this.#ask(`abdicate/${keyspace}`, { to }, ABDICATE_MS, ABDICATED);
+  abdicate(keyspace: string, to: string): Promise<Told<Answer<typeof ROUTES.abdicate>>> {
+    return this.#ask(ROUTES.abdicate, keyspace, { asked: { to } });
   }
 
   /** The leadership transfer to `to` came to nothing: it writes on. */
-  resume(keyspace: string, to: string): Promise<Told<{ readonly epoch: number }>> {
-    return this.#ask(`abdicate/${keyspace}`, { to, resume: true }, ABDICATE_MS, RESUMED);
+  resume(keyspace: string, to: string): Promise<Told<Answer<typeof ROUTES.resume>>> {
+    return this.#ask(ROUTES.resume, keyspace, { asked: { to, resume: true } });
   }
 
-  #ask<T>(route: string, body: object | null, timeoutMs: number, schema: z.ZodType<T>): Promise<Told<T>> {
-    return tell(this.#network, { url: `${this.#place}/v1/internal/${route}`, body, timeoutMs }, schema);
+  /** What ending the newest term there would cost, by what was heard of its primary. */
+  loss(keyspace: string, heard: Heard | null): Promise<Told<LossChoices>> {
+    return this.#ask(ROUTES.loss, keyspace, { asked: { heard } });
+  }
+
+  /** Whether it suspects the primary. */
+  healthVote(keyspace: string): Promise<Told<HealthVote>> {
+    return this.#ask(ROUTES.healthVote, keyspace);
+  }
+
+  /** What it sees of the primary. */
+  sight(keyspace: string): Promise<Told<SiteSight>> {
+    return this.#ask(ROUTES.sight, keyspace);
+  }
+
+  /** A sign of life; any process of a site answers. @param from who asks; absent: nobody who wants to be remembered */
+  ping(from: { readonly from: string; readonly process: string } | Record<string, never> = {}): Promise<Told<Ping>> {
+    return this.#ask(ROUTES.ping, '', { asked: from, headers: ALONE });
+  }
+
+  /** Its vote on a register. */
+  register(keyspace: string, asked: RegisterRequest): Promise<Told<RegisterAnswer>> {
+    return this.#ask(ROUTES.register, keyspace, { asked });
+  }
+
+  /** Its side of a comparison. */
+  held(keyspace: string, asked: HeldAsked, timeoutMs?: number): Promise<Told<HeldAnswer>> {
+    return this.#ask(ROUTES.held, keyspace, { asked, timeoutMs });
+  }
+
+  /** How far each site is behind each origin, as it knows. */
+  lags(): Promise<Told<Answer<typeof ROUTES.lags>>> {
+    return this.#ask(ROUTES.lags, '');
+  }
+
+  /** What it decided. */
+  history(): Promise<Told<Answer<typeof ROUTES.history>>> {
+    return this.#ask(ROUTES.history, '');
+  }
+
+  /** What it knows of one decision. */
+  decision(id: string): Promise<Told<Answer<typeof ROUTES.decision>>> {
+    return this.#ask(ROUTES.decision, '', { parameters: { id } });
+  }
+
+  /** Writes rows as a client does, once however often this is repeated under one key. @param ageMs since it was sent first */
+  write(
+    {
+      keyspace,
+      table,
+      key,
+      ageMs,
+    }: { readonly keyspace: string; readonly table: string; readonly key: string; readonly ageMs: number },
+    rows: readonly object[],
+  ): Promise<Told<Answer<typeof ROUTES.write>>> {
+    const headers = { 'idempotency-key': key, 'tidemark-key-age-ms': `${ageMs}` };
+    return this.#ask(ROUTES.write, keyspace, { asked: { rows }, parameters: { table }, headers });
+  }
+
+  #ask<T>(
+    { method, path, timeoutMs: longestMs, tells }: Route<unknown, T>,
+    keyspace: string,
+    { asked = {}, parameters = {}, timeoutMs = longestMs!, headers }: Rest = {},
+  ): Promise<Told<T>> {
+    const isGet = method === 'GET';
+    const url = addressOf(this.#place, path, { keyspace, ...parameters }, isGet ? { ...asked } : {});
+    const question = { url, body: isGet ? null : asked, timeoutMs, ...(headers && { headers }) };
+    return tell(this.#network, question, tells);
   }
 }

@@ -10,6 +10,7 @@ import type { JobKinds } from '@tidemark/jobs/jobs-http';
 import { closedSignal } from '@tidemark/jobs/request';
 import type { Log } from '@tidemark/log/log';
 import { parsed } from '@tidemark/model/parsed';
+import { STREAMS } from '@tidemark/peer/routes';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault } from '@tidemark/platform/fault';
@@ -77,7 +78,7 @@ export class BackgroundTasks implements AsyncDisposable {
 
   register(app: FastifyInstance, anyApplierOf: AnyApplierOf): void {
     type Params = { keyspace: string; origin: string };
-    app.get<{ Params: Params }>('/v1/internal/tail/:keyspace/:origin', (request, reply) => {
+    app.get<{ Params: Params }>(STREAMS.beyond.path, (request, reply) => {
       const { keyspace, origin } = request.params;
       const lines = this.#tails.lines(anyApplierOf(keyspace), origin, closedSignal(reply));
       return reply.type('application/x-ndjson').send(Readable.from(lines, { objectMode: false }));

@@ -5,6 +5,7 @@ import { formatPosition } from '@tidemark/model/position';
 import { formatStamp } from '@tidemark/model/stamp';
 import { tableNamed } from '@tidemark/model/table';
 import { keyParts, segmentsOfRow } from '@tidemark/model/text/key-path';
+import { ROUTES } from '@tidemark/peer/routes';
 import { Fault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -94,7 +95,7 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
 
   type DigestWish = { Params: { keyspace: string }; Querystring: { gcWatermark?: string } };
   const digesting = new ScanAdmission(parts.clock, DIGEST_LIMITS);
-  app.get<DigestWish>('/v1/internal/digest/:keyspace', async (request, reply) => {
+  app.get<DigestWish>(ROUTES.digest.path, async (request, reply) => {
     const { keyspace } = request.params;
     const { gcWatermark } = request.query;
     const asked = gcWatermark === undefined ? null : parseTick(gcWatermark);
@@ -108,11 +109,11 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
     }
   });
   const held = new HeldDigests(parts.site, parts.clock);
-  app.post<{ Params: { keyspace: string } }>('/v1/internal/digest/:keyspace', (request, reply) => {
+  app.post<{ Params: { keyspace: string } }>(ROUTES.held.path, (request, reply) => {
     const applier = parts.anyApplierOf(request.params.keyspace);
     return unlessDamaged(applier, () => held.answer(applier, request.body, closedSignal(reply)));
   });
-  app.get<{ Params: { keyspace: string } }>('/v1/internal/positions/:keyspace', async (request) => {
+  app.get<{ Params: { keyspace: string } }>(ROUTES.applied.path, async (request) => {
     const applier = parts.anyApplierOf(request.params.keyspace);
     const { asOf } = applier;
     const { forgotten } = applier.stores;

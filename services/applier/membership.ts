@@ -9,7 +9,7 @@ import type { Network } from '@tidemark/platform/network';
 
 /** The register, the writer's term and the other sites, as functions that the site passes in. */
 export type Membership = {
-  /** Finds sites by name: `site://tokyo/v1/…`. */
+  /** Finds sites by what `placeOf` says. */
   readonly network: Network;
   /** The newest value known here; null while there is none. */
   readonly registerValue: (keyspace: string) => RegisterValue | null;

@@ -3,31 +3,16 @@
  * `/v1/internal/copies|fence|fill/{keyspace}`; bodies and answers are JSON.
  */
 
-import { counted, epochEndsOf, idText } from '@tidemark/control/consensus/register-json';
 import { whyNoFence, whyNoFill } from '@tidemark/control/consensus/register-tied';
 import type { RegisterValue } from '@tidemark/control/consensus/register-value';
-import type { FenceReport } from '@tidemark/control/failover/election';
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { parsed } from '@tidemark/model/parsed';
+import { type Answer, ROUTES } from '@tidemark/peer/routes';
 import { Fault } from '@tidemark/platform/fault';
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
 import type { Mirror } from './mirror.ts';
 
 const FILL_MS_MAX = 10_000;
-
-const fenceSchema = z.object({
-  origin: idText,
-  closes: counted,
-  by: counted,
-  nonce: idText,
-});
-const fillSchema = z.object({
-  origin: idText,
-  epoch: counted,
-  epochEnds: epochEndsOf,
-  from: z.array(idText).max(255),
-});
 
 /** Whether what is asked agrees with a keyspace's register. @throws {Fault} `conflict`: it does not. */
 export type CheckTied = (
@@ -48,15 +33,15 @@ type CopiesParts = {
 /** Adds the three routes; a fence is written only where the register names the election it is for. */
 export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): void {
   type Params = { keyspace: string };
-  app.get<{ Params: Params }>('/v1/internal/copies/:keyspace', async (request) => {
+  app.get<{ Params: Params }>(ROUTES.copies.path, async (request): Promise<Answer<typeof ROUTES.copies>> => {
     const copies = parts.copiesOf(request.params.keyspace);
     // What the writer has appended since is this site's own too.
     await copies.get(parts.site)?.catchUp();
     return copiesAnswer(parts, request.params.keyspace, copies);
   });
-  app.post<{ Params: Params }>('/v1/internal/fence/:keyspace', async (request): Promise<FenceReport> => {
+  app.post<{ Params: Params }>(ROUTES.fence.path, async (request): Promise<Answer<typeof ROUTES.fence>> => {
     const { keyspace } = request.params;
-    const { origin, ...fence } = parsed(fenceSchema, request.body, 'fence request');
+    const { origin, ...fence } = parsed(ROUTES.fence.asks, request.body, 'fence request');
     const copies = parts.copiesOf(keyspace);
     const copy = copyOf(parts, copies, keyspace, origin);
     await parts.checkTied(keyspace, 'fence', (value) => whyNoFence(value, { origin, ...fence }));
@@ -66,13 +51,13 @@ export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): 
     const vouched = parts.vouchedBy(keyspace, copy, fence.closes);
     return { site: parts.site, origin, logId, trusted: logId !== '', partitions, logIds: logIdsOf(copies), vouched };
   });
-  app.post<{ Params: Params }>('/v1/internal/fill/:keyspace', async (request) => {
+  app.post<{ Params: Params }>(ROUTES.fill.path, async (request): Promise<Answer<typeof ROUTES.fill>> => {
     const { keyspace } = request.params;
-    const { origin, epoch, epochEnds, from } = parsed(fillSchema, request.body, 'fill request');
+    const { origin, epoch, epochEnds, from } = parsed(ROUTES.fill.asks, request.body, 'fill request');
     const copy = copyOf(parts, parts.copiesOf(keyspace), keyspace, origin);
     await parts.checkTied(keyspace, 'fill', (value) => whyNoFill(value, { origin, epoch, epochEnds }));
     const complete = await copy.fill(epoch, epochEnds, from, FILL_MS_MAX);
-    return { complete, partitions: copy.heads() };
+    return { complete };
   });
 }
 

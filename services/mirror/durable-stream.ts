@@ -4,8 +4,7 @@
  */
 
 import type { Position } from '@tidemark/model/position';
-import type { Durable } from '@tidemark/record/durable';
-import { z } from 'zod';
+import type { Durable } from '@tidemark/peer/shapes';
 
 /** Wakes everyone who waits, as often as it is told. */
 export class Signal {
@@ -21,18 +20,6 @@ export class Signal {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 }
-
-/**
- * What the writer of a term says when it begins to listen: what it has counted of this copy so far. By partition, the
- * highest seq of its epoch; −1 for none.
- */
-export const floorSchema = z.object({
-  epoch: z.coerce.number().int(),
-  logId: z.string(),
-  floor: z.string().transform((text) => text.split(',').map(Number)),
-});
-/** What the writer of a term says that it has counted of this copy, out of the query of its request. */
-export type Floor = z.output<typeof floorSchema>;
 
 type DurableSource = {
   readonly site: string;

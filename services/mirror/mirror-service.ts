@@ -8,6 +8,8 @@ import type { Log } from '@tidemark/log/log';
 import { parsed } from '@tidemark/model/parsed';
 import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/model/position';
 import type { Keyspace } from '@tidemark/model/table';
+import { STREAMS } from '@tidemark/peer/routes';
+import type { Counted } from '@tidemark/peer/shapes';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault } from '@tidemark/platform/fault';
@@ -16,7 +18,7 @@ import type { Random } from '@tidemark/platform/random';
 import type { FastifyInstance } from 'fastify';
 import { promisable } from './catch-up-check.ts';
 import { type CheckTied, registerCopiesRoutes } from './copies-http.ts';
-import { durableLines, type Floor, floorSchema } from './durable-stream.ts';
+import { durableLines } from './durable-stream.ts';
 import { Mirror } from './mirror.ts';
 import type { HeardBarrier } from './replicator.ts';
 
@@ -116,13 +118,13 @@ export class MirrorService implements AsyncDisposable {
       vouchedBy: (keyspace, copy, epoch) => this.#vouchedBy(keyspace, copy, epoch),
     });
     type Params = { keyspace: string; origin: string };
-    app.get<{ Params: Params }>('/v1/internal/durable/:keyspace/:origin', (request, reply) => {
+    app.get<{ Params: Params }>(STREAMS.durable.path, (request, reply) => {
       const { keyspace, origin } = request.params;
       const mirror = origin === site ? undefined : this.#mirrors.get(keyspace)?.get(origin);
       if (mirror === undefined) {
         throw new Fault('unavailable', `site ${site} mirrors no ${keyspace} from ${origin}`, { retryAfterMs: 1_000 });
       }
-      const floor = parsed(floorSchema, request.query, 'what the writer counted');
+      const floor = parsed(STREAMS.durable.asks, request.query, 'what the writer counted');
       const closed = new AbortController();
       request.raw.on('close', () => closed.abort());
       let isMet = false;
@@ -172,7 +174,7 @@ export class MirrorService implements AsyncDisposable {
   }
 
   /** Whether a copy holds what the writer of its origin has counted of it; one that does not has been put back. */
-  #meets(copy: Mirror, { epoch, logId, floor }: Floor): boolean {
+  #meets(copy: Mirror, { epoch, logId, floor }: Counted): boolean {
     if (copy.logId === '' || copy.logId !== logId) return false;
     const below = copy.replicators.findIndex(({ durable }, partition) => {
       const seq = floor[partition] ?? -1;

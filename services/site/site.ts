@@ -5,13 +5,14 @@
  */
 
 import { Jobs } from '@tidemark/jobs/jobs';
+import { placeOf } from '@tidemark/peer/peer';
 import { DiskWatch } from '@tidemark/platform/disk-watch';
 import { LoopLag } from '@tidemark/platform/process/loop-lag';
 import { SiteCatalog } from '@tidemark/watchdog/history/catalog';
 import { WatchdogService } from '@tidemark/watchdog/watchdog-service';
 import type { Config } from './config/config.ts';
 import { takeDataFolder } from './config/identity.ts';
-import { placeOf, SiteNetwork, SiteUrls } from './config/places.ts';
+import { SiteNetwork, SiteUrls } from './config/places.ts';
 import { nameOfRoles } from './config/settings.ts';
 import { type MachineOptions, machineWorld } from './engines.ts';
 import { SiteFactsSource } from './facts.ts';

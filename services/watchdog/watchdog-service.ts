@@ -11,6 +11,8 @@ import type { Beat, HeartbeatStore } from '@tidemark/control/heartbeats/heartbea
 import type { JobKinds } from '@tidemark/jobs/jobs-http';
 import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/model/table';
+import { ROUTES } from '@tidemark/peer/routes';
+import type { SiteSight, Word } from '@tidemark/peer/shapes';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault } from '@tidemark/platform/fault';
@@ -20,13 +22,13 @@ import type { LoopLag } from '@tidemark/platform/process/loop-lag';
 import type { Random } from '@tidemark/platform/random';
 import type { FastifyInstance } from 'fastify';
 import { alreadyRun } from './detect/already-run.ts';
-import { FailureDetector, type HeardBarrier, PING_ROUTE } from './detect/failure-detector.ts';
+import { FailureDetector, type HeardBarrier } from './detect/failure-detector.ts';
 import { HeartbeatMonitor, type SeenSite } from './detect/heartbeat-monitor.ts';
 import { BEAT_EVERY_MS, sendHeartbeatsUntil } from './detect/heartbeat-sender.ts';
 import { LastKnownProgress } from './detect/last-known-progress.ts';
-import { Memory, type Word } from './detect/memory.ts';
+import { Memory } from './detect/memory.ts';
 import { OwnLog } from './detect/own-log.ts';
-import { heardOf, type SiteSight, sightHere } from './detect/primary-sight.ts';
+import { heardOf, sightHere } from './detect/primary-sight.ts';
 import type { SiteFacts } from './facts.ts';
 import { FailoverCoordinator } from './failover/failover-coordinator.ts';
 import { lookAround, type MoveSightParts } from './failover/move-sight.ts';
@@ -362,17 +364,15 @@ export class WatchdogService implements AsyncDisposable {
   /** `/v1/status`, `/v1/history`, `/v1/watchdog/{keyspace}`; what sites ask of each other: ping, healthVote, register. */
   register(app: FastifyInstance): void {
     const { site, clock } = this.#parts;
-    app.get('/v1/status', async () => this.status());
-    app.get<{ Querystring: { from?: string; process?: string } }>(PING_ROUTE, async ({ query }) => ({
+    app.get(ROUTES.lags.path, async () => this.status());
+    app.get<{ Querystring: { from?: string; process?: string } }>(ROUTES.ping.path, async ({ query }) => ({
       ...{ site, timeMs: clock.nowMs() },
       word: this.#word(query),
     }));
-    app.get<{ Params: { keyspace: string } }>('/v1/internal/healthVote/:keyspace', async ({ params }) =>
+    app.get<{ Params: { keyspace: string } }>(ROUTES.healthVote.path, async ({ params }) =>
       this.#detector.healthVote(params.keyspace),
     );
-    app.get<{ Params: { keyspace: string } }>('/v1/internal/sight/:keyspace', async ({ params }) =>
-      this.#sightOf(params.keyspace),
-    );
+    app.get<{ Params: { keyspace: string } }>(ROUTES.sight.path, async ({ params }) => this.#sightOf(params.keyspace));
     this.decisions.register(app);
     registerPauseRoute(app, {
       ...this.#parts,

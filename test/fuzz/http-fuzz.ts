@@ -49,7 +49,7 @@ function requests(value: Json): readonly (readonly [string, string, Json?])[] {
     ['POST', vote, { kind: 'read' }],
     ['POST', vote, { kind: 'lease', epoch: 1, writerId: 'w' }],
     ['POST', `/v1/internal/fence/${KEYSPACE}`, { origin: 'paris', closes: 1, by: 9, nonce: 'n' }],
-    ['POST', `/v1/internal/fill/${KEYSPACE}`, { origin: 'paris', epoch: 1, cuts: cut, from: ['tokyo'] }],
+    ['POST', `/v1/internal/fill/${KEYSPACE}`, { origin: 'paris', epoch: 1, epochEnds: cut, from: ['tokyo'] }],
     ['POST', `/v1/internal/nominate/${KEYSPACE}`, { cause: 'failover', reason: 'r', version: 0, loss: null }],
     ['POST', `/v1/internal/abdicate/${KEYSPACE}`, { to: 'tokyo', resume: false }],
     ['POST', `/v1/internal/loss/${KEYSPACE}`, { heard: { heads: [1, 2], rows: [1, 2], unheardRows: 0 } }],

@@ -35,12 +35,20 @@ describe('the house', () => {
     expect(long.map(({ path, lines }) => `${path}: ${lines}`)).toEqual([]);
   });
 
+  it('writes the addresses between sites down in one place', () => {
+    const strangers = house.own.filter(({ path }) => !path.startsWith('packages/peer/'));
+    const written = strangers.filter(({ texts }) => texts.some((text) => /\/v1\/internal|site:\/\//.test(text)));
+    expect(written.map(({ path }) => path)).toEqual([]);
+  });
+
   it('is looked at as a whole', () => {
     expect(house.own.length).toBeGreaterThan(400);
     expect(house.entries()).toEqual(expect.arrayContaining(['packages/cli/tidemark.js', 'packages/client/client.ts']));
     // By a package's name, by a path, and by a URL for a thread.
     expect(house.importsOf('packages/cli/tidemark.js')).toEqual(['packages/cli/main.ts']);
     expect(house.importsOf('packages/cli/program.ts')).toEqual(['packages/cli/main.ts']);
+    const routes = house.own.find(({ path }) => path === 'packages/peer/routes.ts');
+    expect(routes?.texts).toContain('/v1/internal/');
     expect(house.importsOf('services/site/make-services.ts')).toContain('services/writer/writer-service.ts');
   });
 });

@@ -14,6 +14,8 @@ export type Source = {
   /** As written, types included: `./key.ts`, `@tidemark/log/tail`, and files named by `new URL('…', import.meta.url)`. */
   readonly imports: readonly string[];
   readonly exports: readonly ExportedName[];
+  /** Texts in the code, of templates each part; comments are none. */
+  readonly texts: readonly string[];
   /** Lines of each function that has a body. */
   readonly functionLines: readonly number[];
 };
@@ -29,12 +31,15 @@ export function readSource(path: string): Source {
   if (errors.length > 0) throw new Error(`${path}: ${errors[0]!.message}`);
   const functionLines: number[] = [];
   const urls: string[] = [];
+  const texts: string[] = [];
   visit(program as unknown as Node, (node) => {
     if (FUNCTIONS.has(node.type) && (node.body as Node | null)?.type === 'BlockStatement') {
       functionLines.push(text.slice(node.start, node.end).split('\n').length);
     }
     const url = node.type === 'NewExpression' ? urlOf(node) : null;
     if (url !== null) urls.push(url);
+    if (node.type === 'TemplateElement') texts.push((node.value as { readonly raw: string }).raw);
+    texts.push(...textOf(node));
     if (node.type === 'ImportExpression') urls.push(...textOf(node.source as Node));
   });
   const requests = [...module.staticImports, ...module.staticExports.flatMap(({ entries }) => entries)].flatMap(
@@ -46,6 +51,7 @@ export function readSource(path: string): Source {
     lines: text.split('\n').length - 1,
     imports: [...new Set([...requests, ...urls])],
     exports: (program.body as unknown as Node[]).flatMap((node) => exportsOf(node, text, ends)),
+    texts,
     functionLines,
   };
 }

@@ -1,18 +1,15 @@
 /** What the demo asks a site about itself. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parsed } from '@tidemark/model/parsed';
+import { type Answer, addressOf, ROUTES, type Route } from '@tidemark/peer/routes';
 import { Fault, messageOf } from '@tidemark/platform/fault';
 
 /** Live rows of a table at a site, and a hash of them, in hex. */
 export type TableDigest = { readonly rows: number; readonly hash: string };
 /** One that all sites have, and what it was taken at; null: nothing is left out. */
 export type EqualDigest = TableDigest & { readonly gcWatermark: string | null };
-type SiteDigest = {
-  readonly gcWatermark: string | null;
-  readonly positions: Readonly<Record<string, readonly string[]>>;
-  readonly tables: Readonly<Record<string, TableDigest>>;
-  readonly scratch: Readonly<Record<string, TableDigest>>;
-};
+type SiteDigest = Answer<typeof ROUTES.digest>;
 /** Age of writes when they were applied, as quantiles in ms of `count` records. */
 export type Lag = { readonly count: number; readonly p50: number; readonly p99: number };
 
@@ -47,7 +44,18 @@ async function repeatedly(ask: () => Promise<Response>): Promise<Response> {
 
 /** @param gcWatermark deletions below it are left out: a site may have forgotten them; null: as many as that site has */
 export function digestOf(url: string, keyspace: string, gcWatermark: string | null = null): Promise<SiteDigest> {
-  return getJson(`${url}/v1/internal/digest/${keyspace}${gcWatermark === null ? '' : `?gcWatermark=${gcWatermark}`}`);
+  return told(ROUTES.digest, url, keyspace, gcWatermark === null ? {} : { gcWatermark });
+}
+
+/** @throws {Fault} `unavailable`: as `getJson`. `corrupt`: an answer that the route does not have */
+async function told<T>(
+  { path, tells }: Pick<Route<unknown, T>, 'path' | 'tells'>,
+  url: string,
+  keyspace: string,
+  query: Readonly<Record<string, string>> = {},
+): Promise<T> {
+  const address = addressOf(url, path, { keyspace }, query);
+  return parsed(tells, await getJson(address), address, 'corrupt');
 }
 
 /** The digests of all sites, taken at the latest of their gcWatermarks. */
@@ -87,11 +95,7 @@ export async function equalDigests(
 
 /** Barriers keep coming, so positions of partition 0 are never quite level; the others tell. */
 async function arePositionsEqual(urls: readonly string[], keyspace: string): Promise<boolean> {
-  const all = await Promise.all(
-    urls.map((url) =>
-      getJson<Pick<SiteDigest, 'positions'>>(`${url}/v1/internal/positions/${keyspace}`).catch(() => null),
-    ),
-  );
+  const all = await Promise.all(urls.map((url) => told(ROUTES.applied, url, keyspace).catch(() => null)));
   const rest = all.map((one) =>
     one === null
       ? null
@@ -102,6 +106,6 @@ async function arePositionsEqual(urls: readonly string[], keyspace: string): Pro
 
 /** now − stamp when rows were applied at a site, over its whole run. */
 export async function lagOf(url: string, keyspace: string): Promise<Lag> {
-  const { lagMs } = await getJson<{ lagMs: { run: Lag } }>(`${url}/v1/internal/positions/${keyspace}`);
+  const { lagMs } = await told(ROUTES.lag, url, keyspace);
   return lagMs.run;
 }

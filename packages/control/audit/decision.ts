@@ -65,7 +65,8 @@ const AMOUNT = z.object({ records: z.number(), rows: z.number().nullable() });
 /** How much a decision cost, in records and rows. */
 export type Amount = z.output<typeof AMOUNT>;
 
-const DECISION = z.object({
+/** A decision as JSON. */
+export const DECISION = z.object({
   id: z.string(),
   /** Wall time of the site that decided. */
   atMs: z.number(),

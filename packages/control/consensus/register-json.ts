@@ -83,7 +83,8 @@ const value = z.looseObject({
 
 const accepted: z.ZodType<Accepted> = z.object({ ballot, value });
 
-const answer: z.ZodType<RegisterAnswer> = z.object({
+/** What an acceptor answers. */
+export const registerAnswer: z.ZodType<RegisterAnswer> = z.object({
   acceptor: idText,
   ok: z.boolean(),
   reason: z.string().nullable(),
@@ -91,7 +92,8 @@ const answer: z.ZodType<RegisterAnswer> = z.object({
   accepted: accepted.nullable(),
 });
 
-const request: z.ZodType<RegisterRequest> = z.union([
+/** What is asked of an acceptor. */
+export const registerRequest: z.ZodType<RegisterRequest> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('prepare'), ballot }),
   z.object({ kind: z.enum(['accept', 'chosen']), ballot, value }),
   z.object({ kind: z.literal('read') }),
@@ -105,14 +107,4 @@ export function parseRegisterValue(json: string): RegisterValue | null {
   } catch {
     return null;
   }
-}
-
-/** The answer in a body, or null when it is none. */
-export function parseRegisterAnswer(body: unknown): RegisterAnswer | null {
-  return answer.safeParse(body).data ?? null;
-}
-
-/** The request in a body, or null when it is none. */
-export function parseRegisterRequest(body: unknown): RegisterRequest | null {
-  return request.safeParse(body).data ?? null;
 }

@@ -7,6 +7,7 @@ import { FAIR, ScriptedAcceptor, ScriptedNetwork, type Weather } from '../testin
 import { newcomersNeed } from './proposer.ts';
 import { type Changed, type MakeChange, VotedRegister } from './register.ts';
 import { setPaused } from './register-changes.ts';
+import type { RegisterRequest } from './register-request.ts';
 import { initialValue, majorityOf, type RegisterValue } from './register-value.ts';
 
 const SITES = ['paris', 'tokyo', 'vienna'];
@@ -30,9 +31,9 @@ function world(seed = 1, sites: readonly string[] = SITES) {
   const random = new SeededRandom(seed);
   const acceptors = sites.map((site) => new ScriptedAcceptor(site, random.id()));
   const network = new ScriptedNetwork(acceptors, clock, random);
-  const placeOf = (site: string): string => `site://${site}`;
+  const ask = (site: string, request: RegisterRequest) => network.ask(site, initial.keyspace, request);
   const proposer = (site: string, onChosen?: (value: RegisterValue) => void): VotedRegister =>
-    new VotedRegister({ initial, site, network, placeOf, clock, random, ...(onChosen && { onChosen }) });
+    new VotedRegister({ initial, site, ask, clock, random, ...(onChosen && { onChosen }) });
   /** Lets time pass until it settles. */
   const settled = async <T>(work: Promise<T>): Promise<T> => {
     let done = false;

@@ -4,8 +4,7 @@
  */
 
 import type { Clock } from '@tidemark/platform/clock';
-import { Fault, isFault } from '@tidemark/platform/fault';
-import type { Network } from '@tidemark/platform/network';
+import { Fault } from '@tidemark/platform/fault';
 import { integerBetween, type Random } from '@tidemark/platform/random';
 import { type Ballot, compareBallots, formatBallot, NO_BALLOT } from './ballot.ts';
 import { afterRound, beginChange, decideChange } from './change-progress.ts';
@@ -22,7 +21,6 @@ import {
 import type { Change, Owner } from './register-changes.ts';
 import { readmitAcceptor } from './register-changes.ts';
 import { whyNotAfter } from './register-follows.ts';
-import { parseRegisterAnswer } from './register-json.ts';
 import type { Accepted, RegisterAnswer, RegisterRequest } from './register-request.ts';
 import { majorityOf, type RegisterValue, voters } from './register-value.ts';
 
@@ -52,8 +50,6 @@ export interface Register {
 /** A majority's answer to a writer that asks whether it may go on (protocol rule 15). */
 export type Lease = { readonly granted: boolean /** Why not; null when granted. */; readonly reason: string | null };
 
-/** Longest wait for one site's answer. */
-export const ASK_MS = 1_000;
 /** How long a change that may have been made is looked for. */
 export const SETTLE_MS = 30_000;
 /** How long rivals are put up with by a change that was not proposed yet, or by a read. */
@@ -68,8 +64,8 @@ type VotedRegisterParts = {
   readonly initial: RegisterValue;
   /** The site this process is at. */
   readonly site: string;
-  readonly network: Network;
-  readonly placeOf: (site: string) => string;
+  /** Asks a site's acceptor. Null: no answer in time, or none of an acceptor; it does not reject. */
+  readonly ask: (site: string, request: RegisterRequest) => Promise<RegisterAnswer | null>;
   readonly clock: Clock;
   readonly random: Random;
   /** Told of every value that was chosen, or was found to be; with its ballot, unless nothing was chosen yet. */
@@ -252,21 +248,13 @@ export class VotedRegister implements Register {
     });
   }
 
-  /** Null: no answer in time, or none of an acceptor. */
+  /** Null: no answer in time, or none that is believed. */
   async #ask(site: string, request: RegisterRequest): Promise<RegisterAnswer | null> {
-    const { network, placeOf, initial } = this.#parts;
-    const url = `${placeOf(site)}/v1/internal/register/${encodeURIComponent(initial.keyspace)}`;
-    try {
-      const { status, body } = await network.ask(url, request, ASK_MS);
-      const answer = status === 200 ? parseRegisterAnswer(body) : null;
-      if (answer === null) return null;
-      this.#acceptors.set(site, answer.acceptor);
-      this.#see(answer.promised);
-      return this.#isCredible(answer) ? answer : null;
-    } catch (error) {
-      if (isFault(error)) return null;
-      throw error;
-    }
+    const answer = await this.#parts.ask(site, request);
+    if (answer === null) return null;
+    this.#acceptors.set(site, answer.acceptor);
+    this.#see(answer.promised);
+    return this.#isCredible(answer) ? answer : null;
   }
 
   #chosen(value: RegisterValue, ballot: Ballot | null): void {

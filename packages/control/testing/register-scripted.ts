@@ -4,8 +4,6 @@
  */
 
 import type { Clock } from '@tidemark/platform/clock';
-import { Fault } from '@tidemark/platform/fault';
-import type { Answer, Network } from '@tidemark/platform/network';
 import { integerBetween, type Random } from '@tidemark/platform/random';
 import { type ControlBody, encodeControl } from '../audit/control-record.ts';
 import {
@@ -16,7 +14,8 @@ import {
   NO_ACCEPTOR,
   readVoteRecord,
 } from '../consensus/acceptor.ts';
-import { parseRegisterRequest } from '../consensus/register-json.ts';
+import { registerAnswer, registerRequest } from '../consensus/register-json.ts';
+import type { RegisterAnswer, RegisterRequest } from '../consensus/register-request.ts';
 
 const NAME = { cluster: 'c' };
 
@@ -49,7 +48,7 @@ export class ScriptedAcceptor {
   }
 
   answer(keyspace: string, json: unknown): object {
-    const request = parseRegisterRequest(json)!;
+    const request = registerRequest.parse(json);
     const body = bodyOfRequest(request);
     const ok = body === null || this.#append(keyspace, body);
     return answerOf(this.#state, keyspace, request, ok);
@@ -75,7 +74,10 @@ export type Weather = { readonly loss: number; readonly repeat: number; readonly
 
 export const FAIR: Weather = { loss: 0, repeat: 0, delayMsMax: 5 };
 
-export class ScriptedNetwork implements Network {
+/** Longest wait for one site's answer, as that of the route. */
+const ASK_MS = 1_000;
+
+export class ScriptedNetwork {
   weather: Weather = FAIR;
   /** Sites nothing reaches. */
   readonly away = new Set<string>();
@@ -89,28 +91,22 @@ export class ScriptedNetwork implements Network {
     this.#random = random;
   }
 
-  lines(url: string): AsyncGenerator<string> {
-    throw new Error(`no stream at ${url}`);
-  }
-
-  async ask(url: string, body: object | null, timeoutMs: number): Promise<Answer> {
-    const [, site, keyspace] = /^site:\/\/(\w+)\/v1\/internal\/register\/(\w+)$/.exec(url)!;
+  /** Null: no answer in time. */
+  async ask(site: string, keyspace: string, request: RegisterRequest): Promise<RegisterAnswer | null> {
     const { loss, repeat } = this.weather;
     const late = new AbortController();
     // As bytes, so that nothing is shared and nothing changes on its way.
-    const json = JSON.stringify(body);
-    const carry = async (): Promise<Answer> => {
+    const json = JSON.stringify(request);
+    const carry = async (): Promise<RegisterAnswer> => {
       await this.#delay();
-      if (this.away.has(site!) || this.#random.fraction() < loss) return this.#nothing();
-      const answer = JSON.stringify(this.#acceptors.get(site!)!.answer(keyspace!, JSON.parse(json)));
+      if (this.away.has(site) || this.#random.fraction() < loss) return this.#nothing();
+      const answer = JSON.stringify(this.#acceptors.get(site)!.answer(keyspace, JSON.parse(json)));
       await this.#delay();
-      if (this.away.has(site!) || this.#random.fraction() < loss) return this.#nothing();
-      return { status: 200, body: JSON.parse(answer) };
+      if (this.away.has(site) || this.#random.fraction() < loss) return this.#nothing();
+      return registerAnswer.parse(JSON.parse(answer));
     };
     if (this.#random.fraction() < repeat) void carry();
-    const over = this.#clock.sleep(timeoutMs, late.signal).then(() => {
-      throw new Fault('unknown', `${url}: no answer in ${timeoutMs} ms`);
-    });
+    const over = this.#clock.sleep(ASK_MS, late.signal).then(() => null);
     return Promise.race([carry(), over]).finally(() => late.abort());
   }
 

@@ -4,12 +4,14 @@
  */
 
 import { createHash } from 'node:crypto';
+import { Peer, placeOf } from '@tidemark/peer/peer';
+import type { Answer, ROUTES } from '@tidemark/peer/routes';
+import type { Told } from '@tidemark/peer/told';
 import type { Clock } from '@tidemark/platform/clock';
-import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
-import type { Answer, Network } from '@tidemark/platform/network';
+import { Fault, isRefusal } from '@tidemark/platform/fault';
+import type { Network } from '@tidemark/platform/network';
 
 const BATCH_ROWS = 500;
-const TIMEOUT_MS = 10_000;
 const RETRY_MS = 500;
 /** A batch that nobody takes for this long ends the job; what was taken stays. */
 const GIVE_UP_MS = 120_000;
@@ -53,32 +55,23 @@ export class Resender {
       .update(JSON.stringify([this.#table, body]))
       .digest('hex')
       .slice(0, 40)}`;
-    const { keyspace } = this.#parts;
-    const answer = await this.#send(`/v1/${keyspace}/${this.#table}/rows`, body, key);
-    const { accepted = 0, rejected = 0 } = (answer.body ?? {}) as { accepted?: number; rejected?: number };
-    this.applied += answer.status < 300 ? accepted : 0;
-    this.rejected += answer.status < 300 ? rejected : body.rows.length;
+    const { answer } = await this.#send(this.#table, body.rows, key);
+    this.applied += answer?.accepted ?? 0;
+    this.rejected += answer?.rejected ?? body.rows.length;
   }
 
-  async #send(path: string, body: object, key: string): Promise<Answer> {
+  /** What the primary says: rows that were taken, or a refusal that stands. */
+  async #send(table: string, rows: readonly object[], key: string): Promise<Told<Answer<typeof ROUTES.write>>> {
     const { network, clock, primary, keyspace } = this.#parts;
     const sentMs = clock.monotonicMs();
     const untilMs = sentMs + GIVE_UP_MS;
     let why = '';
     while (!this.#signal.aborted && clock.monotonicMs() < untilMs) {
-      const url = `site://${primary()}${path}`;
-      try {
-        const age = Math.ceil(clock.monotonicMs() - sentMs);
-        const headers = { 'idempotency-key': key, 'tidemark-key-age-ms': `${age}` };
-        const answer = await network.ask(url, body, TIMEOUT_MS, headers);
-        // 307, 409, 5xx: somebody else, or later. 4xx: never.
-        if (answer.status < 300 || (answer.status >= 400 && answer.status < 500 && answer.status !== 409))
-          return answer;
-        why = `${url} answered ${answer.status}`;
-      } catch (error) {
-        if (!isFault(error)) throw error;
-        why = messageOf(error);
-      }
+      const ageMs = Math.ceil(clock.monotonicMs() - sentMs);
+      const told = await new Peer(network, placeOf(primary())).write({ keyspace, table, key, ageMs }, rows);
+      // A rule may let it in later, and anything else that is no refusal is somebody else's to take, or later.
+      if (told.fault === null || (isRefusal(told.fault) && told.fault.kind !== 'conflict')) return told;
+      why = told.fault.message;
       await clock.sleep(RETRY_MS, this.#signal);
     }
     throw new Fault('unavailable', `keyspace ${keyspace}: lost cells were not written again: ${why}`);

@@ -6,6 +6,10 @@
 
 import type { Log } from '@tidemark/log/log';
 import { topicNames } from '@tidemark/model/table';
+import { placeOf } from '@tidemark/peer/peer';
+import { addressOf, STREAMS } from '@tidemark/peer/routes';
+import type { Beyond } from '@tidemark/peer/shapes';
+import { linesOf } from '@tidemark/peer/stream';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
@@ -53,9 +57,6 @@ type SuffixReport = {
   readonly silent: readonly string[];
 };
 
-/** What a site sends of its copy: one JSON object a line, and at last `{"done":true}`. */
-type Sent = { readonly done?: true; readonly value?: string };
-
 /** The divergent suffixes of a site: reading, writing and settling them, one at a time. */
 export class DivergentSuffixes {
   readonly #parts: DivergentSuffixesParts;
@@ -69,9 +70,9 @@ export class DivergentSuffixes {
   /** `GET /v1/internal/tail/{keyspace}/{origin}`: the records beyond the epoch ends that this site's copy holds. */
   async *lines(applier: KeyspaceApplier, origin: string, signal: AbortSignal): AsyncGenerator<string> {
     for await (const { value } of recordsBeyond(this.#copy(applier, origin), new Map(), signal)) {
-      yield `${JSON.stringify({ value: Buffer.from(value).toString('base64') } satisfies Sent)}\n`;
+      yield `${JSON.stringify({ value: Buffer.from(value).toString('base64') } satisfies Beyond)}\n`;
     }
-    yield `${JSON.stringify({ done: true } satisfies Sent)}\n`;
+    yield `${JSON.stringify({ done: true } satisfies Beyond)}\n`;
   }
 
   #copy(applier: KeyspaceApplier, origin: string): Copy {
@@ -171,7 +172,8 @@ export class DivergentSuffixes {
           note(holders, envelope.epoch, site);
         }
       } catch (error) {
-        if (isFault(error, 'corrupt')) throw error;
+        // Another shape is told by who answers so; records that differ are nobody's word.
+        if (isFault(error, 'corrupt') && error.details.answeredBy === undefined) throw error;
         const message = `tail of ${origin}: ${site} does not tell what it holds: ${messageOf(error)}`;
         this.#parts.logger.warn({ site, origin }, message);
         silent.push(site);
@@ -188,14 +190,10 @@ export class DivergentSuffixes {
   ): AsyncGenerator<SuffixRecord> {
     const { name: keyspace } = applier.stores.keyspace;
     let done = false;
-    for await (const line of this.#parts.network.lines(
-      `site://${site}/v1/internal/tail/${keyspace}/${origin}`,
-      signal,
-    )) {
-      if (line === '') continue;
-      const sent = JSON.parse(line) as Sent;
-      done = sent.done === true;
-      if (sent.value === undefined) continue;
+    const url = addressOf(placeOf(site), STREAMS.beyond.path, { keyspace, origin });
+    for await (const sent of linesOf(this.#parts, url, STREAMS.beyond, signal)) {
+      done = 'done' in sent;
+      if (!('value' in sent)) continue;
       const value = Buffer.from(sent.value, 'base64');
       const { envelope } = openRecord(value);
       // It may know of no epoch end yet, or of more: what lies beyond is for this site's epoch ends to say.

@@ -4,7 +4,7 @@
  */
 
 import { type Member, newestTerm } from '@tidemark/control/consensus/register-value';
-import { Peer } from '@tidemark/peer/peer';
+import { Peer, placeOf } from '@tidemark/peer/peer';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
 import type { KeyspaceApplier } from '../applier.ts';
@@ -108,7 +108,7 @@ export class TombstoneGc {
   }
 
   async #ask(keyspace: string, site: string): Promise<Applied> {
-    const peer = new Peer(this.#parts.membership.network, `site://${site}`);
+    const peer = new Peer(this.#parts.membership.network, placeOf(site));
     const { answer } = await peer.applied(keyspace, ASK_MS);
     if (answer === null) return NOTHING;
     try {

@@ -1,12 +1,15 @@
 /** Compares what sites hold of a keyspace, at equal positions, while writes go on. */
 
+import { Peer, placeOf } from '@tidemark/peer/peer';
+import { ROUTES } from '@tidemark/peer/routes';
+import type { HeldAnswer, HeldAsked } from '@tidemark/peer/shapes';
+import type { Told } from '@tidemark/peer/told';
 import type { Clock } from '@tidemark/platform/clock';
-import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import { Fault } from '@tidemark/platform/fault';
 import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
 import { type GcWatermark, laterGcWatermark } from '@tidemark/store/gc-watermark';
 import { furthest } from '../follow/apply-pause.ts';
-import type { DigestAsked, HeldAnswer } from './held-digests.ts';
 
 /** Longest wait for a site to say where it is; all others are held meanwhile. */
 const ASK_MS = 1_500;
@@ -14,8 +17,6 @@ const ASK_MS = 1_500;
 const HOLD_MS = 5_000;
 /** Longest time a site has to come to where the furthest one was. */
 const REACH_MS = 20_000;
-/** Reading everything may take long. */
-const DIGEST_MS = 600_000;
 
 /**
  * - `MATCH`: equal; `DIVERGED`: different at equal positions
@@ -66,7 +67,7 @@ export async function compareSites(parts: CompareParts, asked: CompareAsked): Pr
   const id = parts.random.id();
   const held = await askAll(parts, asked, asked.sites, { id, at: null, gcWatermark: null, forMs: HOLD_MS }, ASK_MS);
   const there = [...held].filter((one): one is [string, HeldAnswer] => typeof one[1] !== 'string');
-  const at = furthest(there.map(([, answer]) => answer.positions)) as DigestAsked['at'];
+  const at = furthest(there.map(([, answer]) => answer.positions)) as HeldAsked['at'];
   // None forgets more while it is held, so that at the latest gcWatermark all leave out the same.
   const gcWatermark = there.reduce(
     (late: GcWatermark | null, [, one]) => laterGcWatermark(late, one.gcWatermark),
@@ -75,7 +76,7 @@ export async function compareSites(parts: CompareParts, asked: CompareAsked): Pr
   const { reachMs = REACH_MS } = asked;
   const body = { id, at, gcWatermark, forMs: reachMs };
   const sites = there.map(([site]) => site);
-  const answers = await askAll(parts, asked, sites, body, reachMs + DIGEST_MS);
+  const answers = await askAll(parts, asked, sites, body, reachMs + ROUTES.held.timeoutMs);
   return judge(asked, new Map([...held, ...answers]));
 }
 
@@ -83,27 +84,21 @@ async function askAll(
   { network, signal }: CompareParts,
   { keyspace }: CompareAsked,
   sites: readonly string[],
-  body: DigestAsked,
+  body: HeldAsked,
   timeoutMs: number,
 ): Promise<Answers> {
   const ask = async (site: string): Promise<[string, HeldAnswer | string]> => {
-    try {
-      const asking = network.ask(`site://${site}/v1/internal/digest/${keyspace}`, body, timeoutMs);
-      const { status, body: answer } = await unlessAborted(asking, signal);
-      if (status === 200) return [site, answer as HeldAnswer];
-      return [site, (answer as { readonly detail?: string } | null)?.detail ?? `it answered ${status}`];
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      return [site, messageOf(error)];
-    }
+    const asking = new Peer(network, placeOf(site)).held(keyspace, body, timeoutMs);
+    const { answer, fault } = await unlessAborted(asking, signal);
+    return [site, answer ?? fault?.message ?? ''];
   };
   return new Map(await Promise.all(sites.map(ask)));
 }
 
-/** @throws {Fault} `unavailable`: the signal aborted first. */
-async function unlessAborted<T>(asking: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = (): void => reject(new Fault('unavailable', 'the comparison was given up'));
+/** A fault `unavailable` when the signal aborts first. */
+async function unlessAborted(asking: Promise<Told<HeldAnswer>>, signal: AbortSignal): Promise<Told<HeldAnswer>> {
+  const { promise, resolve } = Promise.withResolvers<Told<HeldAnswer>>();
+  const stop = (): void => resolve({ answer: null, fault: new Fault('unavailable', 'the comparison was given up') });
   if (signal.aborted) stop();
   signal.addEventListener('abort', stop);
   try {

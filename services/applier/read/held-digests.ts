@@ -1,46 +1,18 @@
 /** The site's side of a comparison: holds a keyspace where it is, and takes its digests at a place all sites reach. */
 
-import { counted, idText, seqNumber } from '@tidemark/control/consensus/register-json';
 import { parsed } from '@tidemark/model/parsed';
 import { comparePositions, type Position } from '@tidemark/model/position';
+import { ROUTES } from '@tidemark/peer/routes';
+import type { HeldAnswer } from '@tidemark/peer/shapes';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
 import { digestOf, type PartitionDigest } from '@tidemark/store/digest';
 import type { GcWatermark } from '@tidemark/store/gc-watermark';
-import { z } from 'zod';
 import type { KeyspaceApplier } from '../applier.ts';
 import { ApplyPause, type Positions } from '../follow/apply-pause.ts';
 
-const HOLD_MS_MAX = 30_000;
 /** How long nothing may be held after a hold that nobody made use of, for each ms that it lasted. */
 const REST_FACTOR = 2;
-
-const position = z.object({ epoch: counted, seq: seqNumber });
-const tick = z.object({ ms: z.int().min(0), counter: z.int().min(0) });
-const ASKED = z.strictObject({
-  /** Names the comparison. */
-  id: z.string().min(1).max(64),
-  /** Null: stop here, and say where. */
-  at: z.record(idText, z.array(position).max(1_024)).nullable(),
-  /** Deletions below are left out, as some site may have forgotten them; null: none is. */
-  gcWatermark: tick.nullable().default(null),
-  /** The hold ends by itself after this long; and longest wait until `at` is reached. */
-  forMs: z.number().int().min(1).max(HOLD_MS_MAX),
-});
-
-/** What `POST /v1/internal/digest/{keyspace}` takes. */
-export type DigestAsked = z.output<typeof ASKED>;
-
-/** And what it answers: digests by table and partition, null while only held, or when `at` was not reached. */
-export type HeldAnswer = {
-  readonly site: string;
-  /** Version of the keyspace there. */
-  readonly version: number;
-  readonly positions: Positions;
-  /** Deletions below may be forgotten there, now and until its digests are taken; null: none is. */
-  readonly gcWatermark: GcWatermark | null;
-  readonly digests: Readonly<Record<string, readonly PartitionDigest[]>> | null;
-};
 
 /**
  * Answers of this site to comparisons; a hold is bounded in time, and after one that nobody made use of applying goes
@@ -59,7 +31,7 @@ export class HeldDigests {
 
   /** @throws {Fault} `invalid`: not what is asked here. `unavailable`: another comparison is under way, or this is over. */
   async answer(applier: KeyspaceApplier, body: unknown, signal: AbortSignal): Promise<HeldAnswer> {
-    const { id, at, gcWatermark, forMs } = parsed(ASKED, body, 'comparison');
+    const { id, at, gcWatermark, forMs } = parsed(ROUTES.held.asks, body, 'comparison');
     if (at === null) return this.#hold(applier, id, forMs);
     return this.#digest(applier, id, { at, gcWatermark }, forMs, signal);
   }

@@ -7,7 +7,7 @@
 import { newestTerm, type RegisterValue, type Term } from '@tidemark/control/consensus/register-value';
 import { reachesEnds } from '@tidemark/control/failover/election';
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
-import { Peer } from '@tidemark/peer/peer';
+import { Peer, placeOf } from '@tidemark/peer/peer';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
@@ -72,7 +72,7 @@ export class CatchUp {
     // A candidate fills what it needs itself, and a primary has it.
     if (value === null || member === undefined || value.election !== null) return false;
     if (newestTerm(value)?.site === site) return false;
-    const own = new Peer(membership.network, `site://${site}`);
+    const own = new Peer(membership.network, placeOf(site));
     const { answer: copies, fault } = await own.copies(keyspace);
     // The keyspace is not followed here yet.
     if (fault?.kind === 'unavailable') return false;

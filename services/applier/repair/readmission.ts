@@ -10,7 +10,7 @@ import { type EpochEndAt, newestTerm, type RegisterValue } from '@tidemark/contr
 import { isLevel } from '@tidemark/control/failover/election';
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { comparePositions } from '@tidemark/model/position';
-import { Peer } from '@tidemark/peer/peer';
+import { Peer, placeOf } from '@tidemark/peer/peer';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
@@ -208,7 +208,7 @@ export class Readmission {
   }
 
   async #copiesOf(keyspace: string, site: string): Promise<SiteCopies | string> {
-    const { answer, fault } = await new Peer(this.#parts.membership.network, `site://${site}`).copies(keyspace);
+    const { answer, fault } = await new Peer(this.#parts.membership.network, placeOf(site)).copies(keyspace);
     return answer ?? messageOf(fault);
   }
 }

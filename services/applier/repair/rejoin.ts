@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { memberNamed, primaryOf, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import type { JobWork } from '@tidemark/jobs/jobs';
 import { parsed } from '@tidemark/model/parsed';
-import { Peer } from '@tidemark/peer/peer';
+import { Peer, placeOf } from '@tidemark/peer/peer';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Random } from '@tidemark/platform/random';
@@ -179,7 +179,7 @@ export class ReturnJob {
     let why = '';
     while (!signal.aborted && clock.monotonicMs() < untilMs) {
       const primary = this.#primary(keyspace);
-      const { answer, fault } = await new Peer(membership.network, `site://${primary}`).applied(keyspace);
+      const { answer, fault } = await new Peer(membership.network, placeOf(primary)).applied(keyspace);
       if (answer !== null) return answer.positions;
       why = messageOf(fault);
       await clock.sleep(LOOK_MS, signal);
@@ -203,7 +203,7 @@ export class ReturnJob {
     const value = membership.registerValue(keyspace);
     const member = value === null ? null : memberNamed(value, site);
     if (member?.state !== 'ACTIVE') return false;
-    const { answer } = await new Peer(membership.network, `site://${site}`).copies(keyspace);
+    const { answer } = await new Peer(membership.network, placeOf(site)).copies(keyspace);
     return answer?.copies.every(({ origin, logId }) => member.logIds[origin] === logId) ?? false;
   }
 

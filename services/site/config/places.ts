@@ -3,17 +3,10 @@
  * that is old.
  */
 
+import { siteIn } from '@tidemark/peer/peer';
 import { Fault } from '@tidemark/platform/fault';
 import type { Answer, Headers, Network } from '@tidemark/platform/network';
 import type { Role } from './settings.ts';
-
-/** Stands for a site wherever a URL is asked for before it is known: `site://tokyo/v1/…`. */
-const SCHEME = 'site://';
-
-/** The address that stands for a site whatever its URL turns out to be; `SiteNetwork` resolves it with each request. */
-export function placeOf(site: string): string {
-  return `${SCHEME}${site}`;
-}
 
 type UrlsParts = {
   readonly site: string;
@@ -91,8 +84,9 @@ export class SiteNetwork implements Network {
   }
 
   #resolved(url: string): string {
-    const [, site, path] = /^site:\/\/([^/]+)(.*)$/.exec(url) ?? [];
-    if (site === undefined) return url;
+    const named = siteIn(url);
+    if (named === null) return url;
+    const { site, path } = named;
     const at = this.#urlOf(site);
     if (at === null)
       throw new Fault('unavailable', `site ${site} has no url in the configuration and was not heard yet`);

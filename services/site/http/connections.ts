@@ -5,6 +5,7 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { INTERNAL } from '@tidemark/peer/routes';
 import { Fault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { standAside } from '@tidemark/store/row/turn';
@@ -41,7 +42,7 @@ const EVICTED: readonly ((open: Open) => boolean)[] = [
   ([, doing]) => typeof doing === 'object' && !doing.complete,
   ([socket]) => isUnread(socket),
   ([, doing]) => doing === 'idle',
-  ([, doing]) => typeof doing === 'object' && doing.url?.startsWith('/v1/internal/') === false,
+  ([, doing]) => typeof doing === 'object' && doing.url?.startsWith(INTERNAL) === false,
 ];
 
 /** Which connections a socket is one of. */

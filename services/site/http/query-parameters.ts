@@ -1,6 +1,7 @@
 /** What each route takes behind the `?`. Anything else is refused: what is misspelt would be left out in silence. */
 
 import { nearestHint } from '@tidemark/model/nearest';
+import { ROUTES, STREAMS } from '@tidemark/peer/routes';
 import { Fault } from '@tidemark/platform/fault';
 
 const WRITE = ['ack', 'timeoutMs'] as const;
@@ -14,11 +15,11 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   'POST /v1/:keyspace/:table/rows': [...WRITE, 'batchRows'],
   'POST /v1/:keyspace/:table/scan': READ,
   'PUT /v1/keyspaces/:keyspace': ['dryRun'],
-  'GET /v1/history': ['all', 'keyspace'],
-  'GET /v1/history/:id': ['all'],
-  'GET /v1/internal/digest/:keyspace': ['gcWatermark'],
-  'GET /v1/internal/durable/:keyspace/:origin': ['epoch', 'logId', 'floor'],
-  'GET /v1/internal/ping': ['from', 'process'],
+  [`GET ${ROUTES.history.path}`]: ['all', 'keyspace'],
+  [`GET ${ROUTES.decision.path}`]: ['all'],
+  [`GET ${ROUTES.digest.path}`]: ['gcWatermark'],
+  [`GET ${STREAMS.durable.path}`]: ['epoch', 'logId', 'floor'],
+  [`GET ${ROUTES.ping.path}`]: ['from', 'process'],
   'GET /primary': ['keyspace'],
 };
 

@@ -24,23 +24,14 @@ import {
   voteOnItself,
 } from '@tidemark/control/failover/suspicion';
 import type { Keyspace } from '@tidemark/model/table';
+import { Peer } from '@tidemark/peer/peer';
+import { ROUTES } from '@tidemark/peer/routes';
+import type { Word } from '@tidemark/peer/shapes';
 import type { Clock } from '@tidemark/platform/clock';
-import { isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
 import { LoopLag } from '@tidemark/platform/process/loop-lag';
-import { type Word, wordOf } from './memory.ts';
 import { ProbeCounts } from './probe-counts.ts';
-
-/** A probe is given up after this long; several are under way at once, so that one that hangs keeps none back. */
-const PROBE_MS = 1_000;
-/** Over a connection of its own: after an epoch end the old ones say nothing. */
-const ALONE = { connection: 'close' };
-/** What a probe asks for; any process of a site answers. */
-export const PING_ROUTE = '/v1/internal/ping';
-
-/** What a site answers to a probe; `word` is what it says of its copies, and remembers of ours. */
-export type Ping = { readonly site: string; readonly timeMs: number; readonly word: Word | null };
 
 /** The newest BARRIER of an origin that the mirror here read: of which epoch, and when, on this process's clock. */
 export type HeardBarrier = {
@@ -131,19 +122,12 @@ export class FailureDetector {
     const underWay = this.#underWay.get(site) ?? 0;
     const askedMs = clock.monotonicMs();
     this.#tell(site, { kind: 'asked', nowMs: askedMs });
-    if (underWay >= PROBE_MS / rules.tickEveryMs) return;
+    if (underWay >= ROUTES.ping.timeoutMs / rules.tickEveryMs) return;
     this.#underWay.set(site, underWay + 1);
-    let ping: Ping | null = null;
-    try {
-      const from = new URLSearchParams({ from: this.#parts.site, process });
-      const { status, body } = await network.ask(`${placeOf(site)}${PING_ROUTE}?${from}`, null, PROBE_MS, ALONE);
-      ping = status === 200 ? pulseOf(body, site) : null;
-    } catch (error) {
-      if (!isFault(error)) throw error;
-    } finally {
-      this.#underWay.set(site, (this.#underWay.get(site) ?? 1) - 1);
-    }
+    const { answer } = await new Peer(network, placeOf(site)).ping({ from: this.#parts.site, process });
+    this.#underWay.set(site, (this.#underWay.get(site) ?? 1) - 1);
     if (signal.aborted) return;
+    const ping = answer?.site === site ? answer : null;
     this.probes.count(site, ping !== null, clock.monotonicMs());
     if (ping === null) this.#unanswered.add(site);
     else this.#unanswered.delete(site);
@@ -225,9 +209,4 @@ export class FailureDetector {
     const upMs = this.#sinceMs === null ? 0 : now.nowMs - this.#sinceMs;
     return clockDoubt(stepClock(this.#clockState, now), now.nowMs, sites.length - 1, upMs);
   }
-}
-
-function pulseOf(body: unknown, site: string): Ping | null {
-  const { site: named, timeMs, word } = (body ?? {}) as Partial<Ping>;
-  return named === site && typeof timeMs === 'number' ? { site, timeMs, word: wordOf(word) } : null;
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Mark } from '@tidemark/control/consensus/loss-rule';
+import type { LastHeard } from '@tidemark/peer/shapes';
 import type { KeyspaceFacts } from '../facts.ts';
 
 /** The fastest of this long counts, ms: load that began just before would be lost in an average. */
@@ -17,13 +18,6 @@ const YOUNG_MS_MIN = 500;
 /** Rows since the term began. */
 type Said = { readonly rows: number; readonly termMs: number; readonly atMs: number };
 type Words = Mark & { readonly epoch: number; readonly said: readonly Said[] };
-
-/** The last known progress of one epoch: how far it was, at what rate it wrote, and for how long nothing was heard. */
-export type LastHeard = Mark & {
-  /** The fastest it was seen to write. */
-  readonly rowsPerSecond: number;
-  readonly silentMs: number;
-};
 
 /** The last known progress of every keyspace; of an older epoch nothing is kept. */
 export class LastKnownProgress {

@@ -6,6 +6,7 @@
  */
 
 import { type Ends, hear, joinEnds, type Remembered } from '@tidemark/control/consensus/vouching';
+import { type Before, ENDS } from '@tidemark/peer/shapes';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
 import { isFault, messageOf } from '@tidemark/platform/fault';
@@ -16,34 +17,7 @@ import { z } from 'zod';
 const PATH = 'checkpoints/memory.json';
 const WRITE_EVERY_MS = 1_000;
 
-const count = z.int().min(0);
-const position = z.object({ epoch: count, seq: z.int().min(-1) });
-const ENDS: z.ZodType<Ends> = z.object({
-  control: z.object({ acceptor: z.string(), end: count }).nullable(),
-  copies: z.array(
-    z.object({ keyspace: z.string(), origin: z.string(), logId: z.string(), ends: z.array(position).max(65_536) }),
-  ),
-});
-const BEFORE = z.object({ gapMs: z.number().nullable(), ends: ENDS });
 const FILE = z.array(z.object({ site: z.string(), process: z.string(), ends: ENDS }));
-
-/** What a site remembers of an earlier process of the one that asks. */
-export type Before = z.output<typeof BEFORE>;
-
-/** What a ping says beside the time. Null parts: not told, or not as they should be. */
-export type Word = {
-  readonly process: string;
-  readonly ends: Ends;
-  /** Of an earlier process of whoever asked; null: there was none. */
-  readonly before: Before | null;
-};
-
-const WORD: z.ZodType<Word> = z.object({ process: z.string(), ends: ENDS, before: BEFORE.nullable() });
-
-/** Null when it is none. */
-export function wordOf(body: unknown): Word | null {
-  return WORD.safeParse(body).data ?? null;
-}
 
 type MemoryParts = {
   readonly disk: Disk;

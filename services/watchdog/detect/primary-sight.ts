@@ -7,23 +7,12 @@ import type { Heard } from '@tidemark/control/consensus/loss-rule';
 import { newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { farthest, UNHEARD_MS_MAX } from '@tidemark/control/failover/loss';
 import type { Signs } from '@tidemark/control/failover/suspicion';
+import type { LastHeard, SiteSight } from '@tidemark/peer/shapes';
 import type { Clock } from '@tidemark/platform/clock';
-import type { LastHeard, LastKnownProgress } from './last-known-progress.ts';
+import type { LastKnownProgress } from './last-known-progress.ts';
 
 /** A log that does not answer within this is out of reach. */
 const REACH_MS = 1_000;
-
-/** What one site sees of the newest term's primary just now. */
-export type SiteSight = {
-  readonly site: string;
-  /** Since the last barrier from the primary's log was read here, ms; null: none can be. */
-  readonly dataMs: number | null;
-  /** What is wrong with this site's clock; null: nothing. */
-  readonly clockTrouble: string | null;
-  /** Whether the primary's log can be reached from here, with or without the primary's processes. */
-  readonly reachesLog: boolean;
-  readonly lastHeard: LastHeard | null;
-};
 
 type SiteSightParts = {
   readonly site: string;

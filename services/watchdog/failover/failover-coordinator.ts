@@ -17,14 +17,13 @@ import {
 } from '@tidemark/control/failover/failover-policy';
 import type { HealthVote, SuspicionRules } from '@tidemark/control/failover/suspicion';
 import { Peer } from '@tidemark/peer/peer';
+import { isAnswered } from '@tidemark/peer/told';
 import type { Clock } from '@tidemark/platform/clock';
-import { isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
-import { healthVoteIn } from './health-vote-json.ts';
 
-/** Longest wait for one site's healthVote, copies or answer to a nomination. */
+/** Longest wait for one site's copies or its answer to a nomination. */
 const ASK_MS = 700;
 /** A candidate that was nominated is given this long to be named in the register. */
 const NOMINATED_MS = 4_000;
@@ -96,13 +95,9 @@ export class FailoverCoordinator {
 
   async #healthVotes({ value, term }: Case): Promise<HealthVote[]> {
     const others = voters(value).filter((site) => site !== this.#parts.site && site !== term.site);
-    const answers = await Promise.all(
-      others.map(async (site) => {
-        const body = await this.#ask(this.#parts.network, site, `healthVote/${value.keyspace}`, null);
-        return healthVoteIn(body?.status === 200 ? body.body : null, site);
-      }),
-    );
-    return answers.filter((healthVote) => healthVote !== null);
+    const { network, placeOf } = this.#parts;
+    const told = await Promise.all(others.map((site) => new Peer(network, placeOf(site)).healthVote(value.keyspace)));
+    return told.flatMap(({ answer }, i) => (answer?.site === others[i] ? [answer] : []));
   }
 
   /** The best candidate of those that answer, and whom was asked. */
@@ -129,14 +124,21 @@ export class FailoverCoordinator {
     const own = this.#parts.healthVote(keyspace);
     if (!own.suspects || own.epoch !== term.epoch) return;
     const decision = this.#decision(the, agreement, healthVotes, candidate);
-    const nomination = { cause: 'suspicion', reason: decision.words, version, loss: null, decisionId: decision.id };
+    const nomination = {
+      cause: 'suspicion',
+      reason: decision.words,
+      version,
+      loss: null,
+      decisionId: decision.id,
+    } as const;
     this.#nominated.set(keyspace, { version, atMs: clock.monotonicMs() });
-    const answer = await this.#ask(this.#parts.services, candidate, `nominate/${keyspace}`, nomination);
-    if (answer?.status === 202) return this.#parts.record(decision);
-    const detail = answer === null ? 'no answer' : detailOf(answer.body);
-    logger.warn({ keyspace, candidate, reason: detail }, `nominated ${candidate} for ${keyspace}: ${detail}`);
+    const { services, placeOf } = this.#parts;
+    const told = await new Peer(services, placeOf(candidate)).nominate(keyspace, nomination, ASK_MS);
+    if (told.fault === null) return this.#parts.record(decision);
+    const reason = told.fault.message;
+    logger.warn({ keyspace, candidate, reason }, `nominated ${candidate} for ${keyspace}: ${reason}`);
     // Without an answer it may stand for election all the same.
-    if (answer === null) this.#parts.record(decision);
+    if (!isAnswered(told)) this.#parts.record(decision);
     else this.#nominated.delete(keyspace);
   }
 
@@ -194,15 +196,6 @@ export class FailoverCoordinator {
   forget(keyspace: string): void {
     this.#told.delete(keyspace);
   }
-
-  async #ask(network: Network, site: string, path: string, body: object | null) {
-    try {
-      return await network.ask(`${this.#parts.placeOf(site)}/v1/internal/${path}`, body, ASK_MS);
-    } catch (error) {
-      if (isFault(error)) return null;
-      throw error;
-    }
-  }
 }
 
 function ruleOf(
@@ -212,10 +205,4 @@ function ruleOf(
 ): string {
   const [after, stable] = [suspectAfterMs / 1_000, suspicionStableMs / 1_000];
   return `a primary is taken for lost when ${need} of ${all} sites have heard neither a barrier, nor an answer to a probe, nor a heartbeat for more than ${after} s, and that stays so for ${stable} s`;
-}
-
-/** What an answer that is no success says. */
-function detailOf(body: unknown): string {
-  const { detail, refused } = (body ?? {}) as { readonly detail?: unknown; readonly refused?: unknown };
-  return String(refused ?? detail ?? 'an answer without a reason');
 }

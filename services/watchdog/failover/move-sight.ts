@@ -2,18 +2,13 @@
 
 import type { Heard } from '@tidemark/control/consensus/loss-rule';
 import { newestTerm, type RegisterValue, voters } from '@tidemark/control/consensus/register-value';
-import type { LossChoices } from '@tidemark/control/failover/loss';
 import { behindOf, closesWithoutLoss, type MoveSight } from '@tidemark/control/failover/move-rules';
 import { Peer } from '@tidemark/peer/peer';
-import { isFault } from '@tidemark/platform/fault';
+import type { SiteSight } from '@tidemark/peer/shapes';
 import type { Network } from '@tidemark/platform/network';
-import { PING_ROUTE } from '../detect/failure-detector.ts';
-import { heardOf, type SiteSight } from '../detect/primary-sight.ts';
-import type { Status } from '../status/status.ts';
+import { heardOf } from '../detect/primary-sight.ts';
 
 const ASK_MS = 1_500;
-/** A target that looks through a long term. */
-const LOSS_MS = 15_000;
 
 /** How the sites are reached, and after how many ms of silence a primary counts as gone. */
 export type MoveSightParts = {
@@ -33,21 +28,28 @@ export type Sighted = { readonly sight: MoveSight; readonly heard: Heard | null 
 export async function lookAround(parts: MoveSightParts, value: RegisterValue, to: string): Promise<Sighted> {
   const { keyspace } = value;
   const from = newestTerm(value)?.site ?? null;
+  const at = (site: string): Peer => new Peer(parts.network, parts.placeOf(site));
   const [ping, targetLagMs, told, copies] = await Promise.all([
-    from === null ? null : ask(parts.network, parts, from, PING_ROUTE),
-    from === null ? null : lagAt(parts, keyspace, to, from),
-    askAll(parts.network, parts, voters(value), `/v1/internal/sight/${keyspace}`),
+    from === null ? null : at(from).ping(),
+    from === null ? null : lagAt(at(to), keyspace, to, from),
+    Promise.all(voters(value).map((site) => at(site).sight(keyspace))),
     copiesOf(parts, value),
   ]);
-  const sights = told as SiteSight[];
+  const sights = told.flatMap(({ answer }) => (answer === null ? [] : [answer]));
   const isLogReachable = (sights.find(({ site }) => site === to) ?? sights[0])?.reachesLog ?? false;
   const heard = heardOf(
     value,
     sights.map(({ lastHeard }) => lastHeard),
   );
-  const seen = { primary: primaryOf(parts, sights, from, ping !== null), isLogReachable, copies, targetLagMs };
+  const seen = {
+    primary: primaryOf(parts, sights, from, ping !== null && ping.answer !== null),
+    isLogReachable,
+    copies,
+    targetLagMs,
+  };
   const closes = closesWithoutLoss(value, { copies, isLogReachable });
-  const loss = closes ? null : await lossAt(parts, keyspace, to, heard);
+  // Null too where the target does not say.
+  const loss = closes ? null : (await new Peer(parts.services, parts.placeOf(to)).loss(keyspace, heard)).answer;
   return { sight: { ...seen, targetBehind: behindOf(value, copies, to), loss }, heard };
 }
 
@@ -72,55 +74,11 @@ function primaryOf(
   return { answers, writes: answers && isHeard && clockTrouble === null, clockTrouble };
 }
 
-/** What the target counts that would be lost; null: it does not say. */
-async function lossAt(
-  parts: MoveSightParts,
-  keyspace: string,
-  to: string,
-  heard: Heard | null,
-): Promise<LossChoices | null> {
-  return (await ask(
-    parts.services,
-    parts,
-    to,
-    `/v1/internal/loss/${keyspace}`,
-    { heard },
-    LOSS_MS,
-  )) as LossChoices | null;
-}
-
 /** How far a site says it is behind an origin, ms; null: it does not know, or does not answer. */
-async function lagAt(parts: MoveSightParts, keyspace: string, site: string, origin: string): Promise<number | null> {
-  const status = (await ask(parts.network, parts, site, '/v1/status')) as Status | null;
-  const own = status?.keyspaces.find((one) => one.keyspace === keyspace)?.sites.find((one) => one.site === site);
+async function lagAt(peer: Peer, keyspace: string, site: string, origin: string): Promise<number | null> {
+  const { answer } = await peer.lags();
+  const own = answer?.keyspaces.find((one) => one.keyspace === keyspace)?.sites.find((one) => one.site === site);
   const lag = own?.origins.find((one) => one.origin === origin);
   if (lag === undefined || lag.lagState !== 'live' || lag.lagSeconds === null) return null;
   return lag.lagSeconds * 1_000;
-}
-
-async function askAll(
-  network: Network,
-  parts: MoveSightParts,
-  sites: readonly string[],
-  path: string,
-): Promise<unknown[]> {
-  const answers = await Promise.all(sites.map((site) => ask(network, parts, site, path)));
-  return answers.filter((answer) => answer !== null);
-}
-
-async function ask(
-  network: Network,
-  { placeOf }: MoveSightParts,
-  site: string,
-  path: string,
-  body: object | null = null,
-  timeoutMs = ASK_MS,
-): Promise<unknown> {
-  try {
-    const answer = await network.ask(`${placeOf(site)}${path}`, body, timeoutMs);
-    return answer.status === 200 ? answer.body : null;
-  } catch (error) {
-    if (isFault(error)) return null;
-    throw error;
-  }
 }

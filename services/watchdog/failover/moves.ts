@@ -3,8 +3,9 @@
  * nominates the target and follows what becomes of it. Nothing is changed by a dry run or by a refusal.
  */
 
-import { type Decision, decisionOf, NOTHING_ELSE, PHASE_NAMED } from '@tidemark/control/audit/decision';
+import { type Decision, NOTHING_ELSE, PHASE_NAMED } from '@tidemark/control/audit/decision';
 import { explain } from '@tidemark/control/audit/decision-words';
+import type { LossRule } from '@tidemark/control/consensus/loss-rule';
 import type { Register } from '@tidemark/control/consensus/register';
 import { newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { chosenLoss } from '@tidemark/control/failover/loss';
@@ -17,14 +18,15 @@ import {
 } from '@tidemark/control/failover/move-rules';
 import type { JobWork } from '@tidemark/jobs/jobs';
 import type { JobKinds } from '@tidemark/jobs/jobs-http';
+import { Peer } from '@tidemark/peer/peer';
+import { isAnswered } from '@tidemark/peer/told';
 import type { Clock } from '@tidemark/platform/clock';
-import { Fault, isFault } from '@tidemark/platform/fault';
+import { Fault } from '@tidemark/platform/fault';
 import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
 import { z } from 'zod';
 import type { Sighted } from './move-sight.ts';
 
-const NOMINATE_MS = 2_000;
 const LOOK_MS = 100;
 const TOLD_EVERY_MS = 1_000;
 /** An election takes 30 s at most, and what follows it a few more. */
@@ -152,15 +154,16 @@ export class Moves {
     const { kind, to, acceptLoss } = request;
     const made = this.#decision(request, value);
     const words = `an operator asked ${this.#parts.site} for a ${kind} to ${to}`;
-    const loss = kind === 'failover' && acceptLoss !== null ? { rowsMax: acceptLoss, mode: 'consistent', heard } : null;
+    const loss: LossRule | null =
+      kind === 'failover' && acceptLoss !== null ? { rowsMax: acceptLoss, mode: 'consistent', heard } : null;
     const nomination = { cause: kind, reason: words, version: value.version, loss, decisionId: made.id };
-    const answer = await this.#ask(to, `nominate/${request.keyspace}`, nomination);
-    if (answer !== null && answer.status !== 202) {
-      const { detail } = (answer.body ?? {}) as { readonly detail?: string };
+    const told = await this.#peer(to).nominate(request.keyspace, nomination);
+    // Without an answer it may stand for election all the same.
+    if (told.fault !== null && isAnswered(told)) {
       return this.#refused(request, value, sight, {
         code: 'unreachable',
         rule: 'the target has to stand for election itself',
-        words: detail ?? `${to} answered ${answer.status}`,
+        words: told.fault.message,
         remedy: 'look at status, and ask again',
       });
     }
@@ -186,7 +189,7 @@ export class Moves {
         toldMs = waitedMs;
         tell({ waitedMs });
       }
-      const told = await this.#told(to, id);
+      const { answer: told } = await this.#peer(to).decision(id);
       if (told !== null && told.outcome !== 'begun') return this.#ended(told, value, await registerOf(keyspace).read());
       await clock.sleep(LOOK_MS, signal);
     }
@@ -211,21 +214,9 @@ export class Moves {
     return { outcome, epoch, phases, kept, lost, remedy, words: explain(told) } as const;
   }
 
-  async #told(site: string, id: string): Promise<Decision | null> {
-    const answer = await this.#ask(site, `../history/${id}`, null);
-    if (answer?.status !== 200) return null;
-    return decisionOf(answer.body);
-  }
-
-  async #ask(site: string, path: string, body: object | null) {
+  #peer(site: string): Peer {
     const { services, placeOf } = this.#parts;
-    const url = path.startsWith('../') ? `/v1/${path.slice(3)}` : `/v1/internal/${path}`;
-    try {
-      return await services.ask(`${placeOf(site)}${url}`, body, NOMINATE_MS);
-    } catch (error) {
-      if (isFault(error)) return null;
-      throw error;
-    }
+    return new Peer(services, placeOf(site));
   }
 }
 

@@ -4,10 +4,12 @@
  */
 
 import { decodeControl, encodeControl, isControl } from '@tidemark/control/audit/control-record';
-import { type Decision, decisionOf, decodeDecision, encodeDecision, historyOf } from '@tidemark/control/audit/decision';
+import { type Decision, decodeDecision, encodeDecision, historyOf } from '@tidemark/control/audit/decision';
 import { explain } from '@tidemark/control/audit/decision-words';
 import type { Log } from '@tidemark/log/log';
 import { topicNames } from '@tidemark/model/table';
+import { Peer } from '@tidemark/peer/peer';
+import { ROUTES } from '@tidemark/peer/routes';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
@@ -20,7 +22,6 @@ const RETRY_MS = 500;
 const KEPT_MAX = 1_000;
 /** So many wait for a control log that does not answer; the oldest of more are lost to it. */
 const WAITING_MAX = 1_000;
-const OTHERS_MS = 1_500;
 
 type DecisionsParts = {
   readonly cluster: string;
@@ -161,12 +162,12 @@ export class Decisions implements AsyncDisposable {
   /** `GET /v1/history` and `/v1/history/{id}`; with `?all` also what the other sites that answer decided. */
   register(app: FastifyInstance): void {
     type Query = { readonly all?: string; readonly keyspace?: string };
-    app.get<{ Querystring: Query }>('/v1/history', async ({ query }) => {
+    app.get<{ Querystring: Query }>(ROUTES.history.path, async ({ query }) => {
       const all = await this.#asked(query.all);
       const { keyspace } = query;
       return { decisions: all.filter((one) => keyspace === undefined || one.keyspace === keyspace).map(told) };
     });
-    app.get<{ Params: { id: string }; Querystring: Query }>('/v1/history/:id', async ({ params, query }) => {
+    app.get<{ Params: { id: string }; Querystring: Query }>(ROUTES.decision.path, async ({ params, query }) => {
       const found = (await this.#asked(query.all)).find(({ id }) => id === params.id);
       if (found !== undefined) return told(found);
       const message = `no decision ${params.id} at site ${this.#parts.site}; another site may have it (?all)`;
@@ -176,21 +177,10 @@ export class Decisions implements AsyncDisposable {
 
   async #asked(all: string | undefined): Promise<Decision[]> {
     if (all === undefined || all === 'false') return this.history();
-    const { site, sites } = this.#parts;
-    const others = await Promise.all(sites.filter((one) => one !== site).map((one) => this.#of(one)));
-    return historyOf([...this.#known.values(), ...others.flat()]);
-  }
-
-  async #of(site: string): Promise<Decision[]> {
-    const { network, placeOf } = this.#parts;
-    try {
-      const { status, body } = await network.ask(`${placeOf(site)}/v1/history`, null, OTHERS_MS);
-      const { decisions } = (status === 200 ? body : {}) as { readonly decisions?: readonly unknown[] };
-      return (decisions ?? []).map(decisionOf);
-    } catch (error) {
-      if (isFault(error)) return [];
-      throw error;
-    }
+    const { site, sites, network, placeOf } = this.#parts;
+    const others = sites.filter((one) => one !== site).map((one) => new Peer(network, placeOf(one)).history());
+    const told = (await Promise.all(others)).flatMap(({ answer }) => answer?.decisions ?? []);
+    return historyOf([...this.#known.values(), ...told]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

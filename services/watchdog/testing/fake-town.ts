@@ -11,13 +11,15 @@ import { POLICY_RULES } from '@tidemark/control/failover/failover-policy';
 import { SUSPICION_RULES } from '@tidemark/control/failover/suspicion';
 import { evolve } from '@tidemark/model/evolve';
 import type { Keyspace } from '@tidemark/model/table';
+import { placeOf } from '@tidemark/peer/peer';
+import { ROUTES } from '@tidemark/peer/routes';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
 import { SILENT } from '@tidemark/platform/logger';
 import type { Answer, Network } from '@tidemark/platform/network';
 import { SeededRandom } from '@tidemark/platform/random';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
-import { FailureDetector, PING_ROUTE } from '../detect/failure-detector.ts';
+import { FailureDetector } from '../detect/failure-detector.ts';
 import { FailoverCoordinator } from '../failover/failover-coordinator.ts';
 
 const KS = 'travel';
@@ -144,7 +146,6 @@ export class Town {
       ask: (url, body, timeoutMs) => this.#ask(site, url, body, timeoutMs),
     };
     const random = new SeededRandom(site.length);
-    const placeOf = (name: string): string => `site://${name}`;
     const common = { site, sites: this.sites, network, placeOf, clock, random, logger: SILENT, rules };
     const registerValue = (): RegisterValue => this.value;
     const isData = this.#keyspace.sites.some(({ name, role }) => name === site && role === 'data');
@@ -194,7 +195,7 @@ export class Town {
   }
 
   #answer(by: string, to: string, path: string, body: object | null): Answer {
-    if (path.startsWith(PING_ROUTE)) return { status: 200, body: { site: to, timeMs: this.clock.nowMs() } };
+    if (path.startsWith(ROUTES.ping.path)) return { status: 200, body: { site: to, timeMs: this.clock.nowMs() } };
     if (path.startsWith('/v1/internal/healthVote/')) return { status: 200, body: this.detector(to).healthVote(KS) };
     if (path.startsWith('/v1/internal/copies/')) {
       const positions = [[1, to === 'tokyo' ? 9 : 5, 'c']];

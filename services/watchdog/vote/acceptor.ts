@@ -14,13 +14,13 @@ import {
   refusalOf,
   voteFor,
 } from '@tidemark/control/consensus/acceptor';
-import { ASK_MS } from '@tidemark/control/consensus/register';
 import type { Accepted, RegisterAnswer, RegisterRequest } from '@tidemark/control/consensus/register-request';
 import type { RegisterValue } from '@tidemark/control/consensus/register-value';
 import type { ControlEnd } from '@tidemark/control/consensus/vouching';
 import type { Log } from '@tidemark/log/log';
 import { isGone } from '@tidemark/log/tail';
 import { topicNames } from '@tidemark/model/table';
+import { ROUTES } from '@tidemark/peer/routes';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
@@ -294,7 +294,7 @@ export class Acceptor implements AsyncDisposable {
     const { cluster, site, log, clock, disk } = this.#parts;
     const askedMs = clock.monotonicMs();
     const turn = this.#appends.then(async (): Promise<Folded> => {
-      if (clock.monotonicMs() - askedMs > ASK_MS) {
+      if (clock.monotonicMs() - askedMs > ROUTES.register.timeoutMs) {
         throw new Fault('unavailable', `${TOPIC} is too slow: who asked does not listen any more`);
       }
       const value = encodeControl({ cluster, site, keyspace, timeMs: clock.nowMs(), body });

@@ -1,6 +1,7 @@
 /** `POST /v1/internal/register/{keyspace}`: a site's vote, asked for by the others. */
 
-import { parseRegisterRequest } from '@tidemark/control/consensus/register-json';
+import { parsed } from '@tidemark/model/parsed';
+import { ROUTES } from '@tidemark/peer/routes';
 import { Fault } from '@tidemark/platform/fault';
 import type { FastifyInstance } from 'fastify';
 import type { Acceptor } from './acceptor.ts';
@@ -20,9 +21,8 @@ const BODY_BYTES_MAX = 4 * 1024 * 1024;
 export function registerRegisterRoutes(app: FastifyInstance, { site, acceptor, isKnown }: RegisterRouteParts): void {
   type Params = { keyspace: string };
   const options = { bodyLimit: BODY_BYTES_MAX };
-  app.post<{ Params: Params }>('/v1/internal/register/:keyspace', options, async ({ params, body }) => {
-    const request = parseRegisterRequest(body);
-    if (request === null) throw new Fault('invalid', 'no request to a register', { got: shortened(body) });
+  app.post<{ Params: Params }>(ROUTES.register.path, options, async ({ params, body }) => {
+    const request = parsed(ROUTES.register.asks, body, 'request to a register');
     if (!isKnown(params.keyspace)) {
       const message = `register of ${params.keyspace}: no such keyspace is known at ${site}`;
       throw new Fault('unavailable', message, { got: params.keyspace });
@@ -34,8 +34,4 @@ export function registerRegisterRoutes(app: FastifyInstance, { site, acceptor, i
     if (acceptor !== null) return acceptor.answer(params.keyspace, request);
     throw new Fault('unavailable', `another process of ${site} votes for it`);
   });
-}
-
-function shortened(body: unknown): string {
-  return (JSON.stringify(body) ?? 'nothing').slice(0, 200);
 }

@@ -1,10 +1,13 @@
 import { VotedRegister } from '@tidemark/control/consensus/register';
 import { setPaused } from '@tidemark/control/consensus/register-changes';
+import type { RegisterRequest } from '@tidemark/control/consensus/register-request';
 import { initialValue, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { ScriptedAcceptor, ScriptedNetwork } from '@tidemark/control/testing/register-scripted';
 import { evolve } from '@tidemark/model/evolve';
-import { isFault } from '@tidemark/platform/fault';
+import { placeOf, siteIn } from '@tidemark/peer/peer';
+import { Fault, isFault } from '@tidemark/platform/fault';
 import { SILENT } from '@tidemark/platform/logger';
+import type { Network } from '@tidemark/platform/network';
 import { SeededRandom } from '@tidemark/platform/random';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import { describe, expect, it } from 'vitest';
@@ -24,18 +27,26 @@ function world() {
   const clock = new SimClock();
   const random = new SeededRandom(3);
   const acceptors = SITES.map((site) => new ScriptedAcceptor(site, random.id()));
-  const network = new ScriptedNetwork(acceptors, clock, random);
-  const placeOf = (site: string): string => `site://${site}`;
+  const scripted = new ScriptedNetwork(acceptors, clock, random);
+  const network: Network = {
+    async *lines() {},
+    ask: async (url, body) => {
+      const answer = await scripted.ask(siteIn(url)!.site, 'travel', body as RegisterRequest);
+      if (answer === null) throw new Fault('unknown', `${url}: no answer`);
+      return { status: 200, body: answer };
+    },
+  };
   const fatal: unknown[] = [];
   const parts = { site: 'paris', network, placeOf, clock, random, logger: SILENT };
   const view = new RegisterView({ ...parts, onFatal: (error) => fatal.push(error) });
-  const elsewhere = new VotedRegister({ ...parts, site: 'tokyo', initial: initialValue(TRAVEL) });
+  const ask = (site: string, request: RegisterRequest) => scripted.ask(site, 'travel', request);
+  const elsewhere = new VotedRegister({ ...parts, ask, site: 'tokyo', initial: initialValue(TRAVEL) });
   const pause = async (paused: boolean): Promise<void> => {
     const changed = elsewhere.change((value, id) => setPaused(value, id, paused));
     await clock.advance(3_000);
     expect(await changed).toMatchObject({ value: { paused } });
   };
-  return { clock, network, view, pause, fatal, [Symbol.asyncDispose]: () => view[Symbol.asyncDispose]() };
+  return { clock, network: scripted, view, pause, fatal, [Symbol.asyncDispose]: () => view[Symbol.asyncDispose]() };
 }
 
 describe('what a process knows of the registers', () => {

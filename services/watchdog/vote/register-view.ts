@@ -6,10 +6,11 @@
 import type { Ballot } from '@tidemark/control/consensus/ballot';
 import { type Register, VotedRegister } from '@tidemark/control/consensus/register';
 import { whyNotAfter } from '@tidemark/control/consensus/register-follows';
-import type { Accepted } from '@tidemark/control/consensus/register-request';
+import type { Accepted, RegisterAnswer, RegisterRequest } from '@tidemark/control/consensus/register-request';
 import { initialValue, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { type Birth, birthOf } from '@tidemark/control/consensus/vouching';
 import type { Keyspace } from '@tidemark/model/table';
+import { Peer } from '@tidemark/peer/peer';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
@@ -60,7 +61,10 @@ export class RegisterView implements AsyncDisposable {
       this.heard(value);
       if (ballot !== null && value.version > 0) this.#parts.onRead?.({ ballot, value });
     };
-    const register = new VotedRegister({ ...this.#parts, initial: initialValue(keyspace), onChosen });
+    const { network, placeOf } = this.#parts;
+    const ask = async (site: string, request: RegisterRequest): Promise<RegisterAnswer | null> =>
+      (await new Peer(network, placeOf(site)).register(name, request)).answer;
+    const register = new VotedRegister({ ...this.#parts, ask, initial: initialValue(keyspace), onChosen });
     this.#registers.set(name, register);
     this.#running.push(this.#follow(name, register).catch(this.#parts.onFatal));
   }

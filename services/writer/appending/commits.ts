@@ -4,9 +4,9 @@
  */
 
 import { newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
+import type { Durable } from '@tidemark/peer/shapes';
 import { Fault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
-import type { Durable } from '@tidemark/record/durable';
 import type { Appender, Entry } from './appender.ts';
 import { committedSeq } from './committed.ts';
 import { Fifo } from './fifo.ts';

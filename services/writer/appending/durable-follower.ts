@@ -1,16 +1,16 @@
 /** Follows what another site's mirror says it holds of this log, for as long as the writer lives. */
 
+import { addressOf, STREAMS } from '@tidemark/peer/routes';
+import type { Durable } from '@tidemark/peer/shapes';
+import { linesOf } from '@tidemark/peer/stream';
 import type { Clock } from '@tidemark/platform/clock';
 import { messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
-import { type Durable, parseDurable } from '@tidemark/record/durable';
 
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2_000;
-/** The other side says something every second; after this long without a line the connection is given up. */
-const SILENCE_MS_MAX = 5_000;
 
 type FollowerParts = {
   readonly site: string;
@@ -60,28 +60,12 @@ async function followOnce(
   signal: AbortSignal,
   onDurable: (durable: Durable) => void,
 ): Promise<void> {
-  const connection = new AbortController();
-  const both = AbortSignal.any([signal, connection.signal]);
-  let heardMs = clock.monotonicMs();
-  const watch = async (): Promise<void> => {
-    while (!both.aborted) {
-      await clock.sleep(SILENCE_MS_MAX / 4, both);
-      if (clock.monotonicMs() - heardMs > SILENCE_MS_MAX)
-        connection.abort(new Error(`silent for ${SILENCE_MS_MAX} ms`));
-    }
-  };
-  const watching = watch();
   const logId = listed();
-  const floor = new URLSearchParams({ epoch: String(epoch), logId, floor: counted().join(',') });
-  try {
-    for await (const line of network.lines(`${url}/v1/internal/durable/${keyspace}/${origin}?${floor}`, both)) {
-      heardMs = clock.monotonicMs();
-      onDurable(parseDurable(line));
-      // Another copy counts there now: it is told what was counted of that one.
-      if (listed() !== logId) return;
-    }
-  } finally {
-    connection.abort();
-    await watching;
+  const asked = { epoch: String(epoch), logId, floor: counted().join(',') };
+  const at = addressOf(url, STREAMS.durable.path, { keyspace, origin }, asked);
+  for await (const durable of linesOf({ network, clock }, at, STREAMS.durable, signal)) {
+    onDurable(durable);
+    // Another copy counts there now: it is told what was counted of that one.
+    if (listed() !== logId) return;
   }
 }

@@ -4,32 +4,17 @@
  */
 
 import type { Heard } from '@tidemark/control/consensus/loss-rule';
-import { counted, heardSchema, idText, lossSchema, reasonText } from '@tidemark/control/consensus/register-json';
 import { whyNoHandOver, whyNoNomination } from '@tidemark/control/consensus/register-tied';
-import type { Cause, RegisterValue } from '@tidemark/control/consensus/register-value';
+import type { RegisterValue } from '@tidemark/control/consensus/register-value';
 import type { LossChoices } from '@tidemark/control/failover/loss';
 import { parsed } from '@tidemark/model/parsed';
 import { Peer } from '@tidemark/peer/peer';
+import { type Answer, ROUTES } from '@tidemark/peer/routes';
 import { Fault } from '@tidemark/platform/fault';
 import type { Network } from '@tidemark/platform/network';
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
 import type { Writer } from '../writer.ts';
 import type { ElectionLoop, LeadingWriter } from './election-loop.ts';
-
-const nominationSchema = z.object({
-  cause: z.enum(['suspicion', 'switchover', 'failover', 'takeover']),
-  reason: reasonText,
-  /** Of the register, as whoever asks has seen it. */
-  version: counted,
-  decisionId: idText.nullable().default(null),
-  loss: lossSchema.nullable().default(null),
-});
-const leadershipTransferSchema = z.object({ to: idText, resume: z.boolean().default(false) });
-
-/** What a site says when asked whether it wants to lead; null: it does not. */
-export type Standing = { readonly site: string; readonly standsFor: Cause | null };
-const lossAskedSchema = z.object({ heard: heardSchema.nullable().default(null) });
 
 /** What the routes need of the writer service. */
 export type ElectionHttpParts = {
@@ -50,33 +35,36 @@ export type ElectionHttpParts = {
 /** Adds the routes; what does not follow from the register as it is now is answered 409, and nothing is changed. */
 export function registerElectionRoutes(app: FastifyInstance, parts: ElectionHttpParts): void {
   type Params = { keyspace: string };
-  app.post<{ Params: Params }>('/v1/internal/nominate/:keyspace', async (request, reply) => {
+  app.post<{ Params: Params }>(ROUTES.nominate.path, async (request, reply) => {
     const { keyspace } = request.params;
-    const asked = parsed(nominationSchema, request.body, 'nomination');
+    const asked = parsed(ROUTES.nominate.asks, request.body, 'nomination');
     const electionLoop = parts.electionLoopOf(keyspace);
     await parts.checkTied(keyspace, 'nomination', (value) => whyNoNomination(value, asked));
     electionLoop.nominate(asked);
-    return reply.code(202).send({ accepted: true });
+    return reply.code(202).send({ accepted: true } satisfies Answer<typeof ROUTES.nominate>);
   });
-  app.post<{ Params: Params }>('/v1/internal/loss/:keyspace', async (request) => {
-    const { heard } = parsed(lossAskedSchema, request.body, 'question for a loss');
+  app.post<{ Params: Params }>(ROUTES.loss.path, async (request): Promise<Answer<typeof ROUTES.loss>> => {
+    const { heard } = parsed(ROUTES.loss.asks, request.body, 'question for a loss');
     return parts.lossOf(request.params.keyspace, heard);
   });
-  app.get<{ Params: Params }>('/v1/internal/standing/:keyspace', async (request): Promise<Standing> => {
+  app.get<{ Params: Params }>(ROUTES.standing.path, async (request): Promise<Answer<typeof ROUTES.standing>> => {
     return { site: parts.site, standsFor: parts.electionLoopOf(request.params.keyspace).standsFor };
   });
-  app.post<{ Params: Params }>('/v1/internal/abdicate/:keyspace', async (request) => {
-    const { keyspace } = request.params;
-    const { to, resume } = parsed(leadershipTransferSchema, request.body, 'abdication');
-    const writer = parts.writerOf(keyspace);
-    if (resume) {
-      writer.resume(to);
-      return { epoch: writer.epoch };
-    }
-    await parts.checkTied(keyspace, 'handing over', (value) => whyNoHandOver(value, to));
-    await checkWanted(parts, keyspace, to);
-    return writer.handOver(to);
-  });
+  app.post<{ Params: Params }>(
+    ROUTES.abdicate.path,
+    async (request): Promise<Answer<typeof ROUTES.abdicate | typeof ROUTES.resume>> => {
+      const { keyspace } = request.params;
+      const { to, resume } = parsed(ROUTES.abdicate.asks, request.body, 'abdication');
+      const writer = parts.writerOf(keyspace);
+      if (resume) {
+        writer.resume(to);
+        return { epoch: writer.epoch };
+      }
+      await parts.checkTied(keyspace, 'handing over', (value) => whyNoHandOver(value, to));
+      await checkWanted(parts, keyspace, to);
+      return writer.handOver(to);
+    },
+  );
 }
 
 /** Whoever asks for it, only the site itself can say that it is about to take over. */

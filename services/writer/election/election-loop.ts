@@ -13,6 +13,8 @@ import {
   type RegisterValue,
 } from '@tidemark/control/consensus/register-value';
 import type { Keyspace } from '@tidemark/model/table';
+import { Peer } from '@tidemark/peer/peer';
+import type { Nomination } from '@tidemark/peer/shapes';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
@@ -24,7 +26,6 @@ import { LEASE_OVER_MS } from './lease.ts';
 
 const LOOK_MS = 200;
 const RETRY_MS = 500;
-const NOMINATE_MS = 2_000;
 /** A primary that may not write waits so long for that to be over, before it hands over. */
 const TROUBLED_MS = 3_000;
 /** Whoever was asked to take over is given so long. */
@@ -304,14 +305,13 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
     await this.#nominateOther(value, terms ? 'switchover' : 'takeover', `${site} cannot write: ${trouble}`);
   }
 
-  async #nominateOther(value: RegisterValue, cause: Cause, reason: string): Promise<void> {
+  async #nominateOther(value: RegisterValue, cause: Nomination['cause'], reason: string): Promise<void> {
     const { site, keyspace, network, placeOf } = this.#parts;
     const others = value.members.filter((member) => member.site !== site && member.state === 'ACTIVE');
     for (const other of others) {
-      const campaign: Campaign = { cause, reason, loss: null, version: value.version };
-      const url = `${placeOf(other.site)}/v1/internal/nominate/${keyspace.name}`;
-      const answer = await network.ask(url, campaign, NOMINATE_MS).catch(() => null);
-      if (answer?.status === 202) return;
+      const nomination = { cause, reason, loss: null, version: value.version };
+      const { answer } = await new Peer(network, placeOf(other.site)).nominate(keyspace.name, nomination);
+      if (answer !== null) return;
     }
   }
 

@@ -11,7 +11,8 @@ import { askedAgain, closureOf, type FenceReport } from '@tidemark/control/failo
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/model/table';
-import { type FenceAsked, Peer } from '@tidemark/peer/peer';
+import { Peer } from '@tidemark/peer/peer';
+import type { FenceAsked } from '@tidemark/peer/shapes';
 import type { Told } from '@tidemark/peer/told';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
