@@ -10,7 +10,7 @@ export const EXIT = {
   usage: 2,
   /** Refused by a safety rule. */
   refused: 3,
-  /** A site did not answer, or nobody can say whether it was done. */
+  /** A site did not answer, another one leads by now, or nobody can say whether it was done. */
   unavailable: 4,
   /** A comparison found differences. */
   different: 5,

@@ -21,7 +21,19 @@ function installedNode() {
   }
 }
 
-if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
+/** Whether this lies in a clone into which nothing was installed: neither the packages nor a Node. */
+function isBareClone() {
+  const at = fileURLToPath(import.meta.url).replaceAll('\\', '/');
+  const root = at.endsWith('/packages/cli/tidemark.js') ? join(dirname(at), '../..') : null;
+  return root !== null && existsSync(join(root, 'package-lock.json')) && !existsSync(join(root, 'node_modules'));
+}
+
+if (isBareClone()) {
+  console.error(
+    'tidemark: nothing is installed in this clone yet. Run "npm ci" first; "npm run demo" does so by itself',
+  );
+  process.exit(2);
+} else if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
   // The mark of the other branch, and no setting of the sites that are started from here.
   delete process.env.TIDEMARK_SHIM;
   module.enableCompileCache();

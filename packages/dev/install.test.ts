@@ -102,4 +102,22 @@ describe('the scripts of a fresh clone', () => {
     };
     for (const name of ['pretest', 'predemo']) expect(scripts[name]).toBe('node packages/dev/install.js');
   });
+
+  it('are named by the command too, where nothing is installed: also as npx finds it', () => {
+    const root = join(dirname(SCRIPT), '../..');
+    const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { bin: { tidemark: string } };
+    const clone = mkdtempSync(join(tmpdir(), 'tidemark-bare-'));
+    const command = join(clone, bin.tidemark);
+    const told = (): string => String(spawnSync(process.execPath, [command, 'status']).stderr);
+    try {
+      mkdirSync(dirname(command), { recursive: true });
+      copyFileSync(join(root, bin.tidemark), command);
+      for (const name of ['package.json', 'package-lock.json']) copyFileSync(join(root, name), join(clone, name));
+      expect(told()).toMatch(/nothing is installed in this clone yet. Run "npm ci" first/);
+      mkdirSync(join(clone, 'node_modules'));
+      expect(told()).not.toContain('npm ci');
+    } finally {
+      rmSync(clone, { recursive: true });
+    }
+  });
 });

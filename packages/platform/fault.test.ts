@@ -13,7 +13,7 @@ const PROMISED: Record<FaultKind, readonly [status: number, exitCode: number]> =
   unsupported: [415, 2],
   keyReused: [422, 2],
   keyForgotten: [422, 4],
-  notLeader: [307, 2],
+  notLeader: [307, 4],
   fenced: [409, 3],
   unavailable: [503, 4],
   unknown: [504, 4],

@@ -61,7 +61,7 @@ export const FAULT_MEANINGS: {
   unsupported: { status: 415, exitCode: 2, isRefusal: true },
   keyReused: { status: 422, exitCode: 2, isRefusal: true },
   keyForgotten: { status: 422, exitCode: 4, isRefusal: false },
-  notLeader: { status: 307, exitCode: 2, isRefusal: false },
+  notLeader: { status: 307, exitCode: 4, isRefusal: false },
   fenced: { status: 409, exitCode: 3, isRefusal: false },
   unavailable: { status: 503, exitCode: 4, isRefusal: false },
   unknown: { status: 504, exitCode: 4, isRefusal: false },

@@ -158,7 +158,11 @@ function newEpoch(logHead: LogHead, envelope: Envelope, follows: Follows): Verdi
   if (ownEpoch === logHead.epoch && ownEpoch > 0) {
     const known = logHead.remembered.at(ownEndSeq - logHead.seq - 1);
     if (known !== undefined && known !== Buffer.from(ownEndChain).toString('hex')) {
-      return { kind: 'HALT', reason: `cut of epoch ${logHead.epoch} has another chain than its record here`, logHead };
+      return {
+        kind: 'HALT',
+        reason: `the end of epoch ${logHead.epoch} has another chain than its record here`,
+        logHead,
+      };
     }
   }
   return accepted(logHead, envelope, [envelope.chain]);

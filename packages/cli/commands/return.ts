@@ -36,7 +36,7 @@ function returnInWords(site: string, facts: JobFacts): string {
   const lines = [`${site} ${isMember}; level after ${caughtUpMs} ms, ${kept} rows of its own terms count`];
   if (divergentRecords === 0) return `${lines[0]}, and none beyond`;
   const what = tail === 'apply' ? 'written again as new' : tail === 'discard' ? 'thrown away' : 'written to files';
-  lines.push(`${divergentRecords} records with ${exported} rows are beyond the cut: ${what}, SHA-256 ${hash}`);
+  lines.push(`${divergentRecords} records with ${exported} rows are beyond the epoch end: ${what}, SHA-256 ${hash}`);
   if (Array.isArray(files) && files.length > 0) lines.push(`in its data folder: ${files.join(', ')}`);
   const verdicts = Object.entries((cells ?? {}) as Readonly<Record<string, number>>);
   if (verdicts.length > 0) lines.push(`their cells: ${verdicts.map(([verdict, n]) => `${n} ${verdict}`).join(', ')}`);

@@ -46,7 +46,7 @@ export function tableOf(report: DemoReport): string {
     ['acked rows missing / wrong', `${report.ackedRowsMissing} / ${report.ackedRowsWrong}`],
     [
       'the lost site returned',
-      `${returned.site}, level after ${ms(returned.caughtUpMs)}; ${count(returned.divergentRecords)} records beyond the cut, ${count(returned.exported)} rows exported`,
+      `${returned.site}, level after ${ms(returned.caughtUpMs)}; ${count(returned.divergentRecords)} records beyond the epoch end, ${count(returned.exported)} rows exported`,
     ],
     ['digests', report.digestsEqual ? 'equal at all sites' : 'DIFFERENT'],
     ['replay into a scratch table', `${count(replay.records)} records, ${replay.equal ? 'equal' : 'DIFFERENT'}`],

@@ -69,7 +69,7 @@ export async function tellStory(options: StoryOptions): Promise<DemoReport> {
   const lag = await lagOf(stage.others(lost.name).find(({ name }) => name !== next.site)!.url, stage.keyspace);
   const returned = await timed(
     say,
-    (found) => `${found.site} is back: ${count(found.divergentRecords)} records beyond the cut, level again`,
+    (found) => `${found.site} is back: ${count(found.divergentRecords)} records beyond the epoch end, level again`,
     async () => {
       await lost.bringBack();
       return takeBack(lost, stage.keyspace);

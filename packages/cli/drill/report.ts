@@ -91,7 +91,7 @@ export function drillInWords(report: DrillReport): string {
       'the lost site',
       returned === null
         ? 'was not lost'
-        : `${returned.site}: a member again after ${ms(returned.caughtUpMs)}, ${count(returned.divergentRecords)} records beyond the cut`,
+        : `${returned.site}: a member again after ${ms(returned.caughtUpMs)}, ${count(returned.divergentRecords)} records beyond the epoch end`,
     ],
     ['digests', report.digestsEqual ? 'equal' : 'DIFFERENT'],
   ];

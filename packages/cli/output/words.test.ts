@@ -190,10 +190,18 @@ test('each kind of fault has its exit code, one of those that are promised, and 
     expect(exitCodeOf(new Fault(kind as FaultKind, 'x')), kind).toBe(exitCode);
     expect(promised.has(exitCode), kind).toBe(true);
   }
-  const named = (['invalid', 'notFound', 'fenced', 'unavailable', 'unknown', 'corrupt'] as const).map((kind) =>
-    exitCodeOf(new Fault(kind, 'x')),
+  const named = (['invalid', 'notFound', 'fenced', 'notLeader', 'unavailable', 'unknown', 'corrupt'] as const).map(
+    (kind) => exitCodeOf(new Fault(kind, 'x')),
   );
-  expect(named).toEqual([EXIT.usage, EXIT.usage, EXIT.refused, EXIT.unavailable, EXIT.unavailable, EXIT.failed]);
+  expect(named).toEqual([
+    EXIT.usage,
+    EXIT.usage,
+    EXIT.refused,
+    EXIT.unavailable,
+    EXIT.unavailable,
+    EXIT.unavailable,
+    EXIT.failed,
+  ]);
   expect(exitCodeOf(new Error('x'))).toBe(1);
 });
 

@@ -93,8 +93,8 @@ function whyNotTheSame(before: Term, after: Term): string | null {
 
 /** Where a term ended is said once, when the next one begins. */
 function whyNotClosed(before: Term, after: Term): string | null {
-  if (before.epochEnds !== null) return isDeepStrictEqual(before, after) ? null : 'cut again';
-  if (after.epochEnds === null) return 'not cut';
+  if (before.epochEnds !== null) return isDeepStrictEqual(before, after) ? null : 'ended again, elsewhere';
+  if (after.epochEnds === null) return 'not ended';
   return isDeepStrictEqual({ ...before, epochEnds: null }, { ...after, epochEnds: null }) ? null : 'changed';
 }
 

@@ -92,7 +92,7 @@ export type RegisterValue = {
  */
 export const TERMS_MAX = 64;
 
-/** Cuts in a value, so that it always fits a record: of many partitions fewer terms are kept. */
+/** Epoch ends in a value, so that it always fits a record: of many partitions fewer terms are kept. */
 const ENDS_MAX = 16_384;
 
 /** How many of the newest terms of a keyspace of so many partitions are kept. */

@@ -55,7 +55,7 @@ async function cutOffPrimary(trial: Trial, round: number): Promise<{ tail: numbe
   const gone = tied.unknown.filter((row) => !kept.has(row) && !tail.probes.has(row));
   promise(gone.length === 0, `taken by ${minority.name}, and neither kept nor exported: ${gone.join(', ')}`);
   say(
-    `${minority.name} answered ${tied.answersInWords}; ${lost} unacked rows are nowhere, ${returned.divergentRecords} records were beyond the cut`,
+    `${minority.name} answered ${tied.answersInWords}; ${lost} unacked rows are nowhere, ${returned.divergentRecords} records were beyond the epoch end`,
   );
   return {
     tail: returned.divergentRecords,
@@ -67,7 +67,8 @@ async function cutOffPrimary(trial: Trial, round: number): Promise<{ tail: numbe
 export const minority: FaultRow = {
   row: 5,
   fault: 'cut with the primary in the minority, sync; and the old primary returns (row 30)',
-  promise: 'the minority acks nothing after the fence; what it has beyond the cut is written out whole; digests equal',
+  promise:
+    'the minority acks nothing after the fence; what it has beyond the epoch end is written out whole; digests equal',
   sizeIs: 'cuts',
   small: 1,
   large: 10,

@@ -11,7 +11,7 @@ const AWAKE_MS = 2_000;
 export const zombie: FaultRow = {
   row: 7,
   fault: 'writer paused across a failover, then resumed',
-  promise: 'no ack from the zombie; nothing of it beyond the cut is applied anywhere',
+  promise: 'no ack from the zombie; nothing of it beyond the epoch end is applied anywhere',
   sizeIs: 'seconds that it stands still after the failover',
   small: 1,
   large: 180,
