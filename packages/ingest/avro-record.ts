@@ -6,8 +6,8 @@
  */
 
 import { Fault, messageOf } from '@tidemark/platform/fault';
+import type { AvroCursor } from '@tidemark/record/avro-cursor';
 import avro from 'avsc';
-import type { AvroCursor } from './avro-cursor.ts';
 
 /** A value as it is read, before its logical type is looked at. */
 export type AvroScalar = null | boolean | bigint | number | string | Uint8Array;

@@ -16,8 +16,8 @@ import {
   timestampFromText,
 } from '@tidemark/model/text/time';
 import { Fault, isRefusal } from '@tidemark/platform/fault';
+import { AvroCursor } from '@tidemark/record/avro-cursor';
 import { fingerprint } from '@tidemark/record/fingerprint';
-import { AvroCursor } from './avro-cursor.ts';
 import {
   type AvroFields,
   type AvroScalar,

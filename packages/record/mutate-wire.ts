@@ -4,6 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { AvroCursor } from './avro-cursor.ts';
 import type { IngestSource, MutateBody, RequestBody, Unsealed } from './envelope.ts';
 
 type MutateRecord = Unsealed & { readonly body: MutateBody };
@@ -51,56 +52,56 @@ function writeSource(out: AvroWriter, source: IngestSource | null): void {
  * @throws {Error} they do not end at `end`, or are no such record.
  */
 export function decodeMutateRecord(bytes: Buffer, from: number, end: number): MutateRecord | null {
-  const input = new AvroReader(bytes, from, end);
-  const cluster = input.text();
-  const keyspace = input.text();
-  const origin = input.text();
-  const epoch = input.long();
-  const partition = input.long();
-  const seq = input.long();
-  const stampMs = input.long();
-  const stampCounter = input.long();
-  const writer = input.long();
-  const committed = input.long();
-  if (input.long() !== MUTATE) return null;
+  const input = new AvroCursor(bytes, from, end);
+  const cluster = input.readString();
+  const keyspace = input.readString();
+  const origin = input.readString();
+  const epoch = input.readNumber();
+  const partition = input.readNumber();
+  const seq = input.readNumber();
+  const stampMs = input.readNumber();
+  const stampCounter = input.readNumber();
+  const writer = input.readNumber();
+  const committed = input.readNumber();
+  if (input.readNumber() !== MUTATE) return null;
   const body = readMutate(input);
   if (input.at !== end) throw new Error(`a MUTATE ends at byte ${input.at}, expected ${end}`);
   return { cluster, keyspace, origin, epoch, partition, seq, stampMs, stampCounter, writer, committed, body };
 }
 
-function readMutate(input: AvroReader): MutateBody {
-  const table = input.long();
-  const schemaVersion = input.long();
-  const requestId = input.text();
-  const request = readUnion(input, 'request')
-    ? { verb: input.text(), batchRows: input.long(), rows: input.long(), hash: input.bytes() }
+function readMutate(input: AvroCursor): MutateBody {
+  const table = input.readNumber();
+  const schemaVersion = input.readNumber();
+  const requestId = input.readString();
+  const request = isThere(input, 'request')
+    ? { verb: input.readString(), batchRows: input.readNumber(), rows: input.readNumber(), hash: input.readBytes() }
     : null;
-  const source = readUnion(input, 'source') ? readSource(input) : null;
-  const rowCount = input.long();
-  const keys = input.bytes();
-  const flags = input.bytes();
-  const stampOffsets = input.bytes();
+  const source = isThere(input, 'source') ? readSource(input) : null;
+  const rowCount = input.readNumber();
+  const keys = input.readBytes();
+  const flags = input.readBytes();
+  const stampOffsets = input.readBytes();
   const columns: { column: number; cells: Uint8Array }[] = [];
-  for (let count = input.long(); count !== 0; count = input.long()) {
-    // A negative count is followed by how many bytes the block has, which nobody here needs.
-    if (count < 0) input.long();
-    for (let i = Math.abs(count); i > 0; i--) columns.push({ column: input.long(), cells: input.bytes() });
-  }
+  for (let count = input.readBlock(); count > 0; count = input.readBlock())
+    for (let i = count; i > 0; i--) columns.push({ column: input.readNumber(), cells: input.readBytes() });
   return {
     ...{ kind: 'Mutate', table, schemaVersion, requestId, request, source },
     ...{ rowCount, keys, flags, stampOffsets, columns },
   };
 }
 
-function readSource(input: AvroReader): IngestSource {
-  return { topic: input.text(), partition: input.long(), first: input.long(), last: input.long() };
+function readSource(input: AvroCursor): IngestSource {
+  return {
+    topic: input.readString(),
+    partition: input.readNumber(),
+    first: input.readNumber(),
+    last: input.readNumber(),
+  };
 }
 
-/** Whether there is one: the field is null otherwise. */
-function readUnion(input: AvroReader, field: string): boolean {
-  const branch = input.long();
-  if (branch !== 0 && branch !== 1) throw new Error(`${field} is branch ${branch}, expected 0 or 1`);
-  return branch === 1;
+/** The field is null otherwise. */
+function isThere(input: AvroCursor, field: string): boolean {
+  return input.readIndex(2, `${field} is branch`) === 1;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -143,58 +144,5 @@ class AvroWriter {
     this.buffer.set(bytes, this.at);
     this.at += bytes.length;
     return this;
-  }
-}
-
-class AvroReader {
-  at: number;
-  readonly #bytes: Buffer;
-  readonly #end: number;
-
-  constructor(bytes: Buffer, at: number, end: number) {
-    this.#bytes = bytes;
-    this.at = at;
-    this.#end = end;
-  }
-
-  long(): number {
-    let low = 0;
-    for (let shift = 0; shift < 28; shift += 7) {
-      const byte = this.#byte();
-      low |= (byte & 127) << shift;
-      if (byte < 128) return (low >>> 1) ^ -(low & 1);
-    }
-    let value = BigInt(low);
-    for (let shift = 28n; shift < 70n; shift += 7n) {
-      const byte = this.#byte();
-      value |= BigInt(byte & 127) << shift;
-      if (byte >= 128) continue;
-      const long = Number((value >> 1n) ^ -(value & 1n));
-      if (!Number.isSafeInteger(long)) break;
-      return long;
-    }
-    throw new Error(`a long before byte ${this.at} is beyond ±2^53`);
-  }
-
-  #byte(): number {
-    if (this.at >= this.#end) throw new Error(`a number ends beyond byte ${this.#end}`);
-    return this.#bytes[this.at++]!;
-  }
-
-  /** A view. */
-  bytes(): Buffer {
-    const length = this.long();
-    const from = this.at;
-    if (length < 0 || length > this.#end - from) throw new Error(`${length} bytes from ${from}, end ${this.#end}`);
-    this.at += length;
-    return this.#bytes.subarray(from, this.at);
-  }
-
-  text(): string {
-    const length = this.long();
-    const from = this.at;
-    if (length < 0 || length > this.#end - from) throw new Error(`${length} bytes from ${from}, end ${this.#end}`);
-    this.at += length;
-    return this.#bytes.toString('utf8', from, this.at);
   }
 }

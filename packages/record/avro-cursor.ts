@@ -10,11 +10,12 @@ const LONG_BYTES_MAX = 10;
 
 /** A place in some bytes; each read moves it on by one value. */
 export class AvroCursor {
-  at = 0;
+  at: number;
   readonly #bytes: Buffer;
 
-  constructor(bytes: Uint8Array, at: number) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  /** @param end where they end, when that is before the last of `bytes` */
+  constructor(bytes: Uint8Array, at: number, end = bytes.length) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, end);
     this.at = at;
   }
 
@@ -31,11 +32,25 @@ export class AvroCursor {
   }
 
   readLong(): bigint {
+    return BigInt(this.#readZigzag());
+  }
+
+  /** A long that has to be exact as a number. */
+  readNumber(): number {
+    const long = this.#readZigzag();
+    if (typeof long === 'number') return long;
+    const value = Number(long);
+    if (!Number.isSafeInteger(value)) throw malformed(`a long is ${long}, beyond ±2^53`, String(long));
+    return value;
+  }
+
+  /** A number where it has four bytes at most, as nearly all have: the other kind is slow to make. */
+  #readZigzag(): number | bigint {
     let low = 0;
     for (let shift = 0; shift < 28; shift += 7) {
       const byte = this.#bytes[this.#take(1, 'long')]!;
       low |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return BigInt((low >>> 1) ^ -(low & 1));
+      if (byte < 0x80) return (low >>> 1) ^ -(low & 1);
     }
     let value = BigInt(low);
     for (let i = 4; i < LONG_BYTES_MAX; i++) {
@@ -78,21 +93,25 @@ export class AvroCursor {
 
   /** The index of a union's branch or of an enum's symbol. */
   readIndex(count: number, what: string): number {
-    const index = this.readLong();
-    if (index < 0n || index >= BigInt(count)) throw malformed(`${what} ${index} of ${count}`, String(index));
+    const index = this.#readZigzag();
+    if (index < 0 || index >= count) throw malformed(`${what} ${index} of ${count}`, String(index));
     return Number(index);
   }
 
-  /** Entries of the next block of a map, 0 after the last. Too many end where the bytes do: each takes at least one. */
+  /**
+   * Entries of the next block of an array or a map, 0 after the last. Too many end where the bytes do: each takes at least
+   * one.
+   */
   readBlock(): number {
-    const count = this.readLong();
-    if (count < 0n) this.readLong();
-    return Number(count < 0n ? -count : count);
+    const count = this.#readZigzag();
+    // Then follows how many bytes the block has, which nobody here needs.
+    if (count < 0) this.#readZigzag();
+    return Math.abs(Number(count));
   }
 
   #readLength(what: string): number {
-    const length = this.readLong();
-    if (length < 0n) throw malformed(`a ${what} of ${length} bytes`, String(length));
+    const length = this.#readZigzag();
+    if (length < 0) throw malformed(`a ${what} of ${length} bytes`, String(length));
     return Number(length);
   }
 
