@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FAULT_MEANINGS, Fault, type FaultKind, isFaultKind, isRefusal, kindOfStatus } from './fault.ts';
+import { FAULT_MEANINGS, Fault, type FaultKind, isFaultKind, isRefusal, kindOfStatus, messageOf } from './fault.ts';
 
 /** Written down once more: scripts and other people's programs are written against these numbers. */
 const PROMISED: Record<FaultKind, readonly [status: number, exitCode: number]> = {
@@ -50,5 +50,15 @@ describe('kinds of fault', () => {
     }
     const others = [408, 418, 429, 431, 500, 502, 599].map(kindOfStatus);
     expect(others).toEqual(['unknown', 'invalid', 'unavailable', 'tooLarge', 'unknown', 'unavailable', 'unknown']);
+  });
+});
+
+describe('what an error says', () => {
+  it('is its message, or those of the errors that it stands for', () => {
+    expect(messageOf(new Error('why'))).toBe('why');
+    expect(messageOf('why')).toBe('why');
+    const each = [new Error('no way to ::1'), new Error('no way to 127.0.0.1')];
+    expect(messageOf(new AggregateError(each))).toBe('no way to ::1; no way to 127.0.0.1');
+    expect(messageOf(new AggregateError(each, 'localhost'))).toBe('localhost');
   });
 });

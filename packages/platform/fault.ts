@@ -143,5 +143,7 @@ export function kindOfStatus(status: number): FaultKind {
 
 /** The message of anything thrown. */
 export function messageOf(error: unknown): string {
+  // Node's own says nothing where a name has several addresses and none of them can be reached.
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
   return error instanceof Error ? error.message : String(error);
 }
