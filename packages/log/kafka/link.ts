@@ -1,85 +1,24 @@
 /**
- * One connection to one broker. kafkajs carries the frames and would carry TLS and SASL; it is used from the inside,
- * its library being frozen, because its producer and consumer cannot say what certainly did not happen.
+ * One connection to one broker: requests out, answers back. It stands on the socket itself, as the clients there are take
+ * no bytes that are made already, bound no answer, or cost a site more than all the rest (docs/performance.md).
  * A link that failed once stays closed: whoever needs it opens another.
  */
 
-import { createRequire } from 'node:module';
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, messageOf } from '@tidemark/platform/fault';
 import { KafkaFrames } from './frames.ts';
-import { VERSIONS_NEEDED, type WireRequest } from './wire.ts';
+import { API, apiVersionsRequest, checkVersions, type VersionRange, type WireRequest } from './wire.ts';
 
-const API_NAMES: Readonly<Record<string, string>> = {
-  1: 'Fetch',
-  2: 'ListOffsets',
-  3: 'Metadata',
-  19: 'CreateTopics',
-  21: 'DeleteRecords',
-  32: 'DescribeConfigs',
-  44: 'IncrementalAlterConfigs',
-};
-const PRODUCE = 0;
-const PRODUCE_VERSION_MIN = 9;
-
-type Entry = {
-  readonly apiKey: number;
-  readonly apiName: string;
-  readonly apiVersion: number;
-  readonly correlationId: number;
-  readonly resolve: (answered: { readonly payload: Buffer }) => void;
-  readonly reject: (error: Error) => void;
-};
-type Connection = {
-  readonly socket: Socket;
-  processData(bytes: Buffer): void;
-  readonly requestQueue: {
-    push(request: { readonly entry: Entry; readonly expectResponse: true; readonly sendRequest: () => void }): void;
-  };
-  nextCorrelationId(): number;
-  rejectRequests(error: Error): void;
-  disconnect(): Promise<unknown>;
-};
-type Pool = { getConnection(index: number): Promise<Connection>; readonly pool: readonly Connection[] };
-type Broker = {
-  connect(): Promise<void>;
-  readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
-};
-type Queue = { readonly pending: readonly unknown[]; scheduleCheckPendingRequests(): void };
-
-const load = createRequire(import.meta.url);
-const KafkaBroker = load('kafkajs/src/broker/index.js') as new (options: object) => Broker;
-const KafkaPool = load('kafkajs/src/network/connectionPool.js') as new (options: object) => Pool;
-const RequestQueue = load('kafkajs/src/network/requestQueue/index.js') as { readonly prototype: Queue };
-const KafkaConnection = load('kafkajs/src/network/connection.js') as { readonly prototype: Connection };
-
-// kafkajs arms a timer after every answer, with a negative delay, whether or not a request waits for it: on Node 24 that
-// is a warning and up to 3 % of a core per idle client.
-const armTimer = RequestQueue.prototype.scheduleCheckPendingRequests;
-RequestQueue.prototype.scheduleCheckPendingRequests = function (this: Queue): void {
-  if (this.pending.length > 0) armTimer.call(this);
-};
-
-// It believes the length that a frame begins with. A wrong one throws out of the socket's own handler, where nobody could
-// catch it, and the process would end because of what somebody else sent; or it is taken for a shorter frame.
-const framesOf = new WeakMap<Socket, KafkaFrames>();
-const takeBytes = KafkaConnection.prototype.processData;
-KafkaConnection.prototype.processData = function (this: Connection, bytes: Buffer): void {
-  const frames = framesOf.get(this.socket) ?? new KafkaFrames();
-  framesOf.set(this.socket, frames);
-  try {
-    frames.take(bytes);
-    takeBytes.call(this, bytes);
-  } catch (error) {
-    // Whoever waits is told that this connection failed, as with any other.
-    dropConnection(this, new Error(messageOf(error), { cause: error }));
-  }
-};
-
-const SILENT_KAFKAJS = { info() {}, warn() {}, error() {}, debug() {}, namespace: () => SILENT_KAFKAJS };
+const CORRELATION_ID_MAX = 0x7fffffff;
 
 type LinkOptions = { readonly clock: Clock; readonly clientId: string; readonly openMsMax: number };
+
+type Waiting = {
+  readonly correlationId: number;
+  readonly resolve: (answer: Buffer) => void;
+  readonly reject: (error: Error) => void;
+};
 
 /**
  * One open connection; a request that fails or gets no answer in time closes it, and whether it was sent is its
@@ -87,59 +26,46 @@ type LinkOptions = { readonly clock: Clock; readonly clientId: string; readonly 
  */
 export class KafkaLink {
   readonly address: string;
-  /** Newest Produce version of the broker. */
-  readonly produceVersion: number;
   readonly #clock: Clock;
-  readonly #connection: Connection;
   readonly #clientId: Buffer;
+  readonly #socket: Socket;
+  readonly #frames = new KafkaFrames();
+  /** Requests under way, the oldest first: a broker answers those of a connection in order. */
+  readonly #waiting: Waiting[] = [];
+  #correlationId = 0;
+  #versions: ReadonlyMap<number, VersionRange> = new Map();
   #closedBy: Error | null = null;
 
-  private constructor(address: string, options: LinkOptions, connection: Connection, produceVersion: number) {
+  private constructor(address: string, { clock, clientId }: LinkOptions, socket: Socket) {
     this.address = address;
-    this.produceVersion = produceVersion;
-    this.#clock = options.clock;
-    this.#clientId = Buffer.from(options.clientId);
-    this.#connection = connection;
-    connection.socket.once('close', () => this.close(new Error('the connection was closed')));
+    this.#clock = clock;
+    this.#clientId = Buffer.from(clientId);
+    this.#socket = socket;
+    socket.on('data', (bytes) => this.#take(bytes));
+    socket.on('error', (error) => this.close(error));
+    socket.on('close', () => this.close(new Error('the connection was closed')));
   }
 
   /** @throws {Fault} `unavailable`: no broker there. `invalid`: one that is too old, naming both versions. */
   static async open(address: string, options: LinkOptions): Promise<KafkaLink> {
-    const { clock, clientId, openMsMax } = options;
     const [host, port] = splitAddress(address);
-    const pool = new KafkaPool({
-      host,
-      port,
-      clientId,
-      logger: SILENT_KAFKAJS,
-      connectionTimeout: openMsMax,
-      requestTimeout: openMsMax,
-      // Its own enforcement is a timer ten times a second; deadlines are kept here.
-      enforceRequestTimeout: false,
-      socketFactory: (to: { host: string; port: number; onConnect: () => void }) =>
-        connect({ host: to.host, port: to.port, noDelay: true, keepAlive: true }, to.onConnect),
-    });
-    const broker = new KafkaBroker({ connectionPool: pool, logger: SILENT_KAFKAJS, allowAutoTopicCreation: false });
+    // What is sent before it is connected waits in the socket; TLS would be `tls.connect`, with the same events.
+    const link = new KafkaLink(address, options, connect({ host, port, noDelay: true, keepAlive: true }));
     try {
-      await withDeadline(clock, openMsMax, () => broker.connect());
-      const link = new KafkaLink(address, options, await pool.getConnection(0), broker.versions[PRODUCE]!.maxVersion);
-      link.#checkVersions(broker.versions);
+      link.#versions = await link.send(apiVersionsRequest(), options.openMsMax);
+      // Here SASL has its place: two more requests, before any other.
+      checkVersions(`kafka://${address}`, link.#versions);
       return link;
     } catch (error) {
-      for (const connection of pool.pool) dropConnection(connection, error as Error);
+      link.close();
       if (error instanceof Fault) throw error;
       throw new Fault('unavailable', `kafka://${address}: ${messageOf(error)}`, { cause: error });
     }
   }
 
-  #checkVersions(versions: Broker['versions']): void {
-    const needed: [string, number][] = [...Object.entries(VERSIONS_NEEDED), [String(PRODUCE), PRODUCE_VERSION_MIN]];
-    for (const [key, expected] of needed) {
-      const got = versions[Number(key)]?.maxVersion ?? -1;
-      if (got >= expected) continue;
-      const message = `kafka://${this.address}: ${API_NAMES[key] ?? 'Produce'} version ${got}, at least ${expected} needed: use Kafka 4`;
-      throw new Fault('invalid', message, { got, expected });
-    }
+  /** Newest Produce version of the broker. */
+  get produceVersion(): number {
+    return this.#versions.get(API.produce.apiKey)!.max;
   }
 
   get isClosed(): boolean {
@@ -153,17 +79,16 @@ export class KafkaLink {
   async send<T>(request: WireRequest<T>, deadlineMs: number): Promise<T> {
     if (this.#closedBy !== null) throw this.#closedBy;
     try {
-      return request.decode(await withDeadline(this.#clock, deadlineMs, () => this.#exchange(request)));
+      return request.decode(await withDeadline(this.#clock, deadlineMs, this.#exchange(request)));
     } catch (error) {
       this.close(error instanceof Error ? error : new Error(messageOf(error)));
       throw error;
     }
   }
 
-  /** Past kafkajs's own encoder, which copies a request twice. */
-  #exchange({ apiKey, apiName, apiVersion, body }: WireRequest<unknown>): Promise<Buffer> {
-    const { socket, requestQueue } = this.#connection;
-    const correlationId = this.#connection.nextCorrelationId();
+  #exchange({ apiKey, apiVersion, body }: WireRequest<unknown>): Promise<Buffer> {
+    const correlationId = this.#correlationId;
+    this.#correlationId = correlationId === CORRELATION_ID_MAX ? 0 : correlationId + 1;
     const header = Buffer.allocUnsafe(14 + this.#clientId.length);
     header.writeInt32BE(header.length - 4 + body.reduce((sum, part) => sum + part.length, 0), 0);
     header.writeInt16BE(apiKey, 4);
@@ -172,32 +97,39 @@ export class KafkaLink {
     header.writeInt16BE(this.#clientId.length, 12);
     header.set(this.#clientId, 14);
     return new Promise((resolve, reject) => {
-      const sendRequest = (): void => {
-        socket.cork();
-        socket.write(header);
-        for (const part of body) socket.write(part);
-        socket.uncork();
-      };
-      const answered = ({ payload }: { readonly payload: Buffer }): void => resolve(payload);
-      const entry = { apiKey, apiName, apiVersion, correlationId, resolve: answered, reject };
-      requestQueue.push({ entry, expectResponse: true, sendRequest });
+      this.#waiting.push({ correlationId, resolve, reject });
+      this.#socket.cork();
+      this.#socket.write(header);
+      for (const part of body) this.#socket.write(part);
+      this.#socket.uncork();
     });
+  }
+
+  /** Never throws: nobody could catch it, and what somebody else sent would end the process. */
+  #take(bytes: Buffer): void {
+    try {
+      for (const answer of this.#frames.take(bytes)) this.#answered(answer);
+    } catch (error) {
+      this.close(error as Error);
+    }
+  }
+
+  #answered(frame: Buffer): void {
+    const got = frame.readInt32BE(0);
+    const oldest = this.#waiting[0];
+    if (got !== oldest?.correlationId)
+      throw new Error(`an answer to request ${got}, expected one to ${oldest?.correlationId ?? 'none'}`);
+    this.#waiting.shift();
+    oldest.resolve(frame.subarray(4));
   }
 
   /** Ends it at once; what waits for an answer fails with `reason`. */
   close(reason = new Error('closed')): void {
     if (this.#closedBy !== null) return;
     this.#closedBy = reason;
-    dropConnection(this.#connection, reason);
+    this.#socket.destroy();
+    for (const { reject } of this.#waiting.splice(0)) reject(reason);
   }
-}
-
-/** kafkajs's own disconnect waits for answers that may never come; so they are refused first. */
-function dropConnection(connection: Connection, reason: Error): void {
-  connection.rejectRequests(reason);
-  // Not there yet when connecting failed.
-  (connection.socket as Socket | undefined)?.destroy();
-  connection.disconnect().catch(() => {});
 }
 
 /** @throws {Fault} `invalid` for anything but `host:port`. */
@@ -209,11 +141,11 @@ function splitAddress(address: string): [string, number] {
 }
 
 /** The result of `work`, or an error after `ms`. The work itself goes on. */
-async function withDeadline<T>(clock: Clock, ms: number, work: () => Promise<T>): Promise<T> {
+async function withDeadline<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> {
   const done = new AbortController();
   const late = clock.sleep(ms, done.signal).then(() => done.signal);
   try {
-    const first = await Promise.race([work(), late]);
+    const first = await Promise.race([work, late]);
     if (first === done.signal) throw new Error(`no answer within ${ms} ms`);
     return first as T;
   } finally {

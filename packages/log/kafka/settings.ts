@@ -5,7 +5,7 @@
  */
 
 import { RECORD_BYTES_MAX } from '../log.ts';
-import type { WireRequest } from './wire.ts';
+import { API, type WireRequest } from './wire.ts';
 import { WireReader, WireWriter } from './wire-bytes.ts';
 
 /** One append's values, its headers, and what Kafka adds to each of its records. */
@@ -96,7 +96,7 @@ export function describeSettingsRequest(
     });
     return first!;
   };
-  return { apiKey: 32, apiName: 'DescribeConfigs', apiVersion: 4, body: out.parts, decode };
+  return { ...API.describeConfigs, body: out.parts, decode };
 }
 
 /** Sets these and leaves the others as they are. */
@@ -122,5 +122,5 @@ export function alterSettingsRequest(
     });
     return first!;
   };
-  return { apiKey: 44, apiName: 'IncrementalAlterConfigs', apiVersion: 1, body: out.parts, decode };
+  return { ...API.incrementalAlterConfigs, body: out.parts, decode };
 }

@@ -1,24 +1,71 @@
 /**
- * The few requests a log needs, in Kafka's own bytes, as kafkajs 2.2.4 stops short of what makes them safe: topic ids
- * (a topic made again under the same name has another id, and brokers refuse the old one) and the leader epoch of what
- * was read last (by which a broker tells that a log was cut). All are "flexible" versions: compact lengths, tagged fields.
+ * The few requests a log needs, in Kafka's own bytes. What makes them safe is topic ids (a topic made again under the same
+ * name has another id, and brokers refuse the old one) and the leader epoch of what was read last (by which a broker tells
+ * that a log was cut). All but the first are "flexible" versions: compact lengths, tagged fields.
  */
 
+import { Fault } from '@tidemark/platform/fault';
 import { WireReader, WireWriter } from './wire-bytes.ts';
 
 /** One request: the link adds the length, the header and the correlation id. */
 export type WireRequest<T> = {
   readonly apiKey: number;
-  readonly apiName: string;
   readonly apiVersion: number;
   /** The header's tagged fields and the body, in parts, so that record batches are not copied. */
   readonly body: readonly Uint8Array[];
   readonly decode: (answer: Buffer) => T;
 };
 
-/** Oldest versions that carry what is needed: Kafka 4.0 has them all. */
-export const VERSIONS_NEEDED = { 1: 13, 2: 7, 3: 12, 19: 5, 21: 2, 32: 4, 44: 1 } as const;
+/** From this version on Produce names topics by id. */
 const PRODUCE_BY_ID = 13;
+
+type Api = {
+  readonly apiKey: number;
+  readonly apiName: string;
+  /** The oldest that carries what is needed. Kafka 4.0 has them all. */
+  readonly apiVersion: number;
+  /** The newest that is made here, if it is another one. */
+  readonly newest?: number;
+};
+
+/** What is asked of a broker. */
+export const API = {
+  produce: { apiKey: 0, apiName: 'Produce', apiVersion: 9, newest: PRODUCE_BY_ID },
+  fetch: { apiKey: 1, apiName: 'Fetch', apiVersion: 13 },
+  listOffsets: { apiKey: 2, apiName: 'ListOffsets', apiVersion: 7 },
+  metadata: { apiKey: 3, apiName: 'Metadata', apiVersion: 12 },
+  createTopics: { apiKey: 19, apiName: 'CreateTopics', apiVersion: 5 },
+  deleteRecords: { apiKey: 21, apiName: 'DeleteRecords', apiVersion: 2 },
+  describeConfigs: { apiKey: 32, apiName: 'DescribeConfigs', apiVersion: 4 },
+  incrementalAlterConfigs: { apiKey: 44, apiName: 'IncrementalAlterConfigs', apiVersion: 1 },
+} as const satisfies Readonly<Record<string, Api>>;
+
+/** The oldest and the newest version of a request that a broker takes. */
+export type VersionRange = { readonly min: number; readonly max: number };
+
+/** @throws {Fault} `invalid`: there is a request that this broker does not take as it is made here, naming the versions */
+export function checkVersions(place: string, versions: ReadonlyMap<number, VersionRange>): void {
+  for (const { apiKey, apiName, apiVersion, newest = apiVersion } of Object.values<Api>(API)) {
+    const { min, max } = versions.get(apiKey) ?? { min: -1, max: -1 };
+    if (min <= newest && max >= apiVersion) continue;
+    const got = `${min} to ${max}`;
+    const message = `${place}: ${apiName} versions ${got}, ${apiVersion} needed: use Kafka 4`;
+    throw new Fault('invalid', message, { got, expected: apiVersion });
+  }
+}
+
+/** What the broker takes, by API key. Version 0, which every broker answers: plain numbers, and no tagged fields. */
+export function apiVersionsRequest(): WireRequest<ReadonlyMap<number, VersionRange>> {
+  const decode = (answer: Buffer): ReadonlyMap<number, VersionRange> => {
+    const error = answer.readInt16BE(0);
+    if (error !== 0) throw new Error(`its versions are not known: Kafka error ${error}`);
+    const versions = new Map<number, VersionRange>();
+    for (let i = 0, at = 6; i < answer.readInt32BE(2); i++, at += 6)
+      versions.set(answer.readInt16BE(at), { min: answer.readInt16BE(at + 2), max: answer.readInt16BE(at + 4) });
+    return versions;
+  };
+  return { apiKey: 18, apiVersion: 0, body: [], decode };
+}
 
 const NO_ID = '0'.repeat(32);
 
@@ -50,7 +97,7 @@ export function metadataRequest(topics: readonly string[] | null): WireRequest<C
       out.id(NO_ID).text(name).tags();
     });
   out.byte(0).byte(0).tags();
-  return { apiKey: 3, apiName: 'Metadata', apiVersion: 12, body: out.parts, decode: decodeMetadata };
+  return { ...API.metadata, body: out.parts, decode: decodeMetadata };
 }
 
 function decodeMetadata(answer: Buffer): ClusterMetadata {
@@ -142,7 +189,7 @@ export function produceRequest(
     });
   };
   const apiVersion = byId ? PRODUCE_BY_ID : Math.min(version, 12);
-  return { apiKey: 0, apiName: 'Produce', apiVersion, body: out.parts, decode };
+  return { ...API.produce, apiVersion, body: out.parts, decode };
 }
 
 /** One partition to read in a Fetch, `from` being the first offset wanted. */
@@ -198,13 +245,7 @@ export function fetchRequest(parts: readonly FetchPart[], terms: FetchTerms): Wi
     .array([], () => {})
     .text('')
     .tags();
-  return {
-    apiKey: 1,
-    apiName: 'Fetch',
-    apiVersion: 13,
-    body: out.parts,
-    decode: (answer) => decodeFetched(answer, committedOnly),
-  };
+  return { ...API.fetch, body: out.parts, decode: (answer) => decodeFetched(answer, committedOnly) };
 }
 
 function decodeFetched(answer: Buffer, committedOnly: boolean): Fetched[] {
@@ -277,7 +318,7 @@ export function listOffsetsRequest(
     from.int64();
     return { error, offset: from.int64() };
   };
-  return { apiKey: 2, apiName: 'ListOffsets', apiVersion: 7, body: out.parts, decode };
+  return { ...API.listOffsets, body: out.parts, decode };
 }
 
 /** The answer is an error code. */
@@ -303,7 +344,7 @@ export function deleteRecordsRequest(
     from.int64();
     return from.int16();
   };
-  return { apiKey: 21, apiName: 'DeleteRecords', apiVersion: 2, body: out.parts, decode };
+  return { ...API.deleteRecords, body: out.parts, decode };
 }
 
 type NewTopic = {
@@ -332,5 +373,5 @@ export function createTopicRequest(
     from.text();
     return { error: from.int16(), message: from.text() };
   };
-  return { apiKey: 19, apiName: 'CreateTopics', apiVersion: 5, body: out.parts, decode };
+  return { ...API.createTopics, body: out.parts, decode };
 }
