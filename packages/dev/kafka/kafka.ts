@@ -1,8 +1,8 @@
-/** A real Apache Kafka for one site: one KRaft node on free loopback ports, with its data in a folder given to it. */
+/** A real Apache Kafka for one site: KRaft nodes on free loopback ports, each with its data in a folder given to it. */
 
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Fault } from '@tidemark/platform/fault';
@@ -21,7 +21,13 @@ const FLAGS = ['-Xmx320m', '-Xms128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLeve
 /** A listener beside the broker's own, for those who reach it another way: what they connect to is what it tells them. */
 export type KafkaDoor = { readonly name: string; readonly advertisedPort: number };
 
-type KafkaSettings = { readonly folder: string; readonly reaper: Reaper; readonly doors?: readonly KafkaDoor[] };
+type KafkaSettings = {
+  readonly folder: string;
+  readonly reaper: Reaper;
+  readonly doors?: readonly KafkaDoor[];
+  /** The broker whose cluster this one joins, once that one runs; it is the controller of both. */
+  readonly beside?: KafkaServer;
+};
 
 type OpenDoor = KafkaDoor & { readonly port: number };
 
@@ -29,6 +35,9 @@ type OpenDoor = KafkaDoor & { readonly port: number };
 export class KafkaServer {
   readonly folder: string;
   readonly port: number;
+  /** Its number in its cluster: 1 for the controller, then up. */
+  readonly node: number;
+  readonly #beside: KafkaServer | null;
   readonly #controllerPort: number;
   readonly #doors: readonly OpenDoor[];
   readonly #reaper: Reaper;
@@ -38,6 +47,8 @@ export class KafkaServer {
   private constructor(settings: KafkaSettings, port: number, controllerPort: number, doors: readonly OpenDoor[]) {
     this.folder = settings.folder;
     this.port = port;
+    this.#beside = settings.beside ?? null;
+    this.node = this.#beside === null ? 1 : this.#beside.node + 1;
     this.#controllerPort = controllerPort;
     this.#doors = doors;
     this.#reaper = settings.reaper;
@@ -47,7 +58,9 @@ export class KafkaServer {
   static async prepare(settings: KafkaSettings): Promise<KafkaServer> {
     const doors: OpenDoor[] = [];
     for (const door of settings.doors ?? []) doors.push({ ...door, port: await freePort() });
-    return new KafkaServer(settings, await freePort(), await freePort(), doors);
+    const { beside } = settings;
+    const controllerPort = beside === undefined ? await freePort() : beside.#controllerPort;
+    return new KafkaServer(settings, await freePort(), controllerPort, doors);
   }
 
   /** `host:port`, the same for the server's whole life. */
@@ -124,9 +137,10 @@ export class KafkaServer {
   }
 
   async #format(java: string, classPath: string, config: string): Promise<void> {
+    const id = (await this.#beside?.clusterId()) ?? randomBytes(16).toString('base64url');
     // With `=`: an id may begin with `-`.
-    const id = `--cluster-id=${randomBytes(16).toString('base64url')}`;
-    const tool = [...loggingAndPath(classPath), 'kafka.tools.StorageTool', 'format', id, '--config', config];
+    const what = ['format', `--cluster-id=${id}`, '--config', config];
+    const tool = [...loggingAndPath(classPath), 'kafka.tools.StorageTool', ...what];
     const archive = classArchive(java, classPath, FLAGS);
     const shared = archive.exists ? archiveUse(archive.path) : [];
     const format = await ServerProcess.start({
@@ -136,6 +150,12 @@ export class KafkaServer {
     });
     const formatted = join(this.folder, 'data', 'meta.properties');
     await format.waitUntil(async () => !format.isRunning && existsSync(formatted), FORMAT_WAIT_MS);
+  }
+
+  /** As its folder has it, where it was started once. */
+  async clusterId(): Promise<string> {
+    const stored = await readFile(join(this.folder, 'data', 'meta.properties'), 'utf8');
+    return /^cluster\.id=(.+)$/m.exec(stored)![1]!;
   }
 
   // The first broker of this machine that ends in good order leaves the archive for all later ones.
@@ -149,6 +169,7 @@ export class KafkaServer {
   #properties(): string {
     const broker = `PLAINTEXT://127.0.0.1:${this.port}`;
     const controller = `127.0.0.1:${this.#controllerPort}`;
+    const isController = this.#beside === null;
     const doors = this.#doors.map(({ name, port, advertisedPort }) => ({
       listener: `,DOOR_${name.toUpperCase()}://127.0.0.1:${port}`,
       advertised: `,DOOR_${name.toUpperCase()}://127.0.0.1:${advertisedPort}`,
@@ -157,10 +178,10 @@ export class KafkaServer {
     }));
     const joined = (field: 'listener' | 'advertised' | 'protocol'): string => doors.map((door) => door[field]).join('');
     return [
-      'process.roles=broker,controller',
-      'node.id=1',
+      `process.roles=broker${isController ? ',controller' : ''}`,
+      `node.id=${this.node}`,
       `controller.quorum.voters=1@${controller}`,
-      `listeners=${broker},CONTROLLER://${controller}${joined('listener')}`,
+      `listeners=${broker}${isController ? `,CONTROLLER://${controller}` : ''}${joined('listener')}`,
       `advertised.listeners=${broker}${joined('advertised')}`,
       ...doors.map((door) => door.threads),
       'controller.listener.names=CONTROLLER',
