@@ -5,7 +5,7 @@ import type { LogBatch, LogRecord } from '../log.ts';
 import { countFitting } from '../read-rules.ts';
 import { Beyond } from './beyond.ts';
 import { damagedRecords, decodeRecords } from './records.ts';
-import type { Fetched, FetchPart } from './wire.ts';
+import type { Fetched, FetchPart, TopicMetadata } from './wire.ts';
 
 /** A reader that has this much waiting is brought no more; it can overshoot by one answer. */
 const WAITING_BYTES_MAX = 2 * 1024 * 1024;
@@ -15,6 +15,16 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 
 /** So often the broker gives nothing, or an error, for a place that it says it has, before that is taken for damage. */
 const VAIN_MAX = 3;
+
+type FeedOptions = {
+  /** The partition by name, for whoever reads an error. */
+  readonly place: string;
+  /** Offset of the first record to bring. */
+  readonly from: number;
+  /** Offset after the partition's last record, as heard. */
+  readonly end: number;
+  readonly committedOnly: boolean;
+};
 
 /**
  * A bounded buffer between one reader and the fetches that fill it; a failure is handed out after what came before it.
@@ -42,24 +52,15 @@ export class KafkaFeed {
   /** Set while the log cannot be read at `next`: where it can be again. */
   #beyond: Beyond | null = null;
 
-  constructor(parts: {
-    readonly topic: string;
-    readonly topicId: string;
-    readonly partition: number;
-    readonly place: string;
-    readonly from: number;
-    readonly end: number;
-    readonly leader: number;
-    readonly committedOnly: boolean;
-  }) {
-    this.topic = parts.topic;
-    this.topicId = parts.topicId;
-    this.partition = parts.partition;
-    this.place = parts.place;
-    this.committedOnly = parts.committedOnly;
-    this.#next = parts.from;
-    this.#end = parts.end;
-    this.leader = parts.leader;
+  constructor(view: TopicMetadata, partition: number, { place, from, end, committedOnly }: FeedOptions) {
+    this.topic = view.name;
+    this.topicId = view.id;
+    this.partition = partition;
+    this.place = place;
+    this.committedOnly = committedOnly;
+    this.#next = from;
+    this.#end = end;
+    this.leader = view.leaders[partition]!;
   }
 
   /** Names the partition in answers. */

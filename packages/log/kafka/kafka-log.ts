@@ -85,8 +85,7 @@ export class KafkaLog implements Log {
     this.#cluster = new KafkaCluster({ address: this.address, brokers, clock, clientId });
     this.#voice = new Reachability(this.address, logger);
     this.#appender = new KafkaAppender(this.#cluster, options.appendTimeoutMs ?? APPEND_TIMEOUT_MS);
-    const reading = { cluster: this.#cluster, voice: this.#voice, logger, signal: this.#stop.signal };
-    this.#reader = new KafkaReader(reading);
+    this.#reader = new KafkaReader(this.#cluster, this.#voice, logger, this.#stop.signal);
   }
 
   /** Needs no broker yet: operations are `unavailable` until one answers, and readers wait. @param brokers `host:port` */
@@ -299,8 +298,7 @@ export class KafkaLog implements Log {
         this.#voice.up();
         checkPlace(place, from, start, end);
         const stable = committedOnly ? (await this.#cluster.bounds(view, partition, true)).end : end;
-        const leader = view.leaders[partition]!;
-        return new KafkaFeed({ topic, topicId: view.id, partition, place, from, end: stable, leader, committedOnly });
+        return new KafkaFeed(view, partition, { place, from, end: stable, committedOnly });
       } catch (error) {
         if (!isFault(error, 'unavailable')) throw error;
         if (!stopped.aborted) this.#voice.down(messageOf(error));

@@ -28,25 +28,25 @@ const OFFSET_OUT_OF_RANGE = 1;
 /** A server error, a corrupt message, an invalid record: what a broker answers when it stumbles over its own segment. */
 const UNREADABLE: ReadonlySet<number> = new Set([-1, 2, 87]);
 
-type ReaderParts = {
-  readonly cluster: KafkaCluster;
-  readonly voice: Reachability;
-  readonly logger: Logger;
-  readonly signal: AbortSignal;
-};
-
 /**
  * Keeps the feeds of one log handle filled by long fetches, and looks for the leader of those that have lost theirs.
  */
 export class KafkaReader {
-  readonly #parts: ReaderParts;
+  readonly #cluster: KafkaCluster;
+  readonly #voice: Reachability;
+  readonly #logger: Logger;
+  readonly #signal: AbortSignal;
   readonly #feeds = new Set<KafkaFeed>();
   readonly #freeLanes = new Map<number, number[]>();
   #isScheduled = false;
   #isFinding = false;
 
-  constructor(parts: ReaderParts) {
-    this.#parts = parts;
+  /** @param signal ends everything it does */
+  constructor(cluster: KafkaCluster, voice: Reachability, logger: Logger, signal: AbortSignal) {
+    this.#cluster = cluster;
+    this.#voice = voice;
+    this.#logger = logger;
+    this.#signal = signal;
   }
 
   /** Brings the feed records until the result is disposed. */
@@ -62,7 +62,7 @@ export class KafkaReader {
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
-      while (!this.#parts.signal.aborted && this.#askSome());
+      while (!this.#signal.aborted && this.#askSome());
     });
   }
 
@@ -98,7 +98,6 @@ export class KafkaReader {
 
   /** One request and what follows from its answer. It never rejects. */
   async #ask(leader: number, lane: number, feeds: readonly KafkaFeed[]): Promise<void> {
-    const { cluster, voice } = this.#parts;
     for (const feed of feeds) {
       feed.isAsked = true;
       // Behind all others: with more readers of one partition than lanes, everybody gets a turn.
@@ -106,22 +105,22 @@ export class KafkaReader {
     }
     let isQuiet = false;
     try {
-      const link = await cluster.nodeLink(leader, `read ${lane}`);
-      const waitMs = waitFor(cluster.clock.monotonicMs());
+      const link = await this.#cluster.nodeLink(leader, `read ${lane}`);
+      const waitMs = waitFor(this.#cluster.clock.monotonicMs());
       const { committedOnly } = feeds[0]!;
       const parts = feeds.map((feed) => feed.ask);
       const request = fetchRequest(parts, { waitMs, bytesMax: ANSWER_BYTES_MAX, committedOnly });
       const answers = await link.send(request, waitMs + ANSWER_MS_MAX);
-      voice.up();
+      this.#voice.up();
       isQuiet = !answers.some(({ records }) => records.length > 0);
       this.#deliver(feeds, answers);
     } catch (error) {
-      if (!this.#parts.signal.aborted) voice.down(messageOf(error));
+      if (!this.#signal.aborted) this.#voice.down(messageOf(error));
       for (const feed of feeds) feed.leader = null;
     }
     for (const feed of feeds) feed.isAsked = false;
     this.#freeLanes.get(leader)!.push(lane);
-    if (isQuiet) await cluster.clock.sleep(GATHER_MS, this.#parts.signal);
+    if (isQuiet) await this.#cluster.clock.sleep(GATHER_MS, this.#signal);
     this.wake();
   }
 
@@ -145,16 +144,15 @@ export class KafkaReader {
 
   #tell({ place }: KafkaFeed, damaged: readonly LogRecord[]): void {
     for (const { offset, damage } of damaged)
-      this.#parts.logger.error({ place, offset, damage }, `${place}: a batch of the log is damaged: ${damage}`);
+      this.#logger.error({ place, offset, damage }, `${place}: a batch of the log is damaged: ${damage}`);
   }
 
   /** The broker has no such offset: the reader's end, unless the broker says otherwise when asked again. */
   async #checkPlace(feed: KafkaFeed): Promise<void> {
-    const { cluster } = this.#parts;
     feed.leader = null;
     try {
-      const view = await cluster.sameTopic(feed.topic, feed.topicId, feed.place);
-      const { start, end } = await cluster.bounds(view, feed.partition);
+      const view = await this.#cluster.sameTopic(feed.topic, feed.topicId, feed.place);
+      const { start, end } = await this.#cluster.bounds(view, feed.partition);
       checkPlace(feed.place, feed.next, start, end);
     } catch (error) {
       if (!isFault(error, 'unavailable')) feed.fail(error as Error);
@@ -163,23 +161,22 @@ export class KafkaReader {
 
   /** Until every reader has a leader or a failure. One such search runs at a time; it never rejects. */
   async #findLeaders(): Promise<void> {
-    const { cluster, voice, signal } = this.#parts;
     const wrongSinceMs = new Map<KafkaFeed, number>();
     this.#isFinding = true;
-    for (let pauseMs = RETRY_MS_MIN; !signal.aborted; pauseMs = Math.min(RETRY_MS_MAX, pauseMs * 1.5)) {
+    for (let pauseMs = RETRY_MS_MIN; !this.#signal.aborted; pauseMs = Math.min(RETRY_MS_MAX, pauseMs * 1.5)) {
       const lost = [...this.#feeds].filter((feed) => feed.leader === null && feed.wantsMore);
       if (lost.length === 0) break;
       try {
-        const { topics } = await cluster.metadata([...new Set(lost.map((feed) => feed.topic))]);
+        const { topics } = await this.#cluster.metadata([...new Set(lost.map((feed) => feed.topic))]);
         for (const feed of lost) {
           const found = topics.find(({ name }) => name === feed.topic);
           this.#settle(feed, found, wrongSinceMs);
         }
       } catch (error) {
-        voice.down(messageOf(error));
+        this.#voice.down(messageOf(error));
       }
       this.wake();
-      await cluster.clock.sleep(pauseMs, signal);
+      await this.#cluster.clock.sleep(pauseMs, this.#signal);
     }
     this.#isFinding = false;
   }
@@ -191,7 +188,7 @@ export class KafkaReader {
       if (leader >= 0) feed.leader = leader;
       return;
     }
-    const nowMs = this.#parts.cluster.clock.monotonicMs();
+    const nowMs = this.#cluster.clock.monotonicMs();
     const sinceMs = wrongSinceMs.get(feed) ?? nowMs;
     wrongSinceMs.set(feed, sinceMs);
     if (nowMs - sinceMs >= SURE_MS) feed.fail(notTheSame(feed.place, found?.id ?? 'none', feed.topicId));
