@@ -40,7 +40,7 @@ export async function pipeline({ reaper, quick, only }: PipelineOptions): Promis
   const figures: Record<string, unknown> = {};
   const times = quick
     ? { passes: 1, restMs: 2_000, idleMs: 4_000, pacedMs: 3_000 }
-    : { passes: 4, restMs: 12_000, idleMs: 20_000, pacedMs: 10_000 };
+    : { passes: 4, restMs: 12_000, idleMs: 60_000, pacedMs: 10_000 };
   const common = { rows, reaper, runs: 3, ...times };
   if (only.includes('decode')) {
     const keyspace = flightsKeyspace({ ack: 'local', sites: ['paris'], partitions: 8 });
