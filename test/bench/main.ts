@@ -1,17 +1,19 @@
-/** `npm run bench [pipeline|store|merging|exports]`: how fast it is, beside what else could be used. The last line printed is JSON. */
+/** `npm run bench [pipeline|links|store|merging|exports]`: how fast it is, beside what else could be used. The last line printed is JSON. */
 
 import { Reaper } from '@tidemark/dev/reaper';
 import { messageOf } from '@tidemark/platform/fault';
 import { checkExports } from './exports.ts';
+import { measureLinks } from './links/links.ts';
 import { merging } from './merging.ts';
 import { MEASURES, type Measure, pipeline } from './pipeline.ts';
 import { parseStoreWords, rerunOnOneCore, STORE_USAGE, store } from './store.ts';
 
-const USAGE = `npm run bench -- [pipeline] [--quick] [--only ${MEASURES.join(',')}]\n  or ${STORE_USAGE}\n  or npm run bench merging\n  or npm run bench exports`;
+const USAGE = `npm run bench -- [pipeline] [--quick] [--only ${MEASURES.join(',')}]\n  or ${STORE_USAGE}\n  or npm run bench links\n  or npm run bench merging\n  or npm run bench exports`;
 
 try {
   const words = process.argv.slice(2);
   if (words[0] === 'store') await runStore(words.slice(1));
+  else if (words[0] === 'links') process.stdout.write(`${JSON.stringify(await measureLinks())}\n`);
   else if (words[0] === 'merging') await runMerging();
   else if (words[0] === 'exports') await runExports();
   else await runPipeline(words);
