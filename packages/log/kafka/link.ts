@@ -1,6 +1,7 @@
 /**
- * One connection to one broker: requests out, answers back. It stands on the socket itself, as the clients there are take
- * no bytes that are made already, bound no answer, or cost a site more than all the rest (docs/performance.md).
+ * One connection to one broker: requests out, answers back. It stands on the socket itself: kafkajs shows no connection to
+ * others, and that of @platformatic/kafka copies what is sent, believes whatever length an answer begins with, and is slow
+ * to load (docs/performance.md).
  * A link that failed once stays closed: whoever needs it opens another.
  */
 
