@@ -24,6 +24,8 @@ import { Compactor } from './merge/compactor.ts';
 import { resolve } from './merge/flush.ts';
 import { blockRowsFor, DEFAULTS, type StoreOptions } from './options.ts';
 import { PointReads } from './query/point-read.ts';
+import { PartitionRanges } from './range/partition-ranges.ts';
+import type { RangePage, RangeWish } from './range/range-wish.ts';
 import type { RowState, StoredRow } from './row/row-value.ts';
 import type { LiveSegment } from './segment/live-segment.ts';
 import { SegmentSet } from './segment/segment-set.ts';
@@ -33,6 +35,9 @@ export type { StoreOptions } from './options.ts';
 
 /** More frozen memtables than this make a flush due: a read has to merge them all. */
 const FROZEN_MAX = 16;
+
+/** Of a partition without a schema. */
+const NOTHING: RangePage = { rows: [], after: null, scanned: 0, bytes: 0, isUnfinished: false };
 
 /** One open partition. One process opens it at a time; readers go by snapshots while it changes. */
 export class Partition {
@@ -49,6 +54,7 @@ export class Partition {
   readonly #exclusive = new Mutex();
   readonly #compactor: Compactor;
   readonly #reads: PointReads;
+  readonly #ranges: PartitionRanges;
 
   /**
    * Opens the folder, or makes it; removes temporary and orphan files.
@@ -74,6 +80,7 @@ export class Partition {
     this.#positions = new Map(Object.entries(durable.manifest.positions));
     this.#memtables = new Memtables(options.memtableBytesMax);
     this.#reads = new PointReads(durable, this.#memtables);
+    this.#ranges = new PartitionRanges(durable, this.#memtables);
     this.#compactor = new Compactor(durable, this.#exclusive, compactionExecutor, () => {
       const gcWatermark = this.#unflushed.bounded(this.#gcWatermark);
       return { table: this.#table, blockRows: blockRowsFor(this.#table, options), zstd: options.zstd, gcWatermark };
@@ -223,6 +230,19 @@ export class Partition {
     const order = keys.map((_, i) => i).sort((a, b) => Buffer.compare(keys[a]!, keys[b]!));
     for (const i of order) rows[i] = await this.get(keys[i]!);
     return rows;
+  }
+
+  /**
+   * A page of the rows in a range of keys, as of one moment. At once when it is in memory.
+   * @throws {Fault} `corrupt`: stored bytes are wrong; names file, block and both sums.
+   */
+  range(wish: RangeWish): RangePage | Promise<RangePage> {
+    return this.#table === null ? NOTHING : this.#ranges.page(this.#table, wish);
+  }
+
+  /** A range of any length in pages, all as of the moment when the first is asked for. Throws as `range`. */
+  async *rangePages(wish: RangeWish): AsyncGenerator<RangePage> {
+    if (this.#table !== null) yield* this.#ranges.pages(this.#table, wish);
   }
 
   /** All that is known of the row with that key, live or deleted; null when it was never written. */

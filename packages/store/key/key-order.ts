@@ -1,7 +1,7 @@
 /** Going through a range of keys either way, and on from where it was left. */
 
 import type { Ordering, Output } from '@tidemark/model/query';
-import { keyColumns, type Table } from '@tidemark/model/table';
+import type { Table } from '@tidemark/model/table';
 import { compareBytes } from '../row/bytes.ts';
 import type { Source } from '../row/source.ts';
 
@@ -38,15 +38,28 @@ export function* stretchesBackwards(sources: readonly Source[], { from, to }: Ke
   yield { from, to: end };
 }
 
-/** Which way the order goes through the row keys, from the first part on, so that nothing has to be held; null: it is another. */
-export function keyOrderOf(table: Table, orderBy: readonly Ordering[], outputs: readonly Output[]): KeyOrder | null {
-  const key = keyColumns(table);
-  const [first] = orderBy;
-  if (first === undefined || orderBy.length > key.length) return null;
-  const isOfKey = orderBy.every(({ name, column, isDescending }, i) => {
-    const ordered = column ?? outputs.find((output) => output.name === name)?.column;
-    return isDescending === first.isDescending && ordered?.id === key[i]!.id;
-  });
-  if (!isOfKey) return null;
-  return first.isDescending ? 'descending' : 'ascending';
+/**
+ * Which way the order goes through the row keys, from the first part on, so that nothing has to be held; null: it is
+ * another.
+ * @param equal key columns of which all rows have the same value: wherever they stand in an order, they say nothing
+ */
+export function keyOrderOf(
+  table: Table,
+  orderBy: readonly Ordering[],
+  outputs: readonly Output[],
+  equal: ReadonlySet<number>,
+): KeyOrder | null {
+  if (orderBy.length === 0) return null;
+  const key = table.key.filter((id) => !equal.has(id));
+  let place = 0;
+  let isDown: boolean | null = null;
+  for (const { name, column, isDescending } of orderBy) {
+    const id = (column ?? outputs.find((output) => output.name === name)?.column)?.id;
+    if (id === undefined) return null;
+    // One that comes again says nothing either.
+    if (equal.has(id) || key.slice(0, place).includes(id)) continue;
+    if (id !== key[place++] || (isDown ?? isDescending) !== isDescending) return null;
+    isDown = isDescending;
+  }
+  return isDown === true ? 'descending' : 'ascending';
 }

@@ -17,28 +17,49 @@ export type KeyRange = {
   readonly to: Uint8Array | null;
   /** The partition key that rows must have; null when any may do. */
   readonly partitionKey: Uint8Array | null;
+  /** Key columns of which the filter says what they are equal to. */
+  readonly equal: ReadonlySet<number>;
+  /** What the filter says beside that a key is in the range; null when that is all. */
+  readonly left: Filter | null;
 };
 
-/** Every row the filter selects has its key in the range; the filter is still to be asked. */
+type Comparison = Filter & { readonly kind: 'compare' };
+
+/** Every row the filter selects has its key in the range; those in the range that `left` selects are the filter's. */
 export function keyRangeOf(table: Table, filter: Filter): KeyRange {
-  const equal: Value[] = [];
+  const left = new Set(conjuncts(filter));
+  const compared = [...left].filter((part): part is Comparison => part.kind === 'compare');
+  const equals = compared.filter(({ operator, column }) => operator === '=' && table.key.includes(column.id));
+  const prefix: Value[] = [];
   for (const id of table.key) {
-    const part = conjuncts(filter).find((f) => f.kind === 'compare' && f.operator === '=' && f.column.id === id);
-    if (part?.kind !== 'compare') break;
-    equal.push(part.value);
+    const part = equals.find(({ column }) => column.id === id);
+    if (part === undefined) break;
+    prefix.push(part.value);
+    left.delete(part);
   }
-  const prefix = encodeKey(table, equal);
-  let from: Uint8Array | null = prefix.length === 0 ? null : prefix;
-  let to: Uint8Array | null = prefix.length === 0 ? null : prefixEnd(prefix);
-  const next = table.key[equal.length];
-  for (const part of conjuncts(filter)) {
-    if (part.kind !== 'compare' || part.column.id !== next) continue;
-    const bound = encodeKey(table, [...equal, part.value]);
-    if (part.operator === '>=' || part.operator === '>') from = later(from, bound);
-    if (part.operator === '<=' || part.operator === '<') to = earlier(to, prefixEnd(bound));
+  const bytes = encodeKey(table, prefix);
+  let from: Uint8Array | null = prefix.length === 0 ? null : bytes;
+  let to: Uint8Array | null = prefix.length === 0 ? null : prefixEnd(bytes);
+  for (const part of compared.filter(({ column }) => column.id === table.key[prefix.length])) {
+    const { operator } = part;
+    const bound = encodeKey(table, [...prefix, part.value]);
+    if (operator === '>=' || operator === '>') {
+      const behind = operator === '>' ? prefixEnd(bound) : bound;
+      from = later(from, behind ?? bound);
+      if (behind !== null) left.delete(part);
+    }
+    if (operator === '<=' || operator === '<') {
+      to = earlier(to, operator === '<' ? bound : prefixEnd(bound));
+      left.delete(part);
+    }
   }
-  const partitionKey = equal.length === 0 ? null : encodeKey(table, equal.slice(0, 1));
-  return { from, to, partitionKey };
+  return {
+    from,
+    to,
+    partitionKey: prefix.length === 0 ? null : encodeKey(table, prefix.slice(0, 1)),
+    equal: new Set(equals.map(({ column }) => column.id)),
+    left: left.size === 0 ? null : { kind: 'and', parts: [...left] },
+  };
 }
 
 /** Whether rows of that partition, of so many, can be in the range. */

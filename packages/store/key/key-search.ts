@@ -38,7 +38,7 @@ const TYPE_OF = {
 } as const;
 
 /** Goes through the parts of a key; what the current one is stands in its fields, so that none is made an object. */
-class KeyParts {
+export class KeyParts {
   /** Bytes where they lie. */
   arena = NO_BYTES;
   start = 0;
@@ -50,11 +50,13 @@ class KeyParts {
   #key = NO_BYTES;
   #at = 0;
 
+  /** Goes to the front of a key. */
   begin(key: Uint8Array): void {
     this.#key = key;
     this.#at = 0;
   }
 
+  /** True when there is no part behind the current one. */
   get isAtEnd(): boolean {
     return this.#at === this.#key.length;
   }
@@ -65,11 +67,14 @@ class KeyParts {
     const at = this.#at;
     if (kind === 'bytes') {
       const end = endOfPlain(key, at);
-      if (end === -1) return this.#readOther(kind);
+      if (end === CUT_SHORT) return false;
+      if (end === ESCAPED) return this.#readOther(kind);
       this.#setBytes(key, at, end - at, end + 2);
-    } else if (kind === 'i32' && at + 4 <= key.length) {
+    } else if (at + PART_BYTES[kind] > key.length) {
+      return false;
+    } else if (kind === 'i32') {
       this.#setNumber((wordAt(key, at) ^ SIGN) | 0, at + 4);
-    } else if ((kind === 'whole' || kind === 'i64') && at + 8 <= key.length) {
+    } else if (kind === 'whole' || kind === 'i64') {
       const high = (wordAt(key, at) ^ SIGN) | 0;
       if (high < -0x20_0000 || high >= 0x20_0000) return this.#readOther(kind);
       this.#setNumber(high * HALF + (wordAt(key, at + 4) >>> 0), at + 8);
@@ -105,10 +110,16 @@ class KeyParts {
   }
 }
 
-/** Where bytes without a zero among them end; −1 when these are not such. */
+const PART_BYTES = { u8: 1, i32: 4, f64: 8, whole: 8, i64: 8 } as const;
+const ESCAPED = -1;
+const CUT_SHORT = -2;
+
+/** Where bytes without a zero among them end; ESCAPED when they have one, CUT_SHORT when they do not end as a part does. */
 function endOfPlain(key: Uint8Array, from: number): number {
-  for (let at = from; at + 1 < key.length; at++) if (key[at] === 0) return key[at + 1] === 1 ? at : -1;
-  return -1;
+  for (let at = from; at + 1 < key.length; at++) {
+    if (key[at] === 0) return key[at + 1] === 1 ? at : key[at + 1] === 0xff ? ESCAPED : CUT_SHORT;
+  }
+  return CUT_SHORT;
 }
 
 function wordAt(key: Uint8Array, at: number): number {
@@ -150,6 +161,33 @@ export function rowOfKey(
     }
   }
   return part.isAtEnd ? from : -1;
+}
+
+/**
+ * The first of the rows `from … to` whose key is not before `key`, which may be a shorter one or go on behind the last
+ * part; `to` when all are. −1 when the bytes end within a part, or are none of the kind: they have to be compared then.
+ */
+export function firstRowFrom(
+  columns: readonly Chunk[],
+  kinds: readonly Physical[],
+  key: Uint8Array,
+  from: number,
+  to: number,
+): number {
+  let begin = from;
+  let end = to;
+  const part = parts;
+  part.begin(key);
+  for (let i = 0; i < columns.length; i++) {
+    if (part.isAtEnd) return begin;
+    const column = columns[i]!;
+    if (!part.next(kinds[i]!)) return -1;
+    const first = firstAtOrAfter(column, part, begin, end);
+    if (first === end || order(column, first, part) !== 0) return first;
+    if (i + 1 < columns.length) end = firstAfter(column, part, first, end);
+    begin = first;
+  }
+  return part.isAtEnd ? begin : begin + 1;
 }
 
 /** The row of the bytes among ascending ones, none twice; −1 when there is none. */

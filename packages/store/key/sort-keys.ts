@@ -20,11 +20,11 @@ const BUCKETS = 2 ** DIGIT_BITS_MAX;
 type Range = { readonly from: number; readonly to: number; readonly depth: number };
 
 /**
- * Rows 0 … rowCount − 1 in ascending order of key. The vector must not change meanwhile.
+ * Rows `first` … rowCount − 1 in ascending order of key. Meanwhile rows may be added to the vector, and none changed.
  * Cost: linear in the bytes that tell keys apart. Yields to the event loop every few ms.
  */
-export async function sortKeys(keys: ColumnVector, rowCount: number): Promise<Uint32Array> {
-  const sorter = new Sorter(keys, rowCount);
+export async function sortKeys(keys: ColumnVector, rowCount: number, first = 0): Promise<Uint32Array> {
+  const sorter = new Sorter(keys, first, rowCount - first);
   await sorter.run();
   sorter.giveBack();
   return sorter.rows;
@@ -51,6 +51,7 @@ function takeRoom(rowCount: number): Room {
 class Sorter {
   readonly rows: Uint32Array;
   readonly #keys: ColumnVector;
+  readonly #first: number;
   /** Upper bits and place in the range, of each of its rows. */
   #pairs: Uint32Array;
   #spare: Uint32Array;
@@ -62,10 +63,11 @@ class Sorter {
   /** Rows gone over since the last turn of the event loop. */
   #done = 0;
 
-  constructor(keys: ColumnVector, rowCount: number) {
+  constructor(keys: ColumnVector, first: number, rowCount: number) {
     this.#keys = keys;
+    this.#first = first;
     this.rows = new Uint32Array(rowCount);
-    for (let i = 0; i < rowCount; i++) this.rows[i] = i;
+    for (let i = 0; i < rowCount; i++) this.rows[i] = first + i;
     const isSmall = rowCount <= SMALL;
     [this.#pairs, this.#spare, this.#lowers] = takeRoom(isSmall ? 0 : rowCount);
     this.#counts = new Uint32Array(isSmall ? 0 : BUCKETS);
@@ -209,13 +211,14 @@ class Sorter {
     }
   }
 
-  /** The range of all rows is put in order once, and until then its rows are their places. */
+  /** The range of all rows is put in order once, and until then its rows are their places from the first on. */
   async #takeOrder(rows: Uint32Array): Promise<void> {
     const isFirst = rows.length === this.rows.length;
     const before = isFirst ? null : rows.slice();
     const pairs = this.#pairs;
+    const first = this.#first;
     await this.#slices(0, rows.length, (begin, end) => {
-      if (before === null) for (let i = begin; i < end; i++) rows[i] = pairs[i * 2 + 1]!;
+      if (before === null) for (let i = begin; i < end; i++) rows[i] = first + pairs[i * 2 + 1]!;
       else for (let i = begin; i < end; i++) rows[i] = before[pairs[i * 2 + 1]!]!;
     });
   }

@@ -14,6 +14,7 @@ import { KeyIndex } from '../key/key-index.ts';
 import { sameCell, stampClash, widened } from '../row/rows.ts';
 import { bufferPool } from './buffer-pool.ts';
 import { MemtableColumn } from './memtable-column.ts';
+import { SortedRuns } from './sorted-runs.ts';
 import { WriteLog } from './write-log.ts';
 
 const FIRST_ROWS = 256;
@@ -38,6 +39,9 @@ export class Memtable {
   isLent = false;
   #isExpecting = false;
 
+  /** Its rows in key order, once somebody has asked for them. */
+  #runs: SortedRuns | null = null;
+
   /** `bytesMax`: of about so many bytes of memory it will be flushed. */
   constructor(bytesMax = 0) {
     this.#bytesMax = bytesMax;
@@ -51,10 +55,19 @@ export class Memtable {
     return this.#index.keys;
   }
 
+  /** Its rows in key order, whatever is applied meanwhile. */
+  get runs(): SortedRuns {
+    this.#runs ??= new SortedRuns(this.keys, () => {
+      this.isLent = true;
+    });
+    return this.#runs;
+  }
+
   /** Bytes of memory it uses. Room to grow that was never written to is none of the machine's yet. */
   get memoryBytes(): number {
     const { rowCount } = this;
     let bytes = this.#index.memoryBytes + rowCount * (this.#tombOf === null ? 4 : 8) + this.writes.memoryBytes;
+    bytes += this.#runs?.memoryBytes ?? 0;
     for (const column of this.columns.values()) bytes += column.memoryBytes(rowCount);
     return bytes;
   }

@@ -29,6 +29,11 @@ export class Memtables {
     return [...this.#frozen];
   }
 
+  /** All that hold rows, which may change with the next write. */
+  get all(): readonly Memtable[] {
+    return this.#active.rowCount === 0 ? this.#frozen : [this.#active, ...this.#frozen];
+  }
+
   /** `frozen`, for a reader that may keep them for as long as it likes. */
   lend(): readonly Memtable[] {
     for (const memtable of this.#frozen) memtable.isLent = true;

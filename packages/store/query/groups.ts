@@ -1,6 +1,7 @@
 /** Numbers the groups that rows fall into, by the values of some columns. */
 
 import { physicalOf, type Value } from '@tidemark/model/column-type';
+import type { Output } from '@tidemark/model/query';
 import type { Column } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
 import { type BytesChunk, type Chunk, entryBytes, entryOf, hasValue, rawOfChunk } from '../encoding/chunk.ts';
@@ -264,4 +265,20 @@ function keyOf(raw: RawValue | null): number | bigint | string | null {
 export function heldByGroups(groups: Groups, aggregates: readonly (Aggregate | null)[]): number {
   const own = aggregates.reduce((sum, aggregate) => sum + (aggregate?.heldBytes ?? 0), 0);
   return own + groups.heldBytes + groups.count * (GROUP_BYTES + aggregates.length * AGGREGATE_BYTES);
+}
+
+/** A group's row of results: its own values and its aggregates, by name. */
+export function groupRow(
+  outputs: readonly Output[],
+  groupBy: readonly Column[],
+  values: readonly (Value | null)[],
+  aggregates: readonly (Aggregate | null)[],
+  group: number,
+): Record<string, Value | null> {
+  const row: Record<string, Value | null> = {};
+  outputs.forEach((output, i) => {
+    const place = groupBy.findIndex((column) => column.id === output.column?.id);
+    row[output.name] = aggregates[i]?.result(group) ?? (output.kind === 'column' ? values[place]! : null);
+  });
+  return row;
 }

@@ -2,6 +2,7 @@
 
 import type { Value } from '@tidemark/model/column-type';
 import { Fault } from '@tidemark/platform/fault';
+import { ROW_BYTES, VALUE_BYTES } from './scan-budget.ts';
 import { SORTED_AT_ONCE, sortedInTurns } from './turn-sort.ts';
 
 /** A scan may order so many rows, or any number when its limit is at most this. */
@@ -13,6 +14,21 @@ type OrderedRow<T> = {
   /** What it takes, estimated. */
   readonly bytes: number;
 };
+
+/** A row that waits to be ordered by these keys, and what it takes. */
+export function orderedRow<T extends Readonly<Record<string, Value | null>>>(
+  keys: readonly (Value | null)[],
+  row: T,
+): OrderedRow<T> {
+  let bytes = ROW_BYTES;
+  for (const value of keys) bytes += VALUE_BYTES + bytesOf(value);
+  for (const name in row) bytes += VALUE_BYTES + bytesOf(row[name]!);
+  return { keys, row, bytes };
+}
+
+function bytesOf(value: Value | null): number {
+  return typeof value === 'string' || value instanceof Uint8Array ? value.length : 0;
+}
 
 /**
  * Holds the first `limit` rows by their keys, and at most twice as many.

@@ -4,22 +4,23 @@
  */
 
 import { type ColumnType, LIMITS, type Value } from '@tidemark/model/column-type';
-import type { Output, ScanPlan } from '@tidemark/model/query';
+import type { ScanPlan } from '@tidemark/model/query';
 import type { Column } from '@tidemark/model/table';
-import { Fault } from '@tidemark/platform/fault';
 import { type KeyBounds, type KeyOrder, keyOrderOf, rangeBehind, stretchesBackwards } from '../key/key-order.ts';
 import { blocksWithin, type KeyRange, keyRangeOf, mayBeIn } from '../key/key-range.ts';
 import { mergeSources } from '../merge/merge.ts';
 import type { Partition } from '../partition.ts';
+import { RangeScan, type ScanEnd, type ScanPage } from '../range/range-scan.ts';
+import { formatCursor, readCursor } from '../range/scan-cursor.ts';
 import type { Source } from '../row/source.ts';
 import { nextTurn, Turn } from '../row/turn.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { Aggregate } from './aggregate.ts';
 import { costOf } from './filter.ts';
-import { Groups, heldByGroups } from './groups.ts';
+import { Groups, groupRow, heldByGroups } from './groups.ts';
 import { makeAggregate } from './make-aggregate.ts';
 import { MaskedGroups } from './masked-groups.ts';
-import { FirstRows } from './order.ts';
+import { FirstRows, orderedRow } from './order.ts';
 import { sliceAt, sliceRows } from './result-slice.ts';
 import {
   isOutOfReach,
@@ -31,21 +32,11 @@ import {
   scanNeeds,
   valuesOf,
 } from './scan-block.ts';
-import { ROW_BYTES, ScanBudget, VALUE_BYTES } from './scan-budget.ts';
+import { ScanBudget } from './scan-budget.ts';
 import { partsOf } from './scan-part.ts';
 
 /** Result column → value; null where there is none. */
 export type ResultRow = Record<string, Value | null>;
-
-/** What is known of a scan once all its rows are given. */
-export type ScanEnd = {
-  /** Rows given. */
-  readonly rows: number;
-  /** Live and dead rows looked at; those of blocks that were passed over do not count. */
-  readonly scanned: number;
-  /** Goes on behind the last row; null when there is no more, or when rows were grouped or ordered otherwise than by key. */
-  readonly cursor: string | null;
-};
 
 /** Rows are taken into groups without a turn for others: so many, divided by what one costs. */
 const GROUPED_COST = 65_536;
@@ -67,6 +58,8 @@ export class Scan {
   readonly #plan: ScanPlan;
   readonly #needs: ScanNeeds;
   readonly #range: KeyRange;
+  /** How it is read when it is a range; null when it is not. */
+  readonly #ranged: RangeScan | null;
   #scanned = 0;
   #given = 0;
   #cursor: string | null = null;
@@ -86,6 +79,22 @@ export class Scan {
       columns.filter((column) => column !== null),
     );
     this.#range = keyRangeOf(plan.table, plan.filter);
+    this.#ranged = RangeScan.of(plan, this.#range, partitions);
+  }
+
+  /** True when it gives few rows of one partition key: then the answer may be held whole, and nobody has to be admitted. */
+  get isShort(): boolean {
+    return this.#ranged?.isShort === true;
+  }
+
+  /** All of a scan that `isShort`, values by column; null when it is more than a page. Throws as `rows`. */
+  shortPage(): Promise<ScanPage | null> {
+    return this.#ranged!.wholePage();
+  }
+
+  /** True when it adds up: a sum may be larger than its column's type has room for. */
+  get hasSums(): boolean {
+    return this.#plan.outputs.some(({ kind }) => kind === 'sum');
   }
 
   /** How it ended; null before. */
@@ -99,6 +108,19 @@ export class Scan {
    * @throws the signal's reason once it aborts
    */
   async *rows(signal?: AbortSignal): AsyncGenerator<ResultRow[]> {
+    const ranged = this.#ranged;
+    if (ranged !== null && !ranged.isGuess) {
+      yield* this.#rowsOf(ranged, signal);
+      return;
+    }
+    const page = await ranged?.wholePage();
+    if (page !== undefined && page !== null) {
+      this.#scanned = page.end.scanned;
+      this.#given = page.rows.length;
+      this.#isDone = true;
+      if (page.rows.length > 0) yield ranged!.named(page.rows);
+      return;
+    }
     const snapshots = await Promise.all(
       this.#partitions.map((partition, number) =>
         mayBeIn(this.#range, number, this.#partitions.length) ? partition.snapshot() : null,
@@ -120,14 +142,26 @@ export class Scan {
     }
   }
 
+  async *#rowsOf(ranged: RangeScan, signal?: AbortSignal): AsyncGenerator<ResultRow[]> {
+    for await (const page of ranged.pages()) {
+      signal?.throwIfAborted();
+      this.#scanned += page.scanned;
+      this.#given += page.rows.length;
+      this.#cursor = ranged.cursorBehind(page);
+      if (page.rows.length > 0) yield ranged.rows(page);
+    }
+    this.#isDone = true;
+  }
+
   #results(
     snapshots: readonly (Snapshot | null)[],
     budget: ScanBudget,
     signal?: AbortSignal,
   ): AsyncGenerator<ResultRow[]> {
     if (this.#plan.groupBy !== null) return this.#grouped(snapshots, this.#plan.groupBy, budget, signal);
-    const direction = keyOrderOf(this.#plan.table, this.#plan.orderBy, this.#plan.outputs);
-    if (this.#plan.orderBy.length > 0 && direction === null) return this.#ordered(snapshots, budget, signal);
+    const { table, orderBy, outputs } = this.#plan;
+    const direction = keyOrderOf(table, orderBy, outputs, this.#range.equal);
+    if (orderBy.length > 0 && direction === null) return this.#ordered(snapshots, budget, signal);
     return this.#streamed(snapshots, direction, signal);
   }
 
@@ -137,7 +171,7 @@ export class Scan {
     direction: KeyOrder | null,
     signal?: AbortSignal,
   ): AsyncGenerator<ResultRow[]> {
-    const cursor = readCursor(this.#plan.cursor);
+    const cursor = readCursor(this.#plan.cursor, this.#range);
     const limit = this.#plan.limit ?? Number.POSITIVE_INFINITY;
     const runs = direction !== null ? [snapshots] : snapshots.map((snapshot) => [snapshot]);
     let left = limit;
@@ -156,7 +190,7 @@ export class Scan {
         }
         left -= rows.length;
         if (left > 0) continue;
-        this.#cursor = formatCursor(number, await block.keyAt(rows.at(-1)!));
+        this.#cursor = formatCursor({ run: number, key: await block.keyAt(rows.at(-1)!) });
         return;
       }
     }
@@ -180,7 +214,7 @@ export class Scan {
         const byColumn = columns.map((column) => valuesOf(block, rows, column));
         for (let i = 0; i < rows.length; i++) {
           const keys = byColumn.map((values) => values[i]!);
-          if (first.admits(keys)) first.add(held(keys, this.#project(block, rows.subarray(i, i + 1))[0]!));
+          if (first.admits(keys)) first.add(orderedRow(keys, this.#project(block, rows.subarray(i, i + 1))[0]!));
         }
         budget.hold(first.heldBytes, 'rows to order');
         await this.#turn.pass(rows.length * (outputs.length + 1) * KEPT_COST + bytes / BYTES_A_ROW);
@@ -232,7 +266,7 @@ export class Scan {
     for await (const rows of made) {
       for (const row of rows) {
         first.add(
-          held(
+          orderedRow(
             orderBy.map(({ name }) => row[name] ?? null),
             row,
           ),
@@ -369,52 +403,11 @@ export class Scan {
   }
 }
 
-/** A row that waits to be ordered, and what it takes. */
-function held(keys: readonly (Value | null)[], row: ResultRow) {
-  let bytes = ROW_BYTES;
-  for (const value of keys) bytes += VALUE_BYTES + bytesOf(value);
-  for (const name in row) bytes += VALUE_BYTES + bytesOf(row[name]!);
-  return { keys, row, bytes };
-}
-
-function bytesOf(value: Value | null): number {
-  return typeof value === 'string' || value instanceof Uint8Array ? value.length : 0;
-}
-
 function holdGroups(budget: ScanBudget, groups: Groups, aggregates: readonly (Aggregate | null)[]): void {
   budget.hold(heldByGroups(groups, aggregates), 'groups and their values');
-}
-
-function groupRow(
-  outputs: readonly Output[],
-  groupBy: readonly Column[],
-  values: readonly (Value | null)[],
-  aggregates: readonly (Aggregate | null)[],
-  group: number,
-): ResultRow {
-  const row: ResultRow = {};
-  outputs.forEach((output, i) => {
-    const place = groupBy.findIndex((column) => column.id === output.column?.id);
-    row[output.name] = aggregates[i]?.result(group) ?? (output.kind === 'column' ? values[place]! : null);
-  });
-  return row;
 }
 
 function* inBlocks(rows: readonly ResultRow[], columnCount: number): Generator<ResultRow[]> {
   const step = sliceRows(columnCount);
   for (let from = 0; from < rows.length; from += step) yield rows.slice(from, from + step);
-}
-
-function formatCursor(run: number, key: Uint8Array): string {
-  return `${run}.${Buffer.from(key).toString('base64url')}`;
-}
-
-function readCursor(cursor: string | null): { readonly run: number; readonly key: Uint8Array } | null {
-  if (cursor === null) return null;
-  const match = /^(\d{1,6})\.([\w-]*)$/.exec(cursor);
-  if (match === null) {
-    const expected = 'a cursor as a scan returned it';
-    throw new Fault('invalid', `cursor "${cursor}", expected ${expected}`, { got: cursor, expected });
-  }
-  return { run: Number(match[1]), key: Buffer.from(match[2]!, 'base64url') };
 }

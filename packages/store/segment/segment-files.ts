@@ -27,6 +27,8 @@ export class SegmentFiles {
   /** By the column's id; without the files that are of no column. */
   readonly byColumn: ReadonlyMap<number, HeldFile<StoredBlock>>;
   readonly keys: HeldFile<StoredBlock>;
+  /** Of each block whether `key.col` has its keys whole. */
+  readonly #wholeKeys: readonly boolean[];
   readonly #flags: HeldFile<StoredBlock> | undefined;
   readonly #stamps: HeldFile<StoredStamps> | undefined;
 
@@ -40,6 +42,7 @@ export class SegmentFiles {
     });
     this.byName = new Map(files.map((file) => [file.summary.name, file]));
     this.keys = this.named('key.col');
+    this.#wholeKeys = blocks.map((_, block) => (keys.block(block)?.raw ?? 0) > 0);
     this.#flags = this.byName.get('flags.col');
     const columns = files.filter((file) => file.summary.column !== null);
     this.byColumn = new Map(columns.map((file) => [file.summary.column!, file]));
@@ -63,6 +66,17 @@ export class SegmentFiles {
   /** The stamps of the puts. @throws {Fault} as `named`. */
   get stamps(): HeldFile<StoredStamps> {
     return this.#stamps ?? this.#lacks('stamp.col');
+  }
+
+  /** True when `key.col` has the keys of that block whole; else they are put together from the key columns. */
+  hasWholeKeys(block: number): boolean {
+    return this.#wholeKeys[block]!;
+  }
+
+  /** What is wrong with a segment in which a block has no values of a part of the key. */
+  lacksPart(block: number, column: number): Fault {
+    const message = `${this.folder}, block ${block}: no values of key column ${column}`;
+    return new Fault('corrupt', message, { got: column });
   }
 
   /** True when a row of the block has a tombstone. */

@@ -1,7 +1,6 @@
 /** Where a key is in a segment, and the keys of its blocks. */
 
 import type { ColumnVector } from '@tidemark/columnar/column-vector';
-import { Fault } from '@tidemark/platform/fault';
 import { decodeBlock } from '../encoding/block-decoder.ts';
 import type { BytesChunk, Chunk } from '../encoding/chunk.ts';
 import { vectorOf } from '../encoding/chunk-vector.ts';
@@ -11,7 +10,6 @@ import { KeyTables } from '../key/key-tables.ts';
 import { compareBytes, prefixOf } from '../row/bytes.ts';
 import type { BlockRange } from '../row/source.ts';
 import type { BlockCache } from './block-cache.ts';
-import type { ColumnFile } from './column-file.ts';
 import type { HeldFile } from './held-file.ts';
 import { joinKeys } from './key-columns.ts';
 import type { KeyToFind } from './key-to-find.ts';
@@ -25,8 +23,6 @@ type KeysParts = {
   readonly firstRows: readonly number[];
   readonly keyColumns: readonly number[];
   readonly cache: BlockCache;
-  /** `key.col`. */
-  readonly keys: ColumnFile;
 };
 
 /** The keys of one segment. */
@@ -40,20 +36,17 @@ export class SegmentKeys {
   readonly #lastPrefixes: Float64Array;
   /** In the order of the key. */
   readonly #keyColumnFiles: readonly (HeldFile<StoredBlock> | undefined)[];
-  /** Of each block whether `key.col` has its keys whole. */
-  readonly #hasWholeKeys: readonly boolean[];
   readonly #keyTables: KeyTables;
   /** Undefined until it was read; null when there is none. */
   #filter: KeyFilter | null | undefined;
 
-  constructor({ files, blocks, firstRows, keyColumns, cache, keys }: KeysParts) {
+  constructor({ files, blocks, firstRows, keyColumns, cache }: KeysParts) {
     this.#files = files;
     this.#blocks = blocks;
     this.#firstRows = firstRows;
     this.#keyColumns = keyColumns;
     this.#keyColumnFiles = keyColumns.map((id) => files.byColumn.get(id));
     this.#lastPrefixes = Float64Array.from(blocks, ({ last }) => prefixOf(last, 0, last.length));
-    this.#hasWholeKeys = blocks.map((_, block) => (keys.block(block)?.raw ?? 0) > 0);
     this.#keyTables = new KeyTables(cache, blocks.length);
   }
 
@@ -104,7 +97,7 @@ export class SegmentKeys {
   }
 
   #search(block: number, key: KeyToFind, lookup: Lookup): number | undefined {
-    if (this.#hasWholeKeys[block]!) {
+    if (this.#files.hasWholeKeys(block)) {
       const stored = lookup.block(this.#files.keys, block);
       if (stored === undefined) return undefined;
       return rowOfBytes(stored!.cells as BytesChunk, key.bytes);
@@ -114,7 +107,7 @@ export class SegmentKeys {
     for (let i = 0; i < files.length; i++) {
       const stored = files[i] === undefined ? null : lookup.block(files[i]!, block);
       if (stored === undefined) return undefined;
-      if (stored === null) throw this.#lacksPart(block, this.#keyColumns[i]!);
+      if (stored === null) throw this.#files.lacksPart(block, this.#keyColumns[i]!);
       columns[i] = stored.cells;
     }
     const { rowCount } = this.#blocks[block]!;
@@ -130,16 +123,10 @@ export class SegmentKeys {
     for (const id of this.#keyColumns) {
       const file = this.#files.byColumn.get(id);
       const sections = file === undefined ? [] : await file.sections(block);
-      if (sections.length === 0) throw this.#lacksPart(block, id);
+      if (sections.length === 0) throw this.#files.lacksPart(block, id);
       parts.push(decodeBlock(sections[0]!, rowCount, file!.summary.kind));
     }
     return joinKeys(parts, rowCount);
-  }
-
-  #lacksPart(block: number, column: number): Fault {
-    return new Fault('corrupt', `${this.#files.folder}, block ${block}: no values of key column ${column}`, {
-      got: column,
-    });
   }
 
   async #readFilter(): Promise<void> {

@@ -17,6 +17,7 @@ import type { HeldFile } from './held-file.ts';
 import type { SegmentSummary } from './manifest.ts';
 import { SegmentFiles } from './segment-files.ts';
 import { SegmentKeys } from './segment-keys.ts';
+import { SegmentOrder } from './segment-order.ts';
 import { SegmentRows } from './segment-rows.ts';
 import type { StoredBlock } from './stored-block.ts';
 
@@ -33,6 +34,8 @@ export class Segment implements Source {
   readonly keys: SegmentKeys;
   /** Its rows, one at a time. */
   readonly rows: SegmentRows;
+  /** Its rows in key order, as ranges read them. */
+  readonly order: SegmentOrder;
   readonly #files: SegmentFiles;
 
   /** `folder` is the partition's. @throws {Fault} `corrupt`: `key.col` is missing or damaged. */
@@ -78,7 +81,8 @@ export class Segment implements Source {
         .map(([id, file]) => [id, file.summary.kind] as const)
         .filter(([id]) => !keyColumns.includes(id)),
     );
-    this.keys = new SegmentKeys({ files, blocks: this.blocks, firstRows, keyColumns, cache, keys });
+    this.keys = new SegmentKeys({ files, blocks: this.blocks, firstRows, keyColumns, cache });
+    this.order = new SegmentOrder({ files, blocks: this.blocks, keyColumns });
     this.rows = new SegmentRows(files, firstRows, this.kinds);
   }
 

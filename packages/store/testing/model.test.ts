@@ -5,15 +5,17 @@
  * `MODEL_SEQUENCES=10000 npx vitest run packages/store/testing/model.test.ts` runs more; `MODEL_SEED` begins elsewhere.
  */
 
-import { encodeKey, partitionKeyLength } from '@tidemark/columnar/key';
+import { encodeKey, partitionKeyLength, prefixEnd } from '@tidemark/columnar/key';
 import { partitionOf } from '@tidemark/model/hash';
 import { planQuery, type Query } from '@tidemark/model/query';
-import type { Table } from '@tidemark/model/table';
+import { cellColumns, keyColumns, type Table } from '@tidemark/model/table';
 import { integerBetween, type Random, SeededRandom } from '@tidemark/platform/random';
 import { SimDisk } from '@tidemark/platform/sim/sim-disk';
 import { describe, expect, it } from 'vitest';
+import { rangeBehind } from '../key/key-order.ts';
 import { Partition } from '../partition.ts';
 import { type ResultRow, Scan } from '../query/scan.ts';
+import type { RangePage } from '../range/range-wish.ts';
 import { randomWrites, TABLE, type Write } from './arbitraries.ts';
 import { batchOf, Model, type ModelMutation } from './model.ts';
 import { cellText, type PlainRow, plainRows, randomGroupsQuery, randomRowsQuery } from './query-model.ts';
@@ -190,6 +192,7 @@ async function expectReadsEqual(sequence: Sequence): Promise<void> {
     const { query, answer } = randomRowsQuery(random, table);
     expect([query, shown(await scanned(sequence, query))]).toEqual([query, shown(answer(rows))]);
   }
+  await expectRangeEqual(sequence, rows);
   const kind = integerBetween(random, 0, 4);
   if (kind === 0) await expectRowsEqual(sequence);
   if (kind === 1 || kind === 2) {
@@ -218,6 +221,51 @@ async function expectReadsEqual(sequence: Sequence): Promise<void> {
       expect(await partition.getMany([...asked.map(({ key }) => key), nobody])).toEqual([...asked, null]);
     }
   }
+}
+
+/** A range of one partition key, or of all that a partition has, either way, with bounds or without, in pages of any size. */
+async function expectRangeEqual({ random, table, partitions }: Sequence, rows: readonly PlainRow[]): Promise<void> {
+  const origin = rows.length > 0 && random.fraction() < 0.9 ? pick(random, rows).origin! : 'k\0nobody';
+  const prefix = encodeKey(table, [origin]);
+  const number = placeOf(table, prefix);
+  const whole = random.fraction() < 0.5 ? { from: prefix, to: prefixEnd(prefix) } : { from: null, to: null };
+  const bound = (): Buffer => {
+    const parts = [whole.from !== null ? origin : `k\0${integerBetween(random, 0, 12)}`, integerBetween(random, -2, 2)];
+    return encodeKey(table, random.fraction() < 0.7 ? parts : parts.slice(0, 1));
+  };
+  const direction = pick(random, ['ascending', 'descending'] as const);
+  const bounds = {
+    from: random.fraction() < 0.5 ? whole.from : bound(),
+    to: random.fraction() < 0.5 ? whole.to : pick(random, [bound(), prefixEnd(bound())]),
+    direction,
+  };
+  const keyOf = (row: PlainRow): Buffer => encodeKey(table, [row.origin!, row.line!]);
+  const wanted = rows.filter((row) => {
+    const key = keyOf(row);
+    const isBehind = bounds.from === null || Buffer.compare(key, bounds.from) >= 0;
+    return placeOf(table, key) === number && isBehind && (bounds.to === null || Buffer.compare(key, bounds.to) < 0);
+  });
+  const columns = [...keyColumns(table), ...cellColumns(table)].filter(() => random.fraction() < 0.7);
+  const asked = direction === 'ascending' ? wanted : wanted.toReversed();
+  const expected = shown(asked.map((row) => Object.fromEntries(columns.map(({ name }) => [name, row[name]!]))));
+  const named = (page: RangePage): ResultRow[] =>
+    page.rows.map((values) => Object.fromEntries(columns.map(({ name }, i) => [name, values[i]!])));
+  const bytesMax = random.fraction() < 0.3 ? integerBetween(random, 1, 400) : Number.POSITIVE_INFINITY;
+  const wish = { bounds, columns, limit: pick(random, [1, 2, 5, 1_024, 5_000]), bytesMax, passes: null };
+  const partition = partitions[number]!;
+  const found: ResultRow[] = [];
+  for (let after: Uint8Array | null | undefined; after !== null; ) {
+    const left = after === undefined ? bounds : { ...rangeBehind(bounds, direction, after), direction };
+    const page: RangePage = await partition.range({ ...wish, bounds: left });
+    expect(page.rows.length).toBeLessThanOrEqual(wish.limit);
+    if (page.after !== null) expect(page.rows.length).toBeGreaterThan(0);
+    found.push(...named(page));
+    ({ after } = page);
+  }
+  expect([wish, shown(found)]).toEqual([wish, expected]);
+  const all: ResultRow[] = [];
+  for await (const page of partition.rangePages({ ...wish, limit: 10_000 })) all.push(...named(page));
+  expect([wish, shown(all)]).toEqual([wish, expected]);
 }
 
 /** Every row with its stamps, and the counts of a digest. */

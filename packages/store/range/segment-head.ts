@@ -1,0 +1,171 @@
+/** A range's place in one segment: block by block, over the rows that are live. */
+
+import type { Physical } from '@tidemark/model/column-type';
+import type { Chunk } from '../encoding/chunk.ts';
+import { compareBytes } from '../row/bytes.ts';
+import type { DeletionVector } from '../segment/deletion-vector.ts';
+import type { LiveSegment } from '../segment/live-segment.ts';
+import type { Segment } from '../segment/segment.ts';
+import type { StoredBlock } from '../segment/stored-block.ts';
+import type { BlocksAtHand } from './blocks-at-hand.ts';
+import { endsBehind, Stretch } from './head.ts';
+import { type KeyBlock, KeyBytes } from './key-block.ts';
+import type { RangeBounds } from './range-wish.ts';
+
+/** One segment's rows in a range. What answers undefined has to read something first; then the whole read begins again. */
+export class SegmentHead {
+  readonly segment: Segment;
+  /** The block it is in, and the row there. */
+  block = 0;
+  row = 0;
+  readonly #live: DeletionVector | null;
+  readonly #bounds: RangeBounds;
+  readonly #kinds: readonly Physical[];
+  readonly #atHand: BlocksAtHand;
+  readonly #columns: readonly number[];
+  readonly #step: 1 | -1;
+  readonly #stretch: Stretch;
+  #keys: KeyBlock | null = null;
+  readonly #key = new KeyBytes();
+  #isKeyMade = false;
+  /** Of the current block, once they were asked for. */
+  #cells: (StoredBlock | null)[] | null = null;
+
+  /** @param columns ids of the columns that are wanted @param kinds of the key columns */
+  constructor(
+    { segment, live }: LiveSegment,
+    bounds: RangeBounds,
+    columns: readonly number[],
+    kinds: readonly Physical[],
+    atHand: BlocksAtHand,
+  ) {
+    this.segment = segment;
+    this.#live = live;
+    this.#bounds = bounds;
+    this.#columns = columns;
+    this.#kinds = kinds;
+    this.#atHand = atHand;
+    this.#step = bounds.direction === 'ascending' ? 1 : -1;
+    this.#stretch = new Stretch(bounds, (row, bytes, length) => this.#keys!.compare(row, bytes, length));
+  }
+
+  /** Goes to the first row of the range. False when there is none. */
+  start(): boolean | undefined {
+    const { blocks, order } = this.segment;
+    const { from, to } = this.#bounds;
+    const isUp = this.#step === 1;
+    const bound = isUp ? from : to;
+    const block = isUp
+      ? bound === null
+        ? 0
+        : order.firstBlockFrom(bound)
+      : bound === null
+        ? blocks.length - 1
+        : order.lastBlockBefore(bound);
+    if (!this.#mayHave(block)) return false;
+    if (!this.#enter(block)) return undefined;
+    if (bound !== null) {
+      const row = this.#keys!.firstFrom(bound, 0, blocks[block]!.rowCount);
+      this.row = isUp ? row : row - 1;
+    }
+    return this.#settle();
+  }
+
+  /** The current row's key; good until it moves. */
+  get key(): KeyBytes {
+    if (!this.#isKeyMade) this.#keys!.write(this.row, this.#key);
+    this.#isKeyMade = true;
+    return this.#key;
+  }
+
+  /** The row that comes so many rows later in its block. */
+  rowAhead(count: number): number {
+    return this.row + this.#step * count;
+  }
+
+  /** The key of a row of the block it is in. */
+  keyOf(row: number): Uint8Array {
+    const key = new KeyBytes();
+    this.#keys!.write(row, key);
+    return key.copy();
+  }
+
+  /** How many rows, from the current one on and at most `max`, come before that key; some of them may not be live. */
+  count(before: KeyBytes | null, max: number): number {
+    return this.#stretch.count(this.row, before, max);
+  }
+
+  /** Moves on by so many rows, as `count` told. False when the range ends before. */
+  advance(count: number): boolean | undefined {
+    this.row += this.#step * count;
+    return this.#settle();
+  }
+
+  /** Whether a row of the block it is in is live, as far as the deletion vector says. */
+  isLive(row: number): boolean {
+    return this.#live === null || this.#live.isLive(this.segment.firstRows[this.block]! + row);
+  }
+
+  /** Flags of the block it is in; null when all of its rows have a put. */
+  puts(): Chunk | null | undefined {
+    return this.segment.order.puts(this.block, this.#atHand);
+  }
+
+  /** The columns of the block it is in, by their places among those that are wanted; null where no row has a cell. */
+  cells(): readonly (StoredBlock | null)[] | undefined {
+    this.#cells ??= this.#readCells();
+    return this.#cells ?? undefined;
+  }
+
+  #readCells(): (StoredBlock | null)[] | null {
+    const columns = this.#columns;
+    const cells = new Array<StoredBlock | null>(columns.length);
+    let isMissing = false;
+    for (let i = 0; i < columns.length; i++) {
+      const file = this.segment.order.fileOf(columns[i]!);
+      const stored = file === undefined ? null : this.#atHand.block(file, this.block);
+      if (stored === undefined) isMissing = true;
+      else cells[i] = stored;
+    }
+    return isMissing ? null : cells;
+  }
+
+  /** Whether there is such a block, and it is not beyond the range. */
+  #mayHave(block: number): boolean {
+    const range = this.segment.blocks[block];
+    if (range === undefined) return false;
+    const { from, to } = this.#bounds;
+    if (this.#step === 1) return to === null || compareBytes(range.first, to) < 0;
+    return from === null || compareBytes(range.last, from) >= 0;
+  }
+
+  /** At the first row of a block, the way it goes. False after a miss. */
+  #enter(block: number): boolean {
+    const { first, last, rowCount } = this.segment.blocks[block]!;
+    this.block = block;
+    this.row = this.#step === 1 ? 0 : rowCount - 1;
+    this.#cells = null;
+    const keys = this.segment.order.keys(block, this.#kinds, this.#atHand);
+    if (keys === undefined) {
+      // They will be wanted too, and are read beside the keys.
+      this.cells();
+      return false;
+    }
+    this.#keys = keys;
+    this.#stretch.begin(rowCount, endsBehind(this.#bounds, first, last));
+    return true;
+  }
+
+  /** From where it is to the next live row. */
+  #settle(): boolean | undefined {
+    this.#isKeyMade = false;
+    for (;;) {
+      let left = this.#stretch.left(this.row);
+      for (; left > 0 && !this.isLive(this.row); left--) this.row += this.#step;
+      if (left > 0) return this.#stretch.has(this.row);
+      const next = this.block + this.#step;
+      if (this.#stretch.isCut || !this.#mayHave(next)) return false;
+      if (!this.#enter(next)) return undefined;
+    }
+  }
+}
