@@ -1,6 +1,6 @@
 /** Reads over HTTP: rows by key and range, scans, digests and positions. */
 
-import { closedSignal } from '@tidemark/jobs/request';
+import { Closing, closedSignal } from '@tidemark/jobs/request';
 import { formatPosition } from '@tidemark/model/position';
 import { formatStamp } from '@tidemark/model/stamp';
 import { tableNamed } from '@tidemark/model/table';
@@ -15,9 +15,12 @@ import { digestKeyspace } from './read/digests.ts';
 import { Freshness, type FreshnessParts } from './read/freshness.ts';
 import { formatTick, parseTick } from './read/gc-watermark-text.ts';
 import { HeldDigests } from './read/held-digests.ts';
-import { parseLimit, RANGE_ROWS, readRange, readRow, rowToJson } from './read/rows.ts';
-import { ADMISSION_LIMITS, ScanAdmission } from './read/scan-admission.ts';
-import { scanTable } from './read/scan-http.ts';
+import { planRange, RANGE_PARAMETERS, type RangeQuery, readRange } from './read/range.ts';
+import { readRow, rowToJson } from './read/rows.ts';
+import { parseKeys, rowLines, shortRowLines } from './read/rows-get.ts';
+import { ADMISSION_LIMITS, ScanAdmission, type ScanPlace } from './read/scan-admission.ts';
+import { isArrow, planScan, scanTable, shortAnswer } from './read/scan-http.ts';
+import { NDJSON_TYPE, type StreamedAnswer } from './read/streamed.ts';
 import type { Replays } from './replay/replays.ts';
 
 /** What the read routes need of the site. */
@@ -30,12 +33,15 @@ export type HttpParts = FreshnessParts & {
   readonly anyApplierOf: (keyspace: string) => KeyspaceApplier;
 };
 
-type Query = { read?: string; timeoutMs?: string; limit?: string; cursor?: string };
+type Query = { read?: string; timeoutMs?: string } & RangeQuery;
 type Params = { keyspace: string; table: string; '*': string };
 type ReadRequest = FastifyRequest<{ Params: Params; Querystring: Query }>;
 
+const JSON_TYPE = 'application/json; charset=utf-8';
 /** What a scan asks for is small: the longest lists of conditions fit. */
 const SCAN_BODY_BYTES_MAX = 4 * 1024 * 1024;
+/** So many keys as may be asked for at once fit, of 160 bytes each. */
+const KEYS_BODY_BYTES_MAX = 16 * 1024 * 1024;
 /** Digests read every row: few at once, and those that wait are patient. */
 const DIGEST_LIMITS = { ...ADMISSION_LIMITS, runningMax: 2, waitMsMax: 60_000 };
 
@@ -46,13 +52,13 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
   const freshness = new Freshness(parts);
   const admission = new ScanAdmission(parts.clock);
   /** The keyspace and table asked for, as fresh as asked; the answer's headers are set. */
-  const opened = async (request: ReadRequest, reply: FastifyReply, signal: AbortSignal) => {
+  const opened = async (request: ReadRequest, reply: FastifyReply, closing: Closing) => {
     const { keyspace, table } = request.params;
     const applier = parts.applierOf(keyspace);
     tableOf(parts, applier, table);
     const header = request.headers['tidemark-at-least'];
     const { read, timeoutMs } = request.query;
-    await freshness.reach(applier, { read, timeoutMs, atLeast: header?.toString() }, signal);
+    await freshness.reach(applier, { read, timeoutMs, atLeast: header?.toString() }, closing);
     const told = await applier.told.tell(applier.asOf.barrier);
     const asOf = told === null ? null : formatTick(told);
     if (asOf !== null) void reply.header('Tidemark-As-Of', asOf);
@@ -60,37 +66,67 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
     return { applier, store: tableOf(parts, applier, table), asOf };
   };
 
+  /** An answer that is sent as it is read, while few others are. */
+  const streamed = async (
+    applier: KeyspaceApplier,
+    reply: FastifyReply,
+    closing: Closing,
+    begin: (place: ScanPlace, noteDamage: (error: unknown) => boolean) => Promise<StreamedAnswer>,
+  ): Promise<FastifyReply> => {
+    const place = await admission.enter(closing.signal);
+    try {
+      const { type, stream } = await unlessDamaged(applier, () => begin(place, (error) => applier.noteDamage(error)));
+      return reply.type(type).send(stream);
+    } catch (error) {
+      place.leave();
+      throw error;
+    }
+  };
+
   app.get('/v1/:keyspace/:table/rows/*', async (request: ReadRequest, reply) => {
-    const { applier, store } = await opened(request, reply, closedSignal(reply));
+    const closing = new Closing(reply);
+    const { applier, store } = await opened(request, reply, closing);
     const segments = keyParts(segmentsOfRow(request.raw.url ?? ''));
     if (segments.length < store.table.key.length) {
+      const plan = planRange(store.table, segments, request.query);
       // A page of many rows is read as a scan is: by few at once, and only while it is taken.
-      const isLong = parseLimit(request.query.limit) > RANGE_ROWS;
-      const place = isLong ? await admission.enter(closedSignal(reply)) : null;
+      const place = plan.isShort ? null : await admission.enter(closing.signal);
       place?.signal.addEventListener('abort', () => reply.raw.destroy(), { once: true });
-      const page = await unlessDamaged(applier, () => readRange(store, segments, request.query));
+      const page = await unlessDamaged(applier, () => readRange(store, plan));
       if (place !== null) place.unreadSinceMs = parts.clock.monotonicMs();
-      return page;
+      return reply.type(JSON_TYPE).send(page);
     }
+    checkWholeKey(store, request.query);
     const row = await unlessDamaged(applier, () => readRow(store, segments));
     void reply.header('Tidemark-Stamp', formatStamp(row.stamp));
     return rowToJson(store.table, row);
   });
 
   app.post('/v1/:keyspace/:table/scan', { bodyLimit: SCAN_BODY_BYTES_MAX }, async (request: ReadRequest, reply) => {
-    const signal = closedSignal(reply);
-    const { applier, store, asOf } = await opened(request, reply, signal);
+    const closing = new Closing(reply);
+    const { applier, store, asOf } = await opened(request, reply, closing);
     const { accept } = request.headers;
-    const place = await admission.enter(signal);
-    const noteDamage = (error: unknown): boolean => applier.noteDamage(error);
-    const scanParts = { ...parts, asOf, accept, place, noteDamage };
-    try {
-      const { type, stream } = await unlessDamaged(applier, () => scanTable(store, request.body ?? {}, scanParts));
-      return reply.type(type).send(stream);
-    } catch (error) {
-      place.leave();
-      throw error;
+    const beganMs = parts.clock.monotonicMs();
+    const scan = planScan(store, request.body ?? {});
+    if (scan.isShort && !isArrow(accept)) {
+      const elapsedMs = (): number => Math.round(parts.clock.monotonicMs() - beganMs);
+      const text = await unlessDamaged(applier, () => shortAnswer(scan, elapsedMs, asOf));
+      if (text !== null) return reply.type(NDJSON_TYPE).send(text);
     }
+    return streamed(applier, reply, closing, (place, noteDamage) =>
+      scanTable(scan, { ...parts, asOf, accept, place, noteDamage, beganMs }),
+    );
+  });
+
+  app.post('/v1/:keyspace/:table/rows/get', { bodyLimit: KEYS_BODY_BYTES_MAX }, async (request: ReadRequest, reply) => {
+    const closing = new Closing(reply);
+    const { applier, store, asOf } = await opened(request, reply, closing);
+    const wish = parseKeys(store, request.body);
+    const text = await unlessDamaged(applier, () => shortRowLines(store, wish, asOf));
+    if (text !== null) return reply.type(NDJSON_TYPE).send(text);
+    return streamed(applier, reply, closing, (place, noteDamage) =>
+      rowLines(store, wish, { ...parts, asOf, place, noteDamage }),
+    );
   });
 
   type DigestWish = { Params: { keyspace: string }; Querystring: { gcWatermark?: string } };
@@ -143,6 +179,18 @@ async function unlessDamaged<T>(applier: KeyspaceApplier, read: () => T | Promis
     const message = `${messageOf(error)}; it is built again from the logs, read it at another site`;
     throw new Fault('unavailable', message, { retryAfterMs: 1_000, cause: error });
   }
+}
+
+/** @throws {Fault} `invalid`: what is asked for is one row, and a parameter says which of many. */
+function checkWholeKey({ table }: TableStore, query: Query): void {
+  const name = [...RANGE_PARAMETERS, 'select' as const].find((one) => query[one] !== undefined);
+  if (name === undefined) return;
+  const message = `query parameter ${name}=${query[name]} beside a whole key of table ${table.name}, expected fewer than ${table.key.length} key parts`;
+  throw new Fault('invalid', message, {
+    table: table.name,
+    got: name,
+    expected: `fewer than ${table.key.length} key parts`,
+  });
 }
 
 /** @throws {Fault} `notFound`: neither a table nor a scratch table. */

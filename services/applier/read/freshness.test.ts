@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import type { KeyspaceApplier } from '../applier.ts';
 import type { TableStore } from '../keyspace/stores.ts';
 import { BarrierCalls, Freshness } from './freshness.ts';
-import { readRange } from './rows.ts';
+import { planRange, readRange } from './range.ts';
 
 const KEYSPACE = evolve(
   null,
@@ -46,14 +46,15 @@ describe('many reads at once', () => {
       isThere = true;
       progress.tell();
     });
-    expect(await turnsOf(50, () => freshness.reach(applier, wish, new AbortController().signal))).toBe(50);
+    expect(await turnsOf(50, () => freshness.reach(applier, wish, new AbortController()))).toBe(50);
   });
 
-  it('of pages are begun in as many turns', async () => {
+  it('of pages of many rows are begun in as many turns', async () => {
     const table = tableNamed(KEYSPACE, 't');
-    const snapshot = async () => ({ table: null, sources: [], release: () => undefined });
-    const store = { table, partitions: [{ snapshot }] } as unknown as TableStore;
-    expect(await turnsOf(50, () => readRange(store, ['A'], {}))).toBe(50);
+    const range = () => ({ rows: [], after: null, scanned: 0, bytes: 0, isUnfinished: false });
+    const store = { table, partitions: [{ range }] } as unknown as TableStore;
+    const plan = planRange(table, ['A'], { limit: '1000' });
+    expect(await turnsOf(50, () => readRange(store, plan))).toBe(50);
   });
 });
 

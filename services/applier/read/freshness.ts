@@ -43,10 +43,11 @@ export class Freshness {
   /**
    * Resolves once the stores here are as fresh as wished. Of those that waited, however many for the same, one goes on in each
    * turn of the event loop.
+   * @param closing its signal, asked for only where something is waited for, ends the wait
    * @throws {Fault} `unavailable`: not in time, naming where it is and where it should be. `invalid`: a token or a
    *   setting that is none. `notLeader`: the primary is elsewhere.
    */
-  async reach(applier: KeyspaceApplier, wish: Wish, signal: AbortSignal): Promise<void> {
+  async reach(applier: KeyspaceApplier, wish: Wish, closing: { readonly signal: AbortSignal }): Promise<void> {
     const timeoutMs = this.#timeoutMs(wish.timeoutMs);
     const read = wish.read ?? 'local';
     if (read !== 'local' && read !== 'primary') {
@@ -55,8 +56,8 @@ export class Freshness {
         expected: 'local or primary',
       });
     }
-    if (wish.atLeast !== undefined) await this.#atLeast(applier, wish.atLeast, timeoutMs, signal);
-    if (read === 'primary') await this.#atPrimary(applier, timeoutMs, signal);
+    if (wish.atLeast !== undefined) await this.#atLeast(applier, wish.atLeast, timeoutMs, closing.signal);
+    if (read === 'primary') await this.#atPrimary(applier, timeoutMs, closing.signal);
     if (wish.atLeast !== undefined || read === 'primary') await nextTurn();
   }
 

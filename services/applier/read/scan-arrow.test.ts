@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { LOG, reaches, TestSite } from '../testing/fake-site.ts';
 import { PartitionMaker, sampleKeyspace } from '../testing/log-maker.ts';
 import { ScanPlace } from './scan-admission.ts';
-import { scanTable } from './scan-http.ts';
+import { planScan, scanTable } from './scan-http.ts';
 
 const KEYSPACE = sampleKeyspace({ partitions: 1 });
 const ROWS = Array.from({ length: 3_000 }, (_, i) => {
@@ -32,12 +32,13 @@ async function answers(body: object): Promise<{ readonly lines: object[]; readon
     asOf: null,
     place: new ScanPlace(0, new AbortController().signal, () => {}),
     noteDamage: () => false,
+    beganMs: 0,
   };
   const store = applier.stores.tableStore(1)!;
-  const plain = await scanTable(store, body, parts);
+  const plain = await scanTable(planScan(store, body), parts);
   expect(plain.type).toBe('application/x-ndjson');
   const text = Buffer.concat(await plain.stream.map((chunk) => Buffer.from(chunk)).toArray()).toString('utf8');
-  const other = await scanTable(store, body, { ...parts, accept: `text/plain;q=0.1, ${ARROW_MEDIA_TYPE}` });
+  const other = await scanTable(planScan(store, body), { ...parts, accept: `text/plain;q=0.1, ${ARROW_MEDIA_TYPE}` });
   expect(other.type).toBe(ARROW_MEDIA_TYPE);
   const lines = text.trimEnd().split('\n');
   expect(lines.pop()).toContain('$end');

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { LOG, reaches, TestSite } from '../testing/fake-site.ts';
 import { PartitionMaker, sampleKeyspace } from '../testing/log-maker.ts';
 import { ScanPlace } from './scan-admission.ts';
-import { scanTable } from './scan-http.ts';
+import { planScan, scanTable } from './scan-http.ts';
 
 const PARTITIONS = 8;
 
@@ -42,8 +42,9 @@ describe('scan as a stream', () => {
       asOf: null,
       place: new ScanPlace(0, closed.signal, () => {}),
       noteDamage: () => false,
+      beganMs: 0,
     };
-    const { stream } = await scanTable(applier.stores.tableStore(1)!, {}, parts);
+    const { stream } = await scanTable(planScan(applier.stores.tableStore(1)!, {}), parts);
     await settle();
     expect(read.size).toBe(1);
     stream.once('readable', () => stream.read());

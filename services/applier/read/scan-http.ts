@@ -3,75 +3,65 @@
  * whose end mark says that it is whole; there is no cursor then.
  */
 
-import { Readable } from 'node:stream';
 import { ARROW_END, ARROW_MEDIA_TYPE, ArrowWriter } from '@tidemark/columnar/arrow-write';
 import type { ColumnType, Value } from '@tidemark/model/column-type';
 import { parseQuery, planQuery } from '@tidemark/model/query';
-import { cellToJson, cellToText } from '@tidemark/model/text/cell-value';
-import type { Clock } from '@tidemark/platform/clock';
-import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
-import type { Logger } from '@tidemark/platform/logger';
+import { cellToText } from '@tidemark/model/text/cell-value';
+import { RowText } from '@tidemark/model/text/json-text';
+import { Fault, messageOf } from '@tidemark/platform/fault';
 import { type ResultRow, Scan } from '@tidemark/store/query/scan';
+import { nextTurn } from '@tidemark/store/row/turn';
 import type { TableStore } from '../keyspace/stores.ts';
-import type { ScanPlace } from './scan-admission.ts';
+import { linesTold, NDJSON_TYPE, type StreamedAnswer, type StreamParts, streamOf } from './streamed.ts';
 
-type ScanParts = {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** As the answer's header says it. */
-  readonly asOf: string | null;
+type ScanParts = StreamParts & {
   /** The media types that are wanted, as the request's header has them. */
   readonly accept?: string | undefined;
-  /** Ends it, and knows when it waits for its reader. */
-  readonly place: ScanPlace;
-  /** Told of what breaks a scan off: column files may have to be built again. */
-  readonly noteDamage: (error: unknown) => boolean;
+  /** When the request was read, on the clock. */
+  readonly beganMs: number;
 };
 
 /** Of the 18 digits that a decimal has at most. */
 const DECIMAL_END = 10n ** 18n;
 
-type ScanAnswer = { readonly type: string; readonly stream: Readable };
+/** True when the media types that are wanted name Arrow. */
+export function isArrow(accept: string | undefined): boolean {
+  return accept?.toLowerCase().includes(ARROW_MEDIA_TYPE) === true;
+}
+
+/** @throws {Fault} `invalid`: not a query of this table, or a cursor that is none of it. */
+export function planScan(store: TableStore, body: unknown): Scan {
+  return new Scan(store.partitions, planQuery(store.table, parseQuery(body)));
+}
 
 /**
- * Begins a scan. What is wrong with the query, or with the first rows, is thrown; what goes wrong later is a line of
- * the answer. Rows are read no faster than they are taken.
- * @throws {Fault} `invalid`: not a query of this table. `corrupt`: stored bytes are wrong.
+ * The whole answer to a scan that `isShort`, as NDJSON; null when it is too long after all, and has to be streamed.
+ * @throws {Fault} `corrupt`: stored bytes are wrong.
  */
-export async function scanTable(store: TableStore, body: unknown, parts: ScanParts): Promise<ScanAnswer> {
-  const beganMs = parts.clock.monotonicMs();
-  const plan = planQuery(store.table, parseQuery(body));
-  const scan = new Scan(store.partitions, plan);
-  const isArrow = parts.accept?.toLowerCase().includes(ARROW_MEDIA_TYPE) === true;
+export async function shortAnswer(scan: Scan, elapsedMs: () => number, asOf: string | null): Promise<string | null> {
+  // Many may be asked for at once, and each is read in one go.
+  await nextTurn();
+  const page = await scan.shortPage();
+  if (page === null) return null;
+  const lines = new RowText(scan.columns, true);
+  let text = '';
+  for (const row of page.rows) text += `${lines.of(row)}\n`;
+  const { rows, scanned, cursor } = page.end;
+  return `${text}${JSON.stringify({ $end: { rows, scanned, ms: elapsedMs(), asOf, cursor } })}\n`;
+}
+
+/**
+ * Begins a scan. What is wrong with the first rows is thrown; what goes wrong later is a line of the answer. Rows are read
+ * no faster than they are taken.
+ * @throws {Fault} `invalid`: too many groups, or rows to order. `corrupt`: stored bytes are wrong.
+ */
+export async function scanTable(scan: Scan, parts: ScanParts): Promise<StreamedAnswer> {
   const rows = scan.rows(parts.place.signal);
-  const blocks = isArrow && plan.outputs.some(({ kind }) => kind === 'sum') ? roomChecked(scan, rows) : rows;
+  const blocks = isArrow(parts.accept) && scan.hasSums ? roomChecked(scan, rows) : rows;
   const first = await blocks.next();
-  const chunks = isArrow
-    ? batchesOf(scan, blocks, first, parts)
-    : linesOf(scan, blocks, first, () => Math.round(parts.clock.monotonicMs() - beganMs), parts);
-  const stream = Readable.from(watched<string | Uint8Array>(chunks, parts), {
-    objectMode: false,
-    highWaterMark: 64 * 1024,
-  });
-  endWith(stream, parts.place);
-  return { type: isArrow ? ARROW_MEDIA_TYPE : 'application/x-ndjson', stream };
-}
-
-/** Tells the place from when to when the reader was waited for. */
-async function* watched<T>(chunks: AsyncIterable<T>, { clock, place }: ScanParts): AsyncGenerator<T> {
-  for await (const chunk of chunks) {
-    place.unreadSinceMs = clock.monotonicMs();
-    yield chunk;
-    place.unreadSinceMs = null;
-  }
-}
-
-/** The stream ends when its place does, though nobody reads it; and the place is free when the stream has ended. */
-function endWith(stream: Readable, place: ScanPlace): void {
-  const stop = (): void => void stream.destroy();
-  if (place.signal.aborted) stop();
-  place.signal.addEventListener('abort', stop, { once: true });
-  stream.once('close', () => place.leave());
+  if (isArrow(parts.accept)) return streamOf(ARROW_MEDIA_TYPE, batchesOf(scan, blocks, first, parts), parts);
+  const elapsedMs = (): number => Math.round(parts.clock.monotonicMs() - parts.beganMs);
+  return streamOf(NDJSON_TYPE, linesOf(scan, blocks, first, elapsedMs, parts), parts);
 }
 
 /**
@@ -124,40 +114,22 @@ async function* linesOf(
   blocks: AsyncGenerator<ResultRow[]>,
   first: IteratorResult<ResultRow[]>,
   elapsedMs: () => number,
-  { logger, asOf, place, noteDamage }: ScanParts,
+  parts: ScanParts,
 ): AsyncGenerator<string> {
-  try {
-    for (let block = first; block.done !== true; block = await blocks.next()) yield textOf(scan, block.value);
-    const { rows, scanned, cursor } = scan.end!;
-    yield `${JSON.stringify({ $end: { rows, scanned, ms: elapsedMs(), asOf, cursor } })}\n`;
-  } catch (error) {
-    noteDamage(error);
-    if (place.signal.aborted) return;
-    logger.error({ err: error }, `scan broke off: ${messageOf(error)}`);
-    yield `${JSON.stringify({ $error: problemOf(error) })}\n`;
-    // The line leaves before the socket is closed under it.
-    await new Promise((resolve) => setImmediate(resolve));
-    throw error;
-  } finally {
-    await blocks.return(undefined);
-  }
-}
-
-function textOf(scan: Scan, rows: readonly ResultRow[]): string {
-  let text = '';
-  for (const row of rows) {
-    const json: Record<string, unknown> = {};
-    for (const { name, type } of scan.columns) {
-      const value = row[name] ?? null;
-      json[name] = value === null ? null : cellToJson(type, value);
+  const lines = new RowText(scan.columns, true);
+  yield* linesTold(parts, 'scan', async function* () {
+    try {
+      for (let block = first; block.done !== true; block = await blocks.next()) yield textOf(scan, lines, block.value);
+      const { rows, scanned, cursor } = scan.end!;
+      yield `${JSON.stringify({ $end: { rows, scanned, ms: elapsedMs(), asOf: parts.asOf, cursor } })}\n`;
+    } finally {
+      await blocks.return(undefined);
     }
-    text += `${JSON.stringify(json)}\n`;
-  }
-  return text;
+  });
 }
 
-function problemOf(error: unknown): object {
-  const fault = isFault(error) ? error : new Fault('unknown', 'internal error: the log of this site has it');
-  const { table, column, retryAfterMs } = fault.details;
-  return { kind: fault.kind, detail: fault.message, table, column, retryAfterMs };
+function textOf(scan: Scan, lines: RowText, rows: readonly ResultRow[]): string {
+  let text = '';
+  for (const row of rows) text += `${lines.of(scan.columns.map(({ name }) => row[name] ?? null))}\n`;
+  return text;
 }

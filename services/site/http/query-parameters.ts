@@ -9,7 +9,8 @@ const READ = ['read', 'timeoutMs'] as const;
 
 /** Routes that are not here take none. */
 const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
-  'GET /v1/:keyspace/:table/rows/*': [...READ, 'limit', 'cursor'],
+  'GET /v1/:keyspace/:table/rows/*': [...READ, 'from', 'after', 'to', 'until', 'order', 'limit', 'cursor', 'select'],
+  'POST /v1/:keyspace/:table/rows/get': READ,
   'PATCH /v1/:keyspace/:table/rows/*': WRITE,
   'DELETE /v1/:keyspace/:table/rows/*': WRITE,
   'POST /v1/:keyspace/:table/rows': [...WRITE, 'batchRows'],
