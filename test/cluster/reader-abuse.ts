@@ -4,9 +4,10 @@
  * row for each abuse; exit 1 when one of them was not held.
  */
 
+import { fork } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Worker } from 'node:worker_threads';
 import { Stage } from '@tidemark/cli/drill/stage';
 import { PROGRAM } from '@tidemark/cli/program';
 import { encodeColumnarRows } from '@tidemark/columnar/columnar-write';
@@ -26,6 +27,7 @@ const ORIGINS = 300;
 /** After the load column files are written and merged. */
 const SETTLE_MS = 15_000;
 const QUERY_MS = 10_000;
+const ABUSER = fileURLToPath(new URL('./abuse/abuser.ts', import.meta.url));
 
 const { values } = parseArgs({
   options: {
@@ -119,17 +121,17 @@ async function run(stage: Stage, abuse: Abuse, ms: number, putMsMax: number): Pr
   const before = await stage.primary(QUERY_MS);
   const { url } = stage.site(before.site);
   const meter = new Meter(stage, before.site);
-  const worker = new Worker(new URL('./abuse/abuser-thread.ts', import.meta.url), { workerData: { abuse, url } });
+  const abuser = fork(ABUSER);
+  abuser.send({ abuse, url });
   const ended = new Promise<Record<string, number>>((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
+    abuser.once('message', (statuses) => resolve(statuses as Record<string, number>));
+    abuser.once('error', reject);
   });
   await sleep(ms);
   const measured = meter.take();
-  worker.postMessage('stop');
+  abuser.send('stop');
   const [statuses, backMs] = await Promise.all([ended, backAfter(meter, url, putMsMax)]);
   await meter.stop();
-  await worker.terminate();
   const after = await stage.primary(QUERY_MS);
   return { name: abuse.name, measured, statuses, failovers: after.epoch - before.epoch, backMs };
 }

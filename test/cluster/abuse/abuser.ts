@@ -1,12 +1,14 @@
-/** A thread that abuses one site until it is told to stop, so that whoever measures is not kept waiting by it. */
+/**
+ * A process that abuses one site until it is told to stop; its first message says how, and whom. A thread of whoever measures
+ * would share its memory, and keep it waiting with bodies of megabytes.
+ */
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parentPort, workerData } from 'node:worker_threads';
 import type { Abuse } from './abuses.ts';
 
-const { abuse, url } = workerData as { readonly abuse: Abuse; readonly url: string };
+const [{ abuse, url }] = (await once(process, 'message')) as [{ readonly abuse: Abuse; readonly url: string }];
 /** Connections that are opened between two pauses. */
 const OPENED_AT_ONCE = 50;
 const PAUSE_MS = 20;
@@ -16,9 +18,10 @@ const AGAIN_MS = 50;
 const stop = new AbortController();
 const statuses: Record<string, number> = {};
 
-parentPort!.once('message', () => stop.abort());
+process.once('message', () => stop.abort());
+process.once('disconnect', () => process.exit(1));
 await abuseUntil(stop.signal);
-parentPort!.postMessage(statuses);
+process.send!(statuses, () => process.exit(0));
 
 async function abuseUntil(signal: AbortSignal): Promise<void> {
   const { how } = abuse;
@@ -27,7 +30,7 @@ async function abuseUntil(signal: AbortSignal): Promise<void> {
       if (!signal.aborted) await once(signal, 'abort');
       return;
     case 'asked':
-      await Promise.all(Array.from({ length: how.lanes }, () => askAgain(how.path, how.body, signal)));
+      await Promise.all(Array.from({ length: how.lanes }, () => askAgain(how.path, Buffer.from(how.body), signal)));
       return;
     case 'unread':
       return holdOpen(how.connections, headOf(how.path, Buffer.byteLength(how.body)) + how.body, signal);
@@ -40,7 +43,7 @@ async function abuseUntil(signal: AbortSignal): Promise<void> {
   }
 }
 
-async function askAgain(path: string, body: string, signal: AbortSignal): Promise<void> {
+async function askAgain(path: string, body: Buffer, signal: AbortSignal): Promise<void> {
   const headers = { 'content-type': 'application/json' };
   while (!signal.aborted) {
     try {
