@@ -1,6 +1,7 @@
-import { formatPosition } from '@tidemark/model/position';
+import { formatPosition, type Position } from '@tidemark/model/position';
 import { isFault } from '@tidemark/platform/fault';
 import { SILENT } from '@tidemark/platform/logger';
+import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -123,7 +124,7 @@ describe('applier started again', () => {
     expect(before).not.toBe('');
   });
 
-  it('goes on when the log is deleted and made again, or trimmed, under it', async () => {
+  it('goes on when the log is deleted and made again under it', async () => {
     const { maker, values } = sampleLog(6);
     const site = new TestSite();
     await site.append(LOG, 0, values.slice(0, 4));
@@ -135,6 +136,35 @@ describe('applier started again', () => {
     await reaches(applier, '1:6');
     expect(site.fatal).toEqual([]);
   });
+
+  for (const isQuiet of [true, false]) {
+    it(`says what it lacks when the log was trimmed past it${isQuiet ? ', though nothing new comes' : ''}`, async () => {
+      const { maker, values } = sampleLog(6);
+      const site = new TestSite();
+      await site.append(LOG, 0, values.slice(0, 4));
+      {
+        await using applier = await site.start(LOCAL);
+        await reaches(applier, '1:2');
+      }
+      await site.append(LOG, 0, values.slice(4));
+      await site.log.trim(LOG, 0, values.length);
+      if (!isQuiet) await site.append(LOG, 0, [maker.rows([row(1, 1)])]);
+      const clock = new SimClock();
+      const stuck: string[] = [];
+      const onStuck = (...[, origin, partition, at]: readonly [string, string, number, Position]): void =>
+        void stuck.push(`${origin}/${partition} ${formatPosition(at)}`);
+      await using applier = await KeyspaceApplier.start({ ...site.parts(clock), onStuck }, LOCAL, RULES);
+      await clock.advance(9_000);
+      expect(stuck).toEqual([]);
+      await clock.advance(3_000);
+      expect(stuck).toEqual(['paris/0 1:2']);
+      // Put back, it is read as if nothing had been.
+      site.store.deleteTopic(LOG);
+      await site.append(LOG, 0, values);
+      for (let turn = 0; turn < 100 && applier.origins.applied('paris', 0).seq < 6; turn++) await clock.advance(100);
+      expect([formatPosition(applier.origins.applied('paris', 0)), site.fatal]).toEqual(['1:6', []]);
+    });
+  }
 
   it("refuses another cluster's checkpoint, naming both", async () => {
     const { values } = sampleLog(2);

@@ -96,6 +96,16 @@ export class MirrorService implements AsyncDisposable {
     else copy.waitUntilLedByOther(partition, at);
   }
 
+  /** What cannot be read here of this site's own logs while it leads, in words, each with what helps. */
+  unreadable(): string[] {
+    return [...this.#mirrors.values()].flatMap((byOrigin) => byOrigin.get(this.#parts.site)?.unreadable.words ?? []);
+  }
+
+  /** Why another site should lead the keyspace, as then this one's log is filled; null: no need. */
+  mustMove(keyspace: string): string | null {
+    return this.#mirrors.get(keyspace)?.get(this.#parts.site)?.unreadable.mustMove ?? null;
+  }
+
   #isLedByOther(keyspace: string): boolean {
     const newest = this.#parts.terms(keyspace)?.at(-1);
     return newest !== undefined && newest.site !== this.#parts.site;
@@ -224,7 +234,7 @@ export class MirrorService implements AsyncDisposable {
         duplicate: sum((counts) => counts.duplicate),
         ignored: sum((counts) => counts.ignored),
         stopped: replicators.flatMap((replicator) => replicator.stopped ?? []),
-        held: [...replicators.flatMap(({ trimmed, detours }) => detours.trouble ?? trimmed ?? []), ...unreadable],
+        held: [...replicators.flatMap(({ trimmed, detours }) => detours.trouble ?? trimmed ?? []), ...unreadable.words],
       };
     });
   }

@@ -21,6 +21,7 @@ import { Signal } from './durable-stream.ts';
 import { fillUpTo } from './fill.ts';
 import { Replicator, type ReplicatorCheckpoint } from './replicator.ts';
 import type { Source } from './source.ts';
+import { Unreadable, unreadableWords } from './unreadable.ts';
 
 const CHECKPOINT_MS = 2_000;
 const KEEP_ALIVE_MS = 1_000;
@@ -60,6 +61,8 @@ export class Mirror implements AsyncDisposable {
   readonly changed = new Signal();
   /** Who vouches that it holds all it promised before this process began; null: nobody yet (`vouching.ts`). */
   vouchedBy: string | null = null;
+  /** Of the own log while this site leads. */
+  readonly unreadable: Unreadable;
   readonly #parts: MirrorParts;
   readonly #topic: string;
   readonly #stop = new AbortController();
@@ -76,6 +79,11 @@ export class Mirror implements AsyncDisposable {
     this.origin = origin;
     const { name: ks } = keyspace;
     this.#topic = origin === site ? topicNames.log(ks, site) : topicNames.mirror(ks, origin);
+    const others = keyspace.sites.filter(({ name, role }) => role === 'data' && name !== site);
+    this.unreadable = new Unreadable(
+      this.#topic,
+      others.map(({ name }) => name),
+    );
     this.replicators = Array.from(
       { length: keyspace.partitions },
       (_, partition) =>
@@ -234,50 +242,25 @@ export class Mirror implements AsyncDisposable {
     if (replicator === undefined || !this.#holdsMore(partition, at)) return;
     this.#parts.logger.error(
       { topic: this.#topic, partition },
-      `${this.#unreadable(partition, at)}: it is copied again from other sites`,
+      `${unreadableWords(this.#topic, partition, at)}: it is copied again from other sites`,
     );
     replicator.distrust();
   }
 
-  /** By partition: beyond what the own log cannot be read, while this site leads. */
-  readonly #waiting = new Map<number, Position>();
-
   /** As `unreadableBeyond`, once `ledByOther` is told. */
   waitUntilLedByOther(partition: number, at: Position): void {
-    if (!this.#holdsMore(partition, at)) return;
-    if (!this.#waiting.has(partition))
-      this.#parts.logger.error({ topic: this.#topic, partition }, this.#waitingWords(partition, at));
-    this.#waiting.set(partition, at);
+    if (!this.#holdsMore(partition, at) || !this.unreadable.add(partition, at)) return;
+    const words = this.unreadable.words.at(-1)!;
+    this.#parts.logger.error({ topic: this.#topic, partition }, words);
   }
 
   ledByOther(): void {
-    for (const [partition, at] of this.#waiting) this.unreadableBeyond(partition, at);
-    this.#waiting.clear();
-  }
-
-  /** What waits for another site to lead, in words. */
-  get unreadable(): string[] {
-    return [...this.#waiting].map(([partition, at]) => this.#waitingWords(partition, at));
+    for (const [partition, at] of this.unreadable.take()) this.unreadableBeyond(partition, at);
   }
 
   #holdsMore(partition: number, at: Position): boolean {
     const tail = this.replicators[partition]?.tail ?? null;
     return tail !== null && comparePositions(tail.logHead, at) > 0;
-  }
-
-  #unreadable(partition: number, { epoch, seq }: Position): string {
-    return `${this.#topic}/${partition}: what is stored cannot be read beyond ${epoch}:${seq}`;
-  }
-
-  #waitingWords(partition: number, at: Position): string {
-    const { site, keyspace } = this.#parts;
-    const others = keyspace.sites.filter(({ name, role }) => role === 'data' && name !== site);
-    const to = others.map(({ name }) => name).join(' or ');
-    const remedy =
-      others.length === 0
-        ? 'no other site has it'
-        : `it is filled from the others once another one leads: tidemark switchover --to ${to}, whichever counts`;
-    return `${this.#unreadable(partition, at)}: ${remedy}`;
   }
 
   /**

@@ -6,7 +6,7 @@ import type { MirrorFacts } from '@tidemark/mirror/mirror-service';
 import type { Clock } from '@tidemark/platform/clock';
 import type { CopyFacts, KeyspaceFacts, OriginFacts, SiteFacts } from '@tidemark/watchdog/facts';
 import type { Keyspaces } from './keyspaces.ts';
-import type { Services } from './services.ts';
+import { refusals, type Services } from './services.ts';
 
 const NO_LAG: Lag = { lagMs: null, state: 'unknown' };
 
@@ -34,12 +34,11 @@ export class SiteFactsSource {
   /** Asked at least once a second: when a barrier was applied is known as exactly as that. */
   read(): Omit<SiteFacts, 'loopLagMs'> {
     const { services, keyspaces, roles, urls } = this.#parts;
-    const troubles = services.applier?.refusals() ?? [];
     return {
       url: urls.own,
       peerUrl: urls.ownPeer,
       roles,
-      troubles,
+      troubles: refusals(services),
       keyspaces: keyspaces.all().map((one) => this.#keyspace(one.name, one.version)),
     };
   }

@@ -71,12 +71,15 @@ export function makeServices(parts: ServicesParts): Services {
     clockTrouble: () => watchdog().clockTrouble(),
     diskTrouble: () => parts.diskTrouble(),
     clockDoubt: () => watchdog().clockDoubt(),
+    logTrouble: (keyspace) => mirror?.mustMove(keyspace) ?? null,
     heard: (value) => watchdog().heard(value),
     onOutcome: (keyspace, campaign, outcome) =>
       outcomes.told({ keyspace, site, campaign, outcome, atMs: clock.nowMs(), id: random.id() }),
     onCommitted: (keyspace, partition, at) => applier?.committed(keyspace, partition, site, at),
     elsewhere: (keyspace) => keyspaces().elsewhere(keyspace),
-    ...(roles.includes('applier') ? { applied: (value, signal) => level(applier!, value, clock, signal) } : {}),
+    ...(roles.includes('applier')
+      ? { applied: (value, signal) => level({ applier: applier!, mirror, clock }, value, signal) }
+      : {}),
   };
   const writer = roles.includes('writer')
     ? new WriterService(writerParts, { pendingBytesMax, requestTimeoutMs })
@@ -113,14 +116,15 @@ export function makeServices(parts: ServicesParts): Services {
 
 /** The newest keyspace, once everything up to the closed epoch ends is applied here; null when `signal` aborts before. */
 async function level(
-  applier: ApplierService,
+  { applier, mirror, clock }: { applier: ApplierService; mirror: MirrorService | null; clock: Clock },
   value: RegisterValue,
-  clock: Clock,
   signal: AbortSignal,
 ): Promise<Keyspace | null> {
   const untilMs = clock.monotonicMs() + APPLIED_MS;
   while (!signal.aborted) {
     if (applier.holds(value)) return applier.keyspace(value.keyspace);
+    const unreadable = mirror?.mustMove(value.keyspace) ?? null;
+    if (unreadable !== null) throw new Fault('unavailable', `keyspace ${value.keyspace}: ${unreadable}`);
     if (clock.monotonicMs() > untilMs) {
       const message = `keyspace ${value.keyspace}: not everything of the terms before is applied here after ${APPLIED_MS} ms`;
       throw new Fault('unavailable', message);

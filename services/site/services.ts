@@ -14,6 +14,11 @@ export type Services = {
   readonly applier: ApplierService | null;
 };
 
+/** What this process cannot do of its duty though it runs, in words: what may not be read yet, what it applies no more. */
+export function refusals({ mirror, applier }: Services): string[] {
+  return [...(applier?.refusals() ?? []), ...(mirror?.unreadable() ?? [])];
+}
+
 /** What the services are told of the register. */
 export function registerChanged({ writer, mirror, applier }: Services, value: RegisterValue): void {
   for (const { site: origin, epoch, epochEnds } of value.terms) {

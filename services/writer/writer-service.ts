@@ -61,6 +61,8 @@ export type WriterServiceParts = {
   readonly diskTrouble?: () => string | null;
   /** Why no term should begin by it: the same, or nobody was asked yet whether it is right. */
   readonly clockDoubt: () => string | null;
+  /** Why another site should lead a keyspace, as this one's log lacks what it held; null: no need. */
+  readonly logTrouble: (keyspace: string) => string | null;
   /** What was last heard here of the primary of the newest term; null: nothing. */
   readonly heard: (value: RegisterValue) => Heard | null;
   readonly onOutcome: (keyspace: string, ...told: Parameters<ElectionLoopParts<Running>['onOutcome']>) => void;
@@ -153,6 +155,7 @@ export class WriterService implements AsyncDisposable {
       keyspace,
       register: this.#parts.register(name),
       current: () => this.#parts.registerValue(name),
+      logTrouble: () => this.#parts.logTrouble(name),
       term: (...elected) => this.#term(keyspace, ...elected),
       lossyEnd: (value, received, loss) => lossyEnd(this.#parts, keyspace, value, received, loss),
       onOutcome: (...told) => this.#parts.onOutcome(name, ...told),

@@ -63,6 +63,8 @@ export class LogFollower {
   #isDraining = false;
   #isStopped = false;
   #stuckSinceMs: number | null = null;
+  /** Read again from its start, a log that begins later than that has given nothing yet. */
+  #isBare = false;
   #stuckMs = STUCK_MS;
   #mustRestart = false;
   /** When the fold begins again: what is read then may be another log. */
@@ -177,7 +179,9 @@ export class LogFollower {
     this.#fold.restart(!this.#isOther);
     this.#isOther = false;
     this.#mustRestart = false;
-    this.#stuckSinceMs = null;
+    // Trimmed past this reader, of a quiet partition nothing may ever come that shows what is missing.
+    this.#isBare = start > 0;
+    this.#stuckSinceMs = this.#isBare ? this.#parts.clock.monotonicMs() : null;
   }
 
   #bounds(): Promise<{ readonly start: number; readonly end: number }> {
@@ -222,10 +226,10 @@ export class LogFollower {
       if (news.kind === 'halted' || news.kind === 'other')
         throw new Fault('corrupt', `${this.#name} offset ${offset}: ${news.reason}`);
     }
-    if (first && comparePositions(before, this.#fold.logHead) !== 0) {
-      this.#stuckSinceMs = null;
-      this.#stuckMs = STUCK_MS;
-    }
+    if (comparePositions(before, this.#fold.logHead) === 0) return;
+    if (first || this.#isBare) this.#stuckSinceMs = null;
+    if (first) this.#stuckMs = STUCK_MS;
+    this.#isBare = false;
   }
 
   /** Applies what may be applied. Safe to call at any time; calls share one run. */
@@ -286,11 +290,13 @@ export class LogFollower {
   tick(): void {
     if (this.#stuckSinceMs === null || this.#isStopped) return;
     if (this.#parts.clock.monotonicMs() - this.#stuckSinceMs < this.#stuckMs) return;
-    const message = `${this.#name}: records were ignored and none accepted for ${this.#stuckMs} ms: folding from the start`;
+    const message = `${this.#name}: nothing that follows was found for ${this.#stuckMs} ms: folding from the start`;
     this.#parts.logger.warn(this.#where(), message);
     this.#stuckMs = Math.min(this.#stuckMs * 2, STUCK_MS_MAX);
     const { epoch, seq } = this.#fold.logHead;
-    if (this.#end !== null && this.#from >= this.#end) this.#parts.onStuck?.({ epoch, seq });
+    const read = { epoch, seq };
+    const known = comparePositions(read, this.#applied) < 0 ? this.#applied : read;
+    if (this.#end !== null && this.#from >= this.#end) this.#parts.onStuck?.(known);
     this.#stuckSinceMs = null;
     this.#mustRestart = true;
     this.#turn.abort();

@@ -9,7 +9,7 @@ import type { Config } from '../config/config.ts';
 import type { SiteFactsSource } from '../facts.ts';
 import type { Keyspaces } from '../keyspaces.ts';
 import { SiteMetrics } from '../metrics.ts';
-import type { Services } from '../services.ts';
+import { refusals, type Services } from '../services.ts';
 import type { SiteWorld } from '../site-ports.ts';
 import { hostsOf } from './callers.ts';
 import { registerKeyspaceRoutes } from './keyspace-routes.ts';
@@ -51,7 +51,10 @@ export function makeRoutes(parts: RoutesParts): FastifyInstance {
   });
   registerProbes(app, {
     site,
-    missing: () => (isStopping() ? ['it is stopping'] : [...keyspaces.missing(), ...watchdog.blockingReasons()]),
+    missing: () =>
+      isStopping()
+        ? ['it is stopping']
+        : [...keyspaces.missing(), ...watchdog.blockingReasons(), ...refusals(services)],
     writable: (name) => keyspaces.isPrimary(name),
     epochOf: (name) => writer?.facts(name)?.epoch ?? null,
     metrics: () => metrics.render(),

@@ -137,14 +137,17 @@ describe('a poisoned record', () => {
     expect(mirror.logId).toBe('copy~1');
     // As of an own log while its site leads: it stays as it is, and says what helps; then it is filled in the same way.
     mirror.waitUntilLedByOther(0, { epoch: 1, seq: BATCHES });
-    expect(mirror.unreadable).toEqual([]);
+    expect(mirror.unreadable.words).toEqual([]);
     mirror.waitUntilLedByOther(0, { epoch: 1, seq: 4 });
     await clock.advance(5_000);
-    expect(mirror.unreadable[0]).toMatch(/\/0: what is stored cannot be read beyond 1:4: .* tidemark switchover --to/);
+    expect(mirror.unreadable.words[0]).toMatch(
+      /\/0: what is stored cannot be read beyond 1:4: .* tidemark switchover --to/,
+    );
     expect(mirror.logId).toBe('copy~1');
+    expect(mirror.unreadable.mustMove).toMatch(/cannot be read beyond 1:4$/);
     mirror.ledByOther();
     for (let turn = 0; turn < 100 && mirror.logId !== 'copy~2'; turn++) await clock.advance(100);
-    expect([mirror.logId, mirror.unreadable]).toEqual(['copy~2', []]);
+    expect([mirror.logId, mirror.unreadable.words]).toEqual(['copy~2', []]);
   });
 
   it('in a mirror that lost something before is copied again, too, however often that comes', async () => {

@@ -81,7 +81,7 @@ function setUp(stuck: Stuck) {
   const electionLoop = new ElectionLoop<LeadingWriter>({
     ...{ site: 'paris', keyspace: KEYSPACE, cluster: 'c', remotes: new Map(), network: network as Network, register },
     ...{ clock, random: new SeededRandom(3), logger: SILENT, placeOf: (site) => `http://${site}` },
-    ...{ current: () => value, clockTrouble: () => null, clockDoubt: () => null },
+    ...{ current: () => value, clockTrouble: () => null, logTrouble: () => null, clockDoubt: () => null },
     term: async (elected, _ended, signal) => {
       if (stick('lease')) throw new Fault('unavailable', 'no majority grants the lease');
       return stick('term') ? aborted(signal) : { ...leading, epoch: elected.epoch };

@@ -49,6 +49,8 @@ export type ElectionLoopParts<R extends LeadingWriter> = Omit<ElectionRunParts, 
   readonly logger: Logger;
   /** Why this site's clock is not to be trusted with stamps; null when it is. */
   readonly clockTrouble: () => string | null;
+  /** Why another site should lead: what is missing in this one's log comes back once it is only copied; null: no need. */
+  readonly logTrouble: () => string | null;
   /** Why no term should begin by it: the same, or nobody was asked yet whether it is right. */
   readonly clockDoubt: () => string | null;
   /** Begins to write as elected, unless `signal` aborts first; `onEnded` is told when it can go on no more. */
@@ -74,7 +76,7 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
   #unfit: { readonly reason: string; readonly logIds: string } | null = null;
   /** The open election's epoch, 0 for none, when it was first seen, and how long it may stand from then. */
   #seen = { epoch: 0, atMs: 0, staleMs: 0 };
-  /** Since when it may not write; null: it may. And from when on another one may be asked to. */
+  /** Since when it should not lead; null: it may. And from when on another one may be asked to. */
   #troubledMs: number | null = null;
   #askAgainMs = 0;
   #wake: () => void = () => {};
@@ -223,7 +225,7 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
     }
     if (nominated !== null) return nominated;
     // What a term begins with is stamped, and every later stamp is above it.
-    if (this.#parts.clockDoubt() !== null) return null;
+    if (this.#parts.clockDoubt() !== null || this.#parts.logTrouble() !== null) return null;
     const { election, version } = value;
     if (election === null) {
       if (primaryOf(value, keyspace) !== site) return null;
@@ -288,10 +290,17 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
     this.#unfit = { reason, logIds: this.#listedLogIds(this.#parts.current()) };
   }
 
-  /** A primary that must not write asks another member to: one that leads hands over, and loses nothing. */
+  /** Why this site should not lead, in words; null: it may. */
+  #whyNotLead(): string | null {
+    const { site, clockTrouble, logTrouble } = this.#parts;
+    const reason = this.#unfit?.reason ?? clockTrouble();
+    return reason === null ? logTrouble() : `${site} cannot write: ${reason}`;
+  }
+
+  /** A primary that should not lead asks another member to: one that leads hands over, and loses nothing. */
   async #handOver(value: RegisterValue): Promise<void> {
-    const { site, keyspace, clock, clockTrouble } = this.#parts;
-    const trouble = this.#unfit?.reason ?? clockTrouble();
+    const { site, keyspace, clock } = this.#parts;
+    const trouble = this.#whyNotLead();
     const nowMs = clock.monotonicMs();
     if (trouble === null) this.#troubledMs = null;
     else this.#troubledMs ??= nowMs;
@@ -302,7 +311,7 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
     const isEarly = nowMs - this.#troubledMs! < TROUBLED_MS || value.paused || value.failover === 'manual';
     if (terms && isEarly) return;
     this.#askAgainMs = nowMs + HAND_OVER_EVERY_MS;
-    await this.#nominateOther(value, terms ? 'switchover' : 'takeover', `${site} cannot write: ${trouble}`);
+    await this.#nominateOther(value, terms ? 'switchover' : 'takeover', trouble);
   }
 
   async #nominateOther(value: RegisterValue, cause: Nomination['cause'], reason: string): Promise<void> {
@@ -340,7 +349,7 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
     if (value !== null) leading.registerChanged(value);
   }
 
-  /** Tries until the log answers; null when the service stops first, or there is nothing to try for any more. */
+  /** Tries until the log answers; null when the service stops first, or trying helps no more. */
   async #patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T | null> {
     const { clock, logger } = this.#parts;
     for (let told = false; !signal.aborted; told = true) {
@@ -348,6 +357,8 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
         return await attempt();
       } catch (error) {
         if (!isFault(error, 'unavailable')) throw error;
+        // What it waits for is not in its log, and comes back once another site leads.
+        if (this.#parts.logTrouble() !== null) return null;
         if (!told) logger.warn({ error: error.message }, `writer waits: ${error.message}`);
         await clock.sleep(RETRY_MS, signal);
       }

@@ -6,6 +6,7 @@ import { cutOffColumn } from './cut-off-column.ts';
 import { definedTwice } from './defined-twice.ts';
 import { emptyControl } from './empty-control.ts';
 import { givesWay } from './gives-way.ts';
+import { holeInLog } from './hole-in-log.ts';
 import { lastResort } from './last-resort.ts';
 import { lostLog } from './lost-log.ts';
 import { standsUnfit } from './stands-unfit.ts';
@@ -59,6 +60,12 @@ export const PLAYED: readonly Case[] = [
     name: 'gives-way',
     tells: 'an election that could lose nothing stood open for ever, and kept out the failover that accepted a loss',
     play: givesWay,
+  },
+  {
+    name: 'hole-in-log',
+    tells:
+      'a primary whose own log had a hole before what was applied there wrote no more, and nobody was told but by `held`',
+    play: holeInLog,
   },
   {
     name: 'last-resort',
