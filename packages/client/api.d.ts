@@ -132,12 +132,20 @@ export declare class Database implements AsyncDisposable {
      * batches are acked. Errors as `put`; batches whose receipt was yielded are stored.
      */
     write<D extends TableDefinition>(table: ClientTable<D>, rows: AsyncIterable<WriteRow<D>> | Iterable<WriteRow<D>>, options?: StreamOptions): AsyncGenerator<Receipt>;
-    /** The row of a key, null when there is none. @throws {Fault} refused, or `unavailable`. */
+    /** The row of a key, null when there is none. @throws {Fault} refused, also `notFound` for the table; or `unavailable`. */
     get<D extends TableDefinition>(table: ClientTable<D>, key: Key<D>, options?: ReadOptions): Promise<Row<D> | null>;
-    /** The rows whose key begins with `prefix`, in key order. @throws {Fault} as `scan`. */
-    range<D extends TableDefinition>(table: ClientTable<D>, prefix: KeyPrefix<D>, options?: ReadOptions & {
-        readonly limit?: number;
-    }): AsyncGenerator<Row<D>>;
+    /**
+     * The rows of many keys in one request, in the order of the keys; null where there is none. Each is as it is when it is
+     * read. 100,000 keys at most.
+     * @throws {Fault} refused, or `unavailable`. `unknown`: the connection broke in the midst of the answer; ask again.
+     */
+    getMany<D extends TableDefinition>(table: ClientTable<D>, keys: readonly Key<D>[], options?: ReadOptions): Promise<(Row<D> | null)[]>;
+    /**
+     * The rows whose key begins with `prefix`, in key order, the last first where `order` says so, within bounds of the key
+     * column that follows. Up to 1,000 rows come page by page of 2 MiB; more, or all, as a scan does, as of one moment.
+     * @throws {Fault} as `scan`
+     */
+    range<D extends TableDefinition>(table: ClientTable<D>, prefix: KeyPrefix<D>, options?: RangeOptions): AsyncGenerator<Row<D>>;
     /** Rows by condition, selection, grouping and order, as they arrive. @throws {Fault} see `ScanRows.blocks`. */
     scan<D extends TableDefinition, const Q extends ScanQuery<D>>(table: ClientTable<D>, query: Q, options?: ReadOptions): ScanRows<ScanRow<D, Q>>;
     /**
@@ -204,6 +212,25 @@ export type ScanEnd = {
     readonly asOf: unknown;
     /** Where to go on, when a limit cut the answer; null otherwise. */
     readonly cursor: string | null;
+};
+
+/** A bound: a value of the key column that follows the prefix. */
+export type RangeBound = WriteValue<ColumnTypeName>;
+
+/** Which rows of a key prefix, and in which order. */
+export type RangeOptions = ReadOptions & {
+    /** Rows at most; a whole number from 1 on. */
+    readonly limit?: number;
+    /** Rows whose next key column is this or comes after it. */
+    readonly from?: RangeBound;
+    /** Rows whose next key column comes after this. */
+    readonly after?: RangeBound;
+    /** Rows whose next key column is this or comes before it. */
+    readonly to?: RangeBound;
+    /** Rows whose next key column comes before this. */
+    readonly until?: RangeBound;
+    /** `desc`: the last first. */
+    readonly order?: 'asc' | 'desc';
 };
 
 /** One condition on a column. A comparison with a cell that has no value is neither true nor false. */

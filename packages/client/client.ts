@@ -21,6 +21,7 @@ export type { Random } from '@tidemark/platform/random';
 export { Database, type EncodedBatch, type StreamOptions, type WriteOptions } from './database.ts';
 export type { Fetch } from './exchange.ts';
 export type { ScanEnd } from './ndjson.ts';
+export type { RangeBound, RangeOptions } from './range.ts';
 export {
   type ColumnCondition,
   type Condition,

@@ -99,7 +99,9 @@ export class ScriptedSite implements AsyncDisposable {
     this.headers.push(request.headers);
     if (this.isSilent) return;
     const url = new URL(request.url!, this.url);
-    const route = `${request.method} ${url.pathname}`;
+    const path = `${request.method} ${url.pathname}`;
+    // By what stands behind the `?` too, where the script says so.
+    const route = this.routes.has(path + url.search) ? path + url.search : path;
     const routed = this.routes.get(route);
     if (routed !== undefined) {
       this.asked.push({ route, body: body === '' ? null : JSON.parse(body) });

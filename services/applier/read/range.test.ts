@@ -212,7 +212,14 @@ describe('rows by their keys', () => {
       { k: 'p', s: 5, t: 'x' },
     ];
     const { lines } = await post({ keys, select: ['w', 's'] });
-    expect(lines).toEqual([{ s: 5 }, null, { w: 'w', s: 2 }, null, { s: 5 }, { $end: { rows: 3, asOf: null } }]);
+    expect(lines).toEqual([
+      { s: 5 },
+      null,
+      { w: 'w', s: 2 },
+      null,
+      { s: 5 },
+      { $end: { rows: 5, found: 3, asOf: null } },
+    ]);
     const many = await post({ keys: Array.from({ length: 700 }, (_, i) => ({ k: 'p', s: i, t: 'x' })) });
     expect(many.lines.slice(0, 6).map((row) => (row as { s: number } | null)?.s ?? null)).toEqual([
       null,
@@ -222,8 +229,8 @@ describe('rows by their keys', () => {
       4,
       5,
     ]);
-    expect(many.lines.at(-1)).toEqual({ $end: { rows: 4, asOf: null } });
-    expect((await post({ keys: [] })).lines).toEqual([{ $end: { rows: 0, asOf: null } }]);
+    expect(many.lines.at(-1)).toEqual({ $end: { rows: 700, found: 4, asOf: null } });
+    expect((await post({ keys: [] })).lines).toEqual([{ $end: { rows: 0, found: 0, asOf: null } }]);
   });
 
   it('are refused by name when they are too many or no keys', async () => {

@@ -98,7 +98,7 @@ export async function shortRowLines(store: TableStore, wish: KeysWish, asOf: str
 }
 
 /**
- * The rows as NDJSON, `null` where there is none, then `{"$end":{"rows":…,"asOf":…}}`. Each is as it is when it is read.
+ * The rows as NDJSON, `null` where there is none, then `{"$end":{"rows":…,"found":…,"asOf":…}}`: lines, and those that are rows. Each is as it is when it is read.
  * @throws {Fault} `corrupt`: stored bytes are wrong
  */
 export async function rowLines(store: TableStore, wish: KeysWish, parts: StreamParts): Promise<StreamedAnswer> {
@@ -128,7 +128,7 @@ async function* linesOf(
     }
     yield lines;
   }
-  yield `${JSON.stringify({ $end: { rows: found, asOf } })}\n`;
+  yield `${JSON.stringify({ $end: { rows: keys.length, found, asOf } })}\n`;
 }
 
 /** In key order, so that those who wait for one block wait together. */
