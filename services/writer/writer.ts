@@ -96,6 +96,7 @@ export class Writer implements AsyncDisposable {
       clock: parts.clock,
       appenders: this.appenders,
       committed: (partition) => this.commits.committed(partition),
+      tellsSoon: parts.elected.value.ack.k > 0,
       isHandingOver: () => this.isHandingOver,
     });
     this.commits = new Commits({

@@ -8,6 +8,12 @@ import type { BarrierBody } from '@tidemark/record/envelope';
 import { type Appender, type Entry, entryOf } from './appender.ts';
 
 const BUSY_MS = 100;
+/** Of what was committed, the next record of its partition tells; when none follows by then, a barrier does. */
+const SOON_MS = 2;
+/** Less is not slept: of the rest of two sums of fractions a clock might never come to an end. */
+const SLEPT_MS_MIN = 1;
+/** So far apart are barriers that are written for that alone. */
+const APART_MS = 20;
 const IDLE_MS = 1_000;
 /** Barriers that follow the last activity, so that what was committed by then becomes known everywhere. */
 const OWED = 3;
@@ -18,6 +24,8 @@ type BarriersParts = {
   readonly appenders: readonly Appender[];
   /** Highest committed seq of a partition, −1 for none. */
   readonly committed: (partition: number) => number;
+  /** Whether readers elsewhere show a record only once they are told that it is committed. */
+  readonly tellsSoon: boolean;
   /** True while nothing may follow the heads that were handed over: it would lie beyond the epoch end. */
   readonly isHandingOver: () => boolean;
 };
@@ -31,36 +39,75 @@ export class Barriers {
   /** By partition: highest seq that is no barrier, and how far it was announced as committed. */
   readonly #dataHeads: Float64Array;
   readonly #announced: Float64Array;
+  /** By partition: how far the newest records say that it is committed. */
+  readonly #told: Float64Array;
+  #wake = new AbortController();
+  /** Since when there has always been something that is committed and not told. */
+  #untoldMs = 0;
+  #wasUntold = false;
+  #newest: Entry | null = null;
   readonly #parts: BarriersParts;
 
   constructor(parts: BarriersParts) {
     this.#parts = parts;
     this.#dataHeads = new Float64Array(parts.appenders.length).fill(-1);
     this.#announced = new Float64Array(parts.appenders.length).fill(-1);
+    this.#told = new Float64Array(parts.appenders.length).fill(-1);
   }
 
   /** An entry was given its seq. */
   onSealed(partition: number, { barrier, seq }: Entry): void {
     if (!barrier) this.#dataHeads[partition] = seq;
+    this.#told[partition] = this.#parts.committed(partition);
+    this.#wasUntold &&= this.#isUntold;
   }
 
   onCommitted(partition: number, seq: number): void {
     if (this.#dataHeads[partition]! > this.#announced[partition]!) this.#owed = OWED;
     this.#announced[partition] = seq;
+    if (!this.#wasUntold && this.#isUntold) this.#untoldMs = this.#parts.clock.monotonicMs();
+    this.#wasUntold = this.#isUntold;
+    if (this.#wasUntold) this.#wake.abort();
   }
 
-  /** One every 100 ms after activity, every second when idle, until `signal` aborts. */
+  /** True when rows are committed, and no record says so yet. */
+  get #isUntold(): boolean {
+    const { tellsSoon, isHandingOver } = this.#parts;
+    // One that stands in line will say what is committed when it is sealed.
+    if (!tellsSoon || isHandingOver() || this.#newest?.seq === -1) return false;
+    return this.#told.some((told, p) => Math.min(this.#announced[p]!, this.#dataHeads[p]!) > told);
+  }
+
+  /** One every 100 ms after activity, every second when idle, one soon for what nothing else tells, until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, isHandingOver } = this.#parts;
-    while (!signal.aborted) {
-      await clock.sleep(BUSY_MS, signal);
-      if (isHandingOver()) continue;
-      const idleMs = clock.monotonicMs() - this.#lastMs;
-      if (this.#owed === 0 && idleMs < IDLE_MS) continue;
-      const owed = Math.max(0, this.#owed - 1);
-      this.append();
-      this.#owed = owed;
+    const { clock } = this.#parts;
+    for (let lookedMs = clock.monotonicMs(); !signal.aborted; ) {
+      const leftMs = lookedMs + BUSY_MS - clock.monotonicMs();
+      this.#wake = new AbortController();
+      if (!this.#isUntold)
+        await clock.sleep(Math.max(SLEPT_MS_MIN, leftMs), AbortSignal.any([signal, this.#wake.signal]));
+      if (this.#isUntold) await this.#tell(signal);
+      if (clock.monotonicMs() - lookedMs < BUSY_MS || signal.aborted) continue;
+      lookedMs = clock.monotonicMs();
+      this.#appendDue();
     }
+  }
+
+  /** Waits for a record to tell what is committed, or tells it, as none did. */
+  async #tell(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    const waitMs = Math.max(this.#untoldMs + SOON_MS, this.#lastMs + APART_MS) - clock.monotonicMs();
+    if (waitMs <= 0) this.append();
+    else await clock.sleep(Math.max(SLEPT_MS_MIN, waitMs), signal);
+  }
+
+  #appendDue(): void {
+    const { clock, isHandingOver } = this.#parts;
+    if (isHandingOver()) return;
+    const idleMs = clock.monotonicMs() - this.#lastMs;
+    if (idleMs < APART_MS || (this.#owed === 0 && idleMs < IDLE_MS)) return;
+    this.#owed = Math.max(0, this.#owed - 1);
+    this.append();
   }
 
   append(): Entry {
@@ -73,18 +120,22 @@ export class Barriers {
       },
       { barrier: true },
     );
+    this.#newest = entry;
     appenders[0]!.enqueue(entry);
     return entry;
   }
 
   /** One moment: all heads, while no record can get its stamp in between. */
   #body(): BarrierBody {
-    const { appenders, committed } = this.#parts;
+    const { appenders } = this.#parts;
+    const committed = appenders.map((_, partition) => this.#parts.committed(partition));
+    this.#told.set(committed);
+    this.#wasUntold = false;
     return {
       kind: 'Barrier',
       heads: appenders.map((appender, partition) => (partition === 0 ? appender.head - 1 : appender.head)),
       rows: appenders.map((appender) => appender.rows),
-      committed: appenders.map((_, partition) => committed(partition)),
+      committed,
     };
   }
 }
