@@ -216,7 +216,8 @@ class Run {
     const cutsOff = (fault: SimFault): boolean =>
       fault.kind === 'when'
         ? cutsOff(fault.brings)
-        : (fault.kind === 'isolate' && fault.site === site) ||
+        : fault.kind === 'stuck-copies' ||
+          (fault.kind === 'isolate' && fault.site === site) ||
           (fault.kind === 'cut' && (fault.from === site || fault.to === site));
     return Math.min(Number.POSITIVE_INFINITY, ...faults.filter(cutsOff).map(({ atMs }) => atMs));
   }

@@ -2,6 +2,7 @@
 
 import { newestTerm, type RegisterValue } from '../consensus/register-value.ts';
 import { type Closure, type FenceReport, unvouched } from './election.ts';
+import { UNHEARD_MS_MAX } from './loss.ts';
 
 type By = Extract<Closure, { readonly kind: 'lossless' }>['by'];
 
@@ -33,6 +34,15 @@ export function unknownOf(value: RegisterValue, by: By, reports: readonly FenceR
   if (by !== 'all') return null;
   const sites = unvouched(reports).join(' and ');
   return `whether ${sites} held more before their processes began: nobody is left who would know, should copies at more sites than one have been put back to an older state`;
+}
+
+/** What no site could tell when a term was closed with a loss; null: the rows told are all that may be lost. */
+export function unknownOfLoss(value: RegisterValue, reports: readonly FenceReport[]): string | null {
+  const origin = newestTerm(value)?.site ?? '';
+  const isHeard = reports.some(({ site }) => site === origin);
+  if (value.ack.k === 0 && !isHeard)
+    return `how much ${origin} acked alone after it was last heard: what is told of that is its rate until then, for ${UNHEARD_MS_MAX / 1_000} s`;
+  return unvouched(reports).length === 0 ? null : `what else was acked: ${whyNotClosed(value, reports)}`;
 }
 
 /** Why the answers close nothing without a loss. */

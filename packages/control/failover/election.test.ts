@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EpochEndAt, Member, RegisterValue, Term } from '../consensus/register-value.ts';
+import { unknownOfLoss } from './closure-words.ts';
 import {
   candidateFor,
   closureOf,
@@ -85,6 +86,27 @@ const answered = shapes.chain((shape) =>
       .map((found) => found.flatMap((flaw, at) => (flaw === null ? [] : [reportOf(SITES[at]!, [0], flaw)]))),
   }),
 );
+
+describe('unknownOfLoss', () => {
+  const local = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 0 });
+  const others = [reportOf('tokyo', [4]), reportOf('lima', [4])];
+
+  it('says that of a local primary that does not answer the rows are estimated', () => {
+    expect(unknownOfLoss(local, others)).toMatch(/how much paris acked alone after it was last heard.*16 s/);
+  });
+
+  it('is null where the rows told are all that may be lost', () => {
+    expect(unknownOfLoss(local, [reportOf('paris', [5]), ...others])).toBeNull();
+    expect(unknownOfLoss({ ...local, ack: { name: 'sync', k: 1 } }, others)).toBeNull();
+  });
+
+  it('names whose copies nobody vouches for', () => {
+    const reports = [reportOf('paris', [5]), reportOf('tokyo', [4], { vouched: null })];
+    expect(unknownOfLoss({ ...local, ack: { name: 'sync', k: 1 } }, reports)).toMatch(
+      /what else was acked.*tokyo began again/,
+    );
+  });
+});
 
 describe('closureOf', () => {
   it('is lossless exactly when no origin and k others could have acked past the fences that count', () => {

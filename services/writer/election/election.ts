@@ -20,7 +20,7 @@ import {
   newestTerm,
   type RegisterValue,
 } from '@tidemark/control/consensus/register-value';
-import { proofOf, remedyOf, unknownOf, whyNotClosed } from '@tidemark/control/failover/closure-words';
+import { proofOf, remedyOf, unknownOf, unknownOfLoss, whyNotClosed } from '@tidemark/control/failover/closure-words';
 import {
   asLed,
   closureOf,
@@ -31,7 +31,6 @@ import {
   reportedOf,
   unfitness,
   unfitnessToStand,
-  unvouched,
 } from '@tidemark/control/failover/election';
 import { type Loss, type LossChoices, lossInWords, lossRemedy } from '@tidemark/control/failover/loss';
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
@@ -219,10 +218,8 @@ export class ElectionRun {
         const { mode, loss } = epochEnd;
         const where =
           mode === 'received' ? 'all that was received is kept' : 'back to the newest moment received whole';
-        const why = whyNotClosed(value, reports);
-        const how = `with a loss of ${loss.rows} rows at most, ${where}: ${why}`;
-        const unknown = unvouched(reports).length === 0 ? null : `what else was acked: ${why}`;
-        return { epochEnds: epochEnd.epochEnds, how, lost: loss, unknown };
+        const how = `with a loss of ${loss.rows} rows at most, ${where}: ${whyNotClosed(value, reports)}`;
+        return { epochEnds: epochEnd.epochEnds, how, lost: loss, unknown: unknownOfLoss(value, reports) };
       }
       const { have, need } = closure.kind === 'lossless' ? { have: 0, need: 0 } : closure;
       const why = whyNotClosed(value, reports);

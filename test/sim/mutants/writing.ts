@@ -98,8 +98,8 @@ export const WRITING: readonly Mutant[] = [
     breaks: 'rule 14: a barrier says as committed only what is',
     caughtBy: ['I17'],
     file: 'services/writer/appending/barriers.ts',
-    from: 'committed: appenders.map((_, partition) => committed(partition)),',
-    to: 'committed: appenders.map((appender) => appender.head),',
+    from: 'const committed = appenders.map((_, partition) => this.#parts.committed(partition));',
+    to: 'const committed = appenders.map((appender) => appender.head);',
   },
   {
     name: 'wrong-clock-is-followed',
