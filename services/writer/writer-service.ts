@@ -61,6 +61,8 @@ export type WriterServiceParts = {
   readonly diskTrouble?: () => string | null;
   /** Why no term should begin by it: the same, or nobody was asked yet whether it is right. */
   readonly clockDoubt: () => string | null;
+  /** Told beyond what a partition of a keyspace's own log cannot be read, though there is more in it. */
+  readonly onHole: (keyspace: string, partition: number, at: Position) => void;
   /** Why another site should lead a keyspace, as this one's log lacks what it held; null: no need. */
   readonly logTrouble: (keyspace: string) => string | null;
   /** What was last heard here of the primary of the newest term; null: nothing. */
@@ -190,7 +192,8 @@ export class WriterService implements AsyncDisposable {
     const lease = isLocal ? new Lease({ clock, register, keyspace: name, elected, onEnded }) : null;
     await lease?.start();
     const mayAck = (): boolean => lease?.holds() ?? true;
-    const parts = { ...this.#parts, keyspace, elected, peers, onCommitted, onEnded, mayAck };
+    const onHole = (partition: number, at: Position): void => this.#parts.onHole(name, partition, at);
+    const parts = { ...this.#parts, keyspace, elected, peers, onCommitted, onEnded, mayAck, onHole };
     const writer = await Writer.start(parts, signal).catch(async (error) => {
       await lease?.[Symbol.asyncDispose]();
       throw error;

@@ -46,11 +46,15 @@ it('a checkpoint of another log counts as none, and so does all that it says bes
   const log = new SimLog(new SimLogStore(clock), 'paris');
   await log.ensureTopic({ name: h.topic, partitions: 4, flushed: true, genesis });
   const common = { cluster: 'c', site: 'paris', keyspace: h.keyspace, disk, clock, timing: TIMING, logger: SILENT };
-  // The point is within the epoch ends of the term it was noted in.
-  const epochEnds = Array.from({ length: 4 }, () => ({ seq: 1_000, chain: '' }));
+  // Filled again up to the epoch ends, and the point is within those.
+  const epochEnds = (await h.accepted()).map((envelopes) => envelopes.at(-1)!);
+  for (const { number, records } of h.store.topic(h.topic)!.partitions)
+    await log.append(h.topic, number, records.slice(1));
   const terms = [{ epoch: 1, site: 'paris', writerId: 'w1', epochEnds }];
   const opened = await openLog({ ...common, log, signal: new AbortController().signal, terms });
-  expect(opened.tails.map(({ logHead }) => [logHead.logId, logHead.seq])).toEqual(Array(4).fill(['fresh', -1]));
+  expect(opened.tails.map(({ logHead, resumed }) => [logHead.logId, logHead.seq, resumed])).toEqual(
+    epochEnds.map(({ seq }) => ['fresh', seq, false]),
+  );
   expect(opened.keyspace.version).toBe(h.keyspace.version);
   await rm(folder, { recursive: true });
 });

@@ -1,17 +1,19 @@
 import { RowBatch } from '@tidemark/columnar/row-batch';
 import type { Term } from '@tidemark/control/consensus/register-value';
+import type { Position } from '@tidemark/model/position';
 import { tableNamed } from '@tidemark/model/table';
 import type { Disk } from '@tidemark/platform/disk';
 import { SILENT } from '@tidemark/platform/logger';
 import { SimDisk, SimPlatter } from '@tidemark/platform/sim/sim-disk';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { TIMING } from '@tidemark/platform/timing';
+import { openRecord } from '@tidemark/record/seal';
 import { describe, expect, it } from 'vitest';
 import { Growth } from '../ingress/growth.ts';
 import { addRow, slicesOf } from '../ingress/slicing.ts';
 import { setUpWriter } from '../testing/writer-harness.ts';
 import type { Writer } from '../writer.ts';
-import { type Opened, openLog, writePoint } from './opening.ts';
+import { type Opened, type OpeningParts, openLog, writePoint } from './opening.ts';
 
 const clock = new SystemClock();
 const timing = { ...TIMING, writerCheckpointMs: 20, requestWindowMs: 50 };
@@ -51,8 +53,12 @@ async function cutOff() {
   const { log, keyspace } = set;
   const { signal } = new AbortController();
   const parts = { cluster: 'c', site: 'paris', keyspace, log, clock, timing, logger: SILENT, signal };
-  const open = (disk: Disk, ends: Term['epochEnds'] = epochEnds, terms = termTo(ends)): Promise<Opened> =>
-    openLog({ ...parts, disk, terms });
+  const open = (
+    disk: Disk,
+    ends: Term['epochEnds'] = epochEnds,
+    terms = termTo(ends),
+    onHole: OpeningParts['onHole'] = () => {},
+  ): Promise<Opened> => openLog({ ...parts, disk, terms, onHole });
   return { ...set, writer, open };
 }
 
@@ -121,6 +127,25 @@ describe('what a writer learns of its log', () => {
     const noted = await openedAt();
     expect(noted.isNoted).toBe(true);
     expect(noted.stampMs).toBeGreaterThanOrEqual(stampMs);
+  });
+
+  it('is refused where a record in its midst is damaged, as what is beyond could not count; who can fill it is told', async () => {
+    const { writer, open, accepted, topic, store } = await cutOff();
+    await writer[Symbol.asyncDispose]();
+    const ends = (await accepted()).map((list) => list.at(-1)!);
+    const none = () => new SimDisk(new SimPlatter());
+    expect((await open(none(), ends)).tails.map(({ logHead }) => logHead.seq)).toEqual(ends.map(({ seq }) => seq));
+    const { records } = store.topic(topic)!.partitions[2]!;
+    const at = records.findIndex(({ value }) => openRecord(value).envelope.seq === 1);
+    const value = Buffer.from(records[at]!.value);
+    value[value.length - 1]! ^= 1;
+    records[at] = { ...records[at]!, value };
+    const holes: [number, Position][] = [];
+    await expect(open(none(), ends, undefined, (...hole) => holes.push(hole))).rejects.toMatchObject({
+      kind: 'corrupt',
+      message: `${topic}/2 cannot be read beyond 1:0, and its last term ended at 1:${ends[2]!.seq}`,
+    });
+    expect(holes).toEqual([[2, { epoch: 1, seq: 0 }]]);
   });
 
   it('of a term that the register does not name any more has tables and offsets, but answers no key by it', async () => {

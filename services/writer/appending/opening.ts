@@ -7,6 +7,7 @@
 import type { Term } from '@tidemark/control/consensus/register-value';
 import type { Log } from '@tidemark/log/log';
 import { Tail, type TailCheckpoint } from '@tidemark/log/tail';
+import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/model/position';
 import { type Keyspace, topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
@@ -34,6 +35,8 @@ export type OpeningParts = {
   readonly signal: AbortSignal;
   /** The terms before this one, closed, oldest first. */
   readonly terms: readonly Term[];
+  /** Told beyond what a partition of the log cannot be read, though there is more in it: it is to be filled from other sites'. */
+  readonly onHole?: (partition: number, at: Position) => void;
 };
 
 /** What a writer knows of its log. */
@@ -59,7 +62,10 @@ export type CheckpointPoint = {
   readonly tails: readonly (TailCheckpoint | null)[];
 };
 
-/** @throws {Fault} as `Tail.open`. */
+/**
+ * @throws {Fault} as `Tail.open`; `corrupt`: a record in its midst is gone or damaged, so that neither the requests beyond nor what
+ *   is appended would count.
+ */
 export async function openLog(parts: OpeningParts): Promise<Opened> {
   const point = await readPoint(parts);
   const opened = await openFrom(parts, point);
@@ -143,6 +149,7 @@ async function openFrom(parts: OpeningParts, point: CheckpointPoint | null): Pro
     windows[partition]!.forgetBelow(left.reduce((ms, one) => Math.max(ms, one.stampMs + 1), 0));
   }
   checkAborted(parts);
+  checkWhole(parts, tails);
   windows.forEach((window, partition) => {
     if (point !== null) window.forgetBelow(point.stampMs);
     const inOrder = requests[partition]!.sort((a, b) => a.seen.stampMs - b.seen.stampMs);
@@ -155,6 +162,25 @@ async function openFrom(parts: OpeningParts, point: CheckpointPoint | null): Pro
 /** Reading that was broken off has not seen everything. */
 function checkAborted({ signal, keyspace }: OpeningParts): void {
   if (signal.aborted) throw new Fault('unavailable', `keyspace ${keyspace.name}: the writer was given up`);
+}
+
+/** Its last closed term counts up to its end, and was stored up to there before that was decided. */
+function checkWhole({ site, keyspace, terms, onHole }: OpeningParts, tails: readonly Tail[]): void {
+  const own = terms.filter((term) => term.site === site);
+  const holes = tails.flatMap(({ logHead }, partition) => {
+    const last = own.findLast(({ epochEnds }) => (epochEnds?.[partition]?.seq ?? -1) >= 0);
+    const end = last === undefined ? NOWHERE : { epoch: last.epoch, seq: last.epochEnds![partition]!.seq };
+    return comparePositions(logHead, end) >= 0 ? [] : [{ partition, head: logHead, end }];
+  });
+  for (const { partition, head } of holes) onHole?.(partition, { epoch: head.epoch, seq: head.seq });
+  const [first] = holes;
+  if (first === undefined) return;
+  const [got, expected] = [formatPosition(first.head), formatPosition(first.end)];
+  const place = `${topicNames.log(keyspace.name, site)}/${first.partition}`;
+  throw new Fault('corrupt', `${place} cannot be read beyond ${got}, and its last term ended at ${expected}`, {
+    got,
+    expected,
+  });
 }
 
 type Request = { readonly requestId: string; readonly seen: Seen };

@@ -11,6 +11,7 @@ import { readRecent } from './recent.ts';
 const NAME = { cluster: 'c', keyspace: 'travel', origin: 'paris', partition: 0 };
 const TOPIC = topicNames.mirror('travel', 'paris');
 const COUNT = 400;
+const { signal: SIGNAL } = new AbortController();
 
 /** Records 0 … of an epoch as their origin made them. */
 function originals(epoch: number, salt = ''): { bytes: Buffer; chain: string }[] {
@@ -102,6 +103,24 @@ describe('the last records of another site', () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it('are told to be all only where nothing before them is gone or damaged', async () => {
+    const later = originals(2);
+    const terms = [termTo(99), { ...termTo(0), epoch: 2, epochEnds: [{ seq: 49, chain: later[49]!.chain }] }];
+    const all = [...upTo(0, 100), ...later.slice(0, 50).map(({ bytes }) => bytes)];
+    for (const lost of [null, 0, 1, 60, 99, 100, 120]) {
+      const damaged = all.map((bytes, i) =>
+        i === lost ? Buffer.concat([bytes.subarray(0, -1), Buffer.of(0)]) : bytes,
+      );
+      const places: string[] = [];
+      const isAll = await readRecent(await mirrorOf([damaged]), NAME, terms, 1_000_000, SIGNAL, ({ epoch, seq }) =>
+        places.push(`${epoch}:${seq}`),
+      );
+      const whole = all.map((_, i) => (i < 100 ? `1:${i}` : `2:${i - 100}`));
+      expect([lost, isAll]).toEqual([lost, lost === null]);
+      expect(places).toEqual(lost === null ? whole : whole.slice(lost + 1));
+    }
   });
 
   it('are not to be had of a copy that lacks the end of the term', async () => {

@@ -46,8 +46,9 @@ export async function readRecent(
     const from = Math.max(start, Math.min(since, end - back));
     const candidates = await readFrom(log, name, from, new Set(ended.map(({ epoch }) => epoch)), signal);
     if (candidateAt(candidates, newest) !== null) {
-      for (const one of ended) for (const envelope of chainTo(candidateAt(candidates, one))) take(envelope);
-      return from === start;
+      const { envelopes, isWhole } = leadingTo(candidates, ended);
+      for (const envelope of envelopes) take(envelope);
+      return isWhole && from === start;
     }
     if (signal.aborted) return false;
     if (from > start) continue;
@@ -111,6 +112,20 @@ function chainTo(last: Candidate | null): Envelope[] {
   const envelopes: Envelope[] = [];
   for (let at = last; at !== null; at = at.before) envelopes.push(at.envelope);
   return envelopes.reverse();
+}
+
+/** What leads to the ends without a gap, oldest first: what stands before a record that is gone or damaged is as good as not read. */
+function leadingTo(
+  candidates: Candidates,
+  ended: readonly Ended[],
+): { readonly envelopes: readonly Envelope[]; readonly isWhole: boolean } {
+  const chains: Envelope[][] = [];
+  for (const one of ended.toReversed()) {
+    const chain = chainTo(candidateAt(candidates, one));
+    chains.unshift(chain);
+    if (chain[0]?.seq !== 0) return { envelopes: chains.flat(), isWhole: false };
+  }
+  return { envelopes: chains.flat(), isWhole: true };
 }
 
 /** Null for what cannot be a record of the partition. */

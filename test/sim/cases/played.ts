@@ -65,7 +65,12 @@ export const PLAYED: readonly Case[] = [
     name: 'hole-in-log',
     tells:
       'a primary whose own log had a hole before what was applied there wrote no more, and nobody was told but by `held`',
-    play: holeInLog,
+    play: () => holeInLog('column files'),
+  },
+  {
+    name: 'hole-in-log-of-a-writer',
+    tells: 'a writer did not see that its own log had a hole, and knew none of the requests beyond it',
+    play: () => holeInLog('notes'),
   },
   {
     name: 'last-resort',
