@@ -16,7 +16,7 @@ export async function definedTwice(): Promise<void> {
   const path = `/v1/keyspaces/${KEYSPACE}`;
   await stage.ask('paris', 'PUT', path, fileOf(KEYSPACE, stage.shape));
   const { status } = await stage.ask('paris', 'GET', path);
-  check(status === 404, `a site that knows nothing defines nothing: ${status}`);
+  check(status === 503, `a site that knows nothing defines nothing, and does not say that there is nothing: ${status}`);
   stage.join('paris');
   await stage.until('tokyo leads', async () => (await stage.nominate('tokyo', 'failover')) === 409);
   await stage.until('writes are taken', () => stage.put('tokyo', 100));
