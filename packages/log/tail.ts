@@ -9,6 +9,7 @@
 import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidemark/model/position';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault } from '@tidemark/platform/fault';
+import { Mutex } from '@tidemark/platform/sync/mutex';
 import { accept, emptyLogHead, type LogHead, type PartitionName } from '@tidemark/record/admit';
 import type { Envelope } from '@tidemark/record/envelope';
 import { isSuccessor, rootOf } from '@tidemark/record/log-identity';
@@ -62,8 +63,8 @@ export class Tail {
   #genesisAt = -1;
   #lost: 'beginning' | 'end' | null = null;
   #resumed = false;
-  /** The operation that has its turn; never rejects. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** One operation at a time. */
+  readonly #mutex = new Mutex();
   readonly #parts: TailParts;
 
   private constructor(parts: TailParts) {
@@ -171,59 +172,8 @@ export class Tail {
    * @throws {Fault} `fenced`: another writer's records stand in their place. `corrupt`: the log lost its end.
    *   `unknown`: `signal` aborted before it was settled.
    */
-  append(entries: readonly LogEntry[], after: LogHead): Promise<boolean> {
-    return this.#inTurn(() => this.#append(entries, after));
-  }
-
-  /**
-   * Stores one record of the local kinds (GENESIS, FENCE) and resolves once it was read back, with everything before it.
-   * @throws {Fault} as `append`, but for `fenced`.
-   */
-  appendLocal(value: Uint8Array): Promise<void> {
-    return this.#inTurn(async () => {
-      const offset = await this.#appendSomehow([{ value }]);
-      this.#checkEnd(offset);
-      await this.#foldTo(offset + 1);
-    });
-  }
-
-  /** Gives a topic that lost something its next identity, by another GENESIS record. */
-  async renew(genesis: Uint8Array): Promise<void> {
-    const isBegun = this.#logHead.logId !== '' && this.#lost !== 'beginning';
-    await this.appendLocal(genesis);
-    if (!isBegun) this.#begin = this.#genesisAt;
-    this.#lost = null;
-  }
-
-  /** Takes in what others have appended since. @throws {Fault} `corrupt`: the log lost its end. `unavailable` */
-  catchUp(): Promise<void> {
-    return this.#inTurn(async () => {
-      const { log, topic, name } = this.#parts;
-      const { end } = await log.bounds(topic, name.partition);
-      this.#checkEnd(end);
-      await this.#foldTo(end);
-    });
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work);
-    this.#turn = turn.catch(() => {});
-    return turn;
-  }
-
-  /** @throws {Fault} `corrupt`: what was known to be stored cannot all be there. */
-  #checkEnd(offset: number): void {
-    if (offset >= this.#end) return;
-    this.#lost ??= 'end';
-    const { topic, name } = this.#parts;
-    const place = `${topic}/${name.partition}`;
-    throw new Fault('corrupt', `${place} lost its end: it stands at ${offset}, known to ${this.#end}`, {
-      got: offset,
-      expected: this.#end,
-    });
-  }
-
-  async #append(entries: readonly LogEntry[], after: LogHead): Promise<boolean> {
+  async append(entries: readonly LogEntry[], after: LogHead): Promise<boolean> {
+    using _turn = await this.#mutex.lock();
     const { log } = this.#parts;
     const offset = await this.#appendSomehow(entries);
     this.#checkEnd(offset);
@@ -237,6 +187,46 @@ export class Tail {
       this.#assertStored(after, log.address);
     }
     return comparePositions(this.#ackable, after) >= 0;
+  }
+
+  /**
+   * Stores one record of the local kinds (GENESIS, FENCE) and resolves once it was read back, with everything before it.
+   * @throws {Fault} as `append`, but for `fenced`.
+   */
+  async appendLocal(value: Uint8Array): Promise<void> {
+    using _turn = await this.#mutex.lock();
+    const offset = await this.#appendSomehow([{ value }]);
+    this.#checkEnd(offset);
+    await this.#foldTo(offset + 1);
+  }
+
+  /** Gives a topic that lost something its next identity, by another GENESIS record. */
+  async renew(genesis: Uint8Array): Promise<void> {
+    const isBegun = this.#logHead.logId !== '' && this.#lost !== 'beginning';
+    await this.appendLocal(genesis);
+    if (!isBegun) this.#begin = this.#genesisAt;
+    this.#lost = null;
+  }
+
+  /** Takes in what others have appended since. @throws {Fault} `corrupt`: the log lost its end. `unavailable` */
+  async catchUp(): Promise<void> {
+    using _turn = await this.#mutex.lock();
+    const { log, topic, name } = this.#parts;
+    const { end } = await log.bounds(topic, name.partition);
+    this.#checkEnd(end);
+    await this.#foldTo(end);
+  }
+
+  /** @throws {Fault} `corrupt`: what was known to be stored cannot all be there. */
+  #checkEnd(offset: number): void {
+    if (offset >= this.#end) return;
+    this.#lost ??= 'end';
+    const { topic, name } = this.#parts;
+    const place = `${topic}/${name.partition}`;
+    throw new Fault('corrupt', `${place} lost its end: it stands at ${offset}, known to ${this.#end}`, {
+      got: offset,
+      expected: this.#end,
+    });
   }
 
   async #appendSomehow(entries: readonly LogEntry[]): Promise<number> {

@@ -11,7 +11,7 @@ import { comparePositions, NOWHERE, type Position } from '@tidemark/model/positi
 import type { Stamp } from '@tidemark/model/stamp';
 import type { Column, Table } from '@tidemark/model/table';
 import type { Disk } from '@tidemark/platform/disk';
-import { Mutex } from '@tidemark/platform/sync/mutex';
+import { FailStopMutex } from '@tidemark/platform/sync/fail-stop-mutex';
 import { digestOf, type PartitionDigest } from './digest.ts';
 import { compressionBy } from './encoding/compression.ts';
 import { compareGcWatermarks, type GcWatermark, laterGcWatermark } from './gc-watermark.ts';
@@ -51,7 +51,7 @@ export class Partition {
   readonly #unflushed = new Unflushed();
   #gcWatermark: GcWatermark | null = null;
   /** Flushes and changes of the manifest, one at a time. */
-  readonly #exclusive = new Mutex();
+  readonly #exclusive = new FailStopMutex();
   readonly #compactor: Compactor;
   readonly #reads: PointReads;
   readonly #ranges: PartitionRanges;

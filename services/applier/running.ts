@@ -5,6 +5,7 @@
 
 import type { Keyspace } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
+import { Mutex } from '@tidemark/platform/sync/mutex';
 import { type ApplierRules, KeyspaceApplier, type KeyspaceApplierParts, type Known } from './applier.ts';
 import type { Tick } from './follow/closed-timestamp.ts';
 import type { EpochEnd } from './follow/known-epoch-ends.ts';
@@ -26,7 +27,7 @@ export class RunningKeyspace implements AsyncDisposable {
   /** One for all appliers that follow each other: each writes it. */
   #told: ToldAsOf | null = null;
   /** Starting and starting again, one after the other. */
-  #turn: Promise<void> = Promise.resolve();
+  readonly #starting = new Mutex();
   #isStopping = false;
 
   constructor(parts: RunningParts, keyspace: Keyspace, rules: ApplierRules) {
@@ -55,8 +56,9 @@ export class RunningKeyspace implements AsyncDisposable {
   }
 
   /** Throws as `KeyspaceApplier.start`. */
-  start(): Promise<void> {
-    return this.#inTurn(() => this.#start([], null, {}));
+  async start(): Promise<void> {
+    using _turn = await this.#starting.lock();
+    await this.#start([], null, {});
   }
 
   async #start(
@@ -89,6 +91,7 @@ export class RunningKeyspace implements AsyncDisposable {
   #startAgain(found: Pick<Known, 'damaged' | 'discards'>): void {
     const told = this.#applier;
     const again = async (): Promise<void> => {
+      using _turn = await this.#starting.lock();
       const before = this.#applier;
       // Many readers may meet the same damage before the first of them has it mended.
       if (before === null || (told !== null && before !== told) || this.#isStopping) return;
@@ -97,18 +100,12 @@ export class RunningKeyspace implements AsyncDisposable {
       await before[Symbol.asyncDispose]();
       await this.#start(before.epochEnds.all, before.readGate.asOf, found);
     };
-    this.#inTurn(again).catch((error: unknown) => this.#parts.onFatal(error));
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const run = this.#turn.then(work);
-    this.#turn = run.catch(() => {});
-    return run;
+    again().catch((error: unknown) => this.#parts.onFatal(error));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true;
-    await this.#turn;
+    await this.#starting.settled();
     await this.#applier?.[Symbol.asyncDispose]();
   }
 }

@@ -113,7 +113,7 @@ export class MirrorService implements AsyncDisposable {
 
   /** Told when the register's value of a keyspace changed: what may be promised may have, too. */
   registerChanged(keyspace: string): void {
-    for (const mirror of this.#mirrors.get(keyspace)?.values() ?? []) mirror.changed.raise();
+    for (const mirror of this.#mirrors.get(keyspace)?.values() ?? []) mirror.changed.notify();
     if (this.#isLedByOther(keyspace)) this.#mirrors.get(keyspace)?.get(this.#parts.site)?.ledByOther();
   }
 

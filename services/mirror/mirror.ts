@@ -14,10 +14,11 @@ import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
 import { asWritten, readDerived, writeState } from '@tidemark/platform/state-file';
+import { Mutex } from '@tidemark/platform/sync/mutex';
+import { Notifier } from '@tidemark/platform/sync/notifier';
 import { NO_CHAIN } from '@tidemark/record/envelope';
 import { isSuccessor, successorOf } from '@tidemark/record/log-identity';
 import { sealRecord } from '@tidemark/record/seal';
-import { Signal } from './durable-stream.ts';
 import { fillUpTo } from './fill.ts';
 import { Replicator, type ReplicatorCheckpoint } from './replicator.ts';
 import type { Source } from './source.ts';
@@ -58,7 +59,7 @@ export class Mirror implements AsyncDisposable {
   readonly origin: string;
   readonly replicators: readonly Replicator[];
   /** Raised whenever more is stored, and at least every second. */
-  readonly changed = new Signal();
+  readonly changed = new Notifier();
   /** Who vouches that it holds all it promised before this process began; null: nobody yet (`vouching.ts`). */
   vouchedBy: string | null = null;
   /** Of the own log while this site leads. */
@@ -71,7 +72,7 @@ export class Mirror implements AsyncDisposable {
   /** The topic was not there, or was another one, when somebody looked last. */
   #isGone = false;
   #running: Promise<unknown> = Promise.resolve();
-  #filling: Promise<unknown> = Promise.resolve();
+  readonly #filling = new Mutex();
 
   constructor(parts: MirrorParts) {
     this.#parts = parts;
@@ -94,7 +95,7 @@ export class Mirror implements AsyncDisposable {
           others: origin === site ? [] : this.#otherSources(),
           name: { cluster, keyspace: ks, origin, partition },
           signal: this.#stop.signal,
-          onStored: () => this.changed.raise(),
+          onStored: () => this.changed.notify(),
           onGone: () => {
             this.#isGone = true;
           },
@@ -127,7 +128,7 @@ export class Mirror implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    await this.#filling;
+    await this.#filling.settled();
   }
 
   /**
@@ -219,7 +220,7 @@ export class Mirror implements AsyncDisposable {
     this.#parts.logger.error({ topic: this.#topic, reason }, `${this.#topic} is older than it was: ${reason}`);
     this.vouchedBy = null;
     for (const { tail } of this.replicators) tail?.doubt();
-    this.changed.raise();
+    this.changed.notify();
   }
 
   /** True when every partition holds everything up to the epoch end. */
@@ -280,9 +281,8 @@ export class Mirror implements AsyncDisposable {
       holds: (partition: number, at: Position) => this.holdsPartition(partition, at),
       signal: this.#stop.signal,
     };
-    const filling = this.#filling.then(() => fillUpTo(parts, epoch, epochEnds, sources, timeoutMs));
-    this.#filling = filling.catch(() => {});
-    await filling;
+    using _turn = await this.#filling.lock();
+    await fillUpTo(parts, epoch, epochEnds, sources, timeoutMs);
     return this.holds(epoch, epochEnds);
   }
 
@@ -307,7 +307,7 @@ export class Mirror implements AsyncDisposable {
       } catch (error) {
         logger.warn({ topic: this.#topic, error: messageOf(error) }, 'cannot write the next identity yet');
       }
-      this.changed.raise();
+      this.changed.notify();
     }
   }
 

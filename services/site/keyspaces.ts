@@ -5,6 +5,7 @@ import type { Keyspace } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
+import { within } from '@tidemark/platform/sync/deadline';
 import type { Services } from './services.ts';
 
 const RETRY_MS = 500;
@@ -93,10 +94,7 @@ export class Keyspaces implements AsyncDisposable {
 
   /** Resolves when the keyspace runs here, or `timeoutMs` are over. */
   async started(name: string, timeoutMs: number): Promise<void> {
-    const done = new AbortController();
-    const late = this.#parts.clock.sleep(timeoutMs, done.signal);
-    await Promise.race([this.#entries.get(name)?.started, late]);
-    done.abort();
+    await within(this.#parts.clock, timeoutMs, this.#entries.get(name)?.started ?? Promise.resolve());
   }
 
   state(name: string): KeyspaceState | null {

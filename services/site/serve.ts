@@ -9,6 +9,7 @@ import { NodeDisk } from '@tidemark/platform/node-disk';
 import { onEndAsked } from '@tidemark/platform/process/end-asked';
 import { letHeapGrow } from '@tidemark/platform/process/heap-growth';
 import { SystemRandom } from '@tidemark/platform/random';
+import { within } from '@tidemark/platform/sync/deadline';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { pino } from 'pino';
 import { type Config, type ConfigInput, describeConfig, readConfig } from './config/config.ts';
@@ -51,7 +52,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const clock = new SystemClock();
   const endings = new Endings(new NodeDisk(config.data), clock, logger);
   const end = (error: unknown): void => {
-    void Promise.race([endings.note(error), clock.sleep(NOTE_MS_MAX)]).finally(() => process.exit(1));
+    void within(clock, NOTE_MS_MAX, endings.note(error)).finally(() => process.exit(1));
   };
   const fatal = (error: unknown): void => {
     logger.fatal({ err: error }, `ends: ${messageOf(error)}`);

@@ -1,5 +1,6 @@
 /** The house keeps its laws: what was measured once and mended does not come back unseen. `npm run house -- --list` tells where. */
 
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { circlesOf, House } from './house.ts';
@@ -39,6 +40,18 @@ describe('the house', () => {
     const strangers = house.own.filter(({ path }) => !path.startsWith('packages/peer/'));
     const written = strangers.filter(({ texts }) => texts.some((text) => /\/v1\/internal|site:\/\//.test(text)));
     expect(written.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('takes turns, and waits with a deadline, in one way each', () => {
+    // Of Kafka's connections: in packages/log/kafka/link.ts.
+    const others = house.own.filter(({ path }) => !/^packages\/(platform\/sync|log\/kafka)\//.test(path));
+    const text = ({ path }: { readonly path: string }): string => readFileSync(path, 'utf8');
+    const lines = /this\.#\w+ = \w+\.catch\(\(\) => (\{\}|undefined)\)/;
+    expect(others.filter((one) => lines.test(text(one))).map(({ path }) => `${path}: see sync/mutex.ts`)).toEqual([]);
+    const races = /Promise\.race\(\[[^\]]*(\.sleep\(|\blate\b)/;
+    expect(others.filter((one) => races.test(text(one))).map(({ path }) => `${path}: see sync/deadline.ts`)).toEqual(
+      [],
+    );
   });
 
   it('is looked at as a whole', () => {

@@ -6,6 +6,7 @@
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
 import { integerBetween, type Random } from '@tidemark/platform/random';
+import { Mutex } from '@tidemark/platform/sync/mutex';
 import { type Ballot, compareBallots, formatBallot, NO_BALLOT } from './ballot.ts';
 import { afterRound, beginChange, decideChange } from './change-progress.ts';
 import {
@@ -81,8 +82,8 @@ export class VotedRegister implements Register {
   #seen: Ballot = NO_BALLOT;
   /** The newest value that was chosen, as a quorum told this process. */
   #known: Accepted | null = null;
-  /** Rounds, one after the other; never rejects. */
-  #queue: Promise<unknown> = Promise.resolve();
+  /** One round after the other. */
+  readonly #rounds = new Mutex();
   /** Site → identity its acceptor answered under the last time. */
   readonly #acceptors = new Map<string, string>();
 
@@ -104,7 +105,8 @@ export class VotedRegister implements Register {
       await this.#backOff(attempt, signal);
       if (signal?.aborted === true) throw this.#unavailable('the read was given up');
     }
-    return this.#inTurn(() => this.#fullRead(signal));
+    using _turn = await this.#rounds.lock();
+    return await this.#fullRead(signal);
   }
 
   async #quickRead(): Promise<Reading> {
@@ -132,8 +134,9 @@ export class VotedRegister implements Register {
     }
   }
 
-  change(make: MakeChange, signal?: AbortSignal): Promise<Changed> {
-    return this.#inTurn(() => this.#change(make, signal, null));
+  async change(make: MakeChange, signal?: AbortSignal): Promise<Changed> {
+    using _turn = await this.#rounds.lock();
+    return await this.#change(make, signal, null);
   }
 
   /**
@@ -141,13 +144,12 @@ export class VotedRegister implements Register {
    * have to accept it (`newcomersNeed`). For an operator, who knows that the old one will not come back.
    * @throws {Fault} as `change`
    */
-  readmit(site: string, signal?: AbortSignal): Promise<Changed> {
-    return this.#inTurn(async () => {
-      if (!voters(this.#parts.initial).includes(site)) return { refused: `${site} has no vote in it` };
-      const answer = await this.#ask(site, { kind: 'read' });
-      if (answer === null) throw this.#unavailable(`the acceptor of ${site} did not answer`);
-      return this.#change((value, id) => readmitAcceptor(value, id, site, answer.acceptor), signal, site);
-    });
+  async readmit(site: string, signal?: AbortSignal): Promise<Changed> {
+    using _turn = await this.#rounds.lock();
+    if (!voters(this.#parts.initial).includes(site)) return { refused: `${site} has no vote in it` };
+    const answer = await this.#ask(site, { kind: 'read' });
+    if (answer === null) throw this.#unavailable(`the acceptor of ${site} did not answer`);
+    return await this.#change((value, id) => readmitAcceptor(value, id, site, answer.acceptor), signal, site);
   }
 
   async #change(make: MakeChange, signal: AbortSignal | undefined, replaces: string | null): Promise<Changed> {
@@ -272,12 +274,6 @@ export class VotedRegister implements Register {
 
   #see(ballot: Ballot): void {
     if (compareBallots(ballot, this.#seen) > 0) this.#seen = ballot;
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#queue.then(work);
-    this.#queue = turn.catch(() => {});
-    return turn;
   }
 
   async #backOff(attempt: number, signal: AbortSignal | undefined): Promise<void> {

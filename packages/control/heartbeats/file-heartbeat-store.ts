@@ -8,6 +8,7 @@ import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import { NodeDisk } from '@tidemark/platform/node-disk';
+import { Mutex } from '@tidemark/platform/sync/mutex';
 import {
   BEAT_KEPT_MS,
   type Beat,
@@ -37,7 +38,7 @@ export class FileHeartbeatStore implements HeartbeatStore {
   readonly #disk: Disk;
   readonly #folder: string;
   readonly #clock: Clock;
-  #last: Promise<void> = Promise.resolve();
+  readonly #writing = new Mutex();
   #cleanedAtMs: number | null = null;
 
   constructor({ address, disk, folder, clock }: FileHeartbeatStoreParts) {
@@ -54,11 +55,10 @@ export class FileHeartbeatStore implements HeartbeatStore {
   }
 
   /** One at a time, so that beats of one process never overtake each other. */
-  beat(beat: Beat): Promise<void> {
+  async beat(beat: Beat): Promise<void> {
     const text = encodeBeat(beat);
-    const written = this.#last.then(() => this.#write(`${beat.role}.${beat.process}`, text));
-    this.#last = written.catch(() => {});
-    return written;
+    using _turn = await this.#writing.lock();
+    await this.#write(`${beat.role}.${beat.process}`, text);
   }
 
   async beats(): Promise<Beat[]> {
@@ -72,7 +72,7 @@ export class FileHeartbeatStore implements HeartbeatStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#last;
+    await this.#writing.settled();
   }
 
   async #write(name: string, text: string): Promise<void> {

@@ -6,6 +6,7 @@
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
+import { within } from '@tidemark/platform/sync/deadline';
 import { Redis } from 'ioredis';
 import {
   BEAT_KEPT_MS,
@@ -109,17 +110,12 @@ export class RedisHeartbeatStore implements HeartbeatStore {
 
   /** The client's own time-outs hold for one command; this one holds for the call. */
   async #answer<T>(work: Promise<T>): Promise<T> {
-    const done = new AbortController();
-    const late = this.#clock.sleep(ANSWER_WAIT_MS, done.signal).then(() => {
-      throw new Error(`no answer in ${ANSWER_WAIT_MS} ms`);
-    });
     try {
-      return await Promise.race([work, late]);
+      const answer = await within(this.#clock, ANSWER_WAIT_MS, work);
+      if (answer === null) throw new Error(`no answer in ${ANSWER_WAIT_MS} ms`);
+      return answer.value;
     } catch (error) {
       throw new Fault('unavailable', `board ${this.address}: ${messageOf(error)}`, { cause: error });
-    } finally {
-      late.catch(() => {});
-      done.abort();
     }
   }
 

@@ -1,5 +1,6 @@
 /** The part of the Log suite in which something is done to the log from outside. */
 
+import { within } from '@tidemark/platform/sync/deadline';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { expect, it } from 'vitest';
 import type { Log, TopicSpec } from '../log.ts';
@@ -141,7 +142,7 @@ async function stopsWithin5s(log: Log, from: number): Promise<AsyncDisposable & 
       throw new Error(`a batch at ${batch.records[0]!.offset} instead of a fault`);
   })();
   failure.catch(() => {});
-  await Promise.race([failure, clock.sleep(300)]);
+  await within(clock, 300, failure);
   void clock.sleep(5_000, abort.signal).then(() => abort.abort());
   return {
     failure,

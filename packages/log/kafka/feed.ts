@@ -1,6 +1,6 @@
 /** What one reader has been brought from Kafka and has not taken yet. */
 
-import { Bell } from '../bell.ts';
+import { Notifier } from '@tidemark/platform/sync/notifier';
 import type { LogBatch, LogRecord } from '../log.ts';
 import { countFitting } from '../read-rules.ts';
 import { Beyond } from './beyond.ts';
@@ -35,7 +35,7 @@ export class KafkaFeed {
   readonly partition: number;
   readonly place: string;
   readonly committedOnly: boolean;
-  readonly bell = new Bell();
+  readonly bell = new Notifier();
   /** Node that leads the partition; null while that has to be found out. */
   leader: number | null;
   /** True while a request that brings its records is under way. */
@@ -148,13 +148,13 @@ export class KafkaFeed {
       this.#waiting.push(record);
       this.#waitingBytes += record.value.length;
     }
-    this.bell.ring();
+    this.bell.notify();
     return records.filter(({ damage }, i) => damage !== null && damage !== records[i - 1]?.damage);
   }
 
   fail(error: Error): void {
     this.#failure ??= error;
-    this.bell.ring();
+    this.bell.notify();
   }
 
   /** The next batch, or null when nothing waits. @throws {Fault} the failure, once everything before it was taken. */

@@ -272,11 +272,11 @@ export class KafkaLog implements Log {
     if (stopAt !== null && stopAt <= options.from) return;
     using _following = this.#reader.follow(feed);
     while (!stopped.aborted) {
-      const rings = feed.bell.rings;
+      const seen = feed.bell.count;
       const batch = feed.take(batchBytesMax, stopAt);
       if (batch === null) {
         if (stopAt !== null && feed.next >= stopAt) return;
-        await feed.bell.after(rings, stopped);
+        await feed.bell.after(seen, stopped);
         continue;
       }
       this.#reader.wake();

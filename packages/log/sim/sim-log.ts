@@ -6,8 +6,8 @@
 
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
+import { Notifier } from '@tidemark/platform/sync/notifier';
 import { checkAppend, noTopic, OneAppend } from '../append-rules.ts';
-import { Bell } from '../bell.ts';
 import type { Log, LogBatch, LogEntry, LogRecord, ReadOptions, TopicSpec } from '../log.ts';
 import { checkPlace, checkTrim, countFitting, notTheSame } from '../read-rules.ts';
 
@@ -50,7 +50,7 @@ export class SimLogStore {
   answerMs: (topic: string) => number = () => 0;
   watch: StoreWatch = { landed: () => {}, lost: () => {} };
   readonly #topics = new Map<string, Topic>();
-  readonly #bells = new Set<Bell>();
+  readonly #bells = new Set<Notifier>();
   #topicCount = 0;
   #reachable = true;
 
@@ -193,13 +193,13 @@ export class SimLogStore {
     return first;
   }
 
-  listen(bell: Bell): Disposable {
+  listen(bell: Notifier): Disposable {
     this.#bells.add(bell);
     return { [Symbol.dispose]: () => this.#bells.delete(bell) };
   }
 
   ring(): void {
-    for (const bell of this.#bells) bell.ring();
+    for (const bell of this.#bells) bell.notify();
   }
 }
 
@@ -299,15 +299,15 @@ export class SimLog implements Log {
     const { topic, partition, signal } = options;
     const place = `${this.address}: ${topic}/${partition}`;
     const stopped = AbortSignal.any([signal, this.#stop.signal]);
-    const bell = new Bell();
+    const bell = new Notifier();
     using _listening = this.#store.listen(bell);
     let next = options.from;
     let stopAt: number | null = null;
     let identity: string | null = options.topicId ?? null;
     while (!stopped.aborted) {
-      const rings = bell.rings;
+      const seen = bell.count;
       if (!this.#isReachable()) {
-        await bell.after(rings, stopped);
+        await bell.after(seen, stopped);
         continue;
       }
       const found = this.#store.topic(topic);
@@ -325,7 +325,7 @@ export class SimLog implements Log {
         next = records.at(-1)!.offset + 1;
         yield { records, end };
       } else if (stopAt !== null) return;
-      else await bell.after(rings, stopped);
+      else await bell.after(seen, stopped);
     }
   }
 

@@ -11,8 +11,8 @@ import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import { type Logger, SILENT } from '@tidemark/platform/logger';
 import { type Random, SystemRandom } from '@tidemark/platform/random';
+import { Notifier } from '@tidemark/platform/sync/notifier';
 import { checkAppend, noTopic, OneAppend } from '../append-rules.ts';
-import { Bell } from '../bell.ts';
 import { type Log, type LogBatch, type LogEntry, RECORD_BYTES_MAX, type ReadOptions, type TopicSpec } from '../log.ts';
 import { Reachability } from '../reachability.ts';
 import { checkPlace, checkTrim, notTheSame } from '../read-rules.ts';
@@ -38,7 +38,7 @@ type Waiting = {
   readonly settle: (result: number | Error) => void;
 };
 
-type Reader = { readonly topic: string; readonly partition: number; readonly bell: Bell };
+type Reader = { readonly topic: string; readonly partition: number; readonly bell: Notifier };
 
 /** A handle on one SQLite log as owner or reader; errors and waits are those of the `Log` port. */
 export class SqliteLog implements Log {
@@ -166,13 +166,13 @@ export class SqliteLog implements Log {
   /** Wakes this handle's own readers, and through the bell everybody else's. */
   #announce(concerned: (reader: Reader) => boolean): void {
     if (this.#bellFile !== null) writeSync(this.#bellFile, ONE_BYTE, 0, 1, 0);
-    for (const reader of this.#readers) if (concerned(reader)) reader.bell.ring();
+    for (const reader of this.#readers) if (concerned(reader)) reader.bell.notify();
   }
 
   async *read(options: ReadOptions): AsyncIterable<LogBatch> {
     const { topic, partition, signal } = options;
     const place = `${this.address}: ${topic}/${partition}`;
-    const reader: Reader = { topic, partition, bell: new Bell() };
+    const reader: Reader = { topic, partition, bell: new Notifier() };
     const stopped = AbortSignal.any([signal, this.#stop.signal]);
     let next = options.from;
     let stopAt: number | null = null;
@@ -181,7 +181,7 @@ export class SqliteLog implements Log {
     this.#polling ??= this.#poll();
     try {
       while (!stopped.aborted) {
-        const rings = reader.bell.rings;
+        const seen = reader.bell.count;
         const batch = this.#attempt((file) => {
           const slot = file.slotOf(topic, partition);
           if (options.topicId !== undefined) checkTopicId(file, topic, place, options.topicId);
@@ -194,12 +194,12 @@ export class SqliteLog implements Log {
           const upTo = { ...slot!, end: stopAt ?? slot!.end };
           return { records: file.read(upTo, next, options.batchBytesMax ?? RECORD_BYTES_MAX), end: slot!.end };
         });
-        if (batch === null) await reader.bell.after(rings, stopped);
+        if (batch === null) await reader.bell.after(seen, stopped);
         else if (batch.records.length > 0) {
           next = batch.records.at(-1)!.offset + 1;
           yield batch;
         } else if (stopAt !== null) return;
-        else await reader.bell.after(rings, stopped);
+        else await reader.bell.after(seen, stopped);
       }
     } finally {
       this.#readers.delete(reader);
@@ -226,7 +226,7 @@ export class SqliteLog implements Log {
     while (this.#readers.size > 0 && !this.#stop.signal.aborted) {
       const now = this.#changeMark();
       this.#watchBell();
-      if (now === null || now !== seen) for (const reader of this.#readers) reader.bell.ring();
+      if (now === null || now !== seen) for (const reader of this.#readers) reader.bell.notify();
       seen = now;
       await this.#options.clock.sleep(POLL_MS, this.#stop.signal);
     }
@@ -248,7 +248,7 @@ export class SqliteLog implements Log {
     if (this.#watcher !== null || this.#file === null || this.#options.mode === 'owner') return;
     try {
       this.#watcher = watch(`${this.#path}-bell`, { persistent: false }, () => {
-        for (const reader of this.#readers) reader.bell.ring();
+        for (const reader of this.#readers) reader.bell.notify();
       });
       this.#watcher.on('error', () => this.#closeWatcher());
     } catch {

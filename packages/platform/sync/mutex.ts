@@ -1,43 +1,26 @@
-/** Acts one at a time, in the order they were asked for. One that fails for good makes all after it fail. */
+/** One at a time, in the order they came. What one of them ends with is for who asked for it; those behind it go on. */
 
-import { isFault } from '../fault.ts';
-
-/** A queue of acts for one thing that must not be changed by two at once. */
+/** A queue for one thing: `using _turn = await mutex.lock()` holds it to the end of the block. */
 export class Mutex {
-  #last: Promise<unknown> = Promise.resolve();
-  #failure: unknown = null;
+  #isHeld = false;
+  readonly #waiting: (() => void)[] = [];
+  readonly #turn: Disposable = { [Symbol.dispose]: () => this.#next() };
 
-  get hasFailed(): boolean {
-    return this.#failure !== null;
+  /** Resolves once all who asked before have let go; who never does keeps everybody out. */
+  lock(): Promise<Disposable> {
+    if (this.#isHeld) return new Promise((resolve) => this.#waiting.push(() => resolve(this.#turn)));
+    this.#isHeld = true;
+    return Promise.resolve(this.#turn);
   }
 
-  /** From now on every act fails with this. */
-  fail(error: unknown): void {
-    this.#failure = error;
-  }
-
-  /** @throws what an earlier act failed with for good. */
-  check(): void {
-    if (this.#failure !== null) throw this.#failure;
-  }
-
-  /** Runs after all others. A fault `unavailable` has changed nothing and may be tried again; anything else is for good. */
-  run<T>(act: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(async () => {
-      this.check();
-      try {
-        return await act();
-      } catch (error) {
-        if (!isFault(error, 'unavailable')) this.#failure = error;
-        throw error;
-      }
-    });
-    this.#last = result.catch(() => undefined);
-    return result;
-  }
-
-  /** Waits for what was asked for so far, however it ends. */
+  /** Waits for all who asked so far. */
   async settled(): Promise<void> {
-    await this.#last;
+    using _turn = await this.lock();
+  }
+
+  #next(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#isHeld = false;
+    else next();
   }
 }

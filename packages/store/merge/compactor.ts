@@ -3,7 +3,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Table } from '@tidemark/model/table';
 import { Fault, isFault } from '@tidemark/platform/fault';
-import type { Mutex } from '@tidemark/platform/sync/mutex';
+import type { FailStopMutex } from '@tidemark/platform/sync/fail-stop-mutex';
 import { compressionBy, type ZstdChoice } from '../encoding/compression.ts';
 import { compareGcWatermarks, type GcWatermark, laterGcWatermark } from '../gc-watermark.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
@@ -26,7 +26,7 @@ export type MergeRules = {
 /** The merges of one partition, one at a time; a merge that fails leaves the segments as they are. */
 export class Compactor {
   readonly #durable: SegmentSet;
-  readonly #exclusive: Mutex;
+  readonly #exclusive: FailStopMutex;
   readonly #compactionExecutor: CompactionExecutor;
   readonly #now: () => MergeRules;
   /** Not 0 once it is closed. */
@@ -34,7 +34,12 @@ export class Compactor {
   #compacting: Promise<void> | null = null;
   #tombstoneGc: GcWatermark | null = null;
 
-  constructor(durable: SegmentSet, exclusive: Mutex, compactionExecutor: CompactionExecutor, now: () => MergeRules) {
+  constructor(
+    durable: SegmentSet,
+    exclusive: FailStopMutex,
+    compactionExecutor: CompactionExecutor,
+    now: () => MergeRules,
+  ) {
     this.#durable = durable;
     this.#compactionExecutor = compactionExecutor;
     this.#exclusive = exclusive;

@@ -15,6 +15,7 @@ import type { Disk } from '@tidemark/platform/disk';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
+import { Mutex } from '@tidemark/platform/sync/mutex';
 import type { Envelope } from '@tidemark/record/envelope';
 import { openRecord } from '@tidemark/record/seal';
 import { compareGcWatermarks } from '@tidemark/store/gc-watermark';
@@ -61,7 +62,7 @@ type SuffixReport = {
 export class DivergentSuffixes {
   readonly #parts: DivergentSuffixesParts;
   /** One tail is written by one at a time: a site's own look at it and a job that asks for it share its files. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #writing = new Mutex();
 
   constructor(parts: DivergentSuffixesParts) {
     this.#parts = parts;
@@ -88,13 +89,8 @@ export class DivergentSuffixes {
    * @throws {Fault} `corrupt`: two sites hold different records under one position. `unavailable`: the log is away, the
    *   disk is full, or nobody takes the lost cells.
    */
-  write(applier: KeyspaceApplier, asked: SuffixAsked, signal: AbortSignal): Promise<SuffixReport> {
-    const turn = this.#turn.then(() => this.#write(applier, asked, signal));
-    this.#turn = turn.catch(() => {});
-    return turn;
-  }
-
-  async #write(applier: KeyspaceApplier, asked: SuffixAsked, signal: AbortSignal): Promise<SuffixReport> {
+  async write(applier: KeyspaceApplier, asked: SuffixAsked, signal: AbortSignal): Promise<SuffixReport> {
+    using _turn = await this.#writing.lock();
     const copy = this.#copy(applier, asked.origin);
     const chains = new Map<string, string>();
     const kept = new Map<number, Kept>();

@@ -212,10 +212,9 @@ describe('a site whose files were damaged while it was stopped', () => {
               Promise.resolve<unknown>(null),
             );
           if (problem == null) break;
-          expect(running.applier?.noteDamage(problem)).toBe(true);
-          await eventually(
-            () => running.applier === null || running.applier.readGate.refusal !== null || isAt(running, 3),
-          );
+          const before = running.applier;
+          expect(before?.noteDamage(problem)).toBe(true);
+          await eventually(() => running.applier !== before || running.applier?.readGate.refusal !== null);
           await eventually(() => isAt(running, 3));
         }
         await seen();

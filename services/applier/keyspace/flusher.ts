@@ -7,6 +7,7 @@ import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { Progress } from '@tidemark/platform/progress';
+import { Mutex } from '@tidemark/platform/sync/mutex';
 import type { Stores } from './stores.ts';
 
 const TICK_MS = 1_000;
@@ -44,7 +45,7 @@ export class Flusher {
   /** The partition whose memtables are being written. */
   #flushing: number | null = null;
   #flushedMs: number;
-  #running: Promise<void> = Promise.resolve();
+  readonly #mutex = new Mutex();
 
   constructor(parts: FlusherParts, rules: FlushRules) {
     this.#parts = parts;
@@ -179,9 +180,8 @@ export class Flusher {
     });
   }
 
-  #exclusively(work: () => Promise<void>): Promise<void> {
-    const run = this.#running.then(work);
-    this.#running = run.catch(() => {});
-    return run;
+  async #exclusively(work: () => Promise<void>): Promise<void> {
+    using _turn = await this.#mutex.lock();
+    await work();
   }
 }

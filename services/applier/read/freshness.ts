@@ -7,6 +7,7 @@ import { comparePositions, formatPosition, type Position, parseToken } from '@ti
 import { siteNamed } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
+import { within } from '@tidemark/platform/sync/deadline';
 import { nextTurn } from '@tidemark/store/row/turn';
 import type { KeyspaceApplier } from '../applier.ts';
 
@@ -111,13 +112,9 @@ export class Freshness {
     if (primary !== site || requestBarrier === undefined)
       throw this.#elsewhere(name, primary, primaryUrl?.(name) ?? null);
     const untilMs = clock.monotonicMs() + timeoutMs;
-    const over = new AbortController();
     const call = this.#callsOf(name, requestBarrier).next();
-    const appended = await Promise.race([
-      call.then(() => true),
-      clock.sleep(timeoutMs, AbortSignal.any([signal, over.signal])).then(() => false),
-    ]).finally(() => over.abort());
-    if (appended) {
+    const appended = await within(clock, timeoutMs, call, signal);
+    if (appended !== null) {
       const leftMs = (): number => Math.max(0, untilMs - clock.monotonicMs());
       const committed = applier.origins.committed(site, 0);
       const isApplied = (): boolean => comparePositions(applier.origins.applied(site, 0), committed) >= 0;
@@ -131,7 +128,7 @@ export class Freshness {
       }
     }
     const reached = formatPosition(applier.origins.applied(site, 0));
-    const what = appended ? 'the newest barrier was not applied' : 'no barrier was committed';
+    const what = appended !== null ? 'the newest barrier was not applied' : 'no barrier was committed';
     throw new Fault(
       'unavailable',
       `keyspace ${name} at ${site}: ${what} in ${timeoutMs} ms; partition 0 is at ${reached}`,

@@ -9,6 +9,7 @@ import { farthest, UNHEARD_MS_MAX } from '@tidemark/control/failover/loss';
 import type { Signs } from '@tidemark/control/failover/suspicion';
 import type { LastHeard, SiteSight } from '@tidemark/peer/shapes';
 import type { Clock } from '@tidemark/platform/clock';
+import { within } from '@tidemark/platform/sync/deadline';
 import type { LastKnownProgress } from './last-known-progress.ts';
 
 /** A log that does not answer within this is out of reach. */
@@ -33,7 +34,7 @@ export async function sightHere(parts: SiteSightParts, value: RegisterValue): Pr
     site,
     dataMs: signs(value.keyspace).dataMs,
     clockTrouble: clockTrouble(),
-    reachesLog: term !== null && (await within(clock, reachesLog(term.site))),
+    reachesLog: term !== null && (await within(clock, REACH_MS, reachesLog(term.site)))?.value === true,
     lastHeard: term === null ? null : lastKnown.of(value.keyspace, term.epoch, clock.monotonicMs()),
   };
 }
@@ -46,11 +47,4 @@ export function heardOf({ ack }: RegisterValue, sights: readonly (LastHeard | nu
   // One of a local keyspace may have gone on until its lease ran out, however soon somebody asks.
   const unheardMs = ack.k === 0 ? UNHEARD_MS_MAX : Math.min(...all.map((one) => one.silentMs));
   return { ...farthest(all), unheardRows: Math.ceil((rowsPerSecond * unheardMs) / 1_000) };
-}
-
-/** False when it takes too long. */
-async function within(clock: Clock, answer: Promise<boolean>): Promise<boolean> {
-  const done = new AbortController();
-  const late = clock.sleep(REACH_MS, done.signal).then(() => false);
-  return Promise.race([answer, late]).finally(() => done.abort());
 }

@@ -17,6 +17,8 @@ import { type Keyspace, topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
+import { within } from '@tidemark/platform/sync/deadline';
+import { Mutex } from '@tidemark/platform/sync/mutex';
 
 const RETRY_MS = 500;
 const TOPIC = topicNames.control;
@@ -49,8 +51,8 @@ export class SiteCatalog implements AsyncDisposable {
   #catalog: Catalog = EMPTY_CATALOG;
   /** Names told to `onKeyspace`, with what they were told. */
   readonly #told = new Map<string, Definition>();
-  /** Appends, one after the other; never rejects. */
-  #queue: Promise<unknown> = Promise.resolve();
+  /** Appends, one after the other. */
+  readonly #writing = new Mutex();
   #running: Promise<unknown> = Promise.resolve();
   #opened = false;
   /** By other site: done once its control log was read to its end, or found not to have been made yet. */
@@ -118,9 +120,7 @@ export class SiteCatalog implements AsyncDisposable {
   async complete(sites: readonly string[], timeoutMs: number): Promise<void> {
     const left = new Set(sites.filter((site) => this.#heard.has(site)));
     const heard = [...left].map((site) => this.#heard.get(site)!.promise.then(() => left.delete(site)));
-    const done = new AbortController();
-    const late = this.#parts.clock.sleep(timeoutMs, AbortSignal.any([done.signal, this.#stop.signal]));
-    await Promise.race([Promise.all(heard), late]).finally(() => done.abort());
+    await within(this.#parts.clock, timeoutMs, Promise.all(heard), this.#stop.signal);
     if (left.size === 0) return;
     const message = `the control log of ${[...left].join(', ')} could not be read: a keyspace is defined only once every site of it can be asked whether it is there already`;
     throw new Fault('unavailable', message, { retryAfterMs: 1_000 });
@@ -176,10 +176,9 @@ export class SiteCatalog implements AsyncDisposable {
    * Whoever makes the own control topic again: what is known is written into it, as its records are gone.
    * @throws {Fault} as `Log.append`
    */
-  writeAgain(): Promise<void> {
-    return this.#inTurn(async () => {
-      for (const definition of this.#told.values()) await this.#append(definition);
-    });
+  async writeAgain(): Promise<void> {
+    using _turn = await this.#writing.lock();
+    for (const definition of this.#told.values()) await this.#append(definition);
   }
 
   /** A control topic may not be there yet, be a new one, or be trimmed: definitions are read again. */
@@ -206,11 +205,12 @@ export class SiteCatalog implements AsyncDisposable {
     const { name } = definition.keyspace;
     if (this.#knows(definition)) return;
     if (!this.#parts.writes) return;
-    await this.#inTurn(() =>
-      this.#persist(`writing down keyspace ${name}`, async () => {
+    {
+      using _turn = await this.#writing.lock();
+      await this.#persist(`writing down keyspace ${name}`, async () => {
         if (!this.#knows(definition)) await this.#append(definition);
-      }),
-    );
+      });
+    }
     if (!this.#stop.signal.aborted) this.#know(definition);
   }
 
@@ -243,15 +243,13 @@ export class SiteCatalog implements AsyncDisposable {
   async create(keyspace: Keyspace, timeoutMs: number): Promise<void> {
     if (!this.#opened) throw new Fault('unavailable', `site ${this.#parts.site} has not read its control log yet`);
     const definition = definitionOf(keyspace, this.#parts.clock.nowMs());
-    const defined = this.#inTurn(() => this.#define(definition));
-    const answered = new AbortController();
-    const late = this.#parts.clock.sleep(timeoutMs, AbortSignal.any([answered.signal, this.#stop.signal])).then(() => {
-      throw new Fault('unknown', `keyspace ${keyspace.name}: not known to be written down after ${timeoutMs} ms`);
-    });
-    await Promise.race([defined, late]).finally(() => answered.abort());
+    const defined = await within(this.#parts.clock, timeoutMs, this.#define(definition), this.#stop.signal);
+    if (defined !== null) return;
+    throw new Fault('unknown', `keyspace ${keyspace.name}: not known to be written down after ${timeoutMs} ms`);
   }
 
   async #define(definition: Definition): Promise<void> {
+    using _turn = await this.#writing.lock();
     const { name } = definition.keyspace;
     const told = this.#told.get(name);
     if (told !== undefined) {
@@ -273,15 +271,9 @@ export class SiteCatalog implements AsyncDisposable {
     await log.append(TOPIC, 0, [{ value: controlRecordOf({ cluster, origin: site }, definition) }]);
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const turn = this.#queue.then(work);
-    this.#queue = turn.catch(() => {});
-    return turn;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    await this.#queue;
+    await this.#writing.settled();
   }
 }

@@ -14,6 +14,7 @@ import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
+import { Notifier } from '@tidemark/platform/sync/notifier';
 import type { FastifyInstance } from 'fastify';
 
 const TOPIC = topicNames.control;
@@ -47,7 +48,7 @@ export class Decisions implements AsyncDisposable {
   /** Parts of decisions by their text, oldest first: the same part twice is one. */
   readonly #known = new Map<string, Decision>();
   readonly #waiting: Decision[] = [];
-  #wake: () => void = () => {};
+  readonly #news = new Notifier();
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(parts: DecisionsParts) {
@@ -68,7 +69,7 @@ export class Decisions implements AsyncDisposable {
     logger.info({ id, keyspace, kind, outcome }, explain(decision));
     this.#waiting.push(decision);
     if (this.#waiting.length > WAITING_MAX) this.#waiting.shift();
-    this.#wake();
+    this.#news.notify();
   }
 
   /** Newest first. */
@@ -132,9 +133,7 @@ export class Decisions implements AsyncDisposable {
     for (let said = false; !signal.aborted; ) {
       const decision = this.#waiting[0];
       if (decision === undefined) {
-        const news = new AbortController();
-        this.#wake = () => news.abort();
-        await clock.sleep(RETRY_MS, AbortSignal.any([signal, news.signal]));
+        await this.#news.after(this.#news.count, signal);
         continue;
       }
       try {

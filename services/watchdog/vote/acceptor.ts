@@ -26,6 +26,7 @@ import type { Disk } from '@tidemark/platform/disk';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
+import { Mutex } from '@tidemark/platform/sync/mutex';
 import { isSuccessor, rootOf, successorOf } from '@tidemark/record/log-identity';
 import { readMark, writeMark } from './acceptor-mark.ts';
 
@@ -87,8 +88,8 @@ export class Acceptor implements AsyncDisposable {
   /** Keyspaces of which a chosen value is being written down. */
   readonly #noting = new Set<string>();
   /** Requests with a record of their own, one after the other; neither of these ever rejects. */
-  #appends: Promise<unknown> = Promise.resolve();
-  #folds: Promise<unknown> = Promise.resolve();
+  readonly #appends = new Mutex();
+  readonly #folds = new Mutex();
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(parts: AcceptorParts) {
@@ -290,35 +291,32 @@ export class Acceptor implements AsyncDisposable {
   }
 
   /** Appends a record and folds up to it. @returns the state there, and whether it did what it asks for */
-  #append(keyspace: string, body: ControlBody): Promise<Folded> {
+  async #append(keyspace: string, body: ControlBody): Promise<Folded> {
     const { cluster, site, log, clock, disk } = this.#parts;
     const askedMs = clock.monotonicMs();
-    const turn = this.#appends.then(async (): Promise<Folded> => {
-      if (clock.monotonicMs() - askedMs > ROUTES.register.timeoutMs) {
-        throw new Fault('unavailable', `${TOPIC} is too slow: who asked does not listen any more`);
+    using _turn = await this.#appends.lock();
+    if (clock.monotonicMs() - askedMs > ROUTES.register.timeoutMs) {
+      throw new Fault('unavailable', `${TOPIC} is too slow: who asked does not listen any more`);
+    }
+    const value = encodeControl({ cluster, site, keyspace, timeMs: clock.nowMs(), body });
+    this.#folded.clear();
+    const offset = await log.append(TOPIC, 0, [{ value }]);
+    const folded = await this.#inTurn(async () => {
+      if (offset >= this.#next) {
+        // Offsets are dense: at the expected one, nothing stands between this record and what was folded.
+        if (offset === this.#next) this.#fold(offset, value);
+        else await this.#readTo(offset + 1);
       }
-      const value = encodeControl({ cluster, site, keyspace, timeMs: clock.nowMs(), body });
-      this.#folded.clear();
-      const offset = await log.append(TOPIC, 0, [{ value }]);
-      const folded = await this.#inTurn(async () => {
-        if (offset >= this.#next) {
-          // Offsets are dense: at the expected one, nothing stands between this record and what was folded.
-          if (offset === this.#next) this.#fold(offset, value);
-          else await this.#readTo(offset + 1);
-        }
-        const folded = this.#folded.get(offset);
-        if (folded !== undefined) return folded;
-        throw new Fault('corrupt', `${TOPIC} lost its end: appended at ${offset}, end ${this.#next}`, {
-          got: offset,
-          expected: this.#next,
-        });
+      const folded = this.#folded.get(offset);
+      if (folded !== undefined) return folded;
+      throw new Fault('corrupt', `${TOPIC} lost its end: appended at ${offset}, end ${this.#next}`, {
+        got: offset,
+        expected: this.#next,
       });
-      // Before anybody is told: what is promised and lost must be noticed.
-      await writeMark(disk, { acceptor: folded.state.id ?? '', end: offset + 1 });
-      return folded;
     });
-    this.#appends = turn.catch(() => {});
-    return turn;
+    // Before anybody is told: what is promised and lost must be noticed.
+    await writeMark(disk, { acceptor: folded.state.id ?? '', end: offset + 1 });
+    return folded;
   }
 
   /** Folds everything that stands in the topic when this is called, whoever wrote it. */
@@ -375,17 +373,16 @@ export class Acceptor implements AsyncDisposable {
     if (body.kind === 'Chosen' && chosen !== null) onChosen(chosen.value);
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#folds.then(work);
-    this.#folds = turn.catch(() => {});
-    return turn;
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    using _turn = await this.#folds.lock();
+    return await work();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    await this.#appends;
-    await this.#folds;
+    await this.#appends.settled();
+    await this.#folds.settled();
   }
 }
 

@@ -6,6 +6,7 @@
 import type { Tail, TailCheckpoint } from '@tidemark/log/tail';
 import type { StampClock } from '@tidemark/model/stamp';
 import { Fault } from '@tidemark/platform/fault';
+import { Notifier } from '@tidemark/platform/sync/notifier';
 import type { LogHead, PartitionName } from '@tidemark/record/admit';
 import type { Body, EpochStartBody, Unsealed } from '@tidemark/record/envelope';
 import { epochSeed, sealRecord } from '@tidemark/record/seal';
@@ -93,7 +94,7 @@ export class Appender {
   /** Where the log can be read on from, in step with the entries' `onStored`. */
   checkpoint: TailCheckpoint | null;
   readonly #queue = new Fifo<Entry>();
-  #wake: (() => void) | null = null;
+  readonly #news = new Notifier();
   #logHead: LogHead;
   #stopped = false;
   readonly #parts: AppenderParts;
@@ -107,7 +108,7 @@ export class Appender {
   enqueue(entry: Entry): void {
     this.#queue.push(entry);
     this.queuedBytes += entry.bytes;
-    this.#wake?.();
+    this.#news.notify();
   }
 
   /** Takes an entry out of the line. False when it has its seq already: then it may be stored. */
@@ -120,7 +121,7 @@ export class Appender {
 
   stop(): void {
     this.#stopped = true;
-    this.#wake?.();
+    this.#news.notify();
   }
 
   /**
@@ -130,7 +131,7 @@ export class Appender {
   async run(): Promise<void> {
     const { tail, name, epoch } = this.#parts;
     while (!this.#stopped) {
-      if (this.#queue.length === 0) await this.#waitForEntries();
+      if (this.#queue.length === 0) await this.#news.after(this.#news.count);
       await this.#parts.admitted();
       const taken = this.#take();
       if (taken.length === 0) continue;
@@ -148,14 +149,6 @@ export class Appender {
       for (const entry of taken) entry.onStored?.();
       this.#parts.onOwn();
     }
-  }
-
-  async #waitForEntries(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      if (this.#stopped) resolve();
-    });
-    this.#wake = null;
   }
 
   /** The entries of the next append, in order, without those that were cancelled. */

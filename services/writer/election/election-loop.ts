@@ -19,6 +19,7 @@ import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
+import { Notifier } from '@tidemark/platform/sync/notifier';
 import type { Elected } from '../elected.ts';
 import type { Campaign, Outcome, Waiting } from './campaign.ts';
 import { ElectionRun, type ElectionRunParts } from './election.ts';
@@ -79,7 +80,7 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
   /** Since when it should not lead; null: it may. And from when on another one may be asked to. */
   #troubledMs: number | null = null;
   #askAgainMs = 0;
-  #wake: () => void = () => {};
+  readonly #news = new Notifier();
   #running: Promise<void> = Promise.resolve();
   #waiting: Waiting | null = null;
   /** The election that is run here, and what for. */
@@ -140,7 +141,7 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
     }
     standing?.candidate.withdraw('an operator accepts a loss');
     this.#nominated = campaign;
-    this.#wake();
+    this.#news.notify();
   }
 
   /** The register changed. */
@@ -149,13 +150,14 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
     const standing = this.#standing;
     const over = standing?.candidate.supersededBy(value) ?? null;
     if (over !== null) standing!.over.abort(over);
-    this.#wake();
+    this.#news.notify();
   }
 
   async #run(): Promise<void> {
     const { clock } = this.#parts;
     const { signal } = this.#stop;
     while (!signal.aborted) {
+      const seen = this.#news.count;
       const value = this.#parts.current();
       if (value !== null) {
         this.#note(value);
@@ -166,9 +168,7 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
           await this.#campaign(campaign);
         } else await this.#handOver(value);
       }
-      const waiting = new AbortController();
-      this.#wake = () => waiting.abort(null);
-      await clock.sleep(LOOK_MS, AbortSignal.any([signal, waiting.signal]));
+      await this.#news.within(clock, LOOK_MS, seen, signal);
     }
   }
 

@@ -19,6 +19,7 @@ import { isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
+import { within } from '@tidemark/platform/sync/deadline';
 import { fenceDirectly } from './direct-fence.ts';
 
 const ASK_MS = 3_000;
@@ -134,15 +135,13 @@ export class Members {
   async holdings(sites: readonly string[], isEnough: (some: readonly SiteCopies[]) => boolean): Promise<SiteCopies[]> {
     const heard: SiteCopies[] = [];
     const enough = Promise.withResolvers<void>();
-    const over = new AbortController();
     const all = sites.map(async (site) => {
       const answer = await this.copies(site);
       if (answer !== null) heard.push(answer);
       if (answer !== null && isEnough(heard)) enough.resolve();
     });
-    const late = this.#parts.clock.sleep(HOLDINGS_MS, AbortSignal.any([over.signal, this.#signal]));
-    await Promise.race([Promise.all(all), enough.promise, late]);
-    over.abort();
+    const told = Promise.race([Promise.all(all), enough.promise]);
+    await within(this.#parts.clock, HOLDINGS_MS, told, this.#signal);
     return [...heard];
   }
 

@@ -3,7 +3,7 @@ import type { ColumnType } from '@tidemark/model/column-type';
 import { FAULT_MEANINGS, isFault } from '@tidemark/platform/fault';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import fastify from 'fastify';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { setUpWriter } from '../testing/writer-harness.ts';
 import { registerWriterRoutes } from './http.ts';
 
@@ -52,7 +52,7 @@ describe('a batch that brings many columns', () => {
     ['columns', 'application/vnd.tidemark.columns', encodeColumnarRows(TYPES, VALUES)],
   ])('as %s tells of them once in each partition, and all are there', async (_, type, body) => {
     const { writer, post, told, rowsIn } = await setUp(1_500);
-    expect(await told()).toEqual([1, 1, 1, 1]);
+    await vi.waitFor(async () => expect(await told()).toEqual([1, 1, 1, 1]));
     const { statusCode, payload } = await post(type, body);
     expect([statusCode, payload.includes('"accepted":500')]).toEqual([200, true]);
     expect(await told()).toEqual([2, 2, 2, 2]);

@@ -4,6 +4,7 @@ import { formatToken, type Position } from '@tidemark/model/position';
 import { type AckLevel, ackOf, formatAck } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
+import { within } from '@tidemark/platform/sync/deadline';
 import type { Entry } from '../appending/appender.ts';
 import type { Writer } from '../writer.ts';
 import type { Growth } from './growth.ts';
@@ -37,15 +38,9 @@ export async function submit(writer: Writer, slices: readonly Slice[], options: 
   writer.checkAdmission();
   const entries = writer.writeBatch(slices, keyAgeMs, growth);
   const committed = Promise.all(entries.map((entry, i) => writer.wait(slices[i]!.partition, entry, ack.k)));
-  const deadline = new AbortController();
-  const inTime = await Promise.race([
-    committed.then(() => true),
-    clock.sleep(timeoutMs, AbortSignal.any([deadline.signal, writer.signal])).then(() => false),
-  ]);
-  // With a reason of its own: the default one is an exception with a stack, for every batch.
-  deadline.abort(null);
+  const inTime = await within(clock, timeoutMs, committed, writer.signal);
   // Another request under the same key may have given up an entry that both waited for.
-  if (!inTime || entries.some((entry) => entry.cancelled)) throw late(writer, slices, entries, options);
+  if (inTime === null || entries.some((entry) => entry.cancelled)) throw late(writer, slices, entries, options);
   const positions = new Map<number, Position>();
   slices.forEach(({ partition }, i) => {
     positions.set(partition, { epoch: writer.epoch, seq: entries[i]!.seq });

@@ -34,7 +34,7 @@ export const WRITING: readonly Mutant[] = [
     breaks: 'rule 13: at the deadline the answer is UNKNOWN, never an ack',
     caughtBy: ['I2', 'I19'],
     file: 'services/writer/ingress/submit.ts',
-    from: 'if (!inTime || entries',
+    from: 'if (inTime === null || entries',
     to: 'if (entries',
   },
   {
