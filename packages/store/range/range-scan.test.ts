@@ -140,4 +140,39 @@ describe('a scan that fixes the partition key', () => {
       expect([orderBy, isRange(partition, { where, orderBy } as Query)]).toEqual([orderBy, true]);
     }
   });
+
+  it('gives all rows of a key that has thousands, whatever part of them it is asked for', async () => {
+    const partition = await Partition.open(new SimDisk(), 'p', { blockRows: 512, compaction: false });
+    partition.setTable(TABLE);
+    const count = 6_000;
+    for (let from = 0; from < count; from += 2_000) {
+      const mutations = Array.from({ length: 2_000 }, (_, i): ModelMutation => {
+        // Every line in turn of one of three batches, so that places in each segment go side by side.
+        const line = i * 3 + from / 2_000;
+        return { key: ['k', line], cells: new Map([[3, line % 1_500]]) };
+      });
+      const stamp = { ms: 1_700_000_000_000 + from, counter: 0, site: 1, writer: 1 };
+      partition.apply(batchOf(TABLE, mutations), stamp, 'paris', { epoch: 1, seq: from });
+      if (from < 4_000) await partition.flush();
+    }
+    const linesOf = async (query: Query): Promise<number[]> => {
+      const { rows } = await scanned(partition, { select: ['line'], ...query });
+      return rows.map((row) => Number(row.replace('line=', '')));
+    };
+    const all = Array.from({ length: count }, (_, line) => line);
+    const where: NonNullable<Query['where']> = [['origin', '=', 'k']];
+    expect((await linesOf({ where })).toSorted((a, b) => a - b)).toEqual(all);
+    expect(await linesOf({ where, orderBy: [['line', 'desc']] })).toEqual(all.toReversed());
+    expect(await linesOf({ where, orderBy: [['line', 'asc']], limit: 2_500 })).toEqual(all.slice(0, 2_500));
+    // Few of very many that are looked at.
+    const few: Query['where'] = [...where, ['delay', '=', 7]];
+    expect(await linesOf({ where: few, orderBy: [['line', 'asc']] })).toEqual([7, 1_507, 3_007, 4_507]);
+    expect(await linesOf({ where: few, limit: 3 })).toEqual([7, 1_507, 3_007]);
+    const bounds = { from: null, to: null, direction: 'ascending' } as const;
+    const wish = { bounds, columns: [TABLE.columns[1]!], bytesMax: Number.POSITIVE_INFINITY, passes: null };
+    const page = await partition.range({ ...wish, limit: 2_500 });
+    expect([page.rows.map(([line]) => line), page.after === null]).toEqual([all.slice(0, 2_500), false]);
+    const whole = await partition.range({ ...wish, limit: count });
+    expect([whole.rows.length, whole.after]).toEqual([count, null]);
+  });
 });

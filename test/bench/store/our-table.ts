@@ -22,18 +22,19 @@ const FIRST_MS = 1_000_000_000_000;
 /** Which cells a write has; an update of one column leaves the others alone. */
 export type Cells = 'all' | 'updated';
 
-/** Writes 0 … count − 1 as the bodies of MUTATE records. */
+/** Writes 0 … count − 1 as the bodies of MUTATE records of so many rows each. */
 export function* bodiesOf(
   data: Dataset,
   count: number,
   writeOf: (at: number) => Write,
   cells: Cells = 'all',
+  recordRows = RECORD_ROWS,
 ): Generator<MutateBody> {
   const batch = new RowBatch();
-  const rows = Uint32Array.from({ length: RECORD_ROWS }, (_, i) => i);
-  for (let from = 0; from < count; from += RECORD_ROWS) {
+  const rows = Uint32Array.from({ length: recordRows }, (_, i) => i);
+  for (let from = 0; from < count; from += recordRows) {
     batch.clear();
-    const to = Math.min(from + RECORD_ROWS, count);
+    const to = Math.min(from + recordRows, count);
     for (let at = from; at < to; at++) addWrite(batch, data, writeOf(at), cells);
     batch.seal();
     yield encodeMutate({ table: 1, schemaVersion: 1, requestId: '', source: null }, batch, rows, 0, to - from);

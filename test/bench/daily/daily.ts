@@ -1,0 +1,77 @@
+/**
+ * `npm run bench daily`: the reads that an application lives on. Twenty rows of one key in this process, beside LMDB's
+ * cursor; and over HTTP of three sites. docs/performance.md has what it printed.
+ */
+
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import type { Reaper } from '@tidemark/dev/reaper';
+import { letHeapGrow } from '@tidemark/platform/process/heap-growth';
+import { print } from '../measure.ts';
+import { shortRow } from '../store/contest.ts';
+import { Flights } from '../store/flights.ts';
+import { measureRanges } from './ranges.ts';
+import { askSites, filledSites } from './sites.ts';
+
+const PARTS = ['ranges', 'sites'] as const;
+type Part = (typeof PARTS)[number];
+
+export const DAILY_USAGE = `npm run bench daily -- [--rows 2000000] [--runs 5] [--count 5000] [--only ${PARTS.join(',')}]`;
+
+type DailyOptions = {
+  readonly rows: number;
+  readonly runs: number;
+  /** Ranges of a run. */
+  readonly count: number;
+  readonly only: readonly Part[];
+};
+
+/** Prints each figure as it is known. @returns all of them, for the closing line */
+export async function daily(words: readonly string[], reaper: Reaper): Promise<object> {
+  const { rows, runs, count, only } = parseDailyWords(words);
+  letHeapGrow();
+  const startMs = performance.now();
+  const folder = await reaper.scratchFolder('daily');
+  print(`${rows.toLocaleString('en')} flights on ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`);
+  const closing: Record<string, object> = {};
+  if (only.includes('ranges')) {
+    const measured = await measureRanges({ folder: join(folder, 'ranges'), rows, count, runs });
+    closing.ranges = measured.map(shortRow);
+  }
+  if (only.includes('sites')) {
+    const data = await Flights.load(rows);
+    const sites = await filledSites(data, join(folder, 'sites'), reaper);
+    print('\nthree sites, embedded, over HTTP at the primary');
+    closing.sites = await askSites({ data, url: sites[0]!.url, runs, count, atOnce: [1, 16] });
+    await Promise.all(sites.map((site) => site.stop()));
+  }
+  return { bench: 'daily', rows, ...closing, durationMs: Math.round(performance.now() - startMs) };
+}
+
+function parseDailyWords(words: readonly string[]): DailyOptions {
+  const values = new Map([
+    ['rows', '2000000'],
+    ['runs', '5'],
+    ['count', '5000'],
+    ['only', PARTS.join(',')],
+  ]);
+  for (let i = 0; i < words.length; i += 2) {
+    const name = words[i]!.replace(/^--/, '');
+    if (!values.has(name) || words[i + 1] === undefined) throw new Error(`got ${words[i]}, expected ${DAILY_USAGE}`);
+    values.set(name, words[i + 1]!);
+  }
+  const countOf = (name: string): number => {
+    const text = values.get(name)!;
+    if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+    throw new Error(`got --${name} ${text}, expected a whole number from 1 on`);
+  };
+  const only = values
+    .get('only')!
+    .split(',')
+    .map((text) => {
+      const part = PARTS.find((one) => one === text);
+      if (part === undefined) throw new Error(`got --only ${text}, expected ${DAILY_USAGE}`);
+      return part;
+    });
+  return { rows: countOf('rows'), runs: countOf('runs'), count: countOf('count'), only };
+}
