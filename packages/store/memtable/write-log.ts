@@ -30,6 +30,9 @@ export class WriteLog {
   /** No stamp so far is larger. */
   #maxMs = -1;
   #maxLow = 0;
+  /** The smallest stamp of the first so many records. */
+  #min: readonly [number, number] | null = null;
+  #lookedAt = 0;
   /** The record of every PAGE-th write, once asked for. */
   #pages = new Uint32Array(0);
 
@@ -139,14 +142,14 @@ export class WriteLog {
 
   /** No write has a smaller stamp than this, [ms, low]; null when there are none. */
   get min(): readonly [number, number] | null {
-    let min: readonly [number, number] | null = null;
-    for (let record = 0; record < this.#records; record++) {
-      const ticks = this.#counters[record]!;
-      const ms = this.#ms[record]! + Math.floor(ticks / COUNTER_SPAN);
-      const low = (ticks % COUNTER_SPAN) * COUNTER_UNIT + this.#tails[record]!;
-      if (min === null || ms < min[0] || (ms === min[0] && low < min[1])) min = [ms, low];
+    for (; this.#lookedAt < this.#records; this.#lookedAt++) {
+      const ticks = this.#counters[this.#lookedAt]!;
+      const ms = this.#ms[this.#lookedAt]! + Math.floor(ticks / COUNTER_SPAN);
+      const low = (ticks % COUNTER_SPAN) * COUNTER_UNIT + this.#tails[this.#lookedAt]!;
+      const min = this.#min;
+      if (min === null || ms < min[0] || (ms === min[0] && low < min[1])) this.#min = [ms, low];
     }
-    return min;
+    return this.#min;
   }
 
   /** Negative when write `a` has the smaller stamp. */

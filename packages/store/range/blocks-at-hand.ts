@@ -4,6 +4,7 @@
  */
 
 import type { Holdable } from '../segment/block-cache.ts';
+import type { ColumnFile } from '../segment/column-file.ts';
 import type { HeldFile } from '../segment/held-file.ts';
 
 /** Blocks for one read, over as many tries as it takes. */
@@ -24,6 +25,12 @@ export class BlocksAtHand {
     const kept = this.#kept?.get(file)?.get(block) as T | null | undefined;
     if (kept === undefined) this.#missing.push(async () => this.#keep(file, block, await file.block(block)));
     return kept;
+  }
+
+  /** A file's footer; undefined when it has to be read first. */
+  footer<T extends Holdable>(file: HeldFile<T>): ColumnFile | undefined {
+    if (file.opened === null) this.#missing.push(async () => file.open());
+    return file.opened ?? undefined;
   }
 
   /** Reads all that was missing, together. @throws {Fault} `corrupt`: stored bytes are wrong; names file and block. */

@@ -5,7 +5,7 @@ import type { KeyBytes } from './key-block.ts';
 import type { RangeBounds } from './range-wish.ts';
 
 /** Compares the key of a row, by its number in a block or a run, with some bytes. */
-type CompareRow = (row: number, bytes: Uint8Array, length: number) => number;
+type CompareRow = (row: number, bytes: Uint8Array, start: number, length: number) => number;
 
 /**
  * Rows in key order that a range goes over one way: those from `row` on that are within its bounds. Where the range ends
@@ -68,13 +68,13 @@ export class Stretch {
 
   #isWithin(row: number): boolean {
     const { from, to } = this.#bounds;
-    if (this.#step === 1) return to === null || this.#compare(row, to, to.length) < 0;
-    return from === null || this.#compare(row, from, from.length) >= 0;
+    if (this.#step === 1) return to === null || this.#compare(row, to, 0, to.length) < 0;
+    return from === null || this.#compare(row, from, 0, from.length) >= 0;
   }
 
   /** Gallops, as the other key is mostly near. */
-  #before(row: number, { bytes, length }: KeyBytes, most: number): number {
-    const comes = (i: number): boolean => this.#compare(row + this.#step * i, bytes, length) * this.#step < 0;
+  #before(row: number, { bytes, start, length }: KeyBytes, most: number): number {
+    const comes = (i: number): boolean => this.#compare(row + this.#step * i, bytes, start, length) * this.#step < 0;
     let low = 1;
     let step = 1;
     while (low + step - 1 < most && comes(low + step - 1)) {
@@ -94,16 +94,6 @@ export class Stretch {
     }
     return first;
   }
-}
-
-/** Order of two keys. */
-export function compareKeys(a: KeyBytes, b: KeyBytes): number {
-  const shared = Math.min(a.length, b.length);
-  for (let i = 0; i < shared; i++) {
-    const difference = a.bytes[i]! - b.bytes[i]!;
-    if (difference !== 0) return difference;
-  }
-  return a.length - b.length;
 }
 
 /** True when no key from `first` to `last` is beyond the end of the range, whichever way it goes. */

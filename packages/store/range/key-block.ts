@@ -12,14 +12,15 @@ import { compareRanges } from '../row/bytes.ts';
 const SIGN = 0x8000_0000;
 const HALF = 4_294_967_296;
 const FIRST_BYTES = 64;
-const NO_BYTES: Buffer = Buffer.alloc(0);
+const NO_BYTES = new Uint8Array(0);
 
-/** A key's bytes in memory that is used again: the first `length` of `bytes`. */
+/** A key's bytes: `length` of `bytes` from `start` on, in memory of its own that is used again, or where they lie. */
 export class KeyBytes {
-  bytes = NO_BYTES;
+  bytes: Uint8Array = NO_BYTES;
+  start = 0;
   length = 0;
 
-  /** Makes room for so many bytes, keeping what is there. */
+  /** Makes room of its own for so many bytes, keeping what is there; not once it was pointed elsewhere. */
   reserve(length: number): void {
     if (length <= this.bytes.length) return;
     const larger = Buffer.allocUnsafe(Math.max(length, this.bytes.length * 2, FIRST_BYTES));
@@ -27,16 +28,16 @@ export class KeyBytes {
     this.bytes = larger;
   }
 
-  /** Takes a key from where it lies. */
-  set(arena: Uint8Array, start: number, length: number): void {
-    this.reserve(length);
-    for (let i = 0; i < length; i++) this.bytes[i] = arena[start + i]!;
+  /** Means a key where it lies, as long as it lies there. */
+  point(arena: Uint8Array, start: number, length: number): void {
+    this.bytes = arena;
+    this.start = start;
     this.length = length;
   }
 
   /** A copy of its own. */
   copy(): Uint8Array {
-    return new Uint8Array(this.bytes.subarray(0, this.length));
+    return this.bytes.slice(this.start, this.start + this.length);
   }
 }
 
@@ -60,20 +61,21 @@ export class KeyBlock {
     this.rowCount = rowCount;
   }
 
-  /** Order of a row's key and some bytes. */
-  compare(row: number, bytes: Uint8Array, length = bytes.length): number {
+  /** Order of a row's key and `length` bytes from `start` on. */
+  compare(row: number, bytes: Uint8Array, start: number, length: number): number {
     const whole = this.#whole;
     if (whole !== null) {
       const entry = entryOf(whole, row);
-      return compareRanges(whole.arena, whole.starts[entry]!, whole.lengths[entry]!, bytes, 0, length);
+      return compareRanges(whole.arena, whole.starts[entry]!, whole.lengths[entry]!, bytes, start, length);
     }
-    let at = 0;
+    const end = start + length;
+    let at = start;
     for (let i = 0; i < this.#columns.length; i++) {
-      const order = comparePart(this.#columns[i]!, row, bytes, at, length);
+      const order = comparePart(this.#columns[i]!, row, bytes, at, end);
       if (order !== 0) return order;
       at = next;
     }
-    return at - length;
+    return at - end;
   }
 
   /** Puts a row's key together. */
@@ -81,7 +83,7 @@ export class KeyBlock {
     const whole = this.#whole;
     if (whole !== null) {
       const entry = entryOf(whole, row);
-      into.set(whole.arena, whole.starts[entry]!, whole.lengths[entry]!);
+      into.point(whole.arena, whole.starts[entry]!, whole.lengths[entry]!);
       return;
     }
     into.length = 0;
@@ -98,7 +100,7 @@ export class KeyBlock {
     let high = to;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.compare(middle, bytes) < 0) low = middle + 1;
+      if (this.compare(middle, bytes, 0, bytes.length) < 0) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -17,14 +17,13 @@ export class MemtableHead {
   /** Place in the run. */
   #at = 0;
   readonly #key = new KeyBytes();
-  #isKeyMade = false;
 
   constructor(memtable: Memtable, run: Run, bounds: RangeBounds) {
     this.memtable = memtable;
     this.#run = run;
     this.#bounds = bounds;
     this.#step = bounds.direction === 'ascending' ? 1 : -1;
-    this.#stretch = new Stretch(bounds, (at, bytes, length) => this.#compare(at, bytes, length));
+    this.#stretch = new Stretch(bounds, (at, bytes, start, length) => this.#compare(at, bytes, start, length));
   }
 
   /** Goes to the first row of the range. False when there is none. */
@@ -42,15 +41,17 @@ export class MemtableHead {
     return this.#run.rows[this.#at + this.#step * ahead]!;
   }
 
-  /** The current row's key; good until it moves. */
+  /** The current row's key, where it lies; good until it moves. */
   get key(): KeyBytes {
-    if (!this.#isKeyMade) {
-      const { arena, starts, lengths } = this.memtable.keys;
-      const row = this.row();
-      this.#key.set(arena, starts[row]!, lengths[row]!);
-      this.#isKeyMade = true;
-    }
+    const { arena, starts, lengths } = this.memtable.keys;
+    const row = this.row();
+    this.#key.point(arena, starts[row]!, lengths[row]!);
     return this.#key;
+  }
+
+  /** Order of the current row's key and another. */
+  compare({ bytes, start, length }: KeyBytes): number {
+    return this.#compare(this.#at, bytes, start, length);
   }
 
   /** How many rows, from the current one on and at most `max`, come before that key. */
@@ -65,7 +66,6 @@ export class MemtableHead {
   }
 
   #settle(): boolean {
-    this.#isKeyMade = false;
     return this.#stretch.left(this.#at) > 0 && this.#stretch.has(this.#at);
   }
 
@@ -74,15 +74,15 @@ export class MemtableHead {
     let high = this.#run.count;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#compare(middle, bytes, bytes.length) < 0) low = middle + 1;
+      if (this.#compare(middle, bytes, 0, bytes.length) < 0) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  #compare(at: number, bytes: Uint8Array, length: number): number {
+  #compare(at: number, bytes: Uint8Array, start: number, length: number): number {
     const { arena, starts, lengths } = this.memtable.keys;
     const row = this.#run.rows[at]!;
-    return compareRanges(arena, starts[row]!, lengths[row]!, bytes, 0, length);
+    return compareRanges(arena, starts[row]!, lengths[row]!, bytes, start, length);
   }
 }

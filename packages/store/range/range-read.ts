@@ -3,15 +3,13 @@
  * that only one of them has are taken together. What it costs follows from the rows that it gives.
  */
 
-import type { Value } from '@tidemark/model/column-type';
-import type { Column, Table } from '@tidemark/model/table';
-import { type Chunk, entryOf, hasValue, numberAt, rawOfChunk } from '../encoding/chunk.ts';
+import type { Table } from '@tidemark/model/table';
+import { rawOfChunk } from '../encoding/chunk.ts';
 import { keyKindsOf } from '../key/key-search.ts';
 import type { Memtable } from '../memtable/memtable.ts';
-import { valueOfChunk } from '../row/raw-value.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
 import type { BlocksAtHand } from './blocks-at-hand.ts';
-import { compareKeys } from './head.ts';
+import { fill } from './fill.ts';
 import { MemtableHead } from './memtable-head.ts';
 import type { RangePage, RangeWish, RowValues } from './range-wish.ts';
 import { RowOfHeads } from './row-of-heads.ts';
@@ -134,13 +132,13 @@ class RangeRead {
     this.#other = null;
     for (let i = 1; i < heads.length; i++) {
       const head = heads[i]!;
-      const order = compareKeys(head.key, same[0]!.key) * this.#step;
+      const order = orderOf(head, same[0]!) * this.#step;
       if (order < 0) {
         this.#other = same[0]!;
         same.length = 1;
         same[0] = head;
       } else if (order === 0) same.push(head);
-      else if (this.#other === null || compareKeys(head.key, this.#other.key) * this.#step < 0) this.#other = head;
+      else if (this.#other === null || orderOf(head, this.#other) * this.#step < 0) this.#other = head;
     }
   }
 
@@ -180,7 +178,7 @@ class RangeRead {
     }
     for (let place = 0; place < columns.length; place++) {
       const stored = cells[place]!;
-      if (stored !== null) fill(this.#rows, first, this.#numbers, place, stored.cells, columns[place]!);
+      if (stored !== null) fill(this.#rows, first, this.#numbers, place, stored.cells, columns[place]!, head);
     }
     return true;
   }
@@ -207,9 +205,15 @@ class RangeRead {
   }
 }
 
+/** Order of the keys that two are at. That of a memtable lies there whole; that of a segment is not put together for one. */
+function orderOf(a: SegmentHead | MemtableHead, b: SegmentHead | MemtableHead): number {
+  return a instanceof MemtableHead && !(b instanceof MemtableHead) ? -b.compare(a.key) : a.compare(b.key);
+}
+
 function bytesOf(row: RowValues): number {
   let bytes = 0;
-  for (const value of row) if (typeof value === 'string' || value instanceof Uint8Array) bytes += value.length;
+  for (const value of row)
+    if (typeof value === 'string' || (typeof value === 'object' && value !== null)) bytes += value.length;
   return bytes;
 }
 
@@ -221,48 +225,4 @@ function keyOf(head: SegmentHead | MemtableHead, number: number): Uint8Array {
 /** The key of the last of so many rows from the current one on. */
 function lastKey(head: SegmentHead | MemtableHead, count: number): Uint8Array {
   return keyOf(head, head instanceof SegmentHead ? head.rowAhead(count - 1) : head.row(count - 1));
-}
-
-/** Values of a column in rows from `first` on, which have these numbers in the chunk. */
-function fill(
-  rows: RowValues[],
-  first: number,
-  numbers: readonly number[],
-  place: number,
-  chunk: Chunk,
-  { type }: Column,
-): void {
-  const count = rows.length - first;
-  if (chunk.form === 'bytes' && type.name === 'string') {
-    fillTexts(rows, first, numbers, place, chunk);
-    return;
-  }
-  const isPlain = chunk.form === 'numbers' && chunk.kind !== 'u8' && type.name !== 'long' && type.name !== 'decimal';
-  for (let i = 0; i < count; i++) {
-    const row = numbers[i]!;
-    if (!isPlain) rows[first + i]![place] = valueOfChunk(chunk, row, type);
-    else if (hasValue(chunk, row)) rows[first + i]![place] = numberAt(chunk, row);
-  }
-}
-
-/** Rows that have the same entry as the one before have the same text. */
-function fillTexts(
-  rows: RowValues[],
-  first: number,
-  numbers: readonly number[],
-  place: number,
-  chunk: Chunk & { form: 'bytes' },
-): void {
-  const { starts, lengths, arena } = chunk;
-  const count = rows.length - first;
-  let last = -1;
-  let text: Value | null = null;
-  for (let i = 0; i < count; i++) {
-    const row = numbers[i]!;
-    if (!hasValue(chunk, row)) continue;
-    const entry = entryOf(chunk, row);
-    if (entry !== last) text = arena.toString('utf8', starts[entry]!, starts[entry]! + lengths[entry]!);
-    last = entry;
-    rows[first + i]![place] = text;
-  }
 }

@@ -12,6 +12,7 @@ import type { MemtableColumn } from '../memtable/memtable-column.ts';
 import { valueOfChunk } from '../row/raw-value.ts';
 import { valueAt } from '../row/row-value.ts';
 import type { BlocksAtHand } from './blocks-at-hand.ts';
+import { fill } from './fill.ts';
 import { KeyValues } from './key-values.ts';
 import { MemtableHead } from './memtable-head.ts';
 import type { RowValues } from './range-wish.ts';
@@ -27,6 +28,9 @@ export class RowOfHeads {
   /** Of each column whether it is a part of the key. */
   readonly #isOfKey: readonly boolean[];
   readonly #atHand: BlocksAtHand;
+  /** A row that is being made, and its number in its block. */
+  readonly #one: RowValues[] = [];
+  readonly #number: number[] = [];
 
   constructor(table: Table, columns: readonly Column[], atHand: BlocksAtHand) {
     this.#columns = columns;
@@ -55,6 +59,40 @@ export class RowOfHeads {
 
   /** The row of heads that are at one key; null when it is not live; undefined after a miss. */
   of(heads: readonly (MemtableHead | SegmentHead)[]): RowValues | null | undefined {
+    if (heads.length === 2) {
+      const [a, b] = heads as [MemtableHead | SegmentHead, MemtableHead | SegmentHead];
+      const memtable = a instanceof MemtableHead ? a : b instanceof MemtableHead ? b : null;
+      const segment = a instanceof MemtableHead ? b : a;
+      if (memtable !== null && !(segment instanceof MemtableHead)) {
+        const isOlder = segment.isOlderThan(memtable.memtable);
+        if (isOlder === undefined) return undefined;
+        if (isOlder) return this.#newerOver(memtable.memtable, memtable.row(), segment);
+      }
+    }
+    return this.#ofMany(heads);
+  }
+
+  /** A memtable's row over a segment's, of which it is known that it is older in all it has: no stamp has to be read. */
+  #newerOver(memtable: Memtable, row: number, head: SegmentHead): RowValues | null | undefined {
+    // What a tombstone of the memtable leaves is the memtable's alone.
+    if (memtable.tombOf(row) !== 0) return this.ofMemtable(memtable, row);
+    const cells = head.cells();
+    if (cells === undefined) return undefined;
+    const values: RowValues = [];
+    for (let i = 0; i < this.#columns.length; i++) values.push(null);
+    this.#one[0] = values;
+    this.#number[0] = head.row;
+    for (let i = 0; i < values.length; i++) {
+      const column = this.#columns[i]!;
+      const own = this.#isOfKey[i]! ? undefined : memtable.columns.get(column.id);
+      const slot = own === undefined ? -1 : own.slotOf(row);
+      if (slot !== -1) values[i] = slotValue(own!, slot, column);
+      else if (cells[i] !== null) fill(this.#one, 0, this.#number, i, cells[i]!.cells, column, head);
+    }
+    return values;
+  }
+
+  #ofMany(heads: readonly (MemtableHead | SegmentHead)[]): RowValues | null | undefined {
     const put = none();
     const tomb = none();
     const segments: SegmentHead[] = [];
@@ -167,8 +205,8 @@ export class RowOfHeads {
 
   /** The parts of the key that are wanted, and null for every other column. */
   #keysOf(memtables: readonly MemtableHead[], segments: readonly SegmentHead[]): RowValues {
-    const { bytes, length } = (memtables[0] ?? segments[0]!).key;
-    return this.#keys.of(bytes, 0, length);
+    const { bytes, start, length } = (memtables[0] ?? segments[0]!).key;
+    return this.#keys.of(bytes, start, length);
   }
 
   #keyValues({ keys }: Memtable, row: number): RowValues {

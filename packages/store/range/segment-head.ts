@@ -2,6 +2,7 @@
 
 import type { Physical } from '@tidemark/model/column-type';
 import type { Chunk } from '../encoding/chunk.ts';
+import type { Memtable } from '../memtable/memtable.ts';
 import { compareBytes } from '../row/bytes.ts';
 import type { DeletionVector } from '../segment/deletion-vector.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
@@ -30,6 +31,12 @@ export class SegmentHead {
   #isKeyMade = false;
   /** Of the current block, once they were asked for. */
   #cells: (StoredBlock | null)[] | null = null;
+  /** By place in the columns, the entry of which a text was made last, and the text: neighbours often have the same. */
+  readonly entries: number[] = [];
+  readonly texts: string[] = [];
+  /** A memtable of which it was told whether all of its writes are newer than the current block. */
+  #told: Memtable | null = null;
+  #isOlder = false;
 
   /** @param columns ids of the columns that are wanted @param kinds of the key columns */
   constructor(
@@ -46,7 +53,7 @@ export class SegmentHead {
     this.#kinds = kinds;
     this.#atHand = atHand;
     this.#step = bounds.direction === 'ascending' ? 1 : -1;
-    this.#stretch = new Stretch(bounds, (row, bytes, length) => this.#keys!.compare(row, bytes, length));
+    this.#stretch = new Stretch(bounds, (row, bytes, start, length) => this.#keys!.compare(row, bytes, start, length));
   }
 
   /** Goes to the first row of the range. False when there is none. */
@@ -76,6 +83,11 @@ export class SegmentHead {
     if (!this.#isKeyMade) this.#keys!.write(this.row, this.#key);
     this.#isKeyMade = true;
     return this.#key;
+  }
+
+  /** Order of the current row's key and another. */
+  compare({ bytes, start, length }: KeyBytes): number {
+    return this.#keys!.compare(this.row, bytes, start, length);
   }
 
   /** The row that comes so many rows later in its block. */
@@ -109,6 +121,17 @@ export class SegmentHead {
   /** Flags of the block it is in; null when all of its rows have a put. */
   puts(): Chunk | null | undefined {
     return this.segment.order.puts(this.block, this.#atHand);
+  }
+
+  /** Whether each write of the memtable is newer than all that the wanted columns have in this block, put and tombstones. */
+  isOlderThan(memtable: Memtable): boolean | undefined {
+    if (this.#told === memtable) return this.#isOlder;
+    const { min } = memtable.writes;
+    const isOlder = min !== null && this.segment.order.isOlderThan(this.block, this.#columns, min, this.#atHand);
+    if (isOlder === undefined) return undefined;
+    this.#told = memtable;
+    this.#isOlder = isOlder;
+    return isOlder;
   }
 
   /** The columns of the block it is in, by their places among those that are wanted; null where no row has a cell. */
@@ -145,6 +168,8 @@ export class SegmentHead {
     this.block = block;
     this.row = this.#step === 1 ? 0 : rowCount - 1;
     this.#cells = null;
+    this.#told = null;
+    this.entries.length = 0;
     const keys = this.segment.order.keys(block, this.#kinds, this.#atHand);
     if (keys === undefined) {
       // They will be wanted too, and are read beside the keys.

@@ -8,6 +8,7 @@ import type { BlocksAtHand } from '../range/blocks-at-hand.ts';
 import { KeyBlock } from '../range/key-block.ts';
 import { compareBytes } from '../row/bytes.ts';
 import type { BlockRange } from '../row/source.ts';
+import type { Holdable } from './block-cache.ts';
 import type { HeldFile } from './held-file.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import type { StoredBlock } from './stored-block.ts';
@@ -91,5 +92,27 @@ export class SegmentOrder {
   /** No put of a block has a larger stamp, [ms, low]; null where that is not known yet, or there is none. */
   putStampMax(block: number): readonly [number, number] | null {
     return this.#files.stamps.opened?.block(block)?.stampMax ?? null;
+  }
+
+  /** True when no put, tombstone or cell of these columns in the block is as new as the stamp; told by the footers. */
+  isOlderThan(
+    block: number,
+    columns: readonly number[],
+    [ms, low]: readonly [number, number],
+    atHand: BlocksAtHand,
+  ): boolean | undefined {
+    const files: HeldFile<Holdable>[] = [this.#files.stamps, this.#files.flags];
+    for (const id of columns) {
+      const file = this.#keyColumns.includes(id) ? undefined : this.fileOf(id);
+      if (file !== undefined) files.push(file);
+    }
+    let isOlder: boolean | undefined = true;
+    for (const file of files) {
+      const footer = atHand.footer(file);
+      if (footer === undefined) isOlder = undefined;
+      const max = footer?.block(block)?.stampMax ?? null;
+      if (max !== null && (max[0] > ms || (max[0] === ms && max[1] >= low))) return false;
+    }
+    return isOlder;
   }
 }
