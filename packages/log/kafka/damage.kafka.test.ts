@@ -31,6 +31,13 @@ const HARMS = [
   { what: 'a place in the index', file: '.index', at: 6, to: 0x01 },
 ] as const;
 
+/** Of the last batch, by partition: its leader epoch, which no checksum covers and by which a broker judges what was read. */
+const ELECTED = 'elected';
+const EPOCHS = [
+  { what: 'never was', at: 14, to: 0x01 },
+  { what: 'is negative', at: 12, to: 0x80 },
+] as const;
+
 async function change(path: string, at: number, to: number): Promise<void> {
   const file = await open(path, 'r+');
   await file.write(Buffer.of(to), 0, 1, at);
@@ -54,19 +61,28 @@ describe('a broker whose files were damaged while it was down', () => {
     broker = await startKafka({ folder: await reaper.scratchFolder('kafka-damage'), reaper });
     log = await KafkaLog.connect([broker.address], { clock, clientId: 'test', logger: SILENT });
     await log.ensureTopic({ name: TOPIC, partitions: HARMS.length, genesis: null, flushed: true });
-    const fill = async (partition: number): Promise<void> => {
+    await log.ensureTopic({ name: ELECTED, partitions: EPOCHS.length, genesis: null, flushed: true });
+    const fill = async (topic: string, partition: number): Promise<void> => {
       for (let batch = 0; batch < BATCHES; batch++) {
         const entries = Array.from({ length: PER_BATCH }, (_, n) => ({
           value: Buffer.from(value(batch * PER_BATCH + n)),
         }));
-        await log.append(TOPIC, partition, entries);
+        await log.append(topic, partition, entries);
       }
     };
-    await Promise.all(HARMS.map((_, partition) => fill(partition)));
+    await Promise.all(HARMS.map((_, partition) => fill(TOPIC, partition)));
+    await Promise.all(EPOCHS.map((_, partition) => fill(ELECTED, partition)));
     await broker.stop();
+    const pathOf = async (topic: string, partition: number, file: string): Promise<string> => {
+      const folder = join(broker.folder, 'data', `${topic}-${partition}`);
+      return join(folder, (await readdir(folder)).find((name) => name.endsWith(file))!);
+    };
+    for (const [partition, { at, to }] of EPOCHS.entries()) {
+      const path = await pathOf(ELECTED, partition, '.log');
+      await change(path, (await placeOf(path, BATCHES - 1)) + at, to);
+    }
     for (const [partition, { file, at, to }] of HARMS.entries()) {
-      const folder = join(broker.folder, 'data', `${TOPIC}-${partition}`);
-      const path = join(folder, (await readdir(folder)).find((name) => name.endsWith(file))!);
+      const path = await pathOf(TOPIC, partition, file);
       await change(path, (file === '.index' ? 8 * 3 : await placeOf(path, HURT)) + at, to);
     }
     await broker.start();
@@ -75,6 +91,27 @@ describe('a broker whose files were damaged while it was down', () => {
     await log[Symbol.asyncDispose]();
     await reaper[Symbol.asyncDispose]();
   });
+
+  for (const [partition, { what }] of EPOCHS.entries()) {
+    it(`a leader epoch at the end that ${what}: all is read, and what comes behind, once`, async () => {
+      const end = BATCHES * PER_BATCH;
+      const found: number[] = [];
+      const enough = new AbortController();
+      let isAppended = false;
+      for await (const { records } of log.read({ topic: ELECTED, partition, from: 0, signal: enough.signal })) {
+        for (const { offset, value: bytes } of records) {
+          found.push(offset);
+          expect(String(bytes)).toBe(value(offset));
+        }
+        if (found.length === end + 1) enough.abort();
+        if (found.length < end || isAppended) continue;
+        isAppended = true;
+        await clock.sleep(1_500);
+        await log.append(ELECTED, partition, [{ value: Buffer.from(value(end)) }]);
+      }
+      expect(found).toEqual(Array.from({ length: end + 1 }, (_, offset) => offset));
+    }, 30_000);
+  }
 
   for (const [partition, { what }] of HARMS.entries()) {
     it(`${what}: every offset is given once, as it is or damaged, and what stands behind is read`, async () => {

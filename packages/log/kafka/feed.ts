@@ -1,10 +1,11 @@
 /** What one reader has been brought from Kafka and has not taken yet. */
 
+import { Fault } from '@tidemark/platform/fault';
 import { Notifier } from '@tidemark/platform/sync/notifier';
 import type { LogBatch, LogRecord } from '../log.ts';
 import { countFitting } from '../read-rules.ts';
 import { Beyond } from './beyond.ts';
-import { damagedRecords, decodeRecords } from './records.ts';
+import { type BatchName, damagedRecords, decodeRecords, firstBatch } from './records.ts';
 import type { Fetched, FetchPart, TopicMetadata } from './wire.ts';
 
 /** A reader that has this much waiting is brought no more; it can overshoot by one answer. */
@@ -41,7 +42,11 @@ export class KafkaFeed {
   /** True while a request that brings its records is under way. */
   isAsked = false;
   #next: number;
+  /** Of the last batch that was brought; −1: not known, or not to be believed. */
   #leaderEpoch = -1;
+  #last: BatchName | null = null;
+  /** Set while the last batch is looked at again: how far had been read, and from where on the broker said that it differs. */
+  #doubted: { readonly next: number; readonly divergesAt: number } | null = null;
   #end: number;
   #waiting: LogRecord[] = [];
   #waitingFrom = 0;
@@ -100,15 +105,48 @@ export class KafkaFeed {
    */
   bring({ records: bytes, end, aborted }: Fetched): readonly LogRecord[] {
     this.#end = end;
+    if (this.#doubted !== null) return this.#lookedAgain(bytes, this.#doubted);
     if (this.#beyond !== null) return this.#lookedBeyond(bytes, this.#beyond);
     if (bytes.length === 0) return this.#next < end ? this.#inVain('the broker gives nothing of it') : [];
-    const { records, next, leaderEpoch, broken } = decodeRecords(bytes, this.#next, { end, aborted });
+    const { records, next, leaderEpoch, last, broken } = decodeRecords(bytes, this.#next, { end, aborted });
     // Brokers give whole batches, or nothing, since Kafka 0.10: this one names a wrong length.
     if (next === null) return this.#inVain(broken ?? `a record batch longer than its answer of ${bytes.length} bytes`);
     this.#vain = 0;
     this.#next = next;
     this.#leaderEpoch = leaderEpoch;
+    this.#last = last ?? this.#last;
     return this.#add(records);
+  }
+
+  /**
+   * The broker says that the log is another one from there on, judged by the leader epoch of the last batch. No checksum covers that
+   * one: so the batch is looked at again first.
+   */
+  diverges(divergesAt: number): void {
+    if (this.#last === null) {
+      this.#lost(divergesAt);
+      return;
+    }
+    this.#doubted = { next: this.#next, divergesAt };
+    this.#next = this.#last.base;
+    this.#leaderEpoch = -1;
+  }
+
+  /** Where the last batch stands as it stood, reading goes on behind it, by no leader epoch until another one is brought. */
+  #lookedAgain(
+    bytes: Buffer,
+    { next, divergesAt }: { readonly next: number; readonly divergesAt: number },
+  ): readonly [] {
+    const found = firstBatch(bytes);
+    this.#doubted = null;
+    this.#next = next;
+    if (found === null || found.base !== this.#last?.base || found.sum !== this.#last.sum) this.#lost(divergesAt);
+    return [];
+  }
+
+  #lost(divergesAt: number): void {
+    const message = `${this.place}: the log lost its end: read up to offset ${this.#next}, it differs from ${divergesAt} on`;
+    this.fail(new Fault('corrupt', message, { got: this.#next, expected: divergesAt }));
   }
 
   /** The broker says that it cannot read there. */

@@ -4,7 +4,7 @@
  * lanes end together at fixed moments, so they become one again when it is quiet.
  */
 
-import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { LogRecord } from '../log.ts';
 import type { Reachability } from '../reachability.ts';
@@ -129,7 +129,7 @@ export class KafkaReader {
     for (const feed of feeds) {
       const answer = byPlace.get(feed.key);
       if (answer?.error === 0 && answer.divergesAt === null) this.#bring(feed, answer);
-      else if (answer?.error === 0) feed.fail(lostItsEnd(feed, answer.divergesAt!));
+      else if (answer?.error === 0) this.#doubt(feed, answer.divergesAt!);
       else if (answer?.error === OFFSET_OUT_OF_RANGE) void this.#checkPlace(feed);
       else if (answer !== undefined && UNREADABLE.has(answer.error)) this.#tell(feed, feed.refused(answer.error));
       else feed.leader = null;
@@ -140,6 +140,13 @@ export class KafkaReader {
   #bring(feed: KafkaFeed, answer: Fetched): void {
     if (answer.records.length > 0 && this.#feeds.delete(feed)) this.#feeds.add(feed);
     this.#tell(feed, feed.bring(answer));
+  }
+
+  #doubt(feed: KafkaFeed, divergesAt: number): void {
+    const { place, next } = feed;
+    const message = `${place}: read up to offset ${next}, and the broker says that it differs from ${divergesAt} on: looked at again`;
+    this.#logger.warn({ place, offset: next, divergesAt }, message);
+    feed.diverges(divergesAt);
   }
 
   #tell({ place }: KafkaFeed, damaged: readonly LogRecord[]): void {
@@ -154,6 +161,8 @@ export class KafkaReader {
       const view = await this.#cluster.sameTopic(feed.topic, feed.topicId, feed.place);
       const { start, end } = await this.#cluster.bounds(view, feed.partition);
       checkPlace(feed.place, feed.next, start, end);
+      // It is there: then it is the leader epoch of the last batch that the broker has never heard of.
+      if (feed.ask.leaderEpoch >= 0) this.#doubt(feed, feed.next);
     } catch (error) {
       if (!isFault(error, 'unavailable')) feed.fail(error as Error);
     }
@@ -193,11 +202,6 @@ export class KafkaReader {
     wrongSinceMs.set(feed, sinceMs);
     if (nowMs - sinceMs >= SURE_MS) feed.fail(notTheSame(feed.place, found?.id ?? 'none', feed.topicId));
   }
-}
-
-function lostItsEnd(feed: KafkaFeed, divergesAt: number): Fault {
-  const message = `${feed.place}: the log lost its end: read up to offset ${feed.next}, it differs from ${divergesAt} on`;
-  return new Fault('corrupt', message, { got: feed.next, expected: divergesAt });
 }
 
 /** Ms until the next moment at which lanes end, but not so short that it is not worth a request. */

@@ -100,6 +100,15 @@ function encodeHeaders(headers: LogEntry['headers']): Buffer {
   return out.subarray(0, at);
 }
 
+/** Which batch stands at a place: where it begins, and the CRC-32C of what it holds. */
+export type BatchName = { readonly base: number; readonly sum: number };
+
+/** The batch that the bytes begin with; null when that is not whole. */
+export function firstBatch(bytes: Buffer): BatchName | null {
+  if (bytes.length < HEADER_BYTES || bytes.length < 12 + bytes.readInt32BE(8)) return null;
+  return { base: Number(bytes.readBigInt64BE(0)), sum: bytes.readUInt32BE(CRC_AT) };
+}
+
 /** What one answer held of a partition. */
 export type DecodedRecords = {
   readonly records: LogRecord[];
@@ -107,6 +116,8 @@ export type DecodedRecords = {
   readonly next: number | null;
   /** Leader epoch of the last whole batch, by which the broker can tell that a log was cut; -1 when there was none. */
   readonly leaderEpoch: number;
+  /** The last whole batch; null when there was none. */
+  readonly last: BatchName | null;
   /** Why reading cannot go on at `next`, as nobody knows there where the next batch begins; null: it can. */
   readonly broken: string | null;
 };
@@ -132,6 +143,7 @@ export function decodeRecords(bytes: Buffer, from: number, options: DecodeOption
   let wanted = from;
   let next: number | null = null;
   let leaderEpoch = -1;
+  let last: BatchName | null = null;
   for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
     const end = at + 12 + bytes.readInt32BE(at + 8);
     const magic = bytes[at + 16];
@@ -140,6 +152,7 @@ export function decodeRecords(bytes: Buffer, from: number, options: DecodeOption
         records,
         next,
         leaderEpoch,
+        last,
         broken: `offset ${wanted}: no record batch: magic ${magic}, expected ${MAGIC}`,
       };
     if (end > bytes.length) break;
@@ -157,6 +170,7 @@ export function decodeRecords(bytes: Buffer, from: number, options: DecodeOption
         pushDamaged(NOTHING, { from: wanted, next: place.base, damage: place.missing }, records);
       next = place.base + batch.readInt32BE(23) + 1;
       leaderEpoch = batch.readInt32BE(12);
+      last = { base: place.base, sum: batch.readUInt32BE(CRC_AT) };
       if (transactions.counts(batch, next)) readBatch(batch, place.base, from, records);
     } catch (error) {
       records.length = before;
@@ -171,7 +185,7 @@ export function decodeRecords(bytes: Buffer, from: number, options: DecodeOption
     wanted = next;
     at = end;
   }
-  return { records, next, leaderEpoch, broken: null };
+  return { records, next, leaderEpoch, last, broken: null };
 }
 
 /**
