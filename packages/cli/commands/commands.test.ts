@@ -115,6 +115,43 @@ describe('exit codes', () => {
   });
 });
 
+describe('get of a shorter key', () => {
+  const FLIGHTS = {
+    ...{ keyspace: 'travel', mode: 'single', primary: 'paris', ack: 'local', failover: 'manual', partitions: 1 },
+    sites: { paris: 'data' },
+    tables: { flights: { columns: { origin: 'string', line: 'int' }, partitionKey: 'origin', sortKey: ['line'] } },
+  };
+  const ASKED = 'GET /v1/travel/flights/rows/S%2FN?from=2&until=5&order=desc&limit=2&select=line';
+
+  test('is a page of its rows: bounds, order and columns as the site takes them, and where it goes on', async () => {
+    await using paris = await site();
+    paris.keyspaceFile = FLIGHTS;
+    const page = { rows: [{ line: 4 }, { line: 3 }], cursor: 'c1' };
+    paris.routes.set(ASKED, { status: 200, body: page });
+    const words = 'get travel.flights S/N --from 2 --until 5 --order desc --limit 2 --select line'.split(' ');
+    const json = await tidemark(paris.url, ...words, '--json');
+    expect([json.code, JSON.parse(json.out)]).toEqual([0, page]);
+    const text = await tidemark(paris.url, ...words);
+    expect(text.out).toMatch(/line.*4.*3.*there are more: --cursor c1/s);
+    paris.routes.set('GET /v1/travel/flights/rows/S%2FN?cursor=c1', { status: 200, body: { rows: [], cursor: null } });
+    expect(await tidemark(paris.url, 'get', 'travel.flights', 'S/N', '--cursor', 'c1')).toMatchObject({ code: 0 });
+  });
+
+  test('is not compared between sites, has no limit of 0 and no other order', async () => {
+    await using paris = await site();
+    paris.keyspaceFile = FLIGHTS;
+    for (const [words, message] of [
+      ['--all-sites', /compares one row: got 1 key parts, expected 2/],
+      ['--limit 0', /got "0", expected a whole number from 1/],
+      ['--order up', /got "up", expected asc, desc/],
+    ] as const) {
+      const { code, err } = await tidemark(paris.url, 'get', 'travel.flights', 'SAN', ...words.split(' '));
+      expect([words, code]).toEqual([words, 2]);
+      expect(err).toMatch(message);
+    }
+  });
+});
+
 describe('rows without any', () => {
   test('are a CSV with its header, on the terminal and in a file', async () => {
     await using paris = await site();
