@@ -15,6 +15,7 @@ import type { StoredRow } from '../row/row-value.ts';
 import { BlockCache } from '../segment/block-cache.ts';
 import { applyWrite, modelUpTo, randomWrites, TABLE } from './arbitraries.ts';
 import { batchOf, Model, type ModelMutation } from './model.ts';
+import { plainRows } from './query-model.ts';
 import { readAll, readParts } from './read-all.ts';
 
 const FOLDER = 'travel/flights/0';
@@ -139,6 +140,12 @@ describe('a segment with a block that is wrong', () => {
     const model = modelUpTo(writes, (origin) => again.position(origin));
     expect(await readAll(again)).toEqual(model.live(TABLE));
     expect((await readParts(again)).rows).toEqual(model.live(TABLE));
+    // Ranges join what may be live in several segments.
+    const bounds = { from: null, to: null, direction: 'ascending' } as const;
+    const bytesMax = Number.POSITIVE_INFINITY;
+    const page = await again.range({ bounds, columns: TABLE.columns, limit: 1_000, bytesMax, passes: null });
+    const plain = plainRows(TABLE, model.live(TABLE));
+    expect(page.rows).toEqual(plain.map((row) => TABLE.columns.map(({ name }) => row[name]!)));
     for (const row of model.live(TABLE)) expect(await again.get(row.key)).toEqual(row);
   });
 });

@@ -1,6 +1,6 @@
 /**
  * `npm run bench daily`: the reads that an application lives on. Twenty rows of one key in this process, beside LMDB's
- * cursor; and over HTTP of three sites. docs/performance.md has what it printed.
+ * cursor; over HTTP of three sites; and of Cassandra. docs/performance.md has what it printed.
  */
 
 import { cpus } from 'node:os';
@@ -10,10 +10,13 @@ import { letHeapGrow } from '@tidemark/platform/process/heap-growth';
 import { print } from '../measure.ts';
 import { shortRow } from '../store/contest.ts';
 import { Flights } from '../store/flights.ts';
+import { askCassandra, filledCassandra } from './cassandra.ts';
+import { startCassandra } from './cassandra-server.ts';
 import { measureRanges } from './ranges.ts';
 import { askSites, filledSites } from './sites.ts';
 
-const PARTS = ['ranges', 'sites'] as const;
+const PARTS = ['ranges', 'sites', 'cassandra'] as const;
+const AT_ONCE = [1, 16] as const;
 type Part = (typeof PARTS)[number];
 
 export const DAILY_USAGE = `npm run bench daily -- [--rows 2000000] [--runs 5] [--count 5000] [--only ${PARTS.join(',')}]`;
@@ -38,12 +41,20 @@ export async function daily(words: readonly string[], reaper: Reaper): Promise<o
     const measured = await measureRanges({ folder: join(folder, 'ranges'), rows, count, runs });
     closing.ranges = measured.map(shortRow);
   }
+  const data = await Flights.load(only.length === 1 && only[0] === 'ranges' ? 1 : rows);
   if (only.includes('sites')) {
-    const data = await Flights.load(rows);
     const sites = await filledSites(data, join(folder, 'sites'), reaper);
     print('\nthree sites, embedded, over HTTP at the primary');
-    closing.sites = await askSites({ data, url: sites[0]!.url, runs, count, atOnce: [1, 16] });
+    closing.sites = await askSites({ data, url: sites[0]!.url, runs, count, atOnce: AT_ONCE });
     await Promise.all(sites.map((site) => site.stop()));
+  }
+  if (only.includes('cassandra')) {
+    const server = await startCassandra(join(folder, 'cassandra'), reaper);
+    const client = await filledCassandra(data, server);
+    print('\nApache Cassandra, one node, each write synced, with its own driver');
+    closing.cassandra = await askCassandra(client, { data, runs, count, atOnce: AT_ONCE });
+    await client.shutdown();
+    await server.stop();
   }
   return { bench: 'daily', rows, ...closing, durationMs: Math.round(performance.now() - startMs) };
 }

@@ -7,7 +7,7 @@ import { percentile } from '../measure.ts';
 import { contest, type Row, type Run } from '../store/contest.ts';
 import { Flights, TABLE } from '../store/flights.ts';
 import { bodiesOf, OurTable } from '../store/our-table.ts';
-import { loadPeers } from '../store/peers.ts';
+import { loadLmdb } from '../store/peers.ts';
 import { updateOf } from '../store/writes.ts';
 
 const ROWS = 20;
@@ -42,7 +42,7 @@ export async function measureRanges({ folder, rows, count, runs }: RangesOptions
   await ours.apply(bodiesOf(data, rows, (row) => ({ row, update: null })));
   await ours.partition.flush();
   await ours.partition.compact();
-  const lmdb = loadPeers().lmdb.open({
+  const lmdb = loadLmdb().open({
     ...{ path: join(folder, 'lmdb'), encoding: 'binary', keyEncoding: 'binary', mapSize: 2 ** 36, noSync: true },
   }) as unknown as Lmdb;
   for (let from = 0; from < rows; from += PUTS) {

@@ -43,9 +43,24 @@ export type Peers = {
  * theirs is run.
  */
 export function loadPeers(): Peers {
-  if (!existsSync(new URL('node_modules/lmdb/package.json', FOLDER))) install();
-  const require = createRequire(new URL('package.json', FOLDER));
+  const require = installed();
   return { duckdb: require('@duckdb/node-api'), chdb: require('chdb'), lmdb: require('lmdb') };
+}
+
+/** LMDB alone. Installs as `loadPeers`. */
+export function loadLmdb(): Peers['lmdb'] {
+  return installed()('lmdb');
+}
+
+/** The driver of Cassandra. Installs as `loadPeers`. */
+export function loadCassandraDriver(): { readonly Client: new (options: object) => unknown } {
+  return installed()('cassandra-driver');
+}
+
+function installed(): NodeJS.Require {
+  const isThere = (name: string): boolean => existsSync(new URL(`node_modules/${name}/package.json`, FOLDER));
+  if (!isThere('lmdb') || !isThere('cassandra-driver')) install();
+  return createRequire(new URL('package.json', FOLDER));
 }
 
 /** Without a lock file: chdb names libraries for platforms that a registry may lack, and `npm ci` then refuses any. */

@@ -1,0 +1,81 @@
+/** Ranges while the partition changes under them: each is of one moment between its asking and its answer. */
+
+import { cellColumns, keyColumns } from '@tidemark/model/table';
+import { integerBetween, SeededRandom } from '@tidemark/platform/random';
+import { SimDisk } from '@tidemark/platform/sim/sim-disk';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Partition } from '../partition.ts';
+import { BlockCache } from '../segment/block-cache.ts';
+import { applyWrite, randomWrites, TABLE } from '../testing/arbitraries.ts';
+import { Model } from '../testing/model.ts';
+import { cellText, plainRows } from '../testing/query-model.ts';
+import type { RangeWish, RowValues } from './range-wish.ts';
+
+const COLUMNS = [...keyColumns(TABLE), ...cellColumns(TABLE)];
+
+function wishOf(direction: 'ascending' | 'descending', limit: number): RangeWish {
+  return {
+    bounds: { from: null, to: null, direction },
+    columns: COLUMNS,
+    limit,
+    bytesMax: Number.POSITIVE_INFINITY,
+    passes: null,
+  };
+}
+
+const shown = (rows: readonly RowValues[]): string => rows.map((row) => row.map(cellText).join(' ')).join('\n');
+
+describe('a range', () => {
+  it('is of one moment, whatever is written, flushed and merged before it is answered', async () => {
+    let between = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), async (seed) => {
+        const random = new SeededRandom(seed);
+        // Little is held, so that most ranges read blocks, of segments that may be merged away meanwhile.
+        const cache = new BlockCache(integerBetween(random, 0, 1) * 20_000);
+        const partition = await Partition.open(new SimDisk(), 'p', { blockRows: 4, compaction: false, cache });
+        partition.setTable(TABLE);
+        const model = new Model();
+        /** What there is after so many writes. */
+        const moments = [''];
+        const running: Promise<unknown>[] = [];
+        for (const write of randomWrites(random, integerBetween(random, 10, 40), 8, 15)) {
+          applyWrite(partition, write);
+          model.apply(TABLE, write.mutations, write.stamp);
+          const live = plainRows(TABLE, model.live(TABLE));
+          moments.push(shown(live.map((row) => COLUMNS.map(({ name }) => row[name]!))));
+          const begun = moments.length - 1;
+          const isOneOf = (rows: readonly RowValues[]): void => {
+            const found = moments.slice(begun).indexOf(shown(rows));
+            expect([seed, begun, shown(rows), found >= 0]).toEqual([seed, begun, shown(rows), true]);
+            if (moments.length - 1 > begun) between++;
+          };
+          const act = integerBetween(random, 0, 9);
+          if (act < 3) running.push(partition.flush());
+          if (act === 3) running.push(partition.compact());
+          if (act === 4)
+            running.push(
+              Promise.resolve(partition.range(wishOf('ascending', 1_000))).then(({ rows }) => isOneOf(rows)),
+            );
+          if (act === 5) {
+            const backwards = Promise.resolve(partition.range(wishOf('descending', 1_000)));
+            running.push(backwards.then(({ rows }) => isOneOf(rows.toReversed())));
+          }
+          if (act === 6)
+            running.push(
+              Promise.resolve(partition.range(wishOf('ascending', 5_000))).then(({ rows }) => isOneOf(rows)),
+            );
+          if (act === 7) await Promise.all(running.splice(0));
+          if (act > 7) for (let turn = integerBetween(random, 0, 5); turn > 0; turn--) await null;
+        }
+        await Promise.all(running);
+        await partition.flush();
+        expect(shown((await partition.range(wishOf('ascending', 1_000))).rows)).toBe(moments.at(-1));
+        await partition.close();
+      }),
+      { numRuns: 150 },
+    );
+    expect(between).toBeGreaterThan(50);
+  }, 120_000);
+});
