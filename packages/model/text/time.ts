@@ -81,8 +81,9 @@ export function formatTimestamp(us: number): string {
   const days = Math.floor(us / DAY_US);
   const inDayUs = us - days * DAY_US;
   const seconds = Math.floor(inDayUs / SECOND_US);
-  const clock = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60].map((n) => padded(n, 2));
-  return `${formatDate(days)}T${clock.join(':')}${fraction(inDayUs % SECOND_US)}Z`;
+  const minutes = Math.floor(seconds / 60);
+  const clock = `${padded2(Math.floor(minutes / 60))}:${padded2(minutes % 60)}:${padded2(seconds % 60)}`;
+  return `${formatDate(days)}T${clock}${fraction(inDayUs % SECOND_US)}Z`;
 }
 
 function fraction(us: number): string {
@@ -102,7 +103,8 @@ export function formatDate(days: number): string {
   const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
   const day = dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1;
   const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
-  return `${padded(yearOfEra + era * 400 + (month <= 2 ? 1 : 0), 4)}-${padded(month, 2)}-${padded(day, 2)}`;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  return `${year >= 1_000 ? year : padded(year, 4)}-${padded2(month)}-${padded2(day)}`;
 }
 
 /** Days since 1970 of the `YYYY-MM-DD` a text begins with; NaN when it does not. */
@@ -134,6 +136,11 @@ function twoDigits(text: string, at: number): number {
 function digitAt(text: string, at: number): number {
   const digit = text.charCodeAt(at) - 48;
   return digit >= 0 && digit <= 9 ? digit : -1;
+}
+
+/** Of two digits at most. */
+function padded2(value: number): string {
+  return value < 10 ? `0${value}` : `${value}`;
 }
 
 function padded(value: number, width: number): string {

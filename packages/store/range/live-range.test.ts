@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { Partition } from '../partition.ts';
 import { BlockCache } from '../segment/block-cache.ts';
 import { applyWrite, randomWrites, TABLE } from '../testing/arbitraries.ts';
-import { Model } from '../testing/model.ts';
+import { batchOf, Model, type ModelMutation } from '../testing/model.ts';
 import { cellText, plainRows } from '../testing/query-model.ts';
 import type { RangeWish, RowValues } from './range-wish.ts';
 
@@ -78,4 +78,40 @@ describe('a range', () => {
     );
     expect(between).toBeGreaterThan(50);
   }, 120_000);
+
+  it('of many rows goes on in the moment it began in, though all that it reads is merged away', async () => {
+    const partition = await Partition.open(new SimDisk(), 'p', {
+      blockRows: 256,
+      compaction: false,
+      cache: new BlockCache(0),
+    });
+    partition.setTable(TABLE);
+    const count = 3_000;
+    let seq = 0;
+    const write = (delay: number, step: number): void => {
+      const mutations: ModelMutation[] = [];
+      for (let line = 0; line < count; line += step) mutations.push({ key: ['k', line], cells: new Map([[3, delay]]) });
+      const stamp = { ms: 1_700_000_000_000 + seq, counter: 0, site: 1, writer: 1 };
+      partition.apply(batchOf(TABLE, mutations), stamp, 'paris', { epoch: 1, seq: seq++ });
+    };
+    write(1, 1);
+    await partition.flush();
+    write(2, 3);
+    await partition.flush();
+    write(3, 5);
+    const pages = partition.rangePages({
+      ...wishOf('ascending', Number.POSITIVE_INFINITY),
+      columns: TABLE.columns.slice(1, 3),
+    });
+    const rows = [...(await pages.next()).value!.rows];
+    for (let delay = 10; delay < 14; delay++) {
+      write(delay, 1);
+      await partition.flush();
+      await partition.compact();
+    }
+    for await (const page of pages) rows.push(...page.rows);
+    const expected = Array.from({ length: count }, (_, line) => [line, line % 5 === 0 ? 3 : line % 3 === 0 ? 2 : 1]);
+    expect(rows).toEqual(expected);
+    await partition.close();
+  });
 });
