@@ -201,7 +201,9 @@ export class Writer implements AsyncDisposable {
   writeBatch(slices: readonly Slice[], keyAgeMs: number | null, growth?: Growth): Entry[] {
     this.#requests.check(this.#keyspace, slices, keyAgeMs, this.#parts.clock.nowMs());
     growth?.adopt();
-    return slices.map(({ partition, body, bytes }) => this.write(partition, body, bytes));
+    const entries: Entry[] = [];
+    for (const { partition, body, bytes } of slices) entries.push(this.write(partition, body, bytes));
+    return entries;
   }
 
   /**
