@@ -13,6 +13,7 @@ import { PROGRAM } from '@tidemark/cli/program';
 import { encodeColumnarRows } from '@tidemark/columnar/columnar-write';
 import { Reaper } from '@tidemark/dev/reaper';
 import { type ColumnType, parseColumnType } from '@tidemark/model/column-type';
+import { idlePercent } from '../bench/process-cost.ts';
 import { postAll } from '../bench/site-load.ts';
 import { type Abuse, abusesOf, GROUP_ROWS } from './abuse/abuses.ts';
 import { type Measured, Meter, type Taken } from './abuse/meter.ts';
@@ -24,8 +25,10 @@ const BACK_MS_MAX = 5_000;
 const BATCH_ROWS = 8_000;
 const LANES = 4;
 const ORIGINS = 300;
-/** After the load column files are written and merged. */
-const SETTLE_MS = 15_000;
+/** After the load column files are written and merged: until a site that is asked for nothing takes so little of a core. */
+const SETTLED_PERCENT = 15;
+const SETTLE_LOOK_MS = 3_000;
+const SETTLE_MS_MAX = 60_000;
 const QUERY_MS = 10_000;
 const ABUSER = fileURLToPath(new URL('./abuse/abuser.ts', import.meta.url));
 
@@ -74,6 +77,13 @@ async function load(url: string, rowCount: number): Promise<void> {
     bodyOf(i * BATCH_ROWS, Math.min(BATCH_ROWS, rowCount - i * BATCH_ROWS), rowCount),
   );
   await postAll(url, bodies, LANES);
+}
+
+async function settled(stage: Stage): Promise<void> {
+  for (const untilMs = performance.now() + SETTLE_MS_MAX; performance.now() < untilMs; ) {
+    const percents = await idlePercent(stage.sites, SETTLE_LOOK_MS);
+    if ([...percents.values()].every((percent) => percent < SETTLED_PERCENT)) return;
+  }
 }
 
 type Row = {
@@ -210,7 +220,8 @@ const stage = await Stage.open({
 const { url } = stage.sites[0]!;
 await load(url, rowCount);
 say(`${rowCount} rows are written`);
-await sleep(SETTLE_MS);
+await settled(stage);
+say('the sites are at rest');
 const only = values.only?.split(';');
 const chosen = abusesOf(rowCount).filter(({ name }) => name === 'none' || only === undefined || only.includes(name));
 console.log(`| ${HEAD.join(' | ')} |\n|${HEAD.map(() => '---|').join('')}`);

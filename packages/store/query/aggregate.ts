@@ -32,6 +32,8 @@ export interface Aggregate {
   add(rows: Uint32Array, groups: GroupNumbers, column: Chunk | undefined): void;
   /** What a row costs, where that is more than a few comparisons. */
   readonly rowCost?: number;
+  /** What a new group costs beside, likewise. */
+  readonly groupCost?: number;
   /** Bytes it holds beside a little for each group, estimated. */
   readonly heldBytes?: number;
   /** True when it can add such a column's rows by stretches and by codes. */

@@ -18,6 +18,8 @@ const ALPHA = 0.7213 / (1 + 1.079 / REGISTERS);
 /** One sketch for each group, made with its first value. */
 export class HyperLogLog implements Aggregate {
   readonly rowCost = 16;
+  /** Its registers are made. */
+  readonly groupCost = REGISTERS / 16;
   heldBytes = 0;
   readonly #registers: (Uint8Array | undefined)[] = [];
   readonly #number = Buffer.alloc(8);

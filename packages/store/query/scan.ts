@@ -12,6 +12,7 @@ import { mergeSources } from '../merge/merge.ts';
 import type { Partition } from '../partition.ts';
 import { RangeScan, type ScanEnd, type ScanPage } from '../range/range-scan.ts';
 import { formatCursor, readCursor } from '../range/scan-cursor.ts';
+import { GroupStretch } from '../row/group-stretch.ts';
 import type { Source } from '../row/source.ts';
 import { nextTurn, Turn } from '../row/turn.ts';
 import type { Snapshot } from '../snapshot.ts';
@@ -38,11 +39,6 @@ import { partsOf } from './scan-part.ts';
 /** Result column → value; null where there is none. */
 export type ResultRow = Record<string, Value | null>;
 
-/** Rows are taken into groups without a turn for others: so many, divided by what one costs. */
-const GROUPED_COST = 65_536;
-const GROUPED_ROWS_MIN = 256;
-/** What a new group costs, in rows looked at. */
-const NEW_GROUP_COST = 16;
 /** With more conditions and results than this the mask kernels would take too long for one block. */
 const MASKED_MAX = 64;
 /** What it costs to make a value of a row by itself, to be held, in rows looked at. */
@@ -237,10 +233,14 @@ export class Scan {
     const isMaskable = costOf(this.#plan.filter) + outputs.length <= MASKED_MAX;
     const masked = isMaskable ? new MaskedGroups(this.#plan.filter, groups, outputs, aggregates) : null;
     const cost = aggregates.reduce((sum, aggregate) => sum + (aggregate?.rowCost ?? 1), groupBy.length);
-    const stretch = Math.max(GROUPED_ROWS_MIN, Math.floor(GROUPED_COST / Math.max(1, cost)));
+    const stretch = new GroupStretch(
+      cost,
+      aggregates.reduce((sum, aggregate) => sum + (aggregate?.groupCost ?? 0), 0),
+    );
     for await (const block of this.#inParts(snapshots, signal, masked)) {
-      for (let from = 0; from < block.rows.length; from += stretch) {
-        const rows = block.rows.subarray(from, from + stretch);
+      for (let from = 0; from < block.rows.length; ) {
+        const rows = block.rows.subarray(from, from + stretch.rows);
+        from += rows.length;
         const before = groups.count;
         const numbers = groups.number(rows, block.column);
         aggregates.forEach((aggregate, i) => {
@@ -248,7 +248,7 @@ export class Scan {
           aggregate?.add(rows, numbers, column === null ? undefined : block.column(column.id));
         });
         holdGroups(budget, groups, aggregates);
-        await this.#turn.pass(rows.length * cost + (groups.count - before) * NEW_GROUP_COST);
+        await this.#turn.pass(stretch.took(rows.length, groups.count - before));
         signal?.throwIfAborted();
       }
     }

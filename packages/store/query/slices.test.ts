@@ -7,6 +7,7 @@ import type { Filter } from '@tidemark/model/filter';
 import type { Column } from '@tidemark/model/table';
 import { describe, expect, it } from 'vitest';
 import type { NumberChunk } from '../encoding/chunk.ts';
+import { GROUPED_COST, GroupStretch } from '../row/group-stretch.ts';
 import { Turn } from '../row/turn.ts';
 import { countTurns } from '../testing/count-turns.ts';
 import { costOf, SLICE_COST, selectInTurns } from './filter.ts';
@@ -37,6 +38,25 @@ describe('slices of a filter', () => {
     const { result, turns } = await countTurns(() => selectInTurns(filter, costOf(filter), rows, () => column));
     expect(result).toHaveLength(wanted);
     expect(turns).toBeGreaterThanOrEqual(Math.floor((ROWS * cost) / SLICE_COST) - 1);
+  });
+});
+
+describe('slices of groups', () => {
+  it.each([0, 0.1, 0.5, 1])('are within their bound where a share of %d of the rows makes one', (share) => {
+    for (const groupCost of [0, 256]) {
+      const stretch = new GroupStretch(17, groupCost);
+      const costs: number[] = [];
+      for (let left = 200_000; left > 0; ) {
+        const taken = Math.min(left, stretch.rows);
+        costs.push(stretch.took(taken, Math.ceil(taken * share)));
+        left -= taken;
+      }
+      // All but the first, by which it was learnt what they cost; and a few rows are taken at once however much they cost.
+      expect(Math.max(...costs.slice(1))).toBeLessThanOrEqual(
+        Math.max(GROUPED_COST * 1.01, 257 * (17 + 32 + groupCost)),
+      );
+      if (share === 0) expect(costs.length).toBeLessThan(3 + (200_000 * 17) / GROUPED_COST);
+    }
   });
 });
 

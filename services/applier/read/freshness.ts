@@ -59,7 +59,10 @@ export class Freshness {
     }
     if (wish.atLeast !== undefined) await this.#atLeast(applier, wish.atLeast, timeoutMs, closing.signal);
     if (read === 'primary') await this.#atPrimary(applier, timeoutMs, closing.signal);
-    if (wish.atLeast !== undefined || read === 'primary') await nextTurn();
+    if (wish.atLeast === undefined && read === 'local') return;
+    await nextTurn();
+    if (closing.signal.aborted)
+      throw new Fault('unavailable', 'the connection is closed: nobody waits for it any more');
   }
 
   #timeoutMs(text: string | undefined): number {
