@@ -36,7 +36,7 @@ export default defineConfig({
           hookTimeout: 60_000,
           globalSetup: ['test/services.ts'],
           setupFiles: ['test/services-ready.ts'],
-          // After the unit lane, which hides the boot.
+          // `test/run.ts` has it run beside the unit lane; a run of all in one goes from lane to lane.
           sequence: { groupOrder: 1 },
         },
       },

@@ -1,6 +1,6 @@
 /**
  * Boots the real services of the `services` lane: one Kafka and one Redis for each of three sites. Their addresses are
- * given out at once and nobody waits here, so the unit lane hides the boot; `services-ready.ts` waits in each file.
+ * given out at once and nobody waits here: `services-ready.ts` does, in each file.
  */
 
 import { rename, writeFile } from 'node:fs/promises';
