@@ -21,29 +21,27 @@ const ASK_MS_MAX = 5_000;
 export const SURE_MS = 1_000;
 const ASK_AGAIN_MS = 200;
 
-type ClusterOptions = {
-  readonly address: string;
-  readonly brokers: readonly string[];
-  readonly clock: Clock;
-  readonly clientId: string;
-};
-
 /**
  * What is known of a site's brokers, asked anew when it proved wrong, and one open connection for each broker and use.
  */
 export class KafkaCluster {
+  /** `kafka://` and the brokers that were named. */
   readonly address: string;
+  /** Those brokers, `host:port` each. There may be more. */
+  readonly brokers: readonly string[];
   readonly clock: Clock;
-  readonly #options: ClusterOptions;
+  readonly #clientId: string;
   readonly #links = new Map<string, Promise<KafkaLink>>();
   readonly #topics = new Map<string, TopicMetadata>();
   #nodes: ReadonlyMap<number, string> = new Map();
   #isClosed = false;
 
-  constructor(options: ClusterOptions) {
-    this.address = options.address;
-    this.clock = options.clock;
-    this.#options = options;
+  /** @param clientId names this process in the brokers' logs and quotas */
+  constructor(brokers: readonly string[], clock: Clock, clientId: string) {
+    this.address = `kafka://${brokers.join(',')}`;
+    this.brokers = brokers;
+    this.clock = clock;
+    this.#clientId = clientId;
   }
 
   get nodeCount(): number {
@@ -57,8 +55,8 @@ export class KafkaCluster {
   async link(address: string, purpose: string): Promise<KafkaLink> {
     if (this.#isClosed) throw new Fault('unavailable', `${this.address}: closed`);
     const key = `${address} ${purpose}`;
-    const { clock, clientId } = this.#options;
-    const opening = this.#links.get(key) ?? KafkaLink.open(address, { clock, clientId, openMsMax: OPEN_MS_MAX });
+    const options = { clock: this.clock, clientId: this.#clientId, openMsMax: OPEN_MS_MAX };
+    const opening = this.#links.get(key) ?? KafkaLink.open(address, options);
     this.#links.set(key, opening);
     try {
       const link = await opening;
@@ -82,7 +80,7 @@ export class KafkaCluster {
   /** Asks any broker that answers. @throws {Fault} `unavailable` naming what each of them said. */
   async ask<T>(request: WireRequest<T>): Promise<T> {
     const reasons: string[] = [];
-    for (const address of new Set([...this.#nodes.values(), ...this.#options.brokers])) {
+    for (const address of new Set([...this.#nodes.values(), ...this.brokers])) {
       try {
         const link = await this.link(address, 'ask');
         return await link.send(request, ASK_MS_MAX);

@@ -66,7 +66,6 @@ export class KafkaLog implements Log {
   readonly address: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #brokers: readonly string[];
   readonly #cluster: KafkaCluster;
   readonly #appender: KafkaAppender;
   readonly #reader: KafkaReader;
@@ -78,11 +77,10 @@ export class KafkaLog implements Log {
 
   private constructor(brokers: readonly string[], options: KafkaLogOptions) {
     const { clock, clientId, logger = SILENT } = options;
-    this.address = `kafka://${brokers.join(',')}`;
     this.#clock = clock;
     this.#logger = logger;
-    this.#brokers = brokers;
-    this.#cluster = new KafkaCluster({ address: this.address, brokers, clock, clientId });
+    this.#cluster = new KafkaCluster(brokers, clock, clientId);
+    this.address = this.#cluster.address;
     this.#voice = new Reachability(this.address, logger);
     this.#appender = new KafkaAppender(this.#cluster, options.appendTimeoutMs ?? APPEND_TIMEOUT_MS);
     this.#reader = new KafkaReader(this.#cluster, this.#voice, logger, this.#stop.signal);
@@ -109,7 +107,7 @@ export class KafkaLog implements Log {
   }
 
   async #createTopic({ name, partitions, flushed, genesis }: TopicSpec): Promise<void> {
-    const replicas = replicasOf(this.#brokers.length, this.#cluster.nodeCount);
+    const replicas = replicasOf(this.#cluster.brokers.length, this.#cluster.nodeCount);
     if (this.#cluster.nodeCount < replicas) {
       // It would have as few for ever.
       const up = `${this.#cluster.nodeCount} of ${replicas} brokers are up`;
@@ -137,8 +135,8 @@ export class KafkaLog implements Log {
    */
   async #mendSettings({ name, flushed }: TopicSpec, { replicas }: TopicMetadata): Promise<void> {
     const place = `${this.address}: topic ${name}`;
-    const brokers = this.#brokers.join(',');
-    const wantedReplicas = replicasOf(this.#brokers.length, this.#cluster.nodeCount);
+    const brokers = this.#cluster.brokers.join(',');
+    const wantedReplicas = replicasOf(this.#cluster.brokers.length, this.#cluster.nodeCount);
     if (replicas < wantedReplicas) {
       const remedy = `kafka-reassign-partitions.sh --bootstrap-server ${brokers} --execute`;
       const message = `${place} has ${replicas} replicas, ${wantedReplicas} wanted: it is lost with that many brokers; give it more with ${remedy}`;
