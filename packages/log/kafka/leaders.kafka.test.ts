@@ -70,9 +70,12 @@ describe('a partition whose leader changes', () => {
         }
       }
     })();
+    /** Appended and read under the leader there is: one that came back later would serve what was missed. */
     const someMore = async (): Promise<void> => {
       const before = acked.size;
       await until(() => acked.size > before + 50);
+      const newest = [...acked.values()].at(-1)!;
+      await until(() => seen.includes(newest));
     };
     await someMore();
     for (const [leader, follower] of [
