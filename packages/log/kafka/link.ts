@@ -8,6 +8,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, messageOf } from '@tidemark/platform/fault';
+import { within } from '@tidemark/platform/sync/deadline';
 import { KafkaFrames } from './frames.ts';
 import { API, apiVersionsRequest, checkVersions, type VersionRange, type WireRequest } from './wire.ts';
 
@@ -80,7 +81,9 @@ export class KafkaLink {
   async send<T>(request: WireRequest<T>, deadlineMs: number): Promise<T> {
     if (this.#closedBy !== null) throw this.#closedBy;
     try {
-      return request.decode(await withDeadline(this.#clock, deadlineMs, this.#exchange(request)));
+      const answer = await within(this.#clock, deadlineMs, this.#exchange(request));
+      if (answer === null) throw new Error(`no answer within ${deadlineMs} ms`);
+      return request.decode(answer.value);
     } catch (error) {
       this.close(error instanceof Error ? error : new Error(messageOf(error)));
       throw error;
@@ -139,18 +142,4 @@ function splitAddress(address: string): [string, number] {
   if (found === null)
     throw new Fault('invalid', `broker ${JSON.stringify(address)}, expected host:port`, { got: address });
   return [found[1]!, Number(found[2])];
-}
-
-/** The result of `work`, or an error after `ms`. The work itself goes on. */
-async function withDeadline<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> {
-  const done = new AbortController();
-  const late = clock.sleep(ms, done.signal).then(() => done.signal);
-  try {
-    const first = await Promise.race([work, late]);
-    if (first === done.signal) throw new Error(`no answer within ${ms} ms`);
-    return first as T;
-  } finally {
-    // With a reason of its own: the default one is an exception with a stack, for every request.
-    done.abort(null);
-  }
 }
