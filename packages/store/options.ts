@@ -23,7 +23,8 @@ export type StoreOptions = {
 };
 
 /** Memory that blocks read lately may take, of all partitions of a process. */
-const CACHE_BYTES_MAX = 256 * 1024 * 1024;
+/** Blocks that a process keeps unpacked. */
+export const CACHE_BYTES_MAX = 256 * 1024 * 1024;
 
 /** In bytes and rows. */
 export const DEFAULTS = {

@@ -60,10 +60,12 @@ type ApplierOptions = Partial<ApplierRules> & {
 };
 
 const MEBIBYTE = 1024 * 1024;
+/** Most bytes of records that wait to be committed, for each origin's partition. */
+export const HELD_BYTES_MAX = 8 * MEBIBYTE;
 const DEFAULTS = {
   memtableBytesMax: 64 * MEBIBYTE,
   flushEveryMs: 10_000,
-  heldBytesMax: 8 * MEBIBYTE,
+  heldBytesMax: HELD_BYTES_MAX,
   readTimeoutMs: 10_000,
   deletionsKeptMs: 86_400_000,
 } as const;

@@ -26,6 +26,8 @@ type MetricsParts = {
   readonly seen: () => readonly SeenSite[];
   /** Keyspaces defined differently at two sites. */
   readonly conflicts: () => number;
+  /** Bytes that the process may hold at most, by what holds them. */
+  readonly memoryBudget: () => Readonly<Record<string, number>>;
   /** Log lines that were lost on their way. */
   readonly logDropped: () => number;
 };
@@ -85,6 +87,10 @@ export class SiteMetrics {
     );
     const lines = 'Lines of the log that could not be written.';
     this.#count('tidemark_log_lines_dropped_total', lines, [], () => [[{}, this.#parts.logDropped()]]);
+    const budget = 'Bytes of memory that the process may hold at most, by what holds them.';
+    this.#gauge('tidemark_memory_budget_bytes', budget, ['of'], () =>
+      Object.entries(this.#parts.memoryBudget()).map(([of, bytes]) => [{ of }, bytes]),
+    );
     this.#gauge('tidemark_catalog_conflicts', 'Keyspaces that two sites define differently.', [], () => [
       [{}, this.#parts.conflicts()],
     ]);

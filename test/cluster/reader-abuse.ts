@@ -38,7 +38,6 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '15' },
     only: { type: 'string' },
     engine: { type: 'string', default: 'embedded' },
-    'rss-mb': { type: 'string', default: '2560' },
   },
 });
 
@@ -84,6 +83,13 @@ async function settled(stage: Stage): Promise<void> {
     const percents = await idlePercent(stage.sites, SETTLE_LOOK_MS);
     if ([...percents.values()].every((percent) => percent < SETTLED_PERCENT)) return;
   }
+}
+
+/** What a site says itself that its process may hold. */
+async function memoryBudgetMb(at: string): Promise<number> {
+  const text = await (await fetch(`${at}/metrics`)).text();
+  const parts = [...text.matchAll(/^tidemark_memory_budget_bytes\{.*\} (\d+)$/gm)];
+  return parts.reduce((sum, [, bytes]) => sum + Number(bytes), 0) / 1024 / 1024;
 }
 
 type Row = {
@@ -197,13 +203,13 @@ function cellsOf(row: Row, missed: readonly string[]): string[] {
   ];
 }
 
-const [rowCount, seconds, rssMbMax] = [Number(values.rows), Number(values.seconds), Number(values['rss-mb'])];
+const [rowCount, seconds] = [Number(values.rows), Number(values.seconds)];
 if (
-  ![rowCount, seconds, rssMbMax].every((one) => Number.isInteger(one) && one > 0) ||
+  ![rowCount, seconds].every((one) => Number.isInteger(one) && one > 0) ||
   !['embedded', 'kafka'].includes(values.engine)
 ) {
   say(
-    `--rows ${values.rows} --seconds ${values.seconds} --rss-mb ${values['rss-mb']} --engine ${values.engine}: expected whole numbers, and embedded or kafka`,
+    `--rows ${values.rows} --seconds ${values.seconds} --engine ${values.engine}: expected whole numbers, and embedded or kafka`,
   );
   process.exit(2);
 }
@@ -222,6 +228,8 @@ await load(url, rowCount);
 say(`${rowCount} rows are written`);
 await settled(stage);
 say('the sites are at rest');
+const rssMbMax = await memoryBudgetMb(url);
+say(`its memory budget is ${Math.round(rssMbMax)} MiB`);
 const only = values.only?.split(';');
 const chosen = abusesOf(rowCount).filter(({ name }) => name === 'none' || only === undefined || only.includes(name));
 console.log(`| ${HEAD.join(' | ')} |\n|${HEAD.map(() => '---|').join('')}`);

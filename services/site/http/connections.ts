@@ -18,11 +18,15 @@ type ConnectionLimits = {
   readonly bodiesBytesMax: number;
 };
 
-const CONNECTION_LIMITS: ConnectionLimits = {
+/** Of clients. */
+export const CLIENT_LIMITS: ConnectionLimits = {
   connectionsMax: 1_024,
   stuckMs: 30_000,
   bodiesBytesMax: 256 * 1024 * 1024,
 };
+
+/** Of other sites, which send little but questions. */
+export const PEER_LIMITS: ConnectionLimits = { ...CLIENT_LIMITS, bodiesBytesMax: 64 * 1024 * 1024 };
 
 /** What is counted for a body that does not say how long it is. */
 const UNKNOWN_BODY_BYTES = 1024 * 1024;
@@ -63,7 +67,7 @@ export class Connections {
   /** Connections that had to go for others. */
   evicted = 0;
 
-  constructor(logger: Logger, limits: ConnectionLimits = CONNECTION_LIMITS) {
+  constructor(logger: Logger, limits: ConnectionLimits) {
     this.#limits = limits;
     this.#logger = logger;
   }

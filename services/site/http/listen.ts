@@ -10,7 +10,7 @@ import { Fault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { FastifyInstance } from 'fastify';
 import type { ListenAddress } from '../config/address.ts';
-import { Connections } from './connections.ts';
+import { Connections, PEER_LIMITS } from './connections.ts';
 import { refusalOfHttp } from './problem.ts';
 
 /** A request's head arrives within this time. */
@@ -56,7 +56,7 @@ export async function listen(app: FastifyInstance, address: ListenAddress): Prom
 export async function listenToPeers(app: FastifyInstance, address: ListenAddress, logger: Logger): Promise<string> {
   const server = createServer(HTTP_OPTIONS, (request, response) => app.routing(request, response));
   server.on('clientError', refuseUnread);
-  new Connections(logger).watch(server);
+  new Connections(logger, PEER_LIMITS).watch(server);
   // Before this one's own: what is under way here ends as it does there.
   app.addHook('preClose', async () => {
     server.close();

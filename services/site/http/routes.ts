@@ -8,6 +8,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/config.ts';
 import type { SiteFactsSource } from '../facts.ts';
 import type { Keyspaces } from '../keyspaces.ts';
+import { memoryBudget } from '../memory-budget.ts';
 import { SiteMetrics } from '../metrics.ts';
 import { refusals, type Services } from '../services.ts';
 import type { SiteWorld } from '../site-ports.ts';
@@ -38,6 +39,7 @@ export function makeRoutes(parts: RoutesParts): FastifyInstance {
     facts: () => ({ ...facts.read(), loopLagMs: watchdog.loopLagMs, troubles: watchdog.troubles() }),
     seen: () => watchdog.seen(),
     conflicts: () => catalog.conflicts,
+    memoryBudget: () => memoryBudget(config, keyspaces.all()),
     logDropped: world.logDropped,
   });
   const app = createHttp({

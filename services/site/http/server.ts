@@ -8,7 +8,7 @@ import type { Random } from '@tidemark/platform/random';
 import { nextTurn } from '@tidemark/store/row/turn';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { checkCaller } from './callers.ts';
-import { Connections } from './connections.ts';
+import { CLIENT_LIMITS, Connections } from './connections.ts';
 import { HTTP_OPTIONS, refuseUnread } from './listen.ts';
 import { problemHeaders, problemOf } from './problem.ts';
 import { checkParameters } from './query-parameters.ts';
@@ -79,7 +79,7 @@ export function createHttp(parts: HttpParts): FastifyInstance {
       return parseJson(textOfUtf8(body, 'body'));
     },
   );
-  new Connections(parts.logger).watch(app.server);
+  new Connections(parts.logger, CLIENT_LIMITS).watch(app.server);
   app.addHook('onRequest', async (request, reply) => {
     reply.header(REQUEST_ID_HEADER, request.id);
     checkCaller(request, parts.hosts);
