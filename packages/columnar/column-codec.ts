@@ -2,6 +2,7 @@
 
 import { ENCODING, Scratch } from './column-encoding.ts';
 import { CELL, type ColumnVector } from './column-vector.ts';
+import { RecentPlaces } from './recent-places.ts';
 
 export { decodeColumn } from './column-decode.ts';
 export { ENCODING } from './column-encoding.ts';
@@ -235,9 +236,8 @@ type Codes = {
   readonly firsts: Uint32Array | null;
 };
 
-const PLACES = 1024;
-/** By place: bytes + 1 of the text that was last found there, where it begins, and its code. Used within one call. */
-const known = new Uint32Array(PLACES * 3);
+/** The codes of texts. Used within one call. */
+const known = new RecentPlaces();
 
 function codesOf({ arena, starts, lengths }: ColumnVector, picked: Uint32Array, entriesMax: number): Codes {
   const codes = new Uint16Array(picked.length);
@@ -248,14 +248,14 @@ function codesOf({ arena, starts, lengths }: ColumnVector, picked: Uint32Array, 
   const slots = slotScratch.reserve(slotCount * 4).u32.fill(0, 0, slotCount);
   const mask = slotCount - 1;
   // Texts that are kept once stand in the same place: what was found there needs no second look.
-  known.fill(0);
+  known.clear();
   for (let i = 0; i < picked.length; i++) {
     const row = picked[i]!;
     const start = starts[row]!;
     const length = lengths[row]!;
-    const place = (start & (PLACES - 1)) * 3;
-    if (known[place] === length + 1 && known[place + 1] === start) {
-      codes[i] = known[place + 2]!;
+    const before = known.find(start, length);
+    if (before >= 0) {
+      codes[i] = before;
       continue;
     }
     let slot = hashBytes(arena, start, length) & mask;
@@ -271,9 +271,7 @@ function codesOf({ arena, starts, lengths }: ColumnVector, picked: Uint32Array, 
     }
     const code = slots[slot]! - 1;
     codes[i] = code;
-    known[place] = length + 1;
-    known[place + 1] = start;
-    known[place + 2] = code;
+    known.note(start, length, code);
     if (i === DICTIONARY_SAMPLE && entries > DICTIONARY_SAMPLE * DICTIONARY_SAMPLE_SHARE_MAX)
       return { codes, firsts: null };
   }

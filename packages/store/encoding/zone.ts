@@ -5,6 +5,7 @@
 
 import { CELL, type ColumnVector } from '@tidemark/columnar/column-vector';
 import { prefixEnd, readKeyPart, writeKeyPart } from '@tidemark/columnar/key';
+import { RecentPlaces } from '@tidemark/columnar/recent-places';
 import type { ColumnType, Physical } from '@tidemark/model/column-type';
 import { compareRanges } from '../row/bytes.ts';
 import { areAllValues } from '../row/presence.ts';
@@ -102,9 +103,8 @@ function longBounds(vector: ColumnVector, from: number, to: number): Bounds {
   return { min, max };
 }
 
-const PLACES = 1024;
-/** By place: bytes + 1 of the text that was last looked at there, and where it begins. Used within one call. */
-const seen = new Uint32Array(PLACES * 2);
+/** Texts that were looked at. Used within one call. */
+const seen = new RecentPlaces();
 
 function byteBounds(vector: ColumnVector, from: number, to: number): Bounds {
   const { arena, starts, lengths, presence } = vector;
@@ -114,15 +114,12 @@ function byteBounds(vector: ColumnVector, from: number, to: number): Bounds {
   let minPrefix = 0;
   let maxPrefix = 0;
   // Texts that are kept once stand in the same place.
-  seen.fill(0);
+  seen.clear();
   for (let row = from; row < to; row++) {
     if (presence[row] !== CELL.value) continue;
     const start = starts[row]!;
     const length = lengths[row]!;
-    const place = (start & (PLACES - 1)) * 2;
-    if (seen[place] === length + 1 && seen[place + 1] === start) continue;
-    seen[place] = length + 1;
-    seen[place + 1] = start;
+    if (seen.meet(start, length)) continue;
     const prefix = prefixAt(arena, start, length);
     // As most rows are.
     if (prefix > minPrefix && prefix < maxPrefix) continue;
