@@ -5,7 +5,7 @@
  */
 
 import { Jobs } from '@tidemark/jobs/jobs';
-import { placeOf } from '@tidemark/peer/peer';
+import { Peer, placeOf } from '@tidemark/peer/peer';
 import { DiskWatch } from '@tidemark/platform/disk-watch';
 import { LoopLag } from '@tidemark/platform/process/loop-lag';
 import { SiteCatalog } from '@tidemark/watchdog/history/catalog';
@@ -148,6 +148,7 @@ class Site {
     });
     const urlOf = (name: string): string | null => urls.of(name);
     const siteNetwork = new SiteNetwork(network, (name) => urls.ofPeer(name));
+    const voters = new SiteNetwork(network, (name) => urls.ofVoter(name));
     const topicParts = { ...common, signal: this.#stop.signal };
     const services = makeServices({
       config,
@@ -193,9 +194,8 @@ class Site {
       boards,
       disk,
       votes,
-      network: new SiteNetwork(network, (name) => urls.ofVoter(name)),
-      services: siteNetwork,
-      placeOf,
+      watcherAt: (name) => new Peer(voters, placeOf(name)),
+      writerAt: (name) => new Peer(siteNetwork, placeOf(name)),
       urlOf: (name) => urls.ofVoter(name),
       barrier: (keyspace, origin) => services.mirror?.barrier(keyspace, origin),
       reachesLog: (name) => reachesLog(name === site ? log : remotes.get(name)),

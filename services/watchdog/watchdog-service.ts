@@ -11,13 +11,13 @@ import type { Beat, HeartbeatStore } from '@tidemark/control/heartbeats/heartbea
 import type { JobKinds } from '@tidemark/jobs/jobs-http';
 import type { Log } from '@tidemark/log/log';
 import type { Keyspace } from '@tidemark/model/table';
+import type { Peer } from '@tidemark/peer/peer';
 import { ROUTES } from '@tidemark/peer/routes';
 import type { SiteSight, Word } from '@tidemark/peer/shapes';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
-import type { Network } from '@tidemark/platform/network';
 import type { LoopLag } from '@tidemark/platform/process/loop-lag';
 import type { Random } from '@tidemark/platform/random';
 import type { FastifyInstance } from 'fastify';
@@ -57,11 +57,10 @@ type WatchdogParts = {
   readonly disk: Disk;
   /** True: this process writes the site's control topic, so it is the one that votes for the site. */
   readonly votes: boolean;
-  /** Finds the process of a site that votes. */
-  readonly network: Network;
-  /** Finds the process of a site that writes and mirrors. */
-  readonly services: Network;
-  readonly placeOf: (site: string) => string;
+  /** A site's process that watches and votes. */
+  readonly watcherAt: (site: string) => Peer;
+  /** A site's process that writes and mirrors. */
+  readonly writerAt: (site: string) => Peer;
   /** Where a site is asked, null where that is not known. */
   readonly urlOf: (site: string) => string | null;
   /** Null: none was read yet. Undefined: there is no copy of that origin's log in this process. */

@@ -24,12 +24,11 @@ import {
   voteOnItself,
 } from '@tidemark/control/failover/suspicion';
 import type { Keyspace } from '@tidemark/model/table';
-import { Peer } from '@tidemark/peer/peer';
+import type { Peer } from '@tidemark/peer/peer';
 import { ROUTES } from '@tidemark/peer/routes';
 import type { Word } from '@tidemark/peer/shapes';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Logger } from '@tidemark/platform/logger';
-import type { Network } from '@tidemark/platform/network';
 import { LoopLag } from '@tidemark/platform/process/loop-lag';
 import { ProbeCounts } from './probe-counts.ts';
 
@@ -45,8 +44,8 @@ type FailureDetectorParts = {
   readonly site: string;
   /** Every site of the cluster. */
   readonly sites: readonly string[];
-  readonly network: Network;
-  readonly placeOf: (site: string) => string;
+  /** A site's process that watches and votes. */
+  readonly watcherAt: (site: string) => Peer;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly keyspaces: () => readonly Keyspace[];
@@ -118,13 +117,13 @@ export class FailureDetector {
 
   /** Asks a site for its ping; never rejects with what a network may do. */
   async #probe(site: string, signal: AbortSignal): Promise<void> {
-    const { network, placeOf, clock, rules, process, onWord } = this.#parts;
+    const { watcherAt, clock, rules, process, onWord } = this.#parts;
     const underWay = this.#underWay.get(site) ?? 0;
     const askedMs = clock.monotonicMs();
     this.#tell(site, { kind: 'asked', nowMs: askedMs });
     if (underWay >= ROUTES.ping.timeoutMs / rules.tickEveryMs) return;
     this.#underWay.set(site, underWay + 1);
-    const { answer } = await new Peer(network, placeOf(site)).ping({ from: this.#parts.site, process });
+    const { answer } = await watcherAt(site).ping({ from: this.#parts.site, process });
     this.#underWay.set(site, (this.#underWay.get(site) ?? 1) - 1);
     if (signal.aborted) return;
     const ping = answer?.site === site ? answer : null;

@@ -16,11 +16,10 @@ import {
   type PolicyRules,
 } from '@tidemark/control/failover/failover-policy';
 import type { HealthVote, SuspicionRules } from '@tidemark/control/failover/suspicion';
-import { Peer } from '@tidemark/peer/peer';
+import type { Peer } from '@tidemark/peer/peer';
 import { isAnswered } from '@tidemark/peer/told';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Logger } from '@tidemark/platform/logger';
-import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
 
 /** Longest wait for one site's copies or its answer to a nomination. */
@@ -30,11 +29,10 @@ const NOMINATED_MS = 4_000;
 
 type FailoverCoordinatorParts = {
   readonly site: string;
-  /** Finds the process of a site that watches. */
-  readonly network: Network;
-  /** Finds the process of a site that writes and mirrors. */
-  readonly services: Network;
-  readonly placeOf: (site: string) => string;
+  /** A site's process that watches and votes. */
+  readonly watcherAt: (site: string) => Peer;
+  /** A site's process that writes and mirrors. */
+  readonly writerAt: (site: string) => Peer;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -95,8 +93,8 @@ export class FailoverCoordinator {
 
   async #healthVotes({ value, term }: Case): Promise<HealthVote[]> {
     const others = voters(value).filter((site) => site !== this.#parts.site && site !== term.site);
-    const { network, placeOf } = this.#parts;
-    const told = await Promise.all(others.map((site) => new Peer(network, placeOf(site)).healthVote(value.keyspace)));
+    const { watcherAt } = this.#parts;
+    const told = await Promise.all(others.map((site) => watcherAt(site).healthVote(value.keyspace)));
     return told.flatMap(({ answer }, i) => (answer?.site === others[i] ? [answer] : []));
   }
 
@@ -105,11 +103,9 @@ export class FailoverCoordinator {
     value,
     term,
   }: Case): Promise<{ readonly site: string | null; readonly asked: readonly string[] }> {
-    const { services, placeOf } = this.#parts;
+    const { writerAt } = this.#parts;
     const asked = eligible(value, term.site, this.#parts.clock.nowMs(), this.#parts.rules);
-    const answers = await Promise.all(
-      asked.map((site) => new Peer(services, placeOf(site)).copies(value.keyspace, ASK_MS)),
-    );
+    const answers = await Promise.all(asked.map((site) => writerAt(site).copies(value.keyspace, ASK_MS)));
     const copies = answers.flatMap(({ answer }) => (answer === null ? [] : [answer]));
     return { site: candidateFor(value, copies, term.site), asked };
   }
@@ -132,8 +128,7 @@ export class FailoverCoordinator {
       decisionId: decision.id,
     } as const;
     this.#nominated.set(keyspace, { version, atMs: clock.monotonicMs() });
-    const { services, placeOf } = this.#parts;
-    const told = await new Peer(services, placeOf(candidate)).nominate(keyspace, nomination, ASK_MS);
+    const told = await this.#parts.writerAt(candidate).nominate(keyspace, nomination, ASK_MS);
     if (told.fault === null) return this.#parts.record(decision);
     const reason = told.fault.message;
     logger.warn({ keyspace, candidate, reason }, `nominated ${candidate} for ${keyspace}: ${reason}`);

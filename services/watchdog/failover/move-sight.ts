@@ -3,19 +3,18 @@
 import type { Heard } from '@tidemark/control/consensus/loss-rule';
 import { newestTerm, type RegisterValue, voters } from '@tidemark/control/consensus/register-value';
 import { behindOf, closesWithoutLoss, type MoveSight } from '@tidemark/control/failover/move-rules';
-import { Peer } from '@tidemark/peer/peer';
+import type { Peer } from '@tidemark/peer/peer';
 import type { SiteSight } from '@tidemark/peer/shapes';
-import type { Network } from '@tidemark/platform/network';
 import { heardOf } from '../detect/primary-sight.ts';
 
 const ASK_MS = 1_500;
 
 /** How the sites are reached, and after how many ms of silence a primary counts as gone. */
 export type MoveSightParts = {
-  readonly network: Network;
-  /** Finds the process of a site that writes and mirrors. */
-  readonly services: Network;
-  readonly placeOf: (site: string) => string;
+  /** A site's process that watches and votes. */
+  readonly watcherAt: (site: string) => Peer;
+  /** A site's process that writes and mirrors. */
+  readonly writerAt: (site: string) => Peer;
   readonly suspectAfterMs: number;
 };
 
@@ -28,7 +27,7 @@ export type Sighted = { readonly sight: MoveSight; readonly heard: Heard | null 
 export async function lookAround(parts: MoveSightParts, value: RegisterValue, to: string): Promise<Sighted> {
   const { keyspace } = value;
   const from = newestTerm(value)?.site ?? null;
-  const at = (site: string): Peer => new Peer(parts.network, parts.placeOf(site));
+  const at = parts.watcherAt;
   const [ping, targetLagMs, told, copies] = await Promise.all([
     from === null ? null : at(from).ping(),
     from === null ? null : lagAt(at(to), keyspace, to, from),
@@ -49,14 +48,13 @@ export async function lookAround(parts: MoveSightParts, value: RegisterValue, to
   };
   const closes = closesWithoutLoss(value, { copies, isLogReachable });
   // Null too where the target does not say.
-  const loss = closes ? null : (await new Peer(parts.services, parts.placeOf(to)).loss(keyspace, heard)).answer;
+  const loss = closes ? null : (await parts.writerAt(to).loss(keyspace, heard)).answer;
   return { sight: { ...seen, targetBehind: behindOf(value, copies, to), loss }, heard };
 }
 
 /** What the members that answer hold. */
-async function copiesOf({ services, placeOf }: MoveSightParts, { keyspace, members }: RegisterValue) {
-  const peers = members.map(({ site }) => new Peer(services, placeOf(site)));
-  const told = await Promise.all(peers.map((peer) => peer.copies(keyspace, ASK_MS)));
+async function copiesOf({ writerAt }: MoveSightParts, { keyspace, members }: RegisterValue) {
+  const told = await Promise.all(members.map(({ site }) => writerAt(site).copies(keyspace, ASK_MS)));
   return told.flatMap(({ answer }) => (answer === null ? [] : [answer]));
 }
 

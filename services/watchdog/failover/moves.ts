@@ -18,11 +18,10 @@ import {
 } from '@tidemark/control/failover/move-rules';
 import type { JobWork } from '@tidemark/jobs/jobs';
 import type { JobKinds } from '@tidemark/jobs/jobs-http';
-import { Peer } from '@tidemark/peer/peer';
+import type { Peer } from '@tidemark/peer/peer';
 import { isAnswered } from '@tidemark/peer/told';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
-import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
 import { z } from 'zod';
 import type { Sighted } from './move-sight.ts';
@@ -61,9 +60,8 @@ export type MoveResult = {
 
 type MovesParts = {
   readonly site: string;
-  /** Finds the process of a site that writes and mirrors. */
-  readonly services: Network;
-  readonly placeOf: (site: string) => string;
+  /** A site's process that writes and mirrors. */
+  readonly writerAt: (site: string) => Peer;
   readonly clock: Clock;
   readonly random: Random;
   /** @throws {Fault} no such keyspace is known here */
@@ -157,7 +155,7 @@ export class Moves {
     const loss: LossRule | null =
       kind === 'failover' && acceptLoss !== null ? { rowsMax: acceptLoss, mode: 'consistent', heard } : null;
     const nomination = { cause: kind, reason: words, version: value.version, loss, decisionId: made.id };
-    const told = await this.#peer(to).nominate(request.keyspace, nomination);
+    const told = await this.#parts.writerAt(to).nominate(request.keyspace, nomination);
     // Without an answer it may stand for election all the same.
     if (told.fault !== null && isAnswered(told)) {
       return this.#refused(request, value, sight, {
@@ -189,7 +187,7 @@ export class Moves {
         toldMs = waitedMs;
         tell({ waitedMs });
       }
-      const { answer: told } = await this.#peer(to).decision(id);
+      const { answer: told } = await this.#parts.writerAt(to).decision(id);
       if (told !== null && told.outcome !== 'begun') return this.#ended(told, value, await registerOf(keyspace).read());
       await clock.sleep(LOOK_MS, signal);
     }
@@ -212,11 +210,6 @@ export class Moves {
             ? 'failed'
             : told.outcome;
     return { outcome, epoch, phases, kept, lost, remedy, words: explain(told) } as const;
-  }
-
-  #peer(site: string): Peer {
-    const { services, placeOf } = this.#parts;
-    return new Peer(services, placeOf(site));
   }
 }
 

@@ -2,6 +2,7 @@ import { encodeControl } from '@tidemark/control/audit/control-record';
 import { type Decision, NOTHING_ELSE } from '@tidemark/control/audit/decision';
 import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
 import { topicNames } from '@tidemark/model/table';
+import { Peer, placeOf } from '@tidemark/peer/peer';
 import { Fault } from '@tidemark/platform/fault';
 import { SILENT } from '@tidemark/platform/logger';
 import type { Answer, Network } from '@tidemark/platform/network';
@@ -37,8 +38,8 @@ function world(sites: readonly string[] = ['tokyo']) {
     const onFatal = (error: unknown) => {
       throw error;
     };
-    const placeOf = (name: string) => `site://${name}`;
-    const parts = { cluster: 'c', site, log, sites: [...sites, 'gone'], network, placeOf, clock };
+    const watcherAt = (name: string): Peer => new Peer(network, placeOf(name));
+    const parts = { cluster: 'c', site, log, sites: [...sites, 'gone'], watcherAt, clock };
     const decisions = new Decisions({ ...parts, logger: SILENT, onFatal });
     decisions.start();
     open.push(decisions);

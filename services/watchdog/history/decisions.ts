@@ -8,12 +8,11 @@ import { type Decision, decodeDecision, encodeDecision, historyOf } from '@tidem
 import { explain } from '@tidemark/control/audit/decision-words';
 import type { Log } from '@tidemark/log/log';
 import { topicNames } from '@tidemark/model/table';
-import { Peer } from '@tidemark/peer/peer';
+import type { Peer } from '@tidemark/peer/peer';
 import { ROUTES } from '@tidemark/peer/routes';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
-import type { Network } from '@tidemark/platform/network';
 import { Notifier } from '@tidemark/platform/sync/notifier';
 import type { FastifyInstance } from 'fastify';
 
@@ -31,8 +30,8 @@ type DecisionsParts = {
   readonly log: Log;
   /** Every site of the cluster. */
   readonly sites: readonly string[];
-  readonly network: Network;
-  readonly placeOf: (site: string) => string;
+  /** A site's process that watches and votes. */
+  readonly watcherAt: (site: string) => Peer;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onFatal: (error: unknown) => void;
@@ -176,8 +175,8 @@ export class Decisions implements AsyncDisposable {
 
   async #asked(all: string | undefined): Promise<Decision[]> {
     if (all === undefined || all === 'false') return this.history();
-    const { site, sites, network, placeOf } = this.#parts;
-    const others = sites.filter((one) => one !== site).map((one) => new Peer(network, placeOf(one)).history());
+    const { site, sites, watcherAt } = this.#parts;
+    const others = sites.filter((one) => one !== site).map((one) => watcherAt(one).history());
     const told = (await Promise.all(others)).flatMap(({ answer }) => answer?.decisions ?? []);
     return historyOf([...this.#known.values(), ...told]);
   }

@@ -11,7 +11,7 @@ import { POLICY_RULES } from '@tidemark/control/failover/failover-policy';
 import { SUSPICION_RULES } from '@tidemark/control/failover/suspicion';
 import { evolve } from '@tidemark/model/evolve';
 import type { Keyspace } from '@tidemark/model/table';
-import { placeOf } from '@tidemark/peer/peer';
+import { Peer, placeOf } from '@tidemark/peer/peer';
 import { ROUTES } from '@tidemark/peer/routes';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
@@ -146,12 +146,13 @@ export class Town {
       ask: (url, body, timeoutMs) => this.#ask(site, url, body, timeoutMs),
     };
     const random = new SeededRandom(site.length);
-    const common = { site, sites: this.sites, network, placeOf, clock, random, logger: SILENT, rules };
+    const watcherAt = (name: string): Peer => new Peer(network, placeOf(name));
+    const common = { site, sites: this.sites, watcherAt, clock, random, logger: SILENT, rules };
     const registerValue = (): RegisterValue => this.value;
     const isData = this.#keyspace.sites.some(({ name, role }) => name === site && role === 'data');
     const coordinator: FailoverCoordinator = new FailoverCoordinator({
       ...common,
-      services: network,
+      writerAt: watcherAt,
       registerValue,
       healthVote: (keyspace) => detector.healthVote(keyspace),
       record: (decision) => this.decisions.push(decision),

@@ -4,7 +4,7 @@ import type { RegisterRequest } from '@tidemark/control/consensus/register-reque
 import { initialValue, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { ScriptedAcceptor, ScriptedNetwork } from '@tidemark/control/testing/register-scripted';
 import { evolve } from '@tidemark/model/evolve';
-import { placeOf, siteIn } from '@tidemark/peer/peer';
+import { Peer, placeOf, siteIn } from '@tidemark/peer/peer';
 import { Fault, isFault } from '@tidemark/platform/fault';
 import { SILENT } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
@@ -36,8 +36,9 @@ function world() {
       return { status: 200, body: answer };
     },
   };
+  const watcherAt = (site: string): Peer => new Peer(network, placeOf(site));
   const fatal: unknown[] = [];
-  const parts = { site: 'paris', network, placeOf, clock, random, logger: SILENT };
+  const parts = { site: 'paris', watcherAt, clock, random, logger: SILENT };
   const view = new RegisterView({ ...parts, onFatal: (error) => fatal.push(error) });
   const ask = (site: string, request: RegisterRequest) => scripted.ask(site, 'travel', request);
   const elsewhere = new VotedRegister({ ...parts, ask, site: 'tokyo', initial: initialValue(TRAVEL) });

@@ -10,11 +10,10 @@ import type { Accepted, RegisterAnswer, RegisterRequest } from '@tidemark/contro
 import { initialValue, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { type Birth, birthOf } from '@tidemark/control/consensus/vouching';
 import type { Keyspace } from '@tidemark/model/table';
-import { Peer } from '@tidemark/peer/peer';
+import type { Peer } from '@tidemark/peer/peer';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
-import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
 
 /** Between two reads of a register that nothing was heard of, ms. */
@@ -23,8 +22,8 @@ const RETRY_MS = 250;
 
 type RegisterViewParts = {
   readonly site: string;
-  readonly network: Network;
-  readonly placeOf: (site: string) => string;
+  /** A site's process that watches and votes. */
+  readonly watcherAt: (site: string) => Peer;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -61,9 +60,8 @@ export class RegisterView implements AsyncDisposable {
       this.heard(value);
       if (ballot !== null && value.version > 0) this.#parts.onRead?.({ ballot, value });
     };
-    const { network, placeOf } = this.#parts;
     const ask = async (site: string, request: RegisterRequest): Promise<RegisterAnswer | null> =>
-      (await new Peer(network, placeOf(site)).register(name, request)).answer;
+      (await this.#parts.watcherAt(site).register(name, request)).answer;
     const register = new VotedRegister({ ...this.#parts, ask, initial: initialValue(keyspace), onChosen });
     this.#registers.set(name, register);
     this.#running.push(this.#follow(name, register).catch(this.#parts.onFatal));
