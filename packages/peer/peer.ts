@@ -24,17 +24,6 @@ import { type Told, tell } from './told.ts';
 /** Over a connection of its own: after an epoch end the old ones say nothing. */
 const ALONE: Headers = { connection: 'close' };
 
-/** The address that stands for a site whatever its URL turns out to be: the network of a site resolves it at each request. */
-export function placeOf(site: string): string {
-  return `site://${site}`;
-}
-
-/** The site and the path of an address that stands for a site; null for any other. */
-export function siteIn(url: string): { readonly site: string; readonly path: string } | null {
-  const [, site, path] = /^site:\/\/([^/]+)(.*)$/.exec(url) ?? [];
-  return site === undefined ? null : { site, path: path! };
-}
-
 type Rest = {
   readonly asked?: object;
   readonly parameters?: Readonly<Record<string, string>>;

@@ -4,6 +4,7 @@ import { wrongFields } from '@tidemark/model/parsed';
 import { Fault, type FaultDetails, isFault, isFaultKind, kindOfStatus } from '@tidemark/platform/fault';
 import type { Headers, Network } from '@tidemark/platform/network';
 import { z } from 'zod';
+import { siteIn } from './place.ts';
 
 /**
  * What a site told. `unknown` without `answeredBy`: no answer in time. `corrupt`: an answer of another shape than the route
@@ -55,6 +56,7 @@ function none(fault: Fault): { readonly answer: null; readonly fault: Fault } {
 function problemFault(url: string, status: number, body: unknown): Fault {
   const { kind, detail } = PROBLEM.parse(body);
   const details: FaultDetails = { answeredBy: url };
-  const said = detail === '' ? `${url} answered ${status}` : `${url}: ${detail}`;
+  // A person reads it: which site says so is enough.
+  const said = detail === '' ? `${url} answered ${status}` : `${siteIn(url)?.site ?? url}: ${detail}`;
   return new Fault(isFaultKind(kind) ? kind : kindOfStatus(status), said, details);
 }

@@ -9,7 +9,7 @@ import type { CheckTied } from '@tidemark/mirror/copies-http';
 import { MirrorService } from '@tidemark/mirror/mirror-service';
 import { type Position, parsePosition } from '@tidemark/model/position';
 import type { Keyspace } from '@tidemark/model/table';
-import { placeOf } from '@tidemark/peer/peer';
+import { placeOf } from '@tidemark/peer/place';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
 import type { Network } from '@tidemark/platform/network';

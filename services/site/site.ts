@@ -5,7 +5,8 @@
  */
 
 import { Jobs } from '@tidemark/jobs/jobs';
-import { Peer, placeOf } from '@tidemark/peer/peer';
+import { Peer } from '@tidemark/peer/peer';
+import { placeOf } from '@tidemark/peer/place';
 import { DiskWatch } from '@tidemark/platform/disk-watch';
 import { LoopLag } from '@tidemark/platform/process/loop-lag';
 import { SiteCatalog } from '@tidemark/watchdog/history/catalog';

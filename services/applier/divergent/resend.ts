@@ -4,7 +4,8 @@
  */
 
 import { createHash } from 'node:crypto';
-import { Peer, placeOf } from '@tidemark/peer/peer';
+import { Peer } from '@tidemark/peer/peer';
+import { placeOf } from '@tidemark/peer/place';
 import type { Answer, ROUTES } from '@tidemark/peer/routes';
 import type { Told } from '@tidemark/peer/told';
 import type { Clock } from '@tidemark/platform/clock';

@@ -6,7 +6,7 @@
 
 import type { Log } from '@tidemark/log/log';
 import { topicNames } from '@tidemark/model/table';
-import { placeOf } from '@tidemark/peer/peer';
+import { placeOf } from '@tidemark/peer/place';
 import { addressOf, STREAMS } from '@tidemark/peer/routes';
 import type { Beyond } from '@tidemark/peer/shapes';
 import { linesOf } from '@tidemark/peer/stream';

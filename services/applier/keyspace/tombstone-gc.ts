@@ -4,7 +4,8 @@
  */
 
 import { type Member, newestTerm } from '@tidemark/control/consensus/register-value';
-import { Peer, placeOf } from '@tidemark/peer/peer';
+import { Peer } from '@tidemark/peer/peer';
+import { placeOf } from '@tidemark/peer/place';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault } from '@tidemark/platform/fault';
 import type { KeyspaceApplier } from '../applier.ts';

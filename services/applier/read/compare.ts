@@ -1,6 +1,7 @@
 /** Compares what sites hold of a keyspace, at equal positions, while writes go on. */
 
-import { Peer, placeOf } from '@tidemark/peer/peer';
+import { Peer } from '@tidemark/peer/peer';
+import { placeOf } from '@tidemark/peer/place';
 import { ROUTES } from '@tidemark/peer/routes';
 import type { HeldAnswer, HeldAsked } from '@tidemark/peer/shapes';
 import type { Told } from '@tidemark/peer/told';

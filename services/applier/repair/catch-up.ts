@@ -7,7 +7,8 @@
 import { newestTerm, type RegisterValue, type Term } from '@tidemark/control/consensus/register-value';
 import { reachesEnds } from '@tidemark/control/failover/election';
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
-import { Peer, placeOf } from '@tidemark/peer/peer';
+import { Peer } from '@tidemark/peer/peer';
+import { placeOf } from '@tidemark/peer/place';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';

@@ -10,7 +10,8 @@ import { type EpochEndAt, newestTerm, type RegisterValue } from '@tidemark/contr
 import { isLevel } from '@tidemark/control/failover/election';
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { comparePositions } from '@tidemark/model/position';
-import { Peer, placeOf } from '@tidemark/peer/peer';
+import { Peer } from '@tidemark/peer/peer';
+import { placeOf } from '@tidemark/peer/place';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';

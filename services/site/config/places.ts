@@ -3,7 +3,7 @@
  * that is old.
  */
 
-import { siteIn } from '@tidemark/peer/peer';
+import { siteIn } from '@tidemark/peer/place';
 import { Fault } from '@tidemark/platform/fault';
 import type { Answer, Headers, Network } from '@tidemark/platform/network';
 import type { Role } from './settings.ts';

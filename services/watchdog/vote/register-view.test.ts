@@ -4,7 +4,8 @@ import type { RegisterRequest } from '@tidemark/control/consensus/register-reque
 import { initialValue, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { ScriptedAcceptor, ScriptedNetwork } from '@tidemark/control/testing/register-scripted';
 import { evolve } from '@tidemark/model/evolve';
-import { Peer, placeOf, siteIn } from '@tidemark/peer/peer';
+import { Peer } from '@tidemark/peer/peer';
+import { placeOf, siteIn } from '@tidemark/peer/place';
 import { Fault, isFault } from '@tidemark/platform/fault';
 import { SILENT } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
