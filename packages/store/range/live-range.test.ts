@@ -1,5 +1,6 @@
 /** Ranges while the partition changes under them: each is of one moment between its asking and its answer. */
 
+import { setImmediate } from 'node:timers/promises';
 import { cellColumns, keyColumns } from '@tidemark/model/table';
 import { integerBetween, SeededRandom } from '@tidemark/platform/random';
 import { SimDisk } from '@tidemark/platform/sim/sim-disk';
@@ -114,4 +115,57 @@ describe('a range', () => {
     expect(rows).toEqual(expected);
     await partition.close();
   });
+
+  it('reads what it began to read of segments that are merged away meanwhile, and answers of what there is then', async () => {
+    const disk = new SlowDisk();
+    const partition = await Partition.open(disk, 'p', { blockRows: 256, compaction: false, cache: new BlockCache(0) });
+    partition.setTable(TABLE);
+    const write = (seq: number): void => {
+      const mutations = Array.from({ length: 100 }, (_, line): ModelMutation => {
+        return { key: ['k', line], cells: new Map([[3, seq]]) };
+      });
+      const stamp = { ms: 1_700_000_000_000 + seq, counter: 0, site: 1, writer: 1 };
+      partition.apply(batchOf(TABLE, mutations), stamp, 'paris', { epoch: 1, seq });
+    };
+    write(0);
+    await partition.flush();
+    const wish = { ...wishOf('ascending', 1_000), columns: TABLE.columns.slice(2, 3) };
+    // Files are open then: a flush waits for one that is being opened.
+    await partition.range(wish);
+    const release = disk.holdReads();
+    const range = partition.range(wish);
+    await setImmediate();
+    disk.readOn();
+    for (let seq = 1; seq < 5; seq++) {
+      write(seq);
+      await partition.flush();
+      await partition.compact();
+    }
+    release();
+    expect((await range).rows).toEqual(Array.from({ length: 100 }, () => [4]));
+    await partition.close();
+  });
 });
+
+/** Reads that are asked for while it holds them back wait until they are let go. */
+class SlowDisk extends SimDisk {
+  #held: Promise<void> | null = null;
+
+  holdReads(): () => void {
+    let release = (): void => {};
+    this.#held = new Promise((resolve) => {
+      release = resolve;
+    });
+    return release;
+  }
+
+  /** Those that are asked for from now on do not wait. */
+  readOn(): void {
+    this.#held = null;
+  }
+
+  override async readAt(path: string, offset: number, length: number): Promise<Uint8Array> {
+    await this.#held;
+    return super.readAt(path, offset, length);
+  }
+}

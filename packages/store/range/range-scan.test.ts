@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { keyRangeOf } from '../key/key-range.ts';
 import { Partition } from '../partition.ts';
 import { Scan } from '../query/scan.ts';
+import { BlockCache } from '../segment/block-cache.ts';
 import { randomValue, TABLE } from '../testing/arbitraries.ts';
 import { batchOf, type ModelMutation } from '../testing/model.ts';
 import { cellText, randomRowsQuery } from '../testing/query-model.ts';
@@ -142,7 +143,8 @@ describe('a scan that fixes the partition key', () => {
   });
 
   it('gives all rows of a key that has thousands, whatever part of them it is asked for', async () => {
-    const partition = await Partition.open(new SimDisk(), 'p', { blockRows: 512, compaction: false });
+    const disk = new SimDisk();
+    const partition = await Partition.open(disk, 'p', { blockRows: 512, compaction: false });
     partition.setTable(TABLE);
     const count = 6_000;
     for (let from = 0; from < count; from += 2_000) {
@@ -168,6 +170,13 @@ describe('a scan that fixes the partition key', () => {
     const few: Query['where'] = [...where, ['delay', '=', 7]];
     expect(await linesOf({ where: few, orderBy: [['line', 'asc']] })).toEqual([7, 1_507, 3_007, 4_507]);
     expect(await linesOf({ where: few, limit: 3 })).toEqual([7, 1_507, 3_007]);
+    // When its blocks have to be read, and when they are there.
+    await partition.flush();
+    const cold = await Partition.open(disk, 'p', { blockRows: 512, compaction: false, cache: new BlockCache(2 ** 24) });
+    for (let i = 0; i < 2; i++) {
+      const { rows, cursor } = await scanned(cold, { select: ['line'], where: few, limit: 4 });
+      expect([rows.length, cursor]).toEqual([4, null]);
+    }
     const bounds = { from: null, to: null, direction: 'ascending' } as const;
     const wish = { bounds, columns: [TABLE.columns[1]!], bytesMax: Number.POSITIVE_INFINITY, passes: null };
     const page = await partition.range({ ...wish, limit: 2_500 });
