@@ -45,6 +45,7 @@ class RangeRead {
   readonly #wish: RangeWish;
   readonly #made: RowOfHeads;
   readonly #step: 1 | -1;
+  /** In the order of the keys that they are at. */
   readonly #heads: (SegmentHead | MemtableHead)[] = [];
   /** Those that are at the next key, and the one that comes first behind them. */
   readonly #same: (SegmentHead | MemtableHead)[] = [];
@@ -73,17 +74,19 @@ class RangeRead {
     const { bounds, columns } = this.#wish;
     const ids = columns.map(({ id }) => id);
     const kinds = keyKindsOf(table);
+    const started: (SegmentHead | MemtableHead)[] = [];
     for (const live of segments) {
       const head = new SegmentHead(live, bounds, ids, kinds, atHand);
-      if (head.start() === true) this.#heads.push(head);
+      if (head.start() === true) started.push(head);
     }
     if (atHand.isMissing) return false;
     for (const memtable of memtables) {
       for (const run of memtable.runs.of(memtable.rowCount)!) {
         const head = new MemtableHead(memtable, run, bounds);
-        if (head.start()) this.#heads.push(head);
+        if (head.start()) started.push(head);
       }
     }
+    for (const head of started) this.#place(head);
     return true;
   }
 
@@ -106,15 +109,29 @@ class RangeRead {
     this.#scanned += count;
     if (this.#weigh(head)) return true;
     const last = this.#scanned < scannedMax ? null : lastKey(head, count);
-    for (const one of same) {
-      const isLeft = one.advance(count);
-      if (isLeft === undefined) return undefined;
-      if (!isLeft) this.#heads.splice(this.#heads.indexOf(one), 1);
-    }
+    if (!this.#advance(count)) return undefined;
     if (last === null || this.#heads.length === 0) return false;
     // Of the rows given so far none is left out: it goes on behind the last that was looked at.
     this.#after = last;
     this.#isUnfinished = true;
+    return true;
+  }
+
+  /** Those that were taken from move on, each to its new place. False after a miss. */
+  #advance(count: number): boolean {
+    const same = this.#same;
+    const heads = this.#heads;
+    if (heads.length === 1) {
+      const isLeft = heads[0]!.advance(count);
+      if (isLeft === false) heads.length = 0;
+      return isLeft !== undefined;
+    }
+    heads.splice(0, same.length);
+    for (let i = 0; i < same.length; i++) {
+      const isLeft = same[i]!.advance(count);
+      if (isLeft === undefined) return false;
+      if (isLeft) this.#place(same[i]!);
+    }
     return true;
   }
 
@@ -124,22 +141,22 @@ class RangeRead {
     return Math.min(STRETCH_ROWS, this.#limit + 1 - this.#rows.length);
   }
 
+  /** The first of the heads, which are in order, and those that are at the same key. */
   #choose(): void {
     const heads = this.#heads;
     const same = this.#same;
     same.length = 1;
     same[0] = heads[0]!;
-    this.#other = null;
-    for (let i = 1; i < heads.length; i++) {
-      const head = heads[i]!;
-      const order = orderOf(head, same[0]!) * this.#step;
-      if (order < 0) {
-        this.#other = same[0]!;
-        same.length = 1;
-        same[0] = head;
-      } else if (order === 0) same.push(head);
-      else if (this.#other === null || orderOf(head, this.#other) * this.#step < 0) this.#other = head;
-    }
+    while (same.length < heads.length && orderOf(heads[same.length]!, same[0]!) === 0) same.push(heads[same.length]!);
+    this.#other = heads[same.length] ?? null;
+  }
+
+  /** Puts a head in its place among those that are in order. Mostly that is the first, or near it. */
+  #place(head: SegmentHead | MemtableHead): void {
+    const heads = this.#heads;
+    let at = 0;
+    while (at < heads.length && orderOf(head, heads[at]!) * this.#step > 0) at++;
+    heads.splice(at, 0, head);
   }
 
   /** False after a miss. */
