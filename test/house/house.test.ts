@@ -47,6 +47,14 @@ describe('the house', () => {
     const text = ({ path }: { readonly path: string }): string => readFileSync(path, 'utf8');
     const lines = /this\.#\w+ = \w+\.catch\(\(\) => (\{\}|undefined)\)/;
     expect(others.filter((one) => lines.test(text(one))).map(({ path }) => `${path}: see sync/mutex.ts`)).toEqual([]);
+    // Who takes a turn and does not let go keeps everybody out for ever.
+    const held = others.flatMap((one) =>
+      text(one)
+        .split('\n')
+        .filter((line) => line.includes('.lock()')),
+    );
+    expect(held.length).toBeGreaterThan(10);
+    expect(held.filter((line) => !/^ +using _turn = await this\.#\w+\.lock\(\);$/.test(line))).toEqual([]);
     const races = /Promise\.race\(\[[^\]]*(\.sleep\(|\blate\b)/;
     expect(others.filter((one) => races.test(text(one))).map(({ path }) => `${path}: see sync/deadline.ts`)).toEqual(
       [],
