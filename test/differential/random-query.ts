@@ -131,11 +131,47 @@ function whereOf(
 
 export function randomQuery(random: Random, table: Table, likely: ValueOf): Paired {
   const draw = random.fraction();
-  if (draw < 0.4) return rowsQuery(random, table, likely);
+  if (draw < 0.15) return rangeQuery(random, table, likely);
+  if (draw < 0.45) return rowsQuery(random, table, likely);
   return draw < 0.75 ? groupsQuery(random, table, likely) : sumsQuery(random, table, likely);
 }
 
 const direction = (random: Random): 'asc' | 'desc' => (chance(random, 0.5) ? 'asc' : 'desc');
+
+/** Rows of one partition key, within bounds of the rest of the key and in its order, either way: what is read as a range. */
+function rangeQuery(random: Random, table: Table, likely: ValueOf): Paired {
+  const [first, ...sort] = keyColumns(table) as [Column, ...Column[]];
+  const columns = [first, ...sort, ...cellColumns(table)];
+  const compared = (column: Column, operator: string): PairedCondition => {
+    const value = likely(column);
+    const sql = `(${sqlName(column)} ${operator} ${sqlLiteral(column.type, value)})`;
+    return { json: [column.name, operator, cellToJson(column.type, value)], sql };
+  };
+  const where = [compared(first, '=')];
+  for (const column of sort) {
+    if (chance(random, 0.3)) where.push(compared(column, '='));
+    while (chance(random, 0.4)) where.push(compared(column, pick(random, COMPARISONS)));
+  }
+  if (chance(random, 0.3)) where.push(condition(random, columns, likely, 0));
+  const way = direction(random);
+  const orderings = chance(random, 0.5) && sort.length > 0 ? sort : [first, ...sort];
+  const selected = chance(random, 0.5) ? columns : [pick(random, columns)];
+  const limit = chance(random, 0.5) ? integerBetween(random, 1, 8) : null;
+  return {
+    query: {
+      where: where.map(({ json }) => json),
+      select: selected.map(({ name }) => name),
+      orderBy: orderings.map(({ name }) => [name, way]),
+      ...(limit === null ? {} : { limit }),
+    },
+    sql:
+      `select ${selected.map(sqlName).join(', ')} from t where ${joined(where, ' and ', 'true')} order by ` +
+      orderings.map((column) => `${sqlName(column)} ${way}`).join(', ') +
+      (limit === null ? '' : ` limit ${limit}`),
+    types: selected.map(({ type }) => type),
+    isOrdered: true,
+  };
+}
 
 function rowsQuery(random: Random, table: Table, likely: ValueOf): Paired {
   const columns = [...keyColumns(table), ...cellColumns(table)];

@@ -61,7 +61,7 @@ export class KeyParts {
     return this.#at === this.#key.length;
   }
 
-  /** Goes to the next part, which is of that kind. False when the key ends before or within it. */
+  /** Goes to the next part, which is of that kind. False when the key ends before or within it, or has there what no value has. */
   next(kind: Physical): boolean {
     const key = this.#key;
     const at = this.#at;
@@ -78,7 +78,11 @@ export class KeyParts {
       const high = (wordAt(key, at) ^ SIGN) | 0;
       if (high < -0x20_0000 || high >= 0x20_0000) return this.#readOther(kind);
       this.#setNumber(high * HALF + (wordAt(key, at + 4) >>> 0), at + 8);
-    } else return this.#readOther(kind);
+    } else if (kind === 'u8') {
+      // The end of a range may be what follows the last value there is.
+      if (key[at]! > 1) return false;
+      this.#setNumber(key[at]!, at + 1);
+    } else return this.#readOther(kind) && !(Number.isNaN(this.number) && isBeyondNaN(key, at));
     return true;
   }
 
@@ -108,6 +112,11 @@ export class KeyParts {
       throw error;
     }
   }
+}
+
+/** NaN is the last double, and has one form in keys. */
+function isBeyondNaN(key: Uint8Array, at: number): boolean {
+  return wordAt(key, at) >>> 0 > 0xfff8_0000 || wordAt(key, at + 4) !== 0;
 }
 
 const PART_BYTES = { u8: 1, i32: 4, f64: 8, whole: 8, i64: 8 } as const;

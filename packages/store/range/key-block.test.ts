@@ -1,4 +1,6 @@
-import { prefixEnd } from '@tidemark/columnar/key';
+import { encodeKey, prefixEnd } from '@tidemark/columnar/key';
+import type { Value } from '@tidemark/model/column-type';
+import type { Table } from '@tidemark/model/table';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BytesChunk } from '../encoding/chunk.ts';
@@ -9,19 +11,21 @@ import { columnsOf, KEY_TABLE, keys, keysInRuns } from '../testing/key-harness.t
 import { KeyBlock, KeyBytes } from './key-block.ts';
 
 /** The same keys as columns, and whole. */
-function blocksOf(sorted: readonly Buffer[]): KeyBlock[] {
-  const columns = columnsOf(sorted);
+function blocksOf(sorted: readonly Buffer[], table: Table = KEY_TABLE): KeyBlock[] {
+  const columns = columnsOf(sorted, table);
   const whole = chunkOfVector(joinKeys(columns, sorted.length), sorted.length) as BytesChunk;
-  const kinds = keyKindsOf(KEY_TABLE);
+  const kinds = keyKindsOf(table);
   return [new KeyBlock(columns, kinds, null, sorted.length), new KeyBlock([], kinds, whole, sorted.length)];
 }
 
 /** Keys, shorter ones, longer ones, and what follows all that begin with one. */
-const bounds = fc.tuple(fc.oneof(keys, keysInRuns), fc.nat()).map(([some, at]) => {
+const bounds = fc.tuple(fc.oneof(keys, keysInRuns), fc.nat()).map(([some, at]) => boundsBy(some, at));
+
+function boundsBy(some: readonly Buffer[], at: number): Buffer[] {
   const key = some[at % some.length]!;
   const cut = key.subarray(0, at % (key.length + 1));
   return [key, cut, Buffer.concat([key, Buffer.of(0)]), prefixEnd(key), prefixEnd(cut)].filter((one) => one !== null);
-});
+}
 
 describe('the keys of a block', () => {
   it('compare with any bytes as the whole keys do, and are put together as they were', () => {
@@ -55,7 +59,7 @@ describe('the keys of a block', () => {
           number,
         ];
         for (const block of blocksOf(sorted)) {
-          for (const other of [...others, ...sorted.slice(0, 3)]) {
+          for (const other of [...others, ...boundsBy(sorted, a), ...boundsBy(sorted, b)]) {
             for (const [begin, end] of [
               [0, sorted.length],
               [from, to],
@@ -68,5 +72,37 @@ describe('the keys of a block', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('are searched by bounds beyond the last value that a part may have', () => {
+    const [late, share] = (['boolean', 'double'] as const).map((name, i) => {
+      return { id: i + 1, name, type: { name }, dropped: false };
+    });
+    for (const columns of [
+      [late!, share!],
+      [share!, late!],
+    ]) {
+      const table: Table = { ...KEY_TABLE, columns, key: columns.map(({ id }) => id) };
+      const values = {
+        boolean: [false, true],
+        double: [Number.NEGATIVE_INFINITY, -5e-324, 0, 1.5, Number.POSITIVE_INFINITY, Number.NaN],
+      };
+      const of = (name: string): readonly Value[] => values[name as keyof typeof values];
+      const all = of(columns[0]!.name).flatMap((a) => of(columns[1]!.name).map((b) => encodeKey(table, [a, b])));
+      const sorted = all.toSorted(Buffer.compare);
+      for (const block of blocksOf(sorted, table)) {
+        for (const key of sorted) {
+          for (let length = 1; length <= key.length; length++) {
+            for (const other of [key.subarray(0, length), prefixEnd(key.subarray(0, length)) ?? key]) {
+              const found = sorted.findIndex((one) => Buffer.compare(one, other) >= 0);
+              expect([other, block.firstFrom(other, 0, sorted.length)]).toEqual([
+                other,
+                found === -1 ? sorted.length : found,
+              ]);
+            }
+          }
+        }
+      }
+    }
   });
 });

@@ -68,14 +68,14 @@ export const keysInRuns = fc
   });
 
 /** The key columns of a block, decoded from its bytes. */
-export function columnsOf(sorted: readonly Buffer[]): Chunk[] {
+export function columnsOf(sorted: readonly Buffer[], table: Table = KEY_TABLE): Chunk[] {
   const vector = new ColumnVector('bytes');
   vector.reserveRows(sorted.length);
   sorted.forEach((key, row) => {
     vector.setBytes(row, key);
   });
-  const { vectors: split } = splitKeys(KEY_TABLE, vector, 0, sorted.length);
-  return keyColumns(KEY_TABLE).map(({ id }) => {
+  const { vectors: split } = splitKeys(table, vector, 0, sorted.length);
+  return keyColumns(table).map(({ id }) => {
     const column = split.get(id)!;
     return decodeBlock(encodeBlock(column, 0, sorted.length), sorted.length, column.kind);
   });
