@@ -126,7 +126,7 @@ describe('keys in paths', () => {
 
 describe('query parameters', () => {
   it.each([
-    ['GET', '/v1/v/pairs/rows/a?order=desc', 'query parameter "order", expected one of read, timeoutMs, limit, cursor'],
+    ['GET', '/v1/v/pairs/rows/a?sort=desc', 'query parameter "sort", expected one of read, timeoutMs, from, after'],
     ['GET', '/v1/v/pairs/rows/a?limits=2', 'query parameter "limits" (nearest: limit), expected'],
     ['GET', '/v1/v/pairs/rows/a?limit=2&limit=3', 'query parameter "limit" comes twice'],
     ['POST', '/v1/v/pairs/rows?akc=local', 'query parameter "akc" (nearest: ack)'],
