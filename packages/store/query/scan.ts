@@ -21,6 +21,7 @@ import { costOf } from './filter.ts';
 import { Groups, groupRow, heldByGroups } from './groups.ts';
 import { makeAggregate } from './make-aggregate.ts';
 import { MaskedGroups } from './masked-groups.ts';
+import { prepareMembers } from './members.ts';
 import { FirstRows, orderedRow } from './order.ts';
 import { sliceAt, sliceRows } from './result-slice.ts';
 import {
@@ -117,6 +118,7 @@ export class Scan {
       if (page.rows.length > 0) yield ranged!.named(page.rows);
       return;
     }
+    await prepareMembers(this.#plan.filter);
     const snapshots = await Promise.all(
       this.#partitions.map((partition, number) =>
         mayBeIn(this.#range, number, this.#partitions.length) ? partition.snapshot() : null,

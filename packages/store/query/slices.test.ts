@@ -12,6 +12,7 @@ import { Turn } from '../row/turn.ts';
 import { countTurns } from '../testing/count-turns.ts';
 import { costOf, SLICE_COST, selectInTurns } from './filter.ts';
 import { makeAggregate } from './make-aggregate.ts';
+import { prepareMembers } from './members.ts';
 import { SORTED_AT_ONCE } from './turn-sort.ts';
 
 const INT: Column = { id: 3, name: 'v', type: { name: 'int' }, dropped: false };
@@ -38,6 +39,17 @@ describe('slices of a filter', () => {
     const { result, turns } = await countTurns(() => selectInTurns(filter, costOf(filter), rows, () => column));
     expect(result).toHaveLength(wanted);
     expect(turns).toBeGreaterThanOrEqual(Math.floor((ROWS * cost) / SLICE_COST) - 1);
+  });
+});
+
+describe('a long list', () => {
+  it('is made ready in turns before rows are looked at, each list of the filter', async () => {
+    const list = (): Filter => ({ kind: 'in', column: INT, values: Array.from({ length: 20_000 }, (_, i) => i) });
+    const few: Filter = { kind: 'in', column: INT, values: [1, 2] };
+    const filter: Filter = { kind: 'and', parts: [list(), { kind: 'not', part: list() }, few] };
+    const { turns } = await countTurns(() => prepareMembers(filter));
+    expect(turns).toBeGreaterThanOrEqual(5);
+    expect((await countTurns(() => prepareMembers(few))).turns).toBe(0);
   });
 });
 

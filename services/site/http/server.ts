@@ -75,8 +75,12 @@ export function createHttp(parts: HttpParts): FastifyInstance {
     { parseAs: 'buffer' },
     async (_request: FastifyRequest, body: Buffer) => {
       // However many large ones come at once, others have their turn between them.
-      if (body.length > LARGE_BODY_BYTES) await nextTurn();
-      return parseJson(textOfUtf8(body, 'body'));
+      if (body.length <= LARGE_BODY_BYTES) return parseJson(textOfUtf8(body, 'body'));
+      await nextTurn();
+      const value = parseJson(textOfUtf8(body, 'body'));
+      // What is made of it takes as long again.
+      await nextTurn();
+      return value;
     },
   );
   new Connections(parts.logger, CLIENT_LIMITS).watch(app.server);
