@@ -1,6 +1,7 @@
 /** Ranges while the partition changes under them: each is of one moment between its asking and its answer. */
 
 import { setImmediate } from 'node:timers/promises';
+import { encodeKey, prefixEnd } from '@tidemark/columnar/key';
 import { cellColumns, keyColumns } from '@tidemark/model/table';
 import { integerBetween, SeededRandom } from '@tidemark/platform/random';
 import { SimDisk } from '@tidemark/platform/sim/sim-disk';
@@ -143,6 +144,49 @@ describe('a range', () => {
     }
     release();
     expect((await range).rows).toEqual(Array.from({ length: 100 }, () => [4]));
+    await partition.close();
+  });
+
+  it('of few rows reads as few blocks of a key that has thousands as of one that has ten, at either end', async () => {
+    const disk = new SimDisk();
+    const partition = await Partition.open(disk, 'p', { blockRows: 64, compaction: false, cache: new BlockCache(0) });
+    partition.setTable(TABLE);
+    const keyed = (origin: string, count: number): ModelMutation[] =>
+      Array.from({ length: count }, (_, line) => ({ key: [origin, line], cells: new Map([[3, line]]) }));
+    const mutations = [...keyed('few', 10), ...keyed('many', 5_000), ...keyed('none', 10)];
+    partition.apply(batchOf(TABLE, mutations), { ms: 1, counter: 0, site: 1, writer: 1 }, 'paris', {
+      epoch: 1,
+      seq: 0,
+    });
+    await partition.flush();
+    let reads = 0;
+    disk.hook = ({ kind }) => {
+      if (kind === 'read') reads++;
+      return 'ok';
+    };
+    const readsOf = async (origin: string, direction: 'ascending' | 'descending'): Promise<number> => {
+      const prefix = encodeKey(TABLE, [origin]);
+      const bounds = { from: prefix, to: prefixEnd(prefix), direction };
+      const wish = { ...wishOf(direction, 5), bounds, columns: TABLE.columns.slice(0, 3) };
+      // The files are open after the first.
+      for (let i = 0; i < 2; i++) {
+        reads = 0;
+        const { rows } = await partition.range(wish);
+        expect(rows.map(([, line]) => line)).toEqual(
+          keyed(origin, origin === 'many' ? 5_000 : 10)
+            .map(({ key }) => key[1])
+            .slice(...(direction === 'ascending' ? [0, 5] : [-5]))
+            .sort((a, b) => (direction === 'ascending' ? 1 : -1) * ((a as number) - (b as number))),
+        );
+      }
+      return reads;
+    };
+    for (const direction of ['ascending', 'descending'] as const) {
+      for (const origin of ['few', 'many']) {
+        // A block, or two where rows lie over an edge, of three columns.
+        expect([direction, origin, (await readsOf(origin, direction)) <= 6]).toEqual([direction, origin, true]);
+      }
+    }
     await partition.close();
   });
 });
