@@ -9,13 +9,11 @@ import { sortKeys } from '../key/sort-keys.ts';
 import { compareRanges } from '../row/bytes.ts';
 import { nextTurn } from '../row/turn.ts';
 
-/** Rows that come one by one are put in their places until they are so many. */
-const LAST_ROWS = 128;
-/** More new rows than this are sorted in turns: a ms or two of work. */
-const AT_ONCE_ROWS = 1_024;
+/** New rows are put in their places one by one until they are so many; more at once are sorted in turns. */
+const LAST_ROWS = 1_024;
 /** A run is at least so many times as long as the next: the fewer there are, the fewer places a range begins at. */
-const RATIO = 4;
-/** Two runs of more rows than this together become one in turns. */
+const RATIO = 16;
+/** Two runs of more rows than this together become one in turns: a ms of work. */
 const MERGED_AT_ONCE = 8_192;
 
 /** Row numbers in key order: the first `count` of `rows`. */
@@ -48,10 +46,8 @@ export class SortedRuns {
 
   /** All rows, 0 … rowCount − 1; null when they are too many to be sorted at once: `sort` first. */
   of(rowCount: number): readonly Run[] | null {
-    const more = rowCount - this.#covered;
-    if (this.#sorting !== null || more > AT_ONCE_ROWS) return null;
-    if (more > LAST_ROWS) this.#takeMany(rowCount);
-    else while (this.#covered < rowCount) this.#takeOne(this.#covered++);
+    if (this.#sorting !== null || rowCount - this.#covered > LAST_ROWS) return null;
+    while (this.#covered < rowCount) this.#takeOne(this.#covered++);
     return this.#lastCount === 0 ? this.#runs : [...this.#runs, { rows: this.#last, count: this.#lastCount }];
   }
 
@@ -78,17 +74,16 @@ export class SortedRuns {
       this.#lastCount = 0;
     }
     const last = this.#last;
-    let at = this.#lastCount++;
-    for (; at > 0 && this.#compare(last[at - 1]!, row) > 0; at--) last[at] = last[at - 1]!;
-    last[at] = row;
-  }
-
-  #takeMany(rowCount: number): void {
-    const rows = new Uint32Array(rowCount - this.#covered);
-    for (let i = 0; i < rows.length; i++) rows[i] = this.#covered + i;
-    rows.sort((a, b) => this.#compare(a, b));
-    this.#covered = rowCount;
-    this.#push({ rows, count: rows.length });
+    const count = this.#lastCount++;
+    let low = 0;
+    let high = count;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#compare(last[middle]!, row) > 0) high = middle;
+      else low = middle + 1;
+    }
+    last.copyWithin(low + 1, low, count);
+    last[low] = row;
   }
 
   /** The last run stays apart: it is short, and takes more. */

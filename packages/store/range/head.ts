@@ -4,6 +4,9 @@ import { compareBytes } from '../row/bytes.ts';
 import type { KeyBytes } from './key-block.ts';
 import type { RangeBounds } from './range-wish.ts';
 
+/** Rows that are looked ahead for the end of the range. */
+const AHEAD = 24;
+
 /** Compares the key of a row, by its number in a block or a run, with some bytes. */
 type CompareRow = (row: number, bytes: Uint8Array, start: number, length: number) => number;
 
@@ -20,6 +23,8 @@ export class Stretch {
   /** False once it is known that all rows before the end are in the range. */
   #isOpen = true;
   #isCut = false;
+  /** The last row that is known to be in the range; before the first when none is. */
+  #sure = 0;
 
   constructor(bounds: RangeBounds, compare: CompareRow) {
     this.#bounds = bounds;
@@ -31,6 +36,7 @@ export class Stretch {
   begin(count: number, isWithin: boolean): void {
     this.#end = this.#step === 1 ? count : -1;
     this.#isOpen = !isWithin;
+    this.#sure = this.#step === 1 ? -1 : count;
   }
 
   /** Rows that may be left from that one on. */
@@ -45,7 +51,17 @@ export class Stretch {
 
   /** Whether the row, which is left, is within the range; if not, nothing is left. */
   has(row: number): boolean {
-    if (!this.#isOpen || this.#isWithin(row)) return true;
+    if (!this.#isOpen || (this.#sure - row) * this.#step >= 0) return true;
+    // Mostly many more are, and one that comes later tells of those before it.
+    const ahead = row + this.#step * Math.min(AHEAD, this.left(row) - 1);
+    if (this.#isWithin(ahead)) {
+      this.#sure = ahead;
+      return true;
+    }
+    if (ahead !== row && this.#isWithin(row)) {
+      this.#sure = row;
+      return true;
+    }
     this.#cutAt(row);
     return false;
   }
@@ -54,7 +70,12 @@ export class Stretch {
   count(row: number, before: KeyBytes | null, max: number): number {
     const most = Math.min(max, this.left(row));
     const count = before === null ? most : this.#before(row, before, most);
-    if (!this.#isOpen || count === 1 || this.#isWithin(row + this.#step * (count - 1))) return count;
+    const last = row + this.#step * (count - 1);
+    if (!this.#isOpen || (this.#sure - last) * this.#step >= 0) return count;
+    if (this.#isWithin(last)) {
+      this.#sure = last;
+      return count;
+    }
     const within = this.#first(1, count - 1, (i) => !this.#isWithin(row + this.#step * i));
     this.#cutAt(row + this.#step * within);
     return within;
