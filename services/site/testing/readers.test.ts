@@ -57,8 +57,8 @@ describe('readers', () => {
       ...(await held(IDLE, '')),
       ...(await held(IDLE, `${scan}content-length: 100\r\n\r\n{`)),
     ];
-    // Long pages are admitted as scans are. Six unread scans hold the places for seconds, and a line of 24 is full.
-    const long = `${sites.running.get('paris')!.url}/v1/travel/t/rows/k1?limit=1000`;
+    // Pages of more than 1,024 rows are admitted as scans are. Six unread scans hold the places for seconds, and a line of 24 is full.
+    const long = `${sites.running.get('paris')!.url}/v1/travel/t/rows/k1?limit=2000`;
     const answers = await Promise.all(
       Array.from({ length: LONG }, async () => {
         const answer = await fetch(long);
