@@ -45,7 +45,8 @@ export async function tryPackages({ folder, nodes, say }: TrialOptions): Promise
   say('installing');
   const compiler = await versionsOf(['typescript', '@types/node']);
   const names = tarballs.map(({ name }) => join(packed, name));
-  await shell(`npm install --no-audit --no-fund --loglevel=error ${[...names, ...compiler].join(' ')}`, app);
+  // Named, as npm would rather install into a folder above that has a package.json.
+  await shell(`npm install --prefix . --no-audit --no-fund --loglevel=error ${[...names, ...compiler].join(' ')}`, app);
   say('compiling');
   await compileProgram(app);
   const programs = await bringNodes(join(folder, 'nodes'), nodes);
