@@ -217,6 +217,11 @@ export class MirrorService implements AsyncDisposable {
     if (judged === 'vouched') copy.vouchedBy ??= `the memory of ${by}`;
   }
 
+  /** This site's own log is not what its writer has noted of it: it gets its next identity, and is filled. */
+  doubtOwn(keyspace: string, reason: string): void {
+    this.#mirrors.get(keyspace)?.get(this.#parts.site)?.doubt(reason);
+  }
+
   /** Of every copy, the own log among them. */
   facts(keyspace: string): MirrorFacts[] {
     return [...(this.#mirrors.get(keyspace) ?? [])].map(([origin, { replicators, unreadable }]) => {

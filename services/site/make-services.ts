@@ -71,6 +71,7 @@ export function makeServices(parts: ServicesParts): Services {
     clockTrouble: () => watchdog().clockTrouble(),
     diskTrouble: () => parts.diskTrouble(),
     clockDoubt: () => watchdog().clockDoubt(),
+    onLost: (keyspace, reason) => mirror?.doubtOwn(keyspace, reason),
     onHole: (keyspace, partition, at) => mirror?.unreadableBeyond(keyspace, site, partition, at),
     logTrouble: (keyspace) => mirror?.mustMove(keyspace) ?? null,
     heard: (value) => watchdog().heard(value),

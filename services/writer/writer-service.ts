@@ -63,6 +63,8 @@ export type WriterServiceParts = {
   readonly clockDoubt: () => string | null;
   /** Told beyond what a partition of a keyspace's own log cannot be read, though there is more in it. */
   readonly onHole: (keyspace: string, partition: number, at: Position) => void;
+  /** Told that a keyspace's own log is not what this site has noted of it. */
+  readonly onLost: (keyspace: string, reason: string) => void;
   /** Why another site should lead a keyspace, as this one's log lacks what it held; null: no need. */
   readonly logTrouble: (keyspace: string) => string | null;
   /** What was last heard here of the primary of the newest term; null: nothing. */
@@ -192,8 +194,9 @@ export class WriterService implements AsyncDisposable {
     const lease = isLocal ? new Lease({ clock, register, keyspace: name, elected, onEnded }) : null;
     await lease?.start();
     const mayAck = (): boolean => lease?.holds() ?? true;
+    const onLost = (reason: string): void => this.#parts.onLost(name, reason);
     const onHole = (partition: number, at: Position): void => this.#parts.onHole(name, partition, at);
-    const parts = { ...this.#parts, keyspace, elected, peers, onCommitted, onEnded, mayAck, onHole };
+    const parts = { ...this.#parts, keyspace, elected, peers, onCommitted, onEnded, mayAck, onHole, onLost };
     const writer = await Writer.start(parts, signal).catch(async (error) => {
       await lease?.[Symbol.asyncDispose]();
       throw error;

@@ -11,7 +11,7 @@ import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidem
 import { type Keyspace, topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
-import { Fault } from '@tidemark/platform/fault';
+import { Fault, isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { asWritten, readDerived, writeState } from '@tidemark/platform/state-file';
 import type { Timing } from '@tidemark/platform/timing';
@@ -37,6 +37,8 @@ export type OpeningParts = {
   readonly terms: readonly Term[];
   /** Told beyond what a partition of the log cannot be read, though there is more in it: it is to be filled from other sites'. */
   readonly onHole?: (partition: number, at: Position) => void;
+  /** Told that the log is not what this site has noted of it: who copies into it may have noted less. */
+  readonly onLost?: (reason: string) => void;
 };
 
 /** What a writer knows of its log. */
@@ -119,10 +121,14 @@ async function openFrom(parts: OpeningParts, point: CheckpointPoint | null): Pro
     const onOther = (what: string): void =>
       logger.error({ topic, partition }, `${what}: its checkpoint counts as none`);
     const onAccepted = (envelope: Envelope): void => take(partition, envelope);
+    const known = point?.tails[partition] ?? null;
     return Tail.open(
       { log, topic, name, clock, signal, onLost: 'refuse', onOther, onAccepted, onTrouble },
-      point?.tails[partition] ?? null,
-    );
+      known,
+    ).catch((error: unknown) => {
+      if (known !== null && isFault(error, 'corrupt')) parts.onLost?.(error.message);
+      throw error;
+    });
   };
   const tails = await Promise.all(windows.map((_, partition) => open(partition)));
   const others = new Set(parts.terms.map((term) => term.site).filter((name) => name !== site));

@@ -65,4 +65,14 @@ export const RETURNING: readonly Mutant[] = [
     from: 'const unread = isCatalogRead() ? unheard() : [site];',
     to: 'const unread = isCatalogRead() ? [] : [site];',
   },
+  {
+    name: 'a-lost-log-tells-nobody',
+    breaks:
+      'E8: a log that is not what its writer noted of it gets its next identity, and is filled: its site may lead again',
+    caughtBy: ['I20'],
+    seed: 209_038_586,
+    file: 'services/writer/appending/opening.ts',
+    from: "if (known !== null && isFault(error, 'corrupt')) parts.onLost?.(error.message);",
+    to: "if (known === null && isFault(error, 'corrupt')) parts.onLost?.(error.message);",
+  },
 ];
