@@ -123,6 +123,15 @@ describe('the last records of another site', () => {
     }
   });
 
+  it('are not to be had of a copy that was trimmed to its end', async () => {
+    const log = await mirrorOf([upTo(0, 100)]);
+    await log.trim(TOPIC, 0, (await log.bounds(TOPIC, 0)).end);
+    await expect(seqsOf(log, [termTo(99)], 0)).rejects.toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringContaining('the end of epoch 1, seq 99, is not here'),
+    });
+  });
+
   it('are not to be had of a copy that lacks the end of the term', async () => {
     const log = await mirrorOf([upTo(0, 100)]);
     await expect(seqsOf(log, [termTo(200)], 0)).rejects.toMatchObject({ kind: 'unavailable' });

@@ -40,7 +40,8 @@ export async function readRecent(
   const topic = topicNames.mirror(name.keyspace, name.origin);
   const { partition } = name;
   const { start, end } = await log.bounds(topic, partition);
-  const newestMs = (await timeAt(log, topic, partition, end - 1)) ?? 0;
+  // Of a copy that was trimmed to its end nothing can be read: the end of the term is not here.
+  const newestMs = end > start ? await timeAt(log, topic, partition, end - 1) : 0;
   const since = await log.offsetAtTime(topic, partition, newestMs - windowMs);
   for (let back = LAST_RECORDS; ; back *= 8) {
     const from = Math.max(start, Math.min(since, end - back));
@@ -67,13 +68,12 @@ function endsOf(terms: readonly Term[], { origin, partition }: PartitionName): E
   });
 }
 
-async function timeAt(log: Log, topic: string, partition: number, from: number): Promise<number | null> {
-  if (from < 0) return null;
+async function timeAt(log: Log, topic: string, partition: number, from: number): Promise<number> {
   const { signal } = new AbortController();
   for await (const { records } of log.read({ topic, partition, from, signal, untilEnd: true })) {
     return records[0]!.timeMs;
   }
-  return null;
+  return 0;
 }
 
 /** `epoch:seq` → what stands there: one record, unless somebody else wrote another. */
