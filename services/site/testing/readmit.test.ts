@@ -26,7 +26,7 @@ afterEach(() => sites[Symbol.asyncDispose](), 30_000);
 describe('a site that comes back with an empty disk', () => {
   it('votes in vain until an operator lets it in, which both others of three have to accept', async () => {
     await sites.stop('quito');
-    await rm(join(sites.folder, 'quito'), { recursive: true });
+    await rm(join(sites.folder, 'quito'), { recursive: true, maxRetries: 5 });
     await sites.start('quito');
     await sites.stop('tokyo');
     // Two of three answer, and one of them has forgotten what it promised.
