@@ -107,5 +107,6 @@ export class RunningKeyspace implements AsyncDisposable {
     this.#isStopping = true;
     await this.#starting.settled();
     await this.#applier?.[Symbol.asyncDispose]();
+    await this.#told?.[Symbol.asyncDispose]();
   }
 }

@@ -45,6 +45,16 @@ describe('asOf that readers are told', () => {
     );
   });
 
+  it('is being written by nobody any more once it is disposed of', async () => {
+    const platter = new SimPlatter();
+    const told = await opened(platter);
+    await told.tell(barrier(5_000));
+    // Half a second behind it is written anew, and who asked does not wait.
+    expect(await told.tell(barrier(5_700))).toEqual(tick(5_000));
+    await told[Symbol.asyncDispose]();
+    expect(told.latest).toEqual(tick(5_700));
+  });
+
   it('is told on as it was while it cannot be written down', async () => {
     const platter = new SimPlatter();
     const disk = new SimDisk(platter);

@@ -26,7 +26,7 @@ type ToldParts = { readonly disk: Disk; readonly clock: Clock; readonly logger: 
 const pathOf = (keyspace: string): string => `${FOLDER}/${keyspace}.told.json`;
 
 /** The closed timestamp of one keyspace as readers heard it, on disk ahead of being told. */
-export class ToldAsOf {
+export class ToldAsOf implements AsyncDisposable {
   readonly #parts: ToldParts;
   readonly #keyspace: string;
   /** What the file says. */
@@ -80,6 +80,11 @@ export class ToldAsOf {
       void this.#write(current);
     }
     return this.latest;
+  }
+
+  /** Waits for the write that is under way: a site that has stopped writes nothing any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writing;
   }
 
   /** One write at a time, shared by all who ask. Where it cannot be written, what was told before is told on. */
