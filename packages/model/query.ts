@@ -111,7 +111,7 @@ function at(json: unknown, path: readonly PropertyKey[]): unknown {
 /** @throws {Fault} `invalid`: an unknown column, a value of the wrong type, an aggregate that makes no sense. */
 export function planQuery(table: Table, query: Query): ScanPlan {
   const filter: Filter = { kind: 'and', parts: (query.where ?? []).map((json) => planCondition(table, json)) };
-  const groupBy = query.groupBy?.map((name) => known(table, name));
+  const groupBy = query.groupBy?.map((name) => knownColumn(table, name));
   const outputs = planOutputs(table, query, groupBy);
   const isGrouped = groupBy !== undefined || outputs.some((output) => output.kind !== 'column');
   if (isGrouped && query.cursor !== undefined) throw wrong(table, 'a cursor', 'a scan of rows, not of groups');
@@ -147,7 +147,7 @@ function planOutputs(table: Table, query: Query, groupBy: readonly Column[] | un
 }
 
 function columnOutput(table: Table, name: string): Output {
-  const column = known(table, name);
+  const column = knownColumn(table, name);
   return { kind: 'column', name, type: column.type, column };
 }
 
@@ -160,7 +160,7 @@ function aggregate(table: Table, item: Exclude<NonNullable<Query['select']>[numb
     if (kind !== 'count') throw wrong(table, `${kind}(*)`, `count(*), or ${kind} of a column`);
     return { kind, name: shownName, type: { name: 'long' }, column: null };
   }
-  const column = known(table, name);
+  const column = knownColumn(table, name);
   const type = aggregateType(table, kind, column);
   if (kind !== 'countDistinct' && kind !== 'countDistinctApprox' && kind !== 'quantile') {
     return { kind, name: shownName, type, column };
@@ -188,7 +188,7 @@ function planOrdering(
   isDescending: boolean,
 ): Ordering {
   if (plan.outputs.some((output) => output.name === name)) return { name, column: null, isDescending };
-  if (plan.groupBy === null) return { name, column: known(plan.table, name), isDescending };
+  if (plan.groupBy === null) return { name, column: knownColumn(plan.table, name), isDescending };
   const names = plan.outputs.map((output) => output.name);
   throw wrong(plan.table, `orderBy "${name}"${nearestHint(name, names)}`, `one of ${names.join(', ')}`, name);
 }
@@ -198,7 +198,7 @@ function planCondition(table: Table, json: ConditionJson): Filter {
   if ('or' in json) return planned(table, 'or', json.or);
   if ('not' in json) return { kind: 'not', part: planCondition(table, json.not) };
   const [name, operator, operand] = json;
-  const column = known(table, name);
+  const column = knownColumn(table, name);
   switch (operator) {
     case 'is-null':
     case 'is-not-null':
@@ -253,7 +253,8 @@ function list(table: Table, column: Column, operator: string, operand: unknown):
   return operand.map((json) => parseJsonValue(column, json));
 }
 
-function known(table: Table, name: string): Column {
+/** The column of that name, not dropped. @throws {Fault} `invalid`: there is none; names those there are. */
+export function knownColumn(table: Table, name: string): Column {
   const column = columnNamed(table, name);
   if (column !== undefined) return column;
   const names = table.columns.filter((one) => !one.dropped).map((one) => one.name);

@@ -3,8 +3,8 @@
 import { keyFromSegments } from '@tidemark/columnar/json-rows';
 import { encodeKey, partitionKeyLength, prefixEnd } from '@tidemark/columnar/key';
 import { partitionOf } from '@tidemark/model/hash';
-import { nearestHint } from '@tidemark/model/nearest';
-import { type Column, cellColumns, columnNamed, keyColumns, type Table } from '@tidemark/model/table';
+import { knownColumn } from '@tidemark/model/query';
+import { type Column, cellColumns, keyColumns, type Table } from '@tidemark/model/table';
 import { parseText } from '@tidemark/model/text/cell-value';
 import { RowText } from '@tidemark/model/text/json-text';
 import { Fault } from '@tidemark/platform/fault';
@@ -170,7 +170,7 @@ const ofTable = new WeakMap<Table, Selected>();
 export function selected(table: Table, select: string | readonly string[] | undefined): Selected {
   if (select !== undefined) {
     const names = typeof select === 'string' ? namesIn(select) : select;
-    const columns = names.map((name) => known(table, name));
+    const columns = names.map((name) => knownColumn(table, name));
     const again = columns.find((column, i) => columns.indexOf(column) !== i);
     if (again === undefined) return { columns, text: new RowText(columns, false) };
     const message = `table ${table.name}: "${again.name}" twice in select, expected each column once`;
@@ -193,13 +193,4 @@ function namesIn(select: string): string[] {
     throw new Fault('invalid', `select=${select}, expected ${expected}`, { got: select, expected });
   }
   return names.map((name) => (name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name));
-}
-
-function known(table: Table, name: string): Column {
-  const column = columnNamed(table, name);
-  if (column !== undefined) return column;
-  const names = table.columns.filter((one) => !one.dropped).map((one) => one.name);
-  const expected = names.join(', ');
-  const message = `table ${table.name} has no column "${name}"${nearestHint(name, names)}; it has ${expected}`;
-  throw new Fault('invalid', message, { table: table.name, column: name, got: name, expected });
 }
