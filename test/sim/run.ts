@@ -155,8 +155,11 @@ class Run {
     const { violations } = this.#world;
     const last = new SimClient(this.#world, { name: 'last', thinkMs: 1, writeRate: 1 }, this.#history);
     const isWritten = async (): Promise<boolean> => (await last.write(KEYS[0]!)).outcome === 'acked';
-    const operator = new Operator(this.#world, this.#scenario);
-    if (!(await this.#until(isWritten, operator.mendMs(MEND_MS)))) {
+    const operator = new Operator(this.#world, this.#scenario, this.#registers.accepted);
+    const isMended =
+      (await this.#until(isWritten, operator.mendMs(MEND_MS))) ||
+      (operator.isAsked() && (await this.#until(isWritten, operator.mendMs(MEND_MS))));
+    if (!isMended) {
       this.#world.fail('I20', 'no write was acked within 60 s after the faults were over');
       return;
     }
@@ -186,8 +189,8 @@ class Run {
     }
     if (violations.length > 0) return;
     for (const key of KEYS) {
-      // What a `local` keyspace lost is in no order; the rest of it has one.
-      const counts = (id: string): boolean => this.#scenario.shape.k > 0 || isKept(this.#copies, id);
+      // What was lost, by `local` or because somebody accepted it, is in no order; the rest of it has one.
+      const counts = (id: string): boolean => !operator.mayLose || isKept(this.#copies, id);
       const odd = unexplained(this.#history.operations(key, counts));
       if (odd !== null)
         this.#world.fail(
@@ -198,7 +201,7 @@ class Run {
     for (const starts of this.#copies.starts.values()) this.#registers.checkStarts(starts.values());
     checkLocalReads(this.#world, this.#history, this.#copies);
     const isKeptAll = (isLast: boolean): Promise<boolean> =>
-      checkKept(this.#world, this.#history, this.#copies, this.#scenario.shape.k, isLast);
+      checkKept(this.#world, this.#history, this.#copies, this.#scenario.shape.k, this.#registers.accepted, isLast);
     if (!(await this.#until(() => isKeptAll(false), MEND_MS))) await this.#until(() => isKeptAll(true), 1);
     this.#registers.accepted.check(this.#world, this.#history, this.#copies, (site) => this.#unheardFromMs(site));
   }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { EpochEndAt, Member, RegisterValue, Term } from '../consensus/register-value.ts';
 import { unknownOfLoss } from './closure-words.ts';
 import {
+  asLed,
   candidateFor,
   closureOf,
   epochEndsOf,
@@ -185,6 +186,54 @@ describe('unfitnessToStand', () => {
     expect(unfitnessToStand(value, copiesOf(''))).toBeNull();
     expect(unfitnessToStand(value, copiesOf(logIds[value.terms[0]!.site]!))).toBeNull();
     expect(unfitnessToStand({ ...value, terms: [] }, copiesOf('another'))).toBeNull();
+  });
+
+  it('is not of one that holds all that a closed term left, chain by chain, whichever topic has it', () => {
+    const epochEnds = [{ seq: 3, chain: '1.3' }];
+    const terms = [
+      { ...PARIS, epochEnds },
+      { epoch: 2, site: 'tokyo', writerId: 'w2', epochEnds: null },
+    ];
+    const value = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 1, terms });
+    const copy = { origin: 'paris', logId: 'another', trusted: true, vouched: 'itself' };
+    const tokyo = (epoch: number, seq: number, chain: string, trusted = true): SiteCopies => ({
+      site: 'tokyo',
+      copies: [{ ...copy, trusted, positions: [[epoch, seq, chain]] }],
+    });
+    expect(unfitnessToStand(value, tokyo(1, 3, '1.3'))).toBeNull();
+    for (const lacks of [tokyo(1, 2, '1.2'), tokyo(1, 3, 'zz'), tokyo(1, 3, '1.3', false)])
+      expect(unfitnessToStand(value, lacks)).toMatch(/lost something/);
+  });
+});
+
+describe('asLed', () => {
+  const closed = { ...PARIS, epochEnds: [{ seq: 0, chain: '1.0' }] };
+  const own: SiteCopies = {
+    site: 'tokyo',
+    copies: ['paris', 'tokyo'].map((origin) => ({
+      origin,
+      logId: `another<${origin}`,
+      trusted: true,
+      vouched: 'itself',
+      positions: [],
+    })),
+  };
+  const logIds = (value: RegisterValue) => value.members.find(({ site }) => site === 'tokyo')!.logIds;
+
+  it('takes the topics that a whole candidate has now, but for the term that is being closed', () => {
+    const terms = [closed, { epoch: 2, site: 'tokyo', writerId: 'w2', epochEnds: null }];
+    const value = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 1, terms });
+    const led = logIds(asLed(value, election, [own]));
+    expect(led).toEqual({ paris: 'another<paris', tokyo: logIdOf('tokyo', 'tokyo') });
+    const silent = { ...own, copies: own.copies.map((copy) => ({ ...copy, logId: '' })) };
+    expect(asLed(value, election, [silent])).toEqual(value);
+  });
+
+  it('leaves one in RECOVERING as it is, unless a loss was accepted', () => {
+    const value = registerOf({ members: ['ACTIVE', 'RECOVERING'], k: 1, terms: [PARIS] });
+    expect(asLed(value, election, [own])).toEqual(value);
+    const lossy = { ...election, loss: { rowsMax: 5, mode: 'received' as const, heard: null } };
+    expect(logIds(asLed(value, lossy, [own]))).toEqual({ paris: 'another<paris', tokyo: 'another<tokyo' });
   });
 });
 

@@ -136,17 +136,25 @@ export function unfitness(value: RegisterValue, site: string, reports: readonly 
 }
 
 /**
- * The same before it is even named: a copy of any term that E6 asks for is another topic than the register lists. Nobody
- * else would write while it stood.
+ * The same before it is even named: a copy of any term that E6 asks for is another topic than the register lists, and does
+ * not hold what that term left. Nobody else would write while it stood.
  */
 export function unfitnessToStand(value: RegisterValue, own: SiteCopies): string | null {
   const listed = memberNamed(value, own.site)?.logIds ?? {};
-  const asked = value.terms.filter(({ epochEnds }) => epochEnds === null || epochEnds.some(({ seq }) => seq >= 0));
   const other = own.copies.find(
-    ({ origin, logId }) => logId !== '' && logId !== listed[origin] && asked.some(({ site }) => site === origin),
+    (copy) =>
+      copy.logId !== '' &&
+      copy.logId !== listed[copy.origin] &&
+      value.terms.some((term) => term.site === copy.origin && !leavesOrHolds(term, copy)),
   );
   if (other === undefined) return null;
   return `${own.site} holds log ${other.logId} of ${other.origin}, and the register lists ${listed[other.origin] ?? 'none'}: it lost something`;
+}
+
+/** Whether a term left nothing, or the copy has all it left. Where it ended is not known of one that goes on. */
+function leavesOrHolds({ epoch, epochEnds }: Term, { trusted, positions }: SiteCopies['copies'][number]): boolean {
+  if (epochEnds === null) return false;
+  return epochEnds.every(({ seq }) => seq < 0) || (trusted && reachesEnds(epoch, epochEnds, positions));
 }
 
 type EpochEndsAt =
@@ -228,10 +236,15 @@ export function holdersOf(
 }
 
 /**
- * The register as it is to be once the candidate leads. Where an operator accepted a loss that one counts as it says it is,
- * be it in RECOVERING or under other identities: were only a whole member to lead, a keyspace whose members have all lost
- * something could never be written again. What E6 asks it to hold it has to hold all the same, chain by chain; and one
- * that cannot tell yet what it is waits.
+ * The register as it is to be once the candidate leads. Which topic holds a term that was closed before does not matter
+ * any more: where it ended is known, chain by chain, and what a topic promised of it is not asked for again. So an ACTIVE
+ * candidate counts with the topics it has now of all terms but the one that is being closed. Else a primary that loses a
+ * copy of a former term while no other member counts could never lead again, and nobody could let it in.
+ *
+ * Where an operator accepted a loss it counts altogether as it says it is, be it in RECOVERING or under other identities:
+ * were only a whole member to lead, a keyspace whose members have all lost something could never be written again.
+ *
+ * What E6 asks it to hold it has to hold all the same, chain by chain; and one that cannot tell yet what it is waits.
  */
 export function asLed(
   value: RegisterValue,
@@ -239,8 +252,16 @@ export function asLed(
   copies: readonly SiteCopies[],
 ): RegisterValue {
   const own = copies.find((answer) => answer.site === site);
-  if (loss === null || own === undefined || own.copies.some(({ logId }) => logId === '')) return value;
-  return { ...value, members: value.members.map((member) => (member.site === site ? asTold(own) : member)) };
+  if (own === undefined || own.copies.some(({ logId }) => logId === '')) return value;
+  const led = (member: Member): Member => {
+    if (member.site !== site) return member;
+    if (loss !== null) return asTold(own);
+    const closing = newestTerm(value)?.site;
+    const isOf = ([origin]: [string, string]): boolean => origin === closing;
+    const kept = Object.fromEntries(Object.entries(member.logIds).filter(isOf));
+    return member.state === 'ACTIVE' ? { ...member, logIds: { ...asTold(own).logIds, ...kept } } : member;
+  };
+  return { ...value, members: value.members.map(led) };
 }
 
 /** A site as its own answer has it. */

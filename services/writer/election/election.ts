@@ -4,6 +4,7 @@
  * answers is decided in `packages/control`; this asks, waits and asks again.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { LossRule } from '@tidemark/control/consensus/loss-rule';
 import type { Register } from '@tidemark/control/consensus/register';
 import {
@@ -273,7 +274,8 @@ export class ElectionRun {
       const isLate = this.#ageMs() - beganMs > DEGRADE_MS;
       const level = levelOf(copies, isLate ? value.degradeTo : keyspace.ack.k);
       const holders = holdersOf(value, epochEnds, copies).map((holder) => holder.site);
-      const leader = election.loss === null ? null : memberNamed(asLed(value, election, copies), site);
+      const led = memberNamed(asLed(value, election, copies), site);
+      const leader = isDeepStrictEqual(led, memberNamed(value, site)) ? null : led;
       if (level !== null) return { level, holders, leader };
       const lacking = copies.map((answer) => answer.site).filter((one) => !holders.includes(one));
       const first = lacking.includes(site) ? [site] : lacking;
@@ -329,7 +331,7 @@ export class ElectionRun {
 type Held = {
   readonly level: AckLevel;
   readonly holders: readonly string[];
-  /** The candidate as it is to be a member, where a loss was accepted; null: as it is. */
+  /** The candidate as it is to be a member; null: as it is. */
   readonly leader: Member | null;
 };
 

@@ -33,6 +33,13 @@ const DEFINED_TWICE: readonly SimFault[] = [
   { kind: 'kill', site: 'tokyo', atMs: 11_122, forMs: 200, power: false },
 ];
 
+const LOST_COPY: readonly SimFault[] = [
+  { kind: 'appends', atMs: 3_665, forMs: 2_777, site: 'paris', rate: 0.17 },
+  { kind: 'cut', atMs: 6_541, forMs: 3_382, from: 'tokyo', to: 'paris', both: true },
+  { kind: 'nominate', atMs: 6_871, forMs: 1, site: 'tokyo', cause: 'failover' },
+  { kind: 'trimmed', atMs: 8_928, forMs: 1_536, site: 'tokyo', salt: 971_547 },
+];
+
 export const DRAWN: readonly Case[] = [
   {
     name: 'fence-before-the-beginning',
@@ -56,6 +63,18 @@ export const DRAWN: readonly Case[] = [
       durationMs: 9_543,
       clients: clientsOf([316, 0.49], [395, 0.66], [192, 0.41]),
       faults: DEFINED_TWICE,
+    },
+  },
+  {
+    name: 'a-copy-of-a-former-term',
+    tells:
+      'a primary lost its copy of the term before its own while no other member counted: it could never lead again, and nobody could let it in',
+    scenario: {
+      seed: 432_225_441,
+      shape: { ...TWO, k: 1, degradeTo: 1 },
+      durationMs: 10_478,
+      clients: clientsOf([307, 0.41], [383, 0.46], [454, 0.32], [224, 0.69]),
+      faults: LOST_COPY,
     },
   },
 ];

@@ -17,6 +17,8 @@ export class Accepted {
 
   /** Epochs that began with the word that what was lost before cannot be known: a log that lost its end with the power. */
   readonly #untold = new Set<number>();
+  /** Site whose election waits for the others, or for a loss that somebody accepts, as it told last; null: none does. */
+  waiting: string | null = null;
 
   /** What was chosen. */
   chosen({ election, terms }: RegisterValue): void {
@@ -25,9 +27,16 @@ export class Accepted {
     if (before !== undefined && this.#rowsMax.has(newest!.epoch)) this.#closedBy.set(before.epoch, newest!.epoch);
   }
 
-  decided({ outcome, epoch, lost, unknown }: Decision): void {
+  decided({ outcome, epoch, lost, unknown, remedy }: Decision): void {
+    if (outcome === 'done' && epoch !== null) this.waiting = null;
+    this.waiting = remedy?.match(/failover --to (\S+) --accept-loss/)?.[1] ?? this.waiting;
     if (outcome === 'done' && epoch !== null && lost === null && unknown !== null) this.#untold.add(epoch);
     if (outcome === 'done' && epoch !== null && lost?.rows != null) this.#told.set(epoch, lost.rows);
+  }
+
+  /** Whether somebody accepted that what was acked in the epoch may be missing. */
+  mayLack(epoch: number): boolean {
+    return this.#closedBy.has(epoch);
   }
 
   /**

@@ -1,8 +1,11 @@
 /**
- * Who is called when a `local` keyspace does not come back by itself: its primary may have lost the only log that could
- * close its term without a loss, and to accept one is for people to decide.
+ * Who is called when a keyspace does not come back by itself: the only log that could close its term without a loss may
+ * be gone, and to accept one is for people to decide. A `local` keyspace may need them soon. One with copies has them only
+ * where an election says that it waits and that this is the way out, and only after what comes back by itself has had
+ * its time: else they would hide an election that never ends.
  */
 
+import type { Accepted } from '../check/accepted.ts';
 import { nominate } from '../faults/operators.ts';
 import type { SimFault } from '../faults/sim-fault.ts';
 import type { Scenario } from '../scenario.ts';
@@ -20,19 +23,41 @@ const ASKED_MAX = 100;
 
 export class Operator {
   readonly #world: SimWorld;
-  readonly #isNeeded: boolean;
+  readonly #accepted: Accepted;
+  readonly #mayBeAsked: boolean;
+  #isNeeded: boolean;
   #isHome = false;
   #asked = 0;
 
-  constructor(world: SimWorld, { shape, faults }: Scenario) {
+  constructor(world: SimWorld, { shape, faults }: Scenario, accepted: Accepted) {
     this.#world = world;
+    this.#accepted = accepted;
+    this.#mayBeAsked = faults.some(takesAway);
     this.#isNeeded = shape.k === 0 && faults.some(destroys);
     if (this.#isNeeded) world.scheduler.after(PATIENCE_MS, () => void this.#ask());
+    this.mayLose = shape.k === 0;
   }
+
+  /** Whether what was acked may be missing at the end. */
+  mayLose: boolean;
 
   /** How long writes may be away, where they may be away for `ms` when nobody is needed. */
   mendMs(ms: number): number {
     return this.#isNeeded ? ms + LOSSY_MS : ms;
+  }
+
+  /**
+   * Writes did not come back: somebody accepts a loss, if an election said that it waits for that.
+   * @returns whether they may come back now
+   */
+  isAsked(): boolean {
+    const { waiting } = this.#accepted;
+    if (this.#isNeeded || waiting === null || !this.#mayBeAsked) return false;
+    this.#world.trace.note('operator', `${waiting} waits: what it cannot know may be lost`);
+    this.#isNeeded = true;
+    this.mayLose = true;
+    void this.#ask();
+    return true;
   }
 
   goHome(): void {
@@ -52,6 +77,10 @@ export class Operator {
 
 /** Whether something is gone from a disk after it. */
 function destroys(fault: SimFault): boolean {
-  if (fault.kind === 'kill') return fault.power;
-  return fault.kind === 'wipe' || fault.kind === 'lost-end';
+  return takesAway(fault) || (fault.kind === 'kill' && fault.power);
+}
+
+/** Whether something that was promised to be on a disk is gone from it after it. */
+function takesAway({ kind }: SimFault): boolean {
+  return kind === 'wipe' || kind === 'lost-end' || kind === 'restored' || kind === 'remade' || kind === 'trimmed';
 }
