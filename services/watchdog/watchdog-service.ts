@@ -158,7 +158,11 @@ export class WatchdogService implements AsyncDisposable {
       process: this.#process,
       onWord: (other, word) => this.#hear(other, word),
     });
-    this.registers.onChange((value) => this.#alarmIfUncounted(value));
+    this.registers.onChange((value, before) => {
+      this.#alarmIfUncounted(value);
+      const isNewTerm = newestTerm(value)?.epoch !== (before === null ? null : newestTerm(before)?.epoch);
+      if (parts.votes && isNewTerm) void this.decisions.tellUntold(value);
+    });
   }
 
   start(): void {

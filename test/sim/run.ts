@@ -187,6 +187,10 @@ class Run {
       this.#world.fail('I20', `the sites do not come to hold the same in turn: ${this.#looker.difference}`);
       return;
     }
+    if (!(await this.#until(async () => this.#registers.untold() === null, MEND_MS))) {
+      this.#world.fail('explained', this.#registers.untold() ?? '');
+      return;
+    }
     if (violations.length > 0) return;
     for (const key of KEYS) {
       // What was lost, by `local` or because somebody accepted it, is in no order; the rest of it has one.
@@ -200,8 +204,9 @@ class Run {
     }
     for (const starts of this.#copies.starts.values()) this.#registers.checkStarts(starts.values());
     checkLocalReads(this.#world, this.#history, this.#copies);
+    const mayLack = (epoch: number): boolean => this.#registers.accepted.mayLack(epoch);
     const isKeptAll = (isLast: boolean): Promise<boolean> =>
-      checkKept(this.#world, this.#history, this.#copies, this.#scenario.shape.k, this.#registers.accepted, isLast);
+      checkKept(this.#world, this.#history, this.#copies, this.#scenario.shape.k, mayLack, isLast);
     if (!(await this.#until(() => isKeptAll(false), MEND_MS))) await this.#until(() => isKeptAll(true), 1);
     this.#registers.accepted.check(this.#world, this.#history, this.#copies, (site) => this.#unheardFromMs(site));
   }

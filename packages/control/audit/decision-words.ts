@@ -95,6 +95,8 @@ function headOf({ keyspace, kind, outcome, site, from, to, epoch }: Decision): s
       });
     case 'refusal':
       return `${site} refused to move ${ks} from ${source} to ${target}, and changed nothing`;
+    case 'untold':
+      return `it was found that ${target} led ${ks}${inEpoch(epoch)}, and nobody wrote down how that was decided`;
   }
 }
 

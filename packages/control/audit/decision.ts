@@ -20,6 +20,7 @@ import { z } from 'zod';
  * - `tail`: records beyond an epoch end were written out; `pause`, `resume`: of automatic failover
  * - `readmission`: the vote of a site that lost its control topic counts again
  * - `refusal`: an operator's or a watchdog's wish that no rule allows
+ * - `untold`: a term of which no decision was written down, as the process that won it ended before
  */
 export const DECISION_KINDS = [
   'beginning',
@@ -35,6 +36,7 @@ export const DECISION_KINDS = [
   'resume',
   'readmission',
   'refusal',
+  'untold',
 ] as const;
 /** What a decision was about. */
 export type DecisionKind = (typeof DECISION_KINDS)[number];
@@ -99,6 +101,20 @@ export const DECISION = z.object({
 });
 /** One thing that was decided or refused, or one part of it, as it is stored and served. */
 export type Decision = z.output<typeof DECISION>;
+
+const TERM_KINDS: ReadonlySet<DecisionKind> = new Set([
+  'beginning',
+  'restart',
+  'failover',
+  'switchover',
+  'takeover',
+  'untold',
+]);
+
+/** The epoch that began by a decision; null: none did. */
+export function epochBegunBy({ kind, outcome, epoch }: Decision): number | null {
+  return outcome === 'done' && TERM_KINDS.has(kind) ? epoch : null;
+}
 
 /** What every decision has, and nothing where there is nothing to say. */
 export const NOTHING_ELSE = {

@@ -4,8 +4,15 @@
  */
 
 import { decodeControl, encodeControl, isControl } from '@tidemark/control/audit/control-record';
-import { type Decision, decodeDecision, encodeDecision, historyOf } from '@tidemark/control/audit/decision';
+import {
+  type Decision,
+  decodeDecision,
+  encodeDecision,
+  epochBegunBy,
+  historyOf,
+} from '@tidemark/control/audit/decision';
 import { explain } from '@tidemark/control/audit/decision-words';
+import { type RegisterValue, TERMS_MAX } from '@tidemark/control/consensus/register-value';
 import type { Log } from '@tidemark/log/log';
 import { topicNames } from '@tidemark/model/table';
 import type { Peer } from '@tidemark/peer/peer';
@@ -15,6 +22,7 @@ import { Fault, isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { Notifier } from '@tidemark/platform/sync/notifier';
 import type { FastifyInstance } from 'fastify';
+import { decisionOfUntold, untoldTerms } from './untold-terms.ts';
 
 const TOPIC = topicNames.control;
 const RETRY_MS = 500;
@@ -22,6 +30,8 @@ const RETRY_MS = 500;
 const KEPT_MAX = 1_000;
 /** So many wait for a control log that does not answer; the oldest of more are lost to it. */
 const WAITING_MAX = 1_000;
+/** A term that is closed has a decision by then, whichever process of the site won it. */
+const TOLD_MS = 5_000;
 
 type DecisionsParts = {
   readonly cluster: string;
@@ -48,6 +58,9 @@ export class Decisions implements AsyncDisposable {
   readonly #known = new Map<string, Decision>();
   readonly #waiting: Decision[] = [];
   readonly #news = new Notifier();
+  /** Keyspace → epochs of which it is known how they began here; more than a register remembers, the newest. */
+  readonly #begun = new Map<string, Set<number>>();
+  readonly #read = Promise.withResolvers<void>();
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(parts: DecisionsParts) {
@@ -71,6 +84,17 @@ export class Decisions implements AsyncDisposable {
     this.#news.notify();
   }
 
+  /** Tells of terms that this site led and nobody told of, once it is known what was told. */
+  async tellUntold(value: RegisterValue): Promise<void> {
+    const { site, clock } = this.#parts;
+    await clock.sleep(TOLD_MS, this.#stop.signal);
+    await this.#read.promise;
+    if (this.#stop.signal.aborted) return;
+    const isTold = (epoch: number): boolean => this.#begun.get(value.keyspace)?.has(epoch) ?? false;
+    for (const untold of untoldTerms(value, site, isTold))
+      this.record(decisionOfUntold(value.keyspace, untold, clock.nowMs()));
+  }
+
   /** Newest first. */
   history(): Decision[] {
     return historyOf(this.#known.values());
@@ -85,9 +109,19 @@ export class Decisions implements AsyncDisposable {
     const text = encodeDecision(decision);
     if (this.#known.has(text)) return false;
     this.#known.set(text, decision);
+    this.#note(decision);
     const [oldest] = this.#known.keys();
     if (this.#known.size > KEPT_MAX && oldest !== undefined) this.#known.delete(oldest);
     return true;
+  }
+
+  #note(decision: Decision): void {
+    const { keyspace } = decision;
+    const epoch = epochBegunBy(decision);
+    if (epoch === null) return;
+    const begun = this.#begun.get(keyspace) ?? new Set();
+    this.#begun.set(keyspace, begun.add(epoch));
+    if (begun.size > 2 * TERMS_MAX) begun.delete(Math.min(...begun));
   }
 
   /** What the control log holds, whichever process of the site wrote it. A topic that is not there yet is waited for. */
@@ -97,10 +131,13 @@ export class Decisions implements AsyncDisposable {
     let from: number | null = null;
     for (let said = false; !signal.aborted; ) {
       try {
-        from ??= (await log.bounds(TOPIC, 0)).start;
+        const { start, end } = await log.bounds(TOPIC, 0);
+        from ??= start;
+        if (from >= end) this.#read.resolve();
         for await (const { records } of log.read({ topic: TOPIC, partition: 0, from, signal })) {
           for (const { value } of records) this.#takeRecord(value);
           from = records.at(-1)!.offset + 1;
+          if (from >= end) this.#read.resolve();
         }
       } catch (error) {
         if (!isFault(error)) throw error;
@@ -183,6 +220,7 @@ export class Decisions implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
+    this.#read.resolve();
     await this.#running;
   }
 }

@@ -40,6 +40,20 @@ const LOST_COPY: readonly SimFault[] = [
   { kind: 'trimmed', atMs: 8_928, forMs: 1_536, site: 'tokyo', salt: 971_547 },
 ];
 
+/** What it decides lands late in its control log, and it ends as soon as it writes. */
+const WON_AND_GONE: readonly SimFault[] = [
+  { kind: 'slow-log', atMs: 1_000, forMs: 6_000, site: 'tokyo', of: 'control', ms: 1_500, landed: false },
+  {
+    kind: 'when',
+    atMs: 1_000,
+    forMs: 6_000,
+    sees: 'begun',
+    site: 'tokyo',
+    brings: { kind: 'kill', site: 'tokyo', atMs: 0, forMs: 1_500, power: false },
+  },
+  { kind: 'nominate', atMs: 2_000, forMs: 1, site: 'tokyo', cause: 'switchover' },
+];
+
 export const DRAWN: readonly Case[] = [
   {
     name: 'fence-before-the-beginning',
@@ -75,6 +89,17 @@ export const DRAWN: readonly Case[] = [
       durationMs: 10_478,
       clients: clientsOf([307, 0.41], [383, 0.46], [454, 0.32], [224, 0.69]),
       faults: LOST_COPY,
+    },
+  },
+  {
+    name: 'won-and-gone',
+    tells: 'a process that ended between winning and writing that down left a term without any decision',
+    scenario: {
+      seed: 15,
+      shape: { ...TWO, data: ['paris', 'tokyo', 'quito'], witnesses: [], k: 1, degradeTo: 1 },
+      durationMs: 8_000,
+      clients: clientsOf([300, 0.5]),
+      faults: WON_AND_GONE,
     },
   },
 ];

@@ -5,7 +5,7 @@
  */
 
 import { decodeControl, isControl } from '@tidemark/control/audit/control-record';
-import { decodeDecision } from '@tidemark/control/audit/decision';
+import { type Decision, decodeDecision, epochBegunBy } from '@tidemark/control/audit/decision';
 import { type Ballot, formatBallot } from '@tidemark/control/consensus/ballot';
 import type { RegisterAnswer, RegisterRequest } from '@tidemark/control/consensus/register-request';
 import { CHANGES_KEPT, majorityOf, type RegisterValue, voters } from '@tidemark/control/consensus/register-value';
@@ -33,6 +33,8 @@ export class Registers {
   readonly #epochEnds = new Map<number, string>();
   /** Epoch → by partition, the last seq of it that counts. */
   readonly #ends = new Map<number, readonly number[]>();
+  /** Epochs of which some decision told how they began. */
+  readonly #told = new Set<number>();
   /** Site → identity that its control log gives its acceptor, and where that stands. */
   readonly #acceptors = new Map<string, { readonly id: string; readonly offset: number }>();
   /** Epochs of which an election, or a commit, was voted for. */
@@ -57,7 +59,7 @@ export class Registers {
     const votes = this.#votes.get(keyspace) ?? new Votes();
     this.#votes.set(keyspace, votes);
     const acceptor = this.#acceptors.get(site)?.id ?? '';
-    if (body.kind === 'Decision') this.accepted.decided(decodeDecision(body.decision));
+    if (body.kind === 'Decision') this.#decided(decodeDecision(body.decision));
     if (body.kind === 'Prepare') votes.prepare(acceptor, body.ballot);
     if (body.kind !== 'Accept' && body.kind !== 'Chosen') return;
     const { kind, ballot } = body;
@@ -165,6 +167,19 @@ export class Registers {
     const before = known.get(key);
     if (before !== undefined && before !== value) this.#world.fail('I1', `${what}: ${before} and ${value}`);
     known.set(key, value);
+  }
+
+  #decided(decision: Decision): void {
+    this.accepted.decided(decision);
+    const epoch = epochBegunBy(decision);
+    if (epoch !== null) this.#told.add(epoch);
+  }
+
+  /** At the end: every closed term has a decision, whenever it was written down. @returns one that has none, in words */
+  untold(): string | null {
+    const closed = this.newest?.terms.filter(({ epochEnds }) => epochEnds !== null) ?? [];
+    const untold = closed.find(({ epoch }) => !this.#told.has(epoch));
+    return untold === undefined ? null : `epoch ${untold.epoch} of ${untold.site} began, and no decision says how`;
   }
 
   /** At the end: no election is open, every member is trusted, every vote counts. @returns who is missing, in words */

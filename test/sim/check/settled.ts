@@ -2,7 +2,6 @@
 
 import { KEYS, KEYSPACE, ROWS } from '../clients/client.ts';
 import type { SimWorld } from '../world.ts';
-import type { Accepted } from './accepted.ts';
 import type { Copies } from './copies.ts';
 import { type Exported, exportedAt } from './exported.ts';
 import type { History, WriteEntry } from './history.ts';
@@ -47,7 +46,7 @@ export function checkLocalReads(world: SimWorld, history: History, copies: Copie
 /**
  * I19, I14 and the rows themselves.
  * @param k 0: what was acked may be exported instead, or have gone with the last disk that held it
- * @param accepted what was acked in an epoch that was closed with an accepted loss may be missing; `Accepted` counts it
+ * @param mayLack whether an epoch was closed with an accepted loss: what was acked in it may be missing, and is counted elsewhere
  * @returns false: a tail may still be on its way into a file, or a site not be read again yet
  */
 export async function checkKept(
@@ -55,7 +54,7 @@ export async function checkKept(
   history: History,
   copies: Copies,
   k: number,
-  accepted: Accepted,
+  mayLack: (epoch: number) => boolean,
   isLast: boolean,
 ): Promise<boolean> {
   const exported = k === 0 ? await exportedAt(world.sites()) : new Map<string, never>();
@@ -63,7 +62,7 @@ export async function checkKept(
   const kept: WriteEntry[] = [];
   for (const write of history.writes) {
     const at = placeOf(copies, write.id);
-    if (at === null && write.outcome === 'acked' && !(k > 0 && mayLack(copies, accepted, write))) {
+    if (at === null && write.outcome === 'acked' && !(k > 0 && isAllIn(copies, write, mayLack))) {
       const where = k === 0 ? heldBeyond(copies, exported, write) : 'lost';
       if (where !== null && k === 0 && !isLast) return false;
       if (where !== null) world.fail('I19', `${write.id} was acked (${write.token}) and is ${where}`);
@@ -96,9 +95,10 @@ export async function checkKept(
   return true;
 }
 
-function mayLack(copies: Copies, accepted: Accepted, { id }: WriteEntry): boolean {
+/** Whether a write stands somewhere, and in such epochs only. */
+function isAllIn(copies: Copies, { id }: WriteEntry, fits: (epoch: number) => boolean): boolean {
   const records = copies.requests.get(id) ?? [];
-  return records.length > 0 && records.every(({ epoch }) => accepted.mayLack(epoch));
+  return records.length > 0 && records.every(({ epoch }) => fits(epoch));
 }
 
 /** Null: every row of it was exported, or no disk holds it any more. Else where it is, in words. */

@@ -12,6 +12,15 @@ export const ELECTING: readonly Mutant[] = [
     to: 'if (terms) return;',
   },
   {
+    name: 'nobody-tells-of-the-untold',
+    breaks: 'every election leaves a decision, also one whose winner ended before it told',
+    caughtBy: ['explained', 'case'],
+    case: 'won-and-gone',
+    file: 'services/watchdog/history/untold-terms.ts',
+    from: 'term.site === site && !isTold(term.epoch)',
+    to: 'term.site === site && isTold(term.epoch)',
+  },
+  {
     name: 'fence-not-read-back',
     breaks: 'E3: heads are told only after the FENCE was read back',
     caughtBy: ['I2', 'I19', 'I17', 'I1', 'linearizable', 'I11'],
