@@ -57,4 +57,18 @@ describe('a state file', () => {
     await writeState(disk, 'a.json', 3);
     expect(await readDerived(disk, 'a.json', asWritten(), SILENT)).toBe(3);
   });
+
+  it('that several write at once is whole each time, and in the end what was asked for last', async () => {
+    const disk = newDisk();
+    const values = Array.from({ length: 5 }, (_, n) => ({ n }));
+    await Promise.all(values.map((value) => writeState(disk, 'a.json', value)));
+    expect(await read(disk)).toEqual({ n: 4 });
+    disk.hook = ({ number }) => (number % 7 === 3 ? 'full' : 'ok');
+    const more = values.map((value) => writeState(disk, 'a.json', value).catch(() => null));
+    await Promise.all(more);
+    disk.hook = () => 'ok';
+    expect(values).toContainEqual(await read(disk));
+    await writeState(disk, 'a.json', { n: 9 });
+    expect(await read(disk)).toEqual({ n: 9 });
+  });
 });

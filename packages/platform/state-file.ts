@@ -8,6 +8,7 @@ import { crc32 } from 'node:zlib';
 import { type Disk, replaceFile } from './disk.ts';
 import { Fault, isFault, messageOf } from './fault.ts';
 import type { Logger } from './logger.ts';
+import { Mutex } from './sync/mutex.ts';
 
 const HEAD = /^\{"crc32":"([0-9a-f]{8})","value":/;
 const HEAD_BYTES = '{"crc32":"00000000","value":'.length;
@@ -17,11 +18,26 @@ const DAMAGED = '.damaged';
 /** What a value has to look like; a zod schema is one. */
 export type Shape<T> = { parse(value: unknown): T };
 
-/** Replaces the file. The folder exists. @throws {Fault} `unavailable`: disk full; the file is as it was */
+/** Disk → path → the turn to write it: two hands at one temporary file would leave neither what they wrote. */
+const turns = new WeakMap<Disk, Map<string, Mutex>>();
+
+/**
+ * Replaces the file, once those who came before have; of several the last one's value stays. The folder exists.
+ * @throws {Fault} `unavailable`: disk full; the file is as it was
+ */
 export async function writeState(disk: Disk, path: string, value: unknown): Promise<void> {
   const text = Buffer.from(JSON.stringify(value));
+  using _turn = await turnAt(disk, path).lock();
   const head = `{"crc32":"${sumOf(text)}","value":`;
   await replaceFile(disk, path, Buffer.concat([Buffer.from(head), text, Buffer.from(END)]));
+}
+
+function turnAt(disk: Disk, path: string): Mutex {
+  const paths = turns.get(disk) ?? new Map<string, Mutex>();
+  turns.set(disk, paths);
+  const turn = paths.get(path) ?? new Mutex();
+  paths.set(path, turn);
+  return turn;
 }
 
 /**

@@ -270,7 +270,7 @@ export class KeyspaceApplier implements AsyncDisposable {
     this.#stop.abort();
     await this.#running;
     try {
-      await this.#flusher.flushAll();
+      await this.#flusher[Symbol.asyncDispose]();
     } catch (error) {
       if (!isFault(error, 'unavailable') && damageOf(error) === null) this.#parts.onFatal(error);
     }

@@ -117,6 +117,8 @@ export class SimDisk implements Disk {
   freeBytes = 2 ** 40;
   #crashed = false;
   readonly #held = new Set<string>();
+  /** Files that are being written. */
+  readonly #open = new Set<string>();
 
   constructor(platter: SimPlatter = new SimPlatter()) {
     this.platter = platter;
@@ -148,6 +150,9 @@ export class SimDisk implements Disk {
 
   async create(path: string): Promise<DiskFile> {
     await this.#step('create', path);
+    // A real disk lets both write, and whoever renames second finds nothing.
+    if (this.#open.has(normal(path))) throw new Error(`${path} is created while it is being written`);
+    this.#open.add(normal(path));
     const inode: Inode = { bytes: new Uint8Array(256), length: 0, synced: 0 };
     this.#folderOf(path);
     this.#setName(path, inode);
@@ -158,7 +163,7 @@ export class SimDisk implements Disk {
         await this.#step('sync', path);
         inode.synced = inode.length;
       },
-      close: async () => undefined,
+      close: async () => void this.#open.delete(normal(path)),
     };
   }
 
@@ -186,6 +191,7 @@ export class SimDisk implements Disk {
 
   async rename(from: string, to: string): Promise<void> {
     await this.#step('rename', to);
+    this.#open.delete(normal(from));
     const source = split(from);
     const target = split(to);
     const isFolder = this.platter.folders.has(normal(from));
@@ -230,6 +236,7 @@ export class SimDisk implements Disk {
     const folder = this.platter.folders.get(normal(path));
     for (const name of [...(folder?.keys() ?? [])]) await this.remove(`${path}/${name}`);
     await this.#step('remove', path);
+    this.#open.delete(normal(path));
     const { folder: parent, name } = split(path);
     const names = this.platter.folders.get(parent);
     const removed = names?.get(name);

@@ -36,12 +36,13 @@ type FlusherParts = {
 };
 
 /** The flushes of one keyspace; a disk without room is tried again while reading waits. */
-export class Flusher {
+export class Flusher implements AsyncDisposable {
   readonly #parts: FlusherParts;
   readonly #rules: FlushRules;
   readonly #news: Progress;
   #isFull = false;
   #isSaving = false;
+  #isEnded = false;
   /** The partition whose memtables are being written. */
   #flushing: number | null = null;
   #flushedMs: number;
@@ -182,6 +183,19 @@ export class Flusher {
 
   async #exclusively(work: () => Promise<void>): Promise<void> {
     using _turn = await this.#mutex.lock();
-    await work();
+    if (!this.#isEnded) await work();
+  }
+
+  /**
+   * Flushes what it can. Nothing is written any more afterwards, also not by who asked before: what is on disk is
+   * somebody else's then. @throws {Fault} as a flush does
+   */
+  async [Symbol.asyncDispose](): Promise<void> {
+    using _turn = await this.#mutex.lock();
+    try {
+      if (!this.#isEnded) await this.#flush(this.#changed());
+    } finally {
+      this.#isEnded = true;
+    }
   }
 }
