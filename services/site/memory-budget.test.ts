@@ -18,6 +18,6 @@ describe('the memory budget', () => {
       pending: 100,
       uncommitted: 3 * (4 + 8) * 8,
     });
-    expect(Object.values(none!).reduce((sum, bytes) => sum + bytes) / MIB).toBe(256 + 256 + 320 + 768 + 768);
+    expect(Object.values(none!).reduce((sum, bytes) => sum + bytes) / MIB).toBe(256 + 256 + 320 + 320 + 768 + 768);
   });
 });

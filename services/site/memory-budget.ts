@@ -27,6 +27,7 @@ export function memoryBudget(
     program: PROGRAM_BYTES,
     blocks: CACHE_BYTES_MAX,
     bodies: CLIENT_LIMITS.bodiesBytesMax + PEER_LIMITS.bodiesBytesMax,
+    answers: CLIENT_LIMITS.answersBytesMax + PEER_LIMITS.answersBytesMax,
     memtables: keyspaces.length * memtableBytesMax,
     pending: keyspaces.length * pendingBytesMax,
     uncommitted: logs * HELD_BYTES_MAX,

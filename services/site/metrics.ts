@@ -28,6 +28,8 @@ type MetricsParts = {
   readonly conflicts: () => number;
   /** Bytes that the process may hold at most, by what holds them. */
   readonly memoryBudget: () => Readonly<Record<string, number>>;
+  /** Bytes that are held now, of those of whom that is known. */
+  readonly memoryHeld: () => Readonly<Record<string, number>>;
   /** Log lines that were lost on their way. */
   readonly logDropped: () => number;
 };
@@ -90,6 +92,9 @@ export class SiteMetrics {
     const budget = 'Bytes of memory that the process may hold at most, by what holds them.';
     this.#gauge('tidemark_memory_budget_bytes', budget, ['of'], () =>
       Object.entries(this.#parts.memoryBudget()).map(([of, bytes]) => [{ of }, bytes]),
+    );
+    this.#gauge('tidemark_memory_held_bytes', 'Bytes of it that are held now, where they are counted.', ['of'], () =>
+      Object.entries(this.#parts.memoryHeld()).map(([of, bytes]) => [{ of }, bytes]),
     );
     this.#gauge('tidemark_catalog_conflicts', 'Keyspaces that two sites define differently.', [], () => [
       [{}, this.#parts.conflicts()],

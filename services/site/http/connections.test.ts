@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect, Socket } from 'node:net';
 import { isFault } from '@tidemark/platform/fault';
 import { SILENT } from '@tidemark/platform/logger';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +8,12 @@ import { untilDone } from '../testing/asking.ts';
 import { Connections } from './connections.ts';
 
 async function world(connectionsMax: number, stuckMs = 60_000) {
-  const connections = new Connections(SILENT, { connectionsMax, stuckMs, bodiesBytesMax: 1_000 });
+  const connections = new Connections(SILENT, {
+    connectionsMax,
+    stuckMs,
+    bodiesBytesMax: 1_000,
+    answersBytesMax: 16_000,
+  });
   let requests = 0;
   const server = createServer((request, response) => {
     requests++;
@@ -126,7 +131,12 @@ describe('connections', () => {
   });
 
   it('bring bodies of so many bytes at once, and are refused beyond', () => {
-    const connections = new Connections(SILENT, { connectionsMax: 1, stuckMs: 1, bodiesBytesMax: 1_000 });
+    const connections = new Connections(SILENT, {
+      connectionsMax: 1,
+      stuckMs: 1,
+      bodiesBytesMax: 1_000,
+      answersBytesMax: 16_000,
+    });
     const asked = (length?: string) => {
       const request = Object.assign(new EventEmitter(), { headers: { 'content-length': length } });
       return { request: request as IncomingMessage, response: new EventEmitter() as ServerResponse };
@@ -155,4 +165,71 @@ describe('connections', () => {
     answered.response.emit('close');
     expect(refused()).toBeNull();
   });
+
+  it('hold answers of so many bytes until they are taken: reads are refused beyond, others close who waits for longest', () => {
+    const { connections, answer, refused } = answering();
+    const [first, second] = [answer(7_000), answer(7_000)];
+    expect([refused(1_000), refused(1_001), connections.answersBytes]).toEqual([false, true, 14_000]);
+    first.response.emit('finish');
+    expect([refused(1_001), connections.answersBytes]).toEqual([false, 7_000]);
+    const third = answer(9_000);
+    expect([refused(0), connections.evicted, connections.answersBytes]).toEqual([true, 0, 16_000]);
+    // An ack is not refused.
+    answer(1);
+    expect([second.socket.destroyed, third.socket.destroyed]).toEqual([true, false]);
+    expect([connections.evicted, connections.answersBytes]).toEqual([1, 9_001]);
+    // What is known to be closed frees nothing again.
+    second.response.emit('finish');
+    second.socket.emit('close');
+    expect(connections.answersBytes).toBe(9_001);
+  });
+
+  it('that are closed hold no answers, however many were asked for on one', () => {
+    const { connections, answer } = answering();
+    const { socket, response } = answer(5_000);
+    answer(4_000, socket);
+    answer(3_000, socket);
+    response.emit('finish');
+    expect(connections.answersBytes).toBe(7_000);
+    socket.destroy();
+    socket.emit('close');
+    expect(connections.answersBytes).toBe(0);
+    // Nobody waits for what is made for it now.
+    answer(2_000, socket);
+    expect(connections.answersBytes).toBe(0);
+  });
+
+  it('do not bring anybody an answer that is larger than all the room', () => {
+    const { connections, answer } = answering();
+    const { socket } = answer(16_001);
+    expect([socket.destroyed, connections.answersBytes]).toEqual([true, 0]);
+  });
 });
+
+/** Connections with room for 16,000 bytes of answers, of which nobody takes any by itself. */
+function answering() {
+  const limits = { connectionsMax: 10, stuckMs: 60_000, bodiesBytesMax: 1, answersBytesMax: 16_000 };
+  const connections = new Connections(SILENT, limits);
+  const server = new EventEmitter() as Server;
+  connections.watch(server);
+  const dial = (): Socket => {
+    const socket = new Socket();
+    server.emit('connection', socket);
+    return socket;
+  };
+  const answer = (bytes: number, socket = dial()) => {
+    const response = new EventEmitter() as ServerResponse;
+    connections.holdAnswer({ socket } as IncomingMessage, response, bytes);
+    return { socket, response };
+  };
+  const refused = (bytes: number): boolean => {
+    try {
+      connections.checkRoom(bytes);
+      return false;
+    } catch (error) {
+      if (isFault(error, 'unavailable')) return true;
+      throw error;
+    }
+  };
+  return { connections, answer, refused };
+}

@@ -56,7 +56,7 @@ export async function listen(app: FastifyInstance, address: ListenAddress): Prom
 export async function listenToPeers(app: FastifyInstance, address: ListenAddress, logger: Logger): Promise<string> {
   const server = createServer(HTTP_OPTIONS, (request, response) => app.routing(request, response));
   server.on('clientError', refuseUnread);
-  new Connections(logger, PEER_LIMITS).watch(server);
+  new Connections(logger, PEER_LIMITS).watch(server, app);
   // Before this one's own: what is under way here ends as it does there.
   app.addHook('preClose', async () => {
     server.close();

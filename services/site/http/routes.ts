@@ -13,6 +13,7 @@ import { SiteMetrics } from '../metrics.ts';
 import { refusals, type Services } from '../services.ts';
 import type { SiteWorld } from '../site-ports.ts';
 import { hostsOf } from './callers.ts';
+import { waitingBytes } from './connections.ts';
 import { registerKeyspaceRoutes } from './keyspace-routes.ts';
 import { createHttp, registerProbes } from './server.ts';
 
@@ -40,9 +41,10 @@ export function makeRoutes(parts: RoutesParts): FastifyInstance {
     seen: () => watchdog.seen(),
     conflicts: () => catalog.conflicts,
     memoryBudget: () => memoryBudget(config, keyspaces.all()),
+    memoryHeld: () => waitingBytes(app),
     logDropped: world.logDropped,
   });
-  const app = createHttp({
+  const app: FastifyInstance = createHttp({
     random: world.random,
     logger: world.logger,
     bodyBytesMax,

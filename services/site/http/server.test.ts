@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { Fault } from '@tidemark/platform/fault';
 import { SILENT } from '@tidemark/platform/logger';
 import { SeededRandom } from '@tidemark/platform/random';
 import { describe, expect, it } from 'vitest';
+import { untilDone } from '../testing/asking.ts';
+import { REQUESTS_AT_ONCE_MAX } from './connections.ts';
 import { listen } from './listen.ts';
 import { createHttp, registerProbes } from './server.ts';
 
@@ -141,5 +144,28 @@ describe('http', () => {
     const refused = await listen(two, { host: '127.0.0.1', port }).catch((error: Error) => error.message);
     expect(refused).toBe(`cannot listen on 127.0.0.1:${port}: the port is in use by another process`);
     await Promise.all([one.close(), two.close()]);
+  });
+
+  it('answers no more than so many requests that one connection sends before it takes an answer', async () => {
+    const { app } = site();
+    const go = Promise.withResolvers<void>();
+    app.get('/wait', () => go.promise.then(() => ({ waited: true })));
+    const url = await listen(app, { host: '127.0.0.1', port: 0 });
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    let text = '';
+    socket.setEncoding('latin1').on('data', (more: string) => {
+      text += more;
+    });
+    const count = (line: RegExp): number => text.match(line)?.length ?? 0;
+    const sent = REQUESTS_AT_ONCE_MAX + 3;
+    socket.write('GET /wait HTTP/1.1\r\nhost: paris\r\n\r\n'.repeat(sent));
+    go.resolve();
+    await untilDone(async () => expect(count(/HTTP/g)).toBe(sent));
+    expect([count(/HTTP\/1.1 200/g), count(/HTTP\/1.1 503/g)]).toEqual([REQUESTS_AT_ONCE_MAX, 3]);
+    expect(text).toContain(`${REQUESTS_AT_ONCE_MAX + 1} requests wait for their answers on one connection`);
+    socket.write('GET /wait HTTP/1.1\r\nhost: paris\r\n\r\n');
+    await untilDone(async () => expect(count(/HTTP\/1.1 200/g)).toBe(REQUESTS_AT_ONCE_MAX + 1));
+    socket.destroy();
+    await app.close();
   });
 });

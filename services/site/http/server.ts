@@ -2,6 +2,7 @@
 
 import { parseExactJson } from '@tidemark/model/text/exact-json';
 import { textOfUtf8 } from '@tidemark/model/text/utf8';
+import { INTERNAL } from '@tidemark/peer/routes';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
@@ -22,6 +23,8 @@ const SHOWN_LENGTH = 200;
 const LARGE_BODY_BYTES = 64 * 1024;
 /** The one that takes rows as they come. */
 const ROWS_ROUTE = '/v1/:keyspace/:table/rows';
+/** Those that are asked by POST and change nothing. */
+const READS_BY_POST = ['/v1/:keyspace/:table/scan', '/v1/:keyspace/:table/rows/get'];
 
 /** What the server needs of the site, and what it tells it. */
 export type HttpParts = {
@@ -83,14 +86,31 @@ export function createHttp(parts: HttpParts): FastifyInstance {
       return value;
     },
   );
-  new Connections(parts.logger, CLIENT_LIMITS).watch(app.server);
+  new Connections(parts.logger, CLIENT_LIMITS).watch(app.server, app);
   app.addHook('onRequest', async (request, reply) => {
     reply.header(REQUEST_ID_HEADER, request.id);
     checkCaller(request, parts.hosts);
-    if (!isNdjson(request)) Connections.of(request.raw.socket)?.admitBody(request.raw, reply.raw);
+    const connections = Connections.of(request.raw.socket);
+    connections?.checkTurn(request.raw);
+    if (!isNdjson(request)) connections?.admitBody(request.raw, reply.raw);
     else if (request.routeOptions.url !== undefined && request.routeOptions.url !== ROWS_ROUTE) throw notJson(request);
     const refusal = isProbe(request) ? null : parts.refusal();
     if (refusal !== null) throw new Fault('unavailable', refusal, { retryAfterMs: 1_000 });
+    // What is read for nobody is not even begun.
+    if (isRead(request)) connections?.checkRoom(0);
+  });
+  app.addHook('onSend', (request, reply, payload, done) => {
+    const isWhole = typeof payload === 'string' || payload instanceof Uint8Array;
+    const connections = Connections.of(request.raw.socket);
+    if (!isWhole || connections === undefined) return done();
+    const bytes = Buffer.byteLength(payload);
+    try {
+      if (reply.statusCode < 400 && isRead(request)) connections.checkRoom(bytes);
+      connections.holdAnswer(request.raw, reply.raw, bytes);
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
   });
   app.addHook('onRequest', async ({ method, routeOptions, query }) => {
     if (routeOptions.url === undefined) return;
@@ -130,6 +150,13 @@ function isNdjson({ headers }: FastifyRequest): boolean {
 
 function isProbe(request: FastifyRequest): boolean {
   return ['/livez', '/readyz', '/primary', '/metrics'].includes(request.routeOptions.url ?? '');
+}
+
+/** What a client asks for that may be refused although it was done. */
+function isRead(request: FastifyRequest): boolean {
+  const { url = '' } = request.routeOptions;
+  if (request.method === 'GET') return !isProbe(request) && !url.startsWith(INTERNAL);
+  return READS_BY_POST.includes(url);
 }
 
 /** What the caller did wrong is the caller's to know; what is wrong here is logged, once. */

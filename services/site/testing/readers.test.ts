@@ -19,6 +19,8 @@ const FILE = {
 };
 /** More than the buffers of a connection hold: 12 MB in all. */
 const [BATCHES, BATCH_ROWS, TEXT] = [60, 200, 'x'.repeat(1_000)];
+/** Pages of two megabytes. */
+const [PAGE_READERS, PAGES_EACH, PAGE_ROWS, PAGE_BYTES] = [4, 8, 10, 2_000_000];
 const [UNREAD, IDLE, LONG, PROBES] = [60, 200, 60, 40];
 
 let sites: EmbeddedSites;
@@ -90,4 +92,36 @@ describe('readers', () => {
       expect(counted.status).toBe(200);
     });
   }, 60_000);
+
+  it('who take none of many short pages leave what is held within its bound: reads are refused for now, puts and probes are not', async () => {
+    const page = 'GET /v1/travel/t/rows/long HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n';
+    const rows = Array.from({ length: PAGE_ROWS }, (_, n) => ({ k: 'long', n, w: 'x'.repeat(PAGE_BYTES / PAGE_ROWS) }));
+    expect(await ask('paris', '/v1/travel/t/rows', send('POST', { rows }))).toMatchObject({ status: 200 });
+    const bytesOf = async (metric: string): Promise<number> => {
+      const { body } = await ask('paris', '/metrics');
+      const line = String(body).match(new RegExp(`^tidemark_memory_${metric}_bytes{of="answers"} (.+)$`, 'm'));
+      return Number(line![1]);
+    };
+    const sockets: Socket[] = [];
+    const read = async (): Promise<[status: number, retryAfter: string | null]> => {
+      const answer = await fetch(`${sites.running.get('paris')!.url}/v1/travel/t/rows/long`);
+      await answer.arrayBuffer();
+      return [answer.status, answer.headers.get('retry-after')];
+    };
+    // The system's buffers take some of it from the site at any time.
+    await untilDone(async () => {
+      sockets.push(...(await held(PAGE_READERS, page.repeat(PAGES_EACH))));
+      expect(await read()).toEqual([503, '1']);
+    });
+    const [most, now] = [await bytesOf('budget'), await bytesOf('held')];
+    // More than the half was given out, and no more than there is.
+    expect(now).toBeGreaterThan(most / 2);
+    expect(now).toBeLessThanOrEqual(most);
+    const row = { k: 'put', n: 0, w: 'x' };
+    expect(await ask('paris', '/v1/travel/t/rows', send('POST', { rows: [row] }))).toMatchObject({ status: 200 });
+    expect(await ask('paris', '/readyz')).toMatchObject({ status: 200 });
+    for (const socket of sockets) socket.destroy();
+    await untilDone(async () => expect(await read()).toEqual([200, null]));
+    await untilDone(async () => expect(await bytesOf('held')).toBeLessThan(PAGE_BYTES));
+  }, 120_000);
 });
