@@ -335,21 +335,20 @@ export class Mirror implements AsyncDisposable {
   }
 
   async #checkpointing(): Promise<void> {
-    const { disk, clock, origin, site } = this.#parts;
+    const { clock, origin, site } = this.#parts;
     let looks = 1;
     do {
       await clock.sleep(CHECKPOINT_MS, this.#stop.signal);
       // Nothing is copied into the own log as a rule: its writer appends to it.
       if (origin === site && !this.#stop.signal.aborted) await this.catchUp().catch(() => {});
-      await this.#saveCheckpoints(disk);
+      await this.#saveCheckpoints();
       if (looks++ % TRIM_LOOKS === 0 && !this.#stop.signal.aborted) await this.#lookForTrims();
     } while (!this.#stop.signal.aborted);
   }
 
   /** A checkpoint only saves reading: a disk that is full ends no copying. */
-  async #saveCheckpoints(disk: Disk): Promise<void> {
+  async #saveCheckpoints(): Promise<void> {
     try {
-      await disk.makeFolder('checkpoints/mirror');
       await this.#writeCheckpoints();
     } catch (error) {
       if (!isFault(error, 'unavailable')) throw error;
@@ -384,6 +383,7 @@ export class Mirror implements AsyncDisposable {
     if (text === this.#written) return;
     this.#written = text;
     try {
+      await this.#parts.disk.makeFolder('checkpoints/mirror');
       await writeState(this.#parts.disk, this.#path, checkpoints);
     } catch (error) {
       this.#written = '';

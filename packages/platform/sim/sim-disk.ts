@@ -152,10 +152,10 @@ export class SimDisk implements Disk {
     await this.#step('create', path);
     // A real disk lets both write, and whoever renames second finds nothing.
     if (this.#open.has(normal(path))) throw new Error(`${path} is created while it is being written`);
-    this.#open.add(normal(path));
     const inode: Inode = { bytes: new Uint8Array(256), length: 0, synced: 0 };
     this.#folderOf(path);
     this.#setName(path, inode);
+    this.#open.add(normal(path));
     return {
       path,
       append: (bytes) => this.#append(path, inode, bytes),
