@@ -359,14 +359,16 @@ describe('reportedOf', () => {
   it('takes every member that answers into the first term, with the identities it told', () => {
     const value = registerOf({ members: ['RECOVERING', 'RECOVERING'], k: 1, terms: [] });
     const tokyo = { site: 'tokyo', state: 'ACTIVE', logIds: logIdsOf('tokyo') };
-    expect(reportedOf(value, [reportOf('tokyo', []), reportOf('oslo', [])])).toEqual([tokyo]);
+    expect(reportedOf(value, [reportOf('tokyo', []), reportOf('oslo', [])], 'tokyo')).toEqual([tokyo]);
   });
 
   it('takes no word for more than it is later: what is not the listed topic is in RECOVERING, and stays there', () => {
     const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'RECOVERING'], k: 1 });
     const renewed = reportOf('tokyo', [0], { logId: 'new', logIds: { paris: 'new' } });
-    const reported = reportedOf(value, [reportOf('paris', [0]), renewed, reportOf('lima', [0])]);
-    expect(reported).toEqual([{ ...value.members[1], state: 'RECOVERING' }]);
+    const reports = [reportOf('paris', [0]), renewed, reportOf('lima', [0])];
+    expect(reportedOf(value, reports, 'paris')).toEqual([{ ...value.members[1], state: 'RECOVERING' }]);
+    // The one that leads was counted after it had said that.
+    expect(reportedOf(value, reports, 'tokyo')).toEqual([]);
   });
 });
 

@@ -197,14 +197,21 @@ export function epochEndsOf(value: RegisterValue, reports: readonly FenceReport[
 /**
  * The members that the commit changes. A first term takes all that answered as they are; later, an ACTIVE one whose
  * topic is not the one the register lists, or that does not trust it, is in RECOVERING until it is readmitted (rule 22).
+ * The candidate is not: E6 has counted it since, be it that it could not tell yet what its copy is when it was fenced. In
+ * RECOVERING it would lead, and stand no more.
  */
-export function reportedOf(value: RegisterValue, reports: readonly FenceReport[]): readonly Member[] {
+export function reportedOf(
+  value: RegisterValue,
+  reports: readonly FenceReport[],
+  candidate: string,
+): readonly Member[] {
   const term = newestTerm(value);
   return reports.flatMap((report): readonly Member[] => {
     const member = memberNamed(value, report.site);
     if (member === null) return [];
     if (term === null) return [{ site: report.site, state: 'ACTIVE', logIds: report.logIds }];
     if (member.state !== 'ACTIVE' || report.origin !== term.site || isTrusted(value, term, report)) return [];
+    if (report.site === candidate) return [];
     return [{ ...member, state: 'RECOVERING' }];
   });
 }

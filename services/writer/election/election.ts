@@ -314,7 +314,8 @@ export class ElectionRun {
   ): Promise<Outcome> {
     const { register, clock } = this.#parts;
     const { epoch, writerId } = election;
-    const others = reportedOf(value, [...this.#reports.values()]).filter((member) => member.site !== leader?.site);
+    const told = reportedOf(value, [...this.#reports.values()], this.#parts.site);
+    const others = told.filter((member) => member.site !== leader?.site);
     const reported = leader === null ? others : [...others, leader];
     const commit = { epoch, writerId, epochEnds, reported, ack, nowMs: clock.nowMs() };
     const committed = await register.change((now, changeId) => commitElection(now, changeId, commit), this.#signal);

@@ -1,9 +1,11 @@
 /** Candidates run elections (protocol E2–E7), rivals of one another and of the writer that still lives. */
 
+import { isDeepStrictEqual } from 'node:util';
 import { beginElection, commitElection } from '@tidemark/control/consensus/register-changes';
 import { type Election, newestTerm, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { livedThrough } from '@tidemark/control/consensus/vouching';
 import {
+  asLed,
   closureOf,
   epochEndsOf,
   type FenceReport,
@@ -162,14 +164,18 @@ function commitMoves(
   }
   const { epochEnds } = found;
   const copies = world.sites.map((site) => world.copiesOf(s, site));
-  const holders = holdersOf(frozen, epochEnds, copies);
-  for (const ack of levelsOf(world, frozen, election, holders)) {
+  const led = asLed(frozen, election, copies);
+  const holders = holdersOf(led, epochEnds, copies);
+  const leader = led.members.filter(
+    ({ site }, at) => site === election.site && !isDeepStrictEqual(led.members[at], frozen.members[at]),
+  );
+  for (const ack of levelsOf(world, led, election, holders)) {
     const base = rules.cas ? current : frozen;
     const commit = {
       epoch: election.epoch,
       writerId: election.writerId,
       epochEnds,
-      reported: reportedOf(frozen, reports),
+      reported: [...reportedOf(frozen, reports, election.site), ...leader],
       ack,
       nowMs: 0,
     };
