@@ -36,15 +36,20 @@ type TailParts = {
   readonly signal: AbortSignal;
   /** Told of each accepted record while folding, oldest first; never of records this process appends. */
   readonly onAccepted?: (envelope: Envelope, record: LogRecord) => void;
+  /** Told when an append has to be tried again, once per outage. */
+  readonly onTrouble?: (fault: Fault) => void;
+};
+
+/** What is known from before, and what to do where that is not what stands there. */
+type Before = {
+  readonly checkpoint: TailCheckpoint | null;
   /**
    * What to do when the log no longer holds all that it did: an original is not to be written on (`refuse`: Fault
    * `corrupt`); a copy can be filled again, but is not what it was (`note`: `lost` tells).
    */
   readonly onLost: 'refuse' | 'note';
   /** Told when the checkpoint is another log's, in words; it counts as none then. */
-  readonly onOther?: (what: string) => void;
-  /** Told when an append has to be tried again, once per outage. */
-  readonly onTrouble?: (fault: Fault) => void;
+  readonly onOther: (what: string) => void;
 };
 
 const RETRY_MS = 100;
@@ -78,11 +83,11 @@ export class Tail {
    * @throws {Fault} `corrupt`: it holds two records in one position, or lost something (`refuse`). `unavailable`: the
    *   log cannot be reached.
    */
-  static async open(parts: TailParts, checkpoint: TailCheckpoint | null): Promise<Tail> {
+  static async open(parts: TailParts, { checkpoint, onLost, onOther }: Before): Promise<Tail> {
     const tail = new Tail(parts);
     const { start, end } = await parts.log.bounds(parts.topic, parts.name.partition);
     const other = checkpoint === null ? null : await tail.#otherThan(checkpoint, start);
-    if (other !== null) parts.onOther?.(other);
+    if (other !== null) onOther(other);
     const known = other === null ? checkpoint : null;
     tail.#end = start;
     tail.#begin = known?.begin ?? 0;
@@ -90,7 +95,7 @@ export class Tail {
     if (start > tail.#begin) tail.#lost = 'beginning';
     else if (known !== null) await tail.#goOnFrom(known, end);
     await tail.#foldTo(end);
-    if (tail.#lost !== null && parts.onLost === 'refuse') tail.#checkRenewed(known, { start, end });
+    if (tail.#lost !== null && onLost === 'refuse') tail.#checkRenewed(known, { start, end });
     return tail;
   }
 

@@ -12,12 +12,15 @@ import type { Logger } from '@tidemark/platform/logger';
 import { type Random, SystemRandom } from '@tidemark/platform/random';
 import type { CompactionExecutor } from '@tidemark/store/merge/compaction-executor';
 import type { FastifyInstance } from 'fastify';
-import type { ApplierRules, KeyspaceApplier } from './applier.ts';
+import { type ApplierRules, KeyspaceApplier, type Known } from './applier.ts';
 import { BackgroundTasks } from './background-tasks.ts';
 import { type ApplierFacts, factsOf } from './facts.ts';
 import type { EpochEnd } from './follow/known-epoch-ends.ts';
 import { registerApplierRoutes } from './http.ts';
+import { ToldAsOf } from './keyspace/told-as-of.ts';
 import type { Membership } from './membership.ts';
+import { Freshness } from './read/freshness.ts';
+import { Replay } from './replay/replay.ts';
 import { Replays } from './replay/replays.ts';
 import { RunningKeyspace } from './running.ts';
 
@@ -86,12 +89,24 @@ export class ApplierService implements AsyncDisposable {
   constructor(parts: ApplierParts, options: ApplierOptions = {}) {
     this.#parts = parts;
     this.#options = { ...DEFAULTS, ...options };
-    this.#replays = new Replays(parts);
-    const { membership, random = new SystemRandom() } = parts;
+    const {
+      cluster,
+      site,
+      log,
+      disk,
+      clock,
+      logger,
+      membership,
+      random = new SystemRandom(),
+      onFatal,
+      onStuck,
+    } = parts;
+    const replaying = { cluster, site, log, clock, onStuck };
+    this.#replays = new Replays({ disk, logger, replay: (...asked) => new Replay(replaying, ...asked) });
     const running = this.#running;
     const { deletionsKeptMs } = this.#options;
-    const backgroundTasks = { ...parts, random, running, deletionsKeptMs };
-    this.#backgroundTasks = membership === undefined ? null : new BackgroundTasks({ ...backgroundTasks, membership });
+    const tasks = { cluster, site, log, disk, clock, random, logger, onFatal, running, deletionsKeptMs };
+    this.#backgroundTasks = membership === undefined ? null : new BackgroundTasks({ ...tasks, membership });
   }
 
   /**
@@ -100,8 +115,16 @@ export class ApplierService implements AsyncDisposable {
    */
   async start(keyspace: Keyspace): Promise<void> {
     const { name } = keyspace;
-    const parts = { ...this.#parts, replays: this.#replays, epochEnds: () => this.#epochEnds.get(name) ?? [] };
-    const running = new RunningKeyspace(parts, keyspace, this.#options);
+    const { cluster, site, log, disk, compactionExecutor = null, clock, logger, onFatal, onStuck } = this.#parts;
+    const applying = { cluster, site, log, disk, compactionExecutor, clock, logger, onFatal, onStuck };
+    const parts = {
+      begin: (known: Known) => KeyspaceApplier.start(applying, keyspace, this.#options, known),
+      openTold: () => ToldAsOf.open({ disk, clock, logger }, name),
+      replays: this.#replays,
+      epochEnds: () => this.#epochEnds.get(name) ?? [],
+      onFatal,
+    };
+    const running = new RunningKeyspace(parts, keyspace);
     this.#running.set(name, running);
     await running.start();
     this.#backgroundTasks?.begin();
@@ -139,13 +162,11 @@ export class ApplierService implements AsyncDisposable {
   }
 
   register(app: FastifyInstance): void {
-    const { site, clock } = this.#parts;
+    const { site, clock, logger, requestBarrier, primaryOf, primaryUrl } = this.#parts;
+    const { readTimeoutMs } = this.#options;
+    const freshness = new Freshness({ site, clock, readTimeoutMs, requestBarrier, primaryOf, primaryUrl });
     registerApplierRoutes(app, {
-      ...this.#parts,
-      site,
-      clock,
-      readTimeoutMs: this.#options.readTimeoutMs,
-      replays: this.#replays,
+      ...{ site, clock, logger, replays: this.#replays, freshness },
       applierOf: (keyspace) => this.#applierOf(keyspace),
       anyApplierOf: (keyspace) => this.#runningOf(keyspace).opened,
     });

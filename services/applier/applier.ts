@@ -49,7 +49,7 @@ export type KeyspaceApplierParts = {
   readonly logger: Logger;
   readonly onFatal: (error: unknown) => void;
   /** This site's copy of an origin's partition cannot be read beyond `at`, though there is more in it. */
-  readonly onStuck?: (keyspace: string, origin: string, partition: number, at: Position) => void;
+  readonly onStuck?: ((keyspace: string, origin: string, partition: number, at: Position) => void) | undefined;
 };
 
 /** What is known when a keyspace is started. */
@@ -99,7 +99,7 @@ export class KeyspaceApplier implements AsyncDisposable {
     { told, onBeyond, onDamage }: Required<Pick<Known, 'told' | 'onBeyond' | 'onDamage'>>,
   ) {
     this.#onDamage = onDamage;
-    const { clock, logger } = parts;
+    const { cluster, site, log, disk, clock, logger, onFatal, onStuck } = parts;
     const { stores, checkpoint, knownEpochEndsByPartition, floor } = opened;
     const { name } = stores.keyspace;
     const { signal } = this.#stop;
@@ -116,10 +116,7 @@ export class KeyspaceApplier implements AsyncDisposable {
     const { epochEnds, counts, lag, asOf } = this;
     const applying = { stores, asOf, counts, lag, clock, logger, signal };
     this.origins = new Origins({
-      ...parts,
-      stores,
-      epochEnds,
-      counts,
+      ...{ cluster, site, log, clock, logger, stores, epochEnds, counts, onFatal, onStuck },
       places: this.#places,
       heldBytesMax: rules.heldBytesMax,
       apply: (record) => {
@@ -134,13 +131,12 @@ export class KeyspaceApplier implements AsyncDisposable {
     });
     this.holding = new PausedApply(name, this.origins);
     this.readGate = new ReadGate(
-      { ...parts, stores, asOf, told, origins: this.origins, epochEnds: this.epochEnds, onBeyond },
+      { stores, origins: this.origins, epochEnds, asOf, told, disk, logger, onFatal, onBeyond },
       floor,
     );
     this.#flusher = new Flusher(
       {
-        ...parts,
-        stores,
+        ...{ stores, clock, logger, onFatal },
         before: (partition) => this.#places.flushing(this.origins.places(partition)),
         checkpoint: () => this.#checkpoint(),
         onDamage: (error) => this.noteDamage(error),
@@ -169,8 +165,10 @@ export class KeyspaceApplier implements AsyncDisposable {
       ...known
     }: Known = {},
   ): Promise<KeyspaceApplier> {
-    const told = known.told ?? (await ToldAsOf.open(parts, given.name));
-    const opened = await openStores(parts, given, epochEnds, asOf, { damaged, discards });
+    const { cluster, disk, compactionExecutor = null, clock, logger } = parts;
+    const told = known.told ?? (await ToldAsOf.open({ disk, clock, logger }, given.name));
+    const files = { cluster, disk, compactionExecutor, clock, logger };
+    const opened = await openStores(files, given, epochEnds, asOf, { damaged, discards });
     return new KeyspaceApplier(parts, rules, opened, { told, onBeyond, onDamage });
   }
 

@@ -60,19 +60,24 @@ export class BackgroundTasks implements AsyncDisposable {
 
   constructor(parts: BackgroundTasksParts) {
     this.#parts = parts;
-    this.#tails = new DivergentSuffixes({ ...parts, network: parts.membership.network });
+    const { cluster, site, log, disk, clock, logger, membership } = parts;
+    this.#tails = new DivergentSuffixes({ cluster, site, log, disk, clock, logger, network: membership.network });
   }
 
   /** Begins, once. */
   begin(): void {
     if (this.#running !== null) return;
-    const { running, onFatal } = this.#parts;
+    const { site, clock, random, logger, membership, running, deletionsKeptMs, onFatal } = this.#parts;
     const { signal } = this.#stop;
     const keyspaces = (): string[] => [...running.keys()];
     const applierOf = (keyspace: string): KeyspaceApplier | null => running.get(keyspace)?.applier ?? null;
     const appliers = (): KeyspaceApplier[] => keyspaces().flatMap((keyspace) => applierOf(keyspace) ?? []);
-    const parts = { ...this.#parts, keyspaces, applierOf, appliers, tails: this.#tails };
-    const work = [new SuffixKeeper(parts), new CatchUp(parts), new Readmission(parts), new TombstoneGc(parts)];
+    const work = [
+      new SuffixKeeper({ site, clock, random, logger, membership, appliers, tails: this.#tails }),
+      new CatchUp({ site, clock, logger, membership, keyspaces }),
+      new Readmission({ site, clock, random, logger, membership, keyspaces, applierOf }),
+      new TombstoneGc({ site, clock, membership, keyspaces, applierOf, deletionsKeptMs }),
+    ];
     this.#running = Promise.all(work.map((one) => one.run(signal))).catch(onFatal);
   }
 
@@ -86,7 +91,8 @@ export class BackgroundTasks implements AsyncDisposable {
   }
 
   jobKinds(anyApplierOf: AnyApplierOf): JobKinds {
-    const returning = new ReturnJob({ ...this.#parts, tails: this.#tails, anyApplierOf });
+    const { site, clock, random, membership } = this.#parts;
+    const returning = new ReturnJob({ site, clock, random, membership, tails: this.#tails, anyApplierOf });
     return {
       return: (body) => returning.work(body),
       verify: (body) => this.#verify(body, anyApplierOf),
@@ -102,13 +108,13 @@ export class BackgroundTasks implements AsyncDisposable {
       throw new Fault('invalid', `verify: single cells are not repaired; ${remedy}`, { got: 'repair' });
     }
     const applier = anyApplierOf(keyspace);
-    const { membership, clock, random } = this.#parts;
+    const { membership, random } = this.#parts;
     return async (_, signal) => {
       const { sites, partitions } = applier.stores.keyspace;
       const primary = primaryOf(membership.registerValue(keyspace), applier.stores.keyspace);
       const data = sites.filter((one) => one.role === 'data' && one.name !== primary).map((one) => one.name);
       const asked = { keyspace, partitions, sites: [primary, ...data] };
-      return { keyspace, ...(await compareSites({ network: membership.network, clock, random, signal }, asked)) };
+      return { keyspace, ...(await compareSites({ network: membership.network, random, signal }, asked)) };
     };
   }
 

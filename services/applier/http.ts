@@ -6,13 +6,14 @@ import { formatStamp } from '@tidemark/model/stamp';
 import { tableNamed } from '@tidemark/model/table';
 import { keyParts, segmentsOfRow } from '@tidemark/model/text/key-path';
 import { ROUTES } from '@tidemark/peer/routes';
+import type { Clock } from '@tidemark/platform/clock';
 import { Fault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { KeyspaceApplier } from './applier.ts';
 import type { TableStore } from './keyspace/stores.ts';
 import { digestKeyspace } from './read/digests.ts';
-import { Freshness, type FreshnessParts } from './read/freshness.ts';
+import type { Freshness } from './read/freshness.ts';
 import { formatTick, parseTick } from './read/gc-watermark-text.ts';
 import { HeldDigests } from './read/held-digests.ts';
 import { planRange, RANGE_PARAMETERS, type RangeQuery, readRange } from './read/range.ts';
@@ -24,9 +25,12 @@ import { NDJSON_TYPE, type StreamedAnswer } from './read/streamed.ts';
 import type { Replays } from './replay/replays.ts';
 
 /** What the read routes need of the site. */
-export type HttpParts = FreshnessParts & {
+type HttpParts = {
+  readonly site: string;
+  readonly clock: Clock;
   readonly logger: Logger;
-  readonly replays: Replays;
+  readonly replays: Pick<Replays, 'table' | 'tables'>;
+  readonly freshness: Freshness;
   /** @throws {Fault} `notFound`: no such keyspace at this site. `unavailable`: nothing may be read from it yet. */
   readonly applierOf: (keyspace: string) => KeyspaceApplier;
   /** Likewise, though nothing may be read from it yet. */
@@ -48,22 +52,24 @@ const DIGEST_LIMITS = { ...ADMISSION_LIMITS, runningMax: 2, waitMsMax: 60_000 };
 /**
  * Adds the routes for rows, scans, digests and positions; faults become statuses where the site's error handler says.
  */
-export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): void {
-  const freshness = new Freshness(parts);
-  const admission = new ScanAdmission(parts.clock);
+export function registerApplierRoutes(
+  app: FastifyInstance,
+  { site, clock, logger, replays, freshness, applierOf, anyApplierOf }: HttpParts,
+): void {
+  const admission = new ScanAdmission(clock);
   /** The keyspace and table asked for, as fresh as asked; the answer's headers are set. */
   const opened = async (request: ReadRequest, reply: FastifyReply, closing: Closing) => {
     const { keyspace, table } = request.params;
-    const applier = parts.applierOf(keyspace);
-    tableOf(parts, applier, table);
+    const applier = applierOf(keyspace);
+    tableOf(replays, applier, table);
     const header = request.headers['tidemark-at-least'];
     const { read, timeoutMs } = request.query;
     await freshness.reach(applier, { read, timeoutMs, atLeast: header?.toString() }, closing);
     const told = await applier.told.tell(applier.asOf.barrier);
     const asOf = told === null ? null : formatTick(told);
     if (asOf !== null) void reply.header('Tidemark-As-Of', asOf);
-    void reply.header('Tidemark-Site', parts.site).header('Tidemark-Epoch', applier.origins.epoch);
-    return { applier, store: tableOf(parts, applier, table), asOf };
+    void reply.header('Tidemark-Site', site).header('Tidemark-Epoch', applier.origins.epoch);
+    return { applier, store: tableOf(replays, applier, table), asOf };
   };
 
   /** An answer that is sent as it is read, while few others are. */
@@ -93,7 +99,7 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
       const place = plan.isShort ? null : await admission.enter(closing.signal);
       place?.signal.addEventListener('abort', () => reply.raw.destroy(), { once: true });
       const page = await unlessDamaged(applier, () => readRange(store, plan));
-      if (place !== null) place.unreadSinceMs = parts.clock.monotonicMs();
+      if (place !== null) place.unreadSinceMs = clock.monotonicMs();
       return reply.type(JSON_TYPE).send(page);
     }
     checkWholeKey(store, request.query);
@@ -106,15 +112,15 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
     const closing = new Closing(reply);
     const { applier, store, asOf } = await opened(request, reply, closing);
     const { accept } = request.headers;
-    const beganMs = parts.clock.monotonicMs();
+    const beganMs = clock.monotonicMs();
     const scan = planScan(store, request.body ?? {});
     if (scan.isShort && !isArrow(accept)) {
-      const elapsedMs = (): number => Math.round(parts.clock.monotonicMs() - beganMs);
+      const elapsedMs = (): number => Math.round(clock.monotonicMs() - beganMs);
       const text = await unlessDamaged(applier, () => shortAnswer(scan, elapsedMs, asOf));
       if (text !== null) return reply.type(NDJSON_TYPE).send(text);
     }
     return streamed(applier, reply, closing, (place, noteDamage) =>
-      scanTable(scan, { ...parts, asOf, accept, place, noteDamage, beganMs }),
+      scanTable(scan, { clock, logger, asOf, accept, place, noteDamage, beganMs }),
     );
   });
 
@@ -125,39 +131,39 @@ export function registerApplierRoutes(app: FastifyInstance, parts: HttpParts): v
     const text = await unlessDamaged(applier, () => shortRowLines(store, wish, asOf));
     if (text !== null) return reply.type(NDJSON_TYPE).send(text);
     return streamed(applier, reply, closing, (place, noteDamage) =>
-      rowLines(store, wish, { ...parts, asOf, place, noteDamage }),
+      rowLines(store, wish, asOf, { clock, logger, place, noteDamage }),
     );
   });
 
   type DigestWish = { Params: { keyspace: string }; Querystring: { gcWatermark?: string } };
-  const digesting = new ScanAdmission(parts.clock, DIGEST_LIMITS);
+  const digesting = new ScanAdmission(clock, DIGEST_LIMITS);
   app.get<DigestWish>(ROUTES.digest.path, async (request, reply) => {
     const { keyspace } = request.params;
     const { gcWatermark } = request.query;
     const asked = gcWatermark === undefined ? null : parseTick(gcWatermark);
-    const applier = parts.applierOf(keyspace);
+    const applier = applierOf(keyspace);
     const place = await digesting.enter(closedSignal(reply));
     try {
-      const tables = parts.replays.tables(keyspace);
-      return await unlessDamaged(applier, () => digestKeyspace(parts.site, applier, tables, asked));
+      const tables = replays.tables(keyspace);
+      return await unlessDamaged(applier, () => digestKeyspace(site, applier, tables, asked));
     } finally {
       place.leave();
     }
   });
-  const held = new HeldDigests(parts.site, parts.clock);
+  const held = new HeldDigests(site, clock);
   app.post<{ Params: { keyspace: string } }>(ROUTES.held.path, (request, reply) => {
-    const applier = parts.anyApplierOf(request.params.keyspace);
+    const applier = anyApplierOf(request.params.keyspace);
     return unlessDamaged(applier, () => held.answer(applier, request.body, closedSignal(reply)));
   });
   app.get<{ Params: { keyspace: string } }>(ROUTES.applied.path, async (request) => {
-    const applier = parts.anyApplierOf(request.params.keyspace);
+    const applier = anyApplierOf(request.params.keyspace);
     const { asOf } = applier;
     const { forgotten } = applier.stores;
     const positions = applier.origins.names.map((origin) => {
       return [origin, applier.origins.readers(origin).map((reader) => formatPosition(reader.applied))] as const;
     });
     return {
-      site: parts.site,
+      site,
       positions: Object.fromEntries(positions),
       asOf: asOf.current === null ? null : formatTick(asOf.current),
       asOfEpoch: asOf.epoch,
@@ -194,9 +200,9 @@ function checkWholeKey({ table }: TableStore, query: Query): void {
 }
 
 /** @throws {Fault} `notFound`: neither a table nor a scratch table. */
-function tableOf(parts: HttpParts, applier: KeyspaceApplier, name: string): TableStore {
+function tableOf(replays: Pick<Replays, 'table'>, applier: KeyspaceApplier, name: string): TableStore {
   const { keyspace } = applier.stores;
   const known = keyspace.tables.some((table) => table.name === name);
-  const scratch = known ? undefined : parts.replays.table(keyspace.name, name);
+  const scratch = known ? undefined : replays.table(keyspace.name, name);
   return scratch ?? applier.stores.tableStore(tableNamed(keyspace, name).id)!;
 }

@@ -6,23 +6,27 @@
 import type { Keyspace } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
 import { Mutex } from '@tidemark/platform/sync/mutex';
-import { type ApplierRules, KeyspaceApplier, type KeyspaceApplierParts, type Known } from './applier.ts';
+import type { KeyspaceApplier, Known } from './applier.ts';
 import type { Tick } from './follow/closed-timestamp.ts';
 import type { EpochEnd } from './follow/known-epoch-ends.ts';
-import { ToldAsOf } from './keyspace/told-as-of.ts';
+import type { ToldAsOf } from './keyspace/told-as-of.ts';
 import type { Replays } from './replay/replays.ts';
 
-type RunningParts = KeyspaceApplierParts & {
-  readonly replays: Replays;
+type RunningParts = {
+  /** Opens the stores and begins to read. */
+  readonly begin: (known: Known) => Promise<KeyspaceApplier>;
+  /** What readers have been told of it, as it was written down. */
+  readonly openTold: () => Promise<ToldAsOf>;
+  readonly replays: Pick<Replays, 'open' | 'close'>;
   /** By partition: the epoch ends that this site was told of, newest included. */
   readonly epochEnds: () => readonly (readonly EpochEnd[])[];
+  readonly onFatal: (error: unknown) => void;
 };
 
 /** One keyspace from its start until disposal, over as many appliers as that takes. */
 export class RunningKeyspace implements AsyncDisposable {
   readonly #parts: RunningParts;
   readonly #keyspace: Keyspace;
-  readonly #rules: ApplierRules;
   #applier: KeyspaceApplier | null = null;
   /** One for all appliers that follow each other: each writes it. */
   #told: ToldAsOf | null = null;
@@ -30,10 +34,9 @@ export class RunningKeyspace implements AsyncDisposable {
   readonly #starting = new Mutex();
   #isStopping = false;
 
-  constructor(parts: RunningParts, keyspace: Keyspace, rules: ApplierRules) {
+  constructor(parts: RunningParts, keyspace: Keyspace) {
     this.#parts = parts;
     this.#keyspace = keyspace;
-    this.#rules = rules;
   }
 
   /** Null while it is being started again. */
@@ -68,7 +71,7 @@ export class RunningKeyspace implements AsyncDisposable {
   ): Promise<void> {
     const told = this.#parts.epochEnds();
     const { partitions } = this.#keyspace;
-    this.#told ??= await ToldAsOf.open(this.#parts, this.#keyspace.name);
+    this.#told ??= await this.#parts.openTold();
     const both = Array.from({ length: partitions }, (_, p) => [...(epochEnds[p] ?? []), ...(told[p] ?? [])]);
     const known: Known = {
       epochEnds: both,
@@ -78,7 +81,7 @@ export class RunningKeyspace implements AsyncDisposable {
       onBeyond: (what) => this.#startAgain({ discards: what === 'tables' }),
       onDamage: (damage) => this.#startAgain({ damaged: [damage] }),
     };
-    const applier = await KeyspaceApplier.start(this.#parts, this.#keyspace, this.#rules, known);
+    const applier = await this.#parts.begin(known);
     await this.#parts.replays.open(applier);
     this.#applier = applier;
     // What was told while it opened.

@@ -34,7 +34,7 @@ type MirrorServiceParts = {
   /** What stood in the register when this process first read it from a quorum; null: it has not yet. */
   readonly birth: (keyspace: string) => Birth | null;
   /** Makes the keyspace's topics where they are missing. */
-  readonly ensureTopics?: (keyspace: Keyspace) => Promise<void>;
+  readonly ensureTopics: (keyspace: Keyspace) => Promise<void>;
   readonly checkTied: CheckTied;
   readonly disk: Disk;
   readonly clock: Clock;
@@ -74,12 +74,13 @@ export class MirrorService implements AsyncDisposable {
 
   /** Copies every other data site's log of the keyspace, and keeps an eye on its own. Its topics exist. */
   async start(keyspace: Keyspace): Promise<void> {
-    const { log } = this.#parts;
+    const { cluster, site, log: local, remotes, disk, clock, random, logger, ensureTopics, onFatal } = this.#parts;
+    const copying = { cluster, site, keyspace, local, remotes, disk, clock, random, logger, ensureTopics, onFatal };
     const mirrors = new Map<string, Mirror>();
     this.#mirrors.set(keyspace.name, mirrors);
     for (const origin of keyspace.sites) {
       if (origin.role !== 'data') continue;
-      const mirror = new Mirror({ ...this.#parts, origin: origin.name, keyspace, local: log });
+      const mirror = new Mirror({ ...copying, origin: origin.name });
       mirrors.set(origin.name, mirror);
       await mirror.start();
     }

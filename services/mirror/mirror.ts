@@ -42,7 +42,7 @@ type MirrorParts = {
   readonly random: Random;
   readonly logger: Logger;
   /** Makes the keyspace's topics where they are missing. */
-  readonly ensureTopics?: (keyspace: Keyspace) => Promise<void>;
+  readonly ensureTopics: (keyspace: Keyspace) => Promise<void>;
   readonly onFatal: (error: unknown) => void;
 };
 
@@ -76,7 +76,7 @@ export class Mirror implements AsyncDisposable {
 
   constructor(parts: MirrorParts) {
     this.#parts = parts;
-    const { cluster, site, origin, keyspace } = parts;
+    const { cluster, site, origin, keyspace, local, clock, random, logger } = parts;
     this.origin = origin;
     const { name: ks } = keyspace;
     this.#topic = origin === site ? topicNames.log(ks, site) : topicNames.mirror(ks, origin);
@@ -89,7 +89,7 @@ export class Mirror implements AsyncDisposable {
       { length: keyspace.partitions },
       (_, partition) =>
         new Replicator({
-          ...parts,
+          ...{ local, clock, random, logger },
           topic: this.#topic,
           home: origin === site ? null : this.#sourceAt(origin),
           others: origin === site ? [] : this.#otherSources(),
@@ -314,7 +314,7 @@ export class Mirror implements AsyncDisposable {
   /** A topic that was deleted under this process is made again; it is another one then, and is filled. */
   async #makeAgain(): Promise<void> {
     if (!this.#isGone) return;
-    await this.#parts.ensureTopics?.(this.#parts.keyspace);
+    await this.#parts.ensureTopics(this.#parts.keyspace);
     this.#isGone = false;
   }
 

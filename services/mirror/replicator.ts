@@ -200,19 +200,20 @@ export class Replicator {
     const { local, topic, name, clock, signal, logger } = this.#parts;
     const where = { topic, partition: name.partition };
     const parts = {
-      ...({ log: local, topic, name, clock, signal, onLost: 'note' } as const),
+      ...{ log: local, topic, name, clock, signal },
       onAccepted: (_: Envelope, record: LogRecord) => {
         this.#originOffset = Number(record.headers[ORIGIN_OFFSET_HEADER] ?? this.#originOffset);
       },
       onTrouble: (fault: Fault) => logger.warn({ ...where, error: fault.message }, 'append delayed'),
-      // It has an identity of its own, and nothing is known of it.
-      onOther: (what: string) => {
-        logger.error(where, `${what}; it is read as a new one`);
-        this.#checkpoint = null;
-        this.#originOffset = -1;
-      },
     };
-    const tail = await Tail.open(parts, this.#checkpoint?.tail ?? null).catch((error: unknown) => {
+    // It has an identity of its own, and nothing is known of it.
+    const onOther = (what: string): void => {
+      logger.error(where, `${what}; it is read as a new one`);
+      this.#checkpoint = null;
+      this.#originOffset = -1;
+    };
+    const before = { checkpoint: this.#checkpoint?.tail ?? null, onLost: 'note', onOther } as const;
+    const tail = await Tail.open(parts, before).catch((error: unknown) => {
       if (isGone(error)) this.#parts.onGone();
       throw error;
     });

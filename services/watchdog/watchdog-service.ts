@@ -2,6 +2,8 @@
 
 import type { Decision } from '@tidemark/control/audit/decision';
 import type { Heard } from '@tidemark/control/consensus/loss-rule';
+import type { VotedRegister } from '@tidemark/control/consensus/register';
+import type { Accepted } from '@tidemark/control/consensus/register-request';
 import { newestTerm, primaryOf, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { type Doer, elderOf } from '@tidemark/control/consensus/twins';
 import type { CopyEnds, Ends } from '@tidemark/control/consensus/vouching';
@@ -31,7 +33,7 @@ import { OwnLog } from './detect/own-log.ts';
 import { heardOf, sightHere } from './detect/primary-sight.ts';
 import type { SiteFacts } from './facts.ts';
 import { FailoverCoordinator } from './failover/failover-coordinator.ts';
-import { lookAround, type MoveSightParts } from './failover/move-sight.ts';
+import { lookAround } from './failover/move-sight.ts';
 import { Moves } from './failover/moves.ts';
 import { registerPauseRoute } from './failover/pause-http.ts';
 import { Decisions } from './history/decisions.ts';
@@ -113,45 +115,45 @@ export class WatchdogService implements AsyncDisposable {
 
   constructor(parts: WatchdogParts) {
     this.#parts = parts;
-    this.#process = parts.random.id();
-    this.#memory = new Memory(parts);
+    const { cluster, site, boards, log, disk, clock, random, logger, keyspaces, onFatal } = parts;
+    const { watcherAt, writerAt, reachesLog, barrier } = parts;
+    this.#process = random.id();
+    this.#memory = new Memory({ disk, clock, logger });
     this.#watch = new HeartbeatMonitor({
-      ...parts,
+      site,
+      boards,
+      clock,
       onLiving: (beats) => this.#giveWay(beats),
       onFacts: (_, { keyspaces }, arrivedMs) => {
         for (const keyspace of keyspaces) this.#lastKnown.hear(keyspace, arrivedMs);
       },
     });
-    this.registers = new RegisterView({ ...parts, onRead: (accepted) => void this.#acceptor?.note(accepted) });
-    this.#ownLog = new OwnLog(parts);
+    const onRead = (accepted: Accepted): void => void this.#acceptor?.note(accepted);
+    this.registers = new RegisterView({ site, watcherAt, clock, random, logger, onRead, onFatal });
+    this.#ownLog = new OwnLog({ site, clock, reachesLog });
     const onChosen = (value: RegisterValue): void => this.registers.heard(value);
     const onHint = (keyspace: string, version: number): void => this.registers.hint(keyspace, version);
-    const sites = [...parts.boards.keys()];
+    const sites = [...boards.keys()];
     const haveAllTold = (): boolean => this.#told.size >= sites.length - 1;
-    const told = { onChosen, onHint, haveAllTold, ensureTopic: parts.remakeControlTopic };
-    this.#acceptor = parts.votes ? new Acceptor({ ...parts, ...told }) : null;
+    const ensureTopic = parts.remakeControlTopic;
+    const voting = { cluster, site, log, disk, clock, random, logger, ensureTopic };
+    this.#acceptor = parts.votes ? new Acceptor({ ...voting, haveAllTold, onChosen, onHint, onFatal }) : null;
     const rules = rulesOf(parts.limits);
     const registerValue = (keyspace: string): RegisterValue | null => this.registers.current(keyspace);
-    this.decisions = new Decisions({ ...parts, sites });
+    this.decisions = new Decisions({ cluster, site, log, sites, watcherAt, clock, logger, onFatal });
+    const record = (decision: Decision): void => this.decisions.record(decision);
     this.#coordinator = new FailoverCoordinator({
-      ...parts,
-      rules,
-      registerValue,
+      ...{ site, watcherAt, writerAt, clock, random, logger, rules, registerValue, record },
       healthVote: (keyspace) => this.#detector.healthVote(keyspace),
-      record: (decision) => this.decisions.record(decision),
     });
-    const sight: MoveSightParts = { ...parts, suspectAfterMs: rules.suspectAfterMs };
+    const { suspectAfterMs } = rules;
     this.#moves = new Moves({
-      ...parts,
+      ...{ site, writerAt, clock, random, record },
       registerOf: (keyspace) => this.registers.register(keyspace),
-      sight: (value, to) => lookAround(sight, value, to),
-      record: (decision) => this.decisions.record(decision),
+      sight: (value, to) => lookAround({ watcherAt, writerAt, suspectAfterMs }, value, to),
     });
     this.#detector = new FailureDetector({
-      ...parts,
-      sites,
-      rules,
-      registerValue,
+      ...{ site, sites, watcherAt, clock, logger, keyspaces, barrier, rules, registerValue },
       beatHeardMs: (site) => this.#watch.beatHeardMs(site),
       onSuspicion: (keyspace) => this.#deliberate(keyspace),
       onHeard: (keyspace) => this.#coordinator.forget(keyspace),
@@ -308,8 +310,9 @@ export class WatchdogService implements AsyncDisposable {
   async #sightOf(keyspace: string): Promise<SiteSight> {
     const signs = (name: string): Signs => this.#detector.healthVote(name).signs;
     const clockTrouble = (): string | null => this.clockTrouble();
-    const parts = { ...this.#parts, lastKnown: this.#lastKnown, signs, clockTrouble };
-    return sightHere(parts, await this.registers.register(keyspace).read());
+    const { site, clock, reachesLog } = this.#parts;
+    const value = await this.registers.register(keyspace).read();
+    return sightHere({ site, clock, reachesLog, lastKnown: this.#lastKnown, signs, clockTrouble }, value);
   }
 
   /** Switchover and failover. */
@@ -366,7 +369,7 @@ export class WatchdogService implements AsyncDisposable {
 
   /** `/v1/status`, `/v1/history`, `/v1/watchdog/{keyspace}`; what sites ask of each other: ping, healthVote, register. */
   register(app: FastifyInstance): void {
-    const { site, clock } = this.#parts;
+    const { site, clock, random } = this.#parts;
     app.get(ROUTES.lags.path, async () => this.status());
     app.get<{ Querystring: { from?: string; process?: string } }>(ROUTES.ping.path, async ({ query }) => ({
       ...{ site, timeMs: clock.nowMs() },
@@ -377,16 +380,10 @@ export class WatchdogService implements AsyncDisposable {
     );
     app.get<{ Params: { keyspace: string } }>(ROUTES.sight.path, async ({ params }) => this.#sightOf(params.keyspace));
     this.decisions.register(app);
-    registerPauseRoute(app, {
-      ...this.#parts,
-      registerOf: (keyspace) => this.registers.register(keyspace),
-      record: (decision) => this.decisions.record(decision),
-    });
-    registerReadmitRoute(app, {
-      ...this.#parts,
-      registerOf: (keyspace) => this.registers.votedRegister(keyspace),
-      record: (decision) => this.decisions.record(decision),
-    });
+    const record = (decision: Decision): void => this.decisions.record(decision);
+    const registerOf = (keyspace: string): VotedRegister => this.registers.votedRegister(keyspace);
+    registerPauseRoute(app, { site, clock, random, registerOf, record });
+    registerReadmitRoute(app, { site, clock, random, registerOf, record });
     const isKnown = (keyspace: string): boolean => this.registers.knows(keyspace);
     registerRegisterRoutes(app, { site, acceptor: this.#acceptor, isKnown });
   }

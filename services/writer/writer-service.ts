@@ -18,10 +18,12 @@ import type { Timing } from '@tidemark/platform/timing';
 import type { FastifyInstance } from 'fastify';
 import type { Elected } from './elected.ts';
 import type { Waiting } from './election/campaign.ts';
+import { ElectionRun, type ElectionRunParts } from './election/election.ts';
 import { type ElectionHttpParts, registerElectionRoutes } from './election/election-http.ts';
 import { ElectionLoop, type ElectionLoopParts } from './election/election-loop.ts';
 import { Lease } from './election/lease.ts';
 import { lossNow, lossyEnd } from './election/loss.ts';
+import { Members } from './election/members.ts';
 import { keepTermSettings } from './election/term-settings.ts';
 import { registerWriterRoutes } from './ingress/http.ts';
 import { Ingest } from './ingress/ingest.ts';
@@ -54,11 +56,11 @@ export type WriterServiceParts = {
   /** Whether what is asked agrees with a keyspace's register. @throws {Fault} `conflict`: it does not. */
   readonly checkTied: ElectionHttpParts['checkTied'];
   /** The newest keyspace applied here, once everything up to the closed epoch ends is. */
-  readonly applied?: (value: RegisterValue, signal: AbortSignal) => Promise<Keyspace | null>;
+  readonly applied?: ((value: RegisterValue, signal: AbortSignal) => Promise<Keyspace | null>) | undefined;
   /** Why this site's clock is not to be trusted with stamps; null when it is. */
   readonly clockTrouble: () => string | null;
   /** Why no more rows may be stored here; null when there is room. */
-  readonly diskTrouble?: () => string | null;
+  readonly diskTrouble: () => string | null;
   /** Why no term should begin by it: the same, or nobody was asked yet whether it is right. */
   readonly clockDoubt: () => string | null;
   /** Told beyond what a partition of a keyspace's own log cannot be read, though there is more in it. */
@@ -153,16 +155,15 @@ export class WriterService implements AsyncDisposable {
    */
   async start(keyspace: Keyspace): Promise<void> {
     const { name } = keyspace;
-    const { site, clock } = this.#parts;
+    const { site, network, placeOf, clock, random, logger, clockTrouble, clockDoubt, onFatal } = this.#parts;
     const electionLoop: ElectionLoop<Running> = new ElectionLoop({
-      ...this.#parts,
-      keyspace,
-      register: this.#parts.register(name),
+      ...{ site, keyspace, network, placeOf, clock, random, logger, clockTrouble, clockDoubt },
       current: () => this.#parts.registerValue(name),
       logTrouble: () => this.#parts.logTrouble(name),
+      election: (onWaiting, signal) => this.#election(keyspace, onWaiting, signal),
       term: (...elected) => this.#term(keyspace, ...elected),
-      lossyEnd: (value, received, loss) => lossyEnd(this.#parts, keyspace, value, received, loss),
       onOutcome: (...told) => this.#parts.onOutcome(name, ...told),
+      onFatal,
     });
     this.#electionLoops.set(name, electionLoop);
     this.#keyspaces.set(name, keyspace);
@@ -175,6 +176,27 @@ export class WriterService implements AsyncDisposable {
     while (!this.#stop.signal.aborted && !isSettled() && clock.monotonicMs() - sinceMs < SETTLE_MS_MAX) {
       await clock.sleep(LOOK_MS, this.#stop.signal);
     }
+  }
+
+  #election(keyspace: Keyspace, onWaiting: ElectionRunParts['onWaiting'], signal: AbortSignal): ElectionRun {
+    const { site, clock, random } = this.#parts;
+    const register = this.#parts.register(keyspace.name);
+    const members = this.#members(keyspace, signal);
+    const current = (): RegisterValue | null => this.#parts.registerValue(keyspace.name);
+    const lossy: ElectionRunParts['lossyEnd'] = (...asked) => lossyEnd(this.#lossParts(keyspace), ...asked);
+    const parts = { site, keyspace, members, register, current, lossyEnd: lossy, clock, random, onWaiting };
+    return new ElectionRun(parts, signal);
+  }
+
+  #members(keyspace: Keyspace, signal: AbortSignal): Members {
+    const { cluster, site, remotes, network, placeOf, clock, random, logger } = this.#parts;
+    return new Members({ cluster, site, keyspace, remotes, network, placeOf, clock, random, logger }, signal);
+  }
+
+  #lossParts(keyspace: Keyspace): Parameters<typeof lossyEnd>[0] {
+    const { site, log, timing, heard } = this.#parts;
+    // What is asked for it is short: it is waited for to the end.
+    return { site, keyspace, members: this.#members(keyspace, new AbortController().signal), log, timing, heard };
   }
 
   async #term(
@@ -196,19 +218,21 @@ export class WriterService implements AsyncDisposable {
     const mayAck = (): boolean => lease?.holds() ?? true;
     const onLost = (reason: string): void => this.#parts.onLost(name, reason);
     const onHole = (partition: number, at: Position): void => this.#parts.onHole(name, partition, at);
-    const parts = { ...this.#parts, keyspace, elected, peers, onCommitted, onEnded, mayAck, onHole, onLost };
-    const writer = await Writer.start(parts, signal).catch(async (error) => {
+    const { cluster, log, disk, timing, random, network, applied, clockTrouble, diskTrouble, onFatal } = this.#parts;
+    const given = { cluster, site, keyspace, elected, peers, log, disk, clock, timing, random, network, logger };
+    const asked = { applied, clockTrouble, diskTrouble, mayAck };
+    const told = { onCommitted, onEnded, onHole, onLost };
+    const writer = await Writer.start({ ...given, ...asked, ...told }, signal).catch(async (error) => {
       await lease?.[Symbol.asyncDispose]();
       throw error;
     });
-    const ingest = new Ingest({ ...this.#parts, writer, pendingBytesMax: this.#options.pendingBytesMax });
+    const { pendingBytesMax } = this.#options;
+    const ingest = new Ingest({ writer, clock, logger, pendingBytesMax, onFatal });
     ingest.start();
     const current = (): RegisterValue | null => this.#parts.registerValue(name);
     // Acks that come from another site too need no lease.
     const onRaised = async (): Promise<void> => lease?.release();
-    const settingsKept = keepTermSettings({ writer, register, current, clock, logger, onRaised }).catch(
-      this.#parts.onFatal,
-    );
+    const settingsKept = keepTermSettings({ writer, register, current, clock, logger, onRaised }).catch(onFatal);
     return new Running(writer, ingest, lease, settingsKept, clock.monotonicMs());
   }
 
@@ -229,7 +253,7 @@ export class WriterService implements AsyncDisposable {
   async #lossOf(name: string, heard: Heard | null): Promise<LossChoices> {
     const keyspace = this.#keyspaces.get(name);
     if (keyspace === undefined) throw this.#parts.elsewhere(name);
-    return lossNow(this.#parts, keyspace, await this.#parts.register(name).read(), heard);
+    return lossNow(this.#lossParts(keyspace), await this.#parts.register(name).read(), heard);
   }
 
   /** Told when the register's value of a keyspace changed. */

@@ -4,22 +4,27 @@
  */
 
 import type { RegisterValue } from '@tidemark/control/consensus/register-value';
+import type { Log } from '@tidemark/log/log';
 import type { Tail } from '@tidemark/log/tail';
 import { evolve } from '@tidemark/model/evolve';
 import type { KeyspaceFile } from '@tidemark/model/keyspace-file';
 import type { Position } from '@tidemark/model/position';
 import { StampClock } from '@tidemark/model/stamp';
 import type { AckLevel, Keyspace } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
+import type { Disk } from '@tidemark/platform/disk';
 import { Fault } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
+import type { Timing } from '@tidemark/platform/timing';
 import type { MutateBody, SchemaBody } from '@tidemark/record/envelope';
 import { Appender, type Entry, entryOf } from './appending/appender.ts';
 import { Barriers } from './appending/barriers.ts';
 import { keepCheckpoints } from './appending/checkpoints.ts';
 import { Commits } from './appending/commits.ts';
 import { followDurable } from './appending/durable-follower.ts';
-import { type Opened, type OpeningParts, openLog } from './appending/opening.ts';
+import { type Opened, openLog } from './appending/opening.ts';
 import { requestIn } from './appending/request.ts';
 import { RequestBook } from './appending/request-book.ts';
 import type { Seen } from './appending/request-window.ts';
@@ -31,14 +36,27 @@ import type { Slice } from './ingress/slice.ts';
 /** Whoever was to take over has not in this time: batches are taken again. */
 const HAND_OVER_MS_MAX = 10_000;
 
-type WriterParts = Omit<OpeningParts, 'signal' | 'terms'> & {
+type WriterParts = {
+  readonly cluster: string;
+  readonly site: string;
+  readonly keyspace: Keyspace;
+  /** This site's own. */
+  readonly log: Log;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly timing: Timing;
+  readonly logger: Logger;
+  /** Told beyond what a partition of the log cannot be read, though there is more in it: it is to be filled from other sites'. */
+  readonly onHole?: (partition: number, at: Position) => void;
+  /** Told that the log is not what this site has noted of it: who copies into it may have noted less. */
+  readonly onLost?: (reason: string) => void;
   readonly elected: Elected;
   readonly random: Random;
   readonly network: Network;
   /** HTTP addresses of the keyspace's other data sites. */
   readonly peers: ReadonlyMap<string, string>;
   /** The newest keyspace applied at this site, once everything up to the epoch ends is; the log's own is older or equal. */
-  readonly applied?: (value: RegisterValue, signal: AbortSignal) => Promise<Keyspace | null>;
+  readonly applied?: ((value: RegisterValue, signal: AbortSignal) => Promise<Keyspace | null>) | undefined;
   /** Why this site's clock must not be used for stamps; null when all is well. */
   readonly clockTrouble?: () => string | null;
   /** Why no more may be stored here; null when there is room. What keeps the term going is stored all the same. */
@@ -60,7 +78,7 @@ export class Writer implements AsyncDisposable {
   readonly stamps: StampClock;
   readonly sources: Opened['sources'];
   readonly signal: AbortSignal;
-  readonly log: WriterParts['log'];
+  readonly log: Log;
   /** What every ack promises at least: the register's level, which elections go by. */
   level: AckLevel;
   #keyspace: Keyspace;
@@ -122,8 +140,11 @@ export class Writer implements AsyncDisposable {
     signal?.addEventListener('abort', giveUp, { once: true });
     const { value, epoch } = parts.elected;
     const terms = value.terms.filter((term) => term.epoch < epoch);
-    const opened = await openLog({ ...parts, terms, signal: stop.signal });
-    checkIsNew(parts, opened.tails);
+    const { cluster, site, keyspace, log, disk, clock, timing, logger, onHole, onLost } = parts;
+    const { name } = keyspace;
+    const reading = { cluster, site, keyspace, log, disk, clock, timing, logger, onHole, onLost };
+    const opened = await openLog({ ...reading, terms, signal: stop.signal });
+    checkIsNew({ name, site, epoch }, opened.tails);
     const applied = (await parts.applied?.(value, stop.signal)) ?? null;
     signal?.removeEventListener('abort', giveUp);
     if (signal?.aborted === true) throw new Fault('unavailable', `keyspace ${value.keyspace}: epoch ${epoch} is over`);
@@ -310,7 +331,7 @@ export class Writer implements AsyncDisposable {
   }
 
   #begin(): void {
-    const { onEnded, peers, keyspace, site: origin } = this.#parts;
+    const { onEnded, peers, keyspace, site: origin, network, disk, clock, timing, random, logger } = this.#parts;
     this.#starts = this.appenders.map((appender, partition) => {
       const entry = entryOf(epochStartOf(this.#parts.elected, origin, partition));
       appender.enqueue(entry);
@@ -320,7 +341,7 @@ export class Writer implements AsyncDisposable {
     const following = [...peers].map(([site, url]) =>
       followDurable(
         {
-          ...{ ...this.#parts, site, url, keyspace: keyspace.name, origin, epoch: this.epoch },
+          ...{ site, url, keyspace: keyspace.name, origin, epoch: this.epoch, network, clock, random, logger },
           listed: () => this.commits.listed(site),
           counted: () => this.commits.counted(site),
         },
@@ -333,7 +354,7 @@ export class Writer implements AsyncDisposable {
       ...appending,
       ...following,
       this.barriers.run(this.signal),
-      keepCheckpoints(this, this.#parts),
+      keepCheckpoints(this, { disk, clock, timing, logger }),
     ]).catch((error) => {
       if (!this.signal.aborted) onEnded(error);
     });
@@ -369,12 +390,15 @@ export class Writer implements AsyncDisposable {
 }
 
 /** @throws {Fault} `corrupt`: the log holds this epoch or a later one, and readers would pass over what is written now */
-function checkIsNew({ keyspace, site, elected }: WriterParts, tails: Opened['tails']): void {
+function checkIsNew(
+  { name, site, epoch }: { readonly name: string; readonly site: string; readonly epoch: number },
+  tails: Opened['tails'],
+): void {
   const held = Math.max(...tails.map(({ logHead }) => logHead.epoch));
-  if (held < elected.epoch) return;
-  const where = `keyspace ${keyspace.name}: the log of ${site}`;
-  throw new Fault('corrupt', `${where} holds epoch ${held}, and epoch ${elected.epoch} was to be begun there`, {
-    got: elected.epoch,
+  if (held < epoch) return;
+  const where = `keyspace ${name}: the log of ${site}`;
+  throw new Fault('corrupt', `${where} holds epoch ${held}, and epoch ${epoch} was to be begun there`, {
+    got: epoch,
     expected: `above ${held}`,
   });
 }

@@ -20,7 +20,13 @@ export type Source = {
   readonly functionLines: readonly number[];
 };
 
-type Node = { readonly type: string; readonly start: number; readonly end: number; readonly [field: string]: unknown };
+/** A node of the syntax tree. */
+export type Node = {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+  readonly [field: string]: unknown;
+};
 
 const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression']);
 
@@ -56,7 +62,8 @@ export function readSource(path: string): Source {
   };
 }
 
-function visit(node: Node, see: (node: Node) => void): void {
+/** Goes through a tree of syntax, outermost first. */
+export function visit(node: Node, see: (node: Node) => void): void {
   see(node);
   for (const value of Object.values(node)) {
     for (const child of Array.isArray(value) ? value : [value]) {

@@ -40,8 +40,8 @@ export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await clock.sleep(2);
 }
 
-export function topic(name: string, parts: Partial<TopicSpec> = {}): TopicSpec {
-  return { name, partitions: 3, genesis: null, flushed: false, ...parts };
+export function topic(name: string, change: Partial<TopicSpec> = {}): TopicSpec {
+  return { name, partitions: 3, genesis: null, flushed: false, ...change };
 }
 
 export function bytes(text: string): Uint8Array {

@@ -102,10 +102,12 @@ export class DivergentSuffixes {
     const { extras, silent } = await this.#extras(applier, asked, { chains, holders }, signal);
     const files = new Map<number, SuffixFile>();
     const rows = new SuffixRows(applier.stores.keyspace);
-    const resender = new Resender({ ...this.#parts, keyspace: copy.name.keyspace, primary: asked.primary }, signal);
+    const { network, clock } = this.#parts;
+    const { keyspace } = copy.name;
+    const resender = new Resender({ keyspace, network, clock, primary: asked.primary }, signal);
     for await (const { envelope, value } of merged(recordsBeyond(copy, new Map(), signal), extras)) {
       const { epoch } = envelope;
-      const name = { keyspace: copy.name.keyspace, origin: asked.origin, epoch };
+      const name = { keyspace, origin: asked.origin, epoch };
       const file = files.get(epoch) ?? (await SuffixFile.create(this.#parts.disk, name, asked.classify));
       files.set(epoch, file);
       file.addRecord();
@@ -187,7 +189,8 @@ export class DivergentSuffixes {
     const { name: keyspace } = applier.stores.keyspace;
     let done = false;
     const url = addressOf(placeOf(site), STREAMS.beyond.path, { keyspace, origin });
-    for await (const sent of linesOf(this.#parts, url, STREAMS.beyond, signal)) {
+    const { network, clock } = this.#parts;
+    for await (const sent of linesOf({ network, clock }, url, STREAMS.beyond, signal)) {
       done = 'done' in sent;
       if (!('value' in sent)) continue;
       const value = Buffer.from(sent.value, 'base64');

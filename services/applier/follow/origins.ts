@@ -26,7 +26,7 @@ type OriginsParts = {
   readonly logger: Logger;
   readonly onFatal: (error: unknown) => void;
   /** This site's copy of an origin's partition cannot be read beyond `at`, though there is more in it. */
-  readonly onStuck?: (keyspace: string, origin: string, partition: number, at: Position) => void;
+  readonly onStuck: ((keyspace: string, origin: string, partition: number, at: Position) => void) | undefined;
   readonly stores: Stores;
   readonly epochEnds: EpochEndsCache;
   readonly places: FlushedPlaces;

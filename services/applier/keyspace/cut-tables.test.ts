@@ -7,9 +7,8 @@
 import type { Keyspace } from '@tidemark/model/table';
 import { describe, expect, it } from 'vitest';
 import type { EpochEnd } from '../follow/known-epoch-ends.ts';
-import { Replays } from '../replay/replays.ts';
-import { RunningKeyspace } from '../running.ts';
-import { eventually, LOCAL, RULES, TestSite } from '../testing/fake-site.ts';
+import type { RunningKeyspace } from '../running.ts';
+import { eventually, LOCAL, TestSite } from '../testing/fake-site.ts';
 import { PartitionMaker } from '../testing/log-maker.ts';
 
 function withColumn(name: string, more = 1): Keyspace {
@@ -52,19 +51,13 @@ describe.each([
     await site.append(site.topicOf('paris'), 1, [lost]);
 
     const epochEnds: { told: readonly (readonly EpochEnd[])[] } = { told: [] };
-    const parts = site.parts();
     const read = site.log.read.bind(site.log);
     const gate = Promise.withResolvers<void>();
     const readLater: typeof read = async function* (options) {
       await gate.promise;
       yield* read(options);
     };
-    const start = async (): Promise<RunningKeyspace> => {
-      const replays = new Replays(parts);
-      const running = new RunningKeyspace({ ...parts, epochEnds: () => epochEnds.told, replays }, LOCAL, RULES);
-      await running.start();
-      return running;
-    };
+    const start = (): Promise<RunningKeyspace> => site.run(LOCAL, () => epochEnds.told);
     let running = await start();
     await eventually(() => running.applier!.origins.applied('paris', 1).seq === 1);
     await eventually(() => running.applier!.origins.applied('paris', 0).seq === 1);

@@ -9,9 +9,8 @@ import { isFault } from '@tidemark/platform/fault';
 import { SimDisk, SimPlatter } from '@tidemark/platform/sim/sim-disk';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Replays } from '../replay/replays.ts';
-import { RunningKeyspace } from '../running.ts';
-import { digest, eventually, LOG, RULES, row, TestSite } from '../testing/fake-site.ts';
+import type { RunningKeyspace } from '../running.ts';
+import { digest, eventually, LOG, row, TestSite } from '../testing/fake-site.ts';
 import { PartitionMaker, sampleKeyspace } from '../testing/log-maker.ts';
 
 /** 3,000 take a minute, as in `DAMAGE_RUNS=3000 npx vitest run --testTimeout 600000 services/applier/keyspace/damage.test.ts`. */
@@ -75,9 +74,7 @@ async function siteWith(stretches: number, files: Files): Promise<{ site: TestSi
   const site = new TestSite();
   site.disk = await diskWith(files);
   for (const [partition, some] of logs.entries()) await site.append(LOG, partition, some.slice(0, stretches).flat());
-  const parts = site.parts();
-  const running = new RunningKeyspace({ ...parts, epochEnds: () => [], replays: new Replays(parts) }, KEYSPACE, RULES);
-  await running.start();
+  const running = await site.run(KEYSPACE);
   return { site, running };
 }
 

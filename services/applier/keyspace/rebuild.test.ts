@@ -9,9 +9,8 @@ import { SimDisk, SimPlatter } from '@tidemark/platform/sim/sim-disk';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EpochEnd } from '../follow/known-epoch-ends.ts';
-import { Replays } from '../replay/replays.ts';
-import { RunningKeyspace } from '../running.ts';
-import { digest, eventually, LOCAL, LOG, RULES, sampleLog, settled, TestSite } from '../testing/fake-site.ts';
+import type { RunningKeyspace } from '../running.ts';
+import { digest, eventually, LOCAL, LOG, sampleLog, settled, TestSite } from '../testing/fake-site.ts';
 import { makeTurns, type Turns } from '../testing/fake-turns.ts';
 
 async function fill(site: TestSite, turns: Turns, wants: (epoch: number, counts: boolean) => boolean): Promise<void> {
@@ -24,9 +23,7 @@ async function fill(site: TestSite, turns: Turns, wants: (epoch: number, counts:
 }
 
 async function run(site: TestSite, epochEnds: () => readonly (readonly EpochEnd[])[]): Promise<RunningKeyspace> {
-  const parts = site.parts();
-  const running = new RunningKeyspace({ ...parts, epochEnds, replays: new Replays(parts) }, LOCAL, RULES);
-  await running.start();
+  const running = await site.run(LOCAL, epochEnds);
   return running;
 }
 

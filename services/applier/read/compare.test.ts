@@ -58,7 +58,7 @@ class Sites implements Network {
   }
 
   async compare(reachMs = 2_000): Promise<Record<string, VerdictWord[]>> {
-    const parts = { network: this, clock, random: new SeededRandom(1), signal: new AbortController().signal };
+    const parts = { network: this, random: new SeededRandom(1), signal: new AbortController().signal };
     const { verdicts } = await compareSites(parts, { keyspace: 'ks', partitions: 2, sites: SITES, reachMs });
     const words: Record<string, VerdictWord[]> = { paris: [], tokyo: [], quito: [] };
     for (const { site, verdict } of verdicts) words[site]!.push(verdict);

@@ -5,7 +5,6 @@ import { placeOf } from '@tidemark/peer/place';
 import { ROUTES } from '@tidemark/peer/routes';
 import type { HeldAnswer, HeldAsked } from '@tidemark/peer/shapes';
 import type { Told } from '@tidemark/peer/told';
-import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
 import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
@@ -46,7 +45,6 @@ export type Comparison = {
 
 type CompareParts = {
   readonly network: Network;
-  readonly clock: Clock;
   readonly random: Random;
   /** Ends it at once; what is not answered by then is UNREACHABLE. */
   readonly signal: AbortSignal;

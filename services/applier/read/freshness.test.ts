@@ -40,7 +40,10 @@ describe('many reads at once', () => {
     const progress = new Progress(clock);
     const origins = { applied: () => ({ epoch: 1, seq: isThere ? 7 : 6 }), isCutOff: () => false };
     const applier = { stores: { keyspace: KEYSPACE }, origins, progress } as unknown as KeyspaceApplier;
-    const freshness = new Freshness({ site: 'paris', clock, readTimeoutMs: 60_000 });
+    const freshness = new Freshness({
+      ...{ site: 'paris', clock, readTimeoutMs: 60_000 },
+      ...{ requestBarrier: undefined, primaryOf: undefined, primaryUrl: undefined },
+    });
     const wish = { read: undefined, timeoutMs: undefined, atLeast: 'travel/paris/0=1:7' };
     setTimeout(() => {
       isThere = true;

@@ -12,14 +12,14 @@ import { nextTurn } from '@tidemark/store/row/turn';
 import type { KeyspaceApplier } from '../applier.ts';
 
 /** What waiting for freshness needs of the site; without `requestBarrier` a read of the primary is sent there. */
-export type FreshnessParts = {
+type FreshnessParts = {
   readonly site: string;
   readonly clock: Clock;
   readonly readTimeoutMs: number;
-  readonly requestBarrier?: (keyspace: string) => Promise<unknown>;
+  readonly requestBarrier: ((keyspace: string) => Promise<unknown>) | undefined;
   /** The site that writes a keyspace now; left out, the one it was created with. */
-  readonly primaryOf?: (keyspace: string) => string | null;
-  readonly primaryUrl?: (keyspace: string) => string | null;
+  readonly primaryOf: ((keyspace: string) => string | null) | undefined;
+  readonly primaryUrl: ((keyspace: string) => string | null) | undefined;
 };
 
 /** What a request asks for. */

@@ -101,8 +101,13 @@ export async function shortRowLines(store: TableStore, wish: KeysWish, asOf: str
  * The rows as NDJSON, `null` where there is none, then `{"$end":{"rows":…,"found":…,"asOf":…}}`: lines, and those that are rows. Each is as it is when it is read.
  * @throws {Fault} `corrupt`: stored bytes are wrong
  */
-export async function rowLines(store: TableStore, wish: KeysWish, parts: StreamParts): Promise<StreamedAnswer> {
-  const lines = linesOf(store, wish, parts.asOf);
+export async function rowLines(
+  store: TableStore,
+  wish: KeysWish,
+  asOf: string | null,
+  parts: StreamParts,
+): Promise<StreamedAnswer> {
+  const lines = linesOf(store, wish, asOf);
   const first = await lines.next();
   const rest = linesTold(parts, 'rows by key', async function* () {
     if (first.done !== true) yield first.value;

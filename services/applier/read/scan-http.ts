@@ -14,7 +14,9 @@ import { nextTurn } from '@tidemark/store/row/turn';
 import type { TableStore } from '../keyspace/stores.ts';
 import { linesTold, NDJSON_TYPE, type StreamedAnswer, type StreamParts, streamOf } from './streamed.ts';
 
-type ScanParts = StreamParts & {
+type ScanAsked = StreamParts & {
+  /** As the answer's header says it. */
+  readonly asOf: string | null;
   /** The media types that are wanted, as the request's header has them. */
   readonly accept?: string | undefined;
   /** When the request was read, on the clock. */
@@ -55,7 +57,7 @@ export async function shortAnswer(scan: Scan, elapsedMs: () => number, asOf: str
  * no faster than they are taken.
  * @throws {Fault} `invalid`: too many groups, or rows to order. `corrupt`: stored bytes are wrong.
  */
-export async function scanTable(scan: Scan, parts: ScanParts): Promise<StreamedAnswer> {
+export async function scanTable(scan: Scan, parts: ScanAsked): Promise<StreamedAnswer> {
   const rows = scan.rows(parts.place.signal);
   const blocks = isArrow(parts.accept) && scan.hasSums ? roomChecked(scan, rows) : rows;
   const first = await blocks.next();
@@ -92,7 +94,7 @@ async function* batchesOf(
   scan: Scan,
   blocks: AsyncGenerator<ResultRow[]>,
   first: IteratorResult<ResultRow[]>,
-  { logger, place, noteDamage }: ScanParts,
+  { logger, place, noteDamage }: ScanAsked,
 ): AsyncGenerator<Uint8Array> {
   try {
     const writer = new ArrowWriter(scan.columns);
@@ -114,7 +116,7 @@ async function* linesOf(
   blocks: AsyncGenerator<ResultRow[]>,
   first: IteratorResult<ResultRow[]>,
   elapsedMs: () => number,
-  parts: ScanParts,
+  parts: ScanAsked,
 ): AsyncGenerator<string> {
   const lines = new RowText(scan.columns, true);
   yield* linesTold(parts, 'scan', async function* () {

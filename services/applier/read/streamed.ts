@@ -13,8 +13,6 @@ export const NDJSON_TYPE = 'application/x-ndjson';
 export type StreamParts = {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** As the answer's header says it. */
-  readonly asOf: string | null;
   /** Ends it, and knows when it waits for its reader. */
   readonly place: ScanPlace;
   /** Told of what breaks it off: column files may have to be built again. */

@@ -158,7 +158,7 @@ export class Readmission {
 
   /** @returns why the site does not count yet; null: it does now. @throws {Fault} whatever asking the register does */
   async tryOne(value: RegisterValue, owner: Owner, site: string, signal: AbortSignal): Promise<string | null> {
-    const { site: own, clock, random, membership, applierOf } = this.#parts;
+    const { site: own, random, membership, applierOf } = this.#parts;
     const { keyspace } = value;
     const applier = applierOf(keyspace);
     if (applier === null || applier.readGate.refusal !== null) return `${own} itself is being built again`;
@@ -172,7 +172,7 @@ export class Readmission {
     // The primary itself is compared with who counts.
     const others = value.members.filter((one) => one.site !== own && one.state === 'ACTIVE').map((one) => one.site);
     const asked = { keyspace, partitions, sites: [own, ...(site === own ? others : [site])], reachMs: REACH_MS };
-    const { equal, verdicts } = await compareSites({ network: membership.network, clock, random, signal }, asked);
+    const { equal, verdicts } = await compareSites({ network: membership.network, random, signal }, asked);
     const other = verdicts.find(({ verdict }) => verdict !== 'MATCH');
     if (!equal) return `partition ${other?.partition} of ${other?.site} is ${other?.verdict}: ${other?.detail}`;
     const late = await this.#committed(applier, keyspace, signal);

@@ -209,10 +209,10 @@ export class ReturnJob {
   }
 
   #compare(keyspace: string, signal: AbortSignal) {
-    const { site, clock, random, membership, anyApplierOf } = this.#parts;
+    const { site, random, membership, anyApplierOf } = this.#parts;
     const { partitions } = anyApplierOf(keyspace).stores.keyspace;
     const asked = { keyspace, partitions, sites: [this.#primary(keyspace), site] };
-    return compareSites({ network: membership.network, clock, random, signal }, asked);
+    return compareSites({ network: membership.network, random, signal }, asked);
   }
 }
 

@@ -49,13 +49,13 @@ export type ReplayReport = {
 };
 
 /** What a replay needs of the site. */
-export type ReplayParts = {
+type ReplayParts = {
   readonly cluster: string;
   readonly site: string;
   readonly log: Log;
   readonly clock: Clock;
   /** This site's copy of an origin's partition cannot be read beyond `at`, though there is more in it. */
-  readonly onStuck?: (keyspace: string, origin: string, partition: number, at: Position) => void;
+  readonly onStuck: ((keyspace: string, origin: string, partition: number, at: Position) => void) | undefined;
 };
 
 /** The event loop is given away at least this often. */

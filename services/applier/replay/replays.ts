@@ -1,19 +1,25 @@
 /** Replays as jobs, and the scratch tables they have made, by keyspace. */
 
 import type { JobWork } from '@tidemark/jobs/jobs';
-import { tableNamed } from '@tidemark/model/table';
+import { type Table, tableNamed } from '@tidemark/model/table';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { KeyspaceApplier } from '../applier.ts';
 import { Scratch } from '../keyspace/scratch.ts';
 import type { TableStore } from '../keyspace/stores.ts';
-import { Replay, type ReplayParts, type ReplayRequest } from './replay.ts';
+import type { Replay, ReplayRequest } from './replay.ts';
 
 const TEXTS = ['keyspace', 'table', 'from', 'to', 'into', 'origin'] as const;
 const FLAGS = ['dryRun', 'resume'] as const;
 
-type ReplaysParts = ReplayParts & { readonly disk: Disk; readonly logger: Logger };
+type ReplaysParts = {
+  readonly disk: Disk;
+  readonly logger: Logger;
+  readonly replay: (...asked: AskedReplay) => Replay;
+};
+
+type AskedReplay = [applier: KeyspaceApplier, table: Table, request: ReplayRequest];
 
 /** All replays of a site; one that makes a scratch table keeps others off it while it runs. */
 export class Replays implements AsyncDisposable {
@@ -60,7 +66,7 @@ export class Replays implements AsyncDisposable {
       throw new Fault('invalid', 'replay: resume goes with "into": only a scratch table knows how far it came');
     }
     const { into: _, ...intoSame } = request;
-    const replay = new Replay(this.#parts, applier, table, isSame ? intoSame : request);
+    const replay = this.#parts.replay(applier, table, isSame ? intoSame : request);
     const scratch = this.#scratch.get(request.keyspace)!;
     const taken = isSame || request.dryRun === true ? null : scratch.take(into);
     return async (tell, signal) => {

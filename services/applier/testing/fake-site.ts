@@ -11,6 +11,10 @@ import { SimDisk } from '@tidemark/platform/sim/sim-disk';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { type ApplierRules, KeyspaceApplier, type KeyspaceApplierParts } from '../applier.ts';
 import type { EpochEnd } from '../follow/known-epoch-ends.ts';
+import { ToldAsOf } from '../keyspace/told-as-of.ts';
+import { Replay } from '../replay/replay.ts';
+import { Replays } from '../replay/replays.ts';
+import { RunningKeyspace } from '../running.ts';
 import { CLUSTER, PartitionMaker, sampleKeyspace } from './log-maker.ts';
 
 export const LOCAL = sampleKeyspace();
@@ -55,6 +59,28 @@ export class TestSite {
     const { site, log, disk } = this;
     const onFatal = (error: unknown): number => this.fatal.push(error);
     return { cluster: CLUSTER, site, log, disk, clock, logger, onFatal };
+  }
+
+  /** One that begins again by itself when it has to, with the epoch ends that it is told of. */
+  async run(
+    keyspace: Keyspace,
+    epochEnds: () => readonly (readonly EpochEnd[])[] = () => [],
+  ): Promise<RunningKeyspace> {
+    const parts = this.parts();
+    const { cluster, site, log, disk, clock, logger, onFatal, onStuck } = parts;
+    const replaying = { cluster, site, log, clock, onStuck };
+    const running = new RunningKeyspace(
+      {
+        begin: (known) => KeyspaceApplier.start(parts, keyspace, RULES, known),
+        openTold: () => ToldAsOf.open({ disk, clock, logger }, keyspace.name),
+        replays: new Replays({ disk, logger, replay: (...asked) => new Replay(replaying, ...asked) }),
+        epochEnds,
+        onFatal,
+      },
+      keyspace,
+    );
+    await running.start();
+    return running;
   }
 
   async start(keyspace: Keyspace, change: Partial<ApplierRules> & { clock?: Clock } = {}): Promise<KeyspaceApplier> {

@@ -59,7 +59,8 @@ const step = fc.record({
 async function mirrored(paris: TestSite, tokyo: TestSite, clock?: SimClock): Promise<Mirror> {
   const parts = { ...tokyo.parts(clock), keyspace: LOCAL, origin: 'paris', random: new SeededRandom(1) };
   const remotes = new Map([['paris', new SimLog(paris.store)]]);
-  const mirror = new Mirror({ ...parts, remotes, local: new SimLog(tokyo.store) });
+  const ensureTopics = async (): Promise<void> => {};
+  const mirror = new Mirror({ ...parts, remotes, ensureTopics, local: new SimLog(tokyo.store) });
   await mirror.start();
   return mirror;
 }

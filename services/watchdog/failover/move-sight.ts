@@ -10,7 +10,7 @@ import { heardOf } from '../detect/primary-sight.ts';
 const ASK_MS = 1_500;
 
 /** How the sites are reached, and after how many ms of silence a primary counts as gone. */
-export type MoveSightParts = {
+type MoveSightParts = {
   /** A site's process that watches and votes. */
   readonly watcherAt: (site: string) => Peer;
   /** A site's process that writes and mirrors. */

@@ -62,7 +62,8 @@ export class RegisterView implements AsyncDisposable {
     };
     const ask = async (site: string, request: RegisterRequest): Promise<RegisterAnswer | null> =>
       (await this.#parts.watcherAt(site).register(name, request)).answer;
-    const register = new VotedRegister({ ...this.#parts, ask, initial: initialValue(keyspace), onChosen });
+    const { site, clock, random } = this.#parts;
+    const register = new VotedRegister({ initial: initialValue(keyspace), site, ask, clock, random, onChosen });
     this.#registers.set(name, register);
     this.#running.push(this.#follow(name, register).catch(this.#parts.onFatal));
   }

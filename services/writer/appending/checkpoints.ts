@@ -6,15 +6,18 @@
 import type { StampClock } from '@tidemark/model/stamp';
 import type { Keyspace } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
+import type { Disk } from '@tidemark/platform/disk';
 import { isFault } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
+import type { Timing } from '@tidemark/platform/timing';
 import type { Appender } from './appender.ts';
 import type { Commits } from './commits.ts';
-import { type CheckpointPoint, type Opened, type OpeningParts, writePoint } from './opening.ts';
+import { type CheckpointPoint, type Opened, writePoint } from './opening.ts';
 
 /** How often it is looked, in the time between two points, whether the next one is committed. */
 const LOOKS = 30;
 
-type Parts = Pick<OpeningParts, 'clock' | 'disk' | 'timing' | 'logger'>;
+type CheckpointParts = { readonly disk: Disk; readonly clock: Clock; readonly timing: Timing; readonly logger: Logger };
 
 /** What a point tells of a writer. */
 type Noted = {
@@ -29,23 +32,22 @@ type Noted = {
 };
 
 /** Runs until the writer ends. */
-export async function keepCheckpoints(writer: Noted, parts: Parts): Promise<void> {
-  const { clock, timing } = parts;
+export async function keepCheckpoints(writer: Noted, { disk, clock, timing, logger }: CheckpointParts): Promise<void> {
   while (!writer.signal.aborted) {
     await clock.sleep(timing.writerCheckpointMs, writer.signal);
     const point = pointNow(writer, clock);
     while (!writer.signal.aborted && !isCommitted(writer, point))
       await clock.sleep(timing.writerCheckpointMs / LOOKS, writer.signal);
-    if (!writer.signal.aborted) await save(parts, point);
+    if (!writer.signal.aborted) await save({ disk, timing, logger }, point);
   }
 }
 
 /** A point only saves reading: a disk that is full ends no term. */
-async function save(parts: Parts, point: CheckpointPoint): Promise<void> {
-  await writePoint(parts, point).catch((error: unknown) => {
+async function save(to: Omit<CheckpointParts, 'clock'>, point: CheckpointPoint): Promise<void> {
+  await writePoint(to, point).catch((error: unknown) => {
     if (!isFault(error, 'unavailable')) throw error;
     const keyspace = point.keyspace.name;
-    parts.logger.warn({ keyspace, error: error.message }, 'writer checkpoint not written');
+    to.logger.warn({ keyspace, error: error.message }, 'writer checkpoint not written');
   });
 }
 

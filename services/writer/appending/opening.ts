@@ -36,9 +36,9 @@ export type OpeningParts = {
   /** The terms before this one, closed, oldest first. */
   readonly terms: readonly Term[];
   /** Told beyond what a partition of the log cannot be read, though there is more in it: it is to be filled from other sites'. */
-  readonly onHole?: (partition: number, at: Position) => void;
+  readonly onHole?: ((partition: number, at: Position) => void) | undefined;
   /** Told that the log is not what this site has noted of it: who copies into it may have noted less. */
-  readonly onLost?: (reason: string) => void;
+  readonly onLost?: ((reason: string) => void) | undefined;
 };
 
 /** What a writer knows of its log. */
@@ -77,7 +77,7 @@ export async function openLog(parts: OpeningParts): Promise<Opened> {
 }
 
 async function openFrom(parts: OpeningParts, point: CheckpointPoint | null): Promise<Opened> {
-  const { cluster, site, log, clock, signal, logger } = parts;
+  const { cluster, site, log, clock, signal, logger, onLost } = parts;
   const topic = topicNames.log(parts.keyspace.name, site);
   let keyspace = point?.keyspace ?? parts.keyspace;
   // What stands before the point is not read, and every stamp of it is below.
@@ -122,11 +122,9 @@ async function openFrom(parts: OpeningParts, point: CheckpointPoint | null): Pro
       logger.error({ topic, partition }, `${what}: its checkpoint counts as none`);
     const onAccepted = (envelope: Envelope): void => take(partition, envelope);
     const known = point?.tails[partition] ?? null;
-    return Tail.open(
-      { log, topic, name, clock, signal, onLost: 'refuse', onOther, onAccepted, onTrouble },
-      known,
-    ).catch((error: unknown) => {
-      if (known !== null && isFault(error, 'corrupt')) parts.onLost?.(error.message);
+    const own = { log, topic, name, clock, signal, onAccepted, onTrouble };
+    return Tail.open(own, { checkpoint: known, onLost: 'refuse', onOther }).catch((error: unknown) => {
+      if (known !== null && isFault(error, 'corrupt')) onLost?.(error.message);
       throw error;
     });
   };

@@ -9,7 +9,9 @@ import type { Network } from '@tidemark/platform/network';
 import { SeededRandom } from '@tidemark/platform/random';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { describe, expect, it } from 'vitest';
+import { ElectionRun } from './election.ts';
 import { ElectionLoop, type ElectionLoopParts, type LeadingWriter } from './election-loop.ts';
+import { Members } from './members.ts';
 
 const clock = new SystemClock();
 const SITES = ['paris', 'tokyo', 'quito'];
@@ -78,15 +80,21 @@ function setUp(stuck: Stuck) {
     registerChanged: () => {},
     [Symbol.asyncDispose]: async () => {},
   };
+  const common = {
+    ...{ site: 'paris', keyspace: KEYSPACE, network: network as Network, placeOf: (site: string) => `http://${site}` },
+    ...{ clock, random: new SeededRandom(3), logger: SILENT, current: () => value },
+  };
   const electionLoop = new ElectionLoop<LeadingWriter>({
-    ...{ site: 'paris', keyspace: KEYSPACE, cluster: 'c', remotes: new Map(), network: network as Network, register },
-    ...{ clock, random: new SeededRandom(3), logger: SILENT, placeOf: (site) => `http://${site}` },
-    ...{ current: () => value, clockTrouble: () => null, logTrouble: () => null, clockDoubt: () => null },
+    ...common,
+    ...{ clockTrouble: () => null, logTrouble: () => null, clockDoubt: () => null },
+    election: (onWaiting, signal) => {
+      const members = new Members({ ...common, cluster: 'c', remotes: new Map() }, signal);
+      return new ElectionRun({ ...common, members, register, lossyEnd: () => never, onWaiting }, signal);
+    },
     term: async (elected, _ended, signal) => {
       if (stick('lease')) throw new Fault('unavailable', 'no majority grants the lease');
       return stick('term') ? aborted(signal) : { ...leading, epoch: elected.epoch };
     },
-    lossyEnd: () => never,
     onOutcome: (_, { kind }) => void state.outcomes.push(kind),
     onFatal: (error) => void state.outcomes.push(String(error)),
   } satisfies ElectionLoopParts<LeadingWriter>);

@@ -18,11 +18,12 @@ import type { Nomination } from '@tidemark/peer/shapes';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
+import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
 import { Notifier } from '@tidemark/platform/sync/notifier';
 import type { Elected } from '../elected.ts';
 import type { Campaign, Outcome, Waiting } from './campaign.ts';
-import { ElectionRun, type ElectionRunParts } from './election.ts';
+import type { ElectionRun, ElectionRunParts } from './election.ts';
 import { LEASE_OVER_MS } from './lease.ts';
 
 const LOOK_MS = 200;
@@ -41,10 +42,16 @@ export interface LeadingWriter extends AsyncDisposable {
   registerChanged(value: RegisterValue): void;
 }
 
-/** What the loop of one keyspace needs; `term` makes the writer once elected. */
-export type ElectionLoopParts<R extends LeadingWriter> = Omit<ElectionRunParts, 'register'> & {
-  readonly register: ElectionRunParts['register'];
+/** What the loop of one keyspace needs; `election` makes one to stand in, `term` the writer once elected. */
+export type ElectionLoopParts<R extends LeadingWriter> = {
+  readonly site: string;
   readonly keyspace: Keyspace;
+  readonly network: Network;
+  /** Where a site's HTTP is, this site's included. */
+  readonly placeOf: (site: string) => string;
+  /** The newest value known here to be chosen; null before the register was read. */
+  readonly current: ElectionRunParts['current'];
+  readonly election: (onWaiting: ElectionRunParts['onWaiting'], signal: AbortSignal) => ElectionRun;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -253,7 +260,7 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
       this.#waiting = waiting;
       if (waiting !== null) onOutcome(campaign, { kind: 'waiting', ...waiting });
     };
-    const candidate = new ElectionRun({ ...this.#parts, onWaiting }, signal);
+    const candidate = this.#parts.election(onWaiting, signal);
     this.#standing = { candidate, campaign, over };
     try {
       const outcome = await this.#unlessOver(candidate.run(campaign), over.signal);

@@ -35,14 +35,16 @@ import {
 } from '@tidemark/control/failover/election';
 import { type Loss, type LossChoices, lossInWords, lossRemedy } from '@tidemark/control/failover/loss';
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
-import { type AckLevel, formatAck } from '@tidemark/model/table';
+import { type AckLevel, formatAck, type Keyspace } from '@tidemark/model/table';
+import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
+import type { Random } from '@tidemark/platform/random';
 import { adoptFound } from './adoption.ts';
 import type { Campaign, Closed, Outcome, Phase, Waiting } from './campaign.ts';
 import { drain } from './drain.ts';
 import { LEASE_OVER_MS } from './lease.ts';
 import type { LossyEnd } from './lossy-ends.ts';
-import { Members, type MembersParts } from './members.ts';
+import type { Members } from './members.ts';
 
 /** An election is given this long; then another candidate may do better. */
 const ELECTION_MS = 30_000;
@@ -57,14 +59,20 @@ const DEGRADE_MS = 3_000;
 const LOSSY_MS = 5_000;
 
 /** What one election asks, and whom it tells. */
-export type ElectionRunParts = MembersParts & {
+export type ElectionRunParts = {
+  /** This site. */
+  readonly site: string;
+  readonly keyspace: Keyspace;
+  readonly members: Members;
   readonly register: Register;
   /** The newest value known here to be chosen; null before the register was read. */
   readonly current: () => RegisterValue | null;
   /** Where the newest term is cut when records of it are lost for good, if that loses no more than was accepted. */
   readonly lossyEnd: (value: RegisterValue, received: readonly EpochEndAt[], loss: LossRule) => Promise<LossyEnd>;
+  readonly clock: Clock;
+  readonly random: Random;
   /** Told what an election waits for that takes long, and what an operator can do; null: for nothing any more. */
-  readonly onWaiting?: (waiting: Waiting | null) => void;
+  readonly onWaiting: (waiting: Waiting | null) => void;
 };
 
 const NOTHING_LOST: Loss = { records: 0, rows: 0 };
@@ -89,7 +97,7 @@ export class ElectionRun {
 
   constructor(parts: ElectionRunParts, signal: AbortSignal) {
     this.#parts = parts;
-    this.#members = new Members(parts, signal);
+    this.#members = parts.members;
     this.#signal = signal;
     this.writerId = parts.random.id();
   }
@@ -103,7 +111,8 @@ export class ElectionRun {
     this.#beganMs = this.#markedMs = this.#parts.clock.monotonicMs();
     if (campaign.loss === null) await this.#checkFitness();
     if (campaign.cause === 'switchover') {
-      const refusal = await drain({ ...this.#parts, members: this.#members, signal: this.#signal });
+      const { register, members, site, clock } = this.#parts;
+      const refusal = await drain({ register, members, site, clock, signal: this.#signal });
       if (refusal !== null) return this.#lost(refusal);
       this.#mark('drained');
     }
@@ -132,7 +141,7 @@ export class ElectionRun {
       const how = `${closing.how}; ${keptWords(epochEnds, held)}`;
       return await this.#commit(value, election, { ...closing, how }, held);
     } finally {
-      this.#parts.onWaiting?.(null);
+      this.#parts.onWaiting(null);
     }
   }
 
@@ -178,7 +187,8 @@ export class ElectionRun {
   #adopt(value: RegisterValue): Promise<RegisterValue | string> {
     const again = (election: Election, why: string, remedy: string): Promise<string | null> =>
       this.#again(election, why, remedy);
-    return adoptFound({ ...this.#parts, members: this.#members, again }, value);
+    const { keyspace, register, members } = this.#parts;
+    return adoptFound({ keyspace, register, members, again }, value);
   }
 
   /** E3–E5: asks until the newest term is closed. */
@@ -295,7 +305,7 @@ export class ElectionRun {
   /** Waits a little. @returns why going on is useless. @throws {Fault} `unavailable`: it took too long; `message` says why */
   async #again(election: Election, message: string, remedy: string): Promise<string | null> {
     const { clock, register, onWaiting } = this.#parts;
-    if (this.#ageMs() > TOLD_MS) onWaiting?.({ epoch: election.epoch, why: message, remedy });
+    if (this.#ageMs() > TOLD_MS) onWaiting({ epoch: election.epoch, why: message, remedy });
     if (this.#signal.aborted) throw new Fault('unavailable', `${message}; the site is stopping`);
     if (this.#withdrawn !== null) return this.#withdrawn;
     if (this.#ageMs() > ELECTION_MS) throw new Fault('unavailable', `${message}, after ${ELECTION_MS} ms`);

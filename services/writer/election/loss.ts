@@ -12,9 +12,13 @@ import { type Keyspace, topicNames } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
 import type { Timing } from '@tidemark/platform/timing';
 import { countLoss, epochEndsAt, type LossPlace, type LossyEnd } from './lossy-ends.ts';
-import { Members, type MembersParts } from './members.ts';
+import type { Members } from './members.ts';
 
-type LossParts = Omit<MembersParts, 'keyspace'> & {
+type LossParts = {
+  readonly site: string;
+  readonly keyspace: Keyspace;
+  readonly members: Members;
+  /** This site's own. */
   readonly log: Log;
   readonly timing: Pick<Timing, 'lossCountedMax'>;
   /** What was last heard here of the primary of the newest term; null: nothing. */
@@ -25,21 +29,16 @@ type LossParts = Omit<MembersParts, 'keyspace'> & {
  * What may be lost at most if the term were ended here now. Nothing is changed by it.
  * @throws {Fault} `unavailable`: this site's copies do not answer, or nobody has written yet. As `Log.read`.
  */
-export async function lossNow(
-  parts: LossParts,
-  keyspace: Keyspace,
-  value: RegisterValue,
-  heard: Heard | null,
-): Promise<LossChoices> {
+export async function lossNow(parts: LossParts, value: RegisterValue, heard: Heard | null): Promise<LossChoices> {
+  const { keyspace, members } = parts;
   if (newestTerm(value) === null)
     throw new Fault('unavailable', `nobody has written ${keyspace.name} yet: there is nothing to lose`);
-  const members = new Members({ ...parts, keyspace }, new AbortController().signal);
   const copies = await members.holdings(
     value.members.map(({ site }) => site),
     () => false,
   );
   const received = receivedSeqs(value, copies, keyspace.partitions).map((seq) => ({ seq, chain: '' }));
-  const place = await placeHere(parts, keyspace, value);
+  const place = await placeHere(parts, value);
   const count = await countLoss(place, received, joined(heard, parts.heard(value)));
   return { received: count.received, consistent: count.consistent };
 }
@@ -50,12 +49,11 @@ export async function lossNow(
  */
 export async function lossyEnd(
   parts: LossParts,
-  keyspace: Keyspace,
   value: RegisterValue,
   received: readonly EpochEndAt[],
   rule: LossRule,
 ): Promise<LossyEnd> {
-  const place = await placeHere(parts, keyspace, value);
+  const place = await placeHere(parts, value);
   const count = await countLoss(place, received, joined(rule.heard, parts.heard(value)));
   const consistent = count.consistentSeqs === null ? null : await epochEndsAt(place, count.consistentSeqs);
   const choices = { received: count.received, consistent: consistent === null ? null : count.consistent };
@@ -70,10 +68,12 @@ function joined(told: Heard | null, own: Heard | null): Heard | null {
   return { ...farthest([told, own]), unheardRows: told.unheardRows };
 }
 
-async function placeHere(parts: LossParts, keyspace: Keyspace, value: RegisterValue): Promise<LossPlace> {
-  const { site, log, timing } = parts;
+async function placeHere(
+  { site, keyspace, members, log, timing }: LossParts,
+  value: RegisterValue,
+): Promise<LossPlace> {
   const term = newestTerm(value)!;
-  const own = await new Members({ ...parts, keyspace }, new AbortController().signal).copies(site);
+  const own = await members.copies(site);
   const copy = own?.copies.find(({ origin }) => origin === term.site);
   if (copy === undefined) throw new Fault('unavailable', `${site} does not say what it holds of ${term.site}`);
   const held = copy.positions.map(([epoch, seq, chain]) =>

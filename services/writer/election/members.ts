@@ -27,7 +27,7 @@ const ASK_MS = 3_000;
 const HOLDINGS_MS = 700;
 
 /** How a candidate reaches the members. */
-export type MembersParts = {
+type MembersParts = {
   /** This site. */
   readonly site: string;
   readonly keyspace: Keyspace;
@@ -98,19 +98,9 @@ export class Members {
     const own = await this.copies(this.#parts.site);
     const logIds = value.members.find((member) => member.site === site)?.logIds ?? {};
     if (own === null) return null;
-    const parts = {
-      cluster,
-      keyspace: keyspace.name,
-      term,
-      log,
-      own,
-      logIds,
-      k: value.ack.k,
-      by,
-      nowMs: clock.nowMs(),
-    };
+    const fence = { term, log, own, logIds, k: value.ack.k, by, nonce: random.id(), nowMs: clock.nowMs() };
     try {
-      return await fenceDirectly({ ...parts, nonce: random.id() });
+      return await fenceDirectly({ cluster, keyspace: keyspace.name, ...fence });
     } catch (error) {
       if (!isFault(error)) throw error;
       logger.info({ site, error: error.message }, `election: the log of ${site} could not be fenced from here`);

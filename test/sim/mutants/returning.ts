@@ -81,7 +81,7 @@ export const RETURNING: readonly Mutant[] = [
     caughtBy: ['I20'],
     seed: 209_038_586,
     file: 'services/writer/appending/opening.ts',
-    from: "if (known !== null && isFault(error, 'corrupt')) parts.onLost?.(error.message);",
-    to: "if (known === null && isFault(error, 'corrupt')) parts.onLost?.(error.message);",
+    from: "if (known !== null && isFault(error, 'corrupt')) onLost?.(error.message);",
+    to: "if (known === null && isFault(error, 'corrupt')) onLost?.(error.message);",
   },
 ];
