@@ -71,8 +71,9 @@ export async function readDerived<T>(disk: Disk, path: string, shape: Shape<T>, 
     return await readState(disk, path, shape);
   } catch (error) {
     if (!isFault(error, 'corrupt')) throw error;
-    await setAside(disk, path);
+    // Said first: who is killed between the two finds nothing wrong when it starts again.
     logger.error({ path, reason: error.message }, `${error.message}; set aside as ${path}${DAMAGED}, made again`);
+    await setAside(disk, path);
     return null;
   }
 }

@@ -200,7 +200,7 @@ export class ApplierService implements AsyncDisposable {
 
   /** Why keyspaces cannot be read here now, in words. */
   refusals(): string[] {
-    return [...this.#running.values()].flatMap(({ applier }) => applier?.readGate.refusal ?? []);
+    return [...this.#running.values()].flatMap(({ refusal }) => refusal ?? []);
   }
 
   /** Null while it is not open. */

@@ -7,10 +7,11 @@ import { tableNamed } from '@tidemark/model/table';
 import { keyParts, segmentsOfRow } from '@tidemark/model/text/key-path';
 import { ROUTES } from '@tidemark/peer/routes';
 import type { Clock } from '@tidemark/platform/clock';
-import { Fault, messageOf } from '@tidemark/platform/fault';
+import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { KeyspaceApplier } from './applier.ts';
+import { scratchFolderIn } from './keyspace/scratch.ts';
 import type { TableStore } from './keyspace/stores.ts';
 import { digestKeyspace } from './read/digests.ts';
 import type { Freshness } from './read/freshness.ts';
@@ -182,7 +183,11 @@ async function unlessDamaged<T>(applier: KeyspaceApplier, read: () => T | Promis
     return await read();
   } catch (error) {
     if (!applier.noteDamage(error)) throw error;
-    const message = `${messageOf(error)}; it is built again from the logs, read it at another site`;
+    const isScratch = isFault(error) && scratchFolderIn(error.details.path ?? '') !== null;
+    const remedy = isScratch
+      ? 'it is set aside, replay into it again'
+      : 'it is built again from the logs, read it at another site';
+    const message = `${messageOf(error)}; ${remedy}`;
     throw new Fault('unavailable', message, { retryAfterMs: 1_000, cause: error });
   }
 }

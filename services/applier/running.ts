@@ -33,6 +33,8 @@ export class RunningKeyspace implements AsyncDisposable {
   /** Starting and starting again, one after the other. */
   readonly #starting = new Mutex();
   #isStopping = false;
+  /** Why it is started again; null while it is not. */
+  #why: string | null = null;
 
   constructor(parts: RunningParts, keyspace: Keyspace) {
     this.#parts = parts;
@@ -47,13 +49,20 @@ export class RunningKeyspace implements AsyncDisposable {
   /** @throws {Fault} `unavailable`: its column files are not open yet. */
   get opened(): KeyspaceApplier {
     if (this.#applier !== null) return this.#applier;
-    throw new Fault('unavailable', `keyspace ${this.#keyspace.name} is being opened`, { retryAfterMs: 500 });
+    const what = this.refusal ?? `keyspace ${this.#keyspace.name} is being opened`;
+    throw new Fault('unavailable', what, { retryAfterMs: 500 });
+  }
+
+  /** Why nothing is read from it now, in words; null when all is well, and before it was first open. */
+  get refusal(): string | null {
+    if (this.#why !== null) return `keyspace ${this.#keyspace.name} is being opened again here: ${this.#why}`;
+    return this.#applier?.readGate.refusal ?? null;
   }
 
   /** @throws {Fault} `unavailable`: it is not open, or being built again and nothing is read yet. */
   get readable(): KeyspaceApplier {
     const applier = this.opened;
-    const refusal = applier.readGate.refusal;
+    const { refusal } = this;
     if (refusal === null) return applier;
     throw new Fault('unavailable', `${refusal}; read it at another site`, { retryAfterMs: 1_000 });
   }
@@ -84,6 +93,7 @@ export class RunningKeyspace implements AsyncDisposable {
     const applier = await this.#parts.begin(known);
     await this.#parts.replays.open(applier);
     this.#applier = applier;
+    this.#why = null;
     // What was told while it opened.
     this.#parts.epochEnds().forEach((some, partition) => {
       for (const { origin, epoch, seq } of some) applier.closed(partition, origin, { epoch, seq });
@@ -93,11 +103,14 @@ export class RunningKeyspace implements AsyncDisposable {
   /** @param found what is wrong with its column files, beside what lies beyond the epoch ends */
   #startAgain(found: Pick<Known, 'damaged' | 'discards'>): void {
     const told = this.#applier;
+    const { damaged = [] } = found;
+    const why = damaged.map(({ reason }) => reason).join(', ') || 'it holds what lies beyond an epoch end';
     const again = async (): Promise<void> => {
       using _turn = await this.#starting.lock();
       const before = this.#applier;
       // Many readers may meet the same damage before the first of them has it mended.
       if (before === null || (told !== null && before !== told) || this.#isStopping) return;
+      this.#why = why;
       this.#applier = null;
       await this.#parts.replays.close(this.#keyspace.name);
       await before[Symbol.asyncDispose]();

@@ -26,6 +26,7 @@ import {
   setNoteAside,
   writeNote,
 } from './rebuild.ts';
+import { scratchFolderIn, setScratchAside } from './scratch.ts';
 import { Stores } from './stores.ts';
 
 type OpenParts = {
@@ -88,12 +89,14 @@ export async function openStores(
   let floor = higherFloor(note?.floor ?? null, readTo);
   if (note?.discarding !== true) {
     const remove = async ({ folder, reason }: Damage): Promise<void> => {
+      const scratch = scratchFolderIn(folder);
+      if (scratch !== null) return setScratchAside(disk, scratch, reason, logger);
       logger.error(
         { keyspace: given.name, folder, reason },
         `${reason}: ${folder} is set aside, built again from the logs`,
       );
-      floor = higherFloor(floor, flushed);
-      await writeNote(disk, given.name, { discarding: false, floor: floor! });
+      floor = higherFloor(floor, { ...flushed, why: [`${reason} (${folder} is set aside)`] })!;
+      await writeNote(disk, given.name, { discarding: false, floor });
       await setAside(disk, folder);
     };
     for (const one of damaged) await remove(one);
@@ -105,9 +108,16 @@ export async function openStores(
     const tablesOf = (origin: string, p: number): readonly number[] =>
       checkpoint!.places.find(({ logHead }) => logHead.origin === origin && logHead.partition === p)!.tables;
     const lost = missingTo(flushed, epochEndOf, (origin, p) => stores.durable(origin, p, tablesOf(origin, p)), null);
+    const partitions = knownEpochEndsByPartition.flatMap((_, p) => stores.partitions(p));
+    const passedOver = partitions.flatMap((store) => store.openNotes);
+    const why = passedOver.length > 0 ? passedOver : ['column files were lost'];
+    if (passedOver.length > 0) {
+      const what = `${passedOver.join(', ')}: what was written down before is taken, and the rest is read from the logs`;
+      logger.error({ keyspace: given.name }, what);
+    }
     if (lost !== null && floor === null) {
-      logger.error({ keyspace: given.name }, `keyspace ${given.name}: column files were lost: ${lost}`);
-      floor = flushed;
+      logger.error({ keyspace: given.name }, `keyspace ${given.name}: ${why.join(', ')}: ${lost}`);
+      floor = { ...flushed, why };
       await writeNote(disk, given.name, { discarding: false, floor });
     }
     const tables = discards ? 'it was written under tables that lie beyond an epoch end' : null;
@@ -115,7 +125,8 @@ export async function openStores(
     // What lay beyond may have been in memory only; what readers were told of it they were told all the same.
     if (beyond === null) return { checkpoint, stores, knownEpochEndsByPartition, floor };
     logger.error({ keyspace: given.name }, `keyspace ${given.name}: ${beyond}: building it again from the logs`);
-    floor = note === null && lost === null ? floorOf(stores, knownEpochEndsByPartition, asOf) : floor;
+    floor =
+      note === null && lost === null ? { ...floorOf(stores, knownEpochEndsByPartition, asOf), why: [beyond] } : floor;
     await stores.close();
   }
   const known = knownEpochEndsByPartition.map((knownEpochEnds) => knownEpochEnds.epochEnds);
@@ -144,6 +155,6 @@ async function noteOf(
     );
     await setNoteAside(disk, keyspace);
     const asOf = { ms: clock.nowMs(), counter: 0 };
-    return { discarding: true, floor: higherFloor(flushed, { positions: [], asOf })! };
+    return { discarding: true, floor: higherFloor(flushed, { positions: [], asOf, why: [error.message] })! };
   }
 }

@@ -13,6 +13,9 @@ import { type Floor, missingTo, removeNote } from './rebuild.ts';
 import type { Stores } from './stores.ts';
 import type { ToldAsOf } from './told-as-of.ts';
 
+/** Of what was found wrong, so much is told. */
+const NAMED_MAX = 3;
+
 /** Records that were applied, or a version of the tables that column files were written under. */
 export type Beyond = 'records' | 'tables';
 
@@ -63,7 +66,10 @@ export class ReadGate {
       epochEnds.epochEndOf(origin, partition, epoch);
     const applied = (origin: string, partition: number): Position => origins.applied(origin, partition);
     const missing = missingTo(this.#floor, epochEndOf, applied, asOf.current);
-    return missing === null ? null : `keyspace ${name} is being built again here: ${missing}`;
+    if (missing === null) return null;
+    const { why = [] } = this.#floor;
+    const because = why.length === 0 ? '' : `, as ${why.slice(0, NAMED_MAX).join(', and ')}`;
+    return `keyspace ${name} is being built again here${because}: ${missing}`;
   }
 
   /** True when the stores hold records beyond an epoch end: nothing more may be applied to them. */

@@ -27,6 +27,8 @@ export type Floor = {
   /** By partition and origin, no further than the epoch end of its epoch. */
   readonly positions: readonly Readonly<Record<string, Position>>[];
   readonly asOf: Tick | null;
+  /** What was found wrong, where something was. */
+  readonly why?: readonly string[];
 };
 
 /**
@@ -122,7 +124,8 @@ export function higherFloor(a: Floor | null, b: Floor | null): Floor | null {
     return both;
   });
   const isLater = b.asOf !== null && (a.asOf === null || compareTicks(b.asOf, a.asOf) > 0);
-  return { positions, asOf: isLater ? b.asOf : a.asOf };
+  const why = [...new Set([...(a.why ?? []), ...(b.why ?? [])])];
+  return { positions, asOf: isLater ? b.asOf : a.asOf, ...(why.length === 0 ? {} : { why }) };
 }
 
 /** How far the stores are, as far as it counts. */

@@ -3,12 +3,25 @@
 import { isName } from '@tidemark/model/keyspace-file';
 import type { Table } from '@tidemark/model/table';
 import type { Disk } from '@tidemark/platform/disk';
-import { Fault } from '@tidemark/platform/fault';
+import { Fault, isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
-import { asWritten, readDerived, writeState } from '@tidemark/platform/state-file';
+import { asWritten, readDerived, setAside, writeState } from '@tidemark/platform/state-file';
 import { openTable, type Stores, type TableStore } from './stores.ts';
 
 const FOLDER = 'checkpoints/applier';
+const SUFFIX = '.scratch';
+
+/** The folder of the scratch table that a path of column files is in; null: it is of a real table. */
+export function scratchFolderIn(path: string): string | null {
+  const [keyspace, table] = path.split('/');
+  return table?.endsWith(SUFFIX) === true ? `${keyspace}/${table}` : null;
+}
+
+/** Keeps what is left of a scratch table for people: it is made again by another replay only. */
+export async function setScratchAside(disk: Disk, folder: string, reason: string, logger: Logger): Promise<void> {
+  logger.error({ folder, reason }, `${reason}: ${folder} is set aside; replay into it again`);
+  await setAside(disk, folder);
+}
 
 /** The scratch tables of one keyspace at this site, kept over restarts until they are dropped. */
 export class Scratch implements AsyncDisposable {
@@ -22,12 +35,25 @@ export class Scratch implements AsyncDisposable {
     this.#stores = stores;
   }
 
-  /** Opens those that are there. @throws {Fault} `corrupt`: stored bytes are wrong. */
+  /** Opens those that are there. One in which stored bytes are wrong is set aside, and is there no more. */
   static async open(disk: Disk, stores: Stores, logger: Logger): Promise<Scratch> {
     const scratch = new Scratch(disk, stores);
     const tables = await readDerived(disk, scratch.#path, asWritten<Table[]>(), logger);
-    for (const table of tables ?? []) await scratch.#open(table);
+    for (const table of tables ?? []) await scratch.#openWhole(table, logger);
+    // One that is not whole is none: it would be read as if it were.
+    if (scratch.#tables.size < (tables?.length ?? 0)) await scratch.#write();
     return scratch;
+  }
+
+  async #openWhole(table: Table, logger: Logger): Promise<void> {
+    const folder = this.#folder(table.name);
+    if (!(await this.#disk.exists(folder))) return;
+    try {
+      await this.#open(table);
+    } catch (error) {
+      if (!isFault(error, 'corrupt')) throw error;
+      await setScratchAside(this.#disk, folder, error.message, logger);
+    }
   }
 
   get #path(): string {
@@ -43,7 +69,7 @@ export class Scratch implements AsyncDisposable {
 
   /** No table's name has a dot in it, so that a real one never meets a scratch one. */
   #folder(name: string): string {
-    return `${this.#stores.keyspace.name}/${name}.scratch`;
+    return `${this.#stores.keyspace.name}/${name}${SUFFIX}`;
   }
 
   table(name: string): TableStore | undefined {
@@ -83,9 +109,16 @@ export class Scratch implements AsyncDisposable {
     if (!resume) await this.#disk.remove(this.#folder(name));
     const store = await this.#open({ ...source, name });
     await this.#disk.makeFolder(FOLDER);
-    const tables = [...this.#tables.values()].map(({ table }) => table);
-    await writeState(this.#disk, this.#path, tables);
+    await this.#write();
     return store;
+  }
+
+  #write(): Promise<void> {
+    return writeState(
+      this.#disk,
+      this.#path,
+      [...this.#tables.values()].map(({ table }) => table),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
