@@ -107,7 +107,8 @@ describe('a damaged column file', () => {
         await flip(path, at);
         const held = heldLog(site.log);
         await using served = await site.serve({ log: held.log });
-        using _log = held;
+        // A log that is held keeps its reader from ending.
+        using _held = held;
         for (let turn = 0; turn < 3; turn++) {
           const { rows: read, refused } = await all(served.app);
           const refusals = served.service.refusals();
@@ -128,6 +129,33 @@ describe('a damaged column file', () => {
     expect([...told].sort()).toEqual([...kinds.keys()].filter((kind) => kind !== 'flags.col').sort());
   }, 60_000);
 
+  it('is not forgotten when the note of the rebuild is lost in its midst', async () => {
+    const rows = await fill();
+    const path = [...(await filesOf('t')).get('key.col')!].at(-1)!;
+    await flip(path, 0.5);
+    const refused = [expect.stringContaining('keyspace ks is being built again here')];
+    {
+      const held = heldLog(site.log);
+      await using served = await site.serve({ log: held.log });
+      // A log that is held keeps its reader from ending.
+      using _held = held;
+      await all(served.app);
+      expect((await all(served.app)).refused).toEqual(refused);
+      await rm(`${site.folder}.whole`, { recursive: true });
+      await cp(site.folder, `${site.folder}.whole`, { recursive: true });
+      held.go();
+    }
+    await restore();
+    await rm(join(site.folder, 'checkpoints/applier/ks.rebuild.json'));
+    const held = heldLog(site.log);
+    await using served = await site.serve({ log: held.log });
+    // A log that is held keeps its reader from ending.
+    using _held = held;
+    expect((await all(served.app)).refused).toEqual(refused);
+    held.go();
+    await whole(served, rows);
+  });
+
   it('of a scratch table takes that table away, and nothing else', async () => {
     const rows = await fill();
     for (const [kind, paths] of await filesOf('s.scratch')) {
@@ -146,4 +174,13 @@ describe('a damaged column file', () => {
       expect(await all(served.app, 's')).toEqual({ rows, refused: [] });
     }
   }, 60_000);
+
+  it('of a scratch table that is gone leaves no empty table, whatever an older list says', async () => {
+    await fill();
+    await rm(join(site.folder, 'ks/s.scratch'), { recursive: true });
+    for (let turn = 0; turn < 2; turn++) {
+      await using served = await site.serve();
+      expect(await get(served.app, '/v1/ks/s/rows/k0')).toMatchObject({ status: 404, json: { kind: 'notFound' } });
+    }
+  });
 });

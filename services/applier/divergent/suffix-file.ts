@@ -5,8 +5,8 @@
 
 import { createHash } from 'node:crypto';
 import type { Disk, DiskFile } from '@tidemark/platform/disk';
-import { isFault } from '@tidemark/platform/fault';
-import { asWritten, readState, writeState } from '@tidemark/platform/state-file';
+import type { Logger } from '@tidemark/platform/logger';
+import { asWritten, readDerived, writeState } from '@tidemark/platform/state-file';
 import { CELL_VERDICTS, type CellVerdict, type RowVerdicts } from './classify.ts';
 
 const WRITE_BYTES = 256 * 1024;
@@ -41,22 +41,17 @@ function pathOf(keyspace: string, origin: string, epoch: number): string {
 }
 
 /** Every tail that is known here. */
-export async function readSummaries(disk: Disk, keyspace: string): Promise<SuffixSummary[]> {
+export async function readSummaries(disk: Disk, keyspace: string, logger: Logger): Promise<SuffixSummary[]> {
   const names = (await disk.list(tailFolder(keyspace))).filter((name) => name.endsWith('.json'));
   const summaries = await Promise.all(
-    names.map((name) => readSummary(disk, `${tailFolder(keyspace)}/${name.slice(0, -'.json'.length)}`)),
+    names.map((name) => readSummary(disk, `${tailFolder(keyspace)}/${name.slice(0, -'.json'.length)}`, logger)),
   );
   return summaries.filter((summary) => summary !== null);
 }
 
 /** A damaged one is as good as none: the tail is written out anew from the log. */
-async function readSummary(disk: Disk, path: string): Promise<SuffixSummary | null> {
-  try {
-    return await readState(disk, `${path}.json`, asWritten<SuffixSummary>());
-  } catch (error) {
-    if (isFault(error, 'corrupt')) return null;
-    throw error;
-  }
+function readSummary(disk: Disk, path: string, logger: Logger): Promise<SuffixSummary | null> {
+  return readDerived(disk, `${path}.json`, asWritten<SuffixSummary>(), logger);
 }
 
 /** Appends lines to a file, some at a time. */
@@ -144,10 +139,10 @@ export class SuffixFile {
   }
 
   /** Puts the files in their place. A tail that was settled before, and has not grown since, stays as it was. */
-  async finish(fate: SuffixFate): Promise<SuffixSummary> {
+  async finish(fate: SuffixFate, logger: Logger): Promise<SuffixSummary> {
     const sha256 = await this.#rows.finish();
     await this.#verdicts?.finish();
-    const before = await readSummary(this.#disk, this.#path);
+    const before = await readSummary(this.#disk, this.#path, logger);
     const isSame = before?.sha256 === sha256;
     const settled = isSame && before.fate !== 'exported' && fate === 'exported';
     if (settled) {

@@ -118,7 +118,7 @@ export class DivergentSuffixes {
     const tails: SuffixSummary[] = [];
     for (const [epoch, file] of [...files].sort((a, b) => a[0] - b[0])) {
       for (const site of holders.get(epoch) ?? []) file.sites.add(site);
-      tails.push(await file.finish(asked.fate));
+      tails.push(await file.finish(asked.fate, this.#parts.logger));
     }
     return { kept: sum(kept), tails, applied, silent };
   }

@@ -47,7 +47,7 @@ export class Scratch implements AsyncDisposable {
 
   async #openWhole(table: Table, logger: Logger): Promise<void> {
     const folder = this.#folder(table.name);
-    if (!(await this.#disk.exists(folder))) return;
+    if ((await this.#disk.list(folder)).length === 0) return;
     try {
       await this.#open(table);
     } catch (error) {
