@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { Fault } from '@tidemark/platform/fault';
+import { Mutex } from '@tidemark/platform/sync/mutex';
 import { BATCH_RECORDS_MAX, HEADER_BYTES_MAX, type LogEntry, RECORD_BYTES_MAX } from './log.ts';
 
 /** @throws {Fault} `tooLarge` naming both sizes; see the constants of log.ts. No entry at all is the caller's bug. */
@@ -31,16 +32,20 @@ function refuseAbove(got: number, limit: number, what: string, unit: string): vo
   throw new Fault('tooLarge', `${what} ${got} ${unit}, at most ${limit}`, { got, expected: limit });
 }
 
-/** Holds callers to one append at a time per topic partition. */
-export class OneAppend {
-  readonly #underWay = new Set<string>();
+/** One turn after the other for the appends of a handle to one topic partition. */
+export class AppendTurns {
+  readonly #turns = new Map<string, Mutex>();
 
-  /** Takes the partition until the result is disposed. A second taker is the caller's bug and fails the assertion. */
-  take(topic: string, partition: number): Disposable {
+  of(topic: string, partition: number): Mutex {
     const place = `${topic}/${partition}`;
-    assert(!this.#underWay.has(place), `${place}: a second append while one is under way`);
-    this.#underWay.add(place);
-    return { [Symbol.dispose]: () => this.#underWay.delete(place) };
+    const turn = this.#turns.get(place) ?? new Mutex();
+    this.#turns.set(place, turn);
+    return turn;
+  }
+
+  /** Waits for all appends that were asked for so far. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#turns.values()].map((turn) => turn.settled()));
   }
 }
 

@@ -98,8 +98,8 @@ export interface Log extends AsyncDisposable {
 
   /**
    * Adds entries at the end of a partition, together and in order, and resolves with the offset of the first once all
-   * are durable. At most one append may be under way per topic partition of this handle: a second one is the caller's
-   * bug (assertion), and so is an empty one. The values must not change until it settles. A batch that `read` yielded
+   * are durable. Appends of this handle to one topic partition take turns, in the order in which they were asked for; an
+   * empty one is the caller's bug (assertion). The values must not change until it settles. A batch that `read` yielded
    * with its default bounds always fits into one append.
    *
    * @throws {Fault} `unavailable`: definitely not stored. `unknown`: may be stored, now or later: settle it by reading.

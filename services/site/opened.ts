@@ -1,7 +1,6 @@
 /** What a site opens at its start: its own log to write, the other sites' to read, and every site's heartbeat store. */
 
 import type { HeartbeatStore } from '@tidemark/control/heartbeats/heartbeat-store';
-import { AppendTurns } from '@tidemark/log/append-turns';
 import type { Log } from '@tidemark/log/log';
 import { isFault } from '@tidemark/platform/fault';
 import type { SiteWorld } from './site-ports.ts';
@@ -21,8 +20,7 @@ export async function openEngines(
   sites: readonly string[],
 ): Promise<Opened> {
   const logs = new Map<string, Log>();
-  // Several parts of a site append to its topics.
-  for (const name of sites) logs.set(name, stack.use(new AppendTurns(await world.openLog(name))));
+  for (const name of sites) logs.set(name, stack.use(await world.openLog(name)));
   const boards = new Map<string, HeartbeatStore>();
   for (const name of sites) boards.set(name, stack.use(await world.openHeartbeatStore(name)));
   const log = logs.get(own)!;

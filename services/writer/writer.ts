@@ -30,7 +30,6 @@ import { RequestBook } from './appending/request-book.ts';
 import type { Seen } from './appending/request-window.ts';
 import type { Elected } from './elected.ts';
 import { epochStartOf } from './epoch-start.ts';
-import type { Growth } from './ingress/growth.ts';
 import type { Slice } from './ingress/slice.ts';
 
 /** Whoever was to take over has not in this time: batches are taken again. */
@@ -214,32 +213,27 @@ export class Writer implements AsyncDisposable {
   }
 
   /**
-   * Puts a batch's MUTATEs in their partitions' lines, but for what is known of it already; `wait` then follows what was
-   * found.
+   * Looks at a batch's key before any of it is put in line.
    * @param keyAgeMs how long ago the batch was first sent under its key; null when that is not said
-   * @throws {Fault} nothing is put in line: its key stands for another batch (`keyReused`), or is too old (`keyForgotten`)
+   * @throws {Fault} the key stands for another batch (`keyReused`), or is too old (`keyForgotten`)
    */
-  writeBatch(slices: readonly Slice[], keyAgeMs: number | null, growth?: Growth): Entry[] {
+  checkKey(slices: readonly Slice[], keyAgeMs: number | null): void {
     this.#requests.check(this.#keyspace, slices, keyAgeMs, this.#parts.clock.nowMs());
-    growth?.adopt();
-    const entries: Entry[] = [];
-    for (const { partition, body, bytes } of slices) entries.push(this.write(partition, body, bytes));
-    return entries;
   }
 
   /**
    * Whether a batch of one MUTATE is in line or in the log already, under its key.
-   * @throws {Fault} 422 as `writeBatch`
+   * @throws {Fault} as `checkKey`
    */
   isRepeat(slice: Slice): boolean {
-    this.#requests.check(this.#keyspace, [slice], null, this.#parts.clock.nowMs());
+    this.checkKey([slice], null);
     const { requestId } = slice.body;
     return (
       (this.#requests.underWay(slice.partition, requestId) ?? this.#requests.seen(slice.partition, requestId)) !== null
     );
   }
 
-  /** Puts a MUTATE in its partition's line, unless its request is known there. */
+  /** Puts a MUTATE in its partition's line, unless its request is known there; `wait` then follows what was found. */
   write(partition: number, body: MutateBody, bytes: number, onStored: (() => void) | null = null): Entry {
     const { requestId, rowCount } = body;
     const underWay = this.#requests.underWay(partition, requestId);

@@ -5,8 +5,8 @@ import { expect, it } from 'vitest';
 import { countsOf, wayOfWrite } from './write-way.ts';
 
 /** The calls from the HTTP request to the log's append, and the files they stand in. They only ever fall. */
-const FRAMES_MAX = 12;
-const FILES_MAX = 7;
+const FRAMES_MAX = 10;
+const FILES_MAX = 6;
 
 it('a write comes to the log by few calls in few files, all of them named in ARCHITECTURE.md', async () => {
   const way = await wayOfWrite(null);

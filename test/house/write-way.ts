@@ -9,7 +9,6 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { initialValue } from '@tidemark/control/consensus/register-value';
-import { AppendTurns } from '@tidemark/log/append-turns';
 import { KafkaLog } from '@tidemark/log/kafka/kafka-log';
 import type { Log } from '@tidemark/log/log';
 import { SqliteFile } from '@tidemark/log/sqlite/sqlite-file';
@@ -87,11 +86,10 @@ export async function wayOfWrite(brokers: readonly string[] | null): Promise<Str
     ...{ keyspace: name, primary: 'paris', ack: 'local', sites: { paris: 'data' }, partitions: 1 },
     tables: { t: { columns: { k: 'string' }, partitionKey: 'k' } },
   });
-  const inner: Log =
+  await using log: Log =
     brokers === null
       ? await SqliteLog.open(join(folder, 'log.sqlite'), { mode: 'owner', clock })
       : await KafkaLog.connect(brokers, { clock, clientId: 'way' });
-  await using log = new AppendTurns(inner);
   const place = { cluster: 'c', keyspace: name, origin: 'paris', partition: 0 };
   const head = { ...place, epoch: 0, seq: -1, stampMs: 0, stampCounter: 0, writer: 0, committed: -1 };
   const genesis = (): Buffer => sealRecord({ ...head, body: { kind: 'Genesis', logId: 'l1' } }, NO_CHAIN).bytes;

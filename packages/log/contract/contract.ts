@@ -193,12 +193,29 @@ function describeAppend(log: () => Log): void {
     expect(await firstBatch(log(), 't', 0)).toHaveProperty('records.length', BATCH_RECORDS_MAX);
   });
 
-  it('a second append to a partition while one is under way is a bug, named', async () => {
+  it('appends to one partition that are asked for at once follow one another in that order', async () => {
     await log().ensureTopic(topic('t'));
-    const first = log().append('t', 0, [{ value: bytes('a') }]);
-    await expect(log().append('t', 0, [{ value: bytes('b') }])).rejects.toThrow('t/0');
-    await first;
-    expect(await log().append('t', 0, [{ value: bytes('c') }])).toBe(1);
+    const sizes = Array.from({ length: 40 }, (_, i) => (i % 3) + 1);
+    const appends = sizes.map((size, i) =>
+      log().append(
+        't',
+        0,
+        Array.from({ length: size }, (_, j) => ({ value: bytes(`${i}.${j}`) })),
+      ),
+    );
+    const offsets = await Promise.all(appends);
+    expect(offsets).toEqual(sizes.map((_, i) => sizes.slice(0, i).reduce((sum, size) => sum + size, 0)));
+    const all = sizes.flatMap((size, i) => Array.from({ length: size }, (_, j) => `${i}.${j}`));
+    expect(texts(await readAll(log(), 't', 0))).toEqual(all);
+  });
+
+  it('an append that is refused keeps those behind it from nothing', async () => {
+    await log().ensureTopic(topic('t'));
+    const refused = log().append('t', 9, [{ value: bytes('a') }]);
+    const next = log().append('t', 9, [{ value: bytes('b') }]);
+    await expect(refused).rejects.toMatchObject({ kind: 'notFound' });
+    await expect(next).rejects.toMatchObject({ kind: 'notFound' });
+    expect(await log().append('t', 0, [{ value: bytes('c') }])).toBe(0);
   });
 
   it('many appends of any size across partitions read back equal', async () => {

@@ -7,7 +7,7 @@
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import { type Logger, SILENT } from '@tidemark/platform/logger';
-import { checkAppend, noTopic, OneAppend } from '../append-rules.ts';
+import { AppendTurns, checkAppend, noTopic } from '../append-rules.ts';
 import { type Log, type LogBatch, type LogEntry, RECORD_BYTES_MAX, type ReadOptions, type TopicSpec } from '../log.ts';
 import { Reachability } from '../reachability.ts';
 import { checkPlace, checkTrim } from '../read-rules.ts';
@@ -70,7 +70,7 @@ export class KafkaLog implements Log {
   readonly #appender: KafkaAppender;
   readonly #reader: KafkaReader;
   readonly #voice: Reachability;
-  readonly #oneAppend = new OneAppend();
+  readonly #turns = new AppendTurns();
   readonly #stop = new AbortController();
   /** Id of each topic this handle has appended to. */
   readonly #pinned = new Map<string, string>();
@@ -219,7 +219,7 @@ export class KafkaLog implements Log {
 
   async append(topic: string, partition: number, entries: readonly LogEntry[]): Promise<number> {
     checkAppend(topic, partition, entries);
-    using _taken = this.#oneAppend.take(topic, partition);
+    using _turn = await this.#turns.of(topic, partition).lock();
     const place = `${this.address}: ${topic}/${partition}`;
     const view = await this.#pinnedTopic(topic, partition, place);
     const records = encodeRecords(entries, this.#clock.nowMs());

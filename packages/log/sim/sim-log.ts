@@ -7,7 +7,7 @@
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
 import { Notifier } from '@tidemark/platform/sync/notifier';
-import { checkAppend, noTopic, OneAppend } from '../append-rules.ts';
+import { AppendTurns, checkAppend, noTopic } from '../append-rules.ts';
 import type { Log, LogBatch, LogEntry, LogRecord, ReadOptions, TopicSpec } from '../log.ts';
 import { checkPlace, checkTrim, countFitting, notTheSame } from '../read-rules.ts';
 
@@ -206,7 +206,7 @@ export class SimLogStore {
 export class SimLog implements Log {
   readonly address: string;
   readonly #store: SimLogStore;
-  readonly #oneAppend = new OneAppend();
+  readonly #turns = new AppendTurns();
   readonly #stop = new AbortController();
   readonly #pinned = new Map<string, number>();
   #connected = true;
@@ -260,7 +260,7 @@ export class SimLog implements Log {
 
   async append(topic: string, partition: number, entries: readonly LogEntry[]): Promise<number> {
     checkAppend(topic, partition, entries);
-    using _taken = this.#oneAppend.take(topic, partition);
+    using _turn = await this.#turns.of(topic, partition).lock();
     const store = this.#store;
     const ms = store.appendMs(topic);
     await (ms > 0 ? store.clock.sleep(ms, this.#stop.signal) : undefined);

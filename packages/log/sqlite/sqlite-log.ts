@@ -12,7 +12,7 @@ import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import { type Logger, SILENT } from '@tidemark/platform/logger';
 import { type Random, SystemRandom } from '@tidemark/platform/random';
 import { Notifier } from '@tidemark/platform/sync/notifier';
-import { checkAppend, noTopic, OneAppend } from '../append-rules.ts';
+import { AppendTurns, checkAppend, noTopic } from '../append-rules.ts';
 import { type Log, type LogBatch, type LogEntry, RECORD_BYTES_MAX, type ReadOptions, type TopicSpec } from '../log.ts';
 import { Reachability } from '../reachability.ts';
 import { checkPlace, checkTrim, notTheSame } from '../read-rules.ts';
@@ -46,7 +46,7 @@ export class SqliteLog implements Log {
   readonly #path: string;
   readonly #options: SqliteLogOptions;
   readonly #voice: Reachability;
-  readonly #oneAppend = new OneAppend();
+  readonly #turns = new AppendTurns();
   readonly #readers = new Set<Reader>();
   readonly #stop = new AbortController();
   /** Identity of each partition this handle has appended to: slot and log id. */
@@ -124,7 +124,7 @@ export class SqliteLog implements Log {
 
   async append(topic: string, partition: number, entries: readonly LogEntry[]): Promise<number> {
     checkAppend(topic, partition, entries);
-    using _taken = this.#oneAppend.take(topic, partition);
+    using _turn = await this.#turns.of(topic, partition).lock();
     const result = await new Promise<number | Error>((settle) => {
       this.#waiting.push({ topic, partition, entries, settle });
       if (this.#waiting.length === 1) setImmediate(() => this.#commitWaiting());
@@ -296,8 +296,9 @@ export class SqliteLog implements Log {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // What was asked for before is stored.
+    await this.#turns.settled();
     if (this.#stop.signal.aborted) return;
-    if (this.#waiting.length > 0) this.#commitWaiting();
     this.#stop.abort();
     await this.#polling;
     this.#release();

@@ -5,7 +5,6 @@ import { beginElection, commitElection } from '@tidemark/control/consensus/regis
 import type { RegisterAnswer, RegisterRequest } from '@tidemark/control/consensus/register-request';
 import { CHANGES_KEPT, initialValue, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import type { ControlEnd } from '@tidemark/control/consensus/vouching';
-import { AppendTurns } from '@tidemark/log/append-turns';
 import type { Log } from '@tidemark/log/log';
 import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
 import { evolve } from '@tidemark/model/evolve';
@@ -57,7 +56,7 @@ function world() {
   /** @param disk of the process: two that run at once never share one */
   const start = async (disk = ownDisk, told: ControlEnd | null = null): Promise<Acceptor> => {
     await topic();
-    const log = new AppendTurns(new SimLog(store));
+    const log = new SimLog(store);
     const acceptor: Acceptor = new Acceptor({
       haveAllTold: () => {
         if (told !== null) acceptor.remembered('tokyo', told);

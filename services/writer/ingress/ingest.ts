@@ -6,7 +6,6 @@
 
 import type { RowBatch } from '@tidemark/columnar/row-batch';
 import { IngestReader } from '@tidemark/ingest/ingest-record';
-import { AppendTurns } from '@tidemark/log/append-turns';
 import type { Log, LogBatch, LogRecord, ReadOptions } from '@tidemark/log/log';
 import { partitionOf } from '@tidemark/model/hash';
 import { topicNames } from '@tidemark/model/table';
@@ -50,8 +49,7 @@ export class Ingest implements AsyncDisposable {
   constructor(parts: IngestParts) {
     this.#parts = parts;
     this.#topic = topicNames.ingest(parts.writer.keyspace.name);
-    // Partitions that share one of the rejected topic take turns.
-    this.#log = new AppendTurns(parts.writer.log);
+    this.#log = parts.writer.log;
     this.#aborted = aborted(AbortSignal.any([this.#stop.signal, parts.writer.signal]));
   }
 

@@ -36,7 +36,10 @@ export type SubmitOptions = {
 export async function submit(writer: Writer, slices: readonly Slice[], options: SubmitOptions): Promise<Receipt> {
   const { ack, timeoutMs, clock, site, keyAgeMs = null, growth } = options;
   writer.checkAdmission();
-  const entries = writer.writeBatch(slices, keyAgeMs, growth);
+  writer.checkKey(slices, keyAgeMs);
+  growth?.adopt();
+  const entries: Entry[] = [];
+  for (const { partition, body, bytes } of slices) entries.push(writer.write(partition, body, bytes));
   const committed = Promise.all(entries.map((entry, i) => writer.wait(slices[i]!.partition, entry, ack.k)));
   const inTime = await within(clock, timeoutMs, committed, writer.signal);
   // Another request under the same key may have given up an entry that both waited for.
