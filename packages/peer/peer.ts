@@ -144,7 +144,7 @@ export class Peer {
   #ask<T>(
     { method, path, timeoutMs: longestMs, tells }: Route<unknown, T>,
     keyspace: string,
-    { asked = {}, parameters = {}, timeoutMs = longestMs!, headers }: Rest = {},
+    { asked = {}, parameters = {}, timeoutMs = longestMs, headers }: Rest = {},
   ): Promise<Told<T>> {
     const isGet = method === 'GET';
     const url = addressOf(this.#place, path, { keyspace, ...parameters }, isGet ? { ...asked } : {});

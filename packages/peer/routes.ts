@@ -16,8 +16,8 @@ export type Route<Asked = unknown, Answer = unknown> = {
   readonly method: 'GET' | 'POST';
   /** With `:name` where a parameter stands. */
   readonly path: string;
-  /** Longest wait for the answer; of a stream, for its next line. Null: however long it takes. */
-  readonly timeoutMs: number | null;
+  /** Longest wait for the answer; of a stream, for its next line. */
+  readonly timeoutMs: number;
   readonly asks: z.ZodType<Asked>;
   /** Of a stream: a line of it. */
   readonly tells: z.ZodType<Answer>;
@@ -67,10 +67,9 @@ export const ROUTES = {
 
 /** Questions whose answer is lines, one JSON object each, until whoever asked has enough or the other side ends it. */
 export const STREAMS = {
-  /** Something is said every second. */
   durable: { ...get(`${of('durable')}/:origin`, 5_000, shapes.COUNTED, shapes.DURABLE) },
-  /** Between two records beyond the epoch ends any number may have to be read. */
-  beyond: { ...get(`${of('tail')}/:origin`, 0, shapes.NOTHING, shapes.BEYOND), timeoutMs: null },
+  /** Between two records beyond the epoch ends any number may have to be read: that it goes on is said meanwhile. */
+  beyond: { ...get(`${of('tail')}/:origin`, 5_000, shapes.NOTHING, shapes.BEYOND) },
 } as const;
 
 /** The address of what is asked: parameters filled in, and the query behind the `?`. */

@@ -2,7 +2,7 @@ import { isFault } from '@tidemark/platform/fault';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import { describe, expect, it } from 'vitest';
 import { STREAMS } from './routes.ts';
-import { linesOf } from './stream.ts';
+import { linesOf, SAID_EVERY_MS, saidAlong } from './stream.ts';
 
 const { signal } = new AbortController();
 const DURABLE = { site: 'tokyo', logId: 'x', positions: [[1, 4]] };
@@ -56,21 +56,59 @@ describe('lines of another site', () => {
     }
   });
 
-  it('are given up after so long without one as the route says', async () => {
+  it.each(['durable', 'beyond'] as const)(
+    'are given up after so long without one as the route of %s says',
+    async (name) => {
+      const route: typeof STREAMS.durable | typeof STREAMS.beyond = STREAMS[name];
+      const line = name === 'durable' ? DURABLE : { value: 'aGk=' };
+      const clock = new SimClock();
+      const network = {
+        async *lines(_: string, over: AbortSignal) {
+          yield JSON.stringify(line);
+          await new Promise((_, reject) => over.addEventListener('abort', () => reject(over.reason)));
+        },
+      };
+      const got: unknown[] = [];
+      const reading = (async () => {
+        for await (const one of linesOf<unknown>({ network, clock }, 'http://tokyo/x', route, signal)) got.push(one);
+      })().catch((error: unknown) => error);
+      await clock.advance(route.timeoutMs - 100);
+      expect(got).toEqual([line]);
+      await clock.advance(route.timeoutMs);
+      expect(await reading).toMatchObject({ kind: 'unknown', message: 'http://tokyo/x: silent for 5000 ms' });
+    },
+  );
+
+  it('wait for whoever takes them, however long that takes', async () => {
     const clock = new SimClock();
     const network = {
       async *lines(_: string, over: AbortSignal) {
         yield JSON.stringify(DURABLE);
-        await new Promise((_, reject) => over.addEventListener('abort', () => reject(over.reason)));
+        over.throwIfAborted();
+        yield JSON.stringify(DURABLE);
       },
     };
     const got: unknown[] = [];
-    const reading = (async () => {
-      for await (const one of linesOf({ network, clock }, 'http://tokyo/x', STREAMS.durable, signal)) got.push(one);
-    })().catch((error: unknown) => error);
-    await clock.advance(STREAMS.durable.timeoutMs - 100);
-    expect(got).toEqual([DURABLE]);
-    await clock.advance(STREAMS.durable.timeoutMs);
-    expect(await reading).toMatchObject({ kind: 'unknown', message: 'http://tokyo/x: silent for 5000 ms' });
+    for await (const one of linesOf<unknown>({ network, clock }, 'http://tokyo/x', STREAMS.durable, signal)) {
+      got.push(one);
+      await clock.advance(3 * STREAMS.durable.timeoutMs);
+    }
+    expect(got).toEqual([DURABLE, DURABLE]);
+  });
+
+  it('have empty ones between them for as long as the next one is looked for', async () => {
+    const clock = new SimClock();
+    async function* slow(): AsyncGenerator<string> {
+      yield 'a';
+      await clock.sleep(3.5 * SAID_EVERY_MS, signal);
+      yield 'b';
+    }
+    const said: string[] = [];
+    const saying = (async () => {
+      for await (const line of saidAlong(clock, slow(), signal)) said.push(line);
+    })();
+    await clock.advance(10 * SAID_EVERY_MS);
+    await saying;
+    expect(said).toEqual(['a', '\n', '\n', '\n', 'b']);
   });
 });

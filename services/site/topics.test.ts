@@ -1,6 +1,6 @@
 import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
-import { evolve } from '@tidemark/model/evolve';
 import type { Keyspace } from '@tidemark/model/table';
+import { travelKeyspace } from '@tidemark/model/testing/travel';
 import { SeededRandom } from '@tidemark/platform/random';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import { accept, emptyLogHead } from '@tidemark/record/admit';
@@ -9,8 +9,7 @@ import { ensureControlTopic, ensureTopics, genesisRecord, refuseOthersLog } from
 
 function travel(ack = 'sync(1)'): Keyspace {
   const sites = { paris: 'data', tokyo: 'data', vienna: 'witness' } as const;
-  const tables = { t: { columns: { k: 'string' }, partitionKey: 'k' } };
-  return evolve(null, { keyspace: 'travel', primary: 'paris', ack, sites, partitions: 3, tables }).keyspace;
+  return travelKeyspace({ ack, sites, partitions: 3 });
 }
 
 function site(name: string) {

@@ -13,8 +13,8 @@ import { KafkaLog } from '@tidemark/log/kafka/kafka-log';
 import type { Log } from '@tidemark/log/log';
 import { SqliteFile } from '@tidemark/log/sqlite/sqlite-file';
 import { SqliteLog } from '@tidemark/log/sqlite/sqlite-log';
-import { evolve } from '@tidemark/model/evolve';
 import { topicNames } from '@tidemark/model/table';
+import { travelKeyspace } from '@tidemark/model/testing/travel';
 import { SILENT } from '@tidemark/platform/logger';
 import { HttpNetwork } from '@tidemark/platform/network';
 import { NodeDisk } from '@tidemark/platform/node-disk';
@@ -82,10 +82,7 @@ function watch(owner: object, name: string, isOn: () => boolean, note: (frames: 
 export async function wayOfWrite(brokers: readonly string[] | null): Promise<Stretch[]> {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-way-'));
   const name = `way${process.pid}`;
-  const { keyspace } = evolve(null, {
-    ...{ keyspace: name, primary: 'paris', ack: 'local', sites: { paris: 'data' }, partitions: 1 },
-    tables: { t: { columns: { k: 'string' }, partitionKey: 'k' } },
-  });
+  const keyspace = travelKeyspace({ keyspace: name, sites: { paris: 'data' } });
   await using log: Log =
     brokers === null
       ? await SqliteLog.open(join(folder, 'log.sqlite'), { mode: 'owner', clock })

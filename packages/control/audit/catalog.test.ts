@@ -1,5 +1,5 @@
-import { evolve } from '@tidemark/model/evolve';
 import type { Keyspace } from '@tidemark/model/table';
+import { travelKeyspace } from '@tidemark/model/testing/travel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -13,9 +13,7 @@ import {
 } from './catalog.ts';
 
 function keyspaceNamed(name: string, partitions: number): Keyspace {
-  const sites = { paris: 'data', tokyo: 'data' } as const;
-  const tables = { t: { columns: { k: 'string', v: 'int' }, partitionKey: 'k' } };
-  return evolve(null, { keyspace: name, primary: 'paris', ack: 'local', sites, partitions, tables }).keyspace;
+  return travelKeyspace({ keyspace: name, partitions });
 }
 
 /** Few names, few shapes, few moments: definitions that collide. */

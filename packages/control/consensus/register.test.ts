@@ -1,4 +1,4 @@
-import { evolve } from '@tidemark/model/evolve';
+import { travelKeyspace } from '@tidemark/model/testing/travel';
 import { isFault } from '@tidemark/platform/fault';
 import { integerBetween, SeededRandom } from '@tidemark/platform/random';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
@@ -17,12 +17,7 @@ const INITIAL = initialOf(SITES);
 /** Of a keyspace with data at the first two sites. */
 function initialOf(sites: readonly string[]): RegisterValue {
   const roles = sites.map((site, i) => [site, i < 2 ? 'data' : 'witness'] as const);
-  const file = {
-    ...{ keyspace: 'travel', primary: 'paris', ack: 'sync(1)', partitions: 1 },
-    sites: Object.fromEntries(roles),
-    tables: { t: { columns: { k: 'string' }, partitionKey: 'k' } },
-  };
-  return initialValue(evolve(null, file).keyspace);
+  return initialValue(travelKeyspace({ ack: 'sync(1)', sites: Object.fromEntries(roles) }));
 }
 
 function world(seed = 1, sites: readonly string[] = SITES) {

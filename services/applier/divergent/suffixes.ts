@@ -9,7 +9,7 @@ import { topicNames } from '@tidemark/model/table';
 import { placeOf } from '@tidemark/peer/place';
 import { addressOf, STREAMS } from '@tidemark/peer/routes';
 import type { Beyond } from '@tidemark/peer/shapes';
-import { linesOf } from '@tidemark/peer/stream';
+import { linesOf, saidAlong } from '@tidemark/peer/stream';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
@@ -68,8 +68,15 @@ export class DivergentSuffixes {
     this.#parts = parts;
   }
 
-  /** `GET /v1/internal/tail/{keyspace}/{origin}`: the records beyond the epoch ends that this site's copy holds. */
-  async *lines(applier: KeyspaceApplier, origin: string, signal: AbortSignal): AsyncGenerator<string> {
+  /**
+   * `GET /v1/internal/tail/{keyspace}/{origin}`: the records beyond the epoch ends that this site's copy holds; and that it
+   * goes on, while none is found.
+   */
+  lines(applier: KeyspaceApplier, origin: string, signal: AbortSignal): AsyncGenerator<string> {
+    return saidAlong(this.#parts.clock, this.#lines(applier, origin, signal), signal);
+  }
+
+  async *#lines(applier: KeyspaceApplier, origin: string, signal: AbortSignal): AsyncGenerator<string> {
     for await (const { value } of recordsBeyond(this.#copy(applier, origin), new Map(), signal)) {
       yield `${JSON.stringify({ value: Buffer.from(value).toString('base64') } satisfies Beyond)}\n`;
     }

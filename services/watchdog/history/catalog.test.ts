@@ -1,6 +1,6 @@
 import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
-import { evolve } from '@tidemark/model/evolve';
 import { type Keyspace, topicNames } from '@tidemark/model/table';
+import { travelKeyspace } from '@tidemark/model/testing/travel';
 import { isFault } from '@tidemark/platform/fault';
 import { SILENT } from '@tidemark/platform/logger';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
@@ -11,8 +11,7 @@ const SITES = ['paris', 'tokyo', 'quito'];
 
 function travel(partitions = 4): Keyspace {
   const sites = { paris: 'data', tokyo: 'data', quito: 'data' } as const;
-  const tables = { t: { columns: { k: 'string' }, partitionKey: 'k' } };
-  return evolve(null, { keyspace: 'travel', primary: 'paris', ack: 'local', sites, partitions, tables }).keyspace;
+  return travelKeyspace({ sites, partitions });
 }
 
 /** Sites whose logs outlive their catalogues. */

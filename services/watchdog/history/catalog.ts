@@ -55,15 +55,13 @@ export class SiteCatalog implements AsyncDisposable {
   readonly #writing = new Mutex();
   #running: Promise<unknown> = Promise.resolve();
   #opened = false;
-  /** By other site: done once its control log was read to its end, or found not to have been made yet. */
-  readonly #heard: ReadonlyMap<string, PromiseWithResolvers<void>>;
-  readonly #unheard: Set<string>;
+  /** By other site, until its control log was read to its end, or found not to have been made yet: done then. */
+  readonly #unheard: Map<string, PromiseWithResolvers<void>>;
   #conflicts = 0;
 
   constructor(parts: SiteCatalogParts) {
     this.#parts = parts;
-    this.#heard = new Map([...parts.remotes.keys()].map((site) => [site, Promise.withResolvers<void>()]));
-    this.#unheard = new Set(parts.remotes.keys());
+    this.#unheard = new Map([...parts.remotes.keys()].map((site) => [site, Promise.withResolvers<void>()]));
   }
 
   /** True once the own control log has been read to its end: before, a keyspace not known here may exist. */
@@ -73,7 +71,7 @@ export class SiteCatalog implements AsyncDisposable {
 
   /** The other sites whose control log was not read to its end since the start: a keyspace not known here may be in it. */
   get unheard(): readonly string[] {
-    return [...this.#unheard];
+    return [...this.#unheard.keys()];
   }
 
   /** Definitions that contradict the one this site goes by: an operator has to look. */
@@ -107,8 +105,8 @@ export class SiteCatalog implements AsyncDisposable {
 
   async #hear(origin: string, log: Log): Promise<void> {
     const next = await this.#follow(origin, log, 0, true);
+    this.#unheard.get(origin)?.resolve();
     this.#unheard.delete(origin);
-    this.#heard.get(origin)!.resolve();
     await this.#follow(origin, log, next, false);
   }
 
@@ -118,11 +116,11 @@ export class SiteCatalog implements AsyncDisposable {
    * @throws {Fault} `unavailable`: after `timeoutMs` some could not be asked
    */
   async complete(sites: readonly string[], timeoutMs: number): Promise<void> {
-    const left = new Set(sites.filter((site) => this.#heard.has(site)));
-    const heard = [...left].map((site) => this.#heard.get(site)!.promise.then(() => left.delete(site)));
+    const heard = sites.map((site) => this.#unheard.get(site)?.promise);
     await within(this.#parts.clock, timeoutMs, Promise.all(heard), this.#stop.signal);
-    if (left.size === 0) return;
-    const message = `the control log of ${[...left].join(', ')} could not be read: a keyspace is defined only once every site of it can be asked whether it is there already`;
+    const left = sites.filter((site) => this.#unheard.has(site));
+    if (left.length === 0) return;
+    const message = `the control log of ${left.join(', ')} could not be read: a keyspace is defined only once every site of it can be asked whether it is there already`;
     throw new Fault('unavailable', message, { retryAfterMs: 1_000 });
   }
 

@@ -2,7 +2,7 @@ import { initialValue, type RegisterValue } from '@tidemark/control/consensus/re
 import type { Freshness } from '@tidemark/control/failover/freshness';
 import type { Lag } from '@tidemark/control/failover/lag';
 import { modelsOf } from '@tidemark/control/failover/models';
-import { evolve } from '@tidemark/model/evolve';
+import { travelKeyspace } from '@tidemark/model/testing/travel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SeenSite } from '../detect/heartbeat-monitor.ts';
@@ -10,14 +10,7 @@ import type { KeyspaceFacts, SiteFacts } from '../facts.ts';
 import { agedLag, type Status, type StatusInput, statusOf } from './status.ts';
 
 const BEAT_EVERY_MS = 1_000;
-const travel = evolve(null, {
-  keyspace: 'travel',
-  primary: 'paris',
-  ack: 'sync(1)',
-  sites: { paris: 'data', tokyo: 'data', vienna: 'witness' },
-  partitions: 1,
-  tables: { t: { columns: { k: 'string' }, partitionKey: 'k' } },
-}).keyspace;
+const travel = travelKeyspace({ ack: 'sync(1)', sites: { paris: 'data', tokyo: 'data', vienna: 'witness' } });
 
 const LIVE: Lag = { lagMs: 40, state: 'live' };
 

@@ -9,8 +9,8 @@ import { initialValue, newestTerm } from '@tidemark/control/consensus/register-v
 import { AGREEMENT_RULES } from '@tidemark/control/failover/agreement';
 import { POLICY_RULES } from '@tidemark/control/failover/failover-policy';
 import { SUSPICION_RULES } from '@tidemark/control/failover/suspicion';
-import { evolve } from '@tidemark/model/evolve';
 import type { Keyspace } from '@tidemark/model/table';
+import { travelKeyspace } from '@tidemark/model/testing/travel';
 import { Peer } from '@tidemark/peer/peer';
 import { placeOf } from '@tidemark/peer/place';
 import { ROUTES } from '@tidemark/peer/routes';
@@ -26,8 +26,7 @@ import { FailoverCoordinator } from '../failover/failover-coordinator.ts';
 const KS = 'travel';
 
 export function travel(sites: Readonly<Record<string, 'data' | 'witness'>>, ack = 'sync(1)'): Keyspace {
-  const tables = { t: { columns: { k: 'string' }, partitionKey: 'k' } };
-  return evolve(null, { keyspace: KS, primary: 'paris', ack, sites, partitions: 1, tables }).keyspace;
+  return travelKeyspace({ sites, ack });
 }
 
 /** The register once paris leads in epoch 1 and everyone is whole. */

@@ -7,8 +7,8 @@ import { CHANGES_KEPT, initialValue, type RegisterValue } from '@tidemark/contro
 import type { ControlEnd } from '@tidemark/control/consensus/vouching';
 import type { Log } from '@tidemark/log/log';
 import { SimLog, SimLogStore } from '@tidemark/log/sim/sim-log';
-import { evolve } from '@tidemark/model/evolve';
 import { topicNames } from '@tidemark/model/table';
+import { travelKeyspace } from '@tidemark/model/testing/travel';
 import { isFault } from '@tidemark/platform/fault';
 import { SILENT } from '@tidemark/platform/logger';
 import { SeededRandom } from '@tidemark/platform/random';
@@ -20,16 +20,7 @@ import { Acceptor } from './acceptor.ts';
 
 const TOPIC = topicNames.control;
 const LOG = { cluster: 'c', origin: 'paris' };
-const INITIAL = initialValue(
-  evolve(null, {
-    keyspace: 'travel',
-    primary: 'paris',
-    ack: 'local',
-    sites: { paris: 'data', tokyo: 'data' },
-    partitions: 1,
-    tables: { t: { columns: { k: 'string' }, partitionKey: 'k' } },
-  }).keyspace,
-);
+const INITIAL = initialValue(travelKeyspace());
 const ballotOf = (counter: number): Ballot => ({ counter, site: 'tokyo', process: 'p' });
 /** After so many changes that say nothing. */
 const atVersion = (version: number): RegisterValue => {

@@ -3,7 +3,7 @@ import { setPaused } from '@tidemark/control/consensus/register-changes';
 import type { RegisterRequest } from '@tidemark/control/consensus/register-request';
 import { initialValue, type RegisterValue } from '@tidemark/control/consensus/register-value';
 import { ScriptedAcceptor, ScriptedNetwork } from '@tidemark/control/testing/register-scripted';
-import { evolve } from '@tidemark/model/evolve';
+import { travelKeyspace } from '@tidemark/model/testing/travel';
 import { Peer } from '@tidemark/peer/peer';
 import { placeOf, siteIn } from '@tidemark/peer/place';
 import { Fault, isFault } from '@tidemark/platform/fault';
@@ -15,14 +15,7 @@ import { describe, expect, it } from 'vitest';
 import { REREAD_EVERY_MS, RegisterView } from './register-view.ts';
 
 const SITES = ['paris', 'tokyo', 'quito'];
-const TRAVEL = evolve(null, {
-  keyspace: 'travel',
-  primary: 'paris',
-  ack: 'local',
-  sites: { paris: 'data', tokyo: 'data', quito: 'data' },
-  partitions: 1,
-  tables: { t: { columns: { k: 'string' }, partitionKey: 'k' } },
-}).keyspace;
+const TRAVEL = travelKeyspace({ sites: { paris: 'data', tokyo: 'data', quito: 'data' } });
 
 function world() {
   const clock = new SimClock();

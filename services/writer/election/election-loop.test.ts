@@ -1,8 +1,8 @@
 import type { Register } from '@tidemark/control/consensus/register';
 import { beginElection, commitElection, withdrawElection } from '@tidemark/control/consensus/register-changes';
 import { type Cause, initialValue, type RegisterValue } from '@tidemark/control/consensus/register-value';
-import { evolve } from '@tidemark/model/evolve';
 import { ackOf } from '@tidemark/model/table';
+import { travelKeyspace } from '@tidemark/model/testing/travel';
 import { Fault } from '@tidemark/platform/fault';
 import { SILENT } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
@@ -15,11 +15,7 @@ import { Members } from './members.ts';
 
 const clock = new SystemClock();
 const SITES = ['paris', 'tokyo', 'quito'];
-const KEYSPACE = evolve(null, {
-  ...{ keyspace: 'travel', primary: 'paris', ack: 'local', failover: 'manual', partitions: 1 },
-  sites: { paris: 'data', tokyo: 'data', quito: 'data' },
-  tables: { t: { columns: { k: 'string' }, partitionKey: 'k' } },
-}).keyspace;
+const KEYSPACE = travelKeyspace({ failover: 'manual', sites: { paris: 'data', tokyo: 'data', quito: 'data' } });
 const CUTS = [{ seq: -1, chain: '' }];
 
 /** What the candidate waits for when the operator moves the keyspace to tokyo; it is never answered. */

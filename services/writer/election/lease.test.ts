@@ -1,8 +1,8 @@
 import { RowBatch } from '@tidemark/columnar/row-batch';
 import type { Register } from '@tidemark/control/consensus/register';
 import { initialValue } from '@tidemark/control/consensus/register-value';
-import { evolve } from '@tidemark/model/evolve';
 import { ackOf, tableNamed } from '@tidemark/model/table';
+import { travelKeyspace } from '@tidemark/model/testing/travel';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { describe, expect, it } from 'vitest';
 import { Growth } from '../ingress/growth.ts';
@@ -11,11 +11,7 @@ import { submit } from '../ingress/submit.ts';
 import { setUpWriter } from '../testing/writer-harness.ts';
 import { Lease } from './lease.ts';
 
-const TRAVEL = evolve(null, {
-  ...{ keyspace: 'travel', primary: 'paris', ack: 'local' },
-  sites: { paris: 'data', tokyo: 'data' },
-  tables: { t: { columns: { k: 'string' }, partitionKey: 'k' } },
-}).keyspace;
+const TRAVEL = travelKeyspace();
 
 /** A lease on a clock that stands still until it is set, as for a process that is stopped. */
 async function leased() {

@@ -1,8 +1,8 @@
 import type { Register } from '@tidemark/control/consensus/register';
 import { setTermSettings } from '@tidemark/control/consensus/register-changes';
 import { initialValue, type RegisterValue } from '@tidemark/control/consensus/register-value';
-import { evolve } from '@tidemark/model/evolve';
 import { ackOf } from '@tidemark/model/table';
+import { travelKeyspace } from '@tidemark/model/testing/travel';
 import { SILENT } from '@tidemark/platform/logger';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { describe, expect, it } from 'vitest';
@@ -10,11 +10,10 @@ import { entryOf } from '../appending/appender.ts';
 import { setUpWriter } from '../testing/writer-harness.ts';
 import { keepTermSettings, wantedSettings } from './term-settings.ts';
 
-const TRAVEL = evolve(null, {
-  ...{ keyspace: 'travel', primary: 'paris', ack: 'sync(1)', degradeTo: 0 },
+const TRAVEL = travelKeyspace({
+  ...{ ack: 'sync(1)', degradeTo: 0 },
   sites: { paris: 'data', tokyo: 'data', quito: 'witness' },
-  tables: { t: { columns: { k: 'string' }, partitionKey: 'k' } },
-}).keyspace;
+});
 const OWNER = { epoch: 2, writerId: 'w2' };
 
 /** paris leads alone, at a lowered level. */
