@@ -1,14 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { handedOn } from './handed-on.ts';
-import { House } from './house.ts';
-
-it('whatever is given things to run with needs each of them itself, and names what it hands on', () => {
-  const { own } = new House();
-  const found = own.map(({ path }) => ({ path, wrong: handedOn(path, readFileSync(path, 'utf8')) }));
-  expect(found.filter(({ wrong }) => wrong.length > 0)).toEqual([]);
-  expect(own.filter(({ path }) => /type \w+Parts = \{/.test(readFileSync(path, 'utf8'))).length).toBeGreaterThan(60);
-});
 
 it('a bag that is handed on, made of another one, or has more than is used is found', () => {
   const of = (text: string): string[] => handedOn('one.ts', text);

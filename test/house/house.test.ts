@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { handedOn } from './handed-on.ts';
 import { circlesOf, House } from './house.ts';
 
 /** Code files in one folder, tests among them: the largest there is. */
@@ -40,6 +41,19 @@ describe('the house', () => {
     const strangers = house.own.filter(({ path }) => !path.startsWith('packages/peer/'));
     const written = strangers.filter(({ texts }) => texts.some((text) => /\/v1\/internal|site:\/\//.test(text)));
     expect(written.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('says of every exported name, above it, what it is', () => {
+    expect(house.unexplained(), 'say what it is in /** … */ above it, or drop the export').toEqual([]);
+  });
+
+  it('gives nobody more than it needs itself, and what is handed on is named', () => {
+    const given = house.own
+      .map(({ path }) => ({ path, text: readFileSync(path, 'utf8') }))
+      .filter(({ text }) => /[pP]arts\b/.test(text));
+    const found = given.map(({ path, text }) => ({ path, wrong: handedOn(path, text) }));
+    expect(found.filter(({ wrong }) => wrong.length > 0)).toEqual([]);
+    expect(given.filter(({ text }) => /type \w+Parts = \{/.test(text)).length).toBeGreaterThan(60);
   });
 
   it('takes turns, and waits with a deadline, in one way each', () => {
