@@ -11,6 +11,26 @@ const at = (version: number, changes: readonly string[]): RegisterValue => ({
   ...{ version, changes, changeId: changes.at(-1)! },
 });
 
+it('a round that chose a value settles it: made where the value has it, else refused, or nobody can tell', () => {
+  const chosen = (changes: readonly string[], refused: string | null): Outcome => {
+    return { kind: 'chosen', value: at(11, changes), refused };
+  };
+  const end = (outcome: Outcome): string => afterRound(beginChange('ours'), outcome).kind;
+  expect(end(chosen(['ours', 'theirs'], null))).toBe('made');
+  expect(end(chosen(['ours'], 'by a rule'))).toBe('made');
+  expect(end(chosen(['theirs'], 'by a rule'))).toBe('refused');
+  expect(end(chosen(['theirs'], null))).toBe('forgotten');
+});
+
+it('counts from the latest version under which it was proposed', () => {
+  let progress = beginChange('ours');
+  for (const version of [14, 12]) {
+    const end = afterRound(progress, lost(at(version, ['ours'])));
+    if (end.kind === 'again') ({ progress } = end);
+  }
+  expect(progress.proposedAs).toBe(14);
+});
+
 it('a change that was made and built upon is not made again, however often its proposer was not answered', () => {
   const step = (progress: ChangeProgress, proposed: RegisterValue): ChangeProgress => {
     const end = afterRound(progress, lost(proposed));

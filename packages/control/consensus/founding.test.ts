@@ -32,6 +32,12 @@ describe('what the logs hold of a keyspace whose register is empty', () => {
     );
   });
 
+  it('is nothing where no copy holds a record, whatever was fenced', () => {
+    expect(foundIn([], 2)).toEqual({ kind: 'nothing' });
+    const none = { paris: [0, 0], tokyo: [0, 0] };
+    expect(foundIn([copiesAt('paris', none, 4), copiesAt('tokyo', none)], 2)).toEqual({ kind: 'nothing' });
+  });
+
   it('is unclear where a site lacks an earlier term, or the newest was not begun everywhere', () => {
     const whole = { paris: [1, 1], tokyo: [2, 2] };
     const lacking = foundIn([copiesAt('paris', { paris: [0, 0], tokyo: [0, 0] }), copiesAt('tokyo', whole)], 2);

@@ -50,6 +50,8 @@ describe('processes of one site', () => {
     expect(arrivals.living('paris', BEATS_OF_THE_LIVING, 20 * 250)).toEqual([]);
     for (let at = 20; at < 24; at++) arrivals.observe('paris', [beatOf(dead, at)], at * 250);
     expect(arrivals.living('paris', BEATS_OF_THE_LIVING, 24 * 250)).toHaveLength(1);
-    expect(arrivals.living('paris', BEATS_OF_THE_LIVING, 24 * 250 + 3_000)).toEqual([]);
+    // Silence of exactly the limit is still alive.
+    expect(arrivals.living('paris', BEATS_OF_THE_LIVING, 23 * 250 + 3_000)).toHaveLength(1);
+    expect(arrivals.living('paris', BEATS_OF_THE_LIVING, 23 * 250 + 3_001)).toEqual([]);
   });
 });

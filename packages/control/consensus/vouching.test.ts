@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type CopyEnds, type Ends, FRESH_MS, hear, judgeCopy, livedThrough, type Remembered } from './vouching.ts';
+import {
+  type CopyEnds,
+  type Ends,
+  FRESH_MS,
+  hear,
+  joinEnds,
+  judgeCopy,
+  livedThrough,
+  type Remembered,
+} from './vouching.ts';
 
 const LOG = 'mirror-1';
 const copyAt = (seqs: readonly number[], logId = LOG): CopyEnds => {
@@ -9,6 +18,8 @@ const copyAt = (seqs: readonly number[], logId = LOG): CopyEnds => {
 const endsAt = (seqs: readonly number[], control: number): Ends => {
   return { control: { acceptor: 'a', end: control }, copies: [copyAt(seqs)] };
 };
+/** Often at the limit. */
+const gap = fc.oneof(fc.option(fc.nat(2 * FRESH_MS)), fc.constantFrom(FRESH_MS, FRESH_MS + 1));
 const seqs = fc.array(fc.integer({ min: -1, max: 9 }), { minLength: 2, maxLength: 2 });
 
 describe('who vouches for a copy', () => {
@@ -23,7 +34,7 @@ describe('who vouches for a copy', () => {
 
   it('a memory vouches only for what is nowhere below it, and was heard until just before', () => {
     fc.assert(
-      fc.property(seqs, seqs, fc.option(fc.nat(2 * FRESH_MS)), (told, now, gapMs) => {
+      fc.property(seqs, seqs, gap, (told, now, gapMs) => {
         const isWhole = told.every((seq, p) => now[p]! >= seq);
         const isFresh = gapMs !== null && gapMs <= FRESH_MS;
         const expected = !isWhole ? 'beyond' : isFresh ? 'vouched' : 'unknown';
@@ -39,6 +50,18 @@ describe('who vouches for a copy', () => {
 });
 
 describe('what is remembered of a site', () => {
+  it('a partition that its copy has no more held something, or nothing', () => {
+    expect(judgeCopy(copyAt([3, 0]), copyAt([3]), 0)).toBe('beyond');
+    expect(judgeCopy(copyAt([3, -1]), copyAt([3]), 0)).toBe('vouched');
+  });
+
+  it('what was told of another log says nothing of this one', () => {
+    const before: Ends = { control: null, copies: [copyAt([9, 9], 'mirror-1')] };
+    const after: Ends = { control: null, copies: [copyAt([1, 2], 'mirror-2')] };
+    expect(joinEnds(before, after)).toEqual(after);
+    expect(joinEnds(before, { ...after, copies: [copyAt([1, 10])] }).copies).toEqual([copyAt([9, 10])]);
+  });
+
   type Word = { readonly process: number; readonly seqs: readonly number[]; readonly control: number };
   const words: fc.Arbitrary<Word[]> = fc.array(fc.record({ process: fc.nat(3), seqs, control: fc.nat(9) }), {
     minLength: 1,

@@ -58,6 +58,9 @@ describe('models of the source paper', () => {
     const models = modelsOf(nothing, { failoverMs: 4_500 });
     expect(models.delay).toEqual({ storedMs: null, appliedMs: null, totalMs: null, measuredMs: null });
     expect(models.loss).toMatchObject({ probability: null, measuredRows: null });
+    const lossOf = (failing: number | null, behindRecords: number | null): number | null =>
+      modelsOf({ ...nothing, failing, behindRecords }, { failoverMs: 1 }).loss.probability;
+    expect([lossOf(null, 2), lossOf(0.1, null), lossOf(0.1, 2)]).toEqual([null, null, expect.closeTo(0.19, 12)]);
     expect(models.recovery).toMatchObject({ failoverMs: 4_500, measuredMs: null });
     const known = modelsOf(
       { ...nothing, storedMs: 30, appliedAgeMs: 50, failoversMs: [4_000, 6_000] },
