@@ -16,6 +16,7 @@ import { PROGRAM } from '@tidemark/cli/program';
 import { Reaper } from '@tidemark/dev/reaper';
 import { messageOf } from '@tidemark/platform/fault';
 import { DAYS, startEnded, untilReady } from './bad-week/days.ts';
+import { MACHINE_DAYS } from './bad-week/machine-days.ts';
 import { BATCH_ROWS, calm, promiseBalance, RATE } from './faults/stage/fault-row.ts';
 
 const CALM_S = 2;
@@ -57,7 +58,7 @@ const load = new DrillLoad({
 const lines: string[] = [];
 let isBroken = false;
 const words = values.days.split(',');
-const days = DAYS.filter(({ name }) => words.some((word) => name.includes(word)));
+const days = [...DAYS, ...MACHINE_DAYS].filter(({ name }) => words.some((word) => name.includes(word)));
 for (const { name, needsKafka, run } of days) {
   if (needsKafka && engine === 'embedded') continue;
   const dayMs = performance.now();

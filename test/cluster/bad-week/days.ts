@@ -276,4 +276,4 @@ async function deleteTopic(site: DevSite, topic: string): Promise<void> {
   }
 }
 
-export { startEnded, untilReady };
+export { back, job, parted, startEnded, untilReady };
