@@ -15,7 +15,7 @@ import { ColumnFile } from './segment/column-file.ts';
 import { generationOf, type Manifest, readManifest } from './segment/manifest.ts';
 
 /** By their numbers in files (docs/format.md, "A column"). */
-const ENCODING_NAMES = 'u8 i32 f64 i64 bytes frame dictionary steps rising runs decimals bits'.split(' ');
+const ENCODING_NAMES = 'u8 i32 f64 i64 bytes frame dictionary steps rising runs decimals bits dictionary'.split(' ');
 
 /** What one file of a segment holds. */
 export type FileReport = {
@@ -174,10 +174,10 @@ export async function inspectFile(
   const { kind } = file.content;
   const column = table?.columns.find(({ id }) => id === file.content.column) ?? null;
   const encodings: Record<string, number> = {};
-  for (const { number, rows } of file.blocks) {
+  for (const { number, rows, unitRows } of file.blocks) {
     try {
-      const [cells] = await file.readBlock(number);
-      const name = encodingOf(path, cells, rows);
+      const [unit] = (await file.readBlock(number)).units;
+      const name = encodingOf(path, unit?.[0], Math.min(rows, unitRows));
       encodings[name] = (encodings[name] ?? 0) + 1;
     } catch (error) {
       if (!isFault(error, 'corrupt')) throw error;
@@ -194,7 +194,7 @@ export async function inspectFile(
     bytes,
     blocks: file.blocks.length,
     rows: total(({ rows }) => rows),
-    zstdBlocks: total(({ zstd }) => (zstd ? 1 : 0)),
+    zstdBlocks: total(({ number }) => (file.zstdUnits(number) > 0 ? 1 : 0)),
     rawBytes: total(({ raw }) => raw),
     values: total(({ values }) => values),
     deleted: total(({ deleted }) => deleted),

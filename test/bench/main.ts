@@ -1,7 +1,8 @@
-/** `npm run bench [pipeline|links|store|daily|merging|exports]`: how fast it is, beside what else could be used. The last line printed is JSON. */
+/** `npm run bench [pipeline|links|store|beyond|daily|merging|exports]`: how fast it is, beside what else could be used. The last line printed is JSON. */
 
 import { Reaper } from '@tidemark/dev/reaper';
 import { messageOf } from '@tidemark/platform/fault';
+import { BEYOND_USAGE, beyond } from './beyond.ts';
 import { DAILY_USAGE, daily } from './daily/daily.ts';
 import { checkExports } from './exports.ts';
 import { measureLinks } from './links/links.ts';
@@ -9,12 +10,13 @@ import { merging } from './merging.ts';
 import { MEASURES, type Measure, pipeline } from './pipeline.ts';
 import { parseStoreWords, rerunOnOneCore, STORE_USAGE, store } from './store.ts';
 
-const USAGE = `npm run bench -- [pipeline] [--quick] [--only ${MEASURES.join(',')}]\n  or ${STORE_USAGE}\n  or ${DAILY_USAGE}\n  or npm run bench links\n  or npm run bench merging\n  or npm run bench exports`;
+const USAGE = `npm run bench -- [pipeline] [--quick] [--only ${MEASURES.join(',')}]\n  or ${STORE_USAGE}\n  or ${BEYOND_USAGE}\n  or ${DAILY_USAGE}\n  or npm run bench links\n  or npm run bench merging\n  or npm run bench exports`;
 
 try {
   const words = process.argv.slice(2);
   if (words[0] === 'store') await runStore(words.slice(1));
   else if (words[0] === 'links') process.stdout.write(`${JSON.stringify(await measureLinks())}\n`);
+  else if (words[0] === 'beyond') await runBeyond(words.slice(1));
   else if (words[0] === 'daily') await runDaily(words.slice(1));
   else if (words[0] === 'merging') await runMerging();
   else if (words[0] === 'exports') await runExports();
@@ -33,6 +35,11 @@ async function runStore(words: readonly string[]): Promise<void> {
   }
   await using reaper = Reaper.start();
   process.stdout.write(`${JSON.stringify(await store(options, reaper))}\n`);
+}
+
+async function runBeyond(words: readonly string[]): Promise<void> {
+  await using reaper = Reaper.start();
+  process.stdout.write(`${JSON.stringify(await beyond(words, reaper))}\n`);
 }
 
 async function runDaily(words: readonly string[]): Promise<void> {

@@ -4,7 +4,8 @@
 
 prints JSON: the manifest's positions, and the live rows in key order as the join over all segments. Values are text:
 whole numbers in decimal, doubles as the hex of their 8 bytes, strings and bytes as hex. Python before 3.14 has no zstd:
-then block 3 of seg-000001/stamp.col must lie, as `zstd -d` gives it, at UNPACKED/seg-000001/stamp.col.3.
+then page 3 of seg-000001/stamp.col must lie, as `zstd -d` gives it, at UNPACKED/seg-000001/stamp.col.3. The pages of a
+file are numbered from 0, as its directory has them.
 """
 
 import json, os, re, struct, sys, zlib
@@ -18,19 +19,28 @@ FIXED = {0: "B", 1: "i", 2: "d", 3: "q"}
 WIDTHS = {1: "B", 2: "H", 4: "I"}
 
 
-def column(data, rows):
-    """A column's cells: (state, value), state 0 absent, 1 value, 2 deleted."""
+def cells(block, section):
+    """A column's cells, unit by unit: (state, value), state 0 absent, 1 value, 2 deleted."""
+    words = texts(block["dictionary"], 4, *struct.unpack_from("<I", block["dictionary"]))[0] if block["dictionary"] else None
+    found = []
+    for rows, sections in block["units"]:
+        found += column(sections[section], rows, words) if section < len(sections) else [(0, None)] * rows
+    return found
+
+
+def column(data, rows, words=None):
+    """The cells of one section; `words` is the block's dictionary."""
     at = 1
     states = [1] * rows
     if data[0] == 1:
         at += (rows + 3) // 4
         states = [data[1 + i // 4] >> i % 4 * 2 & 3 for i in range(rows)]
     count = states.count(1)
-    left = iter(values(data, at, count))
+    left = iter(values(data, at, count, words))
     return [(state, next(left) if state == 1 else None) for state in states]
 
 
-def values(data, at, count):
+def values(data, at, count, words):
     """`count` values after the encoding at `at`."""
     encoding, at = data[at], at + 1
     if encoding in FIXED:
@@ -42,8 +52,8 @@ def values(data, at, count):
         return [base + offset for offset in unsigned(data, at + 8, count)]
     if encoding == 6:  # dictionary
         (entries,) = struct.unpack_from("<I", data, at)
-        words, at = texts(data, at + 4, entries)
-        return [words[code] for code in struct.unpack_from(f"<{count}{'B' if entries <= 256 else 'H'}", data, at)]
+        own, at = texts(data, at + 4, entries)
+        return coded(data, at, count, own)
     if encoding == 7:  # steps
         base, unit = struct.unpack_from("<qq", data, at)
         return [base + unit * offset for offset in unsigned(data, at + 16, count)]
@@ -58,12 +68,18 @@ def values(data, at, count):
     if encoding == 9:  # runs
         (runs,) = struct.unpack_from("<I", data, at)
         lengths = struct.unpack_from(f"<{runs}I", data, at + 4)
-        return [v for v, length in zip(values(data, at + 4 + 4 * runs, runs), lengths) for _ in range(length)]
+        return [v for v, length in zip(values(data, at + 4 + 4 * runs, runs, words), lengths) for _ in range(length)]
     if encoding == 10:  # decimals
-        return [whole / 10 ** data[at] for whole in values(data, at + 1, count)]
+        return [whole / 10 ** data[at] for whole in values(data, at + 1, count, words)]
     if encoding == 11:  # bits
         return [data[at + i // 8] >> i % 8 & 1 for i in range(count)]
+    if encoding == 12:  # codes of the block's dictionary
+        return coded(data, at, count, words)
     raise ValueError(f"encoding {encoding}")
+
+
+def coded(data, at, count, words):
+    return [words[code] for code in struct.unpack_from(f"<{count}{'B' if len(words) <= 256 else 'H'}", data, at)]
 
 
 def unsigned(data, at, count):
@@ -93,42 +109,72 @@ def texts(data, at, count):
     return found, at
 
 
-def stamps(sections, rows):
-    """Per row (ms, counter, site, writer), or None."""
-    ms, counter, tail = (column(section, rows) for section in sections)
+def stamps(block, first):
+    """Per row (ms, counter, site, writer), or None, of three sections."""
+    ms, counter, tail = (cells(block, first + i) for i in range(3))
     return [(m, c, t >> 24, t & 0xFFFFFF) if state else None for (state, m), (_, c), (_, t) in zip(ms, counter, tail)]
 
 
-def unpacked(raw, path, number):
+def unpacked(raw, path, page):
     """The bytes of a zstd frame."""
     if zstd is not None:
         return zstd.decompress(raw)
     if len(sys.argv) < 3:
-        sys.exit(f"{path}, block {number} is compressed with zstd, which this Python cannot read: name a folder UNPACKED")
-    return open(os.path.join(sys.argv[2], f"{os.path.relpath(path, sys.argv[1])}.{number}"), "rb").read()
+        sys.exit(f"{path}, page {page} is compressed with zstd, which this Python cannot read: name a folder UNPACKED")
+    return open(os.path.join(sys.argv[2], f"{os.path.relpath(path, sys.argv[1])}.{page}"), "rb").read()
 
 
 def blocks(path, listed):
-    """Block number → (rows, sections) of a column file."""
+    """Block number → rows, dictionary and units of a column file; a unit is its rows and sections."""
     data = open(path, "rb").read()
     assert zlib.crc32(data) == listed["crc"] and len(data) == listed["bytes"], path
-    assert data[:8] == b"TMCF\2\0\0\0" and data[-4:] == b"TMCF", path
+    assert data[:8] == b"TMCF\3\0\0\0" and data[-4:] == b"TMCF", path
     length, crc = struct.unpack_from("<II", data, len(data) - 12)
     footer = data[-12 - length : -12]
     assert zlib.crc32(footer) == crc, path
-    found = {}
-    for block in json.loads(footer)["blocks"]:
-        raw = data[block["at"] : block["at"] + block["stored"]]
-        assert zlib.crc32(raw) == block["crc"], f"{path} block {block['number']}"
-        raw = unpacked(raw, path, block["number"]) if block["zstd"] else raw
-        assert len(raw) == block["raw"], path
-        sections, at = [], 0
-        while at < len(raw):
-            (size,) = struct.unpack_from("<I", raw, at)
-            sections.append(raw[at + 4 : at + 4 + size])
-            at += 4 + size
-        found[block["number"]] = (block["rows"], sections)
+    footer = json.loads(footer)
+    end = len(data) - 12 - length
+    directory = data[end - footer["directory"]["bytes"] : end]
+    assert zlib.crc32(directory) == footer["directory"]["crc"], path
+    page, found = 0, {}
+    for block in footer["blocks"]:
+        rows, at, pages = block["rows"], block["at"], []
+        units = -(-rows // block["unitRows"]) if block["stored"] else 0
+        for _ in range(block["dictionary"] + units):
+            stored, crc = struct.unpack_from("<II", directory, page * 8)
+            raw = data[at : at + (stored & 0x7FFFFFFF)]
+            at += len(raw)
+            assert zlib.crc32(raw) == crc, f"{path} page {page}"
+            pages.append(unpacked(raw, path, page) if stored >> 31 else raw)
+            page += 1
+        assert at == block["at"] + block["stored"] and sum(map(len, pages)) == block["raw"], path
+        dictionary = pages.pop(0) if block["dictionary"] else None
+        cut = [(min(block["unitRows"], rows - i * block["unitRows"]), split(raw)) for i, raw in enumerate(pages)]
+        found[block["number"]] = {"rows": rows, "dictionary": dictionary, "units": cut, "unitRows": block["unitRows"]}
+    if path.endswith("/key.col"):
+        at = page * 8
+        for block in found.values():
+            block["separators"] = []
+            for _ in range(block["unitRows"], block["rows"], block["unitRows"]):
+                (size,) = struct.unpack_from("<I", directory, at)
+                block["separators"].append(directory[at + 4 : at + 4 + size])
+                at += 4 + size
+        assert at == len(directory), path
     return found
+
+
+def split(raw):
+    """The sections of a unit."""
+    sections, at = [], 0
+    while at < len(raw):
+        (size,) = struct.unpack_from("<I", raw, at)
+        sections.append(raw[at + 4 : at + 4 + size])
+        at += 4 + size
+    return sections
+
+
+def has(block, section):
+    return any(section < len(sections) for _, sections in block["units"])
 
 
 def segment(folder, listed, key_ids, rows, live):
@@ -138,31 +184,35 @@ def segment(folder, listed, key_ids, rows, live):
     ids = {file["name"]: file["column"] for file in listed["files"] if file["column"] is not None}
     named = {file["column"]: file for file in listed["files"]}
     bits = blocks(os.path.join(folder, listed["name"], listed["live"]["name"]), listed["live"]) if listed["live"] else {}
-    for number, (count, sections) in files["key.col"].items():
-        if sections:
-            keys = [key for _, key in column(sections[0], count)]
+    for number, own in files["key.col"].items():
+        count = own["rows"]
+        if own["units"]:
+            keys = [key for _, key in cells(own, 0)]
         else:
-            parts = [[key_part(named[i]["kind"], v) for _, v in column(files[named[i]["name"]][number][1][0], count)] for i in key_ids]
+            parts = [[key_part(named[i]["kind"], v) for _, v in cells(files[named[i]["name"]][number], 0)] for i in key_ids]
             keys = [b"".join(part) for part in zip(*parts)]
-        alive = [v for _, v in column(bits[number][1][0], count)] if number in bits else [1] * count
+        for i, separator in enumerate(own["separators"], 1):
+            first = i * own["unitRows"]
+            assert keys[first - 1] < separator <= keys[first], f"{listed['name']}, block {number}, separator {i}"
+        alive = [v for _, v in cells(bits[number], 0)] if number in bits else [1] * count
         for key, bit in zip(keys, alive):
             live[key] = live.get(key, 0) + bit
         none = [None] * count
-        put = stamps(files["stamp.col"][number][1], count) if number in files["stamp.col"] else none
-        flags = files["flags.col"][number][1]
-        tomb = stamps(flags[1:4], count) if len(flags) > 1 else none
-        for i, (_, flag) in enumerate(column(flags[0], count)):
+        put = stamps(files["stamp.col"][number], 0) if number in files["stamp.col"] else none
+        flags = files["flags.col"][number]
+        tomb = stamps(flags, 1) if has(flags, 1) else none
+        for i, (_, flag) in enumerate(cells(flags, 0)):
             assert (flag & 1 == 1) == (put[i] is not None) and (flag & 2 == 2) == (tomb[i] is not None)
             row = rows.setdefault(keys[i], [None, None, {}])
             row[0], row[1] = newer(row[0], put[i]), newer(row[1], tomb[i])
         for name, column_id in ids.items():
             if number not in files[name]:
                 continue
-            cells = files[name][number][1]
-            own = stamps(cells[1:4], count) if len(cells) > 1 else none
-            for i, (state, value) in enumerate(column(cells[0], count)):
+            block = files[name][number]
+            stamped = stamps(block, 1) if has(block, 1) else none
+            for i, (state, value) in enumerate(cells(block, 0)):
                 held = rows[keys[i]][2].get(column_id)
-                stamp = own[i] or put[i]
+                stamp = stamped[i] or put[i]
                 # A key column's cell has no stamp where its row has only a tombstone.
                 if state and (held is None or (stamp or ()) > (held[0] or ())):
                     rows[keys[i]][2][column_id] = (stamp, state, value)
@@ -187,7 +237,7 @@ def text(value):
 
 def main(folder):
     manifest = newest_manifest(folder)
-    assert manifest["format"] == 2, manifest["format"]
+    assert manifest["format"] == 3, manifest["format"]
     rows, times = {}, {}
     key_ids = manifest["table"]["key"]
     for listed in manifest["segments"]:
@@ -195,12 +245,12 @@ def main(folder):
     assert all(count == 1 for count in times.values()), "a key is live twice, or nowhere"
     shown = {c["id"] for c in manifest["table"]["columns"] if not c["dropped"]}
     live = []
-    for key, (put, tomb, cells) in sorted(rows.items()):
+    for key, (put, tomb, row_cells) in sorted(rows.items()):
         if put is None or (tomb and put < tomb):
             continue
-        kept = {i: c for i, c in cells.items() if i in shown and i not in key_ids and not (tomb and c[0] <= tomb)}
+        kept = {i: c for i, c in row_cells.items() if i in shown and i not in key_ids and not (tomb and c[0] <= tomb)}
         values = {str(i): [c[0], text(c[2]) if c[1] == 1 else None] for i, c in sorted(kept.items())}
-        parts = [text(cells[i][2]) if i in cells else None for i in key_ids]
+        parts = [text(row_cells[i][2]) if i in row_cells else None for i in key_ids]
         live.append({"key": key.hex(), "parts": parts, "stamp": put, "cells": values})
     print(json.dumps({"positions": manifest["positions"], "rows": live}))
 

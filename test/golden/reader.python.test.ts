@@ -17,11 +17,13 @@ import { Partition } from '@tidemark/store/partition';
 import type { StoredCell, StoredRow } from '@tidemark/store/row/row-value';
 import { readAll } from '@tidemark/store/testing/read-all';
 import { afterAll, describe, expect, it } from 'vitest';
-import { FOLDER } from './store-v2.ts';
+import { FOLDER } from './store-v3.ts';
 
 const DATA = fileURLToPath(new URL('data', import.meta.url));
 const READER = fileURLToPath(new URL('reader.py', import.meta.url));
 const partitions = readdirSync(DATA).filter((name) => name.startsWith('store-'));
+/** In the length of a page: it is one zstd frame. */
+const ZSTD = 0x8000_0000;
 const scratch = mkdtempSync(join(tmpdir(), 'tidemark-reader-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -37,7 +39,7 @@ type Read = {
 
 describe('the reader in Python', () => {
   it('has golden partitions to read', () => {
-    expect(partitions).toContain('store-v2');
+    expect(partitions).toContain('store-v3');
   });
 
   it.each(partitions)('agrees with ours on %s', async (name) => {
@@ -81,21 +83,29 @@ function columnFiles(folder: string): string[] {
     .map((name) => join(folder, name));
 }
 
-/** Python learned zstd with 3.14: every compressed block of a file is laid beside, unpacked, under its number. */
+/** Python learned zstd with 3.14: every compressed page of a file is laid beside, unpacked, under its number. */
 function unpack(path: string, to: string): void {
   const bytes = readFileSync(path);
-  const footerBytes = bytes.readUInt32LE(bytes.length - 12);
-  const footer = JSON.parse(bytes.toString('utf8', bytes.length - 12 - footerBytes, bytes.length - 12)) as {
-    readonly blocks: readonly { number: number; at: number; stored: number; zstd: boolean }[];
+  const footerAt = bytes.length - 12 - bytes.readUInt32LE(bytes.length - 12);
+  const footer = JSON.parse(bytes.toString('utf8', footerAt, bytes.length - 12)) as {
+    readonly directory: { readonly bytes: number };
+    readonly blocks: readonly { at: number; stored: number }[];
   };
   mkdirSync(dirname(to), { recursive: true });
-  for (const { number, at, stored, zstd } of footer.blocks) {
-    // A damaged frame may not unpack; whoever reads it checks its sum first.
-    if (zstd)
-      writeFileSync(
-        `${to}.${number}`,
-        orNothing(() => zstdDecompressSync(bytes.subarray(at, at + stored))),
-      );
+  const directoryAt = footerAt - footer.directory.bytes;
+  let page = 0;
+  for (const { at, stored } of footer.blocks) {
+    for (let from = at; from < at + stored; page++) {
+      const word = bytes.readUInt32LE(directoryAt + page * 8);
+      const end = from + (word % ZSTD);
+      // A damaged frame may not unpack; whoever reads it checks its sum first.
+      if (word >= ZSTD)
+        writeFileSync(
+          `${to}.${page}`,
+          orNothing(() => zstdDecompressSync(bytes.subarray(from, end))),
+        );
+      from = end;
+    }
   }
 }
 

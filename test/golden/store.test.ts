@@ -9,7 +9,7 @@ import { Partition } from '@tidemark/store/partition';
 import { Scan } from '@tidemark/store/query/scan';
 import { readAll } from '@tidemark/store/testing/read-all';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cellsOf, FOLDER, LINES, TABLE, writeGolden } from './store-v2.ts';
+import { cellsOf, FOLDER, LINES, TABLE, writeGolden } from './store-v3.ts';
 
 /** What the frozen files hold, as their first reader computed it. */
 const DIGEST = {
@@ -17,7 +17,7 @@ const DIGEST = {
   rows: 40,
   cells: 344,
   tombstones: 3,
-  hash: 'a3ee248e94fd3b7190da8f086db8a8cf9e2b227cb2e0bddf161c0c8c8f940224',
+  hash: '58ee48456690f7c59ff9c7c5da9eaec8a42c78e12a5d178dd78ebef534d1be78',
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-golden-'));
@@ -25,7 +25,7 @@ let partition: Partition;
 
 beforeAll(async () => {
   // A copy, as opening may tidy up.
-  cpSync(new URL('data/store-v2', import.meta.url), folder, { recursive: true });
+  cpSync(new URL('data/store-v3', import.meta.url), folder, { recursive: true });
   partition = await Partition.open(new NodeDisk(folder), FOLDER, { compaction: false });
 });
 afterAll(async () => {
@@ -37,7 +37,7 @@ afterAll(async () => {
 const stampAt = (ms: number, row: number): Stamp =>
   row < 6 ? { ms, counter: 65_530 + row, site: 2, writer: 7 } : { ms: ms + 1, counter: row - 6, site: 2, writer: 7 };
 
-describe('store files of version 2', () => {
+describe('store files of version 3', () => {
   it('hold the schema, the positions and both segments', () => {
     expect(partition.openNotes).toEqual([]);
     expect(partition.table).toEqual(TABLE);

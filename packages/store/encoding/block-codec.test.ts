@@ -3,11 +3,13 @@ import type { Physical } from '@tidemark/model/column-type';
 import { isFault } from '@tidemark/platform/fault';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeBlock } from './block-decoder.ts';
+import { decodeBlock, decodeDictionary } from './block-decoder.ts';
 import { encodeBlock } from './block-encoder.ts';
 import { BLOCK_ENCODING } from './block-encoding.ts';
-import { rawOfChunk } from './chunk.ts';
+import { type Chunk, rawOfChunk, sliceChunk } from './chunk.ts';
 import { vectorOf } from './chunk-vector.ts';
+import { cutSection } from './cut-section.ts';
+import { joinChunks } from './join-chunks.ts';
 import type { RawValue } from './zone.ts';
 
 /** A value, null for a deleted cell, undefined for none. */
@@ -46,7 +48,29 @@ function roundTrip(kind: Physical, cells: readonly Cell[], from = 0): { back: Ce
     const raw = rawOfChunk(chunk, row);
     expect(raw instanceof Uint8Array ? new Uint8Array(raw) : raw).toEqual(cell);
   });
+  for (const unitRows of [4, 8, 32, 256]) throughUnits(section, kind, back, unitRows);
   return { back, encoding: section[section[0] === 0 ? 1 : 1 + Math.ceil(count / 4)]! };
+}
+
+/** The units of a section, decoded each by itself. */
+function unitsOf(section: Buffer, kind: Physical, count: number, unitRows: number): Chunk[] {
+  const { dictionary, units } = cutSection(section, count, kind, unitRows);
+  const texts = dictionary === null ? null : decodeDictionary(dictionary);
+  return units.map((pieces, unit) =>
+    decodeBlock(Buffer.concat(pieces), Math.min(unitRows, count - unit * unitRows), kind, texts),
+  );
+}
+
+/** Cut into units, each gives its own cells; put together again, all of them, and any of them. */
+function throughUnits(section: Buffer, kind: Physical, cells: readonly Cell[], unitRows: number): void {
+  if (cells.length === 0 || (unitRows > 4 && unitRows > cells.length * 2)) return;
+  const units = unitsOf(section, kind, cells.length, unitRows);
+  expect(units.flatMap((unit) => cellsOf(vectorOf(unit), unit.rowCount))).toEqual(cells);
+  const whole = joinChunks(units, kind);
+  expect(cellsOf(vectorOf(whole), cells.length)).toEqual(cells);
+  const [from, to] = [Math.floor(cells.length / 3), Math.ceil((cells.length * 2) / 3)];
+  const slice = vectorOf(sliceChunk(whole, from, to));
+  expect(cellsOf(slice, to - from)).toEqual(cells.slice(from, to));
 }
 
 const I64 = [-(1n << 63n), (1n << 63n) - 1n];
@@ -157,6 +181,44 @@ describe('the encodings of a block', () => {
         many((i) => i % 2),
       ),
     ).toBe(BLOCK_ENCODING.bits);
+  });
+
+  it('keep in units what scans are fast by: narrow numbers, one dictionary, runs', () => {
+    const units = (kind: Physical, cells: Cell[]): Chunk => {
+      const section = encodeBlock(vectorWith(kind, cells), 0, cells.length);
+      const joined = joinChunks(unitsOf(section, kind, cells.length, 64), kind);
+      // Runs that are cut have their text twice.
+      if (section[1] !== BLOCK_ENCODING.runs) expect(joined).toEqual(decodeBlock(section, cells.length, kind));
+      return joined;
+    };
+    const many = (value: (i: number) => Cell): Cell[] => Array.from({ length: 4096 }, (_, i) => value(i));
+    units(
+      'i32',
+      many((i) => (i * 7919) % 60_000),
+    );
+    units(
+      'whole',
+      many((i) => 1_700_000_000_000_000 + i * 61_000_017),
+    );
+    units(
+      'bytes',
+      many((i) => text(`${(i * 7919) % 300}`)),
+    );
+    const runs = units(
+      'bytes',
+      many((i) => text(`${Math.floor(i / 100)}`)),
+    );
+    expect(runs.form === 'bytes' && runs.runEnds?.length).toBe(41);
+  });
+
+  it('share no dictionary that is too large for who wants one row', () => {
+    const word = (i: number): Uint8Array => text(`${i}`.padStart(40, 'x'));
+    const cells = Array.from({ length: 16_384 }, (_, i) => word((i * 7919) % 6_000));
+    const section = encodeBlock(vectorWith('bytes', cells), 0, cells.length);
+    expect(cutSection(section, cells.length, 'bytes', 1024).dictionary).toBe(null);
+    throughUnits(section, 'bytes', cells, 1024);
+    // Those of a unit that come again have a dictionary there.
+    throughUnits(section, 'bytes', cells, 16_384);
   });
 
   it('refuse bytes that are cut short or changed, or give other cells; never anything worse', () => {

@@ -6,16 +6,33 @@ import type { Physical } from '@tidemark/model/column-type';
 import { Fault } from '@tidemark/platform/fault';
 import { BLOCK_ENCODING, DIGITS_MAX } from './block-encoding.ts';
 import { aligned, Reader, unexpected } from './block-reader.ts';
-import type { Chunk, Numbers } from './chunk.ts';
+import type { BytesChunk, Chunk, Numbers } from './chunk.ts';
 import { chunkOf, type Dense, spreadOver } from './dense.ts';
 import { decodeIntegers } from './integer-decoder.ts';
 import { repeated, repeatedCodes, runsOf } from './runs.ts';
 
-/** @throws {Fault} `corrupt`: lengths do not add up, or the encoding is not one of the kind. */
-export function decodeBlock(section: Uint8Array, rowCount: number, kind: Physical): Chunk {
+/** Texts that the units of a block have codes of. */
+export type Dictionary = Pick<BytesChunk, 'starts' | 'lengths' | 'arena' | 'entryCount'>;
+
+/** @throws {Fault} `corrupt`: lengths do not add up. */
+export function decodeDictionary(page: Uint8Array): Dictionary {
+  const reader = new Reader(Buffer.from(page.buffer, page.byteOffset, page.byteLength), 0);
+  return decodeEntries(reader, reader.u32());
+}
+
+/**
+ * @param dictionary of the block that the section is a unit of
+ * @throws {Fault} `corrupt`: lengths do not add up, or the encoding is not one of the kind.
+ */
+export function decodeBlock(
+  section: Uint8Array,
+  rowCount: number,
+  kind: Physical,
+  dictionary: Dictionary | null = null,
+): Chunk {
   const bytes = Buffer.from(section.buffer, section.byteOffset, section.byteLength);
   const { presence, rows, end } = decodePresence(bytes, rowCount);
-  const dense = decodeValues(new Reader(bytes, end), rows?.length ?? rowCount, kind);
+  const dense = decodeValues(new Reader(bytes, end), rows?.length ?? rowCount, kind, dictionary);
   return chunkOf(rows === null ? dense : spreadOver(dense, rows, rowCount), kind, rowCount, presence);
 }
 
@@ -40,10 +57,10 @@ function decodePresence(
   return { presence, rows: rows.subarray(0, count), end: 1 + packed.length };
 }
 
-function decodeValues(reader: Reader, count: number, kind: Physical): Dense {
+function decodeValues(reader: Reader, count: number, kind: Physical, dictionary: Dictionary | null): Dense {
   const encoding = reader.u8();
-  if (encoding === BLOCK_ENCODING.runs) return decodeRuns(reader, count, kind);
-  if (kind === 'bytes') return decodeBytes(reader, count, encoding);
+  if (encoding === BLOCK_ENCODING.runs) return decodeRuns(reader, count, kind, dictionary);
+  if (kind === 'bytes') return decodeBytes(reader, count, encoding, dictionary);
   if (kind === 'u8') return decodeSmall(reader, count, encoding);
   if (kind === 'f64') return decodeDoubles(reader, count, encoding);
   return decodeIntegers(reader, count, encoding, kind);
@@ -67,7 +84,7 @@ function decodeDoubles(reader: Reader, count: number, encoding: number): Dense {
   const digits = reader.u8();
   if (digits > DIGITS_MAX)
     throw new Fault('corrupt', `${digits} digits, expected at most ${DIGITS_MAX}`, { got: digits });
-  const wholes = decodeValues(reader, count, 'whole');
+  const wholes = decodeValues(reader, count, 'whole', null);
   const data = new Float64Array(count);
   const power = 10 ** digits;
   if (wholes.form !== 'numbers') throw unexpected('f64', encoding);
@@ -77,7 +94,7 @@ function decodeDoubles(reader: Reader, count: number, encoding: number): Dense {
   return { form: 'numbers', data, base: 0, unit: 0 };
 }
 
-function decodeRuns(reader: Reader, count: number, kind: Physical): Dense {
+function decodeRuns(reader: Reader, count: number, kind: Physical, dictionary: Dictionary | null): Dense {
   const runs = reader.u32();
   const lengths = reader.u32s(runs);
   const total = lengths.reduce((sum, length) => sum + length, 0);
@@ -85,7 +102,7 @@ function decodeRuns(reader: Reader, count: number, kind: Physical): Dense {
     throw new Fault('corrupt', `runs of ${total} values, expected ${count}`, { got: total, expected: count });
   const encoding = reader.u8();
   if (encoding === BLOCK_ENCODING.runs) throw unexpected(kind, encoding);
-  const heads = decodeHeads(reader, runs, kind, encoding);
+  const heads = decodeHeads(reader, runs, kind, encoding, dictionary);
   if (heads.form === 'bytes') {
     return { ...heads, codes: repeatedCodes(heads, lengths, count), ...runsOf(heads, lengths) };
   }
@@ -94,17 +111,34 @@ function decodeRuns(reader: Reader, count: number, kind: Physical): Dense {
   return { ...heads, data: repeated(heads.data, new data(count), lengths) };
 }
 
-function decodeHeads(reader: Reader, count: number, kind: Physical, encoding: number): Dense {
-  if (kind === 'bytes') return decodeBytes(reader, count, encoding);
+function decodeHeads(
+  reader: Reader,
+  count: number,
+  kind: Physical,
+  encoding: number,
+  dictionary: Dictionary | null,
+): Dense {
+  if (kind === 'bytes') return decodeBytes(reader, count, encoding, dictionary);
   if (kind === 'u8') return decodeSmall(reader, count, encoding);
   if (kind === 'f64') return decodeDoubles(reader, count, encoding);
   return decodeIntegers(reader, count, encoding, kind);
 }
 
-function decodeBytes(reader: Reader, count: number, encoding: number): Dense {
-  if (encoding !== ENCODING.bytes && encoding !== ENCODING.dictionary) throw unexpected('bytes', encoding);
-  const isDictionary = encoding === ENCODING.dictionary;
-  const entryCount = isDictionary ? reader.u32() : count;
+function decodeBytes(reader: Reader, count: number, encoding: number, dictionary: Dictionary | null): Dense {
+  if (encoding === ENCODING.bytes) return dense(decodeEntries(reader, count), null);
+  if (encoding === ENCODING.dictionary) {
+    const entries = decodeEntries(reader, reader.u32());
+    return dense(entries, decodeCodes(reader, count, entries.entryCount));
+  }
+  if (encoding !== BLOCK_ENCODING.codes || dictionary === null) throw unexpected('bytes', encoding);
+  return dense(dictionary, decodeCodes(reader, count, dictionary.entryCount));
+}
+
+function dense({ starts, lengths, arena, entryCount }: Dictionary, codes: Uint8Array | Uint16Array | null): Dense {
+  return { form: 'bytes', codes, starts, lengths, arena, entryCount, runEnds: null, runPrefixes: null };
+}
+
+function decodeEntries(reader: Reader, entryCount: number): Dictionary {
   const lengths = reader.u32s(entryCount);
   const starts = new Uint32Array(entryCount);
   let total = 0;
@@ -112,13 +146,14 @@ function decodeBytes(reader: Reader, count: number, encoding: number): Dense {
     starts[entry] = total;
     total += lengths[entry]!;
   }
-  const arena = Buffer.from(aligned(reader.take(total)));
-  const codes = isDictionary ? (reader.unsigned(count, entryCount <= 256 ? 1 : 2) as Uint8Array | Uint16Array) : null;
-  if (codes !== null) {
-    for (let i = 0; i < count; i++) {
-      if (codes[i]! >= entryCount)
-        throw new Fault('corrupt', `dictionary code ${codes[i]} of ${entryCount}`, { got: codes[i]! });
-    }
+  return { starts, lengths, arena: Buffer.from(aligned(reader.take(total))), entryCount };
+}
+
+function decodeCodes(reader: Reader, count: number, entryCount: number): Uint8Array | Uint16Array {
+  const codes = reader.unsigned(count, entryCount <= 256 ? 1 : 2) as Uint8Array | Uint16Array;
+  for (let i = 0; i < count; i++) {
+    if (codes[i]! >= entryCount)
+      throw new Fault('corrupt', `dictionary code ${codes[i]} of ${entryCount}`, { got: codes[i]! });
   }
-  return { form: 'bytes', codes, starts, lengths, arena, entryCount, runEnds: null, runPrefixes: null };
+  return codes;
 }

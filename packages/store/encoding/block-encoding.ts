@@ -4,6 +4,7 @@
  *   u8 presence   0: every row has a value · 1: two bits a row follow (row 0 lowest): 0 absent, 1 value, 2 deleted
  *   u8 encoding   then the n values of the rows that have one, little-endian
  *
+ * A block is written as one section, or as units of some rows each, which are sections too.
  * Encodings 0–6 are those of records (`packages/columnar/column-encoding.ts`). Files have these as well, chosen per block
  * by what is smallest among what scans fast.
  */
@@ -22,6 +23,8 @@ export const BLOCK_ENCODING = {
   decimals: 10,
   /** n bits, the lowest of a byte first. For u8 of 0 and 1. */
   bits: 11,
+  /** n codes of the block's dictionary: u8 each up to 256 entries, else u16. For bytes, in units only. */
+  codes: 12,
 } as const;
 
 /** Decimals have so many digits after the point at most: 10^15 and every whole number up to 2^53 are exact. */

@@ -121,3 +121,30 @@ export function chunkOfVector(vector: ColumnVector, rowCount: number): Chunk {
   const data = vector.kind === 'i32' ? vector.i32 : vector.kind === 'u8' ? vector.u8 : vector.f64;
   return { form: 'numbers', kind: vector.kind, rowCount, presence, data, base: 0, unit: 0 };
 }
+
+/** Rows `from … to` of a chunk, in the same memory. */
+export function sliceChunk(chunk: Chunk, from: number, to: number): Chunk {
+  if (from === 0 && to === chunk.rowCount) return chunk;
+  const rowCount = to - from;
+  const presence = chunk.presence === null ? null : chunk.presence.subarray(from, to);
+  if (chunk.form === 'longs') return { ...chunk, rowCount, presence, data: chunk.data.subarray(from, to) };
+  if (chunk.form === 'numbers') {
+    const { kind, data, base, unit } = chunk;
+    return { form: 'numbers', kind, rowCount, presence, data: data.subarray(from, to), base, unit };
+  }
+  const { codes, starts, lengths, arena, entryCount } = chunk;
+  const isCoded = codes !== null;
+  return {
+    form: 'bytes',
+    kind: 'bytes',
+    rowCount,
+    presence,
+    codes: isCoded ? codes.subarray(from, to) : null,
+    starts: isCoded ? starts : starts.subarray(from, to),
+    lengths: isCoded ? lengths : lengths.subarray(from, to),
+    arena,
+    entryCount: isCoded ? entryCount : rowCount,
+    runEnds: null,
+    runPrefixes: null,
+  };
+}

@@ -48,8 +48,8 @@ async function packed(disk: SimDisk): Promise<Record<string, string>> {
   const text = Buffer.from(await disk.read(`${FOLDER}/${manifest}`)).toString();
   for (const segment of JSON.parse(text.split('\n')[0]!).segments) {
     for (const { name, bytes } of segment.files) {
-      const { blocks } = await ColumnFile.open(disk, `${FOLDER}/${segment.name}/${name}`, bytes);
-      found[name] = `${blocks.filter(({ zstd }) => zstd).length} of ${blocks.length}`;
+      const file = await ColumnFile.open(disk, `${FOLDER}/${segment.name}/${name}`, bytes);
+      found[name] = `${file.blocks.filter(({ number }) => file.zstdUnits(number) > 0).length} of ${file.blocks.length}`;
     }
   }
   return found;

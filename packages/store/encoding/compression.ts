@@ -1,7 +1,7 @@
 /**
  * Which blocks are compressed with zstd. Rows that were just flushed are soon merged into a larger segment, so a flush
  * compresses only what becomes much smaller; what a merge writes stays, and is compressed wherever that saves a tenth.
- * Each block says itself whether it is, so a reader need not know.
+ * Each unit of a block says itself whether it is, so a reader need not know.
  */
 
 import { constants, zstdCompressSync } from 'node:zlib';
@@ -42,7 +42,7 @@ export function compressionBy(choice: ZstdChoice, table: Table, isMerge: boolean
   };
 }
 
-/** Compresses the blocks of one file, in turn. */
+/** Compresses the blocks of one file, in turn, each unit by itself. */
 export class Packer {
   readonly #compression: Compression;
   /** Blocks still to come that are not tried. */
@@ -52,15 +52,37 @@ export class Packer {
     this.#compression = compression;
   }
 
-  /** Compressed; null where that saves too little. After a block in which it does, the next few are not tried. */
-  pack(raw: Uint8Array): Buffer | null {
-    if (this.#compression === 'never' || raw.length < BYTES_MIN || this.#untried-- > 0) return null;
-    const isPromising = this.#compression === 'tried' || shrinks(middleOf(raw), SAMPLE_SHARE_MAX) !== null;
-    const packed = isPromising ? shrinks(raw, SHARE_MAX) : null;
-    this.#untried = packed === null ? UNTRIED_BLOCKS : 0;
-    return packed;
+  /**
+   * Units of one block, each compressed; null where that saves too little. One of them says whether the others are tried;
+   * after a block that is not, the next few are not looked at.
+   */
+  pack(units: readonly Uint8Array[]): (Buffer | null)[] {
+    const largest = largestOf(units);
+    const isTried = this.#compression !== 'never' && largest.length >= BYTES_MIN && this.#untried-- <= 0;
+    const isWorth = isTried && this.#isWorth(largest);
+    if (isTried) this.#untried = isWorth ? 0 : UNTRIED_BLOCKS;
+    return units.map((unit) => (isWorth && unit.length >= BYTES_MIN ? shrinks(unit, SHARE_MAX) : null));
+  }
+
+  /** A page that is not like the others of its file, and says nothing of them. */
+  packAlone(page: Uint8Array): Buffer | null {
+    const isTried = this.#compression !== 'never' && page.length >= BYTES_MIN;
+    return isTried && this.#isWorth(page) ? shrinks(page, SHARE_MAX) : null;
+  }
+
+  #isWorth(unit: Uint8Array): boolean {
+    if (this.#compression === 'sampled' && shrinks(middleOf(unit), SAMPLE_SHARE_MAX) === null) return false;
+    return shrinks(unit, SHARE_MAX) !== null;
   }
 }
+
+function largestOf(units: readonly Uint8Array[]): Uint8Array {
+  let largest: Uint8Array = NONE;
+  for (const unit of units) if (unit.length > largest.length) largest = unit;
+  return largest;
+}
+
+const NONE = new Uint8Array(0);
 
 /** Compressed; null when it is not less than that share. */
 function shrinks(raw: Uint8Array, shareMax: number): Buffer | null {

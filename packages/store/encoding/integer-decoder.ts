@@ -19,7 +19,7 @@ export function decodeIntegers(reader: Reader, count: number, encoding: number, 
     }
     case ENCODING.i64:
       if (kind === 'i32') break;
-      return fromLongs(reader.i64s(count), kind);
+      return kind === 'i64' ? { form: 'longs', data: reader.i64s(count) } : fromWholes(reader.u32s(count * 2));
     case ENCODING.frame: {
       const base = reader.i64();
       return fromFrame(base, 1n, reader.unsigned(count, reader.u8()), kind);
@@ -35,10 +35,10 @@ export function decodeIntegers(reader: Reader, count: number, encoding: number, 
   throw unexpected(kind, encoding);
 }
 
-function fromLongs(longs: BigInt64Array, kind: IntegerKind): Dense {
-  if (kind === 'i64') return { form: 'longs', data: longs };
-  const data = new Float64Array(longs.length);
-  for (let i = 0; i < longs.length; i++) data[i] = Number(longs[i]);
+/** Pairs of 32 bits, the lower half first. */
+function fromWholes(halves: Uint32Array): Dense {
+  const data = new Float64Array(halves.length / 2);
+  for (let i = 0; i < data.length; i++) data[i] = (halves[i * 2 + 1]! | 0) * 4_294_967_296 + halves[i * 2]!;
   return { form: 'numbers', data, base: 0, unit: 0 };
 }
 

@@ -9,6 +9,7 @@ import { NO_STAMP } from '../row/rows.ts';
 import { decodeBlock } from './block-decoder.ts';
 import { encodeBlock } from './block-encoder.ts';
 import { type Chunk, hasValue, type NumberChunk, numberAt } from './chunk.ts';
+import { absentChunk, joinChunks } from './join-chunks.ts';
 
 const COUNTER_UNIT = 4_294_967_296;
 const COUNTER_SHARE = 1 / COUNTER_UNIT;
@@ -76,18 +77,14 @@ export class Stamps {
   readonly #counter: NumberChunk;
   readonly #tail: NumberChunk;
 
-  /** @throws {Fault} `corrupt`: these are not the three sections of stamps. */
-  constructor(sections: readonly Uint8Array[], rowCount: number) {
-    const [ms, counter, tail] = sections;
-    if (ms === undefined || counter === undefined || tail === undefined) {
-      throw new Fault('corrupt', `${sections.length} sections of stamps, expected 3`, {
-        got: sections.length,
-        expected: 3,
-      });
-    }
-    this.#ms = numbersOf(decodeBlock(ms, rowCount, 'whole'));
-    this.#counter = numbersOf(decodeBlock(counter, rowCount, 'i32'));
-    this.#tail = numbersOf(decodeBlock(tail, rowCount, 'whole'));
+  /**
+   * Of units that follow one another: three sections of each, or none where no row of it has a stamp; one unit has some.
+   * @throws {Fault} `corrupt`: these are not the sections of stamps.
+   */
+  constructor(units: readonly StampUnit[]) {
+    this.#ms = joined(units, 0, 'whole');
+    this.#counter = joined(units, 1, 'i32');
+    this.#tail = joined(units, 2, 'whole');
   }
 
   has(row: number): boolean {
@@ -110,6 +107,25 @@ export class Stamps {
       low[row] = this.lowAt(row);
     }
   }
+}
+
+/** Sections of stamps of so many rows. */
+export type StampUnit = { readonly sections: readonly Uint8Array[]; readonly rowCount: number };
+
+function joined(units: readonly StampUnit[], place: number, kind: 'whole' | 'i32'): NumberChunk {
+  const chunks = units.map(({ sections, rowCount }) => {
+    if (sections.length === 0) return null;
+    if (sections.length === 3) return numbersOf(decodeBlock(sections[place]!, rowCount, kind));
+    const [got, expected] = [sections.length, 3];
+    throw new Fault('corrupt', `${got} sections of stamps, expected ${expected}`, { got, expected });
+  });
+  const some = chunks.find((chunk) => chunk !== null)!;
+  return numbersOf(
+    joinChunks(
+      chunks.map((chunk, i) => chunk ?? absentChunk(units[i]!.rowCount, some)),
+      kind,
+    ),
+  );
 }
 
 function numbersOf(chunk: Chunk): NumberChunk {

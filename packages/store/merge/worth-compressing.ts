@@ -12,13 +12,14 @@ export async function isWorthCompressing(segment: Segment, compressionOf: Compre
   let saved = 0;
   for (const held of segment.files) {
     const file = await held.open();
-    const plain = file.blocks.filter(({ zstd }) => !zstd);
+    const plain = file.blocks.filter(({ number }) => file.zstdUnits(number) === 0);
     const [first] = plain;
     if (first === undefined) continue;
-    const raw = await file.readRaw(first.number);
+    const raw = (await file.readRaw(first.number)).slice(first.dictionary ? 1 : 0);
     const packed = new Packer(compressionOf(file.content.column)).pack(raw);
     const bytes = plain.reduce((sum, { stored }) => sum + stored, 0);
-    if (packed !== null) saved += bytes * (1 - packed.length / raw.length);
+    const left = raw.reduce((sum, unit, i) => sum + (packed[i] ?? unit).length, 0);
+    if (left > 0) saved += bytes * (1 - left / raw.reduce((sum, unit) => sum + unit.length, 0));
   }
   return saved > segment.bytes * (1 - SHARE_MAX);
 }

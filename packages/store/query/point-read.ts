@@ -139,7 +139,11 @@ function getIn(
 ): StoredRow | null | undefined {
   for (let i = 0; i < segments.length; i++) {
     const row = liveRowOf(segments[i]!, key, lookup, i === segments.length - 1);
-    if (row !== -1) return row === undefined ? row : segments[i]!.segment.rows.storedRow(table, key.bytes, lookup);
+    if (row === -1) continue;
+    const { rows } = segments[i]!.segment;
+    if (row !== undefined) return rows.storedRow(table, key.bytes, lookup);
+    if (lookup.isNear) rows.foreseeRow(table, lookup);
+    return undefined;
   }
   return null;
 }
@@ -153,7 +157,11 @@ function valuesIn(
 ): (Value | null)[] | null | undefined {
   for (let i = 0; i < segments.length; i++) {
     const row = liveRowOf(segments[i]!, key, lookup, i === segments.length - 1);
-    if (row !== -1) return row === undefined ? row : segments[i]!.segment.rows.valuesOf(columns, lookup);
+    if (row === -1) continue;
+    const { rows } = segments[i]!.segment;
+    if (row !== undefined) return rows.valuesOf(columns, lookup);
+    if (lookup.isNear) rows.foreseeValues(columns, lookup);
+    return undefined;
   }
   return null;
 }

@@ -1,34 +1,40 @@
 /**
- * The blocks that a range read needs: those in memory at once, the others noted, read together, and kept until it has
- * answered. So there is one way to look, and no promise where all is in memory.
+ * The parts of blocks that a range read needs: those in memory at once, the others noted, read together, and kept until it
+ * has answered. So there is one way to look, and no promise where all is in memory.
  */
 
-import type { Holdable } from '../segment/block-cache.ts';
 import type { ColumnFile } from '../segment/column-file.ts';
 import type { HeldFile } from '../segment/held-file.ts';
+import { KeptParts } from '../segment/kept-parts.ts';
+import type { Part } from '../segment/stored-block.ts';
 
-/** Blocks for one read, over as many tries as it takes. */
+/** Parts of blocks for one read, over as many tries as it takes. */
 export class BlocksAtHand {
   #missing: (() => Promise<unknown>)[] = [];
-  /** What was read for this read: a cache need not keep any of it. */
-  #kept: Map<HeldFile<Holdable>, Map<number, Holdable | null>> | null = null;
+  #kept: KeptParts | null = null;
 
   /** True when something that was asked for has to be read first. */
   get isMissing(): boolean {
     return this.#missing.length > 0;
   }
 
-  /** A block; null when no row of it has a cell; undefined when it has to be read first. */
-  block<T extends Holdable>(file: HeldFile<T>, block: number): T | null | undefined {
-    const held = file.held(block);
+  /** The part of a block that has a row; null when no row of it has a cell; undefined when it has to be read first. */
+  part<T extends Part>(file: HeldFile<T>, block: number, row: number): T | null | undefined {
+    const held = file.heldAt(block, row);
     if (held !== undefined) return held;
-    const kept = this.#kept?.get(file)?.get(block) as T | null | undefined;
-    if (kept === undefined) this.#missing.push(async () => this.#keep(file, block, await file.block(block)));
+    const kept = this.#kept?.get(file, block, row);
+    if (kept === undefined) {
+      this.#missing.push(async () => {
+        const read = await file.at(block, row);
+        this.#kept ??= new KeptParts();
+        this.#kept.add(file, block, read);
+      });
+    }
     return kept;
   }
 
   /** A file's footer; undefined when it has to be read first. */
-  footer<T extends Holdable>(file: HeldFile<T>): ColumnFile | undefined {
+  footer<T extends Part>(file: HeldFile<T>): ColumnFile | undefined {
     if (file.opened === null) this.#missing.push(async () => file.open());
     return file.opened ?? undefined;
   }
@@ -39,16 +45,5 @@ export class BlocksAtHand {
     this.#missing = [];
     const ends = await Promise.allSettled(missing.map((read) => read()));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
-  }
-
-  /** Lets go of what was read. */
-  clear(): void {
-    this.#kept = null;
-  }
-
-  #keep(file: HeldFile<Holdable>, block: number, read: Holdable | null): void {
-    this.#kept ??= new Map();
-    const blocks = this.#kept.get(file) ?? new Map<number, Holdable | null>();
-    this.#kept.set(file, blocks.set(block, read));
   }
 }

@@ -166,7 +166,10 @@ class RangeRead {
       if (row !== null && row !== undefined) this.#add(row, head instanceof SegmentHead ? head.row : head.row());
       return row !== undefined;
     }
-    if (head instanceof SegmentHead) return this.#takeStored(head, count);
+    if (head instanceof SegmentHead) {
+      this.#takeStored(head, count);
+      return true;
+    }
     for (let ahead = 0; ahead < count; ahead++) {
       const number = head.row(ahead);
       const row = this.#made.ofMemtable(head.memtable, number);
@@ -180,10 +183,8 @@ class RangeRead {
     this.#numbers.push(number);
   }
 
-  #takeStored(head: SegmentHead, count: number): boolean {
-    const puts = head.puts();
-    const cells = head.cells();
-    if (puts === undefined || cells === undefined) return false;
+  #takeStored(head: SegmentHead, count: number): void {
+    const { puts, cells } = head;
     const { columns } = this.#wish;
     const first = this.#rows.length;
     for (let i = 0; i < count; i++) {
@@ -195,9 +196,8 @@ class RangeRead {
     }
     for (let place = 0; place < columns.length; place++) {
       const stored = cells[place]!;
-      if (stored !== null) fill(this.#rows, first, this.#numbers, place, stored.cells, columns[place]!, head);
+      if (stored !== null) fill(this.#rows, first, this.#numbers, place, stored.chunk, columns[place]!, head);
     }
-    return true;
   }
 
   /** Leaves out rows that do not pass, and counts bytes. True when there are more rows than the page has. */

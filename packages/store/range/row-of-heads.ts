@@ -73,11 +73,10 @@ export class RowOfHeads {
   }
 
   /** A memtable's row over a segment's, of which it is known that it is older in all it has: no stamp has to be read. */
-  #newerOver(memtable: Memtable, row: number, head: SegmentHead): RowValues | null | undefined {
+  #newerOver(memtable: Memtable, row: number, head: SegmentHead): RowValues | null {
     // What a tombstone of the memtable leaves is the memtable's alone.
     if (memtable.tombOf(row) !== 0) return this.ofMemtable(memtable, row);
-    const cells = head.cells();
-    if (cells === undefined) return undefined;
+    const { cells } = head;
     const values: RowValues = [];
     for (let i = 0; i < this.#columns.length; i++) values.push(null);
     this.#one[0] = values;
@@ -87,7 +86,7 @@ export class RowOfHeads {
       const own = this.#isOfKey[i]! ? undefined : memtable.columns.get(column.id);
       const slot = own === undefined ? -1 : own.slotOf(row);
       if (slot !== -1) values[i] = slotValue(own!, slot, column);
-      else if (cells[i] !== null) fill(this.#one, 0, this.#number, i, cells[i]!.cells, column, head);
+      else if (cells[i] !== null) fill(this.#one, 0, this.#number, i, cells[i]!.chunk, column, head);
     }
     return values;
   }
@@ -156,32 +155,34 @@ export class RowOfHeads {
     best: Tick,
     isStampWanted: boolean,
   ): Value | null | undefined | typeof OLDER {
-    const cells = head.cells();
-    if (cells === undefined) return undefined;
-    const stored = cells[place];
-    if (stored === null || stored === undefined) return OLDER;
-    const { block, row, segment } = head;
-    const state = stateOf(stored.cells, row);
+    const stored = head.cells[place] ?? null;
+    if (stored === null) return OLDER;
+    const { block, row, rowInBlock, segment } = head;
+    const state = stateOf(stored.chunk, row);
     if (state === CELL.absent) return OLDER;
     if (best.ms !== -1 || isStampWanted) {
       const max = segment.order.fileOf(this.#columns[place]!.id)?.opened?.block(block)?.stampMax ?? null;
       if (max !== null && !isNewer(max[0], max[1], best)) return OLDER;
-      const own = stored.stamps;
-      const stamps = own?.has(row) === true ? own : segment.order.putStamps(block, this.#atHand);
-      if (stamps === undefined) return undefined;
-      const [ms, low] = stamps === null ? [-1, 0] : [stamps.msAt(row), stamps.lowAt(row)];
+      const hasOwn = stored.part.stamps?.has(rowInBlock - stored.part.firstRow) === true;
+      const part = hasOwn ? stored.part : segment.order.putStamps(block, rowInBlock, this.#atHand);
+      if (part === undefined) return undefined;
+      const stamps = part?.stamps ?? null;
+      const at = rowInBlock - (part?.firstRow ?? 0);
+      const [ms, low] = stamps === null ? [-1, 0] : [stamps.msAt(at), stamps.lowAt(at)];
       if (!isNewer(ms, low, best)) return OLDER;
       [best.ms, best.low] = [ms, low];
     }
-    return state === CELL.deleted ? null : valueOfChunk(stored.cells, row, this.#columns[place]!.type);
+    return state === CELL.deleted ? null : valueOfChunk(stored.chunk, row, this.#columns[place]!.type);
   }
 
   /** Raises `tomb` to the newest tombstone of the segments' rows. False after a miss. */
   #takeTombs(segments: readonly SegmentHead[], tomb: Tick): boolean {
-    for (const { segment, block, row } of segments) {
-      const tombs = segment.order.tombs(block, this.#atHand);
-      if (tombs === undefined) return false;
-      if (tombs?.has(row) === true) raise(tomb, tombs.msAt(row), tombs.lowAt(row));
+    for (const { segment, block, rowInBlock } of segments) {
+      const part = segment.order.tombs(block, rowInBlock, this.#atHand);
+      if (part === undefined) return false;
+      const tombs = part?.stamps ?? null;
+      const at = rowInBlock - (part?.firstRow ?? 0);
+      if (tombs?.has(at) === true) raise(tomb, tombs.msAt(at), tombs.lowAt(at));
     }
     return true;
   }
@@ -189,16 +190,16 @@ export class RowOfHeads {
   /** Whether one of the segments' rows has a put that is newer than the tombstone. */
   #hasPut(segments: readonly SegmentHead[], tomb: Tick): boolean | undefined {
     for (const head of segments) {
-      const { segment, block, row } = head;
-      const puts = head.puts();
-      if (puts === undefined) return undefined;
+      const { segment, block, row, rowInBlock, puts } = head;
       if (puts !== null && (Number(rawOfChunk(puts, row)) & 1) === 0) continue;
       if (tomb.ms === -1) return true;
       const max = segment.order.putStampMax(block);
       if (max !== null && !isNewer(max[0], max[1], tomb)) continue;
-      const stamps = segment.order.putStamps(block, this.#atHand);
-      if (stamps === undefined) return undefined;
-      if (stamps?.has(row) === true && isNewer(stamps.msAt(row), stamps.lowAt(row), tomb)) return true;
+      const part = segment.order.putStamps(block, rowInBlock, this.#atHand);
+      if (part === undefined) return undefined;
+      const stamps = part?.stamps ?? null;
+      const at = rowInBlock - (part?.firstRow ?? 0);
+      if (stamps?.has(at) === true && isNewer(stamps.msAt(at), stamps.lowAt(at), tomb)) return true;
     }
     return false;
   }

@@ -1,4 +1,7 @@
-/** A range's place in one segment: block by block, over the rows that are live. */
+/**
+ * A range's place in one segment: over the rows that are live, some rows of a block at a time, as many as are at hand of all
+ * the columns that it reads.
+ */
 
 import type { Physical } from '@tidemark/model/column-type';
 import type { Chunk } from '../encoding/chunk.ts';
@@ -8,17 +11,24 @@ import type { DeletionVector } from '../segment/deletion-vector.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { StoredBlock } from '../segment/stored-block.ts';
+import { togetherOf } from '../segment/together.ts';
 import type { BlocksAtHand } from './blocks-at-hand.ts';
 import { endsBehind, Stretch } from './head.ts';
 import { type KeyBlock, KeyBytes } from './key-block.ts';
 import type { RangeBounds } from './range-wish.ts';
 
+/** A column of the rows that a head has at hand: its cells, row by row, and what has their stamps. */
+export type HeadCells = { readonly chunk: Chunk; readonly part: StoredBlock } | null;
+
 /** One segment's rows in a range. What answers undefined has to read something first; then the whole read begins again. */
 export class SegmentHead {
   readonly segment: Segment;
-  /** The block it is in, and the row there. */
+  /** The block it is in, and the row, counted from the first of the rows at hand. */
   block = 0;
   row = 0;
+  /** Of the first of the rows at hand, in the block. */
+  #firstRow = 0;
+  #rowCount = 0;
   readonly #live: DeletionVector | null;
   readonly #bounds: RangeBounds;
   readonly #kinds: readonly Physical[];
@@ -27,10 +37,11 @@ export class SegmentHead {
   readonly #step: 1 | -1;
   readonly #stretch: Stretch;
   #keys: KeyBlock | null = null;
+  #puts: Chunk | null = null;
   readonly #key = new KeyBytes();
   #isKeyMade = false;
-  /** Of the current block, once they were asked for. */
-  #cells: (StoredBlock | null)[] | null = null;
+  /** Of the rows at hand. */
+  #cells: readonly HeadCells[] = [];
   /** By place in the columns, the entry of which a text was made last, and the text: neighbours often have the same. */
   readonly entries: number[] = [];
   readonly texts: string[] = [];
@@ -70,9 +81,11 @@ export class SegmentHead {
         ? blocks.length - 1
         : order.lastBlockBefore(bound);
     if (!this.#mayHave(block)) return false;
-    if (!this.#enter(block)) return undefined;
+    const isWhole = bound === null || order.areKeysHeld(block);
+    const near = isWhole ? (isUp ? 0 : blocks[block]!.rowCount - 1) : order.rowNear(block, bound);
+    if (!this.#enter(block, near)) return undefined;
     if (bound !== null) {
-      const row = this.#keys!.firstFrom(bound, 0, blocks[block]!.rowCount);
+      const row = this.#keys!.firstFrom(bound, 0, this.#rowCount);
       this.row = isUp ? row : row - 1;
     }
     return this.#settle();
@@ -88,6 +101,11 @@ export class SegmentHead {
   /** Order of the current row's key and another. */
   compare({ bytes, start, length }: KeyBytes): number {
     return this.#keys!.compare(this.row, bytes, start, length);
+  }
+
+  /** The number of the current row in its block. */
+  get rowInBlock(): number {
+    return this.#firstRow + this.row;
   }
 
   /** The row that comes so many rows later in its block. */
@@ -115,12 +133,12 @@ export class SegmentHead {
 
   /** Whether a row of the block it is in is live, as far as the deletion vector says. */
   isLive(row: number): boolean {
-    return this.#live === null || this.#live.isLive(this.segment.firstRows[this.block]! + row);
+    return this.#live === null || this.#live.isLive(this.segment.firstRows[this.block]! + this.#firstRow + row);
   }
 
-  /** Flags of the block it is in; null when all of its rows have a put. */
-  puts(): Chunk | null | undefined {
-    return this.segment.order.puts(this.block, this.#atHand);
+  /** Flags of the rows at hand; null when all of them have a put. */
+  get puts(): Chunk | null {
+    return this.#puts;
   }
 
   /** Whether each write of the memtable is newer than all that the wanted columns have in this block, put and tombstones. */
@@ -134,23 +152,9 @@ export class SegmentHead {
     return isOlder;
   }
 
-  /** The columns of the block it is in, by their places among those that are wanted; null where no row has a cell. */
-  cells(): readonly (StoredBlock | null)[] | undefined {
-    this.#cells ??= this.#readCells();
-    return this.#cells ?? undefined;
-  }
-
-  #readCells(): (StoredBlock | null)[] | null {
-    const columns = this.#columns;
-    const cells = new Array<StoredBlock | null>(columns.length);
-    let isMissing = false;
-    for (let i = 0; i < columns.length; i++) {
-      const file = this.segment.order.fileOf(columns[i]!);
-      const stored = file === undefined ? null : this.#atHand.block(file, this.block);
-      if (stored === undefined) isMissing = true;
-      else cells[i] = stored;
-    }
-    return isMissing ? null : cells;
+  /** Cells of the rows at hand, by the columns' places among those that are wanted; null where no row of the block has one. */
+  get cells(): readonly HeadCells[] {
+    return this.#cells;
   }
 
   /** Whether there is such a block, and it is not beyond the range. */
@@ -162,23 +166,43 @@ export class SegmentHead {
     return from === null || compareBytes(range.last, from) >= 0;
   }
 
-  /** At the first row of a block, the way it goes. False after a miss. */
-  #enter(block: number): boolean {
-    const { first, last, rowCount } = this.segment.blocks[block]!;
+  /** At the first row that is at hand around one of a block, the way it goes. False after a miss. */
+  #enter(block: number, near: number): boolean {
+    const { order, blocks } = this.segment;
+    const keys = order.keyParts(block, near, this.#atHand);
+    const puts = order.puts(block, near, this.#atHand);
+    // What will be wanted is read beside the keys.
+    const cells = this.#partsAt(block, near);
+    if (keys === undefined || puts === undefined || cells === null) return false;
+    const there = cells.filter((part) => part !== null);
+    const { firstRow, rowCount, columns } = togetherOf(puts === null ? [...keys, ...there] : [...keys, ...there, puts]);
     this.block = block;
+    this.#firstRow = firstRow;
+    this.#rowCount = rowCount;
     this.row = this.#step === 1 ? 0 : rowCount - 1;
-    this.#cells = null;
     this.#told = null;
     this.entries.length = 0;
-    const keys = this.segment.order.keys(block, this.#kinds, this.#atHand);
-    if (keys === undefined) {
-      // They will be wanted too, and are read beside the keys.
-      this.cells();
-      return false;
-    }
-    this.#keys = keys;
+    this.#keys = order.keys(block, columns.slice(0, keys.length), this.#kinds, rowCount);
+    let at = keys.length;
+    this.#cells = cells.map((part) => (part === null ? null : { chunk: columns[at++]!, part }));
+    this.#puts = puts === null ? null : columns.at(-1)!;
+    const { first, last } = blocks[block]!;
     this.#stretch.begin(rowCount, endsBehind(this.#bounds, first, last));
     return true;
+  }
+
+  /** The parts of the columns that are wanted; null after a miss. */
+  #partsAt(block: number, row: number): (StoredBlock | null)[] | null {
+    const columns = this.#columns;
+    const parts = new Array<StoredBlock | null>(columns.length);
+    let isMissing = false;
+    for (let i = 0; i < columns.length; i++) {
+      const file = this.segment.order.fileOf(columns[i]!);
+      const part = file === undefined ? null : this.#atHand.part(file, block, row);
+      if (part === undefined) isMissing = true;
+      else parts[i] = part;
+    }
+    return isMissing ? null : parts;
   }
 
   /** From where it is to the next live row. */
@@ -188,9 +212,16 @@ export class SegmentHead {
       let left = this.#stretch.left(this.row);
       for (; left > 0 && !this.isLive(this.row); left--) this.row += this.#step;
       if (left > 0) return this.#stretch.has(this.row);
-      const next = this.block + this.#step;
-      if (this.#stretch.isCut || !this.#mayHave(next)) return false;
-      if (!this.#enter(next)) return undefined;
+      if (this.#stretch.isCut) return false;
+      const next = this.#step === 1 ? this.#firstRow + this.#rowCount : this.#firstRow - 1;
+      const { blocks } = this.segment;
+      if (next >= 0 && next < blocks[this.block]!.rowCount) {
+        if (!this.#enter(this.block, next)) return undefined;
+        continue;
+      }
+      const block = this.block + this.#step;
+      if (!this.#mayHave(block)) return false;
+      if (!this.#enter(block, this.#step === 1 ? 0 : blocks[block]!.rowCount - 1)) return undefined;
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Blocks read lately, checked and ready for use, so that reading them again costs no disk, checksum and unpacking. */
+/** Blocks and units read lately, checked and ready for use, so that reading them again costs no disk, checksum and unpacking. */
 
 /** What can be held: it says how much memory it takes. */
 export type Holdable = { readonly memoryBytes: number };
@@ -43,6 +43,18 @@ export class BlockCache {
     } finally {
       slot.reading = null;
     }
+  }
+
+  /** True when so many bytes more leave half of it to others. */
+  hasRoomFor(bytes: number): boolean {
+    return this.#bytes + bytes <= this.#bytesMax / 2;
+  }
+
+  /** Lets go of what a slot holds: something else has it now. */
+  drop(slot: CacheSlot<Holdable>): void {
+    if (!this.#slots.delete(slot)) return;
+    this.#bytes -= slot.block!.memoryBytes;
+    slot.block = null;
   }
 
   /** Holds what was made for a slot that holds nothing, as long as there is room. */

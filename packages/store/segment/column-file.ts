@@ -1,9 +1,10 @@
 /**
- * One file of a segment: blocks of up to 65,536 rows, each compressed and checked by itself, and a footer that says
- * where they are and what they hold. The bytes, in order:
+ * One file of a segment: blocks of up to 65,536 rows, in units of some rows, each compressed and checked by itself, and a
+ * directory and a footer that say where they are and what they hold. The bytes, in order:
  *
- *   "TMCF", u16 format version (2), u16 0
- *   blocks: as stored; raw they are sections, each u32 length and that many bytes
+ *   "TMCF", u16 format version (3), u16 0
+ *   blocks: the dictionary, if there is one, and the units, as stored; raw a unit is sections, each u32 length and bytes
+ *   directory: see `page-list.ts`
  *   footer: JSON
  *   u32 footer length, u32 CRC-32 of the footer, "TMCF"
  *
@@ -11,19 +12,25 @@
  */
 
 import { crc32, zstdDecompressSync } from 'node:zlib';
-import type { Disk, DiskFile } from '@tidemark/platform/disk';
+import type { Disk } from '@tidemark/platform/disk';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import { z } from 'zod';
-import { type Compression, Packer } from '../encoding/compression.ts';
+import { Pages } from './page-list.ts';
 
 /** The version in the header of every column file and in manifests; files of another one are refused. */
-export const FORMAT_VERSION = 2;
-const MAGIC = Buffer.from('TMCF');
-const HEADER_BYTES = 8;
-const TRAILER_BYTES = 12;
+export const FORMAT_VERSION = 3;
+/** Begins and ends each file. */
+export const MAGIC = Buffer.from('TMCF');
+/** Before the first block. */
+export const HEADER_BYTES = 8;
+/** Behind the footer. */
+export const TRAILER_BYTES = 12;
 /** How much of the file's end is read at first, in the hope that the footer is in it. */
 const TAIL_BYTES = 64 * 1024;
-const WRITE_BYTES = 256 * 1024;
+/** A dictionary that lies no further before a unit is read with it in one. */
+const GAP_BYTES_MAX = 32 * 1024;
+/** Memory that one page is unpacked in at first: pages of a block are about as large as one another. */
+const UNPACK_BYTES_MIN = 1024;
 
 const stampShape = z.tuple([z.number(), z.number()]);
 
@@ -34,8 +41,10 @@ const blockShape = z.object({
   at: z.number().int().nonnegative(),
   stored: z.number().int().nonnegative(),
   raw: z.number().int().nonnegative(),
-  zstd: z.boolean(),
-  crc: z.number().int(),
+  /** Rows of each unit but the last; in `key.col`, of what separators stand before. */
+  unitRows: z.number().int().positive(),
+  /** Whether a page of texts stands before the units, which have codes of them. */
+  dictionary: z.boolean(),
   rows: z.number().int().positive(),
   /** Cells that hold a value, and deleted ones; the others are absent. */
   values: z.number().int(),
@@ -55,6 +64,7 @@ const footerShape = z.object({
   column: z.number().int().nullable(),
   /** How its values are held: what encodings its blocks may have, and how bounds are written. */
   kind: z.enum(['u8', 'i32', 'f64', 'whole', 'i64', 'bytes']),
+  directory: z.object({ bytes: z.number().int().nonnegative(), crc: z.number().int() }),
   blocks: z.array(blockShape),
 });
 
@@ -62,102 +72,22 @@ type Footer = z.infer<typeof footerShape>;
 /** A block as the footer tells of it: place, sizes, checksum and what it holds. */
 export type Block = z.infer<typeof blockShape>;
 /** What a file holds. */
-export type FileContent = Omit<z.infer<typeof footerShape>, 'blocks'>;
+export type FileContent = Omit<z.infer<typeof footerShape>, 'blocks' | 'directory'>;
 /** What the writer of a block knows of it; the file adds where and how it is stored. */
-export type BlockNotes = Omit<Block, 'number' | 'at' | 'stored' | 'raw' | 'zstd' | 'crc'>;
+export type BlockNotes = Omit<Block, 'number' | 'at' | 'stored' | 'raw' | 'unitRows' | 'dictionary'>;
 
 /** A file as the manifest names it; `crc` is the CRC-32 of all its bytes. */
 export type FileSummary = { readonly bytes: number; readonly crc: number };
 
-/** Writes one file from front to back; it counts only once it was finished and synced. */
-export class ColumnFileWriter {
-  readonly path: string;
-  readonly content: FileContent;
-  readonly #file: DiskFile;
-  readonly #blocks: Block[] = [];
-  #waiting: Uint8Array[] = [];
-  #waitingBytes = 0;
-  #bytes = 0;
-  #crc = 0;
-  readonly #packer: Packer;
+/** A block's pages, unpacked. */
+export type RawBlock = {
+  /** Null when it has none. */
+  readonly dictionary: Buffer | null;
+  /** The sections of each unit. */
+  readonly units: readonly (readonly Buffer[])[];
+};
 
-  static async create(
-    disk: Disk,
-    path: string,
-    content: FileContent,
-    compression: Compression,
-  ): Promise<ColumnFileWriter> {
-    return new ColumnFileWriter(path, await disk.create(path), content, compression);
-  }
-
-  private constructor(path: string, file: DiskFile, content: FileContent, compression: Compression) {
-    this.#packer = new Packer(compression);
-    this.path = path;
-    this.content = content;
-    this.#file = file;
-    const header = Buffer.alloc(HEADER_BYTES);
-    MAGIC.copy(header);
-    header.writeUInt16LE(FORMAT_VERSION, 4);
-    this.#take(header);
-  }
-
-  /** Adds a block; numbers rise. */
-  async addBlock(number: number, sections: readonly Uint8Array[], notes: BlockNotes): Promise<void> {
-    const raw = joinSections(sections);
-    const packed = this.#packer.pack(raw);
-    const zstd = packed !== null;
-    const stored = packed ?? raw;
-    const at = this.#bytes;
-    this.#blocks.push({ number, at, stored: stored.length, raw: raw.length, zstd, crc: crc32(stored), ...notes });
-    this.#take(stored);
-    if (this.#waitingBytes >= WRITE_BYTES) await this.#write();
-  }
-
-  /** Writes the footer and makes the file durable. */
-  async finish(): Promise<FileSummary> {
-    const footer = Buffer.from(JSON.stringify({ ...this.content, blocks: this.#blocks }));
-    const trailer = Buffer.alloc(TRAILER_BYTES);
-    trailer.writeUInt32LE(footer.length, 0);
-    trailer.writeUInt32LE(crc32(footer), 4);
-    MAGIC.copy(trailer, 8);
-    this.#take(footer);
-    this.#take(trailer);
-    await this.#write();
-    await this.#file.sync();
-    await this.#file.close();
-    return { bytes: this.#bytes, crc: this.#crc };
-  }
-
-  /** Gives the file up; it stays as it is. */
-  async abandon(): Promise<void> {
-    await this.#file.close();
-  }
-
-  #take(bytes: Uint8Array): void {
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
-    this.#bytes += bytes.length;
-    this.#crc = crc32(bytes, this.#crc);
-  }
-
-  async #write(): Promise<void> {
-    const bytes = Buffer.concat(this.#waiting);
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    await this.#file.append(bytes);
-  }
-}
-
-function joinSections(sections: readonly Uint8Array[]): Buffer {
-  const lengths = sections.map((section) => {
-    const length = Buffer.allocUnsafe(4);
-    length.writeUInt32LE(section.length);
-    return length;
-  });
-  return Buffer.concat(sections.flatMap((section, i) => [lengths[i]!, section]));
-}
-
-/** One file whose footer was checked when it was opened; each block is checked when it is read. */
+/** One file whose directory and footer were checked when it was opened; each page is checked when it is read. */
 export class ColumnFile {
   readonly path: string;
   readonly content: FileContent;
@@ -165,6 +95,10 @@ export class ColumnFile {
   readonly blocks: readonly Block[];
   /** By number; without those that are not in the file. */
   readonly #byNumber: readonly (Block | undefined)[];
+  /** By number, the first of a block's pages, and of its separators. */
+  readonly #firstPages: readonly number[];
+  readonly #firstSeparators: readonly number[];
+  readonly #pages: Pages;
   readonly #disk: Disk;
 
   /** @throws {Fault} `corrupt`: not whole, not one of ours, or of another format version; names both. */
@@ -187,17 +121,51 @@ export class ColumnFile {
       throw damaged(path, `${path}, footer`, sum(crc32(footer)), sum(trailer.readUInt32LE(4)));
     }
     await checkHeader(disk, path);
-    return new ColumnFile(disk, path, parseFooter(path, footer));
+    const parsed = parseFooter(path, footer);
+    const { directory } = parsed;
+    const directoryAt = footerAt - directory.bytes;
+    if (directoryAt < HEADER_BYTES)
+      throw damaged(path, path, `a directory of ${directory.bytes} bytes`, `a file of ${bytes}`);
+    const isRead = directory.bytes <= from;
+    const list = isRead
+      ? tail.subarray(from - directory.bytes, from)
+      : await readAt(disk, path, directoryAt, directory.bytes);
+    if (crc32(list) !== directory.crc) {
+      throw damaged(path, `${path}, directory`, sum(crc32(list)), sum(directory.crc));
+    }
+    return new ColumnFile(disk, path, parsed, list);
   }
 
-  private constructor(disk: Disk, path: string, { blocks, ...content }: Footer) {
+  private constructor(disk: Disk, path: string, { blocks, directory, ...content }: Footer, list: Buffer) {
     this.#disk = disk;
     this.path = path;
     this.content = content;
     this.blocks = blocks;
     const byNumber: (Block | undefined)[] = [];
-    for (const block of blocks) byNumber[block.number] = block;
+    const firstPages: number[] = [];
+    const firstSeparators: number[] = [];
+    const isOfKeys = path.endsWith('/key.col');
+    let [pages, separators] = [0, 0];
+    for (const block of blocks) {
+      byNumber[block.number] = block;
+      firstPages[block.number] = pages;
+      firstSeparators[block.number] = separators;
+      pages += (block.dictionary ? 1 : 0) + unitsOf(block);
+      if (isOfKeys) separators += placesOf(block) - 1;
+    }
     this.#byNumber = byNumber;
+    this.#firstPages = firstPages;
+    this.#firstSeparators = firstSeparators;
+    const read = Pages.of(list, pages, separators);
+    if (read === null) {
+      throw damaged(
+        path,
+        `${path}, directory`,
+        `${directory.bytes} bytes`,
+        `${pages} pages and ${separators} separators`,
+      );
+    }
+    this.#pages = read;
   }
 
   /** What the footer tells of a block; undefined when no row of it has a cell. */
@@ -205,23 +173,105 @@ export class ColumnFile {
     return this.#byNumber[number];
   }
 
-  /**
-   * The sections of a block; none when no row of it has a cell.
-   * @throws {Fault} `corrupt`: names file, block and both sums.
-   */
-  async readBlock(number: number): Promise<Buffer[]> {
-    if (this.#byNumber[number] === undefined) return [];
-    return splitSections(this.path, `${this.path}, block ${number}`, await this.readRaw(number));
+  /** Units of a block that are compressed. */
+  zstdUnits(number: number): number {
+    const [first, end] = this.#pagesOf(this.#byNumber[number]!);
+    let count = 0;
+    for (let page = first; page < end; page++) if (this.#pages.isZstd(page)) count++;
+    return this.#byNumber[number]!.dictionary && this.#pages.isZstd(first) ? count - 1 : count;
   }
 
-  /** A block that is in the file, unpacked. @throws {Fault} as `readBlock`. */
-  async readRaw(number: number): Promise<Buffer> {
+  /** In `key.col`, the first of the rows of a block, `unitRows` of them, among which a key is if it is in the block. */
+  rowBefore(number: number, key: Uint8Array): number {
     const block = this.#byNumber[number]!;
-    const stored = await readAt(this.#disk, this.path, block.at, block.stored);
-    const where = `${this.path}, block ${number}`;
-    if (crc32(stored) !== block.crc) throw damaged(this.path, where, sum(crc32(stored)), sum(block.crc));
-    return block.zstd ? unpack(this.path, where, stored, block.raw) : stored;
+    return this.#pages.separatorsUpTo(key, this.#firstSeparators[number]!, placesOf(block) - 1) * block.unitRows;
   }
+
+  /**
+   * A block, unpacked, in one read; without units when no row of it has a cell.
+   * @throws {Fault} `corrupt`: names file, block, unit and both sums.
+   */
+  async readBlock(number: number): Promise<RawBlock> {
+    const block = this.#byNumber[number];
+    if (block === undefined) return { dictionary: null, units: [] };
+    const raw = await this.readRaw(number);
+    const dictionary = block.dictionary ? raw.shift()! : null;
+    return { dictionary, units: raw.map((page, unit) => this.#sections(block, unit, page)) };
+  }
+
+  /** The pages of a block that is in the file, its dictionary first. Throws as `readBlock`. */
+  async readRaw(number: number): Promise<Buffer[]> {
+    const block = this.#byNumber[number]!;
+    const [first, end] = this.#pagesOf(block);
+    if (first === end) return [];
+    const raw = await this.#read(block, first, end);
+    const bytes = raw.reduce((sum, page) => sum + page.length, 0);
+    if (bytes !== block.raw) throw damaged(this.path, this.#where(block), `${bytes} bytes`, `${block.raw} bytes`);
+    return raw;
+  }
+
+  /**
+   * One unit of a block that is in the file, and the dictionary with it when that is asked for. Throws as `readBlock`.
+   */
+  async readUnit(number: number, unit: number, hasDictionary: boolean): Promise<RawBlock> {
+    const block = this.#byNumber[number]!;
+    const [first] = this.#pagesOf(block);
+    const page = first + (block.dictionary ? 1 : 0) + unit;
+    if (!hasDictionary) {
+      const [own] = await this.#read(block, page, page + 1);
+      return { dictionary: null, units: [this.#sections(block, unit, own!)] };
+    }
+    const isNear = this.#pages.at(page) - this.#pages.at(first + 1) <= GAP_BYTES_MAX;
+    const [own, dictionary] = isNear
+      ? await this.#read(block, first, page + 1).then((pages) => [pages.at(-1)!, pages[0]!] as const)
+      : await Promise.all([this.#read(block, page, page + 1), this.#read(block, first, first + 1)]).then(
+          ([own, dictionary]) => [own[0]!, dictionary[0]!] as const,
+        );
+    return { dictionary, units: [this.#sections(block, unit, own)] };
+  }
+
+  /** A block's first page, and what follows its last. */
+  #pagesOf(block: Block): readonly [number, number] {
+    const first = this.#firstPages[block.number]!;
+    return [first, first + (block.dictionary ? 1 : 0) + unitsOf(block)];
+  }
+
+  /** Pages of a block, which lie one behind the other, checked and unpacked. */
+  async #read(block: Block, from: number, to: number): Promise<Buffer[]> {
+    const pages = this.#pages;
+    const begin = pages.at(from);
+    const at = block.at + begin - pages.at(this.#firstPages[block.number]!);
+    const stored = await readAt(this.#disk, this.path, at, pages.at(to) - begin);
+    const raws: Buffer[] = [];
+    for (let page = from; page < to; page++) {
+      const bytes = stored.subarray(pages.at(page) - begin, pages.at(page + 1) - begin);
+      const where = (): string => this.#where(block, page);
+      if (crc32(bytes) !== pages.crc(page)) throw damaged(this.path, where(), sum(crc32(bytes)), sum(pages.crc(page)));
+      raws.push(pages.isZstd(page) ? unpack(this.path, where, bytes, block.raw, unitsOf(block)) : bytes);
+    }
+    return raws;
+  }
+
+  #sections(block: Block, unit: number, raw: Buffer): Buffer[] {
+    const page = this.#pagesOf(block)[0] + (block.dictionary ? 1 : 0) + unit;
+    return splitSections(this.path, () => this.#where(block, page), raw);
+  }
+
+  #where(block: Block, page?: number): string {
+    const { number, dictionary } = block;
+    const place = page === undefined ? null : page - this.#firstPages[number]! - (dictionary ? 1 : 0);
+    const isOne = place === null || (place === 0 && unitsOf(block) === 1);
+    return `${this.path}, block ${number}${isOne ? '' : place < 0 ? ', dictionary' : `, unit ${place}`}`;
+  }
+}
+
+/** How many units a block has in its file: none where key columns say what the keys are. */
+export function unitsOf(block: Pick<Block, 'rows' | 'stored' | 'unitRows'>): number {
+  return block.stored === 0 ? 0 : placesOf(block);
+}
+
+function placesOf({ rows, unitRows }: Pick<Block, 'rows' | 'unitRows'>): number {
+  return Math.ceil(rows / unitRows);
 }
 
 async function checkHeader(disk: Disk, path: string): Promise<void> {
@@ -247,23 +297,22 @@ function parseFooter(path: string, footer: Buffer): Footer {
   }
 }
 
-function unpack(path: string, where: string, stored: Uint8Array, rawBytes: number): Buffer {
+/** One zstd frame, of about `rawBytes` in so many, and never more than that. */
+function unpack(path: string, where: () => string, stored: Uint8Array, rawBytes: number, count: number): Buffer {
+  const chunkSize = Math.max(UNPACK_BYTES_MIN, Math.ceil((rawBytes / count) * 1.25));
   try {
-    const raw = zstdDecompressSync(stored, { maxOutputLength: Math.max(1, rawBytes) });
-    if (raw.length !== rawBytes) throw damaged(path, where, `${raw.length} bytes`, `${rawBytes} bytes`);
-    return raw;
+    return zstdDecompressSync(stored, { chunkSize, maxOutputLength: Math.max(1, rawBytes) });
   } catch (error) {
-    if (error instanceof Fault) throw error;
-    throw new Fault('corrupt', `${where}: does not decompress: ${messageOf(error)}`, { cause: error, path });
+    throw new Fault('corrupt', `${where()}: does not decompress: ${messageOf(error)}`, { cause: error, path });
   }
 }
 
-function splitSections(path: string, where: string, raw: Buffer): Buffer[] {
+function splitSections(path: string, where: () => string, raw: Buffer): Buffer[] {
   const sections: Buffer[] = [];
   for (let at = 0; at < raw.length; ) {
     const length = at + 4 <= raw.length ? raw.readUInt32LE(at) : Number.POSITIVE_INFINITY;
     if (at + 4 + length > raw.length)
-      throw damaged(path, where, `a section of ${length} bytes at ${at}`, `${raw.length}`);
+      throw damaged(path, where(), `a section of ${length} bytes at ${at}`, `${raw.length}`);
     sections.push(raw.subarray(at + 4, at + 4 + length));
     at += 4 + length;
   }

@@ -6,7 +6,8 @@ import { Fault } from '@tidemark/platform/fault';
 import { decodeBlock } from '../encoding/block-decoder.ts';
 import { encodeBlock } from '../encoding/block-encoder.ts';
 import { hasValue } from '../encoding/chunk.ts';
-import { ColumnFile, ColumnFileWriter } from './column-file.ts';
+import { ColumnFile } from './column-file.ts';
+import { ColumnFileWriter, uncut } from './column-file-writer.ts';
 import { allSet, DeletionVector } from './deletion-vector.ts';
 import type { DeletionVectorFile } from './manifest.ts';
 import type { Segment } from './segment.ts';
@@ -37,7 +38,8 @@ export async function writeDeletionVector(
         vector.setNumber(row, flags[row]!);
       }
       const notes = { rows: rowCount, values, deleted: rowCount - values, min: null, max: null };
-      await file.addBlock(block, [encodeBlock(vector, 0, rowCount)], { ...notes, stampMin: null, stampMax: null });
+      const parts = uncut([encodeBlock(vector, 0, rowCount)], rowCount);
+      await file.addBlock(block, parts, { ...notes, stampMin: null, stampMax: null });
     }
     const summary = await file.finish();
     await disk.syncFolder(folder);
@@ -60,7 +62,7 @@ export async function readDeletionVector(
   let dead = 0;
   for (const { number } of file.blocks) {
     const block = segment.blocks[number];
-    const [section] = await file.readBlock(number);
+    const section = (await file.readBlock(number)).units[0]?.[0];
     if (block === undefined || section === undefined) {
       throw new Fault('corrupt', `${file.path}, block ${number}: the segment has ${segment.blocks.length}`, {
         got: number,

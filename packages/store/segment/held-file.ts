@@ -1,31 +1,46 @@
-/** A file of a segment: opened when first needed, its blocks held in memory for a while. */
+/** A file of a segment: opened when first needed, its blocks and units held in memory for a while. */
 
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault } from '@tidemark/platform/fault';
-import { type BlockCache, CacheSlot, type Holdable } from './block-cache.ts';
-import { ColumnFile } from './column-file.ts';
+import { type BlockCache, CacheSlot } from './block-cache.ts';
+import { type Block, ColumnFile, unitsOf } from './column-file.ts';
 import type { SegmentFile } from './manifest.ts';
+import { type Part, StoredDictionary, type UnitBytes } from './stored-block.ts';
 
-type HeldFilePlan<T extends Holdable> = {
+type HeldFilePlan<T extends Part> = {
   readonly disk: Disk;
   /** The segment's. */
   readonly folder: string;
   readonly summary: SegmentFile;
   readonly cache: BlockCache;
-  /** What is held of a block; there is at least one section. */
-  readonly make: (sections: readonly Buffer[], rowCount: number) => T;
+  /** What is held of a block, or of some of its rows. */
+  readonly make: (bytes: UnitBytes, isWhole: boolean) => T;
   /** Rows that `key.col` has in a block. */
   readonly rowsOf: (block: number) => number;
   /** The file, if it is open already. */
   readonly opened: ColumnFile | null;
 };
 
-/** One file by its summary; blocks come from the cache, or are read and checked. */
-export class HeldFile<T extends Holdable> {
+/** Once so many of a block's units were missed, the block is read whole, where there is room for it. */
+const MISSED_SHARE_MAX = 1 / 4;
+/** A block decoded takes about so many times its bytes. */
+const DECODED_GROWTH = 2;
+
+/** The units of a block of which one was asked for. */
+type HeldUnits<T extends Part> = {
+  readonly rows: number;
+  readonly slots: CacheSlot<T>[];
+  readonly dictionary: CacheSlot<StoredDictionary> | null;
+  missed: number;
+};
+
+/** One file by its summary; blocks and units come from the cache, or are read and checked. */
+export class HeldFile<T extends Part> {
   readonly summary: SegmentFile;
   readonly path: string;
   readonly #plan: HeldFilePlan<T>;
   readonly #slots: CacheSlot<T>[] = [];
+  readonly #units: (HeldUnits<T> | undefined)[] = [];
   #opening: Promise<ColumnFile> | null = null;
   #opened: ColumnFile | null = null;
 
@@ -48,7 +63,7 @@ export class HeldFile<T extends Holdable> {
     return this.#opening;
   }
 
-  /** A block that is in memory; null when no row of it has a cell; undefined when it has to be read. */
+  /** A block that is in memory whole; null when no row of it has a cell; undefined when it has to be read. */
   held(block: number): T | null | undefined {
     const slot = this.#slots[block];
     if (slot !== undefined && slot.block !== null) {
@@ -58,29 +73,100 @@ export class HeldFile<T extends Holdable> {
     return this.#opened !== null && this.#opened.block(block) === undefined ? null : undefined;
   }
 
-  /** A block; null when no row of it has a cell. @throws {Fault} as `sections`. */
+  /** What is in memory of a block and has that row of it, else as `held`. */
+  heldAt(block: number, row: number): T | null | undefined {
+    const whole = this.held(block);
+    if (whole !== undefined) return whole;
+    const units = this.#units[block];
+    const slot = units?.slots[Math.floor(row / units.rows)];
+    if (slot === undefined || slot.block === null) return undefined;
+    slot.isUsed = true;
+    // Spared with its units, as they have it too.
+    if (units!.dictionary !== null) units!.dictionary.isUsed = true;
+    return slot.block;
+  }
+
+  /** A block; null when no row of it has a cell. @throws {Fault} as `bytes`. */
   async block(block: number): Promise<T | null> {
     const held = this.held(block);
     if (held !== undefined) return held;
     if ((await this.open()).block(block) === undefined) return null;
     this.#slots[block] ??= new CacheSlot<T>();
-    return this.#plan.cache.get(this.#slots[block], async () => {
-      return this.#plan.make(await this.sections(block), this.#plan.rowsOf(block));
+    const { cache, make } = this.#plan;
+    return cache.get(this.#slots[block], async () => {
+      const read = make((await this.bytes(block))!, true);
+      for (const slot of this.#units[block]?.slots ?? []) if (slot !== undefined) cache.drop(slot);
+      this.#units[block] = undefined;
+      return read;
     });
   }
 
-  /** The bytes of a block; no section when no row of it has a cell. @throws {Fault} `corrupt`: names file and block. */
-  async sections(block: number): Promise<Buffer[]> {
+  /** The unit of a block that has a row, or the block; null when no row of the block has a cell. Throws as `bytes`. */
+  async at(block: number, row: number): Promise<T | null> {
+    const held = this.heldAt(block, row);
+    if (held !== undefined) return held;
+    const known = (await this.open()).block(block);
+    if (known === undefined) return null;
+    this.#units[block] ??= {
+      rows: known.unitRows,
+      slots: [],
+      dictionary: known.dictionary ? new CacheSlot<StoredDictionary>() : null,
+      missed: 0,
+    };
+    const units = this.#units[block];
+    const unit = Math.floor(row / units.rows);
+    const slot = units.slots[unit];
+    if (slot === undefined || (slot.block === null && slot.reading === null)) units.missed++;
+    if (units.missed > unitsOf(known) * MISSED_SHARE_MAX && this.#hasRoomFor(known)) return this.block(block);
+    units.slots[unit] ??= new CacheSlot<T>();
+    return this.#plan.cache.get(units.slots[unit], () => this.#readUnit(units, block, unit));
+  }
+
+  /** The bytes of a block; null when no row of it has a cell. @throws {Fault} `corrupt`: names file and block. */
+  async bytes(block: number): Promise<UnitBytes | null> {
     const file = await this.open();
-    const [got, expected] = [file.block(block)?.rows ?? null, this.#plan.rowsOf(block)];
-    if (got !== null && got !== expected) {
-      throw new Fault('corrupt', `${file.path}, block ${block}: ${got} rows, key.col has ${expected}`, {
-        got,
-        expected,
-        path: file.path,
-      });
+    const known = this.#check(file, block);
+    if (known === null) return null;
+    const { dictionary, units } = await file.readBlock(block);
+    return {
+      firstRow: 0,
+      dictionary: dictionary === null ? null : new StoredDictionary(dictionary).dictionary,
+      units: units.map((sections, unit) => ({ sections, rowCount: rowsOfUnit(known, unit) })),
+    };
+  }
+
+  async #readUnit(units: HeldUnits<T>, block: number, unit: number): Promise<T> {
+    const file = await this.open();
+    const known = this.#check(file, block)!;
+    const slot = units.dictionary;
+    const held = slot?.block ?? null;
+    const read = await file.readUnit(block, unit, slot !== null && held === null);
+    let shared = held;
+    if (slot !== null && held === null) {
+      // Others may have read it meanwhile: then theirs is held, and shared.
+      shared = slot.block ?? new StoredDictionary(read.dictionary!);
+      if (slot.block === null) this.#plan.cache.hold(slot, shared);
     }
-    return file.readBlock(block);
+    if (slot !== null) slot.isUsed = true;
+    const own = { sections: read.units[0]!, rowCount: rowsOfUnit(known, unit) };
+    const dictionary = shared?.dictionary ?? null;
+    return this.#plan.make({ firstRow: unit * units.rows, dictionary, units: [own] }, false);
+  }
+
+  #hasRoomFor(block: Block): boolean {
+    return unitsOf(block) === 1 || this.#plan.cache.hasRoomFor(block.raw * DECODED_GROWTH);
+  }
+
+  /** Null when the block is not in the file. @throws {Fault} `corrupt`: it does not have as many rows as in `key.col`. */
+  #check(file: ColumnFile, block: number): Block | null {
+    const known = file.block(block) ?? null;
+    const [got, expected] = [known?.rows ?? null, this.#plan.rowsOf(block)];
+    if (got === null || got === expected) return known;
+    throw new Fault('corrupt', `${file.path}, block ${block}: ${got} rows, key.col has ${expected}`, {
+      got,
+      expected,
+      path: file.path,
+    });
   }
 
   async #open(): Promise<ColumnFile> {
@@ -101,4 +187,8 @@ export class HeldFile<T extends Holdable> {
       throw error;
     }
   }
+}
+
+function rowsOfUnit({ rows, unitRows }: Block, unit: number): number {
+  return Math.min(unitRows, rows - unit * unitRows);
 }

@@ -7,7 +7,7 @@ import type { BlockCache } from './block-cache.ts';
 import type { ColumnFile } from './column-file.ts';
 import { HeldFile } from './held-file.ts';
 import type { SegmentSummary } from './manifest.ts';
-import { StoredBlock, StoredStamps } from './stored-block.ts';
+import { StoredBlock, StoredStamps, type UnitBytes } from './stored-block.ts';
 
 type FilesParts = {
   readonly disk: Disk;
@@ -37,7 +37,7 @@ export class SegmentFiles {
     const rowsOf = (block: number): number => blocks[block]!.rowCount;
     const files = summary.files.map((file) => {
       const plan = { disk, folder, summary: file, cache, rowsOf };
-      const make = (sections: readonly Buffer[], rowCount: number) => new StoredBlock(sections, rowCount, file.kind);
+      const make = (bytes: UnitBytes, isWhole: boolean) => new StoredBlock(bytes, file.kind, isWhole);
       return new HeldFile({ ...plan, make, opened: file.name === 'key.col' ? keys : null });
     });
     this.byName = new Map(files.map((file) => [file.summary.name, file]));
@@ -48,7 +48,7 @@ export class SegmentFiles {
     this.byColumn = new Map(columns.map((file) => [file.summary.column!, file]));
     const stamps = summary.files.find((file) => file.name === 'stamp.col');
     if (stamps !== undefined) {
-      const make = (sections: readonly Buffer[], rowCount: number) => new StoredStamps(sections, rowCount);
+      const make = (bytes: UnitBytes) => new StoredStamps(bytes);
       this.#stamps = new HeldFile({ disk, folder, summary: stamps, cache, rowsOf, make, opened: null });
     }
   }

@@ -1,7 +1,6 @@
 /** Where a key is in a segment, and the keys of its blocks. */
 
 import type { ColumnVector } from '@tidemark/columnar/column-vector';
-import { decodeBlock } from '../encoding/block-decoder.ts';
 import type { BytesChunk, Chunk } from '../encoding/chunk.ts';
 import { vectorOf } from '../encoding/chunk-vector.ts';
 import { KeyFilter } from '../key/key-filter.ts';
@@ -15,7 +14,8 @@ import { joinKeys } from './key-columns.ts';
 import type { KeyToFind } from './key-to-find.ts';
 import { findReading, Lookup } from './lookup.ts';
 import type { SegmentFiles } from './segment-files.ts';
-import type { StoredBlock } from './stored-block.ts';
+import { cellsOf, type StoredBlock } from './stored-block.ts';
+import { togetherOf } from './together.ts';
 
 type KeysParts = {
   readonly files: SegmentFiles;
@@ -98,40 +98,66 @@ export class SegmentKeys {
 
   #search(block: number, key: KeyToFind, lookup: Lookup): number | undefined {
     if (this.#files.hasWholeKeys(block)) {
-      const stored = lookup.block(this.#files.keys, block);
-      if (stored === undefined) return undefined;
-      return rowOfBytes(stored!.cells as BytesChunk, key.bytes);
+      const near = this.#rowNear(block, key.bytes, this.#files.keys.held(block) != null);
+      const part = lookup.part(this.#files.keys, block, near);
+      if (part === undefined) return missedNear(lookup, block, near);
+      const row = rowOfBytes(part!.cells as BytesChunk, key.bytes);
+      return row === -1 ? -1 : part!.firstRow + row;
     }
     const files = this.#keyColumnFiles;
-    const columns = new Array<Chunk>(files.length);
+    const near = this.#rowNear(block, key.bytes, this.#areKeysHeld(block));
+    const parts = new Array<StoredBlock>(files.length);
+    let isMissing = false;
     for (let i = 0; i < files.length; i++) {
-      const stored = files[i] === undefined ? null : lookup.block(files[i]!, block);
-      if (stored === undefined) return undefined;
-      if (stored === null) throw this.#files.lacksPart(block, this.#keyColumns[i]!);
-      columns[i] = stored.cells;
+      const part = files[i] === undefined ? null : lookup.part(files[i]!, block, near);
+      if (part === null) throw this.#files.lacksPart(block, this.#keyColumns[i]!);
+      if (part === undefined) isMissing = true;
+      else parts[i] = part;
     }
-    const { rowCount } = this.#blocks[block]!;
-    this.#keyTables.noteSearch(block, columns, rowCount);
-    return rowOfKey(columns, key.kinds, key.bytes, rowCount);
+    if (isMissing) return missedNear(lookup, block, near);
+    const { firstRow, columns, rowCount } = togetherOf(parts);
+    if (rowCount === this.#blocks[block]!.rowCount) this.#keyTables.noteSearch(block, columns, rowCount);
+    const row = rowOfKey(columns, key.kinds, key.bytes, rowCount);
+    return row === -1 ? -1 : firstRow + row;
+  }
+
+  /** True when all of a block's key columns are in memory whole: then nothing has to be known to search there. */
+  #areKeysHeld(block: number): boolean {
+    const files = this.#keyColumnFiles;
+    for (let i = 0; i < files.length; i++) if (files[i]?.held(block) == null) return false;
+    return true;
+  }
+
+  /** A row of the unit that a key is in if it is in the block. */
+  #rowNear(block: number, key: Uint8Array, isHeld: boolean): number {
+    return isHeld ? 0 : this.#files.keys.opened!.rowBefore(block, key);
   }
 
   /** The keys of a block, whole. @throws {Fault} `corrupt`: a part of the key has no values there. */
   async read(block: number, rowCount: number): Promise<ColumnVector> {
-    const [section] = await this.#files.keys.sections(block);
-    if (section !== undefined) return vectorOf(decodeBlock(section, rowCount, 'bytes'));
+    const whole = await this.#files.keys.bytes(block);
+    if (whole !== null && whole.units.length > 0) return vectorOf(cellsOf(whole, 'bytes'));
     const parts: Chunk[] = [];
     for (const id of this.#keyColumns) {
       const file = this.#files.byColumn.get(id);
-      const sections = file === undefined ? [] : await file.sections(block);
-      if (sections.length === 0) throw this.#files.lacksPart(block, id);
-      parts.push(decodeBlock(sections[0]!, rowCount, file!.summary.kind));
+      const bytes = file === undefined ? null : await file.bytes(block);
+      if (bytes === null) throw this.#files.lacksPart(block, id);
+      parts.push(cellsOf(bytes, file!.summary.kind));
     }
     return joinKeys(parts, rowCount);
   }
 
   async #readFilter(): Promise<void> {
     const file = this.#files.byName.get('filter.col');
-    const [section] = file === undefined ? [] : await (await file.open()).readBlock(0);
+    const section = file === undefined ? undefined : (await (await file.open()).readBlock(0)).units[0]?.[0];
     this.#filter = section === undefined ? null : new KeyFilter(new Uint8Array(section));
   }
+}
+
+/** Notes where the key is looked for, after a miss. */
+function missedNear(lookup: Lookup, block: number, row: number): undefined {
+  lookup.foundBlock = block;
+  lookup.foundRow = row;
+  lookup.isNear = true;
+  return undefined;
 }

@@ -2,16 +2,14 @@
 
 import type { Physical } from '@tidemark/model/column-type';
 import type { BytesChunk, Chunk } from '../encoding/chunk.ts';
-import type { Stamps } from '../encoding/stamp-codec.ts';
 import { firstWhere } from '../key/key-search.ts';
 import type { BlocksAtHand } from '../range/blocks-at-hand.ts';
 import { KeyBlock } from '../range/key-block.ts';
 import { compareBytes } from '../row/bytes.ts';
 import type { BlockRange } from '../row/source.ts';
-import type { Holdable } from './block-cache.ts';
 import type { HeldFile } from './held-file.ts';
 import type { SegmentFiles } from './segment-files.ts';
-import type { StoredBlock } from './stored-block.ts';
+import type { Part, StoredBlock, StoredStamps } from './stored-block.ts';
 
 type OrderParts = {
   readonly files: SegmentFiles;
@@ -43,23 +41,41 @@ export class SegmentOrder {
     return firstWhere(this.#blocks.length, (i) => compareBytes(this.#blocks[i]!.first, bytes) >= 0) - 1;
   }
 
-  /** The keys of a block. @param kinds of the key columns @throws {Fault} `corrupt`: a part of the key has no values there. */
-  keys(block: number, kinds: readonly Physical[], atHand: BlocksAtHand): KeyBlock | undefined {
-    const { rowCount } = this.#blocks[block]!;
+  /** True when the keys of a block are in memory whole: then nothing has to be known to search there. */
+  areKeysHeld(block: number): boolean {
+    if (this.#files.hasWholeKeys(block)) return this.#files.keys.held(block) != null;
+    const files = this.#keyFiles;
+    for (let i = 0; i < files.length; i++) if (files[i]?.held(block) == null) return false;
+    return true;
+  }
+
+  /** The first row of a block that may not be before these bytes, or one shortly before it. */
+  rowNear(block: number, bytes: Uint8Array): number {
+    return this.#files.keys.opened!.rowBefore(block, bytes);
+  }
+
+  /** The columns that the keys of a block are read of: `key.col` alone where it has them whole. */
+  keyParts(block: number, row: number, atHand: BlocksAtHand): readonly StoredBlock[] | undefined {
     if (this.#files.hasWholeKeys(block)) {
-      const stored = atHand.block(this.#files.keys, block);
-      return stored === undefined ? undefined : new KeyBlock([], kinds, stored!.cells as BytesChunk, rowCount);
+      const part = atHand.part(this.#files.keys, block, row);
+      return part === undefined ? undefined : [part!];
     }
     const files = this.#keyFiles;
-    const columns = new Array<Chunk>(files.length);
+    const parts = new Array<StoredBlock>(files.length);
     let isMissing = false;
     for (let i = 0; i < files.length; i++) {
-      const stored = files[i] === undefined ? null : atHand.block(files[i]!, block);
-      if (stored === null) throw this.#files.lacksPart(block, this.#keyColumns[i]!);
-      if (stored === undefined) isMissing = true;
-      else columns[i] = stored.cells;
+      const part = files[i] === undefined ? null : atHand.part(files[i]!, block, row);
+      if (part === null) throw this.#files.lacksPart(block, this.#keyColumns[i]!);
+      if (part === undefined) isMissing = true;
+      else parts[i] = part;
     }
-    return isMissing ? undefined : new KeyBlock(columns, kinds, null, rowCount);
+    return isMissing ? undefined : parts;
+  }
+
+  /** The keys that chunks of those columns make. @param kinds of the key columns */
+  keys(block: number, columns: readonly Chunk[], kinds: readonly Physical[], rowCount: number): KeyBlock {
+    if (this.#files.hasWholeKeys(block)) return new KeyBlock([], kinds, columns[0] as BytesChunk, rowCount);
+    return new KeyBlock(columns, kinds, null, rowCount);
   }
 
   /** The file of a column, or of a part of the key; undefined when no row of the segment has a cell in it. */
@@ -67,26 +83,25 @@ export class SegmentOrder {
     return this.#files.byColumn.get(column);
   }
 
-  /** Flags of a block's rows, of which the lowest bit says that a row has a put; null when all have. */
-  puts(block: number, atHand: BlocksAtHand): Chunk | null | undefined {
+  /** Flags of a block's rows around one, of which the lowest bit says that a row has a put; null when all have. */
+  puts(block: number, row: number, atHand: BlocksAtHand): StoredBlock | null | undefined {
     const file = this.#files.flags;
     const { opened } = file;
     if (opened !== null && opened.block(block)?.deleted === 0) return null;
-    return atHand.block(file, block)?.cells;
+    return atHand.part(file, block, row);
   }
 
-  /** The tombstones of a block; null when it has none. */
-  tombs(block: number, atHand: BlocksAtHand): Stamps | null | undefined {
+  /** The flags of a block's rows around one, with their tombstones; null when the block has none. */
+  tombs(block: number, row: number, atHand: BlocksAtHand): StoredBlock | null | undefined {
     const file = this.#files.flags;
     const { opened } = file;
     if (opened !== null && opened.block(block)?.stampMin === null) return null;
-    return atHand.block(file, block)?.stamps;
+    return atHand.part(file, block, row);
   }
 
-  /** The put stamps of a block; null when no row of it has a put. */
-  putStamps(block: number, atHand: BlocksAtHand): Stamps | null | undefined {
-    const stored = atHand.block(this.#files.stamps, block);
-    return stored === null ? null : stored?.stamps;
+  /** The put stamps of a block's rows around one; null when no row of the block has a put. */
+  putStamps(block: number, row: number, atHand: BlocksAtHand): StoredStamps | null | undefined {
+    return atHand.part(this.#files.stamps, block, row);
   }
 
   /** No put of a block has a larger stamp, [ms, low]; null where that is not known yet, or there is none. */
@@ -101,14 +116,14 @@ export class SegmentOrder {
     [ms, low]: readonly [number, number],
     atHand: BlocksAtHand,
   ): boolean | undefined {
-    const files: HeldFile<Holdable>[] = [this.#files.stamps, this.#files.flags];
+    const files: (HeldFile<StoredBlock> | HeldFile<StoredStamps>)[] = [this.#files.stamps, this.#files.flags];
     for (const id of columns) {
       const file = this.#keyColumns.includes(id) ? undefined : this.fileOf(id);
       if (file !== undefined) files.push(file);
     }
     let isOlder: boolean | undefined = true;
     for (const file of files) {
-      const footer = atHand.footer(file);
+      const footer = atHand.footer(file as HeldFile<Part>);
       if (footer === undefined) isOlder = undefined;
       const max = footer?.block(block)?.stampMax ?? null;
       if (max !== null && (max[0] > ms || (max[0] === ms && max[1] >= low))) return false;

@@ -36,42 +36,72 @@ export class SegmentRows {
   /** The row that the lookup found here, when nothing else holds the key; null when it is not live. */
   storedRow(table: Table, key: Uint8Array, lookup: Lookup): StoredRow | null | undefined {
     const { foundBlock: block, foundRow: row } = lookup;
-    const puts = lookup.block(this.#files.stamps, block);
-    if (puts === undefined) return undefined;
+    const puts = lookup.part(this.#files.stamps, block, row);
+    const parts = this.#partsOf(table, lookup);
+    if (puts === undefined || parts === undefined) return undefined;
     const stamps = puts?.stamps ?? null;
-    if (stamps?.has(row) !== true) return null;
-    const stamp = stampFromColumns(stamps.msAt(row), stamps.lowAt(row));
+    const putRow = row - (puts?.firstRow ?? 0);
+    if (stamps?.has(putRow) !== true) return null;
+    const stamp = stampFromColumns(stamps.msAt(putRow), stamps.lowAt(putRow));
     const cells: StoredCell[] = [];
-    for (const { id, type, dropped } of table.columns) {
-      if (dropped || !this.#kinds.has(id)) continue;
-      const stored = lookup.block(this.#files.byColumn.get(id)!, block);
-      if (stored === undefined) return undefined;
-      const state = stored === null ? CELL.absent : stateOf(stored.cells, row);
+    for (const { column, part } of parts) {
+      const own = part.stamps;
+      const at = row - part.firstRow;
+      const state = stateOf(part.cells, at);
       if (state === CELL.absent) continue;
-      const own = stored!.stamps;
+      const { id, type } = column;
       cells.push({
         column: id,
-        value: state === CELL.deleted ? null : fromRaw(type, ownRaw(type, rawOfChunk(stored!.cells, row))),
-        stamp: own?.has(row) === true ? stampFromColumns(own.msAt(row), own.lowAt(row)) : stamp,
+        value: state === CELL.deleted ? null : fromRaw(type, ownRaw(type, rawOfChunk(part.cells, at))),
+        stamp: own?.has(at) === true ? stampFromColumns(own.msAt(at), own.lowAt(at)) : stamp,
       });
     }
     return { key: new Uint8Array(key), stamp, cells };
+  }
+
+  /** Of each column that has cells at the place the lookup found, its part there; undefined after a miss. */
+  #partsOf(table: Table, lookup: Lookup): { readonly column: Column; readonly part: StoredBlock }[] | undefined {
+    const { foundBlock: block, foundRow: row } = lookup;
+    const parts: { column: Column; part: StoredBlock }[] = [];
+    let isMissing = false;
+    for (const column of table.columns) {
+      if (column.dropped || !this.#kinds.has(column.id)) continue;
+      const part = lookup.part(this.#files.byColumn.get(column.id)!, block, row);
+      if (part === undefined) isMissing = true;
+      else if (part !== null) parts.push({ column, part });
+    }
+    return isMissing ? undefined : parts;
   }
 
   /** Values of that row, as `storedRow` has them; null where the row has none. */
   valuesOf(columns: readonly Column[], lookup: Lookup): (Value | null)[] | null | undefined {
     const { foundBlock: block, foundRow: row } = lookup;
     const isLive = this.#isLive(block, row, lookup);
-    if (isLive !== true) return isLive === undefined ? undefined : null;
+    if (isLive === false) return null;
     const files = this.#filesOf(columns);
     const values = new Array<Value | null>(columns.length);
+    let isMissing = isLive === undefined;
     for (let i = 0; i < columns.length; i++) {
       const file = files[i];
-      const stored = file === undefined ? null : lookup.block(file, block);
-      if (stored === undefined) return undefined;
-      values[i] = stored === null ? null : valueOfChunk(stored.cells, row, columns[i]!.type);
+      const part = file === undefined ? null : lookup.part(file, block, row);
+      if (part === undefined) isMissing = true;
+      else values[i] = part === null ? null : valueOfChunk(part.cells, row - part.firstRow, columns[i]!.type);
     }
-    return values;
+    return isMissing ? undefined : values;
+  }
+
+  /** Has what `valuesOf` will need read with the key, near the place where the key is looked for. */
+  foreseeValues(columns: readonly Column[], lookup: Lookup): void {
+    this.#isLive(lookup.foundBlock, lookup.foundRow, lookup);
+    for (const file of this.#filesOf(columns)) {
+      if (file !== undefined) lookup.part(file, lookup.foundBlock, lookup.foundRow);
+    }
+  }
+
+  /** As `foreseeValues`, for `storedRow`. */
+  foreseeRow(table: Table, lookup: Lookup): void {
+    lookup.part(this.#files.stamps, lookup.foundBlock, lookup.foundRow);
+    this.#partsOf(table, lookup);
   }
 
   /** Who asks for many rows asks for the same columns of each. */
@@ -88,8 +118,8 @@ export class SegmentRows {
     const allLive = this.#allLive ?? this.#readAllLive(lookup);
     if (allLive === null) return undefined;
     if (allLive[block]!) return true;
-    const stored = lookup.block(this.#files.flags, block);
-    return stored === undefined ? undefined : (Number(rawOfChunk(stored!.cells, row)) & 1) === 1;
+    const part = lookup.part(this.#files.flags, block, row);
+    return part === undefined ? undefined : (Number(rawOfChunk(part!.cells, row - part!.firstRow)) & 1) === 1;
   }
 
   #readAllLive(lookup: Lookup): readonly boolean[] | null {
@@ -118,23 +148,31 @@ export class SegmentRows {
     const { block, row } = this.#place(number);
     const alone = new Rows(1);
     alone.keys.setBytes(0, key);
-    const stamps = (await this.#files.stamps.block(block))?.stamps;
-    if (stamps?.has(row) === true) {
-      alone.putMs[0] = stamps.msAt(row);
-      alone.putLow[0] = stamps.lowAt(row);
+    const hasTombs = await this.#files.hasTombs(block);
+    const [puts, flags, ...cells] = await Promise.all([
+      this.#files.stamps.at(block, row),
+      hasTombs ? this.#files.flags.at(block, row) : null,
+      ...[...want.columns.keys()].map((id) => this.#files.byColumn.get(id)?.at(block, row) ?? null),
+    ]);
+    const putRow = row - (puts?.firstRow ?? 0);
+    if (puts?.stamps?.has(putRow) === true) {
+      alone.putMs[0] = puts.stamps.msAt(putRow);
+      alone.putLow[0] = puts.stamps.lowAt(putRow);
     }
-    const tombs = (await this.#files.hasTombs(block)) ? (await this.#files.flags.block(block))!.stamps : null;
-    if (tombs?.has(row) === true) alone.setTomb(0, tombs.msAt(row), tombs.lowAt(row));
-    for (const [id, kind] of want.columns) {
-      const stored = await this.#files.byColumn.get(id)?.block(block);
-      if (stored === undefined || stored === null) continue;
-      const { cells, stamps: own } = stored;
-      const state = stateOf(cells, row);
+    const tombs = flags?.stamps ?? null;
+    const tombRow = row - (flags?.firstRow ?? 0);
+    if (tombs?.has(tombRow) === true) alone.setTomb(0, tombs.msAt(tombRow), tombs.lowAt(tombRow));
+    for (const [i, [id, kind]] of [...want.columns].entries()) {
+      const part = cells[i] ?? null;
+      if (part === null) continue;
+      const at = row - part.firstRow;
+      const state = stateOf(part.cells, at);
       if (state === CELL.absent) continue;
+      const own = part.stamps;
       const into = alone.cells(id, kind);
       if (state === CELL.deleted) into.vector.setDeleted(0);
-      else setRaw(into.vector, 0, rawOfChunk(cells, row));
-      if (own?.has(row) === true) alone.setCellStamp(into, 0, own.msAt(row), own.lowAt(row));
+      else setRaw(into.vector, 0, rawOfChunk(part.cells, at));
+      if (own?.has(at) === true) alone.setCellStamp(into, 0, own.msAt(at), own.lowAt(at));
     }
     return alone;
   }

@@ -17,17 +17,21 @@ import { keyColumns, type Table } from '@tidemark/model/table';
 import type { Disk } from '@tidemark/platform/disk';
 import { encodeBlock } from '../encoding/block-encoder.ts';
 import type { CompressionOf } from '../encoding/compression.ts';
+import { bytesOfRows, unitRowsFor } from '../encoding/cut-section.ts';
 import { type StampBounds, StampCodec, stampBounds } from '../encoding/stamp-codec.ts';
 import { boundToHex, zoneOf } from '../encoding/zone.ts';
 import { KeyFilter } from '../key/key-filter.ts';
 import { type SplitKeys, splitKeys } from '../key/key-split.ts';
 import { type Cells, NO_STAMP, type Rows } from '../row/rows.ts';
-import { ColumnFileWriter } from './column-file.ts';
+import { type BlockParts, ColumnFileWriter, cutBlock, uncut } from './column-file-writer.ts';
 import { isMadeOf } from './key-columns.ts';
 import type { SegmentFile, SegmentSummary } from './manifest.ts';
+import { separatorOf } from './page-list.ts';
 import type { SegmentPlan } from './segment-plan.ts';
 
 const NAME_CHARACTERS_MAX = 40;
+/** Of the three sections of stamps. */
+const STAMP_KINDS = ['whole', 'i32', 'whole'] as const;
 
 type OpenColumn = { readonly id: number; readonly kind: Physical; writer: ColumnFileWriter | null };
 
@@ -37,6 +41,7 @@ export class SegmentWriter {
   readonly #path: string;
   readonly #table: Table;
   readonly #compressionOf: CompressionOf;
+  readonly #blockRows: number;
   readonly #stamps = new StampCodec();
   readonly #files: SegmentFile[] = [];
   #columns: OpenColumn[] = [];
@@ -60,7 +65,11 @@ export class SegmentWriter {
   /** Hashes of the keys so far; null when there is to be no filter. */
   #hashes: Uint32Array | null;
 
-  constructor({ disk, table, isFiltered, compressionOf }: SegmentPlan, path: string) {
+  /** Rows of the smallest unit of the block being written: separators stand as close as that. */
+  #unitRowsMin = 0;
+
+  constructor({ disk, table, isFiltered, compressionOf, blockRows }: SegmentPlan, path: string) {
+    this.#blockRows = blockRows;
     this.#hashes = isFiltered ? new Uint32Array(1024) : null;
     this.#disk = disk;
     this.#path = path;
@@ -104,7 +113,7 @@ export class SegmentWriter {
       to,
       this.#isAllLive ? null : (row) => rows.isLive(row),
     );
-    if (split !== null) await this.#writeHeads(rows, from, to, split);
+    this.#unitRowsMin = to - from;
     for (const column of this.#columns) {
       await pause();
       const part = split?.vectors.get(column.id);
@@ -112,6 +121,8 @@ export class SegmentWriter {
       if (part !== undefined) await this.#writeVector(column, part, 0, to - from, null);
       else if (cells !== undefined) await this.#writeVector(column, cells.vector, from, to, { rows, cells });
     }
+    // Behind the columns, as their units say where the separators of keys stand.
+    if (split !== null) await this.#writeHeads(rows, from, to, split);
     this.#block++;
   }
 
@@ -154,9 +165,9 @@ export class SegmentWriter {
     this.#first ??= first;
     this.#last = last;
     const plain = { rows: to - from, values: to - from, deleted: 0, min: null, max: null };
-    const sections = isMadeOf(rows.keys, from, to, this.#table, split) ? [] : [encodeBlock(rows.keys, from, to)];
+    const whole = isMadeOf(rows.keys, from, to, this.#table, split) ? null : encodeBlock(rows.keys, from, to);
     this.#hashKeys(rows.keys, from, to);
-    await key.addBlock(this.#block, sections, {
+    await key.addBlock(this.#block, this.#keyParts(rows.keys, from, to, whole), {
       ...plain,
       stampMin: null,
       stampMax: null,
@@ -165,8 +176,29 @@ export class SegmentWriter {
     });
     const isLive = this.#isAllLive ? null : (row: number): boolean => rows.isLive(row);
     const puts = this.#stamps.encode(rows.putMs, rows.putLow, from, to, isLive);
-    if (puts !== null) await stamp.addBlock(this.#block, puts, { ...plain, ...this.#putBounds });
+    if (puts !== null) {
+      await stamp.addBlock(this.#block, this.#cut(puts, to - from, STAMP_KINDS), { ...plain, ...this.#putBounds });
+    }
     await this.#writeFlags(flags, rows, from, to);
+  }
+
+  /** The keys, where they are written whole, and what stands between their units. */
+  #keyParts(keys: ColumnVector, from: number, to: number, whole: Buffer | null): BlockParts {
+    const kinds = ['bytes'] as const;
+    const parts = whole === null ? uncut([], to - from) : this.#cut([whole], to - from, kinds);
+    const unitRows = Math.min(parts.unitRows, this.#unitRowsMin);
+    const separators: Uint8Array[] = [];
+    for (let row = from + unitRows; row < to; row += unitRows) {
+      separators.push(separatorOf(keys.bytesAt(row - 1), keys.bytesAt(row)));
+    }
+    const isCut = whole === null || unitRows === parts.unitRows;
+    return { ...(isCut ? parts : cutBlock([whole], to - from, kinds, unitRows)), unitRows, separators };
+  }
+
+  /** The sections of a block in units as large as their bytes allow. */
+  #cut(sections: readonly Buffer[], rowCount: number, kinds: readonly Physical[]): BlockParts {
+    const bytes = sections.reduce((sum, section) => sum + bytesOfRows(section, rowCount), 0);
+    return cutBlock(sections, rowCount, kinds, unitRowsFor(bytes, rowCount, kinds[0]!, this.#blockRows));
   }
 
   /** After the rows were counted. */
@@ -188,7 +220,8 @@ export class SegmentWriter {
     const file = await this.#create('filter.col', null, 'u8');
     this.#filter = file;
     const notes = { rows: hashes.length, values: hashes.length, deleted: 0, min: null, max: null };
-    await file.addBlock(0, [KeyFilter.of(hashes).bytes], { ...notes, stampMin: null, stampMax: null });
+    const parts = uncut([KeyFilter.of(hashes).bytes], hashes.length);
+    await file.addBlock(0, parts, { ...notes, stampMin: null, stampMax: null });
   }
 
   /** `values` in its notes counts the live rows, `deleted` the others. */
@@ -213,7 +246,8 @@ export class SegmentWriter {
     const bounds =
       tombMs === null ? { stampMin: null, stampMax: null } : stampBounds(tombMs, tombLow!, from, to, hasTomb);
     const notes = { rows: to - from, values: live, deleted: to - from - live, min: null, max: null, ...bounds };
-    await file.addBlock(this.#block, [flags, ...(tombs ?? [])], notes);
+    const parts = this.#cut([flags, ...(tombs ?? [])], to - from, ['i32', ...STAMP_KINDS]);
+    await file.addBlock(this.#block, parts, notes);
   }
 
   async #writeVector(
@@ -239,7 +273,9 @@ export class SegmentWriter {
       if (cells.ms !== null) sections.push(...(this.#encodeOwn(rows, cells, cells.ms, from, to) ?? []));
     }
     const hex = (bound: typeof zone.min): string | null => (bound === null ? null : boundToHex(vector.kind, bound));
-    await column.writer.addBlock(this.#block, sections, {
+    const parts = this.#cut(sections, to - from, [vector.kind, ...STAMP_KINDS]);
+    this.#unitRowsMin = Math.min(this.#unitRowsMin, parts.unitRows);
+    await column.writer.addBlock(this.#block, parts, {
       rows: to - from,
       values: zone.valueCount,
       deleted: zone.deletedCount,

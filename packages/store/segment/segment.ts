@@ -3,7 +3,6 @@
 import type { Physical } from '@tidemark/model/column-type';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault } from '@tidemark/platform/fault';
-import { decodeBlock } from '../encoding/block-decoder.ts';
 import { type Chunk, rawOfChunk } from '../encoding/chunk.ts';
 import { vectorOf } from '../encoding/chunk-vector.ts';
 import { Stamps } from '../encoding/stamp-codec.ts';
@@ -19,7 +18,7 @@ import { SegmentFiles } from './segment-files.ts';
 import { SegmentKeys } from './segment-keys.ts';
 import { SegmentOrder } from './segment-order.ts';
 import { SegmentRows } from './segment-rows.ts';
-import type { StoredBlock } from './stored-block.ts';
+import { cellsOf, type StoredBlock, stampUnits } from './stored-block.ts';
 
 /** One segment's blocks and columns, opened file by file as they are needed. */
 export class Segment implements Source {
@@ -196,13 +195,13 @@ export class Segment implements Source {
   }
 
   async #readStamps(block: number, rows: Rows): Promise<void> {
-    const puts = await this.#files.stamps.sections(block);
-    if (puts.length > 0) new Stamps(puts, rows.rowCount).fill(rows.putMs, rows.putLow);
+    const puts = await this.#files.stamps.bytes(block);
+    if (puts !== null) new Stamps(stampUnits(puts, 0)!).fill(rows.putMs, rows.putLow);
     if (!(await this.#files.hasTombs(block))) return;
-    const tombs = (await this.#files.flags.sections(block)).slice(1);
+    const tombs = stampUnits((await this.#files.flags.bytes(block))!, 1);
     rows.tombMs = new Float64Array(rows.rowCount).fill(-1);
     rows.tombLow = new Float64Array(rows.rowCount);
-    new Stamps(tombs, rows.rowCount).fill(rows.tombMs, rows.tombLow);
+    if (tombs !== null) new Stamps(tombs).fill(rows.tombMs, rows.tombLow);
   }
 
   async #readColumn(
@@ -213,16 +212,16 @@ export class Segment implements Source {
     rows: Rows,
     stamps: boolean,
   ): Promise<void> {
-    const sections = await file.sections(block);
-    if (sections.length === 0) return;
+    const bytes = await file.bytes(block);
+    if (bytes === null) return;
     const { rowCount } = rows;
-    const held = vectorOf(decodeBlock(sections[0]!, rowCount, file.summary.kind));
-    const vector = widened(held, kind, rowCount, file.path);
+    const vector = widened(vectorOf(cellsOf(bytes, file.summary.kind)), kind, rowCount, file.path);
     const cells: Cells = { vector, ms: null, low: null };
-    if (stamps && sections.length === 4) {
+    const own = stamps ? stampUnits(bytes, 1) : null;
+    if (own !== null) {
       cells.ms = rows.putMs.slice();
       cells.low = rows.putLow.slice();
-      new Stamps(sections.slice(1), rowCount).fill(cells.ms, cells.low);
+      new Stamps(own).fill(cells.ms, cells.low);
     }
     rows.columns.set(id, cells);
   }
