@@ -14,7 +14,6 @@ import {
   levelFor,
   mayCommit,
   reportedOf,
-  unfitness,
   unfitnessToStand,
 } from './election.ts';
 import type { SiteCopies } from './site-copies.ts';
@@ -153,18 +152,6 @@ describe('closureOf', () => {
   });
 });
 
-describe('unfitness', () => {
-  it('is of a candidate whose own copy is not the one that the register lists, once it knows', () => {
-    const value = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 0 });
-    const [own, other] = [value.members[0]!.site, value.members[1]!.site];
-    const renewed = { ...reportOf(own, [0]), logId: 'another' };
-    expect(unfitness(value, own, [renewed])).toMatch(/another .*register lists/);
-    expect(unfitness(value, own, [{ ...renewed, logId: '' }])).toBeNull();
-    expect(unfitness(value, own, [reportOf(own, [0])])).toBeNull();
-    expect(unfitness(value, other, [renewed])).toBeNull();
-  });
-});
-
 describe('unfitnessToStand', () => {
   it('is of a site with a copy of any term that is another topic than the register lists', () => {
     const value = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 0 });
@@ -220,11 +207,11 @@ describe('asLed', () => {
   };
   const logIds = (value: RegisterValue) => value.members.find(({ site }) => site === 'tokyo')!.logIds;
 
-  it('takes the topics that a whole candidate has now, but for the term that is being closed', () => {
+  it('takes the topics that a whole candidate has now', () => {
     const terms = [closed, { epoch: 2, site: 'tokyo', writerId: 'w2', epochEnds: null }];
     const value = registerOf({ members: ['ACTIVE', 'ACTIVE'], k: 1, terms });
     const led = logIds(asLed(value, election, [own]));
-    expect(led).toEqual({ paris: 'another<paris', tokyo: logIdOf('tokyo', 'tokyo') });
+    expect(led).toEqual({ paris: 'another<paris', tokyo: 'another<tokyo' });
     const silent = { ...own, copies: own.copies.map((copy) => ({ ...copy, logId: '' })) };
     expect(asLed(value, election, [silent])).toEqual(value);
   });
@@ -251,6 +238,10 @@ describe('epochEndsOf', () => {
         expect(epochEndsOf(value, [...reports].reverse(), 2)).toEqual(expected);
       }),
     );
+  });
+
+  it('of no term at all are none', () => {
+    expect(epochEndsOf({ ...value, terms: [] }, [reportOf('paris', [3, 3])], 2)).toEqual({ epochEnds: null });
   });
 
   it('names two records under one position, also below the longest head', () => {

@@ -124,20 +124,9 @@ function isListed(member: Member | null, origin: string, logId: string): boolean
 }
 
 /**
- * Why a candidate can never lead what it runs: its own copy of the closing term's origin is another topic than the one
- * the register lists, so E6 never counts it. Null: it may. A copy that cannot tell what it is yet may still be the one.
- */
-export function unfitness(value: RegisterValue, site: string, reports: readonly FenceReport[]): string | null {
-  const term = newestTerm(value);
-  const own = reports.find((report) => report.site === site);
-  const listed = term === null ? undefined : memberNamed(value, site)?.logIds[term.site];
-  if (term === null || own === undefined || own.logId === '' || own.logId === listed) return null;
-  return `${site} holds log ${own.logId} of ${term.site}, and the register lists ${listed ?? 'none'}: it lost something`;
-}
-
-/**
- * The same before it is even named: a copy of any term that E6 asks for is another topic than the register lists, and does
- * not hold what that term left. Nobody else would write while it stood.
+ * Why a site should not stand while others write: a copy of a term that E6 asks for is another topic than the register
+ * lists, and is not known to hold what that term left. It has to be filled first, and nobody would write meanwhile. A copy
+ * that cannot tell what it is yet may still be the one.
  */
 export function unfitnessToStand(value: RegisterValue, own: SiteCopies): string | null {
   const listed = memberNamed(value, own.site)?.logIds ?? {};
@@ -243,13 +232,13 @@ export function holdersOf(
 }
 
 /**
- * The register as it is to be once the candidate leads. Which topic holds a term that was closed before does not matter
- * any more: where it ended is known, chain by chain, and what a topic promised of it is not asked for again. So an ACTIVE
- * candidate counts with the topics it has now of all terms but the one that is being closed. Else a primary that loses a
- * copy of a former term while no other member counts could never lead again, and nobody could let it in.
+ * The register as it is to be once the candidate leads: what it has now is listed with the commit. By which topic it holds
+ * an epoch does not matter, as every end is known by then, chain by chain, and what a topic promised of it is not asked for
+ * again. Else a primary that lost a copy of a former term while no other member counts, or a member that lost one while
+ * the primary may not write, could never lead, and nobody could let it in.
  *
- * Where an operator accepted a loss it counts altogether as it says it is, be it in RECOVERING or under other identities:
- * were only a whole member to lead, a keyspace whose members have all lost something could never be written again.
+ * One in RECOVERING is left as it is, unless an operator accepted a loss: were only a whole member to lead then, a keyspace
+ * whose members have all lost something could never be written again.
  *
  * What E6 asks it to hold it has to hold all the same, chain by chain; and one that cannot tell yet what it is waits.
  */
@@ -260,15 +249,8 @@ export function asLed(
 ): RegisterValue {
   const own = copies.find((answer) => answer.site === site);
   if (own === undefined || own.copies.some(({ logId }) => logId === '')) return value;
-  const led = (member: Member): Member => {
-    if (member.site !== site) return member;
-    if (loss !== null) return asTold(own);
-    const closing = newestTerm(value)?.site;
-    const isOf = ([origin]: [string, string]): boolean => origin === closing;
-    const kept = Object.fromEntries(Object.entries(member.logIds).filter(isOf));
-    return member.state === 'ACTIVE' ? { ...member, logIds: { ...asTold(own).logIds, ...kept } } : member;
-  };
-  return { ...value, members: value.members.map(led) };
+  const leads = (member: Member): boolean => member.site === site && (loss !== null || member.state === 'ACTIVE');
+  return { ...value, members: value.members.map((member) => (leads(member) ? asTold(own) : member)) };
 }
 
 /** A site as its own answer has it. */

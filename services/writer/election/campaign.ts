@@ -3,6 +3,7 @@
 import type { LossRule } from '@tidemark/control/consensus/loss-rule';
 import type { Cause } from '@tidemark/control/consensus/register-value';
 import type { Loss } from '@tidemark/control/failover/loss';
+import { Fault } from '@tidemark/platform/fault';
 import type { Elected } from '../elected.ts';
 
 /** What keeps an election open. */
@@ -17,6 +18,8 @@ export type Campaign = {
   readonly version: number | null;
   /** Of the decision that whoever nominated it stored; null: nobody did. */
   readonly decisionId?: string | null;
+  /** For how long the election that it takes over has been open, as seen here, ms; not given: there is none. */
+  readonly openMs?: number;
 };
 
 /** How long each step took, in ms. */
@@ -46,3 +49,10 @@ export type Closed = {
   /** What no site could tell any more: whether something acked was lost; null: nothing was beyond `lost`. */
   readonly unknown: string | null;
 };
+
+/** A copy of this site has to be filled before it can lead, and others write. `conflict` to whoever asked it to stand. */
+export class UnfitToStand extends Fault {
+  constructor(message: string) {
+    super('conflict', message);
+  }
+}

@@ -22,7 +22,7 @@ import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
 import { Notifier } from '@tidemark/platform/sync/notifier';
 import type { Elected } from '../elected.ts';
-import type { Campaign, Outcome, Waiting } from './campaign.ts';
+import { type Campaign, type Outcome, UnfitToStand, type Waiting } from './campaign.ts';
 import type { ElectionRun, ElectionRunParts } from './election.ts';
 import { LEASE_OVER_MS } from './lease.ts';
 
@@ -81,7 +81,7 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
   #leading: R | null = null;
   #nominated: Campaign | null = null;
   /** Why this site must not write while the register lists its logs under these identities: one lost its end. */
-  #unfit: { readonly reason: string; readonly logIds: string } | null = null;
+  #unfit: { readonly reason: string; readonly logIds: string; readonly isCorrupt: boolean } | null = null;
   /** The open election's epoch, 0 for none, when it was first seen, and how long it may stand from then. */
   #seen = { epoch: 0, atMs: 0, staleMs: 0 };
   /** Since when it should not lead; null: it may. And from when on another one may be asked to. */
@@ -139,8 +139,8 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
       throw new Fault('unavailable', `keyspace ${keyspace.name}: ${site} is in an election`, { retryAfterMs: 1_000 });
     }
     if (this.#leading !== null) refuse(`${site} is its primary already, in epoch ${this.#leading.epoch}`);
-    // Who accepts a loss may have nobody left that is whole.
-    if (this.#unfit !== null && campaign.loss === null) refuse(`${site} cannot write: ${this.#unfit.reason}`);
+    // Who accepts a loss may have nobody left that is whole, nor has a primary that writes no more.
+    if (this.#isUnfit(campaign)) refuse(`${site} cannot write: ${this.#unfit!.reason}`);
     const doubt = this.#parts.clockDoubt();
     if (doubt !== null) refuse(`${site} cannot write: ${doubt}`);
     if (campaign.loss === null && value !== null && newestTerm(value) !== null && !isActive(value, site)) {
@@ -224,8 +224,8 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
     this.#nominated = null;
     // Nothing is acked, nor may who counts be changed, while an election is open: where nobody ends it, its primary does.
     const mustEndIt = this.#leading !== null && nominated === null && this.#standsStill(value);
-    const isUnfit = this.#unfit !== null && nominated?.loss == null;
-    if ((this.#leading !== null && !mustEndIt) || isUnfit) {
+    const isUnfit = nominated === null ? value.election === null || this.#unfit?.isCorrupt : this.#isUnfit(nominated);
+    if ((this.#leading !== null && !mustEndIt) || (this.#unfit !== null && isUnfit)) {
       const reason = this.#unfit?.reason ?? `${site} is the primary already, in epoch ${this.#leading!.epoch}`;
       if (nominated !== null) this.#parts.onOutcome(nominated, { kind: 'lost', reason, phases: [] });
       return null;
@@ -244,7 +244,8 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
     const isFit = newestTerm(value) === null || isActive(value, site);
     if (!isFit || (!isOrphan && !this.#standsStill(value))) return null;
     const reason = `the election of epoch ${election.epoch} by ${election.site} (${election.reason}) stood still`;
-    return { cause: isOrphan ? election.cause : 'takeover', reason, loss: election.loss, version };
+    const openMs = this.#parts.clock.monotonicMs() - this.#seen.atMs;
+    return { cause: isOrphan ? election.cause : 'takeover', reason, loss: election.loss, version, openMs };
   }
 
   #standsStill({ election }: RegisterValue): boolean {
@@ -273,7 +274,7 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
       if (!isFault(error)) throw error;
       onOutcome(campaign, { kind: 'failed', error });
       logger.warn({ keyspace: keyspace.name, error: messageOf(error) }, `election failed: ${error.message}`);
-      if (error.kind === 'corrupt') this.#disable(error.message);
+      if (error.kind === 'corrupt' || error instanceof UnfitToStand) this.#disable(error);
     } finally {
       this.#standing = null;
       this.#waiting = null;
@@ -293,8 +294,15 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
     return Promise.race([running, superseded]);
   }
 
-  #disable(reason: string): void {
-    this.#unfit = { reason, logIds: this.#listedLogIds(this.#parts.current()) };
+  #disable(error: Fault): void {
+    const logIds = this.#listedLogIds(this.#parts.current());
+    this.#unfit = { reason: error.message, logIds, isCorrupt: !(error instanceof UnfitToStand) };
+  }
+
+  /** Whether it must not be asked: nobody is kept from writing while it is filled where its primary writes no more. */
+  #isUnfit({ cause, loss }: Campaign): boolean {
+    if (this.#unfit === null || loss !== null) return false;
+    return this.#unfit.isCorrupt || cause !== 'takeover';
   }
 
   /** Why this site should not lead, in words; null: it may. */
@@ -339,7 +347,7 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
       const leading = this.#leading;
       const message = `keyspace ${keyspace.name}: epoch ${elected.epoch} ended: ${messageOf(error)}`;
       logger.warn({ keyspace: keyspace.name, epoch: elected.epoch }, message);
-      if (isFault(error, 'corrupt')) this.#disable(error.message);
+      if (isFault(error, 'corrupt')) this.#disable(error);
       else if (!isFault(error)) onFatal(error);
       if (leading?.epoch === elected.epoch) void this.#end(leading).catch(onFatal);
     };

@@ -30,7 +30,6 @@ import {
   holdersOf,
   levelFor,
   reportedOf,
-  unfitness,
   unfitnessToStand,
 } from '@tidemark/control/failover/election';
 import { type Loss, type LossChoices, lossInWords, lossRemedy } from '@tidemark/control/failover/loss';
@@ -40,7 +39,7 @@ import type { Clock } from '@tidemark/platform/clock';
 import { Fault } from '@tidemark/platform/fault';
 import type { Random } from '@tidemark/platform/random';
 import { adoptFound } from './adoption.ts';
-import type { Campaign, Closed, Outcome, Phase, Waiting } from './campaign.ts';
+import { type Campaign, type Closed, type Outcome, type Phase, UnfitToStand, type Waiting } from './campaign.ts';
 import { drain } from './drain.ts';
 import { LEASE_OVER_MS } from './lease.ts';
 import type { LossyEnd } from './lossy-ends.ts';
@@ -57,6 +56,8 @@ const FIRST_MS = 5_000;
 const DEGRADE_MS = 3_000;
 /** How long an operator's lossy election waits for members whose word would make it lossless. */
 const LOSSY_MS = 5_000;
+/** So long an election is open before one takes it over that has to be filled first: whoever is whole has had its time. */
+const UNFIT_MS = 25_000;
 
 /** What one election asks, and whom it tells. */
 export type ElectionRunParts = {
@@ -104,12 +105,12 @@ export class ElectionRun {
 
   /**
    * @throws {Fault} `unavailable`: the register cannot be read, or the term cannot be closed in time; the election may
-   *   stand open, for this site or another to take over. `corrupt`: two histories under one position, or this site's
-   *   copy is not the one the register lists.
+   *   stand open, for this site or another to take over. `corrupt`: two histories under one position.
+   * @throws {UnfitToStand} nothing was begun
    */
   async run(campaign: Campaign): Promise<Outcome> {
     this.#beganMs = this.#markedMs = this.#parts.clock.monotonicMs();
-    if (campaign.loss === null) await this.#checkFitness();
+    if (campaign.loss === null) await this.#checkFitness(campaign);
     if (campaign.cause === 'switchover') {
       const { register, members, site, clock } = this.#parts;
       const refusal = await drain({ register, members, site, clock, signal: this.#signal });
@@ -145,13 +146,19 @@ export class ElectionRun {
     }
   }
 
-  /** @throws {Fault} `corrupt`: it could never hold what E6 asks for, so it does not begin. */
-  async #checkFitness(): Promise<void> {
+  /**
+   * Who has to be filled first stands only where it keeps nobody from writing: asked by a primary that writes no more, or
+   * where no whole member has ended an election that is open.
+   * @throws {UnfitToStand} it does not. @throws {Fault} `unavailable`: not yet
+   */
+  async #checkFitness({ cause, openMs }: Campaign): Promise<void> {
     const { current, site, keyspace } = this.#parts;
     const own = await this.#members.copies(site);
     const value = current();
     const unfit = own === null || value === null ? null : unfitnessToStand(value, own);
-    if (unfit !== null) throw new Fault('corrupt', `no election of ${keyspace.name}: ${unfit}`);
+    if (unfit === null || (openMs === undefined ? cause === 'takeover' : openMs > UNFIT_MS)) return;
+    const message = `no election of ${keyspace.name}: ${unfit}`;
+    throw openMs === undefined ? new UnfitToStand(message) : new Fault('unavailable', message);
   }
 
   /** Why it can win nothing any more; null while it can. */
@@ -199,9 +206,6 @@ export class ElectionRun {
     for (;;) {
       await this.#members.fenceAll(value, election, this.#reports);
       const reports = [...this.#reports.values()];
-      const unfit = unfitness(value, this.#parts.site, reports);
-      if (unfit !== null && election.loss === null)
-        throw new Fault('corrupt', `election of epoch ${election.epoch}: ${unfit}`);
       const closure = closureOf(value, reports);
       const epochEnds = epochEndsOf(value, reports, keyspace.partitions);
       if ('conflict' in epochEnds)

@@ -53,8 +53,8 @@ export const RETURNING: readonly Mutant[] = [
     caughtBy: ['I20', 'case'],
     case: 'last-resort',
     file: 'packages/control/failover/election.ts',
-    from: 'if (loss !== null) return asTold(own);',
-    to: 'if (loss !== null) return member;',
+    from: "(loss !== null || member.state === 'ACTIVE')",
+    to: "(loss === null && member.state === 'ACTIVE')",
   },
   {
     name: 'a-former-copy-is-asked-for-for-ever',
@@ -62,8 +62,8 @@ export const RETURNING: readonly Mutant[] = [
     caughtBy: ['I20', 'case'],
     case: 'a-copy-of-a-former-term',
     file: 'packages/control/failover/election.ts',
-    from: "return member.state === 'ACTIVE' ? {",
-    to: "return member.state !== 'ACTIVE' ? {",
+    from: "(loss !== null || member.state === 'ACTIVE')",
+    to: '(loss !== null)',
   },
   {
     name: 'unheard-is-not-there',
