@@ -151,7 +151,7 @@ describe('a write', () => {
     paris.redirectTo = tokyo.url;
     tokyo.redirectTo = paris.url;
     for (const site of [paris, tokyo]) site.script = new Array<Behaviour>(200).fill('elsewhere');
-    await using db = await connect([paris.url], { timeoutMs: 200 });
+    await using db = await connect([paris.url], { timeoutMs: 1_500 });
     await expect(db.put(things, { k: 'a' })).rejects.toMatchObject({ kind: 'unavailable' });
   });
 
