@@ -7,7 +7,7 @@
  * `npm run sim -- --mutants [--only NAME] [--seeds 500] [--jobs 2]` weakens one rule at a time and looks which seed notices.
  */
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
@@ -20,6 +20,8 @@ import { shrink } from './shrink.ts';
 import { storyOf } from './story.ts';
 
 const STORY_LINES = 25;
+/** A process ends after so many seeds: what a run leaves in memory, as its sites are not ended, goes with it. */
+const SEEDS_A_PROCESS = 100;
 
 const { values } = parseArgs({
   options: {
@@ -30,8 +32,6 @@ const { values } = parseArgs({
     twice: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
     jobs: { type: 'string', default: '1' },
-    /** Runs each so-manieth seed only: what one of several processes does. */
-    every: { type: 'string', default: '1' },
     draws: { type: 'string', default: DRAWS.join() },
     only: { type: 'string' },
     case: { type: 'string' },
@@ -42,8 +42,11 @@ if (values.mutants)
   process.exitCode = await runMutants(Number(values.seeds ?? 500), values.only ?? null, Number(values.jobs));
 else if (values.case !== undefined) process.exitCode = await runCases(values.case);
 else if (values.seed !== undefined) process.exitCode = await runOne(Number(values.seed), values.trace);
-else if (values.jobs !== '1') process.exitCode = await runJobs(Number(values.jobs));
-else process.exitCode = await runMany(startOf(values.from), Number(values.seeds ?? 100), Number(values.every));
+else {
+  const [from, count, jobs] = [startOf(values.from), Number(values.seeds ?? 100), Number(values.jobs)];
+  const isMany = jobs > 1 || count > SEEDS_A_PROCESS;
+  process.exitCode = await (isMany ? runJobs(jobs, from, count) : runMany(from, count));
+}
 
 function drawn(seed: number): Scenario {
   return scenarioOf(
@@ -57,23 +60,30 @@ function startOf(from: string): number {
   return from === 'any' ? randomInt(1, 1_000_000_000) : Number(from);
 }
 
-/** Each process runs every so-manieth seed; the first that fails ends all. */
-async function runJobs(jobs: number): Promise<number> {
-  const from = startOf(values.from);
-  const count = Number(values.seeds ?? 100);
-  console.log(`${count} seeds from ${from} on, on ${jobs} processes`);
-  const children = Array.from({ length: jobs }, (_, i) => {
-    const more = ['--from', `${from + i}`, '--seeds', `${count - i}`, '--every', `${jobs}`, '--draws', values.draws];
-    return spawn(process.execPath, [process.argv[1]!, ...more, ...(values.twice ? ['--twice'] : [])], {
-      stdio: 'inherit',
-    });
-  });
-  const codes = children.map(async (child) => {
-    const [code] = (await once(child, 'exit')) as [number | null];
-    if (code !== 0) for (const other of children) if (other !== child) other.kill();
-    return code ?? 0;
-  });
-  return Math.max(...(await Promise.all(codes)));
+/** So many processes at once, each with the next few seeds; the first that fails ends all. */
+async function runJobs(jobs: number, from: number, count: number): Promise<number> {
+  console.log(`${count} seeds from ${from} on, on ${jobs} ${jobs === 1 ? 'process' : 'processes'} at a time`);
+  const running = new Set<ChildProcess>();
+  let next = from;
+  let failed = 0;
+  const slot = async (): Promise<void> => {
+    while (next < from + count && failed === 0) {
+      const few = Math.min(SEEDS_A_PROCESS, from + count - next);
+      const rest = ['--from', `${next}`, '--seeds', `${few}`, '--draws', values.draws];
+      next += few;
+      const args = [process.argv[1]!, ...rest, ...(values.twice ? ['--twice'] : [])];
+      const child = spawn(process.execPath, args, { stdio: 'inherit' });
+      running.add(child);
+      const [code] = (await once(child, 'exit')) as [number | null];
+      running.delete(child);
+      if (code === 0 || failed !== 0) continue;
+      failed = code ?? 1;
+      for (const other of running) other.kill();
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, slot));
+  if (failed === 0) console.log(`${count} seeds from ${from} on, all promises kept`);
+  return failed;
 }
 
 async function runOne(seed: number, isTraced: boolean): Promise<number> {
@@ -86,12 +96,12 @@ async function runOne(seed: number, isTraced: boolean): Promise<number> {
   return outcome.violation === null ? 0 : tell(seed, outcome);
 }
 
-async function runMany(from: number, count: number, every: number): Promise<number> {
+async function runMany(from: number, count: number): Promise<number> {
   const beganMs = performance.now();
   let simMs = 0;
   let ran = 0;
   console.log(`from seed ${from} on`);
-  for (let seed = from; seed < from + count; seed += every) {
+  for (let seed = from; seed < from + count; seed++) {
     const outcome = await run(drawn(seed));
     simMs += outcome.simMs;
     if (outcome.violation !== null) return tell(seed, outcome);
