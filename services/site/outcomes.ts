@@ -1,13 +1,13 @@
 /** How an election that was run here ended, as a decision to store: which part of a nomination's story the candidate knows. */
 
 import {
-  type Amount,
   type Decision,
   type DecisionKind,
+  keptUpTo,
   NOTHING_ELSE,
   PHASE_NAMED,
 } from '@tidemark/control/audit/decision';
-import type { Cause, RegisterValue } from '@tidemark/control/consensus/register-value';
+import type { Cause } from '@tidemark/control/consensus/register-value';
 import { LOSS_RULE } from '@tidemark/control/failover/loss';
 import type { Fault } from '@tidemark/platform/fault';
 import { messageOf } from '@tidemark/platform/fault';
@@ -124,7 +124,7 @@ function wonPart({ cause, reason }: Campaign, outcome: Outcome & { readonly kind
     from: closed.from,
     epoch,
     phases: phasesOf(outcome),
-    kept: isFirst ? null : keptOf(value, closed.epoch),
+    kept: keptUpTo(value.terms.find((term) => term.epoch === closed.epoch)?.epochEnds),
     lost: isFirst ? null : closed.lost,
     unknown: closed.unknown,
     cost: isFirst ? null : `the election itself kept writes waiting for ${(totalMs / 1_000).toFixed(1)} s`,
@@ -154,9 +154,3 @@ const PHASE_NAMES = {
   filled: 'filling the members up',
   committed: 'the commit',
 } as const;
-
-/** Records of the epoch that ended, up to its epoch ends. */
-function keptOf(value: RegisterValue, epoch: number): Amount | null {
-  const epochEnds = value.terms.find((term) => term.epoch === epoch)?.epochEnds ?? null;
-  return epochEnds === null ? null : { records: epochEnds.reduce((sum, { seq }) => sum + seq + 1, 0), rows: null };
-}

@@ -8,6 +8,7 @@
 
 import { Fault } from '@tidemark/platform/fault';
 import { z } from 'zod';
+import type { EpochEndAt } from '../consensus/register-value.ts';
 
 /**
  * - `beginning`: the first writer of a keyspace
@@ -101,6 +102,11 @@ export const DECISION = z.object({
 });
 /** One thing that was decided or refused, or one part of it, as it is stored and served. */
 export type Decision = z.output<typeof DECISION>;
+
+/** Records of an epoch up to where it ended; null: it did not end, or nothing is known of it. */
+export function keptUpTo(epochEnds: readonly EpochEndAt[] | null | undefined): Amount | null {
+  return epochEnds == null ? null : { records: epochEnds.reduce((sum, { seq }) => sum + seq + 1, 0), rows: null };
+}
 
 const TERM_KINDS: ReadonlySet<DecisionKind> = new Set([
   'beginning',

@@ -130,20 +130,14 @@ function isListed(member: Member | null, origin: string, logId: string): boolean
  */
 export function unfitnessToStand(value: RegisterValue, own: SiteCopies): string | null {
   const listed = memberNamed(value, own.site)?.logIds ?? {};
+  // Where a term that goes on is to end is not known.
+  const holds = (term: Term): boolean => term.epochEnds !== null && holdsTerm(asTold(own), own, term, term.epochEnds);
   const other = own.copies.find(
-    (copy) =>
-      copy.logId !== '' &&
-      copy.logId !== listed[copy.origin] &&
-      value.terms.some((term) => term.site === copy.origin && !leavesOrHolds(term, copy)),
+    ({ origin, logId }) =>
+      logId !== '' && logId !== listed[origin] && value.terms.some((term) => term.site === origin && !holds(term)),
   );
   if (other === undefined) return null;
   return `${own.site} holds log ${other.logId} of ${other.origin}, and the register lists ${listed[other.origin] ?? 'none'}: it lost something`;
-}
-
-/** Whether a term left nothing, or the copy has all it left. Where it ended is not known of one that goes on. */
-function leavesOrHolds({ epoch, epochEnds }: Term, { trusted, positions }: SiteCopies['copies'][number]): boolean {
-  if (epochEnds === null) return false;
-  return epochEnds.every(({ seq }) => seq < 0) || (trusted && reachesEnds(epoch, epochEnds, positions));
 }
 
 type EpochEndsAt =

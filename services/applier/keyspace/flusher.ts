@@ -190,12 +190,13 @@ export class Flusher implements AsyncDisposable {
    * Flushes what it can. Nothing is written any more afterwards, also not by who asked before: what is on disk is
    * somebody else's then. @throws {Fault} as a flush does
    */
-  async [Symbol.asyncDispose](): Promise<void> {
-    using _turn = await this.#mutex.lock();
-    try {
-      if (!this.#isEnded) await this.#flush(this.#changed());
-    } finally {
-      this.#isEnded = true;
-    }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#exclusively(async () => {
+      try {
+        await this.#flush(this.#changed());
+      } finally {
+        this.#isEnded = true;
+      }
+    });
   }
 }

@@ -3,7 +3,7 @@
  * the control log, or the control log was lost. That they were is told, so that no election is without a decision.
  */
 
-import { type Decision, NOTHING_ELSE } from '@tidemark/control/audit/decision';
+import { type Decision, keptUpTo, NOTHING_ELSE } from '@tidemark/control/audit/decision';
 import type { RegisterValue, Term } from '@tidemark/control/consensus/register-value';
 
 type Untold = { readonly term: Term; readonly before: Term | null };
@@ -26,7 +26,6 @@ export function untoldTerms(
 /** What is known of one from the register alone. Its id is the writer's, so that it is one decision whoever tells it. */
 export function decisionOfUntold(keyspace: string, { term, before }: Untold, atMs: number): Decision {
   const { epoch, site, writerId } = term;
-  const ends = before?.epochEnds ?? null;
   return {
     ...NOTHING_ELSE,
     id: writerId,
@@ -39,7 +38,7 @@ export function decisionOfUntold(keyspace: string, { term, before }: Untold, atM
     from: before?.site ?? null,
     to: site,
     epoch,
-    kept: ends === null ? null : { records: ends.reduce((sum, { seq }) => sum + seq + 1, 0), rows: null },
+    kept: keptUpTo(before?.epochEnds),
     unknown:
       'why it began, how long it took, and whether a loss was accepted: other sites may tell what they were asked',
     words: 'the process that won the election ended before it had written that down, or the control log was lost since',

@@ -40,6 +40,17 @@ const LOST_COPY: readonly SimFault[] = [
   { kind: 'trimmed', atMs: 8_928, forMs: 1_536, site: 'tokyo', salt: 971_547 },
 ];
 
+/** Once all is mended, the clock of the primary steps: paris has just come back without the end of its copy. */
+const LOST_CLOSING_COPY: readonly SimFault[] = [
+  { kind: 'clock', site: 'paris', atMs: 1_248, forMs: 3_000, wrongMs: 374, strobes: false },
+  { kind: 'cut', atMs: 1_543, forMs: 3_378, from: 'paris', to: 'tokyo', both: true },
+  { kind: 'nominate', site: 'tokyo', atMs: 2_026, forMs: 1, cause: 'failover' },
+  { kind: 'kill', site: 'paris', atMs: 2_748, forMs: 50, power: false },
+  { kind: 'lost-end', site: 'paris', atMs: 9_255, forMs: 19_918, salt: 762_553 },
+  { kind: 'poison', site: 'paris', atMs: 10_162, forMs: 1_194, salt: 663_258 },
+  { kind: 'nominate', site: 'tokyo', cause: 'failover', loss: 'received', rowsMax: 2e9, atMs: 12_379, forMs: 1 },
+];
+
 /** What it decides lands late in its control log, and it ends as soon as it writes. */
 const WON_AND_GONE: readonly SimFault[] = [
   { kind: 'slow-log', atMs: 1_000, forMs: 6_000, site: 'tokyo', of: 'control', ms: 1_500, landed: false },
@@ -100,6 +111,19 @@ export const DRAWN: readonly Case[] = [
       durationMs: 8_000,
       clients: clientsOf([300, 0.5]),
       faults: WON_AND_GONE,
+    },
+  },
+  {
+    name: 'a-copy-of-the-closing-term',
+    tells:
+      'a member lost its copy of the term that was being closed, as the clock of the primary was wrong: nobody could lead, and nobody let it in',
+    scenario: {
+      seed: 15_995_877,
+      shape: { ...TWO, k: 0, degradeTo: 0 },
+      durationMs: 14_979,
+      // To the last digit: where they end decides when the clock steps.
+      clients: clientsOf([151, 0.5881668521091342], [464, 0.34807577878236773], [370, 0.6806925638578832]),
+      faults: LOST_CLOSING_COPY,
     },
   },
 ];

@@ -24,6 +24,7 @@ const ASKED_MAX = 100;
 export class Operator {
   readonly #world: SimWorld;
   readonly #accepted: Accepted;
+  readonly #isLocal: boolean;
   readonly #mayBeAsked: boolean;
   #isNeeded: boolean;
   #isHome = false;
@@ -33,13 +34,15 @@ export class Operator {
     this.#world = world;
     this.#accepted = accepted;
     this.#mayBeAsked = faults.some(takesAway);
-    this.#isNeeded = shape.k === 0 && faults.some(destroys);
+    this.#isLocal = shape.k === 0;
+    this.#isNeeded = this.#isLocal && faults.some(destroys);
     if (this.#isNeeded) world.scheduler.after(PATIENCE_MS, () => void this.#ask());
-    this.mayLose = shape.k === 0;
   }
 
   /** Whether what was acked may be missing at the end. */
-  mayLose: boolean;
+  get mayLose(): boolean {
+    return this.#isLocal || this.#isNeeded;
+  }
 
   /** How long writes may be away, where they may be away for `ms` when nobody is needed. */
   mendMs(ms: number): number {
@@ -55,7 +58,6 @@ export class Operator {
     if (this.#isNeeded || waiting === null || !this.#mayBeAsked) return false;
     this.#world.trace.note('operator', `${waiting} waits: what it cannot know may be lost`);
     this.#isNeeded = true;
-    this.mayLose = true;
     void this.#ask();
     return true;
   }

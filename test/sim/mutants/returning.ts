@@ -66,6 +66,15 @@ export const RETURNING: readonly Mutant[] = [
     to: '(loss !== null)',
   },
   {
+    name: 'the-closing-copy-has-to-be-the-listed-one',
+    breaks: 'E6: which topic holds the term that is being closed does not matter either',
+    caughtBy: ['I20', 'case'],
+    case: 'a-copy-of-the-closing-term',
+    file: 'packages/control/failover/election.ts',
+    from: '(leads(member) ? asTold(own) : member)',
+    to: '(leads(member) && (loss !== null || member.logIds[newestTerm(value)!.site] === asTold(own).logIds[newestTerm(value)!.site]) ? asTold(own) : member)',
+  },
+  {
     name: 'unheard-is-not-there',
     breaks: 'I11: a site whose control log is a new one does not say that a keyspace does not exist',
     caughtBy: ['I11'],
