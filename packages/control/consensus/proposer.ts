@@ -8,7 +8,9 @@
  * - otherwise a majority of the sites, each under the identity named;
  * - to let in a new acceptor at one site, so many of the others that one of them is in every majority, of the old
  *   acceptors and of the new ones, whoever else of it is that site: of three sites both others, of five three of four.
- *   Others that were lost as well do not count, so that two of five may be, and are let in one after the other.
+ *   Others that were lost as well do not count, so that two of five may be, and are let in one after the other. Of an even
+ *   number these are fewer than a majority, and two such rounds need not meet: they do as one acceptor at least is gone for
+ *   good. So a round that finds nobody to let in needs a majority like any other.
  */
 
 import assert from 'node:assert/strict';
@@ -90,6 +92,8 @@ function afterPromise(round: Round, decide: Decide, rules: RegisterRules): Round
     if (founds) return { ...round, outcome: { kind: 'chosen', value: base, refused } };
     const isChosen = rules.refusalsSettle ? false : refused !== null;
     if (isChosen) return { ...round, outcome: { kind: 'chosen', value: base, refused } };
+    if (!hasQuorum(quorumOf(base, letIn(base, base, replaces, rules), rules), promises))
+      return ended(round, promises, null);
     return { ...round, proposal: { base, value: base, refused } };
   }
   const isKept = JSON.stringify(change.value.acceptors) === JSON.stringify(base.acceptors);
@@ -99,11 +103,22 @@ function afterPromise(round: Round, decide: Decide, rules: RegisterRules): Round
 }
 
 function afterAccept(round: Round, { base, value, refused }: Proposal, rules: RegisterRules): Round {
-  const quorum = quorumOf(base, round.replaces, rules);
+  const quorum = quorumOf(base, letIn(base, value, round.replaces, rules), rules);
   // The first value is accepted by the acceptors it names, and by no others that have come into their places since.
   const counted = isUnfounded(base) ? { ...quorum, acceptors: value.acceptors } : quorum;
   if (hasQuorum(counted, round.accepts)) return { ...round, outcome: { kind: 'chosen', value, refused } };
   return ended(round, round.accepts, value);
+}
+
+/** The site whose new acceptor the value does let in: null where that counts already, or is not to count. */
+function letIn(
+  base: RegisterValue,
+  value: RegisterValue,
+  replaces: string | null,
+  rules: RegisterRules,
+): string | null {
+  if (replaces === null || !rules.newcomersOnly) return replaces;
+  return value.acceptors[replaces] === base.acceptors[replaces] ? null : replaces;
 }
 
 /** Ends a round that cannot go on: somebody refused, or everybody was heard and they were too few. */

@@ -17,6 +17,8 @@ export type RegisterRules = {
   readonly identities: boolean;
   /** A new acceptor is let in by others of whom every majority has one, without the one that is let in. */
   readonly newcomersMeetAll: boolean;
+  /** Fewer than a majority decide only upon the new acceptor they let in: what changes no acceptor needs a majority. */
+  readonly newcomersOnly: boolean;
   /** The first change takes in every acceptor, and until then nothing is known without all of them. */
   readonly foundingByAll: boolean;
   /** What is read without writing was reported alike by a majority. */
@@ -38,6 +40,7 @@ export const RULES: RegisterRules = {
   majorities: true,
   identities: true,
   newcomersMeetAll: true,
+  newcomersOnly: true,
   foundingByAll: true,
   readsAgree: true,
   changesSought: true,

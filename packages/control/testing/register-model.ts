@@ -16,8 +16,11 @@ import type { RegisterValue } from '../consensus/register-value.ts';
 
 const SITES = ['a', 'b', 'c', 'd'] as const;
 
-/** What a proposer is after. `loner`: refuses to come after another change. `operator`: lets in a new acceptor. */
-export type Aim = 'change' | 'loner' | 'read' | 'operator';
+/**
+ * What a proposer is after. `loner`: refuses to come after another change. `operator`: lets in a new acceptor; `needless`:
+ * one that counts already, of whichever site.
+ */
+export type Aim = 'change' | 'loner' | 'read' | 'operator' | 'needless';
 
 /** How much may happen. */
 export type Scope = {
@@ -34,8 +37,11 @@ export type Scope = {
   readonly reads: number;
   /** ACCEPTs of a value that nobody made, each at a site that knows what is chosen; sites note that then. */
   readonly forges: number;
-  /** True: begins with a first value that all of them accepted. */
-  readonly founded: boolean;
+  /**
+   * True: begins with a first value that all of them accepted. `torn`: and two rivals went on from it, whose changes one
+   * acceptor each has accepted and nobody was told of.
+   */
+  readonly founded: boolean | 'torn';
   /** How many acceptors there are. */
   readonly sites: 3 | 4;
 };
@@ -120,11 +126,11 @@ export function startOf(scope: Scope): ModelState {
     ballot,
     value: { ...add(INITIAL[sites], 'f'), acceptors: Object.fromEntries(ids.map((id) => [id, id])) },
   };
-  const vote: Vote = founded ? { promised: ballot, accepted: first, chosen: null } : NO_VOTE;
-  const chain = founded ? ['f'] : [];
+  const vote: Vote = founded !== false ? { promised: ballot, accepted: first, chosen: null } : NO_VOTE;
+  const chain = founded !== false ? ['f'] : [];
   return {
     ids,
-    votes: ids.map(() => vote),
+    votes: ids.map((_, at) => (founded === 'torn' ? torn(vote, at) : vote)),
     proposers: aims.map((aim, at) => begun(aim, at, 0, scope, chain.length)),
     late: [],
     reader: null,
@@ -136,10 +142,18 @@ export function startOf(scope: Scope): ModelState {
   };
 }
 
+/** The first and the second acceptor each have a change of their own upon the value that all have. */
+function torn(vote: Vote, at: number): Vote {
+  if (at > 1 || vote.accepted === null) return vote;
+  const name = `r${at}`;
+  const ballot = { counter: 2, site: name, process: name };
+  return { promised: ballot, accepted: { ballot, value: add(vote.accepted.value, name) }, chosen: null };
+}
+
 function begun(aim: Aim, at: number, life: number, { rounds, founded }: Scope, floor: number): Proposer {
   // It has read the first value, where there is one, and with it its ballot.
-  const seen = founded ? 1 : 0;
-  const progress = beginChange(`${aim === 'read' ? '-' : 'xyz'[at]}${life === 0 ? '' : life}`);
+  const seen = founded === false ? 0 : founded === 'torn' ? 2 : 1;
+  const progress = beginChange(`${aim === 'read' ? '-' : 'xyzw'[at]}${life === 0 ? '' : life}`);
   return { aim, life, progress, floor, seen, rounds, round: null, reached: [] };
 }
 
@@ -171,13 +185,13 @@ function* begin(state: ModelState, at: number): Generator<Move> {
   const lost = state.ids.findIndex((id) => id.endsWith("'"));
   if (proposer.aim === 'operator' && lost < 0) return;
   const counter = proposer.seen + 1;
-  const round = beginRound(
-    initialOf(state),
-    { counter, site: `${at}`, process: `${at}` },
-    proposer.aim === 'operator' ? SITES[lost]! : null,
-  );
-  const begun = { ...proposer, seen: counter, rounds: proposer.rounds - 1, round, reached: [] };
-  yield { name: `${nameOf(at)} prepares ${counter}`, state: withProposer(state, at, begun) };
+  const replaced = { operator: [SITES[lost]!], needless: sitesOf(state) };
+  for (const site of replaced[proposer.aim as keyof typeof replaced] ?? [null]) {
+    const round = beginRound(initialOf(state), { counter, site: `${at}`, process: `${at}` }, site);
+    const begun = { ...proposer, seen: counter, rounds: proposer.rounds - 1, round, reached: [] };
+    const what = site === null ? '' : `, to let in ${site}`;
+    yield { name: `${nameOf(at)} prepares ${counter}${what}`, state: withProposer(state, at, begun) };
+  }
 }
 
 const nameOf = (at: number): string => `P${at + 1}`;
@@ -235,12 +249,12 @@ function heardBy(
 }
 
 function decideOf(state: ModelState, at: number, rules: RegisterRules): Decide {
-  const { aim, progress } = state.proposers[at]!;
+  const { aim, progress, round } = state.proposers[at]!;
   const make = (value: RegisterValue, id: string): Change => {
     if (aim === 'loner' && value.changes.some((one) => /[xz]/.test(one))) return { refused: 'not alone' };
-    if (aim !== 'operator') return { value: add(value, id) };
-    const lost = state.ids.findIndex((one) => one.endsWith("'"));
-    return readmitAcceptor(value, id, SITES[lost]!, state.ids[lost]!);
+    const site = round?.replaces ?? null;
+    if (site === null) return { value: add(value, id) };
+    return readmitAcceptor(value, id, site, state.ids[sitesOf(state).indexOf(site)]!);
   };
   if (aim === 'read') return () => 'as it is';
   return (value) => decideChange(progress!, value, make, rules);

@@ -35,6 +35,19 @@ const SCOPES: Readonly<Record<string, Scope>> = {
   }),
   'a value that nobody made': scopeOf(['change', 'loner'], { forges: 2, reads: 1, late: 0 }),
   'an acceptor that loses everything and is let in again': scopeOf(['change', 'operator'], { wipes: 1, reads: 1 }),
+  'acceptors of four that count, let in all the same': scopeOf(['needless', 'needless'], {
+    mute: 0,
+    sites: 4,
+    late: 0,
+    founded: 'torn',
+  }),
+  'one that is lost let in beside one that is not': scopeOf(['operator', 'needless'], {
+    mute: 0,
+    sites: 4,
+    late: 0,
+    founded: 'torn',
+    wipes: 1,
+  }),
   'the same of four, let in by two of the three others': scopeOf(['change', 'operator'], {
     wipes: 1,
     sites: 4,
@@ -63,6 +76,7 @@ const SHOWN_BY: Readonly<Record<keyof RegisterRules, Scope>> = {
   majorities: scopeOf(['change', 'loner']),
   identities: scopeOf(['change', 'loner'], { wipes: 1 }),
   newcomersMeetAll: scopeOf(['change', 'operator'], { wipes: 1, sites: 4, late: 0 }),
+  newcomersOnly: scopeOf(['needless', 'needless'], { mute: 0, sites: 4, late: 0, founded: 'torn' }),
   foundingByAll: scopeOf(['change', 'loner'], { wipes: 1, founded: false }),
   readsAgree: scopeOf(['change', 'loner'], { reads: 1 }),
   changesSought: scopeOf(['change', 'loner'], { rounds: 2 }),
