@@ -59,6 +59,19 @@ describe('register', () => {
     expect(await w.settled(w.proposer('vienna').change(pause(false)))).toMatchObject({ value: { version: 2 } });
   });
 
+  it('hears no acceptor that has another value under the ballot of one that was chosen', async () => {
+    const w = world();
+    const reader = w.proposer('vienna');
+    const { value } = (await w.settled(reader.change(pause(true)))) as Changed & { value: RegisterValue };
+    w.network.away.add('paris');
+    expect(await w.settled(reader.read())).toEqual(value);
+    w.network.alter = (site, answer) =>
+      site === 'tokyo' && answer.accepted !== null
+        ? { ...answer, accepted: { ...answer.accepted, value: { ...value, nextEpoch: value.nextEpoch + 1 } } }
+        : answer;
+    expect(isFault(await w.settled(reader.read()).catch((e: unknown) => e), 'unavailable')).toBe(true);
+  });
+
   it('without a majority neither tells nor changes anything, and says who was missed', async () => {
     const w = world();
     await w.settled(w.proposer('paris').change(pause(true)));

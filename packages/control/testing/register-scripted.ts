@@ -81,6 +81,8 @@ export class ScriptedNetwork {
   weather: Weather = FAIR;
   /** Sites nothing reaches. */
   readonly away = new Set<string>();
+  /** What a site's answer becomes on its way; unchanged unless a test says otherwise. */
+  alter: (site: string, answer: RegisterAnswer) => RegisterAnswer = (_site, answer) => answer;
   readonly #acceptors: ReadonlyMap<string, ScriptedAcceptor>;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -103,7 +105,7 @@ export class ScriptedNetwork {
       const answer = JSON.stringify(this.#acceptors.get(site)!.answer(keyspace, JSON.parse(json)));
       await this.#delay();
       if (this.away.has(site) || this.#random.fraction() < loss) return this.#nothing();
-      return registerAnswer.parse(JSON.parse(answer));
+      return this.alter(site, registerAnswer.parse(JSON.parse(answer)));
     };
     if (this.#random.fraction() < repeat) void carry();
     const over = this.#clock.sleep(ASK_MS, late.signal).then(() => null);
