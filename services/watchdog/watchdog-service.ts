@@ -134,10 +134,10 @@ export class WatchdogService implements AsyncDisposable {
     const onChosen = (value: RegisterValue): void => this.registers.heard(value);
     const onHint = (keyspace: string, version: number): void => this.registers.hint(keyspace, version);
     const sites = [...boards.keys()];
-    const haveAllTold = (): boolean => this.#told.size >= sites.length - 1;
+    const heard = { sites: sites.length, toldBy: () => this.#told.size };
     const ensureTopic = parts.remakeControlTopic;
     const voting = { cluster, site, log, disk, clock, random, logger, ensureTopic };
-    this.#acceptor = parts.votes ? new Acceptor({ ...voting, haveAllTold, onChosen, onHint, onFatal }) : null;
+    this.#acceptor = parts.votes ? new Acceptor({ ...voting, ...heard, onChosen, onHint, onFatal }) : null;
     const rules = rulesOf(parts.limits);
     const registerValue = (keyspace: string): RegisterValue | null => this.registers.current(keyspace);
     this.decisions = new Decisions({ cluster, site, log, sites, watcherAt, clock, logger, onFatal });
@@ -201,7 +201,7 @@ export class WatchdogService implements AsyncDisposable {
     this.#memory.hear(site, process, ends);
     if (before !== null) {
       for (const copy of before.ends.copies) this.#parts.onRemembered(site, copy, before.gapMs);
-      if (before.ends.control !== null) this.#acceptor?.remembered(site, before.ends.control);
+      if (before.ends.control !== null) this.#acceptor?.remembered(site, before.ends.control, before.gapMs);
     }
     this.#told.add(site);
   }

@@ -45,13 +45,18 @@ function world() {
     await log.ensureTopic({ name: TOPIC, partitions: 1, genesis: () => Uint8Array.of(1), flushed: true });
   };
   /** @param disk of the process: two that run at once never share one */
-  const start = async (disk = ownDisk, told: ControlEnd | null = null): Promise<Acceptor> => {
+  const start = async (
+    disk = ownDisk,
+    told: ControlEnd | null = null,
+    gapMs: number | null = null,
+  ): Promise<Acceptor> => {
     await topic();
     const log = new SimLog(store);
     const acceptor: Acceptor = new Acceptor({
-      haveAllTold: () => {
-        if (told !== null) acceptor.remembered('tokyo', told);
-        return true;
+      sites: 3,
+      toldBy: () => {
+        if (told !== null) acceptor.remembered('tokyo', told, gapMs);
+        return 2;
       },
       ensureTopic: () => topic(log),
       cluster: 'c',
@@ -365,7 +370,7 @@ describe('acceptor of a site', () => {
         if (isLate) {
           expect(again.id).toBe(id);
           await again.answer('travel', { kind: 'prepare', ballot: { counter: 99, site: 'paris', process: 'p' } });
-          again.remembered('tokyo', told);
+          again.remembered('tokyo', told, null);
           await w.clock.advance(20_000);
         }
         expect(again.id).toBe(end > stored ? `${id}~1` : id);

@@ -21,38 +21,29 @@ import type { Log } from '@tidemark/log/log';
 import { isGone } from '@tidemark/log/tail';
 import { topicNames } from '@tidemark/model/table';
 import { ROUTES } from '@tidemark/peer/routes';
-import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
-import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
 import { Mutex } from '@tidemark/platform/sync/mutex';
 import { isSuccessor, rootOf, successorOf } from '@tidemark/record/log-identity';
 import { readMark, writeMark } from './acceptor-mark.ts';
+import { Testimony, type TestimonyParts } from './testimony.ts';
 
 const TOPIC = topicNames.control;
 const RETRY_MS = 200;
-const LOOK_MS = 50;
 /** Longest wait for what is known to stand in the topic. */
 const READ_MS = 5_000;
-/** How long the other sites are given to say what they remember, before this one votes without. */
-const TOLD_MS = 1_500;
 /** How long a topic has to be found too short before that is believed; brokers that were cut off know it by then. */
 const SURE_MS = 12_000;
 
-type AcceptorParts = {
+type AcceptorParts = TestimonyParts & {
   readonly cluster: string;
-  readonly site: string;
   /** This site's own log. Others append to its control topic too: appends take turns. */
   readonly log: Log;
   readonly disk: Disk;
-  readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
   /** Makes the topic where it is missing, with what it held that other records cannot tell again. */
   readonly ensureTopic: () => Promise<void>;
-  /** Whether every other site has told what it remembers of this one's control topic. */
-  readonly haveAllTold: () => boolean;
   /** Told of every value of which the topic says that a majority accepted it. */
   readonly onChosen: (value: RegisterValue) => void;
   /** Somebody says that a value of that version was chosen: whether it was, a quorum has to say. */
@@ -78,8 +69,7 @@ export class Acceptor implements AsyncDisposable {
   #hasVoted = false;
   /** The topic was found to be gone, or to be another one. */
   #isLost = false;
-  /** The furthest that another site remembers it to have gone before; null: none does. */
-  #remembered: (ControlEnd & { readonly by: string }) | null = null;
+  readonly #testimony: Testimony;
   #ignored = 0;
   /** Since when the topic is found too short; null while it is not. */
   #shortSinceMs: number | null = null;
@@ -94,6 +84,7 @@ export class Acceptor implements AsyncDisposable {
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts;
+    this.#testimony = new Testimony(parts);
   }
 
   /** Null until the control topic was read. */
@@ -125,7 +116,7 @@ export class Acceptor implements AsyncDisposable {
         this.#next = Math.max(this.#next, start);
         await this.#inTurn(() => this.#readTo(end));
         if (!this.#hasVoted) this.#openedAt = this.#next;
-        await this.#listen();
+        await this.#testimony.wait(this.#state.id, this.#openedAt, signal);
         const id = await this.#newIdentity(start);
         if (id !== null) await this.#append('', { kind: 'Acceptor', id });
         this.#opened = this.#hasVoted = true;
@@ -140,25 +131,20 @@ export class Acceptor implements AsyncDisposable {
     }
   }
 
-  /** The topic may be an older copy of what it was: the others remember how far it went. */
-  async #listen(): Promise<void> {
-    const { clock, haveAllTold } = this.#parts;
-    const untilMs = clock.monotonicMs() + TOLD_MS;
-    while (!haveAllTold() && clock.monotonicMs() < untilMs) await clock.sleep(LOOK_MS, this.#stop.signal);
-  }
-
   /** Where the topic ends; null until it was read. */
   get controlEnd(): ControlEnd | null {
     const { id } = this.#state;
     return this.#opened && id !== null ? { acceptor: id, end: this.#next } : null;
   }
 
-  /** Takes in how far another site remembers the topic to have gone before this process began. */
-  remembered(by: string, told: ControlEnd): void {
-    if (told.end <= (this.#remembered?.end ?? 0)) return;
-    this.#remembered = { ...told, by };
+  /**
+   * Takes in how far another site remembers the topic to have gone before this process began.
+   * @param gapMs as in `judgeCopy`
+   */
+  remembered(by: string, told: ControlEnd, gapMs: number | null): void {
+    const isNews = this.#testimony.hear(by, told, gapMs);
     const { id } = this.#state;
-    if (!this.#opened || id === null || !this.#isOlder(id)) return;
+    if (!isNews || !this.#opened || id === null || !this.#testimony.isOlder(id, this.#openedAt)) return;
     // It came too late to be asked before the first vote: from now on it is another one.
     this.#opened = false;
     this.#running = this.#running
@@ -166,13 +152,6 @@ export class Acceptor implements AsyncDisposable {
       .catch((error) => {
         if (!this.#stop.signal.aborted) this.#parts.onFatal(error);
       });
-  }
-
-  /** Whether another site remembers more of the topic than was there when it was opened. */
-  #isOlder(id: string): boolean {
-    const told = this.#remembered;
-    if (told === null || rootOf(told.acceptor) !== rootOf(id) || isSuccessor(told.acceptor, id)) return false;
-    return isSuccessor(id, told.acceptor) || told.end > this.#openedAt;
   }
 
   /**
@@ -203,8 +182,8 @@ export class Acceptor implements AsyncDisposable {
       logger.error({ got: start, expected: 0, acceptor: mark?.acceptor ?? null }, `${gone}; ${remedy}`);
     }
     if (id === null) return random.id();
-    if (this.#isOlder(id)) {
-      const { acceptor, end, by } = this.#remembered!;
+    if (this.#testimony.isOlder(id, this.#openedAt)) {
+      const { acceptor, end, by } = this.#testimony.furthest!;
       const known = isSuccessor(id, acceptor) ? acceptor : id;
       // A broker that was cut off may just be behind; what was voted upon is there.
       if (!this.#hasVoted && end > this.#next) this.#isShort(this.#next, end);
@@ -229,7 +208,8 @@ export class Acceptor implements AsyncDisposable {
   async answer(keyspace: string, request: RegisterRequest): Promise<RegisterAnswer> {
     const { site, onFatal } = this.#parts;
     if (!this.#opened) {
-      throw new Fault('unavailable', `acceptor of ${site} has not read its control topic yet`, { retryAfterMs: 500 });
+      const why = this.#state.id === null ? 'has not read its control topic yet' : `waits: ${this.#testimony.lacking}`;
+      throw new Fault('unavailable', `acceptor of ${site} ${why}`, { retryAfterMs: 500 });
     }
     const refusal = refusalOf(this.#state, keyspace, request);
     if (refusal !== null) throw refused(keyspace, request, refusal);
