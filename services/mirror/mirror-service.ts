@@ -2,7 +2,7 @@
 
 import { Readable } from 'node:stream';
 import type { Term } from '@tidemark/control/consensus/register-value';
-import { type Birth, type CopyEnds, judgeCopy, livedThrough } from '@tidemark/control/consensus/vouching';
+import { type Birth, type CopyEnds, judgeCopy, livedThrough, memoryOf } from '@tidemark/control/consensus/vouching';
 import { QUIET_MS_MAX } from '@tidemark/control/failover/lag';
 import type { Log } from '@tidemark/log/log';
 import { parsed } from '@tidemark/model/parsed';
@@ -215,7 +215,7 @@ export class MirrorService implements AsyncDisposable {
     if (copy === undefined || now === null) return;
     const judged = judgeCopy(told, now, gapMs);
     if (judged === 'beyond') copy.doubt(`it ends at ${words(now)}, and ${by} remembers ${words(told)}`);
-    if (judged === 'vouched') copy.vouchedBy ??= `the memory of ${by}`;
+    if (judged === 'vouched') copy.vouchedBy ??= memoryOf(by);
   }
 
   /** This site's own log is not what its writer has noted of it: it gets its next identity, and is filled. */

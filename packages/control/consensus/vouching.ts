@@ -67,6 +67,19 @@ export function judgeCopy(remembered: CopyEnds, now: CopyEnds, gapMs: number | n
   return gapMs !== null && gapMs <= FRESH_MS ? 'vouched' : 'unknown';
 }
 
+/** How a site's memory is named as what vouches for a copy. */
+export function memoryOf(site: string): string {
+  return `the memory of ${site}`;
+}
+
+/**
+ * True when what vouches for a copy has only heard of it: what was acked after the last word, less than `FRESH_MS` before
+ * the process ended, is beyond it.
+ */
+export function isHearsay(vouched: string | null): boolean {
+  return vouched?.startsWith(memoryOf('')) === true;
+}
+
 function isBefore(at: Position | undefined, other: Position): boolean {
   return at === undefined ? other.seq >= 0 : comparePositions(at, other) < 0;
 }

@@ -1,13 +1,14 @@
 /** How a term was closed, or why it is not yet, for people. Pure. */
 
 import { newestTerm, type RegisterValue } from '../consensus/register-value.ts';
+import { isHearsay } from '../consensus/vouching.ts';
 import { type Closure, type FenceReport, unvouched } from './election.ts';
 import { UNHEARD_MS_MAX } from './loss.ts';
 
-type By = Extract<Closure, { readonly kind: 'lossless' }>['by'];
+type Lossless = Extract<Closure, { readonly kind: 'lossless' }>;
 
 /** By whose word a term was closed. */
-export function proofOf(value: RegisterValue, by: By, reports: readonly FenceReport[]): string {
+export function proofOf(value: RegisterValue, by: Lossless['by'], reports: readonly FenceReport[]): string {
   const sites = reports.map(({ site, vouched }) => `${site} (${vouchedWords(vouched)})`).join(', ');
   switch (by) {
     case 'first':
@@ -26,7 +27,17 @@ function vouchedWords(vouched: string | null): string {
 }
 
 /** What no site could tell any more when a term was closed so; null: everything acked is in the epoch end. */
-export function unknownOf(value: RegisterValue, by: By, reports: readonly FenceReport[]): string | null {
+export function unknownOf(
+  value: RegisterValue,
+  { by, isHearsay: isRemembered }: Pick<Lossless, 'by' | 'isHearsay'>,
+  reports: readonly FenceReport[],
+): string | null {
+  if (isRemembered) {
+    const heard = reports
+      .filter(({ vouched }) => isHearsay(vouched))
+      .map(({ site, vouched }) => `${site} (${vouched})`);
+    return `whether ${heard.join(' and ')} held more than was last heard of it: ${silentOf(value, reports).join(', ')}, which may hold that, did not answer`;
+  }
   const origin = newestTerm(value)?.site ?? '';
   // A `local` term is closed by its log as it is, and that loses its end with the power.
   if (by === 'origin' && value.ack.k === 0 && unvouched(reports).includes(origin))
@@ -47,7 +58,7 @@ export function unknownOfLoss(value: RegisterValue, reports: readonly FenceRepor
 
 /** Why the answers close nothing without a loss. */
 export function whyNotClosed(value: RegisterValue, reports: readonly FenceReport[]): string {
-  const silent = value.members.map(({ site }) => site).filter((site) => reports.every((one) => one.site !== site));
+  const silent = silentOf(value, reports);
   const doubted = unvouched(reports).filter((site) => value.ack.k > 0 || site !== newestTerm(value)?.site);
   const distrusted = reports.filter(({ trusted }) => !trusted).map(({ site }) => site);
   return [
@@ -63,9 +74,14 @@ export function whyNotClosed(value: RegisterValue, reports: readonly FenceReport
 
 /** What an operator can do about an election that waits: nothing else ends it without a loss. */
 export function remedyOf(value: RegisterValue, site: string, reports: readonly FenceReport[]): string {
-  const silent = value.members.map((member) => member.site).filter((one) => reports.every((r) => r.site !== one));
+  const silent = silentOf(value, reports);
   const accept = `or accept that acked rows may be missing: "tidemark failover --to ${site} --accept-loss ROWS"`;
   return silent.length === 0
     ? `let the sites find each other; ${accept}`
     : `bring ${silent.join(', ')} back; ${accept}`;
+}
+
+/** Members that have not answered. */
+function silentOf(value: RegisterValue, reports: readonly FenceReport[]): readonly string[] {
+  return value.members.map(({ site }) => site).filter((site) => reports.every((one) => one.site !== site));
 }

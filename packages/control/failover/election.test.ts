@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EpochEndAt, Member, RegisterValue, Term } from '../consensus/register-value.ts';
-import { unknownOfLoss } from './closure-words.ts';
+import { memoryOf } from '../consensus/vouching.ts';
+import { unknownOf, unknownOfLoss } from './closure-words.ts';
 import {
   asLed,
   candidateFor,
@@ -13,6 +14,7 @@ import {
   isLevel,
   levelFor,
   mayCommit,
+  mayStandUnfit,
   reportedOf,
   unfitnessToStand,
 } from './election.ts';
@@ -134,6 +136,27 @@ describe('closureOf', () => {
     });
   });
 
+  it('is hearsay where it takes a copy that others have only heard of, until all have answered', () => {
+    const value = registerOf({ members: ['ACTIVE', 'ACTIVE', 'ACTIVE'], k: 1 });
+    const told = (site: string, vouched: string | null) => reportOf(site, [0], { vouched });
+    const heard = memoryOf('tokyo');
+    const isHearsayOf = (...reports: readonly FenceReport[]) => {
+      const closure = closureOf(value, reports);
+      return closure.kind === 'lossless' ? closure.isHearsay : closure.kind;
+    };
+    expect(isHearsayOf(told('paris', heard))).toBe(true);
+    expect(isHearsayOf(told('paris', 'itself'))).toBe(false);
+    expect(isHearsayOf(told('paris', heard), told('tokyo', 'itself'))).toBe(true);
+    expect(isHearsayOf(told('tokyo', 'itself'), told('lima', heard))).toBe(true);
+    expect(isHearsayOf(told('tokyo', 'itself'), told('lima', 'the writer'))).toBe(false);
+    expect(isHearsayOf(told('paris', heard), told('tokyo', 'itself'), told('lima', 'itself'))).toBe(false);
+    expect(isHearsayOf(told('paris', heard), told('tokyo', null), told('lima', null))).toBe(false);
+    const reports = [told('paris', heard), told('tokyo', 'itself')];
+    expect(unknownOf(value, { by: 'origin', isHearsay: true }, reports)).toBe(
+      'whether paris (the memory of tokyo) held more than was last heard of it: lima, which may hold that, did not answer',
+    );
+  });
+
   it('needs no answer before the first term', () => {
     expect(closureOf(registerOf({ members: ['RECOVERING', 'RECOVERING'], k: 1, terms: [] }), [])).toMatchObject({
       by: 'first',
@@ -190,6 +213,21 @@ describe('unfitnessToStand', () => {
     expect(unfitnessToStand(value, tokyo(1, 3, '1.3'))).toBeNull();
     for (const lacks of [tokyo(1, 2, '1.2'), tokyo(1, 3, 'zz'), tokyo(1, 3, '1.3', false)])
       expect(unfitnessToStand(value, lacks)).toMatch(/lost something/);
+  });
+});
+
+describe('mayStandUnfit', () => {
+  const causes = ['start', 'suspicion', 'switchover', 'failover', 'takeover'] as const;
+
+  it('is where no election is open only to one that a primary asks which writes no more', () => {
+    expect(causes.filter((cause) => mayStandUnfit({ cause }))).toEqual(['takeover']);
+  });
+
+  it('is where one is open only once whoever is whole has had its time, whatever it was opened for', () => {
+    for (const cause of causes) {
+      expect(mayStandUnfit({ cause, openMs: 25_000 })).toBe(false);
+      expect(mayStandUnfit({ cause, openMs: 25_001 })).toBe(true);
+    }
   });
 });
 

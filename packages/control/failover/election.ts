@@ -10,6 +10,7 @@
 import { type AckLevel, ackOf } from '@tidemark/model/table';
 import { FOUND_WRITER } from '../consensus/founding.ts';
 import {
+  type Cause,
   type Election,
   type EpochEndAt,
   type Member,
@@ -18,6 +19,7 @@ import {
   type RegisterValue,
   type Term,
 } from '../consensus/register-value.ts';
+import { isHearsay } from '../consensus/vouching.ts';
 import type { SiteCopies } from './site-copies.ts';
 
 /** The last accepted record of a partition of a copy: `epoch` 0 and `seq` −1 before the first. */
@@ -44,8 +46,10 @@ export type Closure =
   /**
    * Every record that may have been acked is in the answers. `first`: there is no term to close. `all`: every member
    * answered, and enough of them would close the term were they vouched for; nothing more can be learned by waiting.
+   * `isHearsay`: some of those it takes are vouched for by what others had last heard of them, and who has not answered may
+   * hold what was acked after that.
    */
-  | { readonly kind: 'lossless'; readonly by: 'first' | 'origin' | 'quorum' | 'all' }
+  | { readonly kind: 'lossless'; readonly by: 'first' | 'origin' | 'quorum' | 'all'; readonly isHearsay: boolean }
   /** Acked records may be missing; an operator allowed it. Only for when the other members have had their time. */
   | { readonly kind: 'lossy'; readonly have: number; readonly need: number; readonly missing: readonly string[] }
   /** `have` trusted members are fenced of `need`; `missing` are the members whose word would count further. */
@@ -57,11 +61,13 @@ export type Closure =
  * (`local`) that is the origin alone. k is the newest term's own.
  *
  * A copy that nobody vouches for may have been put back to an older state. It closes nothing where another site may
- * hold what was acked, until every member has answered: then the longest of all copies is all there is.
+ * hold what was acked, until every member has answered: then the longest of all copies is all there is. One that somebody
+ * vouches for by memory alone (`isHearsay`) closes it, so that a site that is away keeps no writer from starting again; but
+ * the others get some time to answer, and the decision says what cannot be known.
  */
 export function closureOf(value: RegisterValue, reports: readonly FenceReport[]): Closure {
   const term = newestTerm(value);
-  if (term === null) return { kind: 'lossless', by: 'first' };
+  if (term === null) return { kind: 'lossless', by: 'first', isHearsay: false };
   const trusted = reports.filter((report) => isTrusted(value, term, report) && !isOutdone(term, report, reports));
   const { k } = value.ack;
   const need = value.members.length - k;
@@ -69,15 +75,16 @@ export function closureOf(value: RegisterValue, reports: readonly FenceReport[])
     sites.has(term.site) ? 'origin' : k > 0 && sites.size >= need ? 'quorum' : null;
   // Who wrote a term that was found in the logs, and what it acked, nobody remembers.
   const isFound = term.writerId === FOUND_WRITER;
-  const vouched = sitesOf(trusted.filter((report) => !isFound && (k === 0 || report.vouched !== null)));
-  const by = closes(vouched);
-  if (by !== null) return { kind: 'lossless', by };
+  const vouched = trusted.filter((report) => !isFound && (k === 0 || report.vouched !== null));
   const answered = sitesOf(reports.filter(({ origin }) => origin === term.site));
   const haveAll = value.members.every(({ site }) => answered.has(site));
-  if (haveAll && closes(sitesOf(trusted)) !== null) return { kind: 'lossless', by: 'all' };
-  const missing = value.members.map((member) => member.site).filter((site) => !vouched.has(site));
+  const proved = closes(sitesOf(vouched.filter((report) => k === 0 || haveAll || !isHearsay(report.vouched))));
+  const by = proved ?? closes(sitesOf(vouched));
+  if (by !== null) return { kind: 'lossless', by, isHearsay: proved === null };
+  if (haveAll && closes(sitesOf(trusted)) !== null) return { kind: 'lossless', by: 'all', isHearsay: false };
+  const missing = value.members.map((member) => member.site).filter((site) => !sitesOf(vouched).has(site));
   const kind = (value.election?.loss ?? null) === null ? 'wait' : 'lossy';
-  return { kind, have: vouched.size, need, missing };
+  return { kind, have: sitesOf(vouched).size, need, missing };
 }
 
 function sitesOf(reports: readonly FenceReport[]): ReadonlySet<string> {
@@ -138,6 +145,19 @@ export function unfitnessToStand(value: RegisterValue, own: SiteCopies): string 
   );
   if (other === undefined) return null;
   return `${own.site} holds log ${other.logId} of ${other.origin}, and the register lists ${listed[other.origin] ?? 'none'}: it lost something`;
+}
+
+/** So long an election is open before one takes it over that has to be filled first: whoever is whole has had its time. */
+const UNFIT_MS = 25_000;
+
+/**
+ * Whether a site that should not stand while others write (`unfitnessToStand`) does: a primary asks that writes no more, or
+ * no whole member has ended an election in its time.
+ *
+ * @param campaign `openMs`: how long an election has been open by then; absent where none is
+ */
+export function mayStandUnfit({ cause, openMs }: { readonly cause: Cause; readonly openMs?: number }): boolean {
+  return openMs === undefined ? cause === 'takeover' : openMs > UNFIT_MS;
 }
 
 type EpochEndsAt =

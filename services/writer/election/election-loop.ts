@@ -12,6 +12,7 @@ import {
   primaryOf,
   type RegisterValue,
 } from '@tidemark/control/consensus/register-value';
+import { mayStandUnfit } from '@tidemark/control/failover/election';
 import type { Keyspace } from '@tidemark/model/table';
 import { Peer } from '@tidemark/peer/peer';
 import type { Nomination } from '@tidemark/peer/shapes';
@@ -300,9 +301,9 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
   }
 
   /** Whether it must not be asked: nobody is kept from writing while it is filled where its primary writes no more. */
-  #isUnfit({ cause, loss }: Campaign): boolean {
-    if (this.#unfit === null || loss !== null) return false;
-    return this.#unfit.isCorrupt || cause !== 'takeover';
+  #isUnfit(campaign: Campaign): boolean {
+    if (this.#unfit === null || campaign.loss !== null) return false;
+    return this.#unfit.isCorrupt || !mayStandUnfit(campaign);
   }
 
   /** Why this site should not lead, in words; null: it may. */

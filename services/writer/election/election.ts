@@ -29,6 +29,7 @@ import {
   type FenceReport,
   holdersOf,
   levelFor,
+  mayStandUnfit,
   reportedOf,
   unfitnessToStand,
 } from '@tidemark/control/failover/election';
@@ -54,10 +55,10 @@ const TOLD_MS = 3_000;
 const FIRST_MS = 5_000;
 /** How long an election waits for as many holders as the keyspace's own level needs, before it takes a lower one. */
 const DEGRADE_MS = 3_000;
+/** So long members may answer that know more than what others had last heard of a copy. */
+const HEARSAY_MS = 3_000;
 /** How long an operator's lossy election waits for members whose word would make it lossless. */
 const LOSSY_MS = 5_000;
-/** So long an election is open before one takes it over that has to be filled first: whoever is whole has had its time. */
-const UNFIT_MS = 25_000;
 
 /** What one election asks, and whom it tells. */
 export type ElectionRunParts = {
@@ -151,14 +152,14 @@ export class ElectionRun {
    * where no whole member has ended an election that is open.
    * @throws {UnfitToStand} it does not. @throws {Fault} `unavailable`: not yet
    */
-  async #checkFitness({ cause, openMs }: Campaign): Promise<void> {
+  async #checkFitness(campaign: Campaign): Promise<void> {
     const { current, site, keyspace } = this.#parts;
     const own = await this.#members.copies(site);
     const value = current();
     const unfit = own === null || value === null ? null : unfitnessToStand(value, own);
-    if (unfit === null || (openMs === undefined ? cause === 'takeover' : openMs > UNFIT_MS)) return;
+    if (unfit === null || mayStandUnfit(campaign)) return;
     const message = `no election of ${keyspace.name}: ${unfit}`;
-    throw openMs === undefined ? new UnfitToStand(message) : new Fault('unavailable', message);
+    throw campaign.openMs === undefined ? new UnfitToStand(message) : new Fault('unavailable', message);
   }
 
   /** Why it can win nothing any more; null while it can. */
@@ -211,9 +212,10 @@ export class ElectionRun {
       if ('conflict' in epochEnds)
         throw new Fault('corrupt', `election of epoch ${election.epoch}: ${epochEnds.conflict}`);
       if ('superseded' in epochEnds) return epochEnds;
-      if (closure.kind === 'lossless') {
+      const mayKnowMore = closure.kind === 'lossless' && closure.isHearsay && this.#sinceNamedMs() <= HEARSAY_MS;
+      if (closure.kind === 'lossless' && !mayKnowMore) {
         const { by } = closure;
-        const unknown = unknownOf(value, by, reports);
+        const unknown = unknownOf(value, closure, reports);
         const lost = unknown === null ? NOTHING_LOST : null;
         if (by !== 'first') return { epochEnds: epochEnds.epochEnds, how: proofOf(value, by, reports), lost, unknown };
         if (reports.length === value.members.length || this.#ageMs() > FIRST_MS) {
@@ -236,9 +238,11 @@ export class ElectionRun {
         const how = `with a loss of ${loss.rows} rows at most, ${where}: ${whyNotClosed(value, reports)}`;
         return { epochEnds: epochEnd.epochEnds, how, lost: loss, unknown: unknownOfLoss(value, reports) };
       }
-      const { have, need } = closure.kind === 'lossless' ? { have: 0, need: 0 } : closure;
-      const why = whyNotClosed(value, reports);
-      const message = `epoch ${election.epoch}: ${have} of ${need} members fenced that are vouched for; ${why}`;
+      const why =
+        closure.kind === 'lossless'
+          ? (unknownOf(value, closure, reports) ?? `${reports.length} of ${value.members.length} members answered`)
+          : `${closure.have} of ${closure.need} members fenced that are vouched for; ${whyNotClosed(value, reports)}`;
+      const message = `epoch ${election.epoch}: ${why}`;
       const gone = await this.#again(election, message, remedyOf(value, this.#parts.site, reports));
       if (gone !== null) return { superseded: gone };
     }
