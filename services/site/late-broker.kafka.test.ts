@@ -38,18 +38,21 @@ describe('a broker that comes late, goes away and comes back', () => {
     error: (_fields, message) => said.push(message),
   };
 
-  async function start(site: string): Promise<void> {
+  /** @param data its folder; in another one it is a second process of the site */
+  async function start(site: string, data = site): Promise<RunningSite> {
     const addresses = {
       paris: { log: `kafka://${broker.address}`, board: `file:${folder}/paris/board.json` },
       tokyo: { log: `sqlite:${folder}/tokyo/log.db`, board: `file:${folder}/tokyo/board.json` },
     };
     await mkdir(join(folder, site), { recursive: true });
-    const flags = { site, listen: '127.0.0.1:0', data: join(folder, site), sites: JSON.stringify(addresses) };
+    const flags = { site, listen: '127.0.0.1:0', data: join(folder, data), sites: JSON.stringify(addresses) };
     const onFatal = (error: unknown): never => {
       throw error;
     };
     const options = site === 'paris' ? { logger, onFatal } : { onFatal };
-    sites.set(site, await startSite(readConfig({ flags }), options));
+    const running = await startSite(readConfig({ flags }), options);
+    if (data === site) sites.set(site, running);
+    return running;
   }
 
   const ask = (site: string, path: string, request?: RequestInit) => askAt(sites.get(site)!.url, path, request);
@@ -79,6 +82,15 @@ describe('a broker that comes late, goes away and comes back', () => {
     expect(await ask('paris', '/v1/keyspaces/travel', send('PUT', FILE))).toMatchObject({ status: 201 });
     await eventually(() => write('first'), { status: 200 });
     await eventually(() => ask('tokyo', '/v1/travel/t/rows/first'), { status: 200, body: { v: 1 } });
+  });
+
+  it('a second process of the site, on the same broker with a folder of its own, is refused, and takes no epoch', async () => {
+    const decisions = async () => (await ask('tokyo', '/v1/keyspaces/travel/history')).body;
+    const before = await decisions();
+    const refusal = /^site paris is run already, by a process that began at .* and answers at http:/;
+    await expect(start('paris', 'paris-2')).rejects.toMatchObject({ message: expect.stringMatching(refusal) });
+    expect(await write('second')).toMatchObject({ status: 200 });
+    expect(await decisions()).toEqual(before);
   });
 
   it('while it is away no write is acked, and every write that was is read at the other site once it is back', async () => {

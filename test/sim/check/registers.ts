@@ -85,13 +85,21 @@ export class Registers {
     return earlier.reduce<RegisterValue | null>((a, b) => (a === null || b.version > a.version ? b : a), null);
   }
 
-  /** A control log holds only this any more: whose vote it is follows from it anew. */
+  /**
+   * A control log holds only this any more: whose vote it is, and what that promised, follow from it anew. Where nobody
+   * could tell that it had held more, it votes on; what comes of that is looked at, not that it does.
+   */
   lost(site: string, topic: string, records: readonly LogRecord[]): void {
     if (topic !== topicNames.control) return;
+    const known = this.#acceptors.get(site);
     this.#acceptors.delete(site);
+    for (const votes of this.#votes.values()) votes.forget(known?.id ?? '');
     for (const { offset, value } of records) {
-      const body = isControl(value) ? decodeControl(value).body : null;
-      if (body?.kind === 'Acceptor') this.#identify(site, offset, body.id);
+      const record = isControl(value) ? decodeControl(value) : null;
+      if (record?.body.kind === 'Acceptor') this.#identify(site, offset, record.body.id);
+      const acceptor = this.#acceptors.get(site)?.id ?? '';
+      if (record?.body.kind === 'Prepare' || record?.body.kind === 'Accept')
+        this.#votes.get(record.keyspace)?.promise(acceptor, record.body.ballot);
     }
   }
 

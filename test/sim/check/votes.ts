@@ -16,6 +16,15 @@ export class Votes {
   /** `acceptor ballot` of every PREPARE that is a promise. */
   readonly #promises = new Set<string>();
 
+  /** The acceptor's log lost something: what it promised is what is left there. */
+  forget(acceptor: string): void {
+    this.#promised.delete(acceptor);
+  }
+
+  promise(acceptor: string, ballot: Ballot): void {
+    if (compareBallots(ballot, this.#promiseOf(acceptor)) > 0) this.#promised.set(acceptor, ballot);
+  }
+
   prepare(acceptor: string, ballot: Ballot): void {
     if (compareBallots(ballot, this.#promiseOf(acceptor)) <= 0) return;
     this.#promised.set(acceptor, ballot);

@@ -12,6 +12,8 @@ import type { SimFault } from './sim-fault.ts';
 
 const COPIES = new WeakMap<SimFault, SiteCopy>();
 const LEFT_MAX = 20;
+/** Of so many trims one is of the control topic: the votes, the decisions and the definitions in it. */
+const OF_CONTROL = 5;
 
 /** What will be put back later is copied in its time. */
 export function prepare(world: SimWorld, fault: SimFault): void {
@@ -41,8 +43,9 @@ export function remake(world: SimWorld, { site: name, salt }: SimFault & { reado
 export function trim(world: SimWorld, { site: name, salt }: SimFault & { readonly kind: 'trimmed' }): void {
   const { store } = world.site(name);
   const topics = store.topicNames().filter((topic) => topic.includes(`.${KEYSPACE}.`));
-  const topic = topics[salt % topics.length] ?? '';
-  const partition = store.topic(topic)?.partitions[(salt >> 3) % 2];
+  const topic = salt % OF_CONTROL === 0 ? topicNames.control : (topics[salt % topics.length] ?? '');
+  const partitions = store.topic(topic)?.partitions ?? [];
+  const partition = partitions[(salt >> 3) % partitions.length];
   if (partition === undefined) return;
   const left = (salt >> 5) % LEFT_MAX;
   const most = topic === topicNames.log(KEYSPACE, name) ? copiedOf(world, name, partition) : partition.records.length;

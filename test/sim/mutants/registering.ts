@@ -40,4 +40,14 @@ export const REGISTERING: readonly Mutant[] = [
     to: 'if (election?.epoch === by - 0.5) return',
   },
   withoutRule('changesSought', 'rule 8: a change that may have happened is looked for'),
+  {
+    name: 'nobody-vouches-for-a-vote',
+    breaks:
+      'whose vote counts: an acceptor votes again once somebody vouches for it, or those that would know together have told',
+    caughtBy: ['I1'],
+    seed: 390_159_909,
+    file: 'services/watchdog/vote/testimony.ts',
+    from: 'if (forMs >= UNVOUCHED_MS || (forMs >= TOLD_MS && isEnough())) break;',
+    to: 'if (forMs >= TOLD_MS) break;',
+  },
 ];

@@ -93,4 +93,13 @@ export const RETURNING: readonly Mutant[] = [
     from: "if (known !== null && isFault(error, 'corrupt')) onLost?.(error.message);",
     to: "if (known === null && isFault(error, 'corrupt')) onLost?.(error.message);",
   },
+  {
+    name: 'hearsay-is-proof',
+    breaks: 'E4: who has not answered may hold what was acked after others had last heard of a copy',
+    caughtBy: ['I19'],
+    seed: 390_157_884,
+    file: 'packages/control/failover/election.ts',
+    from: 'isHearsay: proved === null };',
+    to: 'isHearsay: false };',
+  },
 ];

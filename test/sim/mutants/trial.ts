@@ -17,7 +17,7 @@ const said = known === undefined ? null : await runCase(known);
 if (said !== null) process.send!({ seed: 0, rule: 'case', words: said });
 const all = said !== null ? [] : Array.from({ length: Number(seeds) }, (_, i) => Number(from) + i);
 for (const seed of mutant.seed === undefined || said !== null ? all : [mutant.seed, ...all]) {
-  const { violation } = await run(scenarioOf(seed));
+  const { violation } = await run(scenarioOf(seed, mutant.draws));
   if (violation === null) continue;
   process.send!({ seed, rule: violation.rule, words: violation.words });
   break;
