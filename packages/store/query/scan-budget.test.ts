@@ -100,7 +100,7 @@ describe('what a scan holds is counted with its texts', () => {
     groups.number(rows, () => chunk);
     expect(groups.heldBytes).toBeGreaterThanOrEqual(all);
     const first = new FirstRows<number>([false], 10);
-    for (let row = 0; row < ROWS; row++) first.add({ keys: [row], row, bytes: LENGTH });
+    for (let row = 0; row < ROWS; row++) first.add([row], row, LENGTH);
     await first.settle();
     expect(first.heldBytes).toBe(10 * LENGTH);
   });

@@ -22,7 +22,7 @@ import { Groups, groupRow, heldByGroups } from './groups.ts';
 import { makeAggregate } from './make-aggregate.ts';
 import { MaskedGroups } from './masked-groups.ts';
 import { prepareMembers } from './members.ts';
-import { FirstRows, orderedRow } from './order.ts';
+import { FirstRows, orderedBytes } from './order.ts';
 import { sliceAt, sliceRows } from './result-slice.ts';
 import {
   isOutOfReach,
@@ -212,7 +212,9 @@ export class Scan {
         const byColumn = columns.map((column) => valuesOf(block, rows, column));
         for (let i = 0; i < rows.length; i++) {
           const keys = byColumn.map((values) => values[i]!);
-          if (first.admits(keys)) first.add(orderedRow(keys, this.#project(block, rows.subarray(i, i + 1))[0]!));
+          if (!first.admits(keys)) continue;
+          const row = this.#project(block, rows.subarray(i, i + 1))[0]!;
+          first.add(keys, row, orderedBytes(keys, row));
         }
         budget.hold(first.heldBytes, 'rows to order');
         await this.#turn.pass(rows.length * (outputs.length + 1) * KEPT_COST + bytes / BYTES_A_ROW);
@@ -267,12 +269,8 @@ export class Scan {
     const ofGroups = heldByGroups(groups, aggregates);
     for await (const rows of made) {
       for (const row of rows) {
-        first.add(
-          orderedRow(
-            orderBy.map(({ name }) => row[name] ?? null),
-            row,
-          ),
-        );
+        const keys = orderBy.map(({ name }) => row[name] ?? null);
+        first.add(keys, row, orderedBytes(keys, row));
       }
       budget.hold(ofGroups + first.heldBytes, 'groups to order');
       await first.settle();

@@ -89,13 +89,12 @@ describe('turns', () => {
     const rows = Array.from({ length: 30_000 }, (_, row) => ({
       keys: [Math.floor(random.fraction() * 900)],
       row,
-      bytes: 1,
     }));
     const wanted = rows.toSorted((a, b) => b.keys[0]! - a.keys[0]! || a.row - b.row).map(({ row }) => row);
     for (const limit of [null, 12_000, 10]) {
       const first = new FirstRows<number>([true], limit);
       for (const [i, row] of rows.entries()) {
-        if (first.admits(row.keys)) first.add(row);
+        if (first.admits(row.keys)) first.add(row.keys, row.row, 1);
         if (i % 1_000 === 0) await first.settle();
       }
       expect(await first.take()).toEqual(wanted.slice(0, limit ?? rows.length));
