@@ -99,6 +99,15 @@ export class Tail {
     return tail;
   }
 
+  /**
+   * Whether what a checkpoint knows still stands there, looked at without reading on from it.
+   * @throws {Fault} `unavailable`: the log cannot be reached.
+   */
+  static async holds(parts: TailParts, checkpoint: TailCheckpoint): Promise<boolean> {
+    const { start, end } = await parts.log.bounds(parts.topic, parts.name.partition);
+    return start <= checkpoint.begin && checkpoint.end <= end && (await new Tail(parts).#isHead(checkpoint, end));
+  }
+
   async #goOnFrom(known: TailCheckpoint, end: number): Promise<void> {
     if (await this.#isHead(known, end)) {
       this.#logHead = known.logHead;

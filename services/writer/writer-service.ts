@@ -2,7 +2,7 @@
 
 import type { Heard } from '@tidemark/control/consensus/loss-rule';
 import type { Register } from '@tidemark/control/consensus/register';
-import type { RegisterValue } from '@tidemark/control/consensus/register-value';
+import type { RegisterValue, Term } from '@tidemark/control/consensus/register-value';
 import type { LossChoices } from '@tidemark/control/failover/loss';
 import type { Log } from '@tidemark/log/log';
 import type { KeyspaceFile } from '@tidemark/model/keyspace-file';
@@ -16,6 +16,7 @@ import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
 import type { Timing } from '@tidemark/platform/timing';
 import type { FastifyInstance } from 'fastify';
+import { checkNoted } from './appending/opening.ts';
 import type { Elected } from './elected.ts';
 import type { Waiting } from './election/campaign.ts';
 import { ElectionRun, type ElectionRunParts } from './election/election.ts';
@@ -184,7 +185,22 @@ export class WriterService implements AsyncDisposable {
     const members = this.#members(keyspace, signal);
     const current = (): RegisterValue | null => this.#parts.registerValue(keyspace.name);
     const lossy: ElectionRunParts['lossyEnd'] = (...asked) => lossyEnd(this.#lossParts(keyspace), ...asked);
-    const parts = { site, keyspace, members, register, current, lossyEnd: lossy, clock, random, onWaiting };
+    const { cluster, log, disk, timing, logger } = this.#parts;
+    const onLost = (reason: string): void => this.#parts.onLost(keyspace.name, reason);
+    const own = { cluster, site, keyspace, log, disk, clock, timing, logger, signal, onLost };
+    const noted = (terms: readonly Term[]): Promise<void> => checkNoted({ ...own, terms });
+    const parts = {
+      site,
+      keyspace,
+      members,
+      register,
+      current,
+      lossyEnd: lossy,
+      checkNoted: noted,
+      clock,
+      random,
+      onWaiting,
+    };
     return new ElectionRun(parts, signal);
   }
 

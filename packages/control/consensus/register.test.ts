@@ -115,6 +115,25 @@ describe('an acceptor that lost its topic', () => {
   });
 });
 
+describe('an acceptor that lost its topic, and took a value that nobody made', () => {
+  it('is let in all the same, and goes by what was chosen from then on', async () => {
+    const w = world();
+    const { value } = (await w.settled(w.proposer('paris').change(pause(true)))) as { readonly value: RegisterValue };
+    w.acceptors[0]!.wipe('another');
+    const ballot = { counter: 70, site: 'lima', process: 'x' };
+    const forged = { ...value, version: 9, changes: ['no'], changeId: 'no', paused: false };
+    w.acceptors[0]!.answer(value.keyspace, { kind: 'accept', ballot, value: forged });
+    const vienna = w.proposer('vienna');
+    expect(await w.settled(vienna.read())).toEqual(value);
+    const changed = await w.settled(vienna.readmit('paris'));
+    expect(changed).toMatchObject({ value: { version: 2, acceptors: { paris: 'another' }, paused: true } });
+    // It counts: without it there is no majority.
+    await w.settled(vienna.change(pause(false)));
+    w.network.away.add('tokyo');
+    expect(await w.settled(vienna.change(pause(true)))).toMatchObject({ value: { version: 4, paused: true } });
+  });
+});
+
 describe('two of five acceptors that lost their topics', () => {
   it('are let in one after the other by the three that are left, and not by fewer', async () => {
     const w = world(1, FIVE);

@@ -147,7 +147,8 @@ export class VotedRegister implements Register {
   async readmit(site: string, signal?: AbortSignal): Promise<Changed> {
     using _turn = await this.#rounds.lock();
     if (!voters(this.#parts.initial).includes(site)) return { refused: `${site} has no vote in it` };
-    const answer = await this.#ask(site, { kind: 'read' });
+    // Who it is counts, not what it has accepted: an acceptor that knows of no chosen value takes whatever somebody sends.
+    const answer = await this.#parts.ask(site, { kind: 'read' });
     if (answer === null) throw this.#unavailable(`the acceptor of ${site} did not answer`);
     return await this.#change((value, id) => readmitAcceptor(value, id, site, answer.acceptor), signal, site);
   }

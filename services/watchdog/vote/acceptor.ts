@@ -21,13 +21,15 @@ import type { Log } from '@tidemark/log/log';
 import { isGone } from '@tidemark/log/tail';
 import { topicNames } from '@tidemark/model/table';
 import { ROUTES } from '@tidemark/peer/routes';
+import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
+import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
 import { Mutex } from '@tidemark/platform/sync/mutex';
 import { isSuccessor, rootOf, successorOf } from '@tidemark/record/log-identity';
 import { readMark, writeMark } from './acceptor-mark.ts';
-import { Testimony, type TestimonyParts } from './testimony.ts';
+import { Testimony } from './testimony.ts';
 
 const TOPIC = topicNames.control;
 const RETRY_MS = 200;
@@ -36,7 +38,14 @@ const READ_MS = 5_000;
 /** How long a topic has to be found too short before that is believed; brokers that were cut off know it by then. */
 const SURE_MS = 12_000;
 
-type AcceptorParts = TestimonyParts & {
+type AcceptorParts = {
+  readonly site: string;
+  /** How many sites there are. */
+  readonly sites: number;
+  /** How many of the others have told what they remember of this one's control topic. */
+  readonly toldBy: () => number;
+  readonly clock: Clock;
+  readonly logger: Logger;
   readonly cluster: string;
   /** This site's own log. Others append to its control topic too: appends take turns. */
   readonly log: Log;
@@ -84,7 +93,8 @@ export class Acceptor implements AsyncDisposable {
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts;
-    this.#testimony = new Testimony(parts);
+    const { site, sites, toldBy, clock, logger } = parts;
+    this.#testimony = new Testimony({ site, sites, toldBy, clock, logger });
   }
 
   /** Null until the control topic was read. */

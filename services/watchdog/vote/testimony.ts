@@ -18,7 +18,7 @@ const TOLD_MS = 1_500;
 /** So long an acceptor waits for enough of them: a site that is away for good must not keep others from voting. */
 const UNVOUCHED_MS = 20_000;
 
-export type TestimonyParts = {
+type TestimonyParts = {
   readonly site: string;
   /** How many sites there are. */
   readonly sites: number;

@@ -76,9 +76,48 @@ export async function openLog(parts: OpeningParts): Promise<Opened> {
   return isOfThisLog ? opened : openFrom(parts, null);
 }
 
+/**
+ * Looks whether the log still holds what this site's writer has noted of it, as far as that counts: before the site stands,
+ * so that it begins no term that it cannot write. `onLost` is told.
+ *
+ * @throws {Fault} as `Tail.open`
+ */
+export async function checkNoted(parts: OpeningParts): Promise<void> {
+  const point = await readPoint(parts);
+  const check = async (known: TailCheckpoint | null, partition: number): Promise<void> => {
+    if (known === null || (await Tail.holds(tailParts(parts, partition), known))) return;
+    // It may be another log, or have got its next identity since: then nothing of this is asked of it.
+    await openTail(parts, partition, known);
+  };
+  await Promise.all((point?.tails ?? []).map(check));
+}
+
+function tailParts(parts: OpeningParts, partition: number, onAccepted?: (envelope: Envelope) => void) {
+  const { cluster, site, keyspace, log, clock, signal, logger } = parts;
+  const topic = topicNames.log(keyspace.name, site);
+  const name = { cluster, keyspace: keyspace.name, origin: site, partition };
+  const onTrouble = (fault: Error): void => logger.warn({ topic, partition, error: fault.message }, 'append delayed');
+  return { log, topic, name, clock, signal, onTrouble, ...(onAccepted && { onAccepted }) };
+}
+
+function openTail(
+  parts: OpeningParts,
+  partition: number,
+  known: TailCheckpoint | null,
+  onAccepted?: (envelope: Envelope) => void,
+): Promise<Tail> {
+  const own = tailParts(parts, partition, onAccepted);
+  const { topic } = own;
+  const onOther = (what: string): void =>
+    parts.logger.error({ topic, partition }, `${what}: its checkpoint counts as none`);
+  return Tail.open(own, { checkpoint: known, onLost: 'refuse', onOther }).catch((error: unknown) => {
+    if (known !== null && isFault(error, 'corrupt')) parts.onLost?.(error.message);
+    throw error;
+  });
+}
+
 async function openFrom(parts: OpeningParts, point: CheckpointPoint | null): Promise<Opened> {
-  const { cluster, site, log, clock, signal, logger, onLost } = parts;
-  const topic = topicNames.log(parts.keyspace.name, site);
+  const { cluster, site, log, signal } = parts;
   let keyspace = point?.keyspace ?? parts.keyspace;
   // What stands before the point is not read, and every stamp of it is below.
   let stampMs = point?.stampMs ?? 0;
@@ -115,19 +154,8 @@ async function openFrom(parts: OpeningParts, point: CheckpointPoint | null): Pro
     // Each site has an ingest topic of its own.
     if (source !== null && origin === site) sources.took(partition, table, source);
   };
-  const open = (partition: number): Promise<Tail> => {
-    const name = { cluster, keyspace: parts.keyspace.name, origin: site, partition };
-    const onTrouble = (fault: Error): void => logger.warn({ topic, partition, error: fault.message }, 'append delayed');
-    const onOther = (what: string): void =>
-      logger.error({ topic, partition }, `${what}: its checkpoint counts as none`);
-    const onAccepted = (envelope: Envelope): void => take(partition, envelope);
-    const known = point?.tails[partition] ?? null;
-    const own = { log, topic, name, clock, signal, onAccepted, onTrouble };
-    return Tail.open(own, { checkpoint: known, onLost: 'refuse', onOther }).catch((error: unknown) => {
-      if (known !== null && isFault(error, 'corrupt')) onLost?.(error.message);
-      throw error;
-    });
-  };
+  const open = (partition: number): Promise<Tail> =>
+    openTail(parts, partition, point?.tails[partition] ?? null, (envelope) => take(partition, envelope));
   const tails = await Promise.all(windows.map((_, partition) => open(partition)));
   const others = new Set(parts.terms.map((term) => term.site).filter((name) => name !== site));
   for (const origin of others) {

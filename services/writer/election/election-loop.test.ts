@@ -85,7 +85,10 @@ function setUp(stuck: Stuck) {
     ...{ clockTrouble: () => null, logTrouble: () => null, clockDoubt: () => null },
     election: (onWaiting, signal) => {
       const members = new Members({ ...common, cluster: 'c', remotes: new Map() }, signal);
-      return new ElectionRun({ ...common, members, register, lossyEnd: () => never, onWaiting }, signal);
+      return new ElectionRun(
+        { ...common, members, register, lossyEnd: () => never, checkNoted: async () => {}, onWaiting },
+        signal,
+      );
     },
     term: async (elected, _ended, signal) => {
       if (stick('lease')) throw new Fault('unavailable', 'no majority grants the lease');

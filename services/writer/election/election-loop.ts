@@ -28,6 +28,7 @@ import type { ElectionRun, ElectionRunParts } from './election.ts';
 import { LEASE_OVER_MS } from './lease.ts';
 
 const LOOK_MS = 200;
+const STOOD_STILL = 'the election of epoch ';
 const RETRY_MS = 500;
 /** A primary that may not write waits so long for that to be over, before it hands over. */
 const TROUBLED_MS = 3_000;
@@ -244,7 +245,11 @@ export class ElectionLoop<R extends LeadingWriter> implements AsyncDisposable {
     const isOrphan = election.site === site;
     const isFit = newestTerm(value) === null || isActive(value, site);
     if (!isFit || (!isOrphan && !this.#standsStill(value))) return null;
-    const reason = `the election of epoch ${election.epoch} by ${election.site} (${election.reason}) stood still`;
+    // Of many that stood still one after the other the first is told.
+    const isTold = election.reason.startsWith(STOOD_STILL);
+    const reason = isTold
+      ? election.reason
+      : `${STOOD_STILL}${election.epoch} by ${election.site} (${election.reason}) stood still`;
     const openMs = this.#parts.clock.monotonicMs() - this.#seen.atMs;
     return { cause: isOrphan ? election.cause : 'takeover', reason, loss: election.loss, version, openMs };
   }

@@ -20,6 +20,7 @@ import {
   memberNamed,
   newestTerm,
   type RegisterValue,
+  type Term,
 } from '@tidemark/control/consensus/register-value';
 import { proofOf, remedyOf, unknownOf, unknownOfLoss, whyNotClosed } from '@tidemark/control/failover/closure-words';
 import {
@@ -69,6 +70,8 @@ export type ElectionRunParts = {
   readonly register: Register;
   /** The newest value known here to be chosen; null before the register was read. */
   readonly current: () => RegisterValue | null;
+  /** Looks whether the own log holds what its writer has noted of these terms. @throws {Fault} `corrupt`: it does not */
+  readonly checkNoted: (terms: readonly Term[]) => Promise<void>;
   /** Where the newest term is cut when records of it are lost for good, if that loses no more than was accepted. */
   readonly lossyEnd: (value: RegisterValue, received: readonly EpochEndAt[], loss: LossRule) => Promise<LossyEnd>;
   readonly clock: Clock;
@@ -111,7 +114,10 @@ export class ElectionRun {
    */
   async run(campaign: Campaign): Promise<Outcome> {
     this.#beganMs = this.#markedMs = this.#parts.clock.monotonicMs();
-    if (campaign.loss === null) await this.#checkFitness(campaign);
+    if (campaign.loss === null) {
+      await this.#checkFitness(campaign);
+      await this.#parts.checkNoted(this.#parts.current()?.terms ?? []);
+    }
     if (campaign.cause === 'switchover') {
       const { register, members, site, clock } = this.#parts;
       const refusal = await drain({ register, members, site, clock, signal: this.#signal });

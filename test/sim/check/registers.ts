@@ -13,6 +13,7 @@ import type { LogRecord } from '@tidemark/log/log';
 import { topicNames } from '@tidemark/model/table';
 import type { Envelope } from '@tidemark/record/envelope';
 import { isSuccessor } from '@tidemark/record/log-identity';
+import { KEYSPACE } from '../clients/client.ts';
 import type { Reply, Request } from '../cluster/exchange.ts';
 import type { SimWorld } from '../world.ts';
 import { Accepted } from './accepted.ts';
@@ -103,10 +104,14 @@ export class Registers {
     }
   }
 
-  /** The first identity counts, and what succeeds it; an append that landed late may have written another one. */
+  /**
+   * The first identity counts, and what succeeds it, until it is trimmed away; an append that landed late may have written
+   * another one.
+   */
   #identify(site: string, offset: number, id: string): void {
     const known = this.#acceptors.get(site);
-    if (known !== undefined && offset > known.offset && !isSuccessor(known.id, id)) return;
+    const start = this.#world.site(site).store.topic(topicNames.control)?.partitions[0]?.start ?? 0;
+    if (known !== undefined && known.offset >= start && offset > known.offset && !isSuccessor(known.id, id)) return;
     this.#acceptors.set(site, { id, offset });
   }
 
@@ -199,6 +204,16 @@ export class Registers {
     if (member !== undefined) return `${member.site} is in ${member.state}`;
     const silent = [...this.#acceptors].find(([site, { id }]) => newest.acceptors[site] !== id);
     return silent === undefined ? null : `the vote of ${silent[0]} is not let in`;
+  }
+
+  /** Whether no site holds the end of a closed term any more: nobody can lead then, whatever an operator accepts. */
+  isEndGone(): boolean {
+    const ends = this.newest?.terms.flatMap(({ epoch, epochEnds }) =>
+      (epochEnds ?? []).map(({ seq }, partition) => ({ epoch, partition, seq })),
+    );
+    return (ends ?? []).some(
+      ({ epoch, partition, seq }) => seq >= 0 && this.#copies.at(KEYSPACE, epoch, partition, seq)?.holders.size === 0,
+    );
   }
 
   #proposed(value: RegisterValue): void {

@@ -190,7 +190,7 @@ function begin(world: SimWorld, fault: SimFault, clients: readonly string[]): ()
     }
     case 'trimmed':
       trim(world, fault);
-      return () => void startAgain(world, fault.site);
+      return () => void startAgain(world, fault.site).then(() => letIn(world, fault.site));
     case 'twin': {
       const stop = world.site(fault.site).startTwin(fault.folder);
       return () => {

@@ -50,4 +50,13 @@ export const REGISTERING: readonly Mutant[] = [
     from: 'if (forMs >= UNVOUCHED_MS || (forMs >= TOLD_MS && isEnough())) break;',
     to: 'if (forMs >= TOLD_MS) break;',
   },
+  {
+    name: 'let-in-by-what-it-accepted',
+    breaks: 'whose vote counts: who an acceptor is decides whether it is let in, not what somebody had it accept',
+    caughtBy: ['I20'],
+    seed: 218_018_878,
+    file: 'packages/control/consensus/register.ts',
+    from: "const answer = await this.#parts.ask(site, { kind: 'read' });",
+    to: "const answer = await this.#ask(site, { kind: 'read' });",
+  },
 ];

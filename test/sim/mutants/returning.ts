@@ -90,8 +90,8 @@ export const RETURNING: readonly Mutant[] = [
     caughtBy: ['I20'],
     seed: 209_038_586,
     file: 'services/writer/appending/opening.ts',
-    from: "if (known !== null && isFault(error, 'corrupt')) onLost?.(error.message);",
-    to: "if (known === null && isFault(error, 'corrupt')) onLost?.(error.message);",
+    from: "if (known !== null && isFault(error, 'corrupt')) parts.onLost?.(error.message);",
+    to: "if (known === null && isFault(error, 'corrupt')) parts.onLost?.(error.message);",
   },
   {
     name: 'hearsay-is-proof',
@@ -101,5 +101,14 @@ export const RETURNING: readonly Mutant[] = [
     file: 'packages/control/failover/election.ts',
     from: 'isHearsay: proved === null };',
     to: 'isHearsay: false };',
+  },
+  {
+    name: 'stands-with-half-a-log',
+    breaks: 'E1: a site whose log lacks what its writer noted of it begins no term that it cannot write',
+    caughtBy: ['I20'],
+    seed: 218_016_863,
+    file: 'services/writer/election/election.ts',
+    from: 'await this.#parts.checkNoted(this.#parts.current()?.terms ?? []);',
+    to: 'await this.#parts.checkNoted([]);',
   },
 ];
