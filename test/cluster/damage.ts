@@ -2,7 +2,7 @@
  * `npm run damage -- --trials 300 --seed 1 [--kind log.db] [--engine kafka]`: three real sites; one of them is killed, one of its files is
  * damaged (a flipped bit, a cut, gone, an older copy), and it is started again. On Kafka the broker ends, too, and a bit of a
  * topic's segment or index is flipped. Whatever the site answers for a row is that row or a refusal; it comes back by itself,
- * or says what helps, and that does. A table by kind of file goes to standard output; exit 1 when a wrong row was served or a
+ * or says what helps, and that does. `--flips 10000` instead: so many bits of a site alone, started in this process. A table by kind of file goes to standard output; exit 1 when a wrong row was served or a
  * site stayed away without a reason.
  */
 
@@ -12,6 +12,7 @@ import { Stage } from '@tidemark/cli/drill/stage';
 import { PROGRAM } from '@tidemark/cli/program';
 import { Reaper } from '@tidemark/dev/reaper';
 import { SeededRandom } from '@tidemark/platform/random';
+import { FlipTrials } from './damage/flip-trials.ts';
 import { FolderTrials } from './damage/folder-trials.ts';
 import { printTable } from './damage/rows.ts';
 import { SegmentTrials } from './damage/segment-trials.ts';
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     engine: { type: 'string', default: 'embedded' },
     kind: { type: 'string' },
+    flips: { type: 'string' },
   },
 });
 const engine = values.engine === 'kafka' ? 'kafka' : 'embedded';
@@ -32,6 +34,19 @@ function say(line: string): void {
 
 await using reaper = Reaper.start();
 const folder = await reaper.scratchFolder('damage');
+const isWrong = (table: FlipTrials['table']): boolean =>
+  [...table.values()].some((counts) => counts.has('WRONG') || counts.has('SILENT'));
+if (values.flips !== undefined) {
+  const random = new SeededRandom(Number(values.seed));
+  const trials = new FlipTrials({ folder: join(folder, 'paris'), random, kind: values.kind ?? null, say });
+  await trials.prepare();
+  for (let number = 1; number <= Number(values.flips); number++) {
+    await trials.one(number);
+    if (number % 500 === 0) say(`${number} flips`);
+  }
+  printTable(trials.table);
+  process.exit(isWrong(trials.table) ? 1 : 0);
+}
 // One trial follows the other, so that the usual hour between two automatic failovers is too long here.
 const env = { TIDEMARK_FAILOVER_EVERY_MS_MIN: '0' };
 const stage = await Stage.open({ program: PROGRAM, engine, folder: join(folder, 'sites'), reaper, say, env });
@@ -44,6 +59,5 @@ await held.prepare();
 for (let number = 1; number <= Number(values.trials); number++) await held.one(number);
 await held.finish();
 printTable(held.table);
-const isBroken = [...held.table.values()].some((counts) => counts.has('WRONG') || counts.has('SILENT'));
 await stage[Symbol.asyncDispose]();
-process.exit(isBroken ? 1 : 0);
+process.exit(isWrong(held.table) ? 1 : 0);

@@ -9,7 +9,7 @@ import type { DevSite } from '@tidemark/dev/sites';
 import { messageOf } from '@tidemark/platform/fault';
 import { integerBetween, type Random } from '@tidemark/platform/random';
 import { filesIn, HARMS, harm } from './harm.ts';
-import { type End, lastTroubles, rowsWhenLevel, write, wrongRows } from './rows.ts';
+import { type End, kindOf, lastTroubles, rowsWhenLevel, write, wrongRows } from './rows.ts';
 
 const ROWS_FIRST = 4_000;
 const ROWS_EACH = 40;
@@ -25,14 +25,6 @@ export type FolderTrialsParts = {
   readonly say: (line: string) => void;
   readonly kind: string | null;
 };
-
-/** Files of one kind have one name, without numbers. */
-const kindOf = (path: string): string =>
-  path
-    .replace(/\d+-\w+(?=\.col)/, 'column')
-    .replace(/(?<=^board\/.*)\.[0-9a-f]{32}(?=\.)/, '.#')
-    .replace(/\d+/g, '#')
-    .replace(/^.*\//, '');
 
 export class FolderTrials {
   readonly #stage: Stage;

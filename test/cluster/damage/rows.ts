@@ -76,6 +76,14 @@ export async function lastTroubles(site: DevSite): Promise<string> {
     .join('\n');
 }
 
+/** Files of one kind have one name, without numbers. */
+export const kindOf = (path: string): string =>
+  path
+    .replace(/\d+-\w+(?=\.col)/, 'column')
+    .replace(/(?<=^board\/.*)\.[0-9a-f]{32}(?=\.)/, '.#')
+    .replace(/\d+/g, '#')
+    .replace(/^.*\//, '');
+
 /** A line for each kind of file. */
 export function printTable(found: ReadonlyMap<string, ReadonlyMap<End, number>>): void {
   console.log(`| file | ${ENDS.join(' | ')} |\n|---|${ENDS.map(() => '---|').join('')}`);
