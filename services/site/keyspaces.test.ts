@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { Keyspaces } from './keyspaces.ts';
 
 it('says that a keyspace does not exist only once every control log was read that may hold it', async () => {
-  const known = { isRead: false, unheard: ['tokyo', 'quito'] };
+  const known = { isRead: false, unheard: ['tokyo', 'quito'], lacking: 'its log begins at 4' as string | null };
   await using keyspaces = new Keyspaces({
     site: 'paris',
     services: { writer: null, mirror: null, applier: null },
@@ -13,6 +13,7 @@ it('says that a keyspace does not exist only once every control log was read tha
     registerValue: () => null,
     isCatalogRead: () => known.isRead,
     unheard: () => known.unheard,
+    lacking: () => known.lacking,
     clock: new SimClock(),
     logger: SILENT,
     onFatal: (error) => {
@@ -24,5 +25,7 @@ it('says that a keyspace does not exist only once every control log was read tha
   known.isRead = true;
   expect(said()).toEqual(['unavailable', expect.stringContaining('control log of tokyo, quito yet')]);
   known.unheard = [];
+  expect(said()).toEqual(['unavailable', expect.stringMatching(/may be defined all the same: its log begins at 4$/)]);
+  known.lacking = null;
   expect(said()).toEqual(['notFound', 'no keyspace "travel" at site paris; there are: none']);
 });

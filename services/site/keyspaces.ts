@@ -25,6 +25,8 @@ type KeyspacesParts = {
   readonly isCatalogRead: () => boolean;
   /** Other sites whose control log was not read to its end since the start: they may know keyspaces that are not known here. */
   readonly unheard: () => readonly string[];
+  /** Why keyspaces may be defined that nobody has told of; null: there are none. */
+  readonly lacking: () => string | null;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onFatal: (error: unknown) => void;
@@ -154,11 +156,16 @@ export class Keyspaces implements AsyncDisposable {
 
   /** No such keyspace, or none that is known of yet: the own control log may be a new one, or an older copy. */
   unknown(name: string): Fault {
-    const { site, isCatalogRead, unheard } = this.#parts;
+    const { site, isCatalogRead, unheard, lacking } = this.#parts;
     const unread = isCatalogRead() ? unheard() : [site];
     if (unread.length > 0) {
       const message = `keyspace ${name} is not known at site ${site}, which has not read the control log of ${unread.join(', ')} yet`;
       return new Fault('unavailable', message, { retryAfterMs: 500 });
+    }
+    const lack = lacking();
+    if (lack !== null) {
+      const message = `keyspace ${name} is not known at site ${site}, and may be defined all the same: ${lack}`;
+      return new Fault('unavailable', message, { retryAfterMs: 1_000 });
     }
     const expected = [...this.#entries.keys()].sort().join(', ');
     const message = `no keyspace "${name}" at site ${site}; there are: ${expected === '' ? 'none' : expected}`;

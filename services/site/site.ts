@@ -172,6 +172,7 @@ class Site {
       ensureTopics: (keyspace) => ensureTopics(topicParts, keyspace),
       isCatalogRead: () => catalog.opened,
       unheard: () => catalog.unheard,
+      lacking: () => catalog.lacking,
     });
     const catalog: SiteCatalog = new SiteCatalog({
       ...common,

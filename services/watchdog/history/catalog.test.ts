@@ -97,6 +97,32 @@ describe('site catalogue', () => {
     expect([catalog.keyspaces(), catalog.unheard]).toEqual([[travel()], []]);
   });
 
+  it('a site whose own control log has a damaged record defines nothing until another one that is whole was heard', async () => {
+    await using w = world();
+    const paris = w.start('paris');
+    const tokyo = w.start('tokyo');
+    await w.clock.advance(1_000);
+    await paris.catalog.create(travel(), 5_000);
+    await w.clock.advance(2_000);
+    for (const one of [paris, tokyo]) await one.catalog[Symbol.asyncDispose]();
+    const { records } = w.stores.get('paris')!.topic(topicNames.control)!.partitions[0]!;
+    const at = records.findIndex(({ value }) => Buffer.from(value).includes('travel'));
+    const value = Uint8Array.from(records[at]!.value);
+    value[20]! ^= 4;
+    records[at] = { ...records[at]!, value };
+    for (const site of ['tokyo', 'quito']) w.stores.get(site)!.reachable = false;
+    const { catalog } = w.start('paris');
+    await w.clock.advance(1_000);
+    expect(catalog.lacking).toMatch(/^tidemark.control at paris has a record that cannot be read: /);
+    await expect(catalog.complete(['paris'], 1_000)).rejects.toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringMatching(/no keyspace is defined while one may be there already.*put the log back/),
+    });
+    w.stores.get('tokyo')!.reachable = true;
+    await w.clock.advance(3_000);
+    expect([catalog.lacking, catalog.keyspaces()]).toEqual([null, [travel()]]);
+  });
+
   it('waits for its own log and for a site that is away, for as long as it takes', async () => {
     await using w = world();
     for (const site of ['paris', 'tokyo']) w.stores.get(site)!.reachable = false;

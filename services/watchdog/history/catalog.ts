@@ -57,6 +57,8 @@ export class SiteCatalog implements AsyncDisposable {
   #opened = false;
   /** By other site, until its control log was read to its end, or found not to have been made yet: done then. */
   readonly #unheard: Map<string, PromiseWithResolvers<void>>;
+  /** Site whose control log lacks something, or has a record that cannot be read → what, in words. */
+  readonly #lacking = new Map<string, string>();
   #conflicts = 0;
 
   constructor(parts: SiteCatalogParts) {
@@ -72,6 +74,13 @@ export class SiteCatalog implements AsyncDisposable {
   /** The other sites whose control log was not read to its end since the start: a keyspace not known here may be in it. */
   get unheard(): readonly string[] {
     return [...this.#unheard.keys()];
+  }
+
+  /** Why keyspaces may be defined that nobody has told of: what the own control log lacks, where no other site's is whole. */
+  get lacking(): string | null {
+    const others = [...this.#parts.remotes.keys()];
+    const isWhole = (site: string): boolean => !this.#unheard.has(site) && !this.#lacking.has(site);
+    return others.some(isWhole) ? null : (this.#lacking.get(this.#parts.site) ?? null);
   }
 
   /** Definitions that contradict the one this site goes by: an operator has to look. */
@@ -119,6 +128,11 @@ export class SiteCatalog implements AsyncDisposable {
     const heard = sites.map((site) => this.#unheard.get(site)?.promise);
     await within(this.#parts.clock, timeoutMs, Promise.all(heard), this.#stop.signal);
     const left = sites.filter((site) => this.#unheard.has(site));
+    const { lacking } = this;
+    if (lacking !== null) {
+      const remedy = 'put the log back from a copy, or let a site whose control log is whole be heard';
+      throw new Fault('unavailable', `no keyspace is defined while one may be there already: ${lacking}; ${remedy}`);
+    }
     if (left.length === 0) return;
     const message = `the control log of ${left.join(', ')} could not be read: a keyspace is defined only once every site of it can be asked whether it is there already`;
     throw new Fault('unavailable', message, { retryAfterMs: 1_000 });
@@ -133,6 +147,7 @@ export class SiteCatalog implements AsyncDisposable {
     });
     const message = `${TOPIC} at ${site} begins at offset ${begin}: keyspaces defined before are learnt from other sites`;
     if (begin > 0) logger.error({ start: begin }, message);
+    if (begin > 0) this.#lacking.set(site, `${TOPIC} at ${site} begins at offset ${begin}`);
     return begin;
   }
 
@@ -192,7 +207,10 @@ export class SiteCatalog implements AsyncDisposable {
   async #take(origin: string, value: Uint8Array): Promise<void> {
     const { cluster, site, logger } = this.#parts;
     const record = readControlRecord({ cluster, origin }, value);
-    if (record.kind === 'ignored') logger.error({ origin, reason: record.reason }, 'control record ignored');
+    if (record.kind === 'ignored') {
+      logger.error({ origin, reason: record.reason }, 'control record ignored');
+      this.#lacking.set(origin, `${TOPIC} at ${origin} has a record that cannot be read: ${record.reason}`);
+    }
     if (record.kind !== 'definition') return;
     if (origin === site) this.#know(record.definition);
     else await this.#adopt(record.definition);
