@@ -138,8 +138,11 @@ export class Keyspaces implements AsyncDisposable {
   /** What is not running yet, in words. */
   missing(): string[] {
     const starting = [...this.#entries].filter(([, entry]) => !entry.settled);
-    const catalog = this.#parts.isCatalogRead() ? [] : ['its control log has not been read yet'];
-    return [...catalog, ...starting.map(([name]) => `keyspace ${name} is starting`)];
+    const { isCatalogRead, lacking } = this.#parts;
+    // Where others run, who asks for them is to be served.
+    const lack = this.#entries.size === 0 ? lacking() : null;
+    const catalog = isCatalogRead() ? (lack ?? []) : 'its control log has not been read yet';
+    return [catalog, ...starting.map(([name]) => `keyspace ${name} is starting`)].flat();
   }
 
   /** Where writes of the keyspace go: 307 with the site that takes them, 404, or 503 when that cannot be told yet. */

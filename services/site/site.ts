@@ -7,6 +7,7 @@
 import { Jobs } from '@tidemark/jobs/jobs';
 import { Peer } from '@tidemark/peer/peer';
 import { placeOf } from '@tidemark/peer/place';
+import type { Disk } from '@tidemark/platform/disk';
 import { DiskWatch } from '@tidemark/platform/disk-watch';
 import { LoopLag } from '@tidemark/platform/process/loop-lag';
 import { SiteCatalog } from '@tidemark/watchdog/history/catalog';
@@ -68,6 +69,12 @@ export async function openSite(config: Config, world: SiteWorld, onFatal?: OnFat
     return stopped;
   };
   return { site: config.site, ...places, stop };
+}
+
+/** Keyspaces of which the folder has something. */
+async function heldKeyspaces(disk: Disk): Promise<readonly string[]> {
+  const names = await disk.list('checkpoints/applier');
+  return [...new Set(names.map((name) => name.replace(/\..*$/, '')))];
 }
 
 class Site {
@@ -181,6 +188,7 @@ class Site {
         await ensureControlTopic(topicParts);
         watchdog.beginVoting();
       },
+      held: () => heldKeyspaces(this.#world.disk),
       onKeyspace: (keyspace) => {
         watchdog.registers.begin(keyspace);
         keyspaces.begin(keyspace);

@@ -264,6 +264,8 @@ function headersFromText(text: string): Headers {
   return Object.fromEntries(Object.entries(found).map(([name, value]) => [name, plain(value)]));
 }
 
+/** Its statements are always the same: where one is wrong, the tables are not what they were. */
+const SQLITE_ERROR = 1;
 const SQLITE_BUSY = 5;
 const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
@@ -289,7 +291,8 @@ function refusal(path: string, error: unknown, isOwner: boolean): unknown {
   const isAway = code === 'ENOENT' || [SQLITE_BUSY, SQLITE_CANTOPEN].includes(primary);
   if (isFull || isAway || code === 'EMFILE' || code === 'ENFILE' || (errcode !== 0 && !isOwner))
     return new Fault('unavailable', message, { cause: error });
-  const isDamaged = [SQLITE_CORRUPT, SQLITE_NOTADB].includes(primary) || errcode === SQLITE_IOERR_SHORT_READ;
+  const isDamaged =
+    [SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_NOTADB].includes(primary) || errcode === SQLITE_IOERR_SHORT_READ;
   if (isDamaged) return damaged(path, error);
   // The disk itself: it ends the process, which is started again, and says what helps where that does not.
   if (primary === SQLITE_IOERR) return new Error(`${message}: ${remedyFor(path)}`, { cause: error });

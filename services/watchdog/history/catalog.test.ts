@@ -19,7 +19,7 @@ function world() {
   const clock = new SimClock();
   const stores = new Map(SITES.map((site) => [site, new SimLogStore(clock)]));
   const open: SiteCatalog[] = [];
-  const start = (site: string, options: { writes?: boolean } = {}) => {
+  const start = (site: string, options: { writes?: boolean; held?: readonly string[] } = {}) => {
     const log = new SimLog(stores.get(site)!, site);
     const remotes = new Map(SITES.filter((s) => s !== site).map((s) => [s, new SimLog(stores.get(s)!, s)]));
     const told: Keyspace[] = [];
@@ -31,6 +31,7 @@ function world() {
       clock,
       logger: SILENT,
       ensureTopic: () => log.ensureTopic({ name: topicNames.control, partitions: 1, genesis: null, flushed: true }),
+      held: async () => options.held ?? [],
       onKeyspace: (keyspace) => told.push(keyspace),
       onFatal: (error) => {
         throw error;
@@ -97,7 +98,7 @@ describe('site catalogue', () => {
     expect([catalog.keyspaces(), catalog.unheard]).toEqual([[travel()], []]);
   });
 
-  it('a site whose own control log has a damaged record defines nothing until another one that is whole was heard', async () => {
+  it('a site whose own control log has a damaged record, or lacks what its folder has, says so until one that is whole was heard', async () => {
     await using w = world();
     const paris = w.start('paris');
     const tokyo = w.start('tokyo');
@@ -113,14 +114,20 @@ describe('site catalogue', () => {
     for (const site of ['tokyo', 'quito']) w.stores.get(site)!.reachable = false;
     const { catalog } = w.start('paris');
     await w.clock.advance(1_000);
-    expect(catalog.lacking).toMatch(/^tidemark.control at paris has a record that cannot be read: /);
-    await expect(catalog.complete(['paris'], 1_000)).rejects.toMatchObject({
-      kind: 'unavailable',
-      message: expect.stringMatching(/no keyspace is defined while one may be there already.*put the log back/),
-    });
+    expect(catalog.lacking).toMatch(
+      /^tidemark.control at paris has a record that cannot be read: .*; put the log back/,
+    );
     w.stores.get('tokyo')!.reachable = true;
     await w.clock.advance(3_000);
     expect([catalog.lacking, catalog.keyspaces()]).toEqual([null, [travel()]]);
+    // What is there is there.
+    await catalog[Symbol.asyncDispose]();
+    w.stores.get('tokyo')!.reachable = false;
+    const again = w.start('paris', { held: ['travel', 'cargo'] });
+    await w.clock.advance(1_000);
+    expect(again.catalog.lacking).toMatch(
+      /at paris does not define cargo, of which the folder of paris holds something; /,
+    );
   });
 
   it('waits for its own log and for a site that is away, for as long as it takes', async () => {

@@ -33,6 +33,8 @@ type SiteCatalogParts = {
   readonly logger: Logger;
   /** Makes sure the own control topic is there. */
   readonly ensureTopic: () => Promise<void>;
+  /** Keyspaces of which this site's folder has something, by name. */
+  readonly held: () => Promise<readonly string[]>;
   /** Told of each keyspace once, the first definition this site knew; its record is in the own control log by then. */
   readonly onKeyspace: (keyspace: Keyspace) => void;
   readonly onFatal: (error: unknown) => void;
@@ -80,7 +82,10 @@ export class SiteCatalog implements AsyncDisposable {
   get lacking(): string | null {
     const others = [...this.#parts.remotes.keys()];
     const isWhole = (site: string): boolean => !this.#unheard.has(site) && !this.#lacking.has(site);
-    return others.some(isWhole) ? null : (this.#lacking.get(this.#parts.site) ?? null);
+    const what = this.#lacking.get(this.#parts.site);
+    const remedy =
+      'put the log back from a copy, start a site whose control log is whole, or define it again as it was';
+    return what === undefined || others.some(isWhole) ? null : `${what}; ${remedy}`;
   }
 
   /** Definitions that contradict the one this site goes by: an operator has to look. */
@@ -107,6 +112,9 @@ export class SiteCatalog implements AsyncDisposable {
     const { log, site, remotes, writes } = this.#parts;
     await this.#persist('making the control topic', this.#parts.ensureTopic);
     const next = await this.#follow(site, log, await this.#begin(), true);
+    const untold = (await this.#parts.held()).filter((name) => !this.#told.has(name));
+    const what = `${TOPIC} at ${site} does not define ${untold.join(', ')}, of which the folder of ${site} holds something`;
+    if (untold.length > 0) this.#lacking.set(site, what);
     this.#opened = true;
     const others = [...remotes].map(([name, remote]) => this.#hear(name, remote));
     await Promise.all(writes ? others : [this.#follow(site, log, next, false), ...others]);
@@ -128,11 +136,6 @@ export class SiteCatalog implements AsyncDisposable {
     const heard = sites.map((site) => this.#unheard.get(site)?.promise);
     await within(this.#parts.clock, timeoutMs, Promise.all(heard), this.#stop.signal);
     const left = sites.filter((site) => this.#unheard.has(site));
-    const { lacking } = this;
-    if (lacking !== null) {
-      const remedy = 'put the log back from a copy, or let a site whose control log is whole be heard';
-      throw new Fault('unavailable', `no keyspace is defined while one may be there already: ${lacking}; ${remedy}`);
-    }
     if (left.length === 0) return;
     const message = `the control log of ${left.join(', ')} could not be read: a keyspace is defined only once every site of it can be asked whether it is there already`;
     throw new Fault('unavailable', message, { retryAfterMs: 1_000 });

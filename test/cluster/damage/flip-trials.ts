@@ -103,7 +103,7 @@ export class FlipTrials {
         why = wrong;
       }
       const ready = await this.#send(site, 'GET', '/readyz');
-      return ready.status === 503 || /readmit|rebuild|tidemark /.test(why)
+      return ready.status === 503 || /readmit|rebuild|put the log back|tidemark [a-z]/.test(why)
         ? ['told', `${why}; ${ready.text}`]
         : ['SILENT', why];
     } finally {
