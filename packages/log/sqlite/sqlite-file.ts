@@ -27,9 +27,26 @@ const TABLES = `
   CREATE TABLE record (id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, key BLOB, headers TEXT, value BLOB NOT NULL);
 `;
 
-type Row = { id: number; time_ms: number; key: Uint8Array | null; headers: string | null; value: Uint8Array };
+/** What a column is called in the result is said, as the table's own word for it may have another case by one bit. */
+const READ = `
+  SELECT id AS id, time_ms AS time_ms, key AS key, headers AS headers, value AS value
+  FROM record WHERE id >= ? AND id < ? ORDER BY id`;
+
+/** Of a damaged file any of them but the id may be of another type. */
+type Row = { id: number; time_ms: unknown; key: unknown; headers: unknown; value: unknown };
 
 const NO_HEADERS: Headers = Object.freeze({});
+
+function recordOf({ time_ms, key, headers, value }: Row, offset: number): LogRecord {
+  const isKey = (found: unknown): found is Uint8Array | null => found === null || found instanceof Uint8Array;
+  if (value instanceof Uint8Array && isKey(key) && typeof time_ms === 'number') {
+    if (headers === null) return { offset, timeMs: time_ms, value, key, headers: NO_HEADERS, damage: null };
+    const read = typeof headers === 'string' ? headersFromText(headers) : null;
+    if (read !== null) return { offset, timeMs: time_ms, value, key, headers: read, damage: null };
+  }
+  const damage = `offset ${offset}: the row is not what was written`;
+  return { offset, timeMs: 0, value: new Uint8Array(0), key: null, headers: NO_HEADERS, damage };
+}
 
 /** A partition as the file knows it; `slot` is its identity: deleted and made again it has another one. */
 export type Slot = { readonly slot: number; readonly start: number; readonly end: number };
@@ -66,7 +83,7 @@ export class SqliteFile {
         const message = `sqlite:${path}: log format ${format}, this program knows ${FORMAT}`;
         throw new Fault('invalid', message, { got: format, expected: FORMAT });
       }
-      this.logId = this.#database.prepare('SELECT log_id FROM meta').get()!.log_id as string;
+      this.logId = this.#database.prepare('SELECT log_id AS log_id FROM meta').get()!.log_id as string;
       this.#inodes.set(path, statSync(path).ino);
     } catch (error) {
       this.#database.close();
@@ -136,7 +153,7 @@ export class SqliteFile {
   }
 
   topics(): string[] {
-    const rows = this.#statement('SELECT DISTINCT topic FROM partition').all();
+    const rows = this.#statement('SELECT DISTINCT topic AS topic FROM partition').all();
     return rows.map((row) => row.topic as string).sort();
   }
 
@@ -146,13 +163,12 @@ export class SqliteFile {
 
   /** Null when there is no such topic or partition. */
   slotOf(topic: string, partition: number): Slot | null {
-    const found = this.#statement('SELECT slot, start FROM partition WHERE topic = ? AND number = ?').get(
-      topic,
-      partition,
-    ) as { slot: number; start: number } | undefined;
+    const found = this.#statement(
+      'SELECT slot AS slot, start AS start FROM partition WHERE topic = ? AND number = ?',
+    ).get(topic, partition) as { slot: number; start: number } | undefined;
     if (found === undefined) return null;
     const base = found.slot * OFFSETS;
-    const last = this.#statement('SELECT id FROM record WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1').get(
+    const last = this.#statement('SELECT id AS id FROM record WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1').get(
       base,
       base + OFFSETS,
     ) as { id: number } | undefined;
@@ -192,18 +208,8 @@ export class SqliteFile {
       Iterator.from(sizes).map((row) => row.bytes as number),
       bytesMax,
     );
-    const rows = this.#statement('SELECT * FROM record WHERE id >= ? AND id < ? ORDER BY id').all(
-      base + from,
-      base + from + count,
-    ) as Row[];
-    return rows.map(({ id, time_ms, key, headers, value }) => ({
-      offset: id - base,
-      timeMs: time_ms,
-      value,
-      key,
-      headers: headers === null ? NO_HEADERS : headersFromText(headers),
-      damage: null,
-    }));
+    const rows = this.#statement(READ).all(base + from, base + from + count) as unknown as Row[];
+    return rows.map((row) => recordOf(row, row.id - base));
   }
 
   /** Times ascend with the offsets, so it is found by halving. */
@@ -219,8 +225,12 @@ export class SqliteFile {
   }
 
   #timeMs(slot: Slot, offset: number): number {
-    const row = this.#statement('SELECT time_ms FROM record WHERE id = ?').get(slot.slot * OFFSETS + offset);
-    return row!.time_ms as number;
+    const base = slot.slot * OFFSETS;
+    // The record itself may be gone, where the file was damaged.
+    const row = this.#statement(
+      'SELECT time_ms AS time_ms FROM record WHERE id >= ? AND id <= ? ORDER BY id DESC LIMIT 1',
+    ).get(base, base + offset);
+    return typeof row?.time_ms === 'number' ? row.time_ms : 0;
   }
 
   setStart(slot: Slot, start: number): void {
@@ -236,13 +246,17 @@ export class SqliteFile {
     return removed.changes === countMax;
   }
 
+  /** @throws {Fault} `corrupt`: a table is not what it was. */
   #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#database.prepare(sql);
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    try {
+      const statement = this.#database.prepare(sql);
       this.#statements.set(sql, statement);
+      return statement;
+    } catch (error) {
+      throw refusal(this.#path, error, this.#isOwner);
     }
-    return statement;
   }
 
   close(): void {
@@ -257,11 +271,22 @@ function headersToText(headers: Headers): string {
   return JSON.stringify(Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, plain(value)])));
 }
 
-function headersFromText(text: string): Headers {
-  const found = JSON.parse(text) as Record<string, string | { readonly $bytes: string }>;
-  const plain = (value: string | { readonly $bytes: string }): HeaderValue =>
-    typeof value === 'string' ? value : Buffer.from(value.$bytes, 'base64');
-  return Object.fromEntries(Object.entries(found).map(([name, value]) => [name, plain(value)]));
+/** Null: that is not what was written. */
+function headersFromText(text: string): Headers | null {
+  let found: unknown;
+  try {
+    found = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof found !== 'object' || found === null) return null;
+  const headers: Record<string, HeaderValue> = {};
+  for (const [name, value] of Object.entries(found)) {
+    const bytes: unknown = value?.$bytes;
+    if (typeof value !== 'string' && typeof bytes !== 'string') return null;
+    headers[name] = typeof value === 'string' ? value : Buffer.from(bytes as string, 'base64');
+  }
+  return headers;
 }
 
 /** Its statements are always the same: where one is wrong, the tables are not what they were. */
@@ -271,7 +296,11 @@ const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
+/** Two rows in one place, or a value of another type: what is written is always right. */
+const SQLITE_CONSTRAINT = 19;
+const SQLITE_MISMATCH = 20;
 const SQLITE_NOTADB = 26;
+const DAMAGE = [SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_NOTADB];
 /** The index of the write-ahead log could not be made longer, or opened: no room, or too many open files. */
 /** The write-ahead log, or the file, is shorter than its index says. */
 const SQLITE_IOERR_SHORT_READ = 522;
@@ -291,8 +320,7 @@ function refusal(path: string, error: unknown, isOwner: boolean): unknown {
   const isAway = code === 'ENOENT' || [SQLITE_BUSY, SQLITE_CANTOPEN].includes(primary);
   if (isFull || isAway || code === 'EMFILE' || code === 'ENFILE' || (errcode !== 0 && !isOwner))
     return new Fault('unavailable', message, { cause: error });
-  const isDamaged =
-    [SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_NOTADB].includes(primary) || errcode === SQLITE_IOERR_SHORT_READ;
+  const isDamaged = DAMAGE.includes(primary) || errcode === SQLITE_IOERR_SHORT_READ;
   if (isDamaged) return damaged(path, error);
   // The disk itself: it ends the process, which is started again, and says what helps where that does not.
   if (primary === SQLITE_IOERR) return new Error(`${message}: ${remedyFor(path)}`, { cause: error });

@@ -247,6 +247,40 @@ describe('sqlite log', () => {
     database.close();
   });
 
+  it('a row that is not what was written is damage, and the others are read', async () => {
+    await using log = await SqliteLog.open(path, { clock, mode: 'owner' });
+    await log.ensureTopic(topic('t', { genesis: null }));
+    await log.append(
+      't',
+      0,
+      ['a', 'b', 'c', 'd', 'e'].map((text) => ({ value: bytes(text) })),
+    );
+    const spoil = (text: string, offset: number): void =>
+      behindItsBack(path, `UPDATE record SET ${text} WHERE id & 137438953471 = ${offset}`);
+    spoil("value = 'of another type'", 1);
+    spoil("headers = '{no'", 2);
+    spoil("headers = '[7]'", 3);
+    const found = await readAll(log, 't', 0);
+    expect(found.map(({ damage }) => damage === null)).toEqual([true, false, false, false, true]);
+    expect(found[1]!.damage).toBe('offset 1: the row is not what was written');
+  });
+
+  it('names of columns may have another case, and a table that is none any more is damage, with what helps', async () => {
+    {
+      await using log = await SqliteLog.open(path, { clock, mode: 'owner' });
+      await log.ensureTopic(topic('t', { genesis: null }));
+      await log.append('t', 0, [{ value: bytes('a') }]);
+    }
+    behindItsBack(path, 'ALTER TABLE record RENAME COLUMN value TO vaLue');
+    {
+      await using log = await SqliteLog.open(path, { clock, mode: 'owner' });
+      expect(texts(await readAll(log, 't', 0))).toEqual(['a']);
+    }
+    behindItsBack(path, 'ALTER TABLE partition RENAME COLUMN start TO stars');
+    const opened = SqliteLog.open(path, { clock, mode: 'owner' }).then((log) => log.bounds('t', 0));
+    await expect(opened).rejects.toMatchObject({ kind: 'corrupt', message: expect.stringMatching(/move .*log.db/) });
+  });
+
   it('a file that is no database is corrupt, and one of another format is invalid naming both', async () => {
     const wrong = join(root, 'wrong.db');
     await writeFile(wrong, 'this is not a database at all, whatever its name may say '.repeat(100));

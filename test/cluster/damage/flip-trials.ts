@@ -40,6 +40,8 @@ export class FlipTrials {
   readonly #files = new Map<string, Buffer>();
   readonly #kinds = new Map<string, string[]>();
   #fatal: unknown = null;
+  /** What the site complained of since it was started. */
+  #said: string[] = [];
 
   constructor({ folder, random, kind, say }: FlipTrialsParts) {
     this.#folder = folder;
@@ -86,11 +88,12 @@ export class FlipTrials {
   /** What it answers for all rows until that is all of them, or for as long as it says why not. */
   async #back(): Promise<readonly [End, string]> {
     this.#fatal = null;
+    this.#said = [];
     let site: RunningSite;
     try {
       site = await this.#start();
     } catch (error) {
-      return isFault(error) ? ['told', messageOf(error)] : ['SILENT', String(error)];
+      return isFault(error) ? ['told', messageOf(error)] : ['SILENT', String((error as Error).stack)];
     }
     try {
       let why = '';
@@ -99,6 +102,9 @@ export class FlipTrials {
           return isFault(this.#fatal) ? ['told', messageOf(this.#fatal)] : ['SILENT', String(this.#fatal)];
         const wrong = await this.#wrong(site);
         if (wrong === null) return ['itself', ''];
+        // What is in the log alone has no other copy: where that is damaged, the site has to say so.
+        const told = this.#said.find((words) => words.includes('log.paris'));
+        if (wrong.startsWith('LOST')) return told === undefined ? ['WRONG', wrong] : ['told', `${wrong}: ${told}`];
         if (wrong.startsWith('WRONG')) return ['WRONG', wrong];
         why = wrong;
       }
@@ -124,6 +130,7 @@ export class FlipTrials {
     }
     for (let n = 0; n < ROWS + ROWS_UNFLUSHED; n++) {
       const got = JSON.stringify(found.get(`k${n}`));
+      if (got === undefined && n >= ROWS) return `LOST row ${n} of a scan of ${found.size}`;
       if (got !== JSON.stringify(rowOf(n))) return `WRONG row ${n} of a scan of ${found.size}: ${got}`;
     }
     if (found.size !== ROWS + ROWS_UNFLUSHED) return `WRONG: ${found.size} rows`;
@@ -171,6 +178,7 @@ export class FlipTrials {
     const onFatal = (error: unknown): void => {
       this.#fatal ??= error;
     };
-    return startSite(readConfig({ flags }), { logger: SILENT, onFatal });
+    const say = (_fields: object, words: string): number => this.#said.push(words);
+    return startSite(readConfig({ flags }), { logger: { ...SILENT, warn: say, error: say }, onFatal });
   }
 }
