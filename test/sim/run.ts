@@ -170,7 +170,12 @@ class Run {
       this.#world.fail('I20', `the sites do not come to hold the same: ${this.#looker.difference}`);
       return;
     }
-    if (!(await this.#until(async () => this.#registers.allCount() === null, MEND_MS))) {
+    const doAllCount = async (): Promise<boolean> => {
+      const silent = this.#registers.silent();
+      if (silent !== null) operator.letIn(silent);
+      return this.#registers.allCount() === null;
+    };
+    if (!(await this.#until(doAllCount, MEND_MS))) {
       this.#world.fail('I20', `not all count again: ${this.#registers.allCount()}`);
       return;
     }

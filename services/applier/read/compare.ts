@@ -57,6 +57,8 @@ type CompareAsked = {
   readonly sites: readonly string[];
   /** Longest time a site has to come to where the furthest one was. */
   readonly reachMs?: number;
+  /** Longest time it has for the digest from there on. */
+  readonly countMs?: number;
 };
 
 type Answers = ReadonlyMap<string, HeldAnswer | string>;
@@ -72,10 +74,10 @@ export async function compareSites(parts: CompareParts, asked: CompareAsked): Pr
     (late: GcWatermark | null, [, one]) => laterGcWatermark(late, one.gcWatermark),
     null,
   );
-  const { reachMs = REACH_MS } = asked;
+  const { reachMs = REACH_MS, countMs = ROUTES.held.timeoutMs } = asked;
   const body = { id, at, gcWatermark, forMs: reachMs };
   const sites = there.map(([site]) => site);
-  const answers = await askAll(parts, asked, sites, body, reachMs + ROUTES.held.timeoutMs);
+  const answers = await askAll(parts, asked, sites, body, reachMs + countMs);
   return judge(asked, new Map([...held, ...answers]));
 }
 

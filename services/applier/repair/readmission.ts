@@ -26,6 +26,9 @@ const IDENTITY_MS = 5_000;
 const ASK_MS = 5_000;
 /** A member that lags is looked at again soon, rather than waited for. */
 const REACH_MS = 5_000;
+/** A digest has so long at first, and twice as long each time it was too short: an answer that is lost costs no more. */
+const COUNT_MS = 15_000;
+const COUNT_MS_MAX = 600_000;
 
 type ReadmissionParts = {
   readonly site: string;
@@ -45,6 +48,8 @@ export class Readmission {
   /** Why a member is not taken back yet, as it was said last. */
   readonly #said = new Map<string, string>();
   readonly #sinceMs = new Map<string, number>();
+  /** By keyspace and site: how long its next digest has. */
+  readonly #countMs = new Map<string, number>();
   #askedMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: ReadmissionParts) {
@@ -171,8 +176,13 @@ export class Readmission {
     const { partitions } = applier.stores.keyspace;
     // The primary itself is compared with who counts.
     const others = value.members.filter((one) => one.site !== own && one.state === 'ACTIVE').map((one) => one.site);
-    const asked = { keyspace, partitions, sites: [own, ...(site === own ? others : [site])], reachMs: REACH_MS };
+    const sites = [own, ...(site === own ? others : [site])];
+    const key = `${keyspace}/${site}`;
+    const countMs = this.#countMs.get(key) ?? COUNT_MS;
+    const asked = { keyspace, partitions, sites, reachMs: REACH_MS, countMs };
     const { equal, verdicts } = await compareSites({ network: membership.network, random, signal }, asked);
+    const isCut = verdicts.some(({ verdict }) => verdict === 'UNREACHABLE');
+    this.#countMs.set(key, isCut ? Math.min(2 * countMs, COUNT_MS_MAX) : COUNT_MS);
     const other = verdicts.find(({ verdict }) => verdict !== 'MATCH');
     if (!equal) return `partition ${other?.partition} of ${other?.site} is ${other?.verdict}: ${other?.detail}`;
     const late = await this.#committed(applier, keyspace, signal);

@@ -1,4 +1,7 @@
-/** A site alone, in this process: one bit of one of its files is flipped while it is stopped, and it is started again. */
+/**
+ * A site alone, in this process: while it is stopped one bit of one of its files is flipped, or a file is cut or taken away,
+ * and it is started again.
+ */
 
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -8,7 +11,7 @@ import { SILENT } from '@tidemark/platform/logger';
 import { integerBetween, type Random } from '@tidemark/platform/random';
 import { readConfig } from '@tidemark/site/config/config';
 import { type RunningSite, startSite } from '@tidemark/site/site';
-import { filesIn, flip } from './harm.ts';
+import { filesIn, harm } from './harm.ts';
 import { type End, kindOf } from './rows.ts';
 
 const ROWS = 400;
@@ -73,7 +76,7 @@ export class FlipTrials {
     const pick = <T>(of: readonly T[]): T => of[integerBetween(random, 0, of.length - 1)]!;
     const kind = pick([...this.#kinds.keys()]);
     const path = pick(this.#kinds.get(kind)!);
-    const what = await flip(join(this.#folder, path), random);
+    const what = await harm(this.#folder, '', path, pick(['flip', 'flip', 'flip', 'cut', 'gone']), random);
     const [end, why] = await this.#back();
     if (end !== 'itself') this.#say(`${number}: ${path}: ${what}: ${end}: ${why}`);
     const ends = this.table.get(kind) ?? new Map<End, number>();

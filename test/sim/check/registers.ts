@@ -202,8 +202,14 @@ export class Registers {
     if (newest.election !== null) return `an election of ${newest.election.site} is open`;
     const member = newest.members.find(({ state }) => state !== 'ACTIVE');
     if (member !== undefined) return `${member.site} is in ${member.state}`;
-    const silent = [...this.#acceptors].find(([site, { id }]) => newest.acceptors[site] !== id);
-    return silent === undefined ? null : `the vote of ${silent[0]} is not let in`;
+    const silent = this.silent();
+    return silent === null ? null : `the vote of ${silent} is not let in`;
+  }
+
+  /** A site whose vote does not count; null: all do. */
+  silent(): string | null {
+    const counted = this.newest?.acceptors ?? {};
+    return [...this.#acceptors].find(([site, { id }]) => counted[site] !== id)?.[0] ?? null;
   }
 
   /** Whether no site holds the end of a closed term any more: nobody can lead then, whatever an operator accepts. */

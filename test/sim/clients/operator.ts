@@ -6,7 +6,7 @@
  */
 
 import type { Accepted } from '../check/accepted.ts';
-import { nominate } from '../faults/operators.ts';
+import { letIn, nominate } from '../faults/operators.ts';
 import type { SimFault } from '../faults/sim-fault.ts';
 import type { Scenario } from '../scenario.ts';
 import type { SimWorld } from '../world.ts';
@@ -29,11 +29,15 @@ export class Operator {
   #isNeeded: boolean;
   #isHome = false;
   #asked = 0;
+  /** Two processes of a site, or a disk that lost something, may leave another acceptor than there was. */
+  readonly #mayLetIn: boolean;
+  readonly #letIn = new Set<string>();
 
   constructor(world: SimWorld, { shape, faults }: Scenario, accepted: Accepted) {
     this.#world = world;
     this.#accepted = accepted;
     this.#mayBeAsked = faults.some(takesAway);
+    this.#mayLetIn = this.#mayBeAsked || faults.some(({ kind }) => kind === 'twin');
     this.#isLocal = shape.k === 0;
     this.#isNeeded = this.#isLocal && faults.some(destroys);
     if (this.#isNeeded) world.scheduler.after(PATIENCE_MS, () => void this.#ask());
@@ -60,6 +64,13 @@ export class Operator {
     this.#isNeeded = true;
     void this.#ask();
     return true;
+  }
+
+  /** Where a vote does not count any more, and an alarm names the command: lets it in. */
+  letIn(site: string): void {
+    if (!this.#mayLetIn || this.#letIn.has(site)) return;
+    this.#letIn.add(site);
+    letIn(this.#world, site);
   }
 
   goHome(): void {
