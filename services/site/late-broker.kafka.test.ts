@@ -85,7 +85,8 @@ describe('a broker that comes late, goes away and comes back', () => {
   });
 
   it('a second process of the site, on the same broker with a folder of its own, is refused, and takes no epoch', async () => {
-    const decisions = async () => (await ask('tokyo', '/v1/keyspaces/travel/history')).body;
+    const decisions = async () => (await fetch(`${sites.get('paris')!.url}/v1/history?all`)).text();
+    await untilDone(async () => expect(await decisions()).toContain('"travel"'));
     const before = await decisions();
     const refusal = /^site paris is run already, by a process that began at .* and answers at http:/;
     await expect(start('paris', 'paris-2')).rejects.toMatchObject({ message: expect.stringMatching(refusal) });
