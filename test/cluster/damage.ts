@@ -2,8 +2,8 @@
  * `npm run damage -- --trials 300 --seed 1 [--kind log.db] [--engine kafka]`: three real sites; one of them is killed, one of its files is
  * damaged (a flipped bit, a cut, gone, an older copy), and it is started again. On Kafka the broker ends, too, and a bit of a
  * topic's segment or index is flipped. Whatever the site answers for a row is that row or a refusal; it comes back by itself,
- * or says what helps, and that does. `--flips 10000` instead: so many bits of a site alone, started in this process. A table by kind of file goes to standard output; exit 1 when a wrong row was served or a
- * site stayed away without a reason.
+ * or says what helps, and that does. `--flips 10000` instead: so often a file of a site alone, which is started in this process.
+ * A table by kind of file goes to standard output; exit 1 when a wrong row was served or a site stayed away without a reason.
  */
 
 import { join } from 'node:path';

@@ -301,9 +301,9 @@ const SQLITE_CONSTRAINT = 19;
 const SQLITE_MISMATCH = 20;
 const SQLITE_NOTADB = 26;
 const DAMAGE = [SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_NOTADB];
-/** The index of the write-ahead log could not be made longer, or opened: no room, or too many open files. */
 /** The write-ahead log, or the file, is shorter than its index says. */
 const SQLITE_IOERR_SHORT_READ = 522;
+/** The index of the write-ahead log could not be made longer, or opened: no room, or too many open files. */
 const SQLITE_IOERR_SHMOPEN = 4618;
 const SQLITE_IOERR_SHMSIZE = 4874;
 

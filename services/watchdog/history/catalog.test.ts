@@ -48,6 +48,15 @@ function world() {
   return { clock, stores, start, [Symbol.asyncDispose]: stop };
 }
 
+/** Paris has defined the keyspace, Tokyo has learnt of it, and both are stopped. */
+async function definedAndStopped(w: ReturnType<typeof world>): Promise<void> {
+  const [paris, tokyo] = ['paris', 'tokyo'].map((site) => w.start(site));
+  await w.clock.advance(1_000);
+  await paris!.catalog.create(travel(), 5_000);
+  await w.clock.advance(2_000);
+  for (const one of [paris!, tokyo!]) await one.catalog[Symbol.asyncDispose]();
+}
+
 describe('site catalogue', () => {
   it('a keyspace defined at one site is told once at every site', async () => {
     await using w = world();
@@ -74,12 +83,7 @@ describe('site catalogue', () => {
 
   it('a site that lost its disks says what there is only once it has heard the sites it is asked about', async () => {
     await using w = world();
-    const paris = w.start('paris');
-    const tokyo = w.start('tokyo');
-    await w.clock.advance(1_000);
-    await paris.catalog.create(travel(), 5_000);
-    await w.clock.advance(2_000);
-    for (const one of [paris, tokyo]) await one.catalog[Symbol.asyncDispose]();
+    await definedAndStopped(w);
     w.stores.get('paris')!.wipe();
     w.stores.get('tokyo')!.reachable = false;
     const { catalog } = w.start('paris');
@@ -100,12 +104,7 @@ describe('site catalogue', () => {
 
   it('a site whose own control log has a damaged record, or lacks what its folder has, says so until one that is whole was heard', async () => {
     await using w = world();
-    const paris = w.start('paris');
-    const tokyo = w.start('tokyo');
-    await w.clock.advance(1_000);
-    await paris.catalog.create(travel(), 5_000);
-    await w.clock.advance(2_000);
-    for (const one of [paris, tokyo]) await one.catalog[Symbol.asyncDispose]();
+    await definedAndStopped(w);
     const { records } = w.stores.get('paris')!.topic(topicNames.control)!.partitions[0]!;
     const at = records.findIndex(({ value }) => Buffer.from(value).includes('travel'));
     const value = Uint8Array.from(records[at]!.value);
@@ -128,6 +127,11 @@ describe('site catalogue', () => {
     expect(again.catalog.lacking).toMatch(
       /at paris does not define cargo, of which the folder of paris holds something; /,
     );
+    // Once it is defined again, what is left is the record.
+    const defined = again.catalog.create({ ...travel(), name: 'cargo' }, 5_000);
+    await w.clock.advance(1_000);
+    await defined;
+    expect(again.catalog.lacking).toMatch(/has a record that cannot be read/);
   });
 
   it('waits for its own log and for a site that is away, for as long as it takes', async () => {

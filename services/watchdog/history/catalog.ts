@@ -59,8 +59,10 @@ export class SiteCatalog implements AsyncDisposable {
   #opened = false;
   /** By other site, until its control log was read to its end, or found not to have been made yet: done then. */
   readonly #unheard: Map<string, PromiseWithResolvers<void>>;
-  /** Site whose control log lacks something, or has a record that cannot be read → what, in words. */
+  /** Site whose control log was trimmed, or has a record that cannot be read → what, in words. */
   readonly #lacking = new Map<string, string>();
+  /** Keyspaces of which this site's folder had something at its start. */
+  #held: readonly string[] = [];
   #conflicts = 0;
 
   constructor(parts: SiteCatalogParts) {
@@ -82,10 +84,17 @@ export class SiteCatalog implements AsyncDisposable {
   get lacking(): string | null {
     const others = [...this.#parts.remotes.keys()];
     const isWhole = (site: string): boolean => !this.#unheard.has(site) && !this.#lacking.has(site);
-    const what = this.#lacking.get(this.#parts.site);
+    const what = this.#undefinedHere() ?? this.#lacking.get(this.#parts.site) ?? null;
     const remedy =
       'put the log back from a copy, start a site whose control log is whole, or define it again as it was';
-    return what === undefined || others.some(isWhole) ? null : `${what}; ${remedy}`;
+    return what === null || others.some(isWhole) ? null : `${what}; ${remedy}`;
+  }
+
+  #undefinedHere(): string | null {
+    const names = this.#held.filter((name) => !this.#told.has(name));
+    const { site } = this.#parts;
+    if (!this.#opened || names.length === 0) return null;
+    return `${TOPIC} at ${site} does not define ${names.join(', ')}, of which the folder of ${site} holds something`;
   }
 
   /** Definitions that contradict the one this site goes by: an operator has to look. */
@@ -112,9 +121,9 @@ export class SiteCatalog implements AsyncDisposable {
     const { log, site, remotes, writes } = this.#parts;
     await this.#persist('making the control topic', this.#parts.ensureTopic);
     const next = await this.#follow(site, log, await this.#begin(), true);
-    const untold = (await this.#parts.held()).filter((name) => !this.#told.has(name));
-    const what = `${TOPIC} at ${site} does not define ${untold.join(', ')}, of which the folder of ${site} holds something`;
-    if (untold.length > 0) this.#lacking.set(site, what);
+    await this.#persist('reading what the folder holds', async () => {
+      this.#held = await this.#parts.held();
+    });
     this.#opened = true;
     const others = [...remotes].map(([name, remote]) => this.#hear(name, remote));
     await Promise.all(writes ? others : [this.#follow(site, log, next, false), ...others]);

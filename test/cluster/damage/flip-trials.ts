@@ -26,7 +26,7 @@ const KEYSPACE = {
 };
 const rowOf = (n: number) => ({ k: `k${n}`, n: (n * 7_919) % 1_000, x: n / 8, w: `word ${n % 13}` });
 
-export type FlipTrialsParts = {
+type FlipTrialsParts = {
   readonly folder: string;
   readonly random: Random;
   readonly kind: string | null;
