@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { isFault } from './fault.ts';
-import { HttpNetwork } from './network.ts';
+import { type Fault, isFault } from './fault.ts';
+import { HttpNetwork, isTurnedAway } from './network.ts';
 
 const ALONE = { connection: 'close' };
 const TIMEOUT_MS = 2_000;
@@ -54,13 +54,17 @@ describe('HTTP network', () => {
       if (request.url === '/broken') reply.socket?.destroy();
       if (request.url === '/half') reply.write('{"a":');
     });
+    const gone = await serve(() => {});
+    gone[Symbol.dispose]();
     for (const headers of [{}, ALONE]) {
       for (const path of ['/silent', '/broken', '/half']) {
         const error = await new HttpNetwork().ask(`${server.url}${path}`, null, 150, headers).catch((e: unknown) => e);
         expect(isFault(error, 'unknown')).toBe(true);
+        if (path === '/silent') expect(isTurnedAway(error as Fault)).toBe(false);
       }
-      const error = await new HttpNetwork().ask('http://127.0.0.1:1/', null, 150, headers).catch((e: unknown) => e);
+      const error = await new HttpNetwork().ask(gone.url, null, 150, headers).catch((e: unknown) => e);
       expect(isFault(error, 'unknown')).toBe(true);
+      expect(isTurnedAway(error as Fault)).toBe(true);
     }
   });
 });

@@ -9,6 +9,17 @@ export type Answer = { readonly status: number; readonly body: unknown };
 /** Beside the ones every request has; names in lower case. */
 export type Headers = Readonly<Record<string, string>>;
 
+/** Codes of a connection that somebody closed at once, or did not take: the machine lives, and nobody listens there. */
+const TURNED_AWAY = ['ECONNREFUSED', 'ECONNRESET'];
+
+/** Whether a request failed as no process took its connection; false when it was lost, or nobody answered in time. */
+export function isTurnedAway(fault: Fault): boolean {
+  for (let { cause } = fault as Error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause) return TURNED_AWAY.includes(String(cause.code));
+  }
+  return false;
+}
+
 /** Ways to ask another process by URL; what comes back is from outside and unchecked. */
 export interface Network {
   /**
@@ -20,7 +31,8 @@ export interface Network {
   /**
    * One request and its answer, whatever its status. `body` null asks (GET), anything else is sent as JSON (POST).
    * With the header `connection: close` a GET goes over a connection of its own, whatever became of earlier ones.
-   * @throws {Fault} `unknown`: no answer within `timeoutMs`, or the connection broke; it may have been done.
+   * @throws {Fault} `unknown`: no answer within `timeoutMs`, or the connection broke; it may have been done. Its cause says
+   *   where no process took the connection (`isTurnedAway`).
    */
   ask(url: string, body: object | null, timeoutMs: number, headers?: Headers): Promise<Answer>;
 }

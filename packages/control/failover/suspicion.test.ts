@@ -176,6 +176,45 @@ describe('suspicion', () => {
     expect(state.suspects).toBe(true);
   });
 
+  it('half the silence is enough where every probe is turned away, and no more than is heard; one that is lost takes it back', () => {
+    const { goneAfterMs, turnedAwayMs } = RULES;
+    const probe = fc.constantFrom('turned away', 'lost', 'none');
+    fc.assert(
+      fc.property(fc.array(probe, { maxLength: 24 }), fc.nat(2_000), (probes, quietMs) => {
+        let state = run([{ kind: 'term', epoch: 1, hasCopy: true, nowMs: 0 }, HEARD]);
+        let awayMs: number | null = null;
+        probes.forEach((ended, i) => {
+          const nowMs = quietMs + i * tickEveryMs;
+          const isTurnedAway = ended === 'turned away';
+          const events: SuspicionEvent[] = [{ kind: 'asked', nowMs }];
+          if (ended !== 'none') events.push({ kind: 'unanswered', isTurnedAway, nowMs });
+          if (ended !== 'none') awayMs = isTurnedAway ? (awayMs ?? nowMs) : null;
+          // Ticks come while nobody asks too: it was not held up.
+          for (let at = state.tickMs; at < nowMs; at += tickEveryMs)
+            events.unshift({ kind: 'tick', heldUpMs: 0, nowMs: at });
+          state = run([...events, { kind: 'tick', heldUpMs: 0, nowMs }], state);
+          const silentMs = nowMs - quietMs;
+          const isGone = awayMs !== null && nowMs - awayMs > turnedAwayMs && silentMs > goneAfterMs;
+          const { suspects, abstains } = healthVoteOf('tokyo', state, nowMs, RULES);
+          if (abstains === null) expect(suspects).toBe(isGone || silentMs > suspectAfterMs);
+        });
+      }),
+    );
+  });
+
+  it('a primary that is turned away at its door and still writes is heard', () => {
+    let state = run([{ kind: 'term', epoch: 1, hasCopy: true, nowMs: 0 }, HEARD]);
+    for (let nowMs = 0; nowMs <= 20_000; nowMs += tickEveryMs) {
+      const barrier: SuspicionEvent[] = nowMs % 500 === 0 ? [{ kind: 'barrier', epoch: 1, nowMs }] : [];
+      const asked: SuspicionEvent[] = [
+        { kind: 'asked', nowMs },
+        { kind: 'unanswered', isTurnedAway: true, nowMs },
+      ];
+      state = run([...asked, ...barrier, { kind: 'tick', heldUpMs: 0, nowMs }], state);
+      expect(state.suspects).toBe(false);
+    }
+  });
+
   it('a new term is heard out from its beginning', () => {
     const long = run([{ kind: 'term', epoch: 1, hasCopy: true, nowMs: 0 }, HEARD, { kind: 'asked', nowMs: 0 }]);
     let state = long;

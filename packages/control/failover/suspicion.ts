@@ -9,6 +9,9 @@
  * barriers and the probes decide, and a primary that still has one of them is never suspected. The probe can always be
  * measured and is never left out.
  *
+ * Half of that silence is enough where the primary's machine says that nobody listens there: each probe that ended in the
+ * last half second was turned away. A link that is cut, or a machine that is lost, says nothing, and is given the whole limit.
+ *
  * Silence counts only while this process listened. One whose loop was held up, or that was stopped for a while, abstains
  * and begins to listen anew. A primary that this process has never heard is given longer: when everything starts at once,
  * being last is no crime. All times are on its own monotonic clock; none is compared with another machine's.
@@ -17,6 +20,10 @@
 export type SuspicionRules = {
   /** Silence of every sign after which the primary is suspected; exactly this long is still alive. */
   readonly suspectAfterMs: number;
+  /** The same where every probe has been turned away for `turnedAwayMs`. */
+  readonly goneAfterMs: number;
+  /** How long every probe must have been turned away until the primary's process counts as gone. */
+  readonly turnedAwayMs: number;
   /** How often `tick` comes. */
   readonly tickEveryMs: number;
   /** Whoever was held up for longer than this did not listen. */
@@ -25,9 +32,11 @@ export type SuspicionRules = {
   readonly startGraceMs: number;
 };
 
-/** Limits that run, in ms: 2.5 s without any sign is suspicion, except in the first 10 s of this process. */
+/** Limits that run, in ms: 2.5 s without any sign is suspicion, 1.25 s of a process that is gone; not in the first 10 s of this one. */
 export const SUSPICION_RULES: SuspicionRules = {
   suspectAfterMs: 2_500,
+  goneAfterMs: 1_250,
+  turnedAwayMs: 500,
   tickEveryMs: 250,
   heldUpMsMax: 1_000,
   startGraceMs: 10_000,
@@ -47,6 +56,8 @@ export type SuspicionState = {
   readonly beatMs: number | null;
   /** The first probe asked since the last answer; null when none is. */
   readonly unansweredMs: number | null;
+  /** Since when each probe that ended was turned away; null when the last one was not. */
+  readonly turnedAwayMs: number | null;
   readonly wasAsked: boolean;
   /** True once this process has had a sign of life of any primary of the keyspace. */
   readonly wasHeard: boolean;
@@ -64,6 +75,8 @@ export type SuspicionEvent =
   | { readonly kind: 'beat'; readonly nowMs: number }
   | { readonly kind: 'asked'; readonly nowMs: number }
   | { readonly kind: 'answered'; readonly nowMs: number }
+  /** A probe ended without an answer; `isTurnedAway`: its connection was refused, so its machine lives. */
+  | { readonly kind: 'unanswered'; readonly isTurnedAway: boolean; readonly nowMs: number }
   /** `heldUpMs`: the longest this process's loop was held up since the last tick, as far as it was measured. */
   | { readonly kind: 'tick'; readonly heldUpMs: number; readonly nowMs: number };
 
@@ -85,6 +98,7 @@ export function startSuspicion(nowMs: number): SuspicionState {
     barrierMs: null,
     beatMs: null,
     unansweredMs: null,
+    turnedAwayMs: null,
     wasAsked: false,
     wasHeard: false,
     abstains: null,
@@ -110,7 +124,11 @@ export function stepSuspicion(state: SuspicionState, event: SuspicionEvent, rule
     case 'asked':
       return { state: { ...state, wasAsked: true, unansweredMs: state.unansweredMs ?? nowMs }, effects: [] };
     case 'answered':
-      return { state: { ...state, unansweredMs: null, wasHeard: true }, effects: [] };
+      return { state: { ...state, unansweredMs: null, turnedAwayMs: null, wasHeard: true }, effects: [] };
+    case 'unanswered': {
+      const turnedAwayMs = event.isTurnedAway ? (state.turnedAwayMs ?? nowMs) : null;
+      return { state: { ...state, turnedAwayMs }, effects: [] };
+    }
     case 'tick':
       return tick(state, event, rules);
   }
@@ -143,12 +161,21 @@ function signsOf(state: SuspicionState, nowMs: number): Signs {
   };
 }
 
+/** How long the sign that was heard last has been silent, in ms; null: none can be measured. */
+export function silenceOf({ dataMs, probeMs, beatMs }: Signs): number | null {
+  const measured = [dataMs, probeMs, beatMs].filter((ms) => ms !== null);
+  return measured.length === 0 ? null : Math.min(...measured);
+}
+
 /** For how long the primary has been suspected without a break; 0 while it is not. */
 function suspectedForMs(state: SuspicionState, nowMs: number, rules: SuspicionRules): number {
-  const { dataMs, probeMs, beatMs } = signsOf(state, nowMs);
-  if (state.epoch === 0 || state.abstains !== null || probeMs === null) return 0;
-  const shortestMs = Math.min(dataMs ?? probeMs, probeMs, beatMs ?? probeMs);
-  return Math.max(0, shortestMs - rules.suspectAfterMs - (state.wasHeard ? 0 : rules.startGraceMs));
+  const signs = signsOf(state, nowMs);
+  const shortestMs = silenceOf(signs);
+  if (state.epoch === 0 || state.abstains !== null || signs.probeMs === null || shortestMs === null) return 0;
+  const graceMs = state.wasHeard ? 0 : rules.startGraceMs;
+  const turnedAwayMs = state.turnedAwayMs === null ? 0 : nowMs - Math.max(state.turnedAwayMs, state.listeningMs);
+  const goneMs = Math.min(shortestMs - rules.goneAfterMs - graceMs, turnedAwayMs - rules.turnedAwayMs);
+  return Math.max(0, shortestMs - rules.suspectAfterMs - graceMs, goneMs);
 }
 
 /** What a site answers when another asks it about the primary of a keyspace. */

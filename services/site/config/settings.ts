@@ -118,7 +118,7 @@ export const SETTINGS = {
   suspectAfterMs: setting(
     whole(500, 600_000),
     'integer',
-    'silence of every sign after which a primary is suspected',
+    'silence of every sign after which a primary is suspected; half of it where its machine says that nobody listens there',
     2_500,
   ),
   suspicionStableMs: setting(

@@ -29,6 +29,7 @@ import { ROUTES } from '@tidemark/peer/routes';
 import type { Word } from '@tidemark/peer/shapes';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Logger } from '@tidemark/platform/logger';
+import { isTurnedAway } from '@tidemark/platform/network';
 import { LoopLag } from '@tidemark/platform/process/loop-lag';
 import { ProbeCounts } from './probe-counts.ts';
 
@@ -123,14 +124,17 @@ export class FailureDetector {
     this.#tell(site, { kind: 'asked', nowMs: askedMs });
     if (underWay >= ROUTES.ping.timeoutMs / rules.tickEveryMs) return;
     this.#underWay.set(site, underWay + 1);
-    const { answer } = await watcherAt(site).ping({ from: this.#parts.site, process });
+    const { answer, fault } = await watcherAt(site).ping({ from: this.#parts.site, process });
     this.#underWay.set(site, (this.#underWay.get(site) ?? 1) - 1);
     if (signal.aborted) return;
     const ping = answer?.site === site ? answer : null;
     this.probes.count(site, ping !== null, clock.monotonicMs());
     if (ping === null) this.#unanswered.add(site);
     else this.#unanswered.delete(site);
-    if (ping === null) return;
+    if (ping === null) {
+      const isAway = fault !== null && isTurnedAway(fault);
+      return this.#tell(site, { kind: 'unanswered', isTurnedAway: isAway, nowMs: clock.monotonicMs() });
+    }
     if (ping.word !== null) onWord(site, ping.word);
     const { wallMs, nowMs } = this.#now();
     this.#tell(site, { kind: 'answered', nowMs });

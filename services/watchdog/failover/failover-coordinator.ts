@@ -15,7 +15,7 @@ import {
   noCandidate,
   type PolicyRules,
 } from '@tidemark/control/failover/failover-policy';
-import type { HealthVote, SuspicionRules } from '@tidemark/control/failover/suspicion';
+import { type HealthVote, type SuspicionRules, silenceOf } from '@tidemark/control/failover/suspicion';
 import type { Peer } from '@tidemark/peer/peer';
 import { isAnswered } from '@tidemark/peer/told';
 import type { Clock } from '@tidemark/platform/clock';
@@ -141,7 +141,7 @@ export class FailoverCoordinator {
     const { site, clock, random, rules } = this.#parts;
     const { suspecting, need } = agreement;
     const all = voters(value).length;
-    const shortest = Math.min(...healthVotes.filter((one) => one.suspects).map((one) => one.sinceMs));
+    const silencesMs = healthVotes.filter((one) => one.suspects).map((one) => silenceOf(one.signs) ?? 0);
     return {
       ...NOTHING_ELSE,
       id: random.id(),
@@ -154,7 +154,7 @@ export class FailoverCoordinator {
       from: term.site,
       to,
       saw: healthVotes.map(({ epoch: _, ...sighting }) => sighting),
-      phases: [{ name: 'detection', ms: Math.round(shortest + rules.suspectAfterMs) }],
+      phases: [{ name: 'detection', ms: Math.round(Math.min(...silencesMs)) }],
       words: `${suspecting.join(' and ')} (${suspecting.length} of ${all} votes) agreed that ${term.site}, primary in epoch ${term.epoch}, is lost, and ${site} nominated ${to}`,
     };
   }
@@ -194,10 +194,10 @@ export class FailoverCoordinator {
 }
 
 function ruleOf(
-  { suspectAfterMs, suspicionStableMs }: SuspicionRules & AgreementRules,
+  { suspectAfterMs, goneAfterMs, suspicionStableMs }: SuspicionRules & AgreementRules,
   need: number,
   all: number,
 ): string {
-  const [after, stable] = [suspectAfterMs / 1_000, suspicionStableMs / 1_000];
-  return `a primary is taken for lost when ${need} of ${all} sites have heard neither a barrier, nor an answer to a probe, nor a heartbeat for more than ${after} s, and that stays so for ${stable} s`;
+  const [after, gone, stable] = [suspectAfterMs, goneAfterMs, suspicionStableMs].map((ms) => ms / 1_000);
+  return `a primary is taken for lost when ${need} of ${all} sites have heard neither a barrier, nor an answer to a probe, nor a heartbeat for more than ${after} s (${gone} s where its machine says that nobody listens there), and that stays so for ${stable} s`;
 }

@@ -186,7 +186,10 @@ export class Town {
       await this.clock.sleep(untilMs - this.clock.monotonicMs(), this.#stop.signal);
       throw new Fault('unknown', `${url}: no answer within ${timeoutMs} ms`);
     };
-    if (this.dead.has(to)) throw new Fault('unknown', `${url}: connection refused`);
+    if (this.dead.has(to)) {
+      const cause = Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' });
+      throw new Fault('unknown', `${url}: ${cause.message}`, { cause });
+    }
     await this.clock.sleep(this.#delayMs(), this.#stop.signal);
     if (this.mute.has(to) || this.deaf.has(from) || this.cut.has(`${from}>${to}`) || !this.#lives(to)) return lost();
     const answer = this.#answer(from, to, path, body);

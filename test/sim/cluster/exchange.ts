@@ -60,7 +60,7 @@ export class Exchange {
       this.#exchange(from, site, request).then(
         (reply) => {
           late.cancel();
-          if (reply === null) reject(new Fault('unknown', `${what}: connection refused`));
+          if (reply === null) reject(refused(what));
           else resolve(reply);
         },
         (error: unknown) => {
@@ -129,6 +129,12 @@ export class Exchange {
       end();
     }
   }
+}
+
+/** As the machine of a process that is no more says it. */
+function refused(what: string): Fault {
+  const cause = Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' });
+  return new Fault('unknown', `${what}: ${cause.message}`, { cause });
 }
 
 /** Waits until the process goes on; no longer than until `ended`, as one that is paused may be killed before it does. */
