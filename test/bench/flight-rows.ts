@@ -8,6 +8,7 @@ import { parseKeyspaceFile } from '@tidemark/model/keyspace-file';
 import type { Keyspace } from '@tidemark/model/table';
 import { parseTimestamp } from '@tidemark/model/text/time';
 import avro from 'avsc';
+import type { NamedFile } from './site-load.ts';
 
 /** One row; `date` in µs. What avsc encodes as it is. */
 export type Flight = {
@@ -40,7 +41,7 @@ const TYPES = new Map<string, ColumnType>(
 export type KeyspaceChoice = { readonly ack: string; readonly sites: readonly string[]; readonly partitions: number };
 
 /** What `PUT /v1/keyspaces/travel` takes. */
-export function keyspaceFile({ ack, sites, partitions }: KeyspaceChoice): object {
+export function keyspaceFile({ ack, sites, partitions }: KeyspaceChoice): NamedFile {
   return {
     keyspace: 'travel',
     mode: 'single',

@@ -1,4 +1,4 @@
-/** `npm run bench [pipeline|links|store|beyond|daily|merging|exports]`: how fast it is, beside what else could be used. The last line printed is JSON. */
+/** `npm run bench [pipeline|links|store|beyond|daily|ycsb|merging|exports]`: how fast it is, beside what else could be used. The last line printed is JSON. */
 
 import { Reaper } from '@tidemark/dev/reaper';
 import { messageOf } from '@tidemark/platform/fault';
@@ -9,8 +9,9 @@ import { measureLinks } from './links/links.ts';
 import { merging } from './merging.ts';
 import { MEASURES, type Measure, pipeline } from './pipeline.ts';
 import { parseStoreWords, rerunOnOneCore, STORE_USAGE, store } from './store.ts';
+import { YCSB_USAGE, ycsb } from './ycsb/ycsb.ts';
 
-const USAGE = `npm run bench -- [pipeline] [--quick] [--only ${MEASURES.join(',')}]\n  or ${STORE_USAGE}\n  or ${BEYOND_USAGE}\n  or ${DAILY_USAGE}\n  or npm run bench links\n  or npm run bench merging\n  or npm run bench exports`;
+const USAGE = `npm run bench -- [pipeline] [--quick] [--only ${MEASURES.join(',')}]\n  or ${STORE_USAGE}\n  or ${BEYOND_USAGE}\n  or ${DAILY_USAGE}\n  or ${YCSB_USAGE}\n  or npm run bench links\n  or npm run bench merging\n  or npm run bench exports`;
 
 try {
   const words = process.argv.slice(2);
@@ -18,6 +19,7 @@ try {
   else if (words[0] === 'links') process.stdout.write(`${JSON.stringify(await measureLinks())}\n`);
   else if (words[0] === 'beyond') await runBeyond(words.slice(1));
   else if (words[0] === 'daily') await runDaily(words.slice(1));
+  else if (words[0] === 'ycsb') await runYcsb(words.slice(1));
   else if (words[0] === 'merging') await runMerging();
   else if (words[0] === 'exports') await runExports();
   else await runPipeline(words);
@@ -45,6 +47,11 @@ async function runBeyond(words: readonly string[]): Promise<void> {
 async function runDaily(words: readonly string[]): Promise<void> {
   await using reaper = Reaper.start();
   process.stdout.write(`${JSON.stringify(await daily(words, reaper))}\n`);
+}
+
+async function runYcsb(words: readonly string[]): Promise<void> {
+  await using reaper = Reaper.start();
+  process.stdout.write(`${JSON.stringify(await ycsb(words, reaper))}\n`);
 }
 
 async function runMerging(): Promise<void> {

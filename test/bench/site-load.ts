@@ -7,11 +7,19 @@ import { comparePositions, formatToken, type Position, parseToken, type Token } 
 const WAIT_MS = 60_000;
 const RETRY_MS = 200;
 
-/** Defines the keyspace and waits until its primary takes a row. */
-export async function define(url: string, file: object, body: Buffer): Promise<void> {
-  const untilMs = performance.now() + WAIT_MS;
+/** A keyspace file, as far as it is looked at here. */
+export type NamedFile = { readonly keyspace: string; readonly [field: string]: unknown };
+
+/** Defines a keyspace, whose primary may not take rows yet. */
+export async function defineKeyspace(url: string, file: NamedFile): Promise<void> {
   const put = { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify(file) };
-  await asked(`${url}/v1/keyspaces/travel`, put);
+  await asked(`${url}/v1/keyspaces/${file.keyspace}`, put);
+}
+
+/** Defines the keyspace and waits until its primary takes a row. */
+export async function define(url: string, file: NamedFile, body: Buffer): Promise<void> {
+  const untilMs = performance.now() + WAIT_MS;
+  await defineKeyspace(url, file);
   for (;;) {
     try {
       await postColumns(url, body);

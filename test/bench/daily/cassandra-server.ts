@@ -1,4 +1,4 @@
-/** A real Apache Cassandra of one node on loopback. Each write is synced before it is acked, as ours are. */
+/** A real Apache Cassandra on loopback: one node, or several that are a data centre each. Each write is synced before it is acked, as ours are. */
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -27,20 +27,34 @@ const OPENED: Readonly<Record<string, readonly string[]>> = {
   'java.sql': ['java.sql'],
 };
 
-/** A running node, and where it answers. */
+/** Running nodes, and where the first one answers, which is in the data centre `dc1`. */
 export type CassandraServer = { readonly host: string; readonly port: number; stop(): Promise<void> };
 
 /**
- * Starts a node with its data in a folder, and waits until it answers.
- * @throws {Fault} `unavailable`: Java or the jars cannot be had, or it ended; its last output is in the message
+ * Starts nodes with their data in a folder, one after the other, and waits until each answers. The n-th is at 127.0.0.n
+ * and in the data centre `dcn`.
+ * @throws {Fault} `unavailable`: Java or the jars cannot be had, or one ended; its last output is in the message
  */
-export async function startCassandra(folder: string, reaper: Reaper): Promise<CassandraServer> {
+export async function startCassandra(folder: string, reaper: Reaper, count = 1): Promise<CassandraServer> {
+  const [port, storagePort] = [await freePort(), await freePort()];
+  const nodes: ServerProcess[] = [];
+  for (let nth = 1; nth <= count; nth++)
+    nodes.push(await startNode({ folder: join(folder, `node${nth}`), nth, port, storagePort }, reaper));
+  const stop = async (): Promise<void> => void (await Promise.all(nodes.map((node) => node.stop())));
+  return { host: addressOf(1), port, stop };
+}
+
+type Node = { readonly folder: string; readonly nth: number; readonly port: number; readonly storagePort: number };
+
+const addressOf = (nth: number): string => `127.0.0.${nth}`;
+
+async function startNode({ folder, nth, port, storagePort }: Node, reaper: Reaper): Promise<ServerProcess> {
   const java = javaProgram();
   const jars = await mavenFolder(JARS);
-  const [port, storagePort, jmxPort] = [await freePort(), await freePort(), await freePort()];
+  const jmxPort = await freePort();
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'cassandra.yaml'), settings(folder, port, storagePort));
-  await writeFile(join(folder, 'rackdc.properties'), 'dc=dc1\nrack=r1\n');
+  await writeFile(join(folder, 'cassandra.yaml'), settings({ folder, nth, port, storagePort }));
+  await writeFile(join(folder, 'rackdc.properties'), `dc=dc${nth}\nrack=r1\n`);
   await writeFile(join(folder, 'logback.xml'), LOGGING);
   const opened = Object.entries(OPENED).flatMap(([module, packages]) =>
     packages.flatMap((name) => [
@@ -60,7 +74,7 @@ export async function startCassandra(folder: string, reaper: Reaper): Promise<Ca
     'cassandra.ring_delay_ms': 2_000,
   };
   const server = await ServerProcess.start({
-    name: 'cassandra',
+    name: `cassandra ${nth}`,
     program: java,
     args: [
       ...[`-Xms${HEAP}`, `-Xmx${HEAP}`, ...opened],
@@ -70,11 +84,11 @@ export async function startCassandra(folder: string, reaper: Reaper): Promise<Ca
     folder,
     reaper,
   });
-  await server.waitUntil(() => answers(port), READY_WAIT_MS);
-  return { host: '127.0.0.1', port, stop: () => server.stop() };
+  await server.waitUntil(() => answers(addressOf(nth), port), READY_WAIT_MS);
+  return server;
 }
 
-function settings(folder: string, port: number, storagePort: number): string {
+function settings({ folder, nth, port, storagePort }: Node): string {
   return [
     'cluster_name: bench',
     'num_tokens: 16',
@@ -89,9 +103,9 @@ function settings(folder: string, port: number, storagePort: number): string {
     'commit_failure_policy: stop',
     'seed_provider:',
     '  - class_name: org.apache.cassandra.locator.SimpleSeedProvider',
-    `    parameters: [{seeds: "127.0.0.1:${storagePort}"}]`,
-    'listen_address: 127.0.0.1',
-    'rpc_address: 127.0.0.1',
+    `    parameters: [{seeds: "${addressOf(1)}:${storagePort}"}]`,
+    `listen_address: ${addressOf(nth)}`,
+    `rpc_address: ${addressOf(nth)}`,
     `native_transport_port: ${port}`,
     `storage_port: ${storagePort}`,
     'endpoint_snitch: GossipingPropertyFileSnitch',
@@ -107,9 +121,9 @@ const LOGGING = `<configuration>
 </configuration>
 `;
 
-function answers(port: number): Promise<boolean> {
+function answers(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
+    const socket = connect({ host, port });
     const end = (is: boolean) => (): void => {
       socket.destroy();
       resolve(is);
