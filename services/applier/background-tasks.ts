@@ -13,7 +13,6 @@ import { parsed } from '@tidemark/model/parsed';
 import { STREAMS } from '@tidemark/peer/routes';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
-import { Fault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
 import type { FastifyInstance } from 'fastify';
@@ -27,6 +26,7 @@ import { compareSites } from './read/compare.ts';
 import { CatchUp } from './repair/catch-up.ts';
 import { Readmission } from './repair/readmission.ts';
 import { ReturnJob } from './repair/rejoin.ts';
+import { repairWork } from './repair/repair.ts';
 import type { RunningKeyspace } from './running.ts';
 
 type BackgroundTasksParts = {
@@ -47,7 +47,7 @@ type BackgroundTasksParts = {
 /** @throws {Fault} `notFound`: no such keyspace; `unavailable`: not open yet. */
 export type AnyApplierOf = (keyspace: string) => KeyspaceApplier;
 
-const VERIFY = z.strictObject({ kind: z.string(), keyspace: z.string(), repair: z.boolean().default(false) });
+const VERIFY = z.strictObject({ kind: z.string(), keyspace: z.string() });
 
 /**
  * The loops and jobs of a site's applier that need the register and other sites; they run from `begin` until disposal.
@@ -91,22 +91,22 @@ export class BackgroundTasks implements AsyncDisposable {
   }
 
   jobKinds(anyApplierOf: AnyApplierOf): JobKinds {
-    const { site, clock, random, membership } = this.#parts;
+    const { site, clock, random, membership, running } = this.#parts;
+    const runningOf = (keyspace: string): RunningKeyspace => {
+      anyApplierOf(keyspace);
+      return running.get(keyspace)!;
+    };
     const returning = new ReturnJob({ site, clock, random, membership, tails: this.#tails, anyApplierOf });
     return {
       return: (body) => returning.work(body),
       verify: (body) => this.#verify(body, anyApplierOf),
+      repair: (body) => repairWork({ site, clock, random, membership, runningOf }, body),
     };
   }
 
   /** Compares all data sites with the primary. */
   #verify(body: Readonly<Record<string, unknown>>, anyApplierOf: AnyApplierOf): JobWork {
-    const { keyspace, repair } = parsed(VERIFY, body, 'verify');
-    if (repair) {
-      const remedy =
-        "stop the site that differs, remove the keyspace's folder from its data and start it: it is built again";
-      throw new Fault('invalid', `verify: single cells are not repaired; ${remedy}`, { got: 'repair' });
-    }
+    const { keyspace } = parsed(VERIFY, body, 'verify');
     const applier = anyApplierOf(keyspace);
     const { membership, random } = this.#parts;
     return async (_, signal) => {

@@ -87,8 +87,8 @@ export class RunningKeyspace implements AsyncDisposable {
       asOf,
       told: this.#told,
       ...found,
-      onBeyond: (what) => this.#startAgain({ discards: what === 'tables' }),
-      onDamage: (damage) => this.#startAgain({ damaged: [damage] }),
+      onBeyond: (what) => void this.#startAgain({ discards: what === 'tables' }),
+      onDamage: (damage) => void this.#startAgain({ damaged: [damage] }),
     };
     const applier = await this.#parts.begin(known);
     await this.#parts.replays.open(applier);
@@ -100,8 +100,18 @@ export class RunningKeyspace implements AsyncDisposable {
     });
   }
 
+  /**
+   * Sets the column files of some partitions aside and builds them again from the logs; until then nothing is read here.
+   * Resolves once it is open again, with more to be read from the logs.
+   */
+  buildAgain(partitions: readonly number[], reason: string): Promise<void> {
+    const { stores } = this.opened;
+    const paths = partitions.flatMap((partition) => stores.partitions(partition).map(({ path }) => path));
+    return this.#startAgain({ damaged: paths.map((folder) => ({ folder, reason: `${folder}: ${reason}` })) });
+  }
+
   /** @param found what is wrong with its column files, beside what lies beyond the epoch ends */
-  #startAgain(found: Pick<Known, 'damaged' | 'discards'>): void {
+  #startAgain(found: Pick<Known, 'damaged' | 'discards'>): Promise<void> {
     const told = this.#applier;
     const { damaged = [] } = found;
     const why = damaged.map(({ reason }) => reason).join(', ') || 'it holds what lies beyond an epoch end';
@@ -116,7 +126,7 @@ export class RunningKeyspace implements AsyncDisposable {
       await before[Symbol.asyncDispose]();
       await this.#start(before.epochEnds.all, before.readGate.asOf, found);
     };
-    again().catch((error: unknown) => this.#parts.onFatal(error));
+    return again().catch((error: unknown) => this.#parts.onFatal(error));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -97,6 +97,7 @@ function requests(value: Json): readonly (readonly [string, string, Json?])[] {
     ['POST', '/v1/jobs', { kind: 'switchover', keyspace: KEYSPACE, to: 'tokyo', dryRun: true }],
     ['POST', '/v1/jobs', { kind: 'failover', keyspace: KEYSPACE, to: 'tokyo', dryRun: true, acceptLoss: 5 }],
     ['POST', '/v1/jobs', { kind: 'verify', keyspace: KEYSPACE }],
+    ['POST', '/v1/jobs', { kind: 'repair', keyspace: KEYSPACE, with: 'tokyo' }],
     ['GET', '/v1/jobs/none'],
     ['POST', `/v1/watchdog/${KEYSPACE}/readmit`, { site: 'paris' }],
     ['GET', '/livez'],

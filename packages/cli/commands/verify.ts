@@ -6,21 +6,53 @@ import { factsInWords, type JobFacts, runJob } from '../job.ts';
 import { textTable } from '../output/output.ts';
 import { KEYSPACE_OPTION, type KeyspaceFlag, theKeyspace } from '../the-keyspace.ts';
 
-type Flags = KeyspaceFlag;
+type Flags = KeyspaceFlag & { readonly repair?: boolean };
 
 /** Runs a comparison at equal positions; exit code 5 when sites differ, 4 when some could not be compared. */
 export const verify = command<Flags>('verify', 'compare what the sites hold', async (invocation) => {
   const { flags, output } = invocation;
   await using db = await invocation.open();
-  const job = { kind: 'verify', keyspace: await theKeyspace(db, flags) };
-  const facts = await runJob(db, flags.site ?? null, job, output);
-  output.result(facts, verdictsInWords(facts));
+  const keyspace = await theKeyspace(db, flags);
+  const compare = (): Promise<JobFacts> => runJob(db, flags.site ?? null, { kind: 'verify', keyspace }, output);
+  let facts = await compare();
+  const repaired: JobFacts[] = [];
+  // Who was built again may have been right all along: then whom it differs from is built again.
+  for (let step = nextToRepair(facts, []); step !== null && flags.repair; step = nextToRepair(facts, repaired)) {
+    output.note(`${step.site} differs from ${step.with}: what differs is built again from its logs`);
+    repaired.push(await runJob(db, step.site, { kind: 'repair', keyspace, with: step.with }, output));
+    facts = await compare();
+  }
+  const result = flags.repair ? { ...facts, repaired: repaired.map(repairFacts) } : facts;
+  output.result(result, verdictsInWords(result));
   return exitCode(facts);
-}).option(...KEYSPACE_OPTION);
+})
+  .option(...KEYSPACE_OPTION)
+  .option('--repair', 'build what differs again from the logs, site by site');
+
+/** Whom to build again next, and in comparison with whom: each site once, those that differ first. Null: nobody is left. */
+function nextToRepair(
+  facts: JobFacts,
+  repaired: readonly JobFacts[],
+): { readonly site: string; readonly with: string } | null {
+  const reference = typeof facts.reference === 'string' ? facts.reference : null;
+  const differing = verdictsOf(facts).filter(({ verdict }) => verdict === DIVERGED);
+  const sites = [...new Set(differing.map(({ site }) => String(site)))];
+  const [first] = sites;
+  if (reference === null || first === undefined) return null;
+  const isDone = (site: string): boolean => repaired.some((one) => one.site === site);
+  const next = sites.find((site) => !isDone(site));
+  if (next !== undefined) return { site: next, with: reference };
+  return isDone(reference) ? null : { site: reference, with: first };
+}
+
+function repairFacts({ site, with: other, differed, equal }: JobFacts): object {
+  return { site, with: other, differed, equal };
+}
 
 type Verdict = Readonly<Record<string, unknown>> & { readonly verdict: string };
 
 const MATCH = 'MATCH';
+const DIVERGED = 'DIVERGED';
 const UNKNOWN = new Set(['LAGGING', 'UNREACHABLE']);
 
 function verdictsOf({ verdicts }: JobFacts): readonly Verdict[] {
