@@ -1,6 +1,6 @@
 /** Sites are compared at equal positions while records keep coming, each site at a pace of its own. */
 
-import { messageOf } from '@tidemark/platform/fault';
+import { Fault, messageOf } from '@tidemark/platform/fault';
 import type { Answer, Network } from '@tidemark/platform/network';
 import { SeededRandom } from '@tidemark/platform/random';
 import { SystemClock } from '@tidemark/platform/system-clock';
@@ -17,6 +17,10 @@ const clock = new SystemClock();
 class Sites implements Network {
   readonly sites = new Map<string, { readonly site: TestSite; readonly applier: KeyspaceApplier }>();
   readonly silent = new Set<string>();
+  /** Whose next answers with a digest are lost; the others' in between are nobody's. */
+  lost: string[] = [];
+  /** How long each digest was waited for. */
+  readonly waitsMs: number[] = [];
   /** How many records of each partition a site has got. */
   readonly sent = new Map<string, number[]>();
   readonly values = [0, 1].map((partition) => sampleLog(60, LOCAL, partition).values);
@@ -45,12 +49,16 @@ class Sites implements Network {
     throw new Error('nothing is streamed here');
   }
 
-  async ask(url: string, body: object | null): Promise<Answer> {
+  async ask(url: string, body: object | null, timeoutMs = 0): Promise<Answer> {
     const name = /^site:\/\/([^/]+)/.exec(url)![1]!;
     if (this.silent.has(name)) return { status: 503, body: { detail: 'it is away' } };
+    const isDigest = (body as { readonly at: object | null }).at !== null;
+    if (isDigest) this.waitsMs.push(timeoutMs);
+    const isLost = isDigest && this.lost.shift() === name;
     try {
       const held = new HeldDigests(name, clock);
       const answer = await held.answer(this.sites.get(name)!.applier, body, new AbortController().signal);
+      if (isLost) throw new Fault('unknown', `no answer within ${timeoutMs} ms`);
       return { status: 200, body: JSON.parse(JSON.stringify(answer)) };
     } catch (error) {
       return { status: 503, body: { detail: messageOf(error) } };
@@ -154,6 +162,20 @@ describe('a comparison of sites', () => {
       tokyo: ['LAGGING', 'LAGGING'],
       quito: ['UNREACHABLE', 'UNREACHABLE'],
     });
+  });
+
+  it('asks again for a digest that is lost, and waits longer each time; not for a site that is away', async () => {
+    await using sites = new Sites();
+    await sites.open();
+    for (const name of SITES) for (const partition of [0, 1]) await sites.send(name, partition, 10);
+    sites.lost = ['paris', '', '', 'paris', '', ''];
+    const reachMs = 2_000;
+    expect(await sites.compare(reachMs)).toEqual(ALIKE);
+    expect([...new Set(sites.waitsMs)]).toEqual([15_000 + reachMs, 30_000 + reachMs, 60_000 + reachMs]);
+    sites.silent.add('quito');
+    sites.waitsMs.length = 0;
+    expect((await sites.compare(reachMs)).quito).toEqual(['UNREACHABLE', 'UNREACHABLE']);
+    expect(sites.waitsMs).toEqual([15_000 + reachMs, 15_000 + reachMs]);
   });
 
   it('goes on by itself when whoever asked is gone, and takes one comparison at a time', async () => {

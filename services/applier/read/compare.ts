@@ -17,6 +17,8 @@ const ASK_MS = 1_500;
 const HOLD_MS = 5_000;
 /** Longest time a site has to come to where the furthest one was. */
 const REACH_MS = 20_000;
+/** A digest has so long at first, and twice as long each time it was too short: an answer that is lost costs no more. */
+const COUNT_MS = 15_000;
 
 /**
  * - `MATCH`: equal; `DIVERGED`: different at equal positions
@@ -57,7 +59,7 @@ type CompareAsked = {
   readonly sites: readonly string[];
   /** Longest time a site has to come to where the furthest one was. */
   readonly reachMs?: number;
-  /** Longest time it has for the digest from there on. */
+  /** Longest time it has for the digest from there on, once; left out, it is asked again and given more. */
   readonly countMs?: number;
 };
 
@@ -65,6 +67,19 @@ type Answers = ReadonlyMap<string, HeldAnswer | string>;
 
 /** Never rejects for what a site does: that is a verdict. */
 export async function compareSites(parts: CompareParts, asked: CompareAsked): Promise<Comparison> {
+  if (asked.countMs !== undefined) return (await compareOnce(parts, asked, asked.countMs)).comparison;
+  for (let countMs = COUNT_MS; ; countMs = Math.min(2 * countMs, ROUTES.held.timeoutMs)) {
+    const { comparison, isCut } = await compareOnce(parts, asked, countMs);
+    if (!isCut || countMs === ROUTES.held.timeoutMs || parts.signal.aborted) return comparison;
+  }
+}
+
+/** `isCut`: a site that was there gave no digest in its time. */
+async function compareOnce(
+  parts: CompareParts,
+  asked: CompareAsked,
+  countMs: number,
+): Promise<{ readonly comparison: Comparison; readonly isCut: boolean }> {
   const id = parts.random.id();
   const held = await askAll(parts, asked, asked.sites, { id, at: null, gcWatermark: null, forMs: HOLD_MS }, ASK_MS);
   const there = [...held].filter((one): one is [string, HeldAnswer] => typeof one[1] !== 'string');
@@ -74,11 +89,12 @@ export async function compareSites(parts: CompareParts, asked: CompareAsked): Pr
     (late: GcWatermark | null, [, one]) => laterGcWatermark(late, one.gcWatermark),
     null,
   );
-  const { reachMs = REACH_MS, countMs = ROUTES.held.timeoutMs } = asked;
+  const { reachMs = REACH_MS } = asked;
   const body = { id, at, gcWatermark, forMs: reachMs };
   const sites = there.map(([site]) => site);
   const answers = await askAll(parts, asked, sites, body, reachMs + countMs);
-  return judge(asked, new Map([...held, ...answers]));
+  const isCut = [...answers.values()].some((answer) => typeof answer === 'string');
+  return { comparison: judge(asked, new Map([...held, ...answers])), isCut };
 }
 
 async function askAll(
