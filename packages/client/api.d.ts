@@ -4,6 +4,8 @@ export type ConnectOptions = {
     readonly timeoutMs?: number;
     /** Longest silence of one site before another try, in ms; 10,000 unless told. */
     readonly idleMs?: number;
+    /** False: each single `put` is a request of its own. Unless told, those made at the same time travel together. */
+    readonly gather?: boolean;
     /** Time; the machine's own unless told. */
     readonly clock?: Clock;
     /** Chance, for pauses and idempotency keys; the machine's own unless told. */
@@ -118,7 +120,9 @@ export declare class Database implements AsyncDisposable {
     #private;
     private constructor();
     /**
-     * Writes one row.
+     * Writes one row. Puts made at the same time travel together in few requests, where they ask for the same ack of the
+     * same table; each has its own outcome. One with an `idempotencyKey` goes by itself. Puts of one row are carried out in
+     * the order they were made, whether or not they are awaited.
      * @throws {Fault} Refused: as `isRefusal` tells, naming the column and both values. `unavailable`: certainly not stored.
      *   `unknown`: may be stored; the same row under the same `idempotencyKey` may be sent again.
      */
@@ -195,6 +199,8 @@ export type WriteOptions = {
     readonly ack?: 'local' | 'sync';
     /** Under the same key a write counts once, however often it is sent. One is made up when it is left out. */
     readonly idempotencyKey?: string;
+    /** Gives the write up when it aborts: `unavailable` if nothing of it was sent, else `unknown`. */
+    readonly signal?: AbortSignal;
 };
 
 /** `fetch`, so that tests can stand in for the network. */
@@ -415,7 +421,7 @@ export type Receipt = {
     readonly ack: string;
     /** Hand it to `visible`, or as `atLeast` to a read. */
     readonly token: string;
-    /** Partition → where its part of the write stands in the origin's log. */
+    /** Partition → where its part of the write stands in the origin's log; of a put also what travelled with it. */
     readonly positions: ReadonlyMap<number, Position>;
     /** The rows that were refused, as many of them as the site names. */
     readonly errors: readonly RowError[];

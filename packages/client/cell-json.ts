@@ -1,6 +1,8 @@
 /** Between a program's values and what stands in the JSON of a request or an answer. */
 
+import { parseColumnType } from '@tidemark/model/column-type';
 import { own } from '@tidemark/model/own';
+import { valueFromJson } from '@tidemark/model/text/cell-value';
 import { formatTimestamp } from '@tidemark/model/text/time';
 import { Fault } from '@tidemark/platform/fault';
 import type { ClientTable, ColumnTypeName } from './table.ts';
@@ -43,6 +45,20 @@ export function rowToJson(row: Readonly<Record<string, unknown>>): string {
     if (value !== undefined) plain[column] = toJson(column, value);
   }
   return JSON.stringify(plain);
+}
+
+/**
+ * The place of a row as one text: the same for all ways to write one key, as `12.50` and `12.5` of a decimal.
+ * @throws {Fault} `invalid`: see `toJson`
+ */
+export function rowPlace(table: ClientTable, row: Readonly<Record<string, unknown>>): string {
+  const parts = table.key.map((column) => {
+    const json = toJson(column, own(row, column) ?? null);
+    const type = own(table.definition.columns, column)!;
+    if (type === 'string') return json;
+    return String(valueFromJson(parseColumnType(type), json) ?? JSON.stringify(json));
+  });
+  return JSON.stringify([table.keyspace, table.name, ...parts]);
 }
 
 /** A cell of an answer as the program's value. @throws {Fault} `corrupt`: not of the column's type. */

@@ -3,7 +3,7 @@
 import { SeededRandom } from '@tidemark/platform/random';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { connect, isFault, table } from './client.ts';
+import { connect, type Database, isFault, table, type WriteOptions } from './client.ts';
 import { type Behaviour, ScriptedSite } from './testing/scripted-site.ts';
 
 const things = table('travel.things', { columns: { k: 'string', n: 'int' }, partitionKey: 'k' });
@@ -102,7 +102,7 @@ describe('a write', () => {
       paris.script = [how];
       await using db = await connect([paris.url, tokyo.url], { timeoutMs: 30_000, idleMs: 30_000 });
       const writing = db.put(things, { k: 'a', n: 1 });
-      while (paris.seenKeys.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await paris.hasSeen(1);
       tokyo.isPrimary = true;
       expect((await writing).accepted).toBe(1);
       expect([...tokyo.stored.keys()]).toEqual(paris.seenKeys);
@@ -163,6 +163,13 @@ describe('a write', () => {
     expect(site.seenKeys).toHaveLength(1);
   });
 
+  test('whose repeat is refused may be stored: the refusal speaks of the repeat', async () => {
+    await using site = await ScriptedSite.start();
+    site.script = ['stored504', 'refused'];
+    await using db = await connect([site.url]);
+    await expect(db.put(things, { k: 'a' })).rejects.toMatchObject({ kind: 'unknown', details: { column: 'delay' } });
+  });
+
   test('that is refused is not repeated, and the fault names the column', async () => {
     await using site = await ScriptedSite.start();
     site.script = ['refused'];
@@ -187,7 +194,7 @@ describe('a write', () => {
     site.script = ['storedSilent'];
     const db = await connect([site.url]);
     const writing = db.put(things, { k: 'a' }).catch((error: unknown) => error);
-    while (site.seenKeys.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await site.hasSeen(1);
     await db[Symbol.asyncDispose]();
     expect(isFault(await writing, 'unknown')).toBe(true);
   });
@@ -196,6 +203,117 @@ describe('a write', () => {
     const db = await connect(['http://127.0.0.1:1']);
     await db[Symbol.asyncDispose]();
     await expect(db.put(things, { k: 'a' })).rejects.toMatchObject({ kind: 'invalid' });
+  });
+});
+
+describe('puts made at the same time', () => {
+  /** As many as that, each of a row of its own. */
+  const putAll = (db: Database, count: number, options?: WriteOptions): Promise<unknown>[] =>
+    Array.from({ length: count }, (_, n) => db.put(things, { k: `${n}`, n }, options).catch((error: unknown) => error));
+
+  test('travel in one request, which is repeated under one key until it is answered for certain', async () => {
+    await using site = await ScriptedSite.start();
+    await using db = await connect([site.url], { random: new SeededRandom(3) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(failing, { maxLength: 3 }), async (script) => {
+        site.script = [...script];
+        site.seenKeys.length = 0;
+        site.rows.clear();
+        const receipts = await Promise.all(putAll(db, 5));
+        for (const receipt of receipts) expect(receipt).toMatchObject({ accepted: 1, rejected: 0, errors: [] });
+        expect(new Set(site.seenKeys).size).toBe(1);
+        expect(site.seenKeys).toHaveLength(script.length + 1);
+        expect(site.rows.size).toBe(5);
+      }),
+      { numRuns: 10 },
+    );
+  });
+
+  test('given up are all unknown if any try may have been stored, and unavailable if none was', async () => {
+    await using site = await ScriptedSite.start();
+    await using db = await connect([site.url]);
+    for (const [first, kind] of [
+      ['stored504', 'unknown'],
+      ['busy', 'unavailable'],
+    ] as const) {
+      site.script = [first, 'away'];
+      const outcomes = await Promise.all(putAll(db, 3));
+      expect(outcomes).toMatchObject([{ kind }, { kind }, { kind }]);
+    }
+  });
+
+  test('follow the primary to where it is, together', async () => {
+    await using paris = await ScriptedSite.start('paris');
+    await using tokyo = await ScriptedSite.start('tokyo');
+    paris.script = ['elsewhere'];
+    paris.redirectTo = tokyo.url;
+    await using db = await connect([paris.url]);
+    await Promise.all(putAll(db, 4));
+    expect([tokyo.rows.size, tokyo.seenKeys]).toEqual([4, paris.seenKeys]);
+  });
+
+  test('wait while a site is busy, and keep the order of each row meanwhile', async () => {
+    await using site = await ScriptedSite.start();
+    site.script = ['busy', 'busy'];
+    await using db = await connect([site.url]);
+    const puts = Array.from({ length: 9 }, (_, n) => db.put(things, { k: `${n % 3}`, n }));
+    await site.hasSeen(1);
+    puts.push(db.put(things, { k: '0', n: 10 }));
+    await Promise.all(puts);
+    expect([...site.rows.values()]).toEqual([
+      { k: '0', n: 10 },
+      { k: '1', n: 7 },
+      { k: '2', n: 8 },
+    ]);
+  });
+
+  test('with a key of their own go by themselves, under it', async () => {
+    await using site = await ScriptedSite.start();
+    await using db = await connect([site.url]);
+    const own = ['x', 'y'].map((k) => db.put(things, { k }, { idempotencyKey: k }));
+    await Promise.all([...own, ...putAll(db, 3)]);
+    expect(site.seenKeys).toHaveLength(3);
+    expect(site.seenKeys).toEqual(expect.arrayContaining(['x', 'y']));
+  });
+
+  test('each go by themselves where the connection is told so', async () => {
+    await using site = await ScriptedSite.start();
+    await using db = await connect([site.url], { gather: false });
+    await Promise.all(putAll(db, 5));
+    expect(site.seenKeys).toHaveLength(5);
+  });
+
+  test('are given up as unknown when the connection is closed, and those not sent yet as not stored', async () => {
+    await using site = await ScriptedSite.start();
+    site.script = ['storedSilent'];
+    const db = await connect([site.url]);
+    const sent = putAll(db, 2);
+    await site.hasSeen(1);
+    const waiting = putAll(db, 3);
+    await db[Symbol.asyncDispose]();
+    expect(await Promise.all(sent)).toMatchObject([{ kind: 'unknown' }, { kind: 'unknown' }]);
+    expect(await Promise.all(waiting)).toMatchObject(waiting.map(() => ({ kind: 'unavailable' })));
+    expect(site.seenKeys).toHaveLength(1);
+  });
+});
+
+describe('a write that its caller gives up', () => {
+  test.each(['put', 'putMany'] as const)('by %s is not repeated, and may be stored', async (how) => {
+    await using site = await ScriptedSite.start();
+    site.script = ['storedSilent'];
+    await using db = await connect([site.url]);
+    const stop = new AbortController();
+    const options = { signal: stop.signal };
+    const row = { k: 'a' };
+    const writing = how === 'put' ? db.put(things, row, options) : db.putMany(things, [row], options);
+    await site.hasSeen(1);
+    stop.abort();
+    await expect(writing).rejects.toMatchObject({ kind: 'unknown' });
+    await site.wasLeft(1);
+    expect(site.seenKeys).toHaveLength(1);
+    const again = how === 'put' ? db.put(things, row, options) : db.putMany(things, [row], options);
+    await expect(again).rejects.toMatchObject({ kind: 'unavailable' });
+    expect(site.seenKeys).toHaveLength(1);
   });
 });
 

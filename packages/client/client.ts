@@ -55,6 +55,8 @@ export type ConnectOptions = {
   readonly timeoutMs?: number;
   /** Longest silence of one site before another try, in ms; 10,000 unless told. */
   readonly idleMs?: number;
+  /** False: each single `put` is a request of its own. Unless told, those made at the same time travel together. */
+  readonly gather?: boolean;
   /** Time; the machine's own unless told. */
   readonly clock?: Clock;
   /** Chance, for pauses and idempotency keys; the machine's own unless told. */
@@ -77,11 +79,12 @@ export async function connect(urls: readonly string[], options: ConnectOptions =
     fetch: options.fetch ?? ((url: string, init: RequestInit) => fetch(url, init)),
   };
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
-  return Database.through({
+  const caller = {
     ...network,
     random: options.random ?? new SystemRandom(),
     sites: new Sites(urls, network),
     timeoutMs,
     idleMs: Math.min(timeoutMs, options.idleMs ?? IDLE_MS),
-  });
+  };
+  return Database.through(caller, options.gather ?? true);
 }

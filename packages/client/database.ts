@@ -3,15 +3,16 @@
 import { own } from '@tidemark/model/own';
 import { Fault } from '@tidemark/platform/fault';
 import { inGroups, inOrder } from './batches.ts';
-import { rowFromJson, rowToJson } from './cell-json.ts';
+import { rowFromJson, rowPlace, rowToJson } from './cell-json.ts';
 import { exchange, type Reply, type Request } from './exchange.ts';
+import { Gathering } from './gathering.ts';
 import { isMissingRow } from './missing-row.ts';
 import { parseLine, scanBlocks, scanLines } from './ndjson.ts';
 import { isPaged, keyParts, type RangeOptions, rangePath, rangeQuery, rowsPath } from './range.ts';
 import { type Caller, type ReadFrom, sendAndRead, sendRead, sendWrite } from './retry.ts';
 import { queryToJson, type ReadOptions, rowReader, type ScanQuery, type ScanRow, ScanRows } from './scan.ts';
 import type { ClientTable, Key, KeyPrefix, Row, TableDefinition, WriteRow } from './table.ts';
-import { type Receipt, readWriteReply } from './write-reply.ts';
+import { type Receipt, readWriteReply, receiptsOf } from './write-reply.ts';
 
 /** How much of a write must have happened before it is acked; never less than the keyspace's own level. */
 export type WriteOptions = {
@@ -19,6 +20,8 @@ export type WriteOptions = {
   readonly ack?: 'local' | 'sync';
   /** Under the same key a write counts once, however often it is sent. One is made up when it is left out. */
   readonly idempotencyKey?: string;
+  /** Gives the write up when it aborts: `unavailable` if nothing of it was sent, else `unknown`. */
+  readonly signal?: AbortSignal;
 };
 
 /** A batch as bytes, for those who make their own. */
@@ -61,18 +64,24 @@ const SITE_TIME_SHARE = 0.9;
 export class Database implements AsyncDisposable {
   readonly #caller: Caller;
   readonly #closing = new AbortController();
+  readonly #gathers: boolean;
+  readonly #puts: Gathering<Receipt>;
 
-  private constructor(caller: Omit<Caller, 'closing'>) {
+  private constructor(caller: Omit<Caller, 'closing'>, gathers: boolean) {
     this.#caller = { ...caller, closing: this.#closing.signal };
+    this.#gathers = gathers;
+    this.#puts = new Gathering(caller.clock, caller.timeoutMs);
   }
 
   /** @internal What `connect` makes. */
-  static through(caller: Omit<Caller, 'closing'>): Database {
-    return new Database(caller);
+  static through(caller: Omit<Caller, 'closing'>, gathers: boolean): Database {
+    return new Database(caller, gathers);
   }
 
   /**
-   * Writes one row.
+   * Writes one row. Puts made at the same time travel together in few requests, where they ask for the same ack of the
+   * same table; each has its own outcome. One with an `idempotencyKey` goes by itself. Puts of one row are carried out in
+   * the order they were made, whether or not they are awaited.
    * @throws {Fault} Refused: as `isRefusal` tells, naming the column and both values. `unavailable`: certainly not stored.
    *   `unknown`: may be stored; the same row under the same `idempotencyKey` may be sent again.
    */
@@ -81,10 +90,18 @@ export class Database implements AsyncDisposable {
     row: WriteRow<D>,
     options: WriteOptions = {},
   ): Promise<Receipt> {
-    const receipt = await this.putMany(table, [row], options);
-    const [refused] = receipt.errors;
-    if (receipt.accepted === 0 && refused !== undefined) throw refused.fault;
-    return receipt;
+    this.#checkOpen();
+    const { keyspace, name } = table;
+    const { ack, idempotencyKey, signal } = options;
+    return this.#puts.ask({
+      group: JSON.stringify([keyspace, name, ack]),
+      text: rowToJson(row),
+      row: rowPlace(table, row),
+      isAlone: !this.#gathers || idempotencyKey !== undefined,
+      signal,
+      send: async (texts, givenUp) =>
+        receiptsOf(await this.#putJson(table, texts, { ...options, signal: givenUp }), texts.length),
+    });
   }
 
   /** Writes rows as one batch. Rows that are refused are named in the receipt; the others count. Errors as `put`. */
@@ -93,14 +110,29 @@ export class Database implements AsyncDisposable {
     rows: readonly WriteRow<D>[],
     options: WriteOptions = {},
   ): Promise<Receipt> {
-    const body = `{"rows":[${rows.map((row) => rowToJson(row)).join(',')}]}`;
-    const batch = { keyspace: table.keyspace, table: table.name, contentType: 'application/json', body };
-    return this.writeEncoded({ ...batch, rowCount: rows.length }, options);
+    return this.#putJson(
+      table,
+      rows.map((row) => rowToJson(row)),
+      options,
+    );
+  }
+
+  #putJson({ keyspace, name }: ClientTable, rows: readonly string[], options: WriteOptions): Promise<Receipt> {
+    const body = `{"rows":[${rows.join(',')}]}`;
+    const batch = { keyspace, table: name, contentType: 'application/json', body, rowCount: rows.length };
+    return this.writeEncoded(batch, options);
   }
 
   /** Sends a batch as it is, until it is answered for certain. Errors as `put`. */
   async writeEncoded(batch: EncodedBatch, options: WriteOptions = {}): Promise<Receipt> {
     this.#checkOpen();
+    const { signal } = options;
+    if (signal?.aborted === true)
+      throw new Fault('unavailable', 'given up before it was sent: its caller waits no more');
+    const caller: Caller =
+      signal === undefined
+        ? this.#caller
+        : { ...this.#caller, closing: AbortSignal.any([this.#caller.closing, signal]) };
     // The site gives up a little before this side does, so that it can say whether the write is stored.
     const timeoutMs = Math.max(1, Math.floor(this.#caller.idleMs * SITE_TIME_SHARE));
     const query = new URLSearchParams({ batchRows: `${Math.max(1, batch.rowCount)}`, timeoutMs: `${timeoutMs}` });
@@ -114,9 +146,7 @@ export class Database implements AsyncDisposable {
       },
       body: batch.body,
     };
-    return sendAndRead(this.#caller, batch.keyspace, request, (reply) =>
-      readWriteReply(reply, batch, this.#caller.idleMs),
-    );
+    return sendAndRead(caller, batch.keyspace, request, (reply) => readWriteReply(reply, batch, caller.idleMs));
   }
 
   /**
@@ -298,6 +328,7 @@ export class Database implements AsyncDisposable {
 
   /** Closes the connection. What is under way is given up: a write as `unknown`, if it may have been stored. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#puts.close();
     this.#closing.abort();
   }
 }

@@ -32,7 +32,8 @@ export class Deadline implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#done.abort();
+    // With a reason of its own: the default one is an exception with a stack, for every request.
+    this.#done.abort(null);
   }
 
   async #watch(): Promise<void> {

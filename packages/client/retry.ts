@@ -78,7 +78,7 @@ export async function sendAndRead<T>(
         continue;
       }
       redirects = 0;
-      if (location === undefined && isFinal(error)) throw error;
+      if (location === undefined && isFinal(error)) throw mayBeStored && isRefusal(error) ? refusedLate(error) : error;
       // A fenced writer may have appended before it was fenced, and the new one may have kept it.
       if (error.kind === 'unknown' || error.kind === 'fenced') mayBeStored = true;
       const longestMs = hasPrimary ? LONGEST_PAUSE_MS : LONGEST_PAUSE_WITHOUT_PRIMARY_MS;
@@ -120,13 +120,20 @@ class Patience implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#over.abort();
+    // With a reason of its own: the default one is an exception with a stack, for every request.
+    this.#over.abort(null);
   }
 }
 
 /** Whether no repeat changes it: refused, wrong on the disk there, or nobody can tell any more whether it was done. */
 function isFinal(error: Fault): boolean {
   return isRefusal(error) || error.kind === 'corrupt' || error.kind === 'keyForgotten';
+}
+
+/** A refusal says that nothing was done, and this one speaks of the repeat alone. */
+function refusedLate(refusal: Fault): Fault {
+  const message = `it may be stored: an earlier try was not answered, and its repeat was refused: ${refusal.message}`;
+  return new Fault('unknown', message, { ...refusal.details, cause: refusal });
 }
 
 function givenUp(last: Fault, mayBeStored: boolean, timeoutMs: number): Fault {

@@ -27,11 +27,26 @@ export type Receipt = {
   readonly ack: string;
   /** Hand it to `visible`, or as `atLeast` to a read. */
   readonly token: string;
-  /** Partition → where its part of the write stands in the origin's log. */
+  /** Partition → where its part of the write stands in the origin's log; of a put also what travelled with it. */
   readonly positions: ReadonlyMap<number, Position>;
   /** The rows that were refused, as many of them as the site names. */
   readonly errors: readonly RowError[];
 };
+
+/**
+ * What the receipt of a batch says of each of its rows: a receipt of its own, or why it was refused.
+ * @throws {Fault} `unknown`: not every row that was refused is named
+ */
+export function receiptsOf(batch: Receipt, rowCount: number): (Receipt | Fault)[] {
+  const refused = new Map(batch.errors.map(({ line, fault }) => [line, fault]));
+  if (batch.accepted + refused.size !== rowCount) {
+    const got = `${batch.accepted} accepted and ${refused.size} named as refused`;
+    const message = `write to ${batch.keyspace}.${batch.table}: ${got}, expected ${rowCount} rows in all`;
+    throw new Fault('unknown', message, { got, expected: rowCount });
+  }
+  const accepted: Receipt = { ...batch, accepted: 1, rejected: 0, errors: [] };
+  return Array.from({ length: rowCount }, (_, i) => refused.get(i + 1) ?? accepted);
+}
 
 type Outcome = { accepted: number; rejected: number; ack: string; tokens: string[]; errors: RowError[] };
 

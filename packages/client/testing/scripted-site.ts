@@ -76,6 +76,8 @@ export class ScriptedSite implements AsyncDisposable {
   /** Every write request's idempotency key, in order of arrival. */
   readonly seenKeys: string[] = [];
   readonly headers: IncomingMessage['headers'][] = [];
+  /** Requests whose caller went away before they were answered. */
+  abandoned = 0;
   #seq = 0;
 
   constructor(name = 'paris') {
@@ -92,7 +94,20 @@ export class ScriptedSite implements AsyncDisposable {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** Resolves once so many write requests have come. */
+  async hasSeen(count: number): Promise<void> {
+    await until(() => this.seenKeys.length >= count);
+  }
+
+  /** Resolves once so many callers have gone away. */
+  async wasLeft(count: number): Promise<void> {
+    await until(() => this.abandoned >= count);
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.once('close', () => {
+      if (!response.writableEnded) this.abandoned++;
+    });
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks).toString();
@@ -216,6 +231,10 @@ export class ScriptedSite implements AsyncDisposable {
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 function reply(response: ServerResponse, status: number, body: unknown): void {
