@@ -32,6 +32,11 @@ const READ = `
   SELECT id AS id, time_ms AS time_ms, key AS key, headers AS headers, value AS value
   FROM record WHERE id >= ? AND id < ? ORDER BY id`;
 
+/** Of ids the places of those at which, or behind which in the same partition, a record stands. */
+const ARRIVED = `
+  SELECT key AS place FROM json_each(?) AS waited
+  WHERE EXISTS (SELECT 1 FROM record WHERE id >= waited.value AND id < (waited.value / ${OFFSETS} + 1) * ${OFFSETS})`;
+
 /** Of a damaged file any of them but the id may be of another type. */
 type Row = { id: number; time_ms: unknown; key: unknown; headers: unknown; value: unknown };
 
@@ -50,6 +55,11 @@ function recordOf({ time_ms, key, headers, value }: Row, offset: number): LogRec
 
 /** A partition as the file knows it; `slot` is its identity: deleted and made again it has another one. */
 export type Slot = { readonly slot: number; readonly start: number; readonly end: number };
+
+/** The id of a partition's record. */
+export function idOf({ slot }: Slot, offset: number): number {
+  return slot * OFFSETS + offset;
+}
 
 /** An open handle on the file; its calls are synchronous, and the file's owner alone may write. */
 export class SqliteFile {
@@ -125,6 +135,17 @@ export class SqliteFile {
   changeCount(): number {
     try {
       return this.#statement('PRAGMA data_version').get()!.data_version as number;
+    } catch (error) {
+      throw refusal(this.#path, error, this.#isOwner);
+    }
+  }
+
+  /** Which of the records have come, or ones behind them, by their places in `ids`; slots begin at 1, so of 0 none has. */
+  arrived(ids: readonly number[]): number[] {
+    try {
+      return this.#statement(ARRIVED)
+        .all(JSON.stringify(ids))
+        .map(({ place }) => place as number);
     } catch (error) {
       throw refusal(this.#path, error, this.#isOwner);
     }

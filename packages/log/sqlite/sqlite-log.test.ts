@@ -7,9 +7,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import { SystemClock } from '@tidemark/platform/system-clock';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { describeBreakableLog } from '../contract/contract.ts';
 import { bytes, readAll, texts, topic, until } from '../contract/values.ts';
+import { SqliteFile } from './sqlite-file.ts';
 import { SqliteLog } from './sqlite-log.ts';
 
 const clock = new SystemClock();
@@ -104,6 +105,29 @@ describe('sqlite log', () => {
     }
     abort.abort();
     await reading;
+  });
+
+  it('a record of one partition makes no reader of another one look', async () => {
+    await using owner = await SqliteLog.open(path, { clock, mode: 'owner' });
+    await owner.ensureTopic(topic('t', { partitions: 8 }));
+    await using reader = await SqliteLog.open(path, { clock: new SimClock(), mode: 'reader' });
+    const abort = new AbortController();
+    const { signal } = abort;
+    const seen: string[] = [];
+    const reading = Array.from({ length: 8 }, async (_, partition) => {
+      for await (const batch of reader.read({ topic: 't', partition, from: 0, signal }))
+        seen.push(...texts(batch.records));
+    });
+    const looks = vi.spyOn(SqliteFile.prototype, 'view');
+    for (let i = 0; i < 20; i++) {
+      await owner.append('t', 3, [{ value: bytes(`${i}`) }]);
+      await until(() => seen.length === i + 1);
+    }
+    // One that finds it and one that finds nothing more, and the first of each of the others.
+    expect(looks.mock.calls.length).toBeLessThanOrEqual(2 * 20 + 8);
+    looks.mockRestore();
+    abort.abort();
+    await Promise.all(reading);
   });
 
   it('killed at any moment it holds every acknowledged record, dense, each once', async () => {

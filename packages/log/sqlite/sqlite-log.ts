@@ -2,8 +2,9 @@
  * The Log of the embedded engine: one SQLite file per site, on one machine. The site's own process opens it as `owner`;
  * every other process opens it as `reader`. All appends that wait in one turn of the event loop share one commit.
  *
- * A reader is woken by the bell: a file beside the log into which the owner writes one byte after each commit. Every
- * 250 ms the file's change counter is looked at as well, as file notices are allowed to get lost.
+ * Readers are woken by the bell: a file beside the log into which the owner writes one byte after each commit. Every
+ * 250 ms the file's change counter is looked at as well, as file notices are allowed to get lost. It is looked once for
+ * all readers which of them got anything, so that what is written for one costs the others nothing.
  */
 
 import { closeSync, type FSWatcher, openSync, watch, writeSync } from 'node:fs';
@@ -16,9 +17,11 @@ import { AppendTurns, checkAppend, noTopic } from '../append-rules.ts';
 import { type Log, type LogBatch, type LogEntry, RECORD_BYTES_MAX, type ReadOptions, type TopicSpec } from '../log.ts';
 import { Reachability } from '../reachability.ts';
 import { checkPlace, checkTrim, notTheSame } from '../read-rules.ts';
-import { type Slot, SqliteFile } from './sqlite-file.ts';
+import { idOf, type Slot, SqliteFile } from './sqlite-file.ts';
 
 const POLL_MS = 250;
+/** So often each reader looks for itself while others write: a topic may be gone, or cut short, without a new record. */
+const LOOK_MS = 2_000;
 const TRIM_RECORDS_PER_COMMIT = 256;
 const ONE_BYTE = new Uint8Array(1);
 
@@ -38,7 +41,16 @@ type Waiting = {
   readonly settle: (result: number | Error) => void;
 };
 
-type Reader = { readonly topic: string; readonly partition: number; readonly bell: Notifier };
+/** `waitsFor`: id of the record that would be news; null: it has to look for itself. */
+type Reader = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly bell: Notifier;
+  waitsFor: number | null;
+};
+
+/** What others have done to the file: which one it is, and its change counter. */
+type Mark = { readonly file: SqliteFile; readonly changes: number };
 
 /** A handle on one SQLite log as owner or reader; errors and waits are those of the `Log` port. */
 export class SqliteLog implements Log {
@@ -56,6 +68,7 @@ export class SqliteLog implements Log {
   #bellFile: number | null = null;
   #watcher: FSWatcher | null = null;
   #polling: Promise<void> | null = null;
+  #isRinging = false;
 
   private constructor(path: string, options: SqliteLogOptions) {
     this.address = `sqlite:${path}`;
@@ -166,13 +179,13 @@ export class SqliteLog implements Log {
   /** Wakes this handle's own readers, and through the bell everybody else's. */
   #announce(concerned: (reader: Reader) => boolean): void {
     if (this.#bellFile !== null) writeSync(this.#bellFile, ONE_BYTE, 0, 1, 0);
-    for (const reader of this.#readers) if (concerned(reader)) reader.bell.notify();
+    this.#ring(concerned);
   }
 
   async *read(options: ReadOptions): AsyncIterable<LogBatch> {
     const { topic, partition, signal } = options;
     const place = `${this.address}: ${topic}/${partition}`;
-    const reader: Reader = { topic, partition, bell: new Notifier() };
+    const reader: Reader = { topic, partition, bell: new Notifier(), waitsFor: null };
     const stopped = AbortSignal.any([signal, this.#stop.signal]);
     let next = options.from;
     let stopAt: number | null = null;
@@ -182,6 +195,7 @@ export class SqliteLog implements Log {
     try {
       while (!stopped.aborted) {
         const seen = reader.bell.count;
+        reader.waitsFor = null;
         const batch = this.#attempt((file) => {
           const slot = file.slotOf(topic, partition);
           if (options.topicId !== undefined) checkTopicId(file, topic, place, options.topicId);
@@ -192,6 +206,7 @@ export class SqliteLog implements Log {
           checkPlace(place, next, slot!.start, slot!.end);
           if (options.untilEnd === true) stopAt ??= slot!.end;
           const upTo = { ...slot!, end: stopAt ?? slot!.end };
+          reader.waitsFor = idOf(slot!, next);
           return { records: file.read(upTo, next, options.batchBytesMax ?? RECORD_BYTES_MAX), end: slot!.end };
         });
         if (batch === null) await reader.bell.after(seen, stopped);
@@ -222,22 +237,49 @@ export class SqliteLog implements Log {
 
   /** While somebody reads: rings when another process may have changed the file, or it went away or came back. */
   async #poll(): Promise<void> {
-    let seen: unknown = null;
+    const { clock } = this.#options;
+    let before: Mark | null = null;
+    let looked: Mark | null = null;
+    let lookedMs = clock.monotonicMs();
     while (this.#readers.size > 0 && !this.#stop.signal.aborted) {
-      const now = this.#changeMark();
+      const now = this.#mark();
       this.#watchBell();
-      if (now === null || now !== seen) for (const reader of this.#readers) reader.bell.notify();
-      seen = now;
-      await this.#options.clock.sleep(POLL_MS, this.#stop.signal);
+      const isDue = !isSame(now, looked) && clock.monotonicMs() - lookedMs >= LOOK_MS;
+      if (now === null || now.file !== before?.file || isDue) {
+        this.#ring(() => true);
+        looked = now;
+        lookedMs = clock.monotonicMs();
+      } else if (!isSame(now, before)) this.#ringForNews();
+      else this.#ring(({ waitsFor }) => waitsFor === null);
+      before = now;
+      await clock.sleep(POLL_MS, this.#stop.signal);
     }
     this.#polling = null;
   }
 
+  #ring(concerned: (reader: Reader) => boolean): void {
+    for (const reader of this.#readers) if (concerned(reader)) reader.bell.notify();
+  }
+
+  /** Wakes those for whom there is a record, and those who have to look for themselves. */
+  #ringForNews(): void {
+    const readers = [...this.#readers];
+    try {
+      const arrived = new Set(this.#file?.arrived(readers.map(({ waitsFor }) => waitsFor ?? 0)));
+      readers.forEach((reader, index) => {
+        if (reader.waitsFor === null || arrived.has(index)) reader.bell.notify();
+      });
+    } catch {
+      // What is wrong each finds out for itself.
+      this.#ring(() => true);
+    }
+  }
+
   /** Null when there is trouble: each reader finds out for itself what it is. */
-  #changeMark(): string | null {
+  #mark(): Mark | null {
     try {
       const file = this.#opened();
-      return `${file.logId}:${file.changeCount()}`;
+      return { file, changes: file.changeCount() };
     } catch {
       return null;
     }
@@ -247,13 +289,21 @@ export class SqliteLog implements Log {
   #watchBell(): void {
     if (this.#watcher !== null || this.#file === null || this.#options.mode === 'owner') return;
     try {
-      this.#watcher = watch(`${this.#path}-bell`, { persistent: false }, () => {
-        for (const reader of this.#readers) reader.bell.notify();
-      });
+      this.#watcher = watch(`${this.#path}-bell`, { persistent: false }, () => this.#heardBell());
       this.#watcher.on('error', () => this.#closeWatcher());
     } catch {
       this.#closeWatcher();
     }
+  }
+
+  /** One write into the bell may be told more than once. */
+  #heardBell(): void {
+    if (this.#isRinging) return;
+    this.#isRinging = true;
+    setImmediate(() => {
+      this.#isRinging = false;
+      this.#ringForNews();
+    });
   }
 
   async bounds(topic: string, partition: number): Promise<{ readonly start: number; readonly end: number }> {
@@ -304,6 +354,10 @@ export class SqliteLog implements Log {
     this.#release();
     if (this.#bellFile !== null) closeSync(this.#bellFile);
   }
+}
+
+function isSame(one: Mark | null, other: Mark | null): boolean {
+  return one?.file === other?.file && one?.changes === other?.changes;
 }
 
 /** A topic's partitions are made together: the first one's slot stands for all. */
