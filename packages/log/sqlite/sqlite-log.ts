@@ -41,10 +41,9 @@ type Waiting = {
   readonly settle: (result: number | Error) => void;
 };
 
-/** `waitsFor`: id of the record that would be news; null: it has to look for itself. */
+/** `place`: topic and partition. `waitsFor`: id of the record that would be news; null: it has to look for itself. */
 type Reader = {
-  readonly topic: string;
-  readonly partition: number;
+  readonly place: string;
   readonly bell: Notifier;
   waitsFor: number | null;
 };
@@ -119,7 +118,8 @@ export class SqliteLog implements Log {
       file.makeTopic(spec, this.#options.clock.nowMs());
     });
     for (let partition = 0; partition < spec.partitions; partition++) this.#pinned.delete(`${spec.name}/${partition}`);
-    this.#announce(() => true);
+    this.#ringBell();
+    this.#ring(() => true);
   }
 
   async partitionCount(topic: string): Promise<number | null> {
@@ -156,8 +156,10 @@ export class SqliteLog implements Log {
       waiting.forEach((one, index) => {
         one.settle(results[index]!);
       });
-      const touched = new Set(waiting.map((one) => `${one.topic}/${one.partition}`));
-      this.#announce((reader) => touched.has(`${reader.topic}/${reader.partition}`));
+      this.#ringBell();
+      // Whoever appended goes on first: what it tells others is waited for.
+      const touched = new Set(waiting.map(({ topic, partition }) => `${topic}/${partition}`));
+      setImmediate(() => this.#ring(({ place }) => touched.has(place)));
     } catch (error) {
       const failure = error instanceof Error ? error : new Error(messageOf(error));
       for (const one of waiting) one.settle(failure);
@@ -176,16 +178,15 @@ export class SqliteLog implements Log {
     return file.append(slot!, entries, nowMs);
   }
 
-  /** Wakes this handle's own readers, and through the bell everybody else's. */
-  #announce(concerned: (reader: Reader) => boolean): void {
+  /** Wakes the readers of other processes. */
+  #ringBell(): void {
     if (this.#bellFile !== null) writeSync(this.#bellFile, ONE_BYTE, 0, 1, 0);
-    this.#ring(concerned);
   }
 
   async *read(options: ReadOptions): AsyncIterable<LogBatch> {
     const { topic, partition, signal } = options;
     const place = `${this.address}: ${topic}/${partition}`;
-    const reader: Reader = { topic, partition, bell: new Notifier(), waitsFor: null };
+    const reader: Reader = { place: `${topic}/${partition}`, bell: new Notifier(), waitsFor: null };
     const stopped = AbortSignal.any([signal, this.#stop.signal]);
     let next = options.from;
     let stopAt: number | null = null;
@@ -206,15 +207,18 @@ export class SqliteLog implements Log {
           checkPlace(place, next, slot!.start, slot!.end);
           if (options.untilEnd === true) stopAt ??= slot!.end;
           const upTo = { ...slot!, end: stopAt ?? slot!.end };
+          const records = file.read(upTo, next, options.batchBytesMax ?? RECORD_BYTES_MAX);
+          if (records.length > 0) next = records.at(-1)!.offset + 1;
           reader.waitsFor = idOf(slot!, next);
-          return { records: file.read(upTo, next, options.batchBytesMax ?? RECORD_BYTES_MAX), end: slot!.end };
+          return { records, end: slot!.end };
         });
-        if (batch === null) await reader.bell.after(seen, stopped);
-        else if (batch.records.length > 0) {
-          next = batch.records.at(-1)!.offset + 1;
+        if (batch !== null && batch.records.length > 0) {
           yield batch;
-        } else if (stopAt !== null) return;
-        else await reader.bell.after(seen, stopped);
+          // There is more of what was there.
+          if (next < (stopAt ?? batch.end)) continue;
+        }
+        if (batch !== null && stopAt !== null) return;
+        await reader.bell.after(seen, stopped);
       }
     } finally {
       this.#readers.delete(reader);
@@ -322,7 +326,8 @@ export class SqliteLog implements Log {
     checkTrim(`${this.address}: ${topic}/${partition}`, offset, slot.end);
     if (offset <= slot.start) return;
     file.write(() => file.setStart(slot, offset));
-    this.#announce((reader) => reader.topic === topic && reader.partition === partition);
+    this.#ringBell();
+    this.#ring(({ place }) => place === `${topic}/${partition}`);
     // The start has moved, so what lies before it is already gone for readers; a crash here leaves only unused bytes.
     while (this.#ownFile().write(() => file.removeTrimmed(slot, offset, TRIM_RECORDS_PER_COMMIT)))
       await new Promise((resolve) => setImmediate(resolve));
