@@ -1,12 +1,16 @@
 /** What several routes need of a request. */
 
+import { Fault } from '@tidemark/platform/fault';
 import type { FastifyReply } from 'fastify';
+
+/** One for all requests: without it an exception with a stack is made for each, also for those that were answered. */
+const CLOSED = new Fault('unavailable', 'the connection was closed, or the answer is through');
 
 /** Aborts when the connection is closed, or the answer is through. */
 export function closedSignal(reply: FastifyReply): AbortSignal {
   const closed = new AbortController();
-  if (reply.raw.destroyed || reply.raw.closed) closed.abort();
-  else reply.raw.once('close', () => closed.abort());
+  if (reply.raw.destroyed || reply.raw.closed) closed.abort(CLOSED);
+  else reply.raw.once('close', () => closed.abort(CLOSED));
   return closed.signal;
 }
 

@@ -7,12 +7,12 @@ import type { Stores } from './stores.ts';
 const RULES = { memtableBytesMax: 1_000, flushEveryMs: 1_000 };
 
 /** One partition that always has something to flush. */
-function flusherOf(written: string[]): Flusher {
+function flusherOf(written: string[], memtableBytes = () => 1): Flusher {
   const stores = {
     keyspace: { name: 'ks', partitions: 1 },
     hasChanged: () => true,
     setChanged: () => {},
-    memtableBytes: () => 1,
+    memtableBytes,
     partitions: () => [{ flush: async () => void written.push('flush') }],
   };
   return new Flusher(
@@ -54,4 +54,11 @@ describe('a flusher that has ended', () => {
       expect(written).toEqual(atEnd);
     }
   });
+});
+
+it('room is asked for behind every record: what memtables hold is counted once for it', async () => {
+  let counted = 0;
+  const flusher = flusherOf([], () => ++counted);
+  await flusher.room(new AbortController().signal);
+  expect(counted).toBe(1);
 });

@@ -71,13 +71,16 @@ export class Flusher implements AsyncDisposable {
     return all.filter((p) => stores.hasChanged(p) || p === this.#flushing);
   }
 
-  #hasRoom(): boolean {
-    return !this.#isFull && this.#bytes < this.#rules.memtableBytesMax * ROOM_FACTOR;
+  #hasRoom(bytes = this.#bytes): boolean {
+    return !this.#isFull && bytes < this.#rules.memtableBytesMax * ROOM_FACTOR;
   }
 
   /** Resolves once memtables may grow; wakes the flusher when they are beyond their bound. */
   async room(signal: AbortSignal): Promise<void> {
-    if (this.#bytes > this.#rules.memtableBytesMax) this.#news.tell();
+    // Every column of every table is counted for it, and it is asked for behind every record.
+    const bytes = this.#bytes;
+    if (bytes > this.#rules.memtableBytesMax) this.#news.tell();
+    if (this.#hasRoom(bytes)) return;
     while (!this.#hasRoom() && !signal.aborted) await this.#news.until(() => this.#hasRoom(), TICK_MS, signal);
   }
 
