@@ -4,7 +4,7 @@ export type ConnectOptions = {
     readonly timeoutMs?: number;
     /** Longest silence of one site before another try, in ms; 10,000 unless told. */
     readonly idleMs?: number;
-    /** False: each single `put` is a request of its own. Unless told, those made at the same time travel together. */
+    /** False: each `put` and `get` is a request of its own. Unless told, those made at the same time travel together. */
     readonly gather?: boolean;
     /** Time; the machine's own unless told. */
     readonly clock?: Clock;
@@ -136,7 +136,11 @@ export declare class Database implements AsyncDisposable {
      * batches are acked. Errors as `put`; batches whose receipt was yielded are stored.
      */
     write<D extends TableDefinition>(table: ClientTable<D>, rows: AsyncIterable<WriteRow<D>> | Iterable<WriteRow<D>>, options?: StreamOptions): AsyncGenerator<Receipt>;
-    /** The row of a key, null when there is none. @throws {Fault} refused, also `notFound` for the table; or `unavailable`. */
+    /**
+     * The row of a key, null when there is none. Gets made at the same time travel together in few requests, where they ask
+     * for the same of the same table.
+     * @throws {Fault} refused, also `notFound` for the table; or `unavailable`
+     */
     get<D extends TableDefinition>(table: ClientTable<D>, key: Key<D>, options?: ReadOptions): Promise<Row<D> | null>;
     /**
      * The rows of many keys in one request, in the order of the keys; null where there is none. Each is as it is when it is

@@ -55,7 +55,7 @@ export type ConnectOptions = {
   readonly timeoutMs?: number;
   /** Longest silence of one site before another try, in ms; 10,000 unless told. */
   readonly idleMs?: number;
-  /** False: each single `put` is a request of its own. Unless told, those made at the same time travel together. */
+  /** False: each `put` and `get` is a request of its own. Unless told, those made at the same time travel together. */
   readonly gather?: boolean;
   /** Time; the machine's own unless told. */
   readonly clock?: Clock;

@@ -50,10 +50,15 @@ export type StreamOptions = {
   readonly idempotencyPrefix?: string;
 };
 
+/** A row as a site gives it; null: there is none. */
+type FoundRow = Readonly<Record<string, unknown>> | null;
+
 /** A page of a range as a site gives it. */
 type RangePage = { readonly rows: readonly Readonly<Record<string, unknown>>[]; readonly cursor: string | null };
 
 const BATCH_ROWS = 1_000;
+/** A site holds the answer to so many keys whole; that to more it streams, as few as it can do at once. */
+const KEYS_TOGETHER = 100;
 const IN_FLIGHT = 4;
 const SITE_TIME_SHARE = 0.9;
 
@@ -66,11 +71,14 @@ export class Database implements AsyncDisposable {
   readonly #closing = new AbortController();
   readonly #gathers: boolean;
   readonly #puts: Gathering<Receipt>;
+  readonly #gets: Gathering<FoundRow>;
 
   private constructor(caller: Omit<Caller, 'closing'>, gathers: boolean) {
     this.#caller = { ...caller, closing: this.#closing.signal };
     this.#gathers = gathers;
-    this.#puts = new Gathering(caller.clock, caller.timeoutMs);
+    const { clock, timeoutMs } = caller;
+    this.#puts = new Gathering({ clock, timeoutMs, callsMax: BATCH_ROWS });
+    this.#gets = new Gathering({ clock, timeoutMs, callsMax: KEYS_TOGETHER });
   }
 
   /** @internal What `connect` makes. */
@@ -166,17 +174,36 @@ export class Database implements AsyncDisposable {
     );
   }
 
-  /** The row of a key, null when there is none. @throws {Fault} refused, also `notFound` for the table; or `unavailable`. */
+  /**
+   * The row of a key, null when there is none. Gets made at the same time travel together in few requests, where they ask
+   * for the same of the same table.
+   * @throws {Fault} refused, also `notFound` for the table; or `unavailable`
+   */
   async get<D extends TableDefinition>(
     table: ClientTable<D>,
     key: Key<D>,
     options: ReadOptions = {},
   ): Promise<Row<D> | null> {
+    this.#checkOpen();
     const parts = keyParts(table, key);
     if (parts.length !== table.key.length) throw missingKeyPart(table, parts.length);
+    const { at, read, atLeast } = options;
+    const found = await this.#gets.ask({
+      group: JSON.stringify([table.keyspace, table.name, at, read, atLeast]),
+      text: keyJson(table, key),
+      row: null,
+      isAlone: !this.#gathers,
+      signal: undefined,
+      send: async (keys) =>
+        keys.length === 1 ? [await this.#getOne(table, parts, options)] : this.#getRows(table, keys, options),
+    });
+    return found === null ? null : (rowFromJson(table, found) as Row<D>);
+  }
+
+  async #getOne(table: ClientTable, parts: readonly string[], options: ReadOptions): Promise<FoundRow> {
     try {
       using reply = await this.#read(options, table.keyspace, { method: 'GET', path: rowsPath(table, parts) });
-      return rowFromJson(table, (await reply.response.json()) as Record<string, unknown>) as Row<D>;
+      return (await reply.response.json()) as FoundRow;
     } catch (error) {
       if (isMissingRow(error)) return null;
       throw error;
@@ -193,24 +220,27 @@ export class Database implements AsyncDisposable {
     keys: readonly Key<D>[],
     options: ReadOptions = {},
   ): Promise<(Row<D> | null)[]> {
-    const asked = keys.map((key) =>
-      rowToJson(Object.fromEntries(table.key.map((column) => [column, own(key, column)]))),
-    );
+    const asked = keys.map((key) => keyJson(table, key));
+    const found = await this.#getRows(table, asked, options);
+    return found.map((row) => (row === null ? null : (rowFromJson(table, row) as Row<D>)));
+  }
+
+  async #getRows(table: ClientTable, keys: readonly string[], options: ReadOptions): Promise<FoundRow[]> {
     const request: Request = {
       method: 'POST',
       path: rowsPath(table, ['get']),
       headers: { 'content-type': 'application/json' },
-      body: `{"keys":[${asked.join(',')}]}`,
+      body: `{"keys":[${keys.join(',')}]}`,
     };
     using reply = await this.#read(options, table.keyspace, request);
     const what = `rows by key at ${reply.url}`;
-    const rows: (Row<D> | null)[] = [];
+    const rows: FoundRow[] = [];
     for await (const lines of scanLines(reply, what, this.#caller.idleMs)) {
-      for (const line of lines) {
-        rows.push(line === 'null' ? null : (rowFromJson(table, parseLine(line, what)) as Row<D>));
-      }
+      for (const line of lines) rows.push(line === 'null' ? null : parseLine(line, what));
     }
-    return rows;
+    if (rows.length === keys.length) return rows;
+    const message = `${what}: ${rows.length} rows arrived, expected ${keys.length}`;
+    throw new Fault('unknown', message, { got: rows.length, expected: keys.length });
   }
 
   /**
@@ -329,8 +359,13 @@ export class Database implements AsyncDisposable {
   /** Closes the connection. What is under way is given up: a write as `unknown`, if it may have been stored. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#puts.close();
+    this.#gets.close();
     this.#closing.abort();
   }
+}
+
+function keyJson(table: ClientTable, key: Readonly<Record<string, unknown>>): string {
+  return rowToJson(Object.fromEntries(table.key.map((column) => [column, own(key, column)])));
 }
 
 function withQuery(path: string, query: string): string {

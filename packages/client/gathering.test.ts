@@ -14,10 +14,11 @@ type Sent = {
 };
 
 const TIMEOUT_MS = 1_000;
+const CALLS_MAX = 100;
 
 function world() {
   const clock = new SimClock();
-  const gathering = new Gathering<string>(clock, TIMEOUT_MS);
+  const gathering = new Gathering<string>({ clock, timeoutMs: TIMEOUT_MS, callsMax: CALLS_MAX });
   const sent: Sent[] = [];
   const send: Call<string>['send'] = (texts, givenUp) =>
     new Promise((resolve, reject) => {
@@ -93,14 +94,14 @@ describe('single calls', () => {
     expect(texts()).toEqual([['a'], ['b', 'c'], ['d']]);
   });
 
-  test('fill a request with 1,000 of them or a mebibyte, and wait for no more', async () => {
+  test('fill a request with so many of them or a mebibyte, and wait for no more', async () => {
     const { clock, ask, sent } = world();
-    for (let n = 0; n < 1_001; n++) void ask(`${n}`);
+    for (let n = 0; n < CALLS_MAX + 1; n++) void ask(`${n}`);
     const wide = 'x'.repeat(600_000);
     for (const n of [1, 2, 3]) void ask(`${n}${wide}`, { group: 'wide' });
     await clock.advance(0);
     await clock.advance(1);
-    expect(sent.map(({ texts }) => texts.length).sort()).toEqual([1, 1, 1, 1, 1_000]);
+    expect(sent.map(({ texts }) => texts.length).toSorted((a, b) => a - b)).toEqual([1, 1, 1, 1, CALLS_MAX]);
   });
 
   test('of other groups never travel together, and one that is to be alone with none', async () => {
@@ -190,6 +191,16 @@ describe('single calls', () => {
       expect(await Promise.all(failed)).toEqual([fault, fault]);
       expect(sent).toHaveLength(before);
     }
+  });
+
+  test('that change nothing go again, each by itself, when the answer to all breaks off', async () => {
+    const { clock, sent, ask, texts } = world();
+    const asked = [ask('a', { row: null }), ask('b', { row: null })];
+    await clock.advance(0);
+    await sent[0]!.fail(new Fault('unknown', 'the connection broke'));
+    expect(texts().slice(1)).toEqual([['a'], ['b']]);
+    await Promise.all(sent.slice(1).map((one) => one.answer()));
+    expect(await Promise.all(asked)).toEqual(['a done', 'b done']);
   });
 
   test('given up before they are sent are not sent, and later may be stored; neighbours go on', async () => {

@@ -5,12 +5,11 @@
 
 import { nextTick } from 'node:process';
 import type { Clock } from '@tidemark/platform/clock';
-import { Fault, isRefusal } from '@tidemark/platform/fault';
+import { Fault, isFault, isRefusal } from '@tidemark/platform/fault';
 import { Deadline } from './deadline.ts';
 
 const GATHER_MS = 1;
 /** A request with so much in it waits for no more. */
-const CALLS_MAX = 1_000;
 const CHARACTERS_MAX = 1024 * 1024;
 
 /** One call: what it says, and with which others it may travel. */
@@ -57,10 +56,17 @@ type Batch<R> = {
 /** A row that calls change: those in the batch are on their way, the others wait until it is answered. */
 type Line<R> = { readonly batch: Batch<R>; readonly waiting: Asked<R>[] };
 
+type GatheringParts = {
+  readonly clock: Clock;
+  /** How long a call waits at most for earlier ones that change its row, and for its own answer. */
+  readonly timeoutMs: number;
+  /** A request of so many calls waits for no more. */
+  readonly callsMax: number;
+};
+
 /** The calls of one connection that are on their way. */
 export class Gathering<R> {
-  readonly #clock: Clock;
-  readonly #timeoutMs: number;
+  readonly #parts: GatheringParts;
   /** By group: what gathers. */
   readonly #open = new Map<string, Batch<R>>();
   /** By group: requests that are not answered yet. */
@@ -68,10 +74,8 @@ export class Gathering<R> {
   readonly #lines = new Map<string, Line<R>>();
   #isClosed = false;
 
-  /** @param timeoutMs how long a call waits at most for earlier ones that change its row, and for its own answer */
-  constructor(clock: Clock, timeoutMs: number) {
-    this.#clock = clock;
-    this.#timeoutMs = timeoutMs;
+  constructor(parts: GatheringParts) {
+    this.#parts = parts;
   }
 
   /**
@@ -123,15 +127,16 @@ export class Gathering<R> {
     batch.characters += text.length;
     asked.batch = batch;
     if (row !== null && line === undefined) this.#lines.set(row, { batch, waiting: [] });
-    if (asked.isAlone || batch.asked.length === CALLS_MAX) void this.#send(batch);
+    if (asked.isAlone || batch.asked.length === this.#parts.callsMax) void this.#send(batch);
   }
 
   #hold(asked: Asked<R>, { waiting }: Line<R>): void {
     waiting.push(asked);
     asked.batch = null;
     if (asked.deadline !== null) return;
-    asked.deadline = new Deadline(this.#clock, this.#timeoutMs);
-    const why = `${Math.round(this.#timeoutMs)} ms are over, and earlier writes of its row came first`;
+    const { clock, timeoutMs } = this.#parts;
+    asked.deadline = new Deadline(clock, timeoutMs);
+    const why = `${Math.round(timeoutMs)} ms are over, and earlier writes of its row came first`;
     asked.deadline.signal.addEventListener('abort', () => this.#giveUp(asked, why), { once: true });
   }
 
@@ -140,7 +145,7 @@ export class Gathering<R> {
     const batch = emptyBatch<R>(group);
     this.#open.set(group, batch);
     if (!this.#underWay.has(group)) this.#sendSoon(batch);
-    else void this.#clock.sleep(GATHER_MS).then(() => this.#sendOpen(batch));
+    else void this.#parts.clock.sleep(GATHER_MS).then(() => this.#sendOpen(batch));
     return batch;
   }
 
@@ -197,7 +202,7 @@ export class Gathering<R> {
 /**
  * Sends calls in one request, and settles them.
  * @returns those to be sent again, each by itself: together they were refused, so that nothing of them was done, and
- *   whose fault that was is not said
+ *   whose fault that was is not said; or they change nothing, and their answer broke off
  */
 async function sendTogether<R>(wanted: readonly Asked<R>[], givenUp: AbortSignal): Promise<readonly Asked<R>[]> {
   const texts = wanted.map(({ call }) => call.text);
@@ -206,7 +211,8 @@ async function sendTogether<R>(wanted: readonly Asked<R>[], givenUp: AbortSignal
     for (const [i, { settle }] of wanted.entries()) settle(outcomes[i]!);
     return [];
   } catch (error) {
-    if (wanted.length > 1 && isRefusal(error)) {
+    const isHarmless = isRefusal(error) || (isFault(error, 'unknown') && wanted.every(({ call }) => call.row === null));
+    if (wanted.length > 1 && isHarmless) {
       for (const asked of wanted) asked.isAlone = true;
       return wanted;
     }

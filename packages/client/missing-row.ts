@@ -5,5 +5,8 @@ import { isFault } from '@tidemark/platform/fault';
  * proxy that knows no such path, is `notFound`, too: whoever takes that for a row that is gone is told a wrong thing.
  */
 export function isMissingRow(error: unknown): boolean {
-  return isFault(error, 'notFound') && error.details.table !== undefined;
+  if (!isFault(error, 'notFound')) return false;
+  // Of a table that is not there it names those there are.
+  const { table, expected } = error.details;
+  return table !== undefined && expected === undefined;
 }

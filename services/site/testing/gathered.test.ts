@@ -1,4 +1,4 @@
-/** Three sites, written to row by row through the client: what is asked for at the same time travels together. */
+/** Three sites, written to and read row by row through the client: what is asked for at the same time travels together. */
 
 import { type ConnectOptions, connect, type Database, isFault, table } from '@tidemark/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -40,16 +40,21 @@ type Sent = { readonly path: string; readonly key: string; readonly rows: readon
 
 /**
  * A connection, and the writes that go out of it: with their path and key, and the rows in them. `twice` has rows that
- * were in two requests at once.
+ * were in two requests at once, `reads` everything else that was asked.
  */
 async function connected(first: string, options: ConnectOptions = {}) {
   const sent: Sent[] = [];
   const underWay = new Set<string>();
   const twice: string[] = [];
+  const reads: string[] = [];
   const go = options.fetch ?? ((url, init) => fetch(url, init));
   const noted = async (url: string, init: RequestInit): Promise<Response> => {
     const key = new Headers(init.headers).get('idempotency-key');
-    if (init.method !== 'POST' || key === null) return go(url, init);
+    if (init.method !== 'POST' || key === null) {
+      const { pathname, search } = new URL(url);
+      reads.push(`${init.method} ${pathname}${search}`);
+      return go(url, init);
+    }
     const { rows } = JSON.parse(String(init.body)) as Pick<Sent, 'rows'>;
     sent.push({ path: new URL(url).search, key, rows });
     const names = new Set(rows.map(({ k }) => k));
@@ -62,7 +67,7 @@ async function connected(first: string, options: ConnectOptions = {}) {
   const names = [first, ...[...sites.running.keys()].filter((name) => name !== first)];
   const urls = names.map((name) => sites.running.get(name)!.url);
   const db = await connect(urls, { ...options, fetch: noted });
-  return { db, sent, twice, [Symbol.asyncDispose]: () => db[Symbol.asyncDispose]() };
+  return { db, sent, twice, reads, [Symbol.asyncDispose]: () => db[Symbol.asyncDispose]() };
 }
 
 const named = (prefix: string, count: number): { readonly k: string; readonly at: string; readonly n: number }[] =>
@@ -182,6 +187,61 @@ describe('puts made at the same time', () => {
     const receipts = await Promise.all(named('elsewhere', 8).map((row) => w.db.put(things, row)));
     expect(w.sent.map(({ rows }) => rows.length)).toEqual([8, 8]);
     expect(new Set(receipts.map(({ token }) => token)).size).toBe(1);
+  });
+});
+
+describe('gets made at the same time', () => {
+  const keyOf = ({ k, at }: { readonly k: string; readonly at: string }) => ({ k, at });
+
+  it('travel in one request, each with its own row or none; one alone is a request of one row', async () => {
+    await using w = await connected('paris');
+    const rows = named('got', 40);
+    const { token } = (await Promise.all(rows.map((row) => w.db.put(things, row))))[0]!;
+    const other = table('g.things', { columns: { k: 'string', at: 'string' }, partitionKey: 'k', sortKey: ['at'] });
+    const [got, none, alike] = await Promise.all([
+      Promise.all(rows.map((row) => w.db.get(things, keyOf(row), { atLeast: token }))),
+      w.db.get(things, { k: 'nobody', at: AT }, { atLeast: token }),
+      w.db.get(other, keyOf(rows[3]!), { atLeast: token }),
+    ]);
+    expect(got.map((row) => row?.n)).toEqual(rows.map(({ n }) => n));
+    expect(none).toBeNull();
+    // As each declares it.
+    expect([got[3]!.at, alike!.at]).toEqual([new Date(AT), AT]);
+    expect(w.reads).toEqual(['POST /v1/g/things/rows/get']);
+    expect(await nOf(w.db, 'got 7', token)).toBe(7);
+    expect(w.reads[1]).toMatch(/^GET .*got%207/);
+  });
+
+  it('one of which is wrong have their rows without it, and only that one is told so', async () => {
+    await using w = await connected('paris');
+    const rows = named('got', 3);
+    const { token } = await w.db.putMany(things, rows);
+    const keys = [keyOf(rows[0]!), { k: 'got 1', at: 'never' }, keyOf(rows[2]!)];
+    const gets = keys.map((key) => w.db.get(things, key, { atLeast: token }).catch((error: unknown) => error));
+    const [first, wrong, last] = await Promise.all(gets);
+    expect([first, last]).toMatchObject([{ n: 0 }, { n: 2 }]);
+    expect(wrong).toMatchObject({ kind: 'invalid', details: { column: 'at' } });
+  });
+
+  it('that ask otherwise travel apart', async () => {
+    await using w = await connected('paris');
+    const key = { k: 'first', at: AT };
+    const ways = [{}, { read: 'primary' }, { at: 'tokyo' }] as const;
+    const rows = await Promise.all(ways.flatMap((way) => [w.db.get(things, key, way), w.db.get(things, key, way)]));
+    for (const row of rows) expect(row?.k).toBe('first');
+    const asked = w.reads.filter((path) => path.includes('/rows/get'));
+    expect(asked.toSorted()).toEqual([
+      'POST /v1/g/things/rows/get',
+      'POST /v1/g/things/rows/get',
+      'POST /v1/g/things/rows/get?read=primary',
+    ]);
+  });
+
+  it('of a table that is not there are each refused', async () => {
+    await using w = await connected('paris');
+    const nothing = table('g.nothing', { columns: { k: 'string' }, partitionKey: 'k' });
+    const gets = ['a', 'b'].map((k) => w.db.get(nothing, { k }).catch((error: unknown) => error));
+    expect(await Promise.all(gets)).toMatchObject([{ kind: 'notFound' }, { kind: 'notFound' }]);
   });
 });
 
