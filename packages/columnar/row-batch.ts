@@ -4,7 +4,7 @@
  */
 
 import { physicalOf } from '@tidemark/model/column-type';
-import type { Table } from '@tidemark/model/table';
+import { columnsById, type Table } from '@tidemark/model/table';
 import { CELL, ColumnVector } from './column-vector.ts';
 
 /** What a row of a batch does. */
@@ -84,7 +84,7 @@ export class RowBatch {
   column(table: Table, id: number): ColumnVector {
     const existing = this.columns.get(id);
     if (existing !== undefined) return existing;
-    const column = table.columns.find((c) => c.id === id);
+    const column = columnsById(table).get(id);
     if (column === undefined) throw new Error(`table ${table.name} has no column ${id}`);
     const kind = physicalOf(column.type);
     const spare = this.#spare.get(id);

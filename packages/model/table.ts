@@ -89,12 +89,24 @@ export function columnNamed(table: Table, name: string): Column | undefined {
   return table.columns.find((c) => c.name === name && !c.dropped);
 }
 
+const columnsOf = new WeakMap<Table, ReadonlyMap<number, Column>>();
+
+/** The columns by their system-given ids, dropped ones too; worked out once per table. */
+export function columnsById(table: Table): ReadonlyMap<number, Column> {
+  let columns = columnsOf.get(table);
+  if (columns === undefined) {
+    columns = new Map(table.columns.map((column) => [column.id, column]));
+    columnsOf.set(table, columns);
+  }
+  return columns;
+}
+
 /**
  * The column under its system-given id, dropped ones too. @throws {Fault} `corrupt`: a stored id that the table does
  * not have
  */
 export function columnById(table: Table, id: number): Column {
-  const column = table.columns.find((c) => c.id === id);
+  const column = columnsById(table).get(id);
   if (column === undefined) throw new Fault('corrupt', `table ${table.name} has no column ${id}`, { got: id });
   return column;
 }

@@ -4,7 +4,7 @@ import { decodeColumn, encodeColumn } from '@tidemark/columnar/column-codec';
 import type { ColumnVector } from '@tidemark/columnar/column-vector';
 import { ROW, type RowBatch } from '@tidemark/columnar/row-batch';
 import { LIMITS, physicalOf } from '@tidemark/model/column-type';
-import type { Table } from '@tidemark/model/table';
+import { columnsById, type Table } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
 import type { IngestSource, MutateBody, RequestBody } from './envelope.ts';
 
@@ -74,7 +74,7 @@ export function decodeMutate(body: MutateBody, table: Table, into: RowBatch): vo
   new Uint8Array(into.stampOffsets.buffer).set(stampOffsets);
   decodeColumn(body.keys, rowCount, into.keys);
   for (const { column, cells } of body.columns) {
-    const known = table.columns.find((c) => c.id === column);
+    const known = columnsById(table).get(column);
     if (known === undefined || known.dropped) continue;
     const vector = into.column(table, column);
     if (vector.kind !== physicalOf(known.type)) throw new Fault('corrupt', `column ${known.name} has another kind`);

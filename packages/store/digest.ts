@@ -14,12 +14,14 @@
  */
 
 import { createHash } from 'node:crypto';
-import { CELL, type ColumnVector } from '@tidemark/columnar/column-vector';
+import { CELL, ColumnVector } from '@tidemark/columnar/column-vector';
 import type { Physical } from '@tidemark/model/column-type';
+import { setFromCellBytes } from './cells/cell-bytes.ts';
+import type { RowCells, SharedWant } from './cells/row-cells.ts';
 import { type GcWatermark, isBelow, laterGcWatermark } from './gc-watermark.ts';
 import { cellKinds } from './memtable/memtable-source.ts';
 import { mergeSources } from './merge/merge.ts';
-import { type Cells, NO_STAMP, type Rows } from './row/rows.ts';
+import { type Cells, NO_STAMP, type Rows, type Want } from './row/rows.ts';
 import { nextTurn, Turn } from './row/turn.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -52,16 +54,24 @@ export async function digestOf(snapshot: Snapshot, asked: GcWatermark | null = n
   const turn = new Turn();
   const rowDigest = new RowDigest();
   const columnDigests: ColumnDigest[] = [];
-  const kinds = snapshot.table === null ? [] : [...cellKinds(snapshot.table)].sort((a, b) => a[0] - b[0]);
-  const held = kinds.filter(([id]) => snapshot.sources.some((source) => source.kinds.has(id)));
+  const kinds = snapshot.table === null ? [] : [...cellKinds(snapshot.table)];
+  const all = kinds.filter(([id]) => snapshot.sources.some((source) => source.kinds.has(id)));
+  const isShared = (id: number): boolean =>
+    snapshot.sources.every((source) => !source.kinds.has(id) || source.shared.has(id));
+  const shared = new SharedDigests(new Map(all.filter(([id]) => isShared(id))));
+  const held = all.filter(([id]) => !isShared(id));
   for (let first = 0; first === 0 || first < held.length; first += COLUMNS_PER_PASS) {
     const columns = new Map(held.slice(first, first + COLUMNS_PER_PASS));
-    const digests = [...columns.keys()].map((id) => new ColumnDigest(id));
+    const digests = [...columns].map(([id, kind]) => new ColumnDigest(id, kind));
     let number = 0;
-    await readPass(snapshot, columns, async (rows, from, to) => {
+    const want = { columns, ...(first === 0 ? { shared: shared.want } : {}), keys: true, stamps: true };
+    await readPass(snapshot, want, async (rows, from, to) => {
       const told = numbered(rows, from, to, number, gcWatermark);
       number += told.count;
-      if (first === 0) rowDigest.add(rows, told);
+      if (first === 0) {
+        rowDigest.add(rows, told);
+        await turn.pass(shared.add(rows, told) * HASHED_COST);
+      }
       for (const digest of digests) {
         digest.add(rows, told);
         await turn.pass((to - from) * HASHED_COST);
@@ -69,6 +79,8 @@ export async function digestOf(snapshot: Snapshot, asked: GcWatermark | null = n
     });
     columnDigests.push(...digests);
   }
+  columnDigests.push(...shared.digests.values());
+  columnDigests.sort((a, b) => a.id - b.id);
   return { ...finish(rowDigest, columnDigests), gcWatermark };
 }
 
@@ -99,10 +111,9 @@ function tombMsAt({ tombMs, tombLow }: Rows, row: number, gcWatermark: GcWaterma
 
 async function readPass(
   snapshot: Snapshot,
-  columns: ReadonlyMap<number, Physical>,
+  want: Want,
   take: (rows: Rows, from: number, to: number) => Promise<void>,
 ): Promise<void> {
-  const want = { columns, keys: true, stamps: true };
   for await (const piece of mergeSources(snapshot.sources, { want, blockRows: snapshot.blockRows })) {
     const rows = piece.kind === 'rows' ? piece.rows : await piece.source.read(piece.block, want);
     const [from, to] = piece.kind === 'rows' ? [piece.from, piece.to] : [0, rows.rowCount];
@@ -150,9 +161,12 @@ class ColumnDigest {
   cellCount = 0;
   valueCount = 0;
   readonly #hash = createHash('sha256');
+  /** A cell that stands among those of other columns, as its own kind. */
+  readonly #one: ColumnVector;
 
-  constructor(id: number) {
+  constructor(id: number, kind: Physical) {
     this.id = id;
+    this.#one = new ColumnVector(kind);
   }
 
   add(rows: Rows, { from, numbers, gcWatermark }: Numbered): void {
@@ -163,7 +177,27 @@ class ColumnDigest {
       const state = presence[from + i];
       if (state === CELL.absent || (state === CELL.deleted && isForgotten(rows, cells, from + i, gcWatermark)))
         continue;
-      this.#addCell(rows, cells, from + i, numbers[i]!);
+      this.#addCell(
+        cells.vector,
+        from + i,
+        numbers[i]!,
+        (cells.ms ?? rows.putMs)[from + i]!,
+        (cells.low ?? rows.putLow)[from + i]!,
+      );
+    }
+    this.#hash.update(shared.take());
+  }
+
+  /** Cells `order[from … to)` of those of many columns: this one's, with the number of each cell's row. */
+  addShared(cells: RowCells, order: Uint32Array, from: number, to: number, numberOf: Float64Array): void {
+    const one = this.#one;
+    const { presence, arena, starts, lengths } = cells.values;
+    for (let i = from; i < to; i++) {
+      const cell = order[i]!;
+      one.arenaUsed = 0;
+      if (presence[cell] === CELL.value) setFromCellBytes(one, 0, arena, starts[cell]!, lengths[cell]!);
+      else one.setDeleted(0);
+      this.#addCell(one, 0, numberOf[cell]!, cells.ms[cell]!, cells.low[cell]!);
     }
     this.#hash.update(shared.take());
   }
@@ -172,15 +206,51 @@ class ColumnDigest {
     return this.#hash.digest();
   }
 
-  #addCell(rows: Rows, { vector, ms, low }: Cells, row: number, number: number): void {
+  #addCell(vector: ColumnVector, row: number, number: number, ms: number, low: number): void {
     this.cellCount++;
     shared.reserve(64 + (vector.kind === 'bytes' ? vector.lengths[row]! : 0));
     shared.u32(number);
     shared.u8(vector.presence[row]!);
-    shared.stamp((ms ?? rows.putMs)[row]!, (low ?? rows.putLow)[row]!);
+    shared.stamp(ms, low);
     if (vector.presence[row] !== CELL.value) return;
     this.valueCount++;
     writeValue(shared, vector, row);
+  }
+}
+
+/** Of columns whose cells are read row by row: each hash takes its own of a piece together. */
+class SharedDigests {
+  readonly want: SharedWant;
+  readonly digests: ReadonlyMap<number, ColumnDigest>;
+
+  constructor(want: SharedWant) {
+    this.want = want;
+    this.digests = new Map([...want].map(([id, kind]) => [id, new ColumnDigest(id, kind)]));
+  }
+
+  /** @returns how many cells it was */
+  add(rows: Rows, { from, numbers, gcWatermark }: Numbered): number {
+    const cells = rows.shared;
+    if (cells === null) return 0;
+    const numberOf = new Float64Array(cells.count);
+    for (let row = from; row < from + numbers.length; row++) {
+      numberOf.fill(numbers[row - from]!, cells.starts[row]!, cells.starts[row + 1]!);
+    }
+    let order = cells.byColumn(from, from + numbers.length);
+    if (gcWatermark !== null) {
+      order = order.filter((cell) => {
+        const isDeleted = cells.values.presence[cell] === CELL.deleted;
+        return !isDeleted || !isBelow(cells.ms[cell]!, cells.low[cell]!, gcWatermark);
+      });
+    }
+    for (let at = 0; at < order.length; ) {
+      const id = cells.columns[order[at]!]!;
+      let end = at + 1;
+      while (end < order.length && cells.columns[order[end]!] === id) end++;
+      this.digests.get(id)!.addShared(cells, order, at, end, numberOf);
+      at = end;
+    }
+    return order.length;
   }
 }
 

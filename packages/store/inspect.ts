@@ -204,8 +204,9 @@ export async function inspectFile(
   };
 }
 
-/** The byte behind the presence of a block's cells; keys may be left to the key columns, and a filter is no column. */
+/** The byte behind the presence of a block's cells; keys may be left to the key columns, and some files are no column. */
 function encodingOf(path: string, cells: Uint8Array | undefined, rows: number): string {
+  if (path.endsWith('/cells.col')) return 'shared';
   if (cells === undefined) return 'joined';
   if (path.endsWith('/filter.col')) return 'filter';
   const number = cells[cells[0] === 0 ? 1 : 1 + Math.ceil(rows / 4)]!;

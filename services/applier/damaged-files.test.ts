@@ -9,8 +9,18 @@ import type { Log } from '@tidemark/log/log';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { get, HttpSite, job, type Served } from './testing/http-harness.ts';
+import { sampleKeyspace } from './testing/log-maker.ts';
 
 const KEYS = Array.from({ length: 40 }, (_, n) => `k${n}`);
+/** Of `w` the cells are in the file that such columns share. */
+const PLAIN = sampleKeyspace();
+const KEYSPACE: typeof PLAIN = {
+  ...PLAIN,
+  tables: PLAIN.tables.map((table) => ({
+    ...table,
+    columns: table.columns.map((column) => (column.name === 'w' ? { ...column, dynamic: true } : column)),
+  })),
+};
 const REPLAY = { kind: 'replay', keyspace: 'ks', table: 't', into: 's' };
 
 let site: HttpSite;
@@ -52,7 +62,7 @@ async function all(app: FastifyInstance, table = 't'): Promise<{ rows: string; r
 
 /** Rows, deletions and newer rows of the same keys in several segments; rows of a scratch table. @returns what is read */
 async function fill(): Promise<string> {
-  const served = await site.serve();
+  const served = await site.serve({}, KEYSPACE);
   for (const round of [0, 1, 2]) {
     const rows = KEYS.filter((_, n) => n % (round + 1) === 0).map((k, n) => ({ k, v: n * 10 + round, w: `w${round}` }));
     await get(served.app, '/v1/ks/t/rows/none', await site.write(...rows));
@@ -99,6 +109,7 @@ describe('a damaged column file', () => {
   it('of any kind is named while nothing is read, also by /readyz and status, until it is built again', async () => {
     const rows = await fill();
     const kinds = await filesOf('t');
+    expect([...kinds.keys()]).toContain('cells.col');
     const told = new Set<string>();
     for (const [kind, paths] of kinds) {
       for (const at of [0.02, 0.5, 0.98]) {
@@ -106,7 +117,7 @@ describe('a damaged column file', () => {
         const path = paths.at(-1)!;
         await flip(path, at);
         const held = heldLog(site.log);
-        await using served = await site.serve({ log: held.log });
+        await using served = await site.serve({ log: held.log }, KEYSPACE);
         // A log that is held keeps its reader from ending.
         using _held = held;
         for (let turn = 0; turn < 3; turn++) {
@@ -136,7 +147,7 @@ describe('a damaged column file', () => {
     const refused = [expect.stringContaining('keyspace ks is being built again here')];
     {
       const held = heldLog(site.log);
-      await using served = await site.serve({ log: held.log });
+      await using served = await site.serve({ log: held.log }, KEYSPACE);
       // A log that is held keeps its reader from ending.
       using _held = held;
       await all(served.app);
@@ -148,7 +159,7 @@ describe('a damaged column file', () => {
     await restore();
     await rm(join(site.folder, 'checkpoints/applier/ks.rebuild.json'));
     const held = heldLog(site.log);
-    await using served = await site.serve({ log: held.log });
+    await using served = await site.serve({ log: held.log }, KEYSPACE);
     // A log that is held keeps its reader from ending.
     using _held = held;
     expect((await all(served.app)).refused).toEqual(refused);
@@ -162,7 +173,7 @@ describe('a damaged column file', () => {
       await restore();
       const path = paths.at(-1)!;
       await flip(path, 0.5);
-      await using served = await site.serve();
+      await using served = await site.serve({}, KEYSPACE);
       const first = await all(served.app, 's');
       // All of its rows, or none.
       if (first.refused.length === 0 && first.rows === rows) continue;
@@ -179,7 +190,7 @@ describe('a damaged column file', () => {
     await fill();
     await rm(join(site.folder, 'ks/s.scratch'), { recursive: true });
     for (let turn = 0; turn < 2; turn++) {
-      await using served = await site.serve();
+      await using served = await site.serve({}, KEYSPACE);
       expect(await get(served.app, '/v1/ks/s/rows/k0')).toMatchObject({ status: 404, json: { kind: 'notFound' } });
     }
   });

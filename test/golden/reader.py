@@ -128,7 +128,7 @@ def blocks(path, listed):
     """Block number → rows, dictionary and units of a column file; a unit is its rows and sections."""
     data = open(path, "rb").read()
     assert zlib.crc32(data) == listed["crc"] and len(data) == listed["bytes"], path
-    assert data[:8] == b"TMCF\3\0\0\0" and data[-4:] == b"TMCF", path
+    assert data[:8] == b"TMCF\4\0\0\0" and data[-4:] == b"TMCF", path
     length, crc = struct.unpack_from("<II", data, len(data) - 12)
     footer = data[-12 - length : -12]
     assert zlib.crc32(footer) == crc, path
@@ -211,11 +211,49 @@ def segment(folder, listed, key_ids, rows, live):
             block = files[name][number]
             stamped = stamps(block, 1) if has(block, 1) else none
             for i, (state, value) in enumerate(cells(block, 0)):
-                held = rows[keys[i]][2].get(column_id)
-                stamp = stamped[i] or put[i]
-                # A key column's cell has no stamp where its row has only a tombstone.
-                if state and (held is None or (stamp or ()) > (held[0] or ())):
-                    rows[keys[i]][2][column_id] = (stamp, state, value)
+                if state:
+                    take(rows[keys[i]], column_id, stamped[i] or put[i], state, value)
+        if number in files.get("cells.col", {}):
+            kinds = {i: kind for file in listed["files"] for i, kind, _ in file.get("columns", [])}
+            for i, row in enumerate(shared(files["cells.col"][number], kinds)):
+                for column_id, (state, value, stamp) in row.items():
+                    take(rows[keys[i]], column_id, stamp or put[i], state, value)
+
+
+def take(row, column_id, stamp, state, value):
+    """The newest cell counts. A key column's has no stamp where its row has only a tombstone."""
+    held = row[2].get(column_id)
+    if held is None or (stamp or ()) > (held[0] or ()):
+        row[2][column_id] = (stamp, state, value)
+
+
+def shared(block, kinds):
+    """Of a block of cells.col, row by row: column id → (state, value, stamp or None)."""
+    found = []
+    for rows, sections in block["units"]:
+        if not sections:
+            found += [{}] * rows
+            continue
+        counts = [count for _, count in column(sections[0], rows)]
+        unit = {"dictionary": None, "units": [(sum(counts), sections[1:])]}
+        ids = [i for _, i in cells(unit, 0)]
+        stamped = stamps(unit, 2) if len(sections) > 3 else [None] * len(ids)
+        listed = [(i, (s, plain(kinds[i], v) if s == 1 else None, t)) for i, (s, v), t in zip(ids, cells(unit, 1), stamped)]
+        for count in counts:
+            own, listed = listed[:count], listed[count:]
+            assert [i for i, _ in own] == sorted({i for i, _ in own}), "a row's cells are not in the order of their columns"
+            found.append(dict(own))
+        assert not listed
+    return found
+
+
+def plain(kind, value):
+    """A value from its bytes in cells.col."""
+    if kind == "bytes":
+        return value
+    if kind == "f64":
+        return struct.unpack("<d", value)[0]
+    return value[0] if kind == "u8" else int.from_bytes(value, "little", signed=True)
 
 
 def newer(a, b):
@@ -237,7 +275,7 @@ def text(value):
 
 def main(folder):
     manifest = newest_manifest(folder)
-    assert manifest["format"] == 3, manifest["format"]
+    assert manifest["format"] == 4, manifest["format"]
     rows, times = {}, {}
     key_ids = manifest["table"]["key"]
     for listed in manifest["segments"]:

@@ -17,7 +17,7 @@ import { Partition } from '@tidemark/store/partition';
 import type { StoredCell, StoredRow } from '@tidemark/store/row/row-value';
 import { readAll } from '@tidemark/store/testing/read-all';
 import { afterAll, describe, expect, it } from 'vitest';
-import { FOLDER } from './store-v3.ts';
+import { FOLDER } from './store-v4.ts';
 
 const DATA = fileURLToPath(new URL('data', import.meta.url));
 const READER = fileURLToPath(new URL('reader.py', import.meta.url));
@@ -39,7 +39,7 @@ type Read = {
 
 describe('the reader in Python', () => {
   it('has golden partitions to read', () => {
-    expect(partitions).toContain('store-v3');
+    expect(partitions).toContain('store-v4');
   });
 
   it.each(partitions)('agrees with ours on %s', async (name) => {

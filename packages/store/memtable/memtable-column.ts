@@ -6,14 +6,18 @@
 import { CELL, ColumnVector, type Room, roomFor } from '@tidemark/columnar/column-vector';
 import type { Physical } from '@tidemark/model/column-type';
 import { scatterRows } from '../row/scatter.ts';
+import type { RowChains } from './row-chains.ts';
 
 /** Dense once at least one row in so many has a cell. */
 const DENSE_SHARE = 8;
 const FIRST_SLOTS = 64;
+/** Of a memtable of more columns than this a column is dense only once it has some cells: most of them will have few. */
+const MANY_COLUMNS = 128;
 const VALUE_BYTES: Record<Physical, number> = { u8: 1, i32: 4, f64: 8, whole: 8, i64: 8, bytes: 8 };
 
 /** The cells of one column by row, each with the number of the write that won it. */
 export class MemtableColumn {
+  readonly id: number;
   readonly vector: ColumnVector;
   /** Cells held, when sparse; about that many when dense. */
   used = 0;
@@ -28,8 +32,20 @@ export class MemtableColumn {
   /** Sparse: the row of each slot. */
   #rowOf = new Uint32Array(FIRST_SLOTS);
 
-  constructor(kind: Physical) {
+  readonly #chains: RowChains<MemtableColumn>;
+  /** What the chains know it by. */
+  readonly #place: number;
+
+  constructor(id: number, kind: Physical, chains: RowChains<MemtableColumn>) {
+    this.id = id;
     this.vector = new ColumnVector(kind);
+    this.#chains = chains;
+    this.#place = chains.enter(this);
+  }
+
+  /** True once it has a slot for every row: then it is in no row's chain. */
+  get isDense(): boolean {
+    return this.#dense;
   }
 
   /** Bytes of memory it uses when the memtable has so many rows. */
@@ -39,15 +55,24 @@ export class MemtableColumn {
     return slots * (VALUE_BYTES[this.vector.kind] + 1 + noted) + this.vector.arenaUsed + this.#index.byteLength;
   }
 
+  /** About the bytes that its cells' values take. */
+  get valueBytes(): number {
+    const { kind, arenaUsed } = this.vector;
+    return this.used * 4 + (kind === 'bytes' ? arenaUsed : this.used * VALUE_BYTES[kind]);
+  }
+
   /** True while every cell is of its row's newest upsert. */
   get isOfPuts(): boolean {
     return this.#writeOf === null;
   }
 
-  /** Says that `count` cells are coming to a table of `rowCount` rows: the moment to become dense. */
-  expect(count: number, rowCount: number): void {
-    if (this.#dense) this.used += count;
-    else if ((this.used + count) * DENSE_SHARE >= rowCount) this.#becomeDense();
+  /** Says that `count` cells are coming to a table of `rowCount` rows and so many columns: the moment to become dense. */
+  expect(count: number, rowCount: number, columnCount: number): void {
+    const cells = this.used + count;
+    if (this.#dense) this.used = cells;
+    else if (cells * DENSE_SHARE >= rowCount && (columnCount <= MANY_COLUMNS || cells >= FIRST_SLOTS)) {
+      this.#becomeDense();
+    }
   }
 
   /** Says that the table is about to have so many rows. */
@@ -121,6 +146,7 @@ export class MemtableColumn {
     if (slot >= this.#writeOf!.length) this.#grow(this.#writeOf!);
     this.#rowOf[slot] = row;
     this.#put(row, slot);
+    this.#chains.add(row, this.#place, slot);
     return slot;
   }
 
@@ -166,6 +192,7 @@ export class MemtableColumn {
     for (let slot = 0; slot < used; slot++) old.copyRow(slot, this.vector, slot);
     this.vector.clear(this.vector.presence.length);
     this.#dense = true;
+    this.#chains.dense.push(this);
     this.#writeOf = used === 0 ? null : new Uint32Array(writes.length);
     for (let slot = 0; slot < used; slot++) {
       const row = this.slotFor(this.#rowOf[slot]!);

@@ -3,6 +3,8 @@
 import { type Physical, physicalOf } from '@tidemark/model/column-type';
 import { xxh32 } from '@tidemark/model/hash';
 import type { Table } from '@tidemark/model/table';
+import { setCellBytes } from '../cells/cell-bytes.ts';
+import { RowCells, type SharedWant } from '../cells/row-cells.ts';
 import type { Zone } from '../encoding/zone.ts';
 import { sortKeys } from '../key/sort-keys.ts';
 import { gatherFull, gatherRows, shareFull } from '../row/gather.ts';
@@ -33,6 +35,7 @@ function orderOf(memtable: Memtable): Promise<Uint32Array> {
 export class MemtableSource implements Source {
   readonly blocks: readonly BlockRange[];
   readonly kinds: ReadonlyMap<number, Physical>;
+  readonly shared: ReadonlyMap<number, number>;
   readonly #memtable: Memtable;
   readonly #order: Uint32Array;
   readonly #blockRows: number;
@@ -47,6 +50,7 @@ export class MemtableSource implements Source {
     this.#order = order;
     this.#blockRows = blockRows;
     this.kinds = new Map([...memtable.columns].map(([id, column]) => [id, column.vector.kind]));
+    this.shared = new Map([...memtable.columns].map(([id, { valueBytes }]) => [id, valueBytes]));
     const blocks: BlockRange[] = [];
     for (let from = 0; from < order.length; from += blockRows) {
       const to = Math.min(from + blockRows, order.length);
@@ -114,7 +118,33 @@ export function gather(memtable: Memtable, rowNumbers: Uint32Array, want: Want, 
     const column = memtable.columns.get(id);
     if (column !== undefined) rows.columns.set(id, gatherCells(memtable, id, column, rowNumbers, rows, kind));
   }
+  if (want.shared !== undefined && want.shared.size > 0) gatherShared(memtable, rowNumbers, rows, want.shared);
   return rows;
+}
+
+/** Row by row, the cells of wanted columns that the row's tombstone does not hide. */
+function gatherShared(memtable: Memtable, rowNumbers: Uint32Array, rows: Rows, want: SharedWant): void {
+  const { writes } = memtable;
+  const into = new RowCells();
+  for (let i = 0; i < rowNumbers.length; i++) {
+    const row = rowNumbers[i]!;
+    const tomb = memtable.tombOf(row);
+    const put = memtable.putOf(row);
+    const { count, columns, slots } = memtable.cellsOf(row);
+    for (let at = 0; at < count; at++) {
+      const column = columns[at]!;
+      const kind = want.get(column.id);
+      if (kind === undefined) continue;
+      const write = memtable.writeAt(column, slots[at]!, row);
+      if (tomb !== 0 && writes.compare(write, tomb) <= 0) continue;
+      const isOfPut = write === put;
+      const ms = isOfPut ? rows.putMs[i]! : writes.msAt(write);
+      const cell = into.add(column.id, ms, isOfPut ? rows.putLow[i]! : writes.lowAt(write));
+      setCellBytes(into.values, cell, column.vector, slots[at]!, kind);
+    }
+    into.endRow();
+  }
+  rows.shared = into;
 }
 
 function gatherCells(
@@ -193,15 +223,27 @@ function gatherStamps(memtable: Memtable, rowNumbers: Uint32Array, rows: Rows): 
   }
 }
 
-/** One row of a memtable that may still change, as it is now; null when it has none with that key. */
+/** One row of a memtable that may still change, as it is now, with its cells row by row; null when it has none with that key. */
 export function rowOf(memtable: Memtable, key: Uint8Array, table: Table): Rows | null {
   const row = memtable.find(key);
   if (row === -1) return null;
-  return gather(memtable, Uint32Array.of(row), { columns: cellKinds(table), keys: true, stamps: true });
+  return gather(memtable, Uint32Array.of(row), { ...KEY_ALONE, shared: cellKinds(table) });
 }
 
-/** The cell columns of a table that are shown, with their kinds. */
-export function cellKinds(table: Table): Map<number, Physical> {
+const KEY_ALONE: Want = { columns: new Map(), keys: true, stamps: true };
+const kindsOf = new WeakMap<Table, ReadonlyMap<number, Physical>>();
+
+/** The cell columns of a table that are shown, with their kinds; worked out once per table. */
+export function cellKinds(table: Table): ReadonlyMap<number, Physical> {
+  let kinds = kindsOf.get(table);
+  if (kinds === undefined) {
+    kinds = makeKinds(table);
+    kindsOf.set(table, kinds);
+  }
+  return kinds;
+}
+
+function makeKinds(table: Table): Map<number, Physical> {
   const kinds = new Map<number, Physical>();
   for (const column of table.columns) {
     if (!column.dropped && !table.key.includes(column.id)) kinds.set(column.id, physicalOf(column.type));

@@ -14,6 +14,7 @@ import { KeyIndex } from '../key/key-index.ts';
 import { sameCell, stampClash, widened } from '../row/rows.ts';
 import { bufferPool } from './buffer-pool.ts';
 import { MemtableColumn } from './memtable-column.ts';
+import { type ChainedCells, RowChains } from './row-chains.ts';
 import { SortedRuns } from './sorted-runs.ts';
 import { WriteLog } from './write-log.ts';
 
@@ -27,6 +28,7 @@ const EXPECTED_ROWS_MAX = 16 * MANY_ROWS;
 export class Memtable {
   readonly writes = new WriteLog();
   readonly columns = new Map<number, MemtableColumn>();
+  readonly #chains = new RowChains<MemtableColumn>();
   readonly #index = new KeyIndex();
   /** Per row the number of its newest upsert; 0: none. */
   #putOf = new Uint32Array(FIRST_ROWS);
@@ -67,7 +69,7 @@ export class Memtable {
   get memoryBytes(): number {
     const { rowCount } = this;
     let bytes = this.#index.memoryBytes + rowCount * (this.#tombOf === null ? 4 : 8) + this.writes.memoryBytes;
-    bytes += this.#runs?.memoryBytes ?? 0;
+    bytes += (this.#runs?.memoryBytes ?? 0) + this.#chains.memoryBytes;
     for (const column of this.columns.values()) bytes += column.memoryBytes(rowCount);
     return bytes;
   }
@@ -129,6 +131,11 @@ export class Memtable {
         this.#takeCell(into, rowOf[row]!, column.vector, slot, write);
       });
     }
+  }
+
+  /** The cells of a row, whatever columns there are. Good until those of another row are asked for. */
+  cellsOf(row: number): ChainedCells<MemtableColumn> {
+    return this.#chains.of(row);
   }
 
   /** The number of a row's newest upsert, or of its newest row delete; 0: none. */
@@ -244,10 +251,10 @@ export class Memtable {
   #column(id: number, kind: Physical, count: number): MemtableColumn {
     let column = this.columns.get(id);
     if (column === undefined) {
-      column = new MemtableColumn(kind);
+      column = new MemtableColumn(id, kind, this.#chains);
       this.columns.set(id, column);
     }
-    column.expect(count, this.rowCount);
+    column.expect(count, this.rowCount, this.columns.size);
     return column;
   }
 

@@ -7,6 +7,7 @@
  */
 
 import { CELL } from '@tidemark/columnar/column-vector';
+import { areSameCells, RowCells } from '../cells/row-cells.ts';
 import { NO_STAMP, Rows, sameCell, stampClash, type Want } from '../row/rows.ts';
 import type { Source } from '../row/source.ts';
 import { Cursor, CursorHeap } from './cursor.ts';
@@ -136,6 +137,7 @@ class MergePlan {
     for (const [id, kind] of want.columns) {
       if (this.#inputs.some((rows) => rows.columns.has(id))) this.#gatherCells(out, id, kind);
     }
+    if (want.shared !== undefined && this.#inputs.some(({ shared }) => shared !== null)) this.#gatherShared(out);
     this.#inputs.length = 0;
     this.#begins.length = 0;
     this.#inputOf.length = 0;
@@ -202,8 +204,64 @@ class MergePlan {
     }
   }
 
+  /** Cells that inputs have row by row: of one column the newest, unless the row's tombstone is as new. */
+  #gatherShared(out: Rows): void {
+    const into = new RowCells();
+    for (let row = 0; row < this.rowCount; row++) {
+      const [begin, end] = [this.#begins[row]!, this.#begins[row + 1]!];
+      const tombMs = out.tombMs === null ? NO_STAMP : out.tombMs[row]!;
+      const tombLow = out.tombLow === null ? 0 : out.tombLow[row]!;
+      const shared = end - begin === 1 ? this.#inputs[this.#inputOf[begin]!]!.shared : null;
+      if (end - begin > 1) this.#joinShared(into, out, row, tombMs, tombLow);
+      else if (shared !== null) copyNewer(into, shared, this.#rowOf[begin]!, tombMs, tombLow);
+      into.endRow();
+    }
+    out.shared = into;
+  }
+
+  /** Goes through the cells of one key in several inputs side by side. */
+  #joinShared(into: RowCells, out: Rows, row: number, tombMs: number, tombLow: number): void {
+    const [begin, end] = [this.#begins[row]!, this.#begins[row + 1]!];
+    const inputs: { readonly shared: RowCells; at: number; readonly end: number }[] = [];
+    for (let i = begin; i < end; i++) {
+      const { shared } = this.#inputs[this.#inputOf[i]!]!;
+      const from = this.#rowOf[i]!;
+      if (shared !== null) inputs.push({ shared, at: shared.starts[from]!, end: shared.starts[from + 1]! });
+    }
+    for (;;) {
+      let column = Number.POSITIVE_INFINITY;
+      for (const { shared, at, end } of inputs) if (at < end) column = Math.min(column, shared.columns[at]!);
+      if (column === Number.POSITIVE_INFINITY) return;
+      let best: { readonly shared: RowCells; readonly cell: number } | null = null;
+      let [bestMs, bestLow] = [tombMs, tombLow];
+      for (const input of inputs) {
+        const { shared, at: cell } = input;
+        if (cell === input.end || shared.columns[cell] !== column) continue;
+        input.at++;
+        const [ms, low] = [shared.ms[cell]!, shared.low[cell]!];
+        if (isNewer(ms, low, bestMs, bestLow)) [best, bestMs, bestLow] = [{ shared, cell }, ms, low];
+        else if (
+          best !== null &&
+          ms === bestMs &&
+          low === bestLow &&
+          !areSameCells(best.shared, best.cell, shared, cell)
+        )
+          throw this.#clash(out, row, ms, low);
+      }
+      if (best !== null) into.copy(best.shared, best.cell);
+    }
+  }
+
   #clash(out: Rows, row: number, ms: number, low: number): Error {
     return stampClash(`key ${out.keys.bytesAt(row).toString('hex')}`, ms, low);
+  }
+}
+
+/** Adds the cells of a row that its tombstone does not hide. */
+function copyNewer(into: RowCells, from: RowCells, row: number, tombMs: number, tombLow: number): void {
+  const end = from.starts[row + 1]!;
+  for (let cell = from.starts[row]!; cell < end; cell++) {
+    if (isNewer(from.ms[cell]!, from.low[cell]!, tombMs, tombLow)) into.copy(from, cell);
   }
 }
 

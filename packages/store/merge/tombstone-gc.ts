@@ -10,6 +10,7 @@
 
 import { CELL } from '@tidemark/columnar/column-vector';
 import type { Table } from '@tidemark/model/table';
+import type { RowCells } from '../cells/row-cells.ts';
 import { type GcWatermark, isBelow } from '../gc-watermark.ts';
 import { cellKinds } from '../memtable/memtable-source.ts';
 import { PurgedSource } from '../row/purged-source.ts';
@@ -73,8 +74,11 @@ async function withoutDeletions(
       continue;
     }
     await pause();
-    const columns = new Map([...kinds].filter(([id]) => deletions?.includes(id)));
-    const rows = await segment.read(block, { columns, keys: true, stamps: deletions !== null });
+    const asked = new Set(deletions ?? []);
+    const wanted = [...kinds].filter(([id]) => asked.has(id));
+    const columns = new Map(wanted.filter(([id]) => !segment.shared.has(id)));
+    const shared = new Map(wanted.filter(([id]) => segment.shared.has(id)));
+    const rows = await segment.read(block, { columns, shared, keys: true, stamps: deletions !== null });
     const kept: number[] = [];
     const marked: number[] = [];
     for (let row = 0; row < rowCount; row++) {
@@ -101,6 +105,13 @@ function hasDeletion(rows: Rows, row: number, gcWatermark: GcWatermark): boolean
   for (const { vector, ms, low } of rows.columns.values()) {
     if (vector.presence[row] !== CELL.deleted) continue;
     if (isBelow((ms ?? rows.putMs)[row]!, (low ?? rows.putLow)[row]!, gcWatermark)) return true;
+  }
+  return rows.shared !== null && hasDeletedCell(rows.shared, row, gcWatermark);
+}
+
+function hasDeletedCell({ starts, values, ms, low }: RowCells, row: number, gcWatermark: GcWatermark): boolean {
+  for (let cell = starts[row]!; cell < starts[row + 1]!; cell++) {
+    if (values.presence[cell] === CELL.deleted && isBelow(ms[cell]!, low[cell]!, gcWatermark)) return true;
   }
   return false;
 }

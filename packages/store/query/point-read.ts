@@ -111,19 +111,22 @@ export class PointReads {
 
   /** What memtables and segments hold of a key, joined; null when it is nothing. */
   async #join(found: Rows[], segments: readonly LiveSegment[], key: Uint8Array, table: Table): Promise<Rows | null> {
-    const want: Want = { columns: cellKinds(table), keys: true, stamps: true };
+    const shared = cellKinds(table);
+    const want: Want = { columns: NO_COLUMNS, shared, keys: true, stamps: true };
     const wanted = new KeyToFind(table, key);
     const isWhole = !isDamaged(segments);
     for (let i = segments.length - 1; i >= 0; i--) {
       const { segment, live } = segments[i]!;
       const row = await segment.keys.find(wanted);
       if (row === -1 || live?.isLive(row) === false) continue;
-      found.push(await segment.rows.row(row, want, key));
+      found.push(await segment.rows.row(row, shared, key));
       if (isWhole) break;
     }
     return found.length === 0 ? null : mergeRow(found, want);
   }
 }
+
+const NO_COLUMNS: Want['columns'] = new Map();
 
 function isDamaged(segments: readonly LiveSegment[]): boolean {
   for (let i = 0; i < segments.length; i++) if (segments[i]!.damage !== null) return true;

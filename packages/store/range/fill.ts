@@ -4,6 +4,7 @@ import type { Column } from '@tidemark/model/table';
 import { type Chunk, entryOf, hasValue, numberAt } from '../encoding/chunk.ts';
 import { valueOfChunk } from '../row/raw-value.ts';
 import type { RowValues } from './range-wish.ts';
+import type { SegmentHead, WantedColumns } from './segment-head.ts';
 
 /** Texts that were made last, by place in the columns, and the entry of each. */
 type LastTexts = { readonly entries: number[]; readonly texts: string[] };
@@ -29,6 +30,55 @@ export function fill(
     const row = numbers[from + i]!;
     if (!isPlain) rows[first + i]![place] = valueOfChunk(chunk, row, type);
     else if (hasValue(chunk, row)) rows[first + i]![place] = numberAt(chunk, row);
+  }
+}
+
+/** Longer rows are copied from one that is empty. */
+const PUSHED_MAX = 64;
+const empty: RowValues = [];
+
+/** A row of so many columns without a value. */
+export function emptyRow(columnCount: number): RowValues {
+  const values: RowValues = [];
+  if (columnCount <= PUSHED_MAX) {
+    for (let i = 0; i < columnCount; i++) values.push(null);
+    return values;
+  }
+  while (empty.length < columnCount) empty.push(null);
+  return empty.slice(0, columnCount);
+}
+
+/** Who asks for many ranges often asks for the same columns. */
+const wantedBy = new WeakMap<readonly Column[], WantedColumns>();
+
+/** The columns' ids and places; worked out once for each list of them. */
+export function wantedOf(columns: readonly Column[]): WantedColumns {
+  let wanted = wantedBy.get(columns);
+  if (wanted === undefined) {
+    wanted = { ids: columns.map(({ id }) => id), places: new Map(columns.map(({ id }, place) => [id, place])) };
+    wantedBy.set(columns, wanted);
+  }
+  return wanted;
+}
+
+/** As `fill`, of the columns that share a file: by the cells that the rows have. */
+export function fillShared(
+  rows: RowValues[],
+  first: number,
+  numbers: readonly number[],
+  columns: readonly Column[],
+  head: SegmentHead,
+): void {
+  const shared = head.shared!;
+  const { places } = wantedOf(columns);
+  const from = numbers.length - (rows.length - first);
+  for (let at = first; at < rows.length; at++) {
+    const row = head.sharedRow(numbers[from + at - first]!);
+    const end = shared.starts[row + 1]!;
+    for (let cell = shared.starts[row]!; cell < end; cell++) {
+      const place = places.get(shared.columns[cell]!);
+      if (place !== undefined) rows[at]![place] = shared.valueOf(cell, columns[place]!);
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import { type Column, keyColumns, type Table } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
 import { KeyParts, keyKindsOf } from '../key/key-search.ts';
 import { fromRaw } from '../row/raw-value.ts';
+import { emptyRow } from './fill.ts';
 import type { RowValues } from './range-wish.ts';
 
 /** Taking a key apart waits for nothing, so one serves all. */
@@ -31,8 +32,7 @@ export class KeyValues {
 
   /** @throws {Fault} `corrupt`: not a key of the table */
   of(arena: Uint8Array, start: number, length: number): RowValues {
-    const values: RowValues = [];
-    for (let i = 0; i < this.#columnCount; i++) values.push(null);
+    const values = emptyRow(this.#columnCount);
     const places = this.#places;
     if (places.length === 0) return values;
     parts.begin(arena.subarray(start, start + length));

@@ -9,7 +9,7 @@ import { keyKindsOf } from '../key/key-search.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
 import type { BlocksAtHand } from './blocks-at-hand.ts';
-import { fill } from './fill.ts';
+import { emptyRow, fill, fillShared, wantedOf } from './fill.ts';
 import { MemtableHead } from './memtable-head.ts';
 import type { RangePage, RangeWish, RowValues } from './range-wish.ts';
 import { RowOfHeads } from './row-of-heads.ts';
@@ -72,11 +72,11 @@ class RangeRead {
   /** Everything is at its first row. False after a miss. */
   start({ table, segments, memtables }: RangeSources, atHand: BlocksAtHand): boolean {
     const { bounds, columns } = this.#wish;
-    const ids = columns.map(({ id }) => id);
+    const wanted = wantedOf(columns);
     const kinds = keyKindsOf(table);
     const started: (SegmentHead | MemtableHead)[] = [];
     for (const live of segments) {
-      const head = new SegmentHead(live, bounds, ids, kinds, atHand);
+      const head = new SegmentHead(live, bounds, wanted, kinds, atHand);
       if (head.start() === true) started.push(head);
     }
     if (atHand.isMissing) return false;
@@ -190,14 +190,13 @@ class RangeRead {
     for (let i = 0; i < count; i++) {
       const row = head.row + this.#step * i;
       if (!head.isLive(row) || (puts !== null && (Number(rawOfChunk(puts, row)) & 1) === 0)) continue;
-      const values: RowValues = [];
-      for (let place = 0; place < columns.length; place++) values.push(null);
-      this.#add(values, row);
+      this.#add(emptyRow(columns.length), row);
     }
-    for (let place = 0; place < columns.length; place++) {
-      const stored = cells[place]!;
-      if (stored !== null) fill(this.#rows, first, this.#numbers, place, stored.chunk, columns[place]!, head);
+    for (let i = 0; i < cells.length; i++) {
+      const { place, chunk } = cells[i]!;
+      fill(this.#rows, first, this.#numbers, place, chunk, columns[place]!, head);
     }
+    if (head.shared !== null) fillShared(this.#rows, first, this.#numbers, columns, head);
   }
 
   /** Leaves out rows that do not pass, and counts bytes. True when there are more rows than the page has. */

@@ -12,14 +12,17 @@ import type { MemtableColumn } from '../memtable/memtable-column.ts';
 import { valueOfChunk } from '../row/raw-value.ts';
 import { valueAt } from '../row/row-value.ts';
 import type { BlocksAtHand } from './blocks-at-hand.ts';
-import { fill } from './fill.ts';
+import { emptyRow, fill, fillShared, wantedOf } from './fill.ts';
 import { KeyValues } from './key-values.ts';
 import { MemtableHead } from './memtable-head.ts';
 import type { RowValues } from './range-wish.ts';
-import type { SegmentHead } from './segment-head.ts';
+import type { HeadCells, SegmentHead } from './segment-head.ts';
 
 /** A stamp that is there or, with ms −1, is not. */
 type Tick = { ms: number; low: number };
+
+/** By the columns' places the stamps of the newest cells so far. */
+type Best = { readonly ms: Float64Array; readonly low: Float64Array };
 
 /** Makes rows of some columns. */
 export class RowOfHeads {
@@ -28,6 +31,8 @@ export class RowOfHeads {
   /** Of each column whether it is a part of the key. */
   readonly #isOfKey: readonly boolean[];
   readonly #atHand: BlocksAtHand;
+  readonly #places: ReadonlyMap<number, number>;
+  #best: Best | null = null;
   /** A row that is being made, and its number in its block. */
   readonly #one: RowValues[] = [];
   readonly #number: number[] = [];
@@ -37,6 +42,7 @@ export class RowOfHeads {
     this.#keys = new KeyValues(table, columns);
     this.#isOfKey = columns.map(({ id }) => table.key.includes(id));
     this.#atHand = atHand;
+    this.#places = wantedOf(columns).places;
   }
 
   /** A memtable's row that nothing else has; null when it is not live. */
@@ -46,15 +52,20 @@ export class RowOfHeads {
     const tomb = memtable.tombOf(row);
     if (put === 0 || (tomb !== 0 && writes.compare(put, tomb) <= 0)) return null;
     const values = this.#keyValues(memtable, row);
-    for (let i = 0; i < values.length; i++) {
-      if (this.#isOfKey[i]!) continue;
-      const column = memtable.columns.get(this.#columns[i]!.id);
-      const slot = column === undefined ? -1 : column.slotOf(row);
-      if (slot === -1) continue;
-      if (tomb !== 0 && writes.compare(memtable.writeAt(column!, slot, row), tomb) <= 0) continue;
-      values[i] = slotValue(column!, slot, this.#columns[i]!);
-    }
+    this.#fillFrom(memtable, row, tomb, values);
     return values;
+  }
+
+  /** Sets the values of a memtable's cells that its tombstone, by the number of its write, does not hide. */
+  #fillFrom(memtable: Memtable, row: number, tomb: number, values: RowValues): void {
+    const { count, columns, slots } = memtable.cellsOf(row);
+    for (let i = 0; i < count; i++) {
+      const column = columns[i]!;
+      const place = this.#places.get(column.id);
+      if (place === undefined) continue;
+      if (tomb !== 0 && memtable.writes.compare(memtable.writeAt(column, slots[i]!, row), tomb) <= 0) continue;
+      values[place] = slotValue(column, slots[i]!, this.#columns[place]!);
+    }
   }
 
   /** The row of heads that are at one key; null when it is not live; undefined after a miss. */
@@ -76,18 +87,13 @@ export class RowOfHeads {
   #newerOver(memtable: Memtable, row: number, head: SegmentHead): RowValues | null {
     // What a tombstone of the memtable leaves is the memtable's alone.
     if (memtable.tombOf(row) !== 0) return this.ofMemtable(memtable, row);
-    const { cells } = head;
-    const values: RowValues = [];
-    for (let i = 0; i < this.#columns.length; i++) values.push(null);
+    const values = emptyRow(this.#columns.length);
     this.#one[0] = values;
     this.#number[0] = head.row;
-    for (let i = 0; i < values.length; i++) {
-      const column = this.#columns[i]!;
-      const own = this.#isOfKey[i]! ? undefined : memtable.columns.get(column.id);
-      const slot = own === undefined ? -1 : own.slotOf(row);
-      if (slot !== -1) values[i] = slotValue(own!, slot, column);
-      else if (cells[i] !== null) fill(this.#one, 0, this.#number, i, cells[i]!.chunk, column, head);
-    }
+    for (const { place, chunk } of head.cells)
+      fill(this.#one, 0, this.#number, place, chunk, this.#columns[place]!, head);
+    if (head.shared !== null) fillShared(this.#one, 0, this.#number, this.#columns, head);
+    this.#fillFrom(memtable, row, 0, values);
     return values;
   }
 
@@ -122,57 +128,74 @@ export class RowOfHeads {
     tomb: Tick,
   ): RowValues | null | undefined {
     const values = this.#keysOf(memtables, segments);
-    for (let i = 0; i < values.length; i++) {
-      if (this.#isOfKey[i]!) continue;
-      const column = this.#columns[i]!;
-      // Nothing that is not newer than the tombstone counts.
-      const best: Tick = { ms: tomb.ms, low: tomb.low };
-      for (let m = 0; m < memtables.length; m++) {
-        const { memtable } = memtables[m]!;
-        const row = memtables[m]!.row();
-        const cells = memtable.columns.get(column.id);
-        const slot = cells === undefined ? -1 : cells.slotOf(row);
-        if (slot === -1) continue;
-        const write = memtable.writeAt(cells!, slot, row);
-        const [ms, low] = [memtable.writes.msAt(write), memtable.writes.lowAt(write)];
-        if (!isNewer(ms, low, best)) continue;
-        [best.ms, best.low] = [ms, low];
-        values[i] = slotValue(cells!, slot, column);
+    this.#best ??= { ms: new Float64Array(values.length), low: new Float64Array(values.length) };
+    const best = this.#best;
+    // Nothing that is not newer than the tombstone counts.
+    best.ms.fill(tomb.ms);
+    best.low.fill(tomb.low);
+    for (const head of memtables) {
+      const { memtable } = head;
+      const row = head.row();
+      const { count, columns, slots } = memtable.cellsOf(row);
+      for (let i = 0; i < count; i++) {
+        const place = this.#places.get(columns[i]!.id);
+        if (place === undefined) continue;
+        const write = memtable.writeAt(columns[i]!, slots[i]!, row);
+        if (!takeNewer(best, place, memtable.writes.msAt(write), memtable.writes.lowAt(write))) continue;
+        values[place] = slotValue(columns[i]!, slots[i]!, this.#columns[place]!);
       }
-      for (const head of segments) {
-        const value = this.#newerCell(head, i, best, segments.length > 1);
+    }
+    for (const head of segments) {
+      for (const cells of head.cells) {
+        if (this.#isOfKey[cells.place]!) continue;
+        const value = this.#newerCell(head, cells, best, segments.length > 1);
         if (value === undefined) return undefined;
-        if (value !== OLDER) values[i] = value;
+        if (value !== OLDER) values[cells.place] = value;
       }
+      if (head.shared !== null && !this.#takeShared(head, best, values)) return undefined;
     }
     return values;
   }
 
   /** The cell of a segment's row, when it is newer than `best`; then `best` becomes its stamp, where that is asked for. */
   #newerCell(
-    head: SegmentHead,
-    place: number,
-    best: Tick,
+    { block, row, rowInBlock, segment }: SegmentHead,
+    { place, file, chunk, part }: HeadCells,
+    best: Best,
     isStampWanted: boolean,
   ): Value | null | undefined | typeof OLDER {
-    const stored = head.cells[place] ?? null;
-    if (stored === null) return OLDER;
-    const { block, row, rowInBlock, segment } = head;
-    const state = stateOf(stored.chunk, row);
+    const state = stateOf(chunk, row);
     if (state === CELL.absent) return OLDER;
-    if (best.ms !== -1 || isStampWanted) {
-      const max = segment.order.fileOf(this.#columns[place]!.id)?.opened?.block(block)?.stampMax ?? null;
-      if (max !== null && !isNewer(max[0], max[1], best)) return OLDER;
-      const hasOwn = stored.part.stamps?.has(rowInBlock - stored.part.firstRow) === true;
-      const part = hasOwn ? stored.part : segment.order.putStamps(block, rowInBlock, this.#atHand);
-      if (part === undefined) return undefined;
-      const stamps = part?.stamps ?? null;
-      const at = rowInBlock - (part?.firstRow ?? 0);
-      const [ms, low] = stamps === null ? [-1, 0] : [stamps.msAt(at), stamps.lowAt(at)];
-      if (!isNewer(ms, low, best)) return OLDER;
-      [best.ms, best.low] = [ms, low];
+    if (best.ms[place] !== -1 || isStampWanted) {
+      const max = file.opened?.block(block)?.stampMax ?? null;
+      if (max !== null && !isNewer(max[0], max[1], { ms: best.ms[place]!, low: best.low[place]! })) return OLDER;
+      const hasOwn = part.stamps?.has(rowInBlock - part.firstRow) === true;
+      const stamped = hasOwn ? part : segment.order.putStamps(block, rowInBlock, this.#atHand);
+      if (stamped === undefined) return undefined;
+      const stamps = stamped?.stamps ?? null;
+      const at = rowInBlock - (stamped?.firstRow ?? 0);
+      if (!takeNewer(best, place, stamps?.msAt(at) ?? -1, stamps?.lowAt(at) ?? 0)) return OLDER;
     }
-    return state === CELL.deleted ? null : valueOfChunk(stored.chunk, row, this.#columns[place]!.type);
+    return state === CELL.deleted ? null : valueOfChunk(chunk, row, this.#columns[place]!.type);
+  }
+
+  /** The cells of a segment's row in columns that share a file, those that are newer than `best`. False after a miss. */
+  #takeShared(head: SegmentHead, best: Best, values: RowValues): boolean {
+    const shared = head.shared!;
+    const puts = head.segment.order.putStamps(head.block, head.rowInBlock, this.#atHand);
+    if (puts === undefined) return false;
+    const put = head.rowInBlock - (puts?.firstRow ?? 0);
+    const [putMs, putLow] = [puts?.stamps?.msAt(put) ?? -1, puts?.stamps?.lowAt(put) ?? 0];
+    const row = head.sharedRow(head.row);
+    for (let cell = shared.starts[row]!; cell < shared.starts[row + 1]!; cell++) {
+      const place = this.#places.get(shared.columns[cell]!);
+      if (place === undefined) continue;
+      const isOwn = shared.stamps?.has(cell) === true;
+      const ms = isOwn ? shared.stamps!.msAt(cell) : putMs;
+      if (!takeNewer(best, place, ms, isOwn ? shared.stamps!.lowAt(cell) : putLow)) continue;
+      values[place] = shared.valueOf(cell, this.#columns[place]!);
+    }
+    return true;
   }
 
   /** Raises `tomb` to the newest tombstone of the segments' rows. False after a miss. */
@@ -224,6 +247,14 @@ function none(): Tick {
 
 function isNewer(ms: number, low: number, than: Tick): boolean {
   return ms > than.ms || (ms === than.ms && low > than.low);
+}
+
+/** Raises a place's stamp to this one when it is newer; false when it is not. */
+function takeNewer({ ms: bestMs, low: bestLow }: Best, place: number, ms: number, low: number): boolean {
+  if (ms < bestMs[place]! || (ms === bestMs[place] && low <= bestLow[place]!)) return false;
+  bestMs[place] = ms;
+  bestLow[place] = low;
+  return true;
 }
 
 function raise(tick: Tick, ms: number, low: number): void {

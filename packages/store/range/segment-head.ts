@@ -4,12 +4,15 @@
  */
 
 import type { Physical } from '@tidemark/model/column-type';
+import type { StoredCells } from '../cells/stored-cells.ts';
 import type { Chunk } from '../encoding/chunk.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import { compareBytes } from '../row/bytes.ts';
 import type { DeletionVector } from '../segment/deletion-vector.ts';
+import type { HeldFile } from '../segment/held-file.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
 import type { Segment } from '../segment/segment.ts';
+import type { PlacedColumns } from '../segment/segment-order.ts';
 import type { StoredBlock } from '../segment/stored-block.ts';
 import { togetherOf } from '../segment/together.ts';
 import type { BlocksAtHand } from './blocks-at-hand.ts';
@@ -17,8 +20,16 @@ import { endsBehind, Stretch } from './head.ts';
 import { type KeyBlock, KeyBytes } from './key-block.ts';
 import type { RangeBounds } from './range-wish.ts';
 
-/** A column of the rows that a head has at hand: its cells, row by row, and what has their stamps. */
-export type HeadCells = { readonly chunk: Chunk; readonly part: StoredBlock } | null;
+/** A column of the rows that a head has at hand: its place among those wanted, its cells, and what has their stamps. */
+export type HeadCells = {
+  readonly place: number;
+  readonly file: HeldFile<StoredBlock>;
+  readonly chunk: Chunk;
+  readonly part: StoredBlock;
+};
+
+/** Ids of the columns that are wanted, and the place of each among them. */
+export type WantedColumns = { readonly ids: readonly number[]; readonly places: ReadonlyMap<number, number> };
 
 /** One segment's rows in a range. What answers undefined has to read something first; then the whole read begins again. */
 export class SegmentHead {
@@ -33,7 +44,7 @@ export class SegmentHead {
   readonly #bounds: RangeBounds;
   readonly #kinds: readonly Physical[];
   readonly #atHand: BlocksAtHand;
-  readonly #columns: readonly number[];
+  readonly #columns: PlacedColumns;
   readonly #step: 1 | -1;
   readonly #stretch: Stretch;
   #keys: KeyBlock | null = null;
@@ -42,6 +53,7 @@ export class SegmentHead {
   #isKeyMade = false;
   /** Of the rows at hand. */
   #cells: readonly HeadCells[] = [];
+  #shared: StoredCells | null = null;
   /** By place in the columns, the entry of which a text was made last, and the text: neighbours often have the same. */
   readonly entries: number[] = [];
   readonly texts: string[] = [];
@@ -49,18 +61,18 @@ export class SegmentHead {
   #told: Memtable | null = null;
   #isOlder = false;
 
-  /** @param columns ids of the columns that are wanted @param kinds of the key columns */
+  /** @param columns that are wanted @param kinds of the key columns */
   constructor(
     { segment, live }: LiveSegment,
     bounds: RangeBounds,
-    columns: readonly number[],
+    columns: WantedColumns,
     kinds: readonly Physical[],
     atHand: BlocksAtHand,
   ) {
     this.segment = segment;
     this.#live = live;
     this.#bounds = bounds;
-    this.#columns = columns;
+    this.#columns = segment.order.placed(columns.ids, columns.places);
     this.#kinds = kinds;
     this.#atHand = atHand;
     this.#step = bounds.direction === 'ascending' ? 1 : -1;
@@ -152,9 +164,19 @@ export class SegmentHead {
     return isOlder;
   }
 
-  /** Cells of the rows at hand, by the columns' places among those that are wanted; null where no row of the block has one. */
+  /** Cells of the rows at hand, column by column, those in which a row of the block has one. */
   get cells(): readonly HeadCells[] {
     return this.#cells;
+  }
+
+  /** Cells of the rows at hand, and around them, of columns that share a file, wanted ones among others; null: none. */
+  get shared(): StoredCells | null {
+    return this.#shared;
+  }
+
+  /** The number of a row at hand among those of `shared`. */
+  sharedRow(row: number): number {
+    return this.#firstRow + row - this.#shared!.firstRow;
   }
 
   /** Whether there is such a block, and it is not beyond the range. */
@@ -173,9 +195,12 @@ export class SegmentHead {
     const puts = order.puts(block, near, this.#atHand);
     // What will be wanted is read beside the keys.
     const cells = this.#partsAt(block, near);
-    if (keys === undefined || puts === undefined || cells === null) return false;
-    const there = cells.filter((part) => part !== null);
-    const { firstRow, rowCount, columns } = togetherOf(puts === null ? [...keys, ...there] : [...keys, ...there, puts]);
+    const sharedFile = this.#columns.shared;
+    const shared = sharedFile === null ? null : this.#atHand.part(sharedFile, block, near);
+    if (keys === undefined || puts === undefined || cells === null || shared === undefined) return false;
+    const there = cells.map(({ part }) => part);
+    const parts = puts === null ? [...keys, ...there] : [...keys, ...there, puts];
+    const { firstRow, rowCount, columns } = togetherOf(parts, shared);
     this.block = block;
     this.#firstRow = firstRow;
     this.#rowCount = rowCount;
@@ -184,23 +209,24 @@ export class SegmentHead {
     this.entries.length = 0;
     this.#keys = order.keys(block, columns.slice(0, keys.length), this.#kinds, rowCount);
     let at = keys.length;
-    this.#cells = cells.map((part) => (part === null ? null : { chunk: columns[at++]!, part }));
+    this.#cells = cells.map((one) => ({ ...one, chunk: columns[at++]! }));
+    this.#shared = shared;
     this.#puts = puts === null ? null : columns.at(-1)!;
     const { first, last } = blocks[block]!;
     this.#stretch.begin(rowCount, endsBehind(this.#bounds, first, last));
     return true;
   }
 
-  /** The parts of the columns that are wanted; null after a miss. */
-  #partsAt(block: number, row: number): (StoredBlock | null)[] | null {
-    const columns = this.#columns;
-    const parts = new Array<StoredBlock | null>(columns.length);
+  /** The parts of wanted columns that have any there; null after a miss. */
+  #partsAt(block: number, row: number): Omit<HeadCells, 'chunk'>[] | null {
+    const { own } = this.#columns;
+    const parts: Omit<HeadCells, 'chunk'>[] = [];
     let isMissing = false;
-    for (let i = 0; i < columns.length; i++) {
-      const file = this.segment.order.fileOf(columns[i]!);
-      const part = file === undefined ? null : this.#atHand.part(file, block, row);
+    for (let i = 0; i < own.length; i++) {
+      const { place, file } = own[i]!;
+      const part = this.#atHand.part(file, block, row);
       if (part === undefined) isMissing = true;
-      else parts[i] = part;
+      else if (part !== null) parts.push({ place, file, part });
     }
     return isMissing ? null : parts;
   }

@@ -2,6 +2,7 @@
 
 import { CELL } from '@tidemark/columnar/column-vector';
 import type { Physical } from '@tidemark/model/column-type';
+import { RowCells } from '../cells/row-cells.ts';
 import type { Zone } from '../encoding/zone.ts';
 import { type GcWatermark, isBelow } from '../gc-watermark.ts';
 import { NO_STAMP, type Rows, type Want } from './rows.ts';
@@ -12,6 +13,7 @@ import type { BlockRange, Source } from './source.ts';
 export class PurgedSource implements Source {
   readonly blocks: readonly BlockRange[];
   readonly kinds: ReadonlyMap<number, Physical>;
+  readonly shared: ReadonlyMap<number, number>;
   readonly #rows: SelectedSource;
   readonly #marks: readonly (Uint8Array | null)[];
   readonly #gcWatermark: GcWatermark;
@@ -26,6 +28,7 @@ export class PurgedSource implements Source {
     this.#gcWatermark = gcWatermark;
     this.blocks = rows.blocks;
     this.kinds = rows.kinds;
+    this.shared = rows.shared;
   }
 
   zone(block: number, column: number): Promise<Zone | null> {
@@ -51,6 +54,7 @@ export class PurgedSource implements Source {
 
 function strip(rows: Rows, marks: Uint8Array, gcWatermark: GcWatermark): void {
   stripTombs(rows, marks, gcWatermark);
+  if (rows.shared !== null) rows.shared = withoutDeleted(rows.shared, marks, gcWatermark);
   for (const { vector, ms, low } of rows.columns.values()) {
     for (let row = 0; row < rows.rowCount; row++) {
       if (marks[row] === 0 || vector.presence[row] !== CELL.deleted) continue;
@@ -58,6 +62,19 @@ function strip(rows: Rows, marks: Uint8Array, gcWatermark: GcWatermark): void {
       if (isGone) vector.presence[row] = CELL.absent;
     }
   }
+}
+
+/** The cells without those that say only that they were deleted, in rows that are marked. */
+function withoutDeleted(cells: RowCells, marks: Uint8Array, gcWatermark: GcWatermark): RowCells {
+  const into = new RowCells();
+  for (let row = 0; row < cells.rowCount; row++) {
+    for (let cell = cells.starts[row]!; cell < cells.starts[row + 1]!; cell++) {
+      const isDeleted = marks[row] === 1 && cells.values.presence[cell] === CELL.deleted;
+      if (!isDeleted || !isBelow(cells.ms[cell]!, cells.low[cell]!, gcWatermark)) into.copy(cells, cell);
+    }
+    into.endRow();
+  }
+  return into;
 }
 
 function stripTombs(rows: Rows, marks: Uint8Array, gcWatermark: GcWatermark): void {

@@ -4,7 +4,9 @@ import { CELL, type ColumnVector } from '@tidemark/columnar/column-vector';
 import { decodeKey } from '@tidemark/columnar/key';
 import type { ColumnType, Value } from '@tidemark/model/column-type';
 import { type Stamp, stampFromColumns } from '@tidemark/model/stamp';
-import { type Column, columnById, type Table } from '@tidemark/model/table';
+import { type Column, columnById, columnsById, type Table } from '@tidemark/model/table';
+import { valueOfCellBytes } from '../cells/cell-bytes.ts';
+import type { RowCells } from '../cells/row-cells.ts';
 import { NO_STAMP, type Rows } from './rows.ts';
 
 /** The newest write of a cell; `value` null: deleted. */
@@ -59,7 +61,9 @@ export function rowValues(table: Table, rows: Rows, row: number, columns: readon
     const place = table.key.indexOf(id);
     if (place !== -1) return parts[place]!;
     const vector = rows.columns.get(id)?.vector;
-    return vector?.presence[row] === CELL.value ? valueAt(vector, row, type) : null;
+    if (vector?.presence[row] === CELL.value) return valueAt(vector, row, type);
+    const cell = rows.shared?.find(row, id) ?? -1;
+    return cell === -1 ? null : sharedValue(rows.shared!, cell, type);
   });
 }
 
@@ -71,6 +75,12 @@ export function rowState(table: Table, rows: Rows, row: number): RowState {
     tombstone: tombMs === NO_STAMP ? null : stampFromColumns(tombMs, rows.tombLow![row]!),
     cells: cellsAt(table, rows, row),
   };
+}
+
+/** Null where it is deleted. */
+function sharedValue({ values }: RowCells, cell: number, type: ColumnType): Value | null {
+  if (values.presence[cell] !== CELL.value) return null;
+  return valueOfCellBytes(type, values.arena, values.starts[cell]!, values.lengths[cell]!);
 }
 
 function cellsAt(table: Table, rows: Rows, row: number): StoredCell[] {
@@ -85,5 +95,13 @@ function cellsAt(table: Table, rows: Rows, row: number): StoredCell[] {
       stamp: stampFromColumns((ms ?? rows.putMs)[row]!, (low ?? rows.putLow)[row]!),
     });
   }
-  return cells;
+  const { shared } = rows;
+  if (shared === null) return cells;
+  const columns = columnsById(table);
+  for (let cell = shared.starts[row]!; cell < shared.starts[row + 1]!; cell++) {
+    const id = shared.columns[cell]!;
+    const stamp = stampFromColumns(shared.ms[cell]!, shared.low[cell]!);
+    cells.push({ column: id, value: sharedValue(shared, cell, columns.get(id)!.type), stamp });
+  }
+  return cells.sort((a, b) => a.column - b.column);
 }

@@ -10,6 +10,7 @@ import { CELL, ColumnVector } from '@tidemark/columnar/column-vector';
 import type { Physical } from '@tidemark/model/column-type';
 import { formatStamp, stampFromColumns } from '@tidemark/model/stamp';
 import { Fault } from '@tidemark/platform/fault';
+import { RowCells, type SharedWant } from '../cells/row-cells.ts';
 
 /** The `ms` of a stamp that is not there: smaller than every real one. */
 export const NO_STAMP = -1;
@@ -20,6 +21,8 @@ export type Cells = { readonly vector: ColumnVector; ms: Float64Array | null; lo
 /** What to read: columns with the kind they are wanted in (narrower stored ones are widened). */
 export type Want = {
   readonly columns: ReadonlyMap<number, Physical>;
+  /** Columns whose cells are wanted row by row, none of them above; every source has them so (`Source.shared`). */
+  readonly shared?: SharedWant;
   readonly keys: boolean;
   /** Put and tomb stamps, and cells' own. Without them rows are neither live nor dead. */
   readonly stamps: boolean;
@@ -35,6 +38,8 @@ export class Rows {
   tombMs: Float64Array | null = null;
   tombLow: Float64Array | null = null;
   readonly columns = new Map<number, Cells>();
+  /** Cells of other columns, row by row; null: no row has one. */
+  shared: RowCells | null = null;
   /** The key's parts as columns, once somebody took the keys apart. */
   keyColumns: ReadonlyMap<number, ColumnVector> | null = null;
   /** Vectors of rows that were here before. */
@@ -58,6 +63,7 @@ export class Rows {
     this.tombMs = null;
     this.tombLow = null;
     this.keyColumns = null;
+    this.shared = null;
     for (const [id, { vector }] of this.columns) this.#spare.set(id, vector);
     this.columns.clear();
     return this;
@@ -116,6 +122,11 @@ export class Rows {
       if (tombMs !== NO_STAMP) this.setTomb(first + i - from, tombMs, source.tombLow![i]!);
     }
     for (const [id, cells] of source.columns) this.#appendCells(id, cells, source, from, to, first);
+    if (source.shared !== null) {
+      this.shared ??= new RowCells();
+      this.shared.fillUp(first);
+      for (let row = from; row < to; row++) this.shared.copyRow(source.shared, row);
+    } else this.shared?.fillUp(this.rowCount);
   }
 
   #appendCells(id: number, cells: Cells, source: Rows, from: number, to: number, first: number): void {

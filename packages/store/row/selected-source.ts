@@ -2,6 +2,7 @@
 
 import { ColumnVector } from '@tidemark/columnar/column-vector';
 import type { Physical } from '@tidemark/model/column-type';
+import { RowCells } from '../cells/row-cells.ts';
 import type { Zone } from '../encoding/zone.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
 import type { Segment } from '../segment/segment.ts';
@@ -23,6 +24,7 @@ const KEYS_ONLY: Want = { columns: new Map(), keys: true, stamps: false };
 export class SelectedSource implements Source {
   readonly blocks: readonly BlockRange[];
   readonly kinds: ReadonlyMap<number, Physical>;
+  readonly shared: ReadonlyMap<number, number>;
   readonly #segment: Segment;
   readonly #selected: readonly SelectedBlock[];
 
@@ -31,6 +33,9 @@ export class SelectedSource implements Source {
     this.#segment = segment;
     this.#selected = selected;
     this.kinds = segment.kinds;
+    const kept = selected.reduce((sum, { block, rows }) => sum + (rows?.length ?? segment.blocks[block]!.rowCount), 0);
+    const share = kept / segment.summary.rows;
+    this.shared = new Map([...segment.shared].map(([id, bytes]) => [id, bytes * share]));
     this.blocks = selected.map(({ block, rows, first, last }) => {
       return { first, last, rowCount: rows?.length ?? segment.blocks[block]!.rowCount };
     });
@@ -87,6 +92,10 @@ function picked(all: Rows, rowNumbers: Uint32Array, want: Want): Rows {
     const own = (stamps: Float64Array | null): Float64Array | null =>
       stamps === null ? null : pick(new Float64Array(rowNumbers.length), stamps, rowNumbers);
     rows.columns.set(id, { vector: into, ms: own(ms), low: own(low) });
+  }
+  if (all.shared !== null) {
+    rows.shared = new RowCells();
+    for (let i = 0; i < rowNumbers.length; i++) rows.shared.copyRow(all.shared, rowNumbers[i]!);
   }
   return rows;
 }

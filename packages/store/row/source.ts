@@ -13,6 +13,8 @@ export interface Source {
   readonly blocks: readonly BlockRange[];
   /** Columns it holds cells of, with the kind they are held in. Key columns are not among them. */
   readonly kinds: ReadonlyMap<number, Physical>;
+  /** Those of these columns that it can give row by row, with about the bytes that their cells take. */
+  readonly shared: ReadonlyMap<number, number>;
   /** What is known about a column's values in a block without reading it; null when nothing is. Key columns too. */
   zone(block: number, column: number): Promise<Zone | null>;
   /** False when every row of the block is live. */

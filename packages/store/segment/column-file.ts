@@ -2,7 +2,7 @@
  * One file of a segment: blocks of up to 65,536 rows, in units of some rows, each compressed and checked by itself, and a
  * directory and a footer that say where they are and what they hold. The bytes, in order:
  *
- *   "TMCF", u16 format version (3), u16 0
+ *   "TMCF", u16 format version (4), u16 0
  *   blocks: the dictionary, if there is one, and the units, as stored; raw a unit is sections, each u32 length and bytes
  *   directory: see `page-list.ts`
  *   footer: JSON
@@ -18,7 +18,7 @@ import { z } from 'zod';
 import { Pages } from './page-list.ts';
 
 /** The version in the header of every column file and in manifests; files of another one are refused. */
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
 /** Begins and ends each file. */
 export const MAGIC = Buffer.from('TMCF');
 /** Before the first block. */

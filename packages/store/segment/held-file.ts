@@ -135,6 +135,14 @@ export class HeldFile<T extends Part> {
     };
   }
 
+  /** A block, held or read without being held after that; null when no row of it has a cell. Throws as `bytes`. */
+  async unkept(block: number): Promise<T | null> {
+    const held = this.held(block);
+    if (held !== undefined) return held;
+    const bytes = await this.bytes(block);
+    return bytes === null ? null : this.#plan.make(bytes, true);
+  }
+
   async #readUnit(units: HeldUnits<T>, block: number, unit: number): Promise<T> {
     const file = await this.open();
     const known = this.#check(file, block)!;

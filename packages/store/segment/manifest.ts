@@ -10,13 +10,16 @@ import { Fault, messageOf } from '@tidemark/platform/fault';
 import { z } from 'zod';
 import { FORMAT_VERSION } from './column-file.ts';
 
+const kindShape = z.enum(['u8', 'i32', 'f64', 'whole', 'i64', 'bytes']);
 const fileShape = z.object({
   name: z.string(),
   /** The column's id; null for files that are not one column's. */
   column: z.number().int().nullable(),
-  kind: z.enum(['u8', 'i32', 'f64', 'whole', 'i64', 'bytes']),
+  kind: kindShape,
   bytes: z.number().int(),
   crc: z.number().int(),
+  /** In `cells.col`: the columns that have cells in it, by id, their kinds, and about the bytes that these cells take. */
+  columns: z.array(z.tuple([z.number().int(), kindShape, z.number().int()])).optional(),
 });
 const segmentShape = z.object({
   name: z.string(),
@@ -39,7 +42,15 @@ const typeShape = z.union([
 const tableShape: z.ZodType<Table> = z.object({
   id: z.number().int(),
   name: z.string(),
-  columns: z.array(z.object({ id: z.number().int(), name: z.string(), type: typeShape, dropped: z.boolean() })),
+  columns: z.array(
+    z.object({
+      id: z.number().int(),
+      name: z.string(),
+      type: typeShape,
+      dropped: z.boolean(),
+      dynamic: z.literal(true).exactOptional(),
+    }),
+  ),
   key: z.array(z.number().int()),
   dynamicColumnsMax: z.number().int(),
   dynamicColumns: z.number().int(),

@@ -1,7 +1,9 @@
 /** The files of a segment, by the names and the columns that the manifest gives them; each is opened when it is first needed. */
 
+import type { Physical } from '@tidemark/model/column-type';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault } from '@tidemark/platform/fault';
+import { StoredCells } from '../cells/stored-cells.ts';
 import type { BlockRange } from '../row/source.ts';
 import type { BlockCache } from './block-cache.ts';
 import type { ColumnFile } from './column-file.ts';
@@ -24,6 +26,9 @@ type FilesParts = {
 export class SegmentFiles {
   readonly folder: string;
   readonly byName: ReadonlyMap<string, HeldFile<StoredBlock>>;
+  /** `cells.col`, and the columns that have their cells there with those of others; null, and none, where there is no such file. */
+  readonly cells: HeldFile<StoredCells> | null;
+  readonly shared: ReadonlyMap<number, { readonly kind: Physical; readonly bytes: number }>;
   /** By the column's id; without the files that are of no column. */
   readonly byColumn: ReadonlyMap<number, HeldFile<StoredBlock>>;
   readonly keys: HeldFile<StoredBlock>;
@@ -46,6 +51,13 @@ export class SegmentFiles {
     this.#flags = this.byName.get('flags.col');
     const columns = files.filter((file) => file.summary.column !== null);
     this.byColumn = new Map(columns.map((file) => [file.summary.column!, file]));
+    const cells = summary.files.find((file) => file.columns !== undefined);
+    this.shared = new Map((cells?.columns ?? []).map(([id, kind, bytes]) => [id, { kind, bytes }]));
+    const makeCells = (bytes: UnitBytes) => new StoredCells(bytes);
+    this.cells =
+      cells === undefined
+        ? null
+        : new HeldFile({ disk, folder, summary: cells, cache, rowsOf, make: makeCells, opened: null });
     const stamps = summary.files.find((file) => file.name === 'stamp.col');
     if (stamps !== undefined) {
       const make = (bytes: UnitBytes) => new StoredStamps(bytes);

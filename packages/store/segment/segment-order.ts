@@ -1,6 +1,7 @@
 /** A segment in key order: which blocks a range begins in, the keys of a block, and what a row in it is made of. */
 
 import type { Physical } from '@tidemark/model/column-type';
+import type { StoredCells } from '../cells/stored-cells.ts';
 import type { BytesChunk, Chunk } from '../encoding/chunk.ts';
 import { firstWhere } from '../key/key-search.ts';
 import type { BlocksAtHand } from '../range/blocks-at-hand.ts';
@@ -16,6 +17,12 @@ type OrderParts = {
   readonly blocks: readonly BlockRange[];
   readonly keyColumns: readonly number[];
 };
+
+/** A column's file, and the column's place among those that are wanted. */
+export type PlacedFile = { readonly place: number; readonly file: HeldFile<StoredBlock> };
+
+/** Columns that are wanted of a segment: those with files of their own, and what has the cells of others; null: no others. */
+export type PlacedColumns = { readonly own: readonly PlacedFile[]; readonly shared: HeldFile<StoredCells> | null };
 
 /** One segment, as a range goes through it. What it asks of `BlocksAtHand` and is not there makes it answer undefined. */
 export class SegmentOrder {
@@ -78,9 +85,23 @@ export class SegmentOrder {
     return new KeyBlock(columns, kinds, null, rowCount);
   }
 
-  /** The file of a column, or of a part of the key; undefined when no row of the segment has a cell in it. */
-  fileOf(column: number): HeldFile<StoredBlock> | undefined {
-    return this.#files.byColumn.get(column);
+  /** Which of some columns, by their places among them, are in which file. Costs by the fewer of them and the files. */
+  placed(columns: readonly number[], places: ReadonlyMap<number, number>): PlacedColumns {
+    const { byColumn, shared, cells } = this.#files;
+    const own: PlacedFile[] = [];
+    if (columns.length < byColumn.size) {
+      for (let place = 0; place < columns.length; place++) {
+        const file = byColumn.get(columns[place]!);
+        if (file !== undefined) own.push({ place, file });
+      }
+    } else {
+      for (const [id, file] of byColumn) {
+        const place = places.get(id);
+        if (place !== undefined) own.push({ place, file });
+      }
+    }
+    const isShared = cells !== null && columns.some((id) => shared.has(id));
+    return { own, shared: isShared ? cells : null };
   }
 
   /** Flags of a block's rows around one, of which the lowest bit says that a row has a put; null when all have. */
@@ -112,15 +133,16 @@ export class SegmentOrder {
   /** True when no put, tombstone or cell of these columns in the block is as new as the stamp; told by the footers. */
   isOlderThan(
     block: number,
-    columns: readonly number[],
+    { own, shared }: PlacedColumns,
     [ms, low]: readonly [number, number],
     atHand: BlocksAtHand,
   ): boolean | undefined {
-    const files: (HeldFile<StoredBlock> | HeldFile<StoredStamps>)[] = [this.#files.stamps, this.#files.flags];
-    for (const id of columns) {
-      const file = this.#keyColumns.includes(id) ? undefined : this.fileOf(id);
-      if (file !== undefined) files.push(file);
-    }
+    const files: HeldFile<StoredBlock | StoredStamps | StoredCells>[] = [];
+    const add = (file: unknown): number => files.push(file as HeldFile<StoredBlock>);
+    add(this.#files.stamps);
+    add(this.#files.flags);
+    for (const { file } of own) if (!this.#keyColumns.includes(file.summary.column!)) add(file);
+    if (shared !== null) add(shared);
     let isOlder: boolean | undefined = true;
     for (const file of files) {
       const footer = atHand.footer(file as HeldFile<Part>);

@@ -3,11 +3,14 @@
 import { CELL } from '@tidemark/columnar/column-vector';
 import type { Physical, Value } from '@tidemark/model/column-type';
 import { stampFromColumns } from '@tidemark/model/stamp';
-import type { Column, Table } from '@tidemark/model/table';
+import { type Column, columnsById, type Table } from '@tidemark/model/table';
+import { setCellRaw } from '../cells/cell-bytes.ts';
+import { RowCells, type SharedWant } from '../cells/row-cells.ts';
+import type { StoredCells } from '../cells/stored-cells.ts';
 import { rawOfChunk, stateOf } from '../encoding/chunk.ts';
-import { fromRaw, ownRaw, setRaw, valueOfChunk } from '../row/raw-value.ts';
+import { fromRaw, ownRaw, valueOfChunk } from '../row/raw-value.ts';
 import type { StoredCell, StoredRow } from '../row/row-value.ts';
-import { Rows, type Want } from '../row/rows.ts';
+import { Rows } from '../row/rows.ts';
 import type { HeldFile } from './held-file.ts';
 import type { Lookup } from './lookup.ts';
 import type { SegmentFiles } from './segment-files.ts';
@@ -18,19 +21,22 @@ export class SegmentRows {
   readonly #files: SegmentFiles;
   /** Number in the segment of each block's first row. */
   readonly #firstRows: readonly number[];
-  readonly #kinds: ReadonlyMap<number, Physical>;
   /** The columns that values were asked of last, and their files. */
   #asked: {
     readonly columns: readonly Column[];
     readonly files: readonly (HeldFile<StoredBlock> | undefined)[];
   } | null = null;
+  /** Whether some of them are among those of `cells.col`. */
+  #isSharedAsked = false;
+  /** Columns that have a file of their own and are no part of the key, by id ascending. */
+  readonly #own: readonly (readonly [number, HeldFile<StoredBlock>])[];
   /** Of each block whether all of its rows have a put; null until the file of flags was opened. */
   #allLive: readonly boolean[] | null = null;
 
   constructor(files: SegmentFiles, firstRows: readonly number[], kinds: ReadonlyMap<number, Physical>) {
     this.#files = files;
     this.#firstRows = firstRows;
-    this.#kinds = kinds;
+    this.#own = [...files.byColumn].filter(([id]) => kinds.has(id)).sort((a, b) => a[0] - b[0]);
   }
 
   /** The row that the lookup found here, when nothing else holds the key; null when it is not live. */
@@ -38,7 +44,8 @@ export class SegmentRows {
     const { foundBlock: block, foundRow: row } = lookup;
     const puts = lookup.part(this.#files.stamps, block, row);
     const parts = this.#partsOf(table, lookup);
-    if (puts === undefined || parts === undefined) return undefined;
+    const shared = this.#sharedAt(lookup);
+    if (puts === undefined || parts === undefined || shared === undefined) return undefined;
     const stamps = puts?.stamps ?? null;
     const putRow = row - (puts?.firstRow ?? 0);
     if (stamps?.has(putRow) !== true) return null;
@@ -56,21 +63,30 @@ export class SegmentRows {
         stamp: own?.has(at) === true ? stampFromColumns(own.msAt(at), own.lowAt(at)) : stamp,
       });
     }
+    if (shared !== null) takeShared(shared, row, table, stamp, cells);
     return { key: new Uint8Array(key), stamp, cells };
   }
 
-  /** Of each column that has cells at the place the lookup found, its part there; undefined after a miss. */
+  /** Of each column with a file that has cells at the place the lookup found, its part there; undefined after a miss. */
   #partsOf(table: Table, lookup: Lookup): { readonly column: Column; readonly part: StoredBlock }[] | undefined {
     const { foundBlock: block, foundRow: row } = lookup;
     const parts: { column: Column; part: StoredBlock }[] = [];
+    const columns = columnsById(table);
     let isMissing = false;
-    for (const column of table.columns) {
-      if (column.dropped || !this.#kinds.has(column.id)) continue;
-      const part = lookup.part(this.#files.byColumn.get(column.id)!, block, row);
+    for (const [id, file] of this.#own) {
+      const column = columns.get(id);
+      if (column === undefined || column.dropped) continue;
+      const part = lookup.part(file, block, row);
       if (part === undefined) isMissing = true;
       else if (part !== null) parts.push({ column, part });
     }
     return isMissing ? undefined : parts;
+  }
+
+  /** What has the cells of many columns at the place the lookup found; null when there is none; undefined after a miss. */
+  #sharedAt(lookup: Lookup): StoredCells | null | undefined {
+    const { cells } = this.#files;
+    return cells === null ? null : lookup.part(cells, lookup.foundBlock, lookup.foundRow);
   }
 
   /** Values of that row, as `storedRow` has them; null where the row has none. */
@@ -80,12 +96,17 @@ export class SegmentRows {
     if (isLive === false) return null;
     const files = this.#filesOf(columns);
     const values = new Array<Value | null>(columns.length);
-    let isMissing = isLive === undefined;
+    const shared = this.#isSharedAsked ? this.#sharedAt(lookup) : null;
+    let isMissing = isLive === undefined || shared === undefined;
     for (let i = 0; i < columns.length; i++) {
       const file = files[i];
       const part = file === undefined ? null : lookup.part(file, block, row);
       if (part === undefined) isMissing = true;
-      else values[i] = part === null ? null : valueOfChunk(part.cells, row - part.firstRow, columns[i]!.type);
+      else if (part !== null) values[i] = valueOfChunk(part.cells, row - part.firstRow, columns[i]!.type);
+      else {
+        const cell = file !== undefined || shared == null ? -1 : shared.find(row, columns[i]!.id);
+        values[i] = cell === -1 ? null : shared!.valueOf(cell, columns[i]!);
+      }
     }
     return isMissing ? undefined : values;
   }
@@ -96,12 +117,14 @@ export class SegmentRows {
     for (const file of this.#filesOf(columns)) {
       if (file !== undefined) lookup.part(file, lookup.foundBlock, lookup.foundRow);
     }
+    if (this.#isSharedAsked) this.#sharedAt(lookup);
   }
 
   /** As `foreseeValues`, for `storedRow`. */
   foreseeRow(table: Table, lookup: Lookup): void {
     lookup.part(this.#files.stamps, lookup.foundBlock, lookup.foundRow);
     this.#partsOf(table, lookup);
+    this.#sharedAt(lookup);
   }
 
   /** Who asks for many rows asks for the same columns of each. */
@@ -110,6 +133,7 @@ export class SegmentRows {
     if (asked !== null && areSame(asked.columns, columns)) return asked.files;
     const files = columns.map(({ id }) => this.#files.byColumn.get(id));
     this.#asked = { columns: [...columns], files };
+    this.#isSharedAsked = columns.some(({ id }) => this.#files.shared.has(id));
     return files;
   }
 
@@ -143,16 +167,18 @@ export class SegmentRows {
     return { block, row: number - firstRows[block]! };
   }
 
-  /** A row, alone, by its number in the segment. */
-  async row(number: number, want: Want, key: Uint8Array): Promise<Rows> {
+  /** A row, alone, by its number in the segment, its cells of wanted columns row by row. */
+  async row(number: number, want: SharedWant, key: Uint8Array): Promise<Rows> {
     const { block, row } = this.#place(number);
     const alone = new Rows(1);
     alone.keys.setBytes(0, key);
     const hasTombs = await this.#files.hasTombs(block);
-    const [puts, flags, ...cells] = await Promise.all([
+    const wanted = this.#own.filter(([id]) => want.has(id));
+    const [puts, flags, stored, ...parts] = await Promise.all([
       this.#files.stamps.at(block, row),
       hasTombs ? this.#files.flags.at(block, row) : null,
-      ...[...want.columns.keys()].map((id) => this.#files.byColumn.get(id)?.at(block, row) ?? null),
+      this.#files.cells?.at(block, row) ?? null,
+      ...wanted.map(([, file]) => file.at(block, row)),
     ]);
     const putRow = row - (puts?.firstRow ?? 0);
     if (puts?.stamps?.has(putRow) === true) {
@@ -162,20 +188,60 @@ export class SegmentRows {
     const tombs = flags?.stamps ?? null;
     const tombRow = row - (flags?.firstRow ?? 0);
     if (tombs?.has(tombRow) === true) alone.setTomb(0, tombs.msAt(tombRow), tombs.lowAt(tombRow));
-    for (const [i, [id, kind]] of [...want.columns].entries()) {
-      const part = cells[i] ?? null;
-      if (part === null) continue;
-      const at = row - part.firstRow;
-      const state = stateOf(part.cells, at);
-      if (state === CELL.absent) continue;
-      const own = part.stamps;
-      const into = alone.cells(id, kind);
-      if (state === CELL.deleted) into.vector.setDeleted(0);
-      else setRaw(into.vector, 0, rawOfChunk(part.cells, at));
-      if (own?.has(at) === true) alone.setCellStamp(into, 0, own.msAt(at), own.lowAt(at));
+    const shared = new RowCells();
+    stored?.takeRow(row - stored.firstRow, want, shared, alone.putMs[0]!, alone.putLow[0]!);
+    const cells = new RowCells();
+    let next = 0;
+    for (const [i, [id]] of wanted.entries()) {
+      while (next < shared.count && shared.columns[next]! < id) cells.copy(shared, next++);
+      const part = parts[i] ?? null;
+      if (part !== null) takeCell(cells, part, row - part.firstRow, id, want.get(id)!, alone);
     }
+    while (next < shared.count) cells.copy(shared, next++);
+    cells.endRow();
+    alone.shared = cells;
     return alone;
   }
+}
+
+/** Adds a cell of a column's file, when the row has one. */
+function takeCell(
+  into: RowCells,
+  { cells, stamps }: StoredBlock,
+  row: number,
+  column: number,
+  kind: Physical,
+  { putMs, putLow }: Rows,
+): void {
+  const state = stateOf(cells, row);
+  if (state === CELL.absent) return;
+  const isOwn = stamps?.has(row) === true;
+  const cell = into.add(column, isOwn ? stamps.msAt(row) : putMs[0]!, isOwn ? stamps.lowAt(row) : putLow[0]!);
+  if (state === CELL.deleted) into.values.setDeleted(cell);
+  else setCellRaw(into.values, cell, rawOfChunk(cells, row), kind);
+}
+
+/** Adds the cells of columns that are shown, and puts all in order. */
+function takeShared(
+  shared: StoredCells,
+  rowInBlock: number,
+  table: Table,
+  stamp: StoredCell['stamp'],
+  into: StoredCell[],
+): void {
+  const columns = columnsById(table);
+  const own = shared.stamps;
+  const row = rowInBlock - shared.firstRow;
+  for (let cell = shared.starts[row]!; cell < shared.starts[row + 1]!; cell++) {
+    const column = columns.get(shared.columns[cell]!);
+    if (column === undefined || column.dropped) continue;
+    into.push({
+      column: column.id,
+      value: shared.valueOf(cell, column),
+      stamp: own?.has(cell) === true ? stampFromColumns(own.msAt(cell), own.lowAt(cell)) : stamp,
+    });
+  }
+  into.sort((a, b) => a.column - b.column);
 }
 
 function areSame(a: readonly Column[], b: readonly Column[]): boolean {

@@ -6,6 +6,8 @@
  *   stamp.col   sections 0–2: put stamps (see `stamp-codec.ts`); a row without a put is absent
  *   flags.col   section 0: per row 1 (has a put) + 2 (has a tombstone); sections 1–3, where a row of the block has
  *               a tombstone: tombstone stamps
+ *   cells.col   cells of columns that have few, row by row. Sections of a unit with any: 0: how many each row has; 1: their
+ *               column ids, ascending within a row; 2: values as bytes (see `cell-bytes.ts`); 3–5: as 1–3 of a column
  *   <id>-<name>.col  a column. Section 0: its cells; sections 1–3, where a cell's stamp is not its row's put stamp:
  *               the stamps of those cells. Key columns have such a file too, without stamps.
  */
@@ -15,6 +17,7 @@ import { type Physical, physicalOf } from '@tidemark/model/column-type';
 import { xxh32 } from '@tidemark/model/hash';
 import { keyColumns, type Table } from '@tidemark/model/table';
 import type { Disk } from '@tidemark/platform/disk';
+import { CellsWriter } from '../cells/cells-writer.ts';
 import { encodeBlock } from '../encoding/block-encoder.ts';
 import type { CompressionOf } from '../encoding/compression.ts';
 import { bytesOfRows, unitRowsFor } from '../encoding/cut-section.ts';
@@ -47,6 +50,9 @@ export class SegmentWriter {
   #columns: OpenColumn[] = [];
   /** key.col, stamp.col and flags.col, in the first pass. */
   #heads: [ColumnFileWriter, ColumnFileWriter, ColumnFileWriter] | null = null;
+  /** Of the columns that share a file, and that file, in the first pass. */
+  readonly #cells: CellsWriter;
+  #cellsFile: ColumnFileWriter | null = null;
   /** While it is written. */
   #filter: ColumnFileWriter | null = null;
   #rowCount = 0;
@@ -68,7 +74,13 @@ export class SegmentWriter {
   /** Rows of the smallest unit of the block being written: separators stand as close as that. */
   #unitRowsMin = 0;
 
-  constructor({ disk, table, isFiltered, compressionOf, blockRows }: SegmentPlan, path: string) {
+  /** @param shared columns that share a file, with their kinds */
+  constructor(
+    { disk, table, isFiltered, compressionOf, blockRows }: SegmentPlan,
+    path: string,
+    shared: ReadonlyMap<number, Physical>,
+  ) {
+    this.#cells = new CellsWriter(shared, blockRows);
     this.#blockRows = blockRows;
     this.#hashes = isFiltered ? new Uint32Array(1024) : null;
     this.#disk = disk;
@@ -121,6 +133,7 @@ export class SegmentWriter {
       if (part !== undefined) await this.#writeVector(column, part, 0, to - from, null);
       else if (cells !== undefined) await this.#writeVector(column, cells.vector, from, to, { rows, cells });
     }
+    await this.#writeCells(rows, from, to);
     // Behind the columns, as their units say where the separators of keys stand.
     if (split !== null) await this.#writeHeads(rows, from, to, split);
     this.#block++;
@@ -132,12 +145,18 @@ export class SegmentWriter {
     await this.#finishAll();
     this.#heads = null;
     this.#filter = null;
+    this.#cellsFile = null;
     for (const column of this.#columns) column.writer = null;
   }
 
   /** Files that are being written, in the order in which the manifest names them. */
   get #open(): ColumnFileWriter[] {
-    const all = [...(this.#heads ?? []), this.#filter, ...this.#columns.map((column) => column.writer)];
+    const all = [
+      ...(this.#heads ?? []),
+      this.#filter,
+      this.#cellsFile,
+      ...this.#columns.map((column) => column.writer),
+    ];
     return all.filter((writer) => writer !== null);
   }
 
@@ -148,13 +167,30 @@ export class SegmentWriter {
     for (const [i, end] of ends.entries()) {
       if (end.status === 'rejected') throw end.reason;
       const { path, content } = open[i]!;
-      this.#files.push({ name: path.slice(this.#path.length + 1), ...content, ...end.value });
+      const file = { name: path.slice(this.#path.length + 1), ...content, ...end.value };
+      this.#files.push(open[i] === this.#cellsFile ? { ...file, columns: this.#sharedColumns() } : file);
     }
   }
 
   /** Closes what is open. */
   async abandon(): Promise<void> {
     for (const writer of this.#open) await writer.abandon().catch(() => undefined);
+  }
+
+  async #writeCells(rows: Rows, from: number, to: number): Promise<void> {
+    const block = rows.shared === null ? null : this.#cells.block(rows, rows.shared, from, to);
+    if (block === null) return;
+    this.#cellsFile ??= await this.#create('cells.col', null, 'bytes');
+    this.#unitRowsMin = Math.min(this.#unitRowsMin, block.parts.unitRows);
+    const { values, deleted, bounds } = block;
+    const notes = { rows: to - from, values, deleted, min: null, max: null, ...bounds };
+    await this.#cellsFile.addBlock(this.#block, block.parts, notes);
+  }
+
+  /** Those that have cells in it. */
+  #sharedColumns(): [number, Physical, number][] {
+    const columns = [...this.#cells.columns.values()].filter(({ bytes }) => bytes > 0);
+    return columns.map(({ id, kind, bytes }) => [id, kind, bytes]);
   }
 
   async #writeHeads(rows: Rows, from: number, to: number, split: SplitKeys): Promise<void> {

@@ -1,5 +1,6 @@
 /** An immutable segment on disk, read block by block. What the files hold is told in `segment-writer.ts`. */
 
+import { CELL } from '@tidemark/columnar/column-vector';
 import type { Physical } from '@tidemark/model/column-type';
 import type { Disk } from '@tidemark/platform/disk';
 import { Fault } from '@tidemark/platform/fault';
@@ -27,6 +28,8 @@ export class Segment implements Source {
   /** Number in the segment of each block's first row. */
   readonly firstRows: readonly number[];
   readonly kinds: ReadonlyMap<number, Physical>;
+  /** Those whose cells are in `cells.col`. */
+  readonly shared: ReadonlyMap<number, number>;
   /** Readers that use it; its files stay while there are any. */
   pins = 0;
   /** Where a key is in it. */
@@ -78,8 +81,10 @@ export class Segment implements Source {
     this.kinds = new Map(
       [...files.byColumn]
         .map(([id, file]) => [id, file.summary.kind] as const)
-        .filter(([id]) => !keyColumns.includes(id)),
+        .filter(([id]) => !keyColumns.includes(id))
+        .concat([...files.shared].map(([id, { kind }]) => [id, kind])),
     );
+    this.shared = new Map([...files.shared].map(([id, { bytes }]) => [id, bytes]));
     this.keys = new SegmentKeys({ files, blocks: this.blocks, firstRows, keyColumns, cache });
     this.order = new SegmentOrder({ files, blocks: this.blocks, keyColumns });
     this.rows = new SegmentRows(files, firstRows, this.kinds);
@@ -95,6 +100,7 @@ export class Segment implements Source {
   }
 
   async zone(block: number, column: number): Promise<Zone | null> {
+    if (this.shared.has(column)) return null;
     const file = this.#files.byColumn.get(column);
     const rowCount = this.blocks[block]!.rowCount;
     if (file === undefined) return { rowCount, valueCount: 0, deletedCount: 0, min: null, max: null };
@@ -119,21 +125,32 @@ export class Segment implements Source {
     const rows = new Rows(rowCount);
     if (want.keys) rows.keys = await this.keys.read(block, rowCount);
     if (want.stamps) await this.#readStamps(block, rows);
+    const shared: [number, Physical][] = [];
     for (const [id, kind] of want.columns) {
       const file = this.#files.byColumn.get(id);
       if (file !== undefined) await this.#readColumn(file, block, id, kind, rows, want.stamps);
+      else if (this.shared.has(id)) shared.push([id, kind]);
     }
+    const isShared = want.shared !== undefined && want.shared.size > 0;
+    if (shared.length > 0 || isShared) await this.#readShared(block, shared, want, rows);
     return rows;
   }
 
   /** The cells of a column, or of a part of the key, in a block; null when no row has one. Held in memory for a while. */
   async column(block: number, id: number): Promise<Chunk | null> {
+    const shared = this.#files.shared.get(id);
+    if (shared !== undefined) return (await this.#files.cells!.block(block))?.chunk(id, shared.kind) ?? null;
     const stored = await this.#files.byColumn.get(id)?.block(block);
     return stored?.cells ?? null;
   }
 
   /** As `column`, when it is in memory; else undefined. */
   heldColumn(block: number, id: number): Chunk | null | undefined {
+    const shared = this.#files.shared.get(id);
+    if (shared !== undefined) {
+      const cells = this.#files.cells!.held(block);
+      return cells === undefined || cells === null ? cells : cells.chunk(id, shared.kind);
+    }
     const file = this.#files.byColumn.get(id);
     if (file === undefined) return null;
     const stored = file.held(block);
@@ -161,9 +178,12 @@ export class Segment implements Source {
       stored !== undefined && stored.stampMin !== null && isBelow(...stored.stampMin, gcWatermark);
     const columns: number[] = [];
     for (const id of this.kinds.keys()) {
-      const stored = (await this.#files.byColumn.get(id)!.open()).block(block);
+      const stored = (await this.#files.byColumn.get(id)?.open())?.block(block);
       if ((stored?.deleted ?? 0) > 0 && isOf(stored)) columns.push(id);
     }
+    const cells = (await this.#files.cells?.open())?.block(block);
+    // The footer says only that there are some: which columns they are of, the cells do.
+    if ((cells?.deleted ?? 0) > 0 && isOf(cells)) columns.push(...(await this.#deletedIn(block)));
     return columns.length === 0 && !isOf((await this.#files.flags.open()).block(block)) ? null : columns;
   }
 
@@ -191,6 +211,33 @@ export class Segment implements Source {
     for (const { name } of this.summary.files) {
       const file = await this.#files.named(name).open();
       for (const block of file.blocks) await file.readBlock(block.number);
+    }
+  }
+
+  /** Columns that have a deleted cell among those of `cells.col`. */
+  async #deletedIn(block: number): Promise<Set<number>> {
+    const cells = (await this.#files.cells!.block(block))!;
+    const ids = new Set<number>();
+    for (const [cell, id] of cells.columns.entries()) if (cells.stateOf(cell) === CELL.deleted) ids.add(id);
+    return ids;
+  }
+
+  /** Cells of `cells.col`: some columns each as one, others row by row. */
+  async #readShared(block: number, asColumns: readonly [number, Physical][], want: Want, rows: Rows): Promise<void> {
+    const cells = (await this.#files.cells?.unkept(block)) ?? null;
+    if (cells === null) return;
+    if (want.shared !== undefined) rows.shared = cells.rowCells(want.shared, rows);
+    for (const [id, kind] of asColumns) {
+      const vector = cells.column(id, this.#files.shared.get(id)!.kind);
+      if (vector === null) continue;
+      const held: Cells = {
+        vector: widened(vector, kind, rows.rowCount, this.#files.cells!.path),
+        ms: null,
+        low: null,
+      };
+      const [ms, low] = want.stamps ? [rows.putMs.slice(), rows.putLow.slice()] : [rows.putMs, rows.putLow];
+      if (want.stamps && cells.fillStamps(id, ms, low)) [held.ms, held.low] = [ms, low];
+      rows.columns.set(id, held);
     }
   }
 

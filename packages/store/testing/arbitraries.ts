@@ -16,13 +16,18 @@ const column = (id: number, name: string, type: Column['type']['name']): Column 
     dropped: false,
   }) as Column;
 
-/** A table with a column of every type. */
+const dynamic = (id: number, name: string, type: Column['type']['name']): Column => ({
+  ...column(id, name, type),
+  dynamic: true,
+});
+
+/** A table with a column of every type, and once more of those that few rows have. */
 export const TABLE: Table = {
   id: 1,
   name: 'flights',
   key: [1, 2],
-  dynamicColumnsMax: 0,
-  dynamicColumns: 0,
+  dynamicColumnsMax: 64,
+  dynamicColumns: 6,
   columns: [
     column(1, 'origin', 'string'),
     column(2, 'line', 'int'),
@@ -35,6 +40,12 @@ export const TABLE: Table = {
     column(9, 'seen', 'timestamp'),
     column(10, 'day', 'date'),
     column(11, 'price', 'decimal'),
+    dynamic(20, 'tries', 'int'),
+    dynamic(21, 'note', 'string'),
+    dynamic(23, 'full', 'boolean'),
+    dynamic(24, 'load', 'double'),
+    dynamic(26, 'closed', 'timestamp'),
+    dynamic(28, 'fee', 'decimal'),
   ],
 };
 
@@ -67,10 +78,10 @@ function randomMutation(random: Random, keyCount: number): ModelMutation {
   const key = [`k\0${integerBetween(random, 1, keyCount)}`, integerBetween(random, -1, 1)];
   if (random.fraction() < 0.15) return { key, cells: 'delete' };
   const cells = new Map<number, Value | null>();
-  for (const { id, type } of TABLE.columns.slice(TABLE.key.length)) {
+  for (const { id, type, dynamic: isDynamic } of TABLE.columns.slice(TABLE.key.length)) {
     const draw = random.fraction();
-    if (draw < 0.5) continue;
-    cells.set(id, draw < 0.6 ? null : randomValue(random, type.name));
+    if (draw < (isDynamic === true ? 0.8 : 0.5)) continue;
+    cells.set(id, draw < (isDynamic === true ? 0.84 : 0.6) ? null : randomValue(random, type.name));
   }
   return { key, cells };
 }

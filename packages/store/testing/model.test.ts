@@ -36,14 +36,19 @@ const OPTIONS = { blockRows: 4, compaction: false };
 /** The table as later schemas have it: an int that became a long, a column dropped, one that is new. */
 const SCHEMAS: readonly Table[] = [
   TABLE,
-  { ...TABLE, columns: TABLE.columns.map((c) => (c.name === 'delay' ? { ...c, type: { name: 'long' as const } } : c)) },
+  {
+    ...TABLE,
+    columns: TABLE.columns.map((c) =>
+      ['delay', 'tries'].includes(c.name) ? { ...c, type: { name: 'long' as const } } : c,
+    ),
+  },
 ].flatMap((table) => [
   table,
   { ...table, columns: [...table.columns, { id: 12, name: 'gate', type: { name: 'int' as const }, dropped: false }] },
 ]);
 const DROPPED: Table = {
   ...SCHEMAS.at(-1)!,
-  columns: SCHEMAS.at(-1)!.columns.map((c) => (c.name === 'photo' ? { ...c, dropped: true } : c)),
+  columns: SCHEMAS.at(-1)!.columns.map((c) => (['photo', 'note'].includes(c.name) ? { ...c, dropped: true } : c)),
 };
 const HISTORY = [SCHEMAS[0]!, SCHEMAS[2]!, SCHEMAS[3]!, DROPPED];
 
