@@ -5,6 +5,7 @@ import { columnById, keyColumns, type Table } from '@tidemark/model/table';
 import { cellToJson, type JsonCell, parseText, shown, valueFromJson, wrongType } from '@tidemark/model/text/cell-value';
 import { ExactNumber } from '@tidemark/model/text/exact-json';
 import { Fault } from '@tidemark/platform/fault';
+import { valueOfCellBytes } from './cell-bytes.ts';
 import { CELL } from './column-vector.ts';
 import { checkKeyLength, decodeKey, encodeKey } from './key.ts';
 import { ROW, type RowBatch } from './row-batch.ts';
@@ -59,7 +60,18 @@ export function rowToJson(table: Table, batch: RowBatch, row: number): JsonRow {
     if (state === CELL.deleted) json[name] = null;
     if (state === CELL.value) json[name] = cellToJson(type, valueAt(type, vector, row));
   }
+  if (batch.few !== null) addFew(table, batch.few, row, json);
   return json;
+}
+
+function addFew(table: Table, { cells, kinds }: NonNullable<RowBatch['few']>, row: number, json: JsonRow): void {
+  const { presence, arena, starts, lengths } = cells.values;
+  for (let cell = cells.starts[row]!; cell < cells.starts[row + 1]!; cell++) {
+    if (!kinds.has(cells.columns[cell]!)) continue;
+    const { name, type } = columnById(table, cells.columns[cell]!);
+    const isValue = presence[cell] === CELL.value;
+    json[name] = isValue ? cellToJson(type, valueOfCellBytes(type, arena, starts[cell]!, lengths[cell]!)) : null;
+  }
 }
 
 /**

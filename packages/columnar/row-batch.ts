@@ -6,6 +6,7 @@
 import { physicalOf } from '@tidemark/model/column-type';
 import { columnsById, type Table } from '@tidemark/model/table';
 import { CELL, ColumnVector } from './column-vector.ts';
+import { RowCells, type SharedWant } from './row-cells.ts';
 
 /** What a row of a batch does. */
 export const ROW = {
@@ -28,6 +29,9 @@ export class RowBatch {
   stampOffsets = new Uint32Array(64);
   /** By column id: the columns this batch touches. Key columns are not among them: the key has them. */
   readonly columns = new Map<number, ColumnVector>();
+  /** Cells of other columns, row by row, with the kinds of those that are known: as a record had them. Null: none. */
+  few: { readonly cells: RowCells; readonly kinds: SharedWant } | null = null;
+  readonly #fewCells = new RowCells();
   #spare = new Map<number, ColumnVector>();
 
   /** Empties it for the next use. */
@@ -37,6 +41,7 @@ export class RowBatch {
       this.#spare.set(id, vector);
     }
     this.columns.clear();
+    this.few = null;
     this.keys.clear(this.rowCount);
     this.rowCount = 0;
   }
@@ -93,6 +98,13 @@ export class RowBatch {
     vector.clear(vector.presence.length);
     this.columns.set(id, vector);
     return vector;
+  }
+
+  /** Emptied cells, to be set row by row. */
+  beginFew(kinds: SharedWant): RowCells {
+    this.#fewCells.clear();
+    this.few = { cells: this.#fewCells, kinds };
+    return this.#fewCells;
   }
 
   /** After the last row: gives every vector room for every row, so that readers need not ask. */

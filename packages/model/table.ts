@@ -1,7 +1,7 @@
 /** The nouns: keyspace, table, column, as the system holds them once a keyspace file was accepted. */
 
 import { Fault } from '@tidemark/platform/fault';
-import type { ColumnType } from './column-type.ts';
+import { type ColumnType, type Physical, physicalOf } from './column-type.ts';
 
 /** One column of a table; it is stored under its id, so a rename or drop touches no cell. */
 export type Column = {
@@ -119,6 +119,18 @@ export function keyColumns(table: Table): Column[] {
 /** The columns that are neither dropped nor part of the key. */
 export function cellColumns(table: Table): Column[] {
   return table.columns.filter((c) => !c.dropped && !table.key.includes(c.id));
+}
+
+const kindsOf = new WeakMap<Table, ReadonlyMap<number, Physical>>();
+
+/** The columns that are neither dropped nor part of the key, with their kinds; worked out once per table. */
+export function cellKinds(table: Table): ReadonlyMap<number, Physical> {
+  let kinds = kindsOf.get(table);
+  if (kinds === undefined) {
+    kinds = new Map(cellColumns(table).map(({ id, type }) => [id, physicalOf(type)]));
+    kindsOf.set(table, kinds);
+  }
+  return kinds;
 }
 
 /** @throws {Fault} `invalid`: the site is not one of the keyspace's. */

@@ -1,12 +1,12 @@
 /** Between a batch of rows and the body of a MUTATE record. */
 
 import { decodeColumn, encodeColumn } from '@tidemark/columnar/column-codec';
-import type { ColumnVector } from '@tidemark/columnar/column-vector';
 import { ROW, type RowBatch } from '@tidemark/columnar/row-batch';
 import { LIMITS, physicalOf } from '@tidemark/model/column-type';
-import { columnsById, type Table } from '@tidemark/model/table';
+import { cellKinds, columnsById, type Table } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
 import type { IngestSource, MutateBody, RequestBody } from './envelope.ts';
+import { decodeFewCells, FEW_CELLS, FewCells } from './few-cells.ts';
 
 type MutateHead = {
   readonly table: number;
@@ -16,6 +16,7 @@ type MutateHead = {
   readonly source: IngestSource | null;
 };
 
+const few = new FewCells();
 const EMPTY = Buffer.alloc(0);
 
 /** The body that carries rows `rows[from … to)` of a batch: those of one partition, in the order they were written. */
@@ -27,9 +28,15 @@ export function encodeMutate(
   to: number,
 ): MutateBody {
   const columns: { column: number; cells: Uint8Array }[] = [];
+  few.clear();
+  const isMany: boolean[] = [];
+  for (const [column, vector] of batch.columns) isMany.push(few.take(column, vector, rows, from, to) === 'many');
+  let place = 0;
   for (const [column, vector] of batch.columns) {
-    if (touches(vector, rows, from, to)) columns.push({ column, cells: encodeColumn(vector, rows, from, to) });
+    const isAlone = isMany[place++] || (!few.isWorth && few.has(column));
+    if (isAlone) columns.push({ column, cells: encodeColumn(vector, rows, from, to) });
   }
+  if (few.isWorth) columns.push({ column: FEW_CELLS, cells: few.encode(to - from) });
   return {
     kind: 'Mutate',
     request: null,
@@ -40,11 +47,6 @@ export function encodeMutate(
     stampOffsets: EMPTY,
     columns,
   };
-}
-
-function touches(vector: ColumnVector, rows: Uint32Array, from: number, to: number): boolean {
-  for (let i = from; i < to; i++) if (vector.presence[rows[i]!] !== 0) return true;
-  return false;
 }
 
 function encodeFlags({ flags }: RowBatch, rows: Uint32Array, from: number, to: number): Buffer {
@@ -74,6 +76,10 @@ export function decodeMutate(body: MutateBody, table: Table, into: RowBatch): vo
   new Uint8Array(into.stampOffsets.buffer).set(stampOffsets);
   decodeColumn(body.keys, rowCount, into.keys);
   for (const { column, cells } of body.columns) {
+    if (column === FEW_CELLS) {
+      decodeFewCells(cells, rowCount, into.beginFew(cellKinds(table)));
+      continue;
+    }
     const known = columnsById(table).get(column);
     if (known === undefined || known.dropped) continue;
     const vector = into.column(table, column);

@@ -14,12 +14,12 @@
  */
 
 import { createHash } from 'node:crypto';
+import { setFromCellBytes } from '@tidemark/columnar/cell-bytes';
 import { CELL, ColumnVector } from '@tidemark/columnar/column-vector';
+import type { RowCells, SharedWant } from '@tidemark/columnar/row-cells';
 import type { Physical } from '@tidemark/model/column-type';
-import { setFromCellBytes } from './cells/cell-bytes.ts';
-import type { RowCells, SharedWant } from './cells/row-cells.ts';
+import { cellKinds } from '@tidemark/model/table';
 import { type GcWatermark, isBelow, laterGcWatermark } from './gc-watermark.ts';
-import { cellKinds } from './memtable/memtable-source.ts';
 import { mergeSources } from './merge/merge.ts';
 import { type Cells, NO_STAMP, type Rows, type Want } from './row/rows.ts';
 import { nextTurn, Turn } from './row/turn.ts';

@@ -7,7 +7,7 @@ One record a line, in hex; prints JSON, a list. Checks every checksum, and that 
 
 import hashlib, json, struct, sys, zlib
 
-from reader import column
+from reader import column, split
 
 KINDS = "Genesis Fence EpochStart Mutate Schema Noop Barrier".split()
 
@@ -72,17 +72,30 @@ def mutate(avro, ms, counter):
     flags = flags or bytes(count)
     offsets = struct.unpack(f"<{count}I", offsets) if offsets else range(count)
     ticks = [counter + offset for offset in offsets]
-    cells = {number: column(data, count) for number, data in columns}
+    cells = {number: column(data, count) for number, data in columns if number != 0}
+    few = [row for number, data in columns if number == 0 for row in row_by_row(data, count)] or [{}] * count
     body["rows"] = [
         {
             "key": key.hex(),
             "deletes": flags[i] == 1,
             "stamp": [ms + ticks[i] // 65_536, ticks[i] % 65_536],
-            "cells": {number: plain(rows[i]) for number, rows in cells.items() if rows[i][0] != 0},
+            "cells": {number: plain(rows[i]) for number, rows in cells.items() if rows[i][0] != 0}
+            | {number: plain(cell) for number, cell in few[i].items()},
         }
         for i, (_, key) in enumerate(column(keys, count))
     ]
     return body
+
+
+def row_by_row(data, count):
+    """Per row its cells by column: what stands under column 0."""
+    sections = split(data)
+    assert len(sections) == 3
+    counts = [found for _, found in column(sections[0], count)]
+    listed = list(zip((number for _, number in column(sections[1], sum(counts))), column(sections[2], sum(counts))))
+    for own in counts:
+        yield dict(listed[:own])
+        listed = listed[own:]
 
 
 def plain(cell):

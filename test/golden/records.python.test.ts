@@ -10,7 +10,7 @@ import { CELL } from '@tidemark/columnar/column-vector';
 import { addJsonRow } from '@tidemark/columnar/json-rows';
 import { RowBatch } from '@tidemark/columnar/row-batch';
 import { tickAfter } from '@tidemark/model/stamp';
-import type { Table } from '@tidemark/model/table';
+import type { Column, Table } from '@tidemark/model/table';
 import {
   type Body,
   type EpochStartBody,
@@ -37,6 +37,16 @@ const TABLE: Table = {
     { id: 3, name: 'delay', type: { name: 'int' }, dropped: false },
     { id: 4, name: 'gate', type: { name: 'string' }, dropped: false },
     { id: 5, name: 'seen', type: { name: 'timestamp' }, dropped: false },
+    // Of each a row of twenty has a cell.
+    ...Array.from({ length: 20 }, (_, n): Column => {
+      return {
+        id: 6 + n,
+        name: `d${n}`,
+        type: { name: n % 2 === 0 ? 'double' : 'string' },
+        dropped: false,
+        dynamic: true,
+      };
+    }),
   ],
   key: [1, 2],
   dynamicColumnsMax: 0,
@@ -66,7 +76,8 @@ function mutation(): MutateBody {
     else {
       const delay = i % 3 === 0 ? {} : { delay: i % 5 === 0 ? null : i * 1_000 - 9 };
       const seen = i % 2 === 0 ? { seen: new Date(1e12 + i ** 3 * 12_345).toISOString() } : {};
-      addJsonRow(TABLE, { ...key, ...delay, gate: `gate ${i % 300}`, ...seen }, batch);
+      const few = { [`d${i % 20}`]: i % 60 === 3 ? null : i % 2 === 0 ? i / 8 : `few ${i}` };
+      addJsonRow(TABLE, { ...key, ...delay, gate: `gate ${i % 300}`, ...seen, ...few }, batch);
     }
   }
   batch.seal();
@@ -123,8 +134,18 @@ function rowsOf(hex: string): unknown {
       key: Buffer.from(batch.keys.bytesAt(row)).toString('hex'),
       deletes: batch.flags[row] === 1,
       stamp: [ms, counter],
-      cells: Object.fromEntries(cells),
+      cells: Object.fromEntries([...cells, ...fewOf(batch, row)]),
     };
+  });
+}
+
+/** The cells of a row that stand row by row: their columns, and their bytes. */
+function fewOf({ few }: RowBatch, row: number): [number, string | null][] {
+  if (few === null) return [];
+  const { starts, columns, values } = few.cells;
+  return Array.from(columns.subarray(starts[row], starts[row + 1]), (id, i) => {
+    const cell = starts[row]! + i;
+    return [id, values.presence[cell] === CELL.deleted ? null : values.bytesAt(cell).toString('hex')];
   });
 }
 
@@ -138,6 +159,9 @@ describe('the reader of records in Python', () => {
   it('finds in one of each kind what ours does', () => {
     const lines = everyKind();
     const read = inPython(lines);
+    expect(openRecord(Buffer.from(lines[2]!, 'hex')).envelope.body).toMatchObject({
+      columns: expect.arrayContaining([expect.objectContaining({ column: 0 })]),
+    });
     expect(read.map(({ kind }) => kind).join()).toBe('Genesis,EpochStart,Mutate,Noop,Schema,Barrier,Fence');
     expect(read[2]!.body.rows).toEqual(rowsOf(lines[2]!));
     expect(read[5]!.body).toEqual({ heads: [4, -1], rows: [700, 0], committed: [3, -1] });

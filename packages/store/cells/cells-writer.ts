@@ -1,13 +1,13 @@
 /** Cells of many columns as a block of `cells.col`: units of some rows, each with its rows' cells one behind the other. */
 
 import { CELL, ColumnVector } from '@tidemark/columnar/column-vector';
+import type { RowCells } from '@tidemark/columnar/row-cells';
 import type { Physical } from '@tidemark/model/column-type';
 import { encodeBlock } from '../encoding/block-encoder.ts';
 import { unitRowsFor } from '../encoding/cut-section.ts';
 import { type StampBounds, StampCodec, stampBounds } from '../encoding/stamp-codec.ts';
 import type { Rows } from '../row/rows.ts';
 import type { BlockParts } from '../segment/column-file-writer.ts';
-import type { RowCells } from './row-cells.ts';
 
 /** What a cell takes beside its value: its length, and about two bytes of its column. */
 const CELL_BYTES = 6;

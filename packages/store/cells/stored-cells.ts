@@ -1,6 +1,8 @@
 /** The cells of a block of `cells.col`, or of one unit of it: of many columns, row by row. */
 
+import { copyCellBytes, rawOfCellBytes, setFromCellBytes, valueOfCellBytes } from '@tidemark/columnar/cell-bytes';
 import { CELL, ColumnVector } from '@tidemark/columnar/column-vector';
+import { orderByColumn, RowCells, type SharedWant } from '@tidemark/columnar/row-cells';
 import type { Physical, Value } from '@tidemark/model/column-type';
 import type { Column } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
@@ -19,8 +21,6 @@ import { joinChunks } from '../encoding/join-chunks.ts';
 import { Stamps } from '../encoding/stamp-codec.ts';
 import type { Rows } from '../row/rows.ts';
 import { type Part, stampUnits, type UnitBytes } from '../segment/stored-block.ts';
-import { copyCellBytes, rawOfCellBytes, setFromCellBytes, valueOfCellBytes } from './cell-bytes.ts';
-import { orderByColumn, RowCells, type SharedWant } from './row-cells.ts';
 
 /** Stamps decoded take about so many times their bytes. */
 const STAMPS_GROWTH = 4;

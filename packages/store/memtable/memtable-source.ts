@@ -1,10 +1,10 @@
 /** A frozen memtable, read like a segment: sorted once when first asked for, gathered block by block. */
 
-import { type Physical, physicalOf } from '@tidemark/model/column-type';
+import { setCellBytes } from '@tidemark/columnar/cell-bytes';
+import { RowCells, type SharedWant } from '@tidemark/columnar/row-cells';
+import type { Physical } from '@tidemark/model/column-type';
 import { xxh32 } from '@tidemark/model/hash';
-import type { Table } from '@tidemark/model/table';
-import { setCellBytes } from '../cells/cell-bytes.ts';
-import { RowCells, type SharedWant } from '../cells/row-cells.ts';
+import { cellKinds, type Table } from '@tidemark/model/table';
 import type { Zone } from '../encoding/zone.ts';
 import { sortKeys } from '../key/sort-keys.ts';
 import { gatherFull, gatherRows, shareFull } from '../row/gather.ts';
@@ -231,22 +231,3 @@ export function rowOf(memtable: Memtable, key: Uint8Array, table: Table): Rows |
 }
 
 const KEY_ALONE: Want = { columns: new Map(), keys: true, stamps: true };
-const kindsOf = new WeakMap<Table, ReadonlyMap<number, Physical>>();
-
-/** The cell columns of a table that are shown, with their kinds; worked out once per table. */
-export function cellKinds(table: Table): ReadonlyMap<number, Physical> {
-  let kinds = kindsOf.get(table);
-  if (kinds === undefined) {
-    kinds = makeKinds(table);
-    kindsOf.set(table, kinds);
-  }
-  return kinds;
-}
-
-function makeKinds(table: Table): Map<number, Physical> {
-  const kinds = new Map<number, Physical>();
-  for (const column of table.columns) {
-    if (!column.dropped && !table.key.includes(column.id)) kinds.set(column.id, physicalOf(column.type));
-  }
-  return kinds;
-}

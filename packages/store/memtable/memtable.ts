@@ -5,7 +5,8 @@
  * once and read like a segment (see `memtable-source.ts`).
  */
 
-import { CELL, type ColumnVector, type Room, roomFor } from '@tidemark/columnar/column-vector';
+import { setFromCellBytes } from '@tidemark/columnar/cell-bytes';
+import { CELL, ColumnVector, type Room, roomFor } from '@tidemark/columnar/column-vector';
 import { ROW, type RowBatch } from '@tidemark/columnar/row-batch';
 import type { Physical } from '@tidemark/model/column-type';
 import type { Stamp } from '@tidemark/model/stamp';
@@ -36,6 +37,7 @@ export class Memtable {
   #tombOf: Uint32Array | null = null;
   /** Rows of the batch being applied. */
   #rowOf = new Uint32Array(FIRST_ROWS);
+  readonly #ones = new Map<Physical, ColumnVector>();
   readonly #bytesMax: number;
   /** Set once a reader may hold on to it for longer than it is among a partition's memtables. */
   isLent = false;
@@ -168,8 +170,8 @@ export class Memtable {
     const rowOf = this.#rowOf;
     if (!isAllNew) {
       // Rows that get a new upsert keep their cells in the columns it does not touch.
-      for (const [id, column] of this.columns) {
-        const given = batch.columns.get(id);
+      for (const column of this.#chains.dense) {
+        const given = batch.columns.get(column.id);
         if (given === undefined || presentCount(given, rowCount) < rowCount) column.leavePuts(this.#putOf);
       }
     }
@@ -182,8 +184,57 @@ export class Memtable {
       const source = widened(given, column.vector.kind, rowCount, `column ${id}`);
       column.takeNewest(source, rowOf, rowCount, this.rowCount, first);
     }
+    if (batch.few !== null) this.#takeFew(batch.few, batch, first, true, isAllNew);
     const putOf = this.#putOf;
     for (let i = 0; i < rowCount; i++) putOf[rowOf[i]!] = first + i;
+  }
+
+  /**
+   * Cells that the batch has row by row.
+   * @param isNewest none that is held is newer: nothing has to be compared
+   * @param isAllNew no key was there before, nor comes twice
+   */
+  #takeFew(
+    { cells, kinds }: NonNullable<RowBatch['few']>,
+    batch: RowBatch,
+    first: number,
+    isNewest: boolean,
+    isAllNew: boolean,
+  ): void {
+    const { presence, arena, starts, lengths } = cells.values;
+    for (let i = 0; i < batch.rowCount; i++) {
+      if (batch.flags[i] === ROW.delete) continue;
+      const row = this.#rowOf[i]!;
+      for (let cell = cells.starts[i]!; cell < cells.starts[i + 1]!; cell++) {
+        const kind = kinds.get(cells.columns[cell]!);
+        if (kind === undefined) continue;
+        const column = this.#column(cells.columns[cell]!, kind, 1);
+        const isValue = presence[cell] === CELL.value;
+        if (!isAllNew) column.leavePuts(this.#putOf);
+        if (isNewest) {
+          const slot = column.slotFor(row);
+          if (!column.isOfPuts) column.setWrite(slot, first + i);
+          if (isValue) setFromCellBytes(column.vector, slot, arena, starts[cell]!, lengths[cell]!);
+          else column.vector.setDeleted(slot);
+          continue;
+        }
+        const one = this.#oneOf(column.vector.kind);
+        if (isValue) setFromCellBytes(one, 0, arena, starts[cell]!, lengths[cell]!);
+        else one.setDeleted(0);
+        this.#takeCell(column, row, one, 0, first + i);
+      }
+    }
+  }
+
+  /** A vector of one row, for a cell that has to be compared. */
+  #oneOf(kind: Physical): ColumnVector {
+    let one = this.#ones.get(kind);
+    if (one === undefined) {
+      one = new ColumnVector(kind);
+      this.#ones.set(kind, one);
+    }
+    one.arenaUsed = 0;
+    return one;
   }
 
   /** Writes of any age: each is held against what it meets. */
@@ -204,10 +255,11 @@ export class Memtable {
         this.#takeCell(column, this.#rowOf[i]!, source, i, first + i);
       }
     }
+    if (batch.few !== null) this.#takeFew(batch.few, batch, first, false, false);
   }
 
   #leavePuts(): void {
-    for (const column of this.columns.values()) column.leavePuts(this.#putOf);
+    for (const column of this.#chains.dense) column.leavePuts(this.#putOf);
   }
 
   #takePut(row: number, write: number): void {

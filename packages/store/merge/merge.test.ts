@@ -1,8 +1,9 @@
+import { cellKinds } from '@tidemark/model/table';
 import { integerBetween, SeededRandom } from '@tidemark/platform/random';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Memtable } from '../memtable/memtable.ts';
-import { cellKinds, MemtableSource } from '../memtable/memtable-source.ts';
+import { MemtableSource } from '../memtable/memtable-source.ts';
 import { compareBytes } from '../row/bytes.ts';
 import { type StoredRow, storedRow } from '../row/row-value.ts';
 import type { Source } from '../row/source.ts';

@@ -7,7 +7,7 @@
  */
 
 import { CELL } from '@tidemark/columnar/column-vector';
-import { areSameCells, RowCells } from '../cells/row-cells.ts';
+import { areSameCells, RowCells } from '@tidemark/columnar/row-cells';
 import { NO_STAMP, Rows, sameCell, stampClash, type Want } from '../row/rows.ts';
 import type { Source } from '../row/source.ts';
 import { Cursor, CursorHeap } from './cursor.ts';

@@ -9,10 +9,9 @@
  */
 
 import { CELL } from '@tidemark/columnar/column-vector';
-import type { Table } from '@tidemark/model/table';
-import type { RowCells } from '../cells/row-cells.ts';
+import type { RowCells } from '@tidemark/columnar/row-cells';
+import { cellKinds, type Table } from '@tidemark/model/table';
 import { type GcWatermark, isBelow } from '../gc-watermark.ts';
-import { cellKinds } from '../memtable/memtable-source.ts';
 import { PurgedSource } from '../row/purged-source.ts';
 import type { Rows } from '../row/rows.ts';
 import { NO_STAMP } from '../row/rows.ts';

@@ -1,8 +1,7 @@
 /** Reads of single rows: of what memtables and segments hold of a key the newest, at once where that is in memory. */
 
 import type { Value } from '@tidemark/model/column-type';
-import type { Column, Table } from '@tidemark/model/table';
-import { cellKinds } from '../memtable/memtable-source.ts';
+import { type Column, cellKinds, type Table } from '@tidemark/model/table';
 import type { Memtables } from '../memtable/memtables.ts';
 import { mergeRow } from '../merge/merge.ts';
 import { type RowState, rowState, rowValues, type StoredRow, storedRow } from '../row/row-value.ts';

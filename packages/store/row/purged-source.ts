@@ -1,8 +1,8 @@
 /** The rows of a segment without deletions that may be forgotten, as a source for a merge; `purge.ts` says which. */
 
 import { CELL } from '@tidemark/columnar/column-vector';
+import { RowCells } from '@tidemark/columnar/row-cells';
 import type { Physical } from '@tidemark/model/column-type';
-import { RowCells } from '../cells/row-cells.ts';
 import type { Zone } from '../encoding/zone.ts';
 import { type GcWatermark, isBelow } from '../gc-watermark.ts';
 import { NO_STAMP, type Rows, type Want } from './rows.ts';

@@ -1,12 +1,12 @@
 /** From what a vector holds to values as users know them, and one stored row put together. */
 
+import { valueOfCellBytes } from '@tidemark/columnar/cell-bytes';
 import { CELL, type ColumnVector } from '@tidemark/columnar/column-vector';
 import { decodeKey } from '@tidemark/columnar/key';
+import type { RowCells } from '@tidemark/columnar/row-cells';
 import type { ColumnType, Value } from '@tidemark/model/column-type';
 import { type Stamp, stampFromColumns } from '@tidemark/model/stamp';
 import { type Column, columnById, columnsById, type Table } from '@tidemark/model/table';
-import { valueOfCellBytes } from '../cells/cell-bytes.ts';
-import type { RowCells } from '../cells/row-cells.ts';
 import { NO_STAMP, type Rows } from './rows.ts';
 
 /** The newest write of a cell; `value` null: deleted. */

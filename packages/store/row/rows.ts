@@ -7,10 +7,10 @@
  */
 
 import { CELL, ColumnVector } from '@tidemark/columnar/column-vector';
+import { RowCells, type SharedWant } from '@tidemark/columnar/row-cells';
 import type { Physical } from '@tidemark/model/column-type';
 import { formatStamp, stampFromColumns } from '@tidemark/model/stamp';
 import { Fault } from '@tidemark/platform/fault';
-import { RowCells, type SharedWant } from '../cells/row-cells.ts';
 
 /** The `ms` of a stamp that is not there: smaller than every real one. */
 export const NO_STAMP = -1;

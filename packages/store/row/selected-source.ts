@@ -1,8 +1,8 @@
 /** Some rows of a segment, as a source for a merge. */
 
 import { ColumnVector } from '@tidemark/columnar/column-vector';
+import { RowCells } from '@tidemark/columnar/row-cells';
 import type { Physical } from '@tidemark/model/column-type';
-import { RowCells } from '../cells/row-cells.ts';
 import type { Zone } from '../encoding/zone.ts';
 import type { LiveSegment } from '../segment/live-segment.ts';
 import type { Segment } from '../segment/segment.ts';

@@ -1,11 +1,11 @@
 /** Single rows of a segment: those that a key was found at, and those that are read by their number. */
 
+import { setCellRaw } from '@tidemark/columnar/cell-bytes';
 import { CELL } from '@tidemark/columnar/column-vector';
+import { RowCells, type SharedWant } from '@tidemark/columnar/row-cells';
 import type { Physical, Value } from '@tidemark/model/column-type';
 import { stampFromColumns } from '@tidemark/model/stamp';
 import { type Column, columnsById, type Table } from '@tidemark/model/table';
-import { setCellRaw } from '../cells/cell-bytes.ts';
-import { RowCells, type SharedWant } from '../cells/row-cells.ts';
 import type { StoredCells } from '../cells/stored-cells.ts';
 import { rawOfChunk, stateOf } from '../encoding/chunk.ts';
 import { fromRaw, ownRaw, valueOfChunk } from '../row/raw-value.ts';

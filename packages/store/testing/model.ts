@@ -2,12 +2,15 @@
  * What a partition must equal: a plain Map of rows, written as simply as the rules can be said. For tests.
  */
 
+import { setCellRaw } from '@tidemark/columnar/cell-bytes';
 import { CELL } from '@tidemark/columnar/column-vector';
 import { encodeKey } from '@tidemark/columnar/key';
 import { ROW, RowBatch } from '@tidemark/columnar/row-batch';
-import type { Value } from '@tidemark/model/column-type';
+import type { RowCells } from '@tidemark/columnar/row-cells';
+import { physicalOf, type Value } from '@tidemark/model/column-type';
 import { compareStamps, type Stamp, tickAfter } from '@tidemark/model/stamp';
-import { columnById, type Table } from '@tidemark/model/table';
+import { cellKinds, columnById, type Table } from '@tidemark/model/table';
+import { rawOf } from '../row/raw-value.ts';
 import type { StoredRow } from '../row/row-value.ts';
 
 /** One row of a write: cells by column id, null deletes; or the whole row's deletion. */
@@ -71,14 +74,19 @@ function newest(a: Stamp | null, b: Stamp): Stamp {
   return a === null || compareStamps(b, a) > 0 ? b : a;
 }
 
-/** The batch that says the same. */
+/** The batch that says the same; cells in dynamic columns row by row in every other one, as some records have them. */
 export function batchOf(table: Table, mutations: readonly ModelMutation[]): RowBatch {
   const batch = new RowBatch();
+  const few = mutations.length % 2 === 0 ? batch.beginFew(cellKinds(table)) : null;
   for (const { key, cells } of mutations) {
     const row = batch.addRow(cells === 'delete' ? ROW.delete : ROW.upsert);
     batch.keys.setBytes(row, encodeKey(table, key));
-    if (cells === 'delete') continue;
+    if (cells === 'delete') {
+      few?.endRow();
+      continue;
+    }
     for (const [id, value] of cells) {
+      if (few !== null && columnById(table, id).dynamic === true) continue;
       const vector = batch.column(table, id);
       if (value === null) vector.setDeleted(row);
       else if (typeof value === 'string') vector.setString(row, value);
@@ -87,6 +95,7 @@ export function batchOf(table: Table, mutations: readonly ModelMutation[]): RowB
       else if (vector.kind === 'i64') vector.setBigint(row, BigInt(value));
       else vector.setNumber(row, Number(value));
     }
+    if (few !== null) addFew(table, cells, few);
   }
   batch.seal();
   for (const vector of batch.columns.values()) {
@@ -94,4 +103,16 @@ export function batchOf(table: Table, mutations: readonly ModelMutation[]): RowB
       if (vector.presence[row] === undefined) vector.presence[row] = CELL.absent;
   }
   return batch;
+}
+
+/** A row's cells in dynamic columns. */
+function addFew(table: Table, cells: ReadonlyMap<number, Value | null>, few: RowCells): void {
+  for (const [id, value] of [...cells].sort((a, b) => a[0] - b[0])) {
+    const { type, dynamic } = columnById(table, id);
+    if (dynamic !== true) continue;
+    const cell = few.add(id, 0, 0);
+    if (value === null) few.values.setDeleted(cell);
+    else setCellRaw(few.values, cell, rawOf(type, value), physicalOf(type));
+  }
+  few.endRow();
 }

@@ -1,7 +1,6 @@
 /** Every live row of a partition as objects: for tests and small tables. */
 
-import type { Table } from '@tidemark/model/table';
-import { cellKinds } from '../memtable/memtable-source.ts';
+import { cellKinds, type Table } from '@tidemark/model/table';
 import { mergeSources } from '../merge/merge.ts';
 import type { Partition } from '../partition.ts';
 import { partsOf } from '../query/scan-part.ts';

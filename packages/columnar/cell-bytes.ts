@@ -3,10 +3,12 @@
  * u8 one byte, i32 four, f64, whole and i64 eight (whole as an i64), little-endian; byte strings as they are.
  */
 
-import { CELL, type ColumnVector } from '@tidemark/columnar/column-vector';
 import { type ColumnType, type Physical, physicalOf, type Value } from '@tidemark/model/column-type';
 import { Fault } from '@tidemark/platform/fault';
-import type { RawValue } from '../encoding/zone.ts';
+import { CELL, type ColumnVector } from './column-vector.ts';
+
+/** A value as vectors hold it. */
+type RawValue = number | bigint | Uint8Array;
 
 const HALF = 4_294_967_296;
 const BYTES_OF = { u8: 1, i32: 4, f64: 8, whole: 8, i64: 8 } as const;

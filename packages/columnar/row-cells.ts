@@ -3,8 +3,8 @@
  * cells that there are.
  */
 
-import { CELL, ColumnVector, roomFor } from '@tidemark/columnar/column-vector';
 import type { Physical } from '@tidemark/model/column-type';
+import { CELL, ColumnVector, roomFor } from './column-vector.ts';
 
 const FIRST_CELLS = 64;
 
@@ -33,6 +33,13 @@ export class RowCells {
     return cell;
   }
 
+  /** Forgets all rows; keeps the room. */
+  clear(): void {
+    this.rowCount = 0;
+    this.count = 0;
+    this.values.arenaUsed = 0;
+  }
+
   /** Ends the row being made. */
   endRow(): void {
     this.rowCount++;
@@ -42,6 +49,13 @@ export class RowCells {
       this.starts = larger;
     }
     this.starts[this.rowCount] = this.count;
+  }
+
+  /** Adds a row of so many cells, of which the caller sets columns, states and values; they have no stamps. */
+  addAll(cells: number): void {
+    this.count += cells;
+    if (this.count > this.columns.length) this.#grow(this.count);
+    this.endRow();
   }
 
   /** Adds another's cell, with its stamp. */
@@ -104,5 +118,5 @@ export function areSameCells(a: RowCells, aCell: number, b: RowCells, bCell: num
   return state !== CELL.value || a.values.bytesAt(aCell).equals(b.values.bytesAt(bCell));
 }
 
-/** Columns whose cells are wanted row by row, with the kind each is wanted in. */
+/** Columns whose cells are wanted row by row, with the kind each is wanted in, or is of. */
 export type SharedWant = ReadonlyMap<number, Physical>;
