@@ -6,6 +6,7 @@
 import { physicalOf } from '@tidemark/model/column-type';
 import { columnsById, type Table } from '@tidemark/model/table';
 import { CELL, ColumnVector } from './column-vector.ts';
+import { RareCells } from './rare-cells.ts';
 import { RowCells, type SharedWant } from './row-cells.ts';
 
 /** What a row of a batch does. */
@@ -31,6 +32,7 @@ export class RowBatch {
   readonly columns = new Map<number, ColumnVector>();
   /** Cells of other columns, row by row, with the kinds of those that are known: as a record had them. Null: none. */
   few: { readonly cells: RowCells; readonly kinds: SharedWant } | null = null;
+  #rare: RareCells | null = null;
   readonly #fewCells = new RowCells();
   #spare = new Map<number, ColumnVector>();
 
@@ -42,6 +44,7 @@ export class RowBatch {
     }
     this.columns.clear();
     this.few = null;
+    this.#rare = null;
     this.keys.clear(this.rowCount);
     this.rowCount = 0;
   }
@@ -81,6 +84,7 @@ export class RowBatch {
 
   /** Takes back all rows from `rowCount` on, however they came in; what they took of the arenas is free after `clear`. */
   truncate(rowCount: number): void {
+    this.#rare = null;
     for (const vector of [this.keys, ...this.columns.values()]) vector.presence.fill(CELL.absent, rowCount);
     this.rowCount = rowCount;
   }
@@ -100,6 +104,12 @@ export class RowBatch {
     return vector;
   }
 
+  /** Its columns, told apart by how many rows have them: once it is sealed, and until it is emptied. */
+  get rare(): RareCells {
+    this.#rare ??= new RareCells(this.columns, this.rowCount);
+    return this.#rare;
+  }
+
   /** Emptied cells, to be set row by row. */
   beginFew(kinds: SharedWant): RowCells {
     this.#fewCells.clear();
@@ -109,6 +119,7 @@ export class RowBatch {
 
   /** After the last row: gives every vector room for every row, so that readers need not ask. */
   seal(): void {
+    this.#rare = null;
     for (const vector of this.columns.values()) vector.reserveRows(this.rowCount);
   }
 }

@@ -1,12 +1,13 @@
 /** Between a batch of rows and the body of a MUTATE record. */
 
 import { decodeColumn, encodeColumn } from '@tidemark/columnar/column-codec';
+import { CELL, type ColumnVector } from '@tidemark/columnar/column-vector';
 import { ROW, type RowBatch } from '@tidemark/columnar/row-batch';
 import { LIMITS, physicalOf } from '@tidemark/model/column-type';
 import { cellKinds, columnsById, type Table } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
 import type { IngestSource, MutateBody, RequestBody } from './envelope.ts';
-import { decodeFewCells, FEW_CELLS, FewCells } from './few-cells.ts';
+import { decodeFewCells, FEW_CELLS, fewOf } from './few-cells.ts';
 
 type MutateHead = {
   readonly table: number;
@@ -16,7 +17,6 @@ type MutateHead = {
   readonly source: IngestSource | null;
 };
 
-const few = new FewCells();
 const EMPTY = Buffer.alloc(0);
 
 /** The body that carries rows `rows[from … to)` of a batch: those of one partition, in the order they were written. */
@@ -28,15 +28,11 @@ export function encodeMutate(
   to: number,
 ): MutateBody {
   const columns: { column: number; cells: Uint8Array }[] = [];
-  few.clear();
-  const isMany: boolean[] = [];
-  for (const [column, vector] of batch.columns) isMany.push(few.take(column, vector, rows, from, to) === 'many');
-  let place = 0;
-  for (const [column, vector] of batch.columns) {
-    const isAlone = isMany[place++] || (!few.isWorth && few.has(column));
-    if (isAlone) columns.push({ column, cells: encodeColumn(vector, rows, from, to) });
+  const { cells, alone } = fewOf(batch, rows, from, to);
+  for (const { id, vector } of [...batch.rare.others, ...alone]) {
+    if (touches(vector, rows, from, to)) columns.push({ column: id, cells: encodeColumn(vector, rows, from, to) });
   }
-  if (few.isWorth) columns.push({ column: FEW_CELLS, cells: few.encode(to - from) });
+  if (cells !== null) columns.push({ column: FEW_CELLS, cells });
   return {
     kind: 'Mutate',
     request: null,
@@ -47,6 +43,11 @@ export function encodeMutate(
     stampOffsets: EMPTY,
     columns,
   };
+}
+
+function touches({ presence }: ColumnVector, rows: Uint32Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (presence[rows[i]!] !== CELL.absent) return true;
+  return false;
 }
 
 function encodeFlags({ flags }: RowBatch, rows: Uint32Array, from: number, to: number): Buffer {

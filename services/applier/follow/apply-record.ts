@@ -38,6 +38,8 @@ export function applyRecord(parts: ApplyParts, { envelope }: Held): void | Promi
       return;
     }
     case 'Schema':
+      // Each partition tells of it, and it may be long.
+      if (body.version <= stores.keyspace.version) return stores.advance(origin, partition, at);
       return evolve(parts, JSON.parse(body.keyspace) as Keyspace, { origin, partition, ...at }).then(() =>
         stores.advance(origin, partition, at),
       );
