@@ -6,7 +6,8 @@ import type { Physical } from '@tidemark/model/column-type';
 export const CELL = { absent: 0, value: 1, deleted: 2 } as const;
 
 const FIRST_ROWS = 64;
-const FIRST_BYTES = 1024;
+/** Room of a byte string at first. */
+const ROW_BYTES = 16;
 /** Bytes that a loop moves faster than a call does. */
 const SHORT = 24;
 
@@ -43,7 +44,7 @@ function allocate(kind: Physical, rows: number, room: Room): Values {
 export class ColumnVector {
   readonly kind: Physical;
   /** Per row one of CELL. */
-  presence = new Uint8Array(FIRST_ROWS);
+  presence: Uint8Array;
   /** Where a row's bytes begin in `arena`, and how many they are. */
   starts = new Uint32Array(0);
   lengths = new Uint32Array(0);
@@ -51,13 +52,15 @@ export class ColumnVector {
   arenaUsed = 0;
   #values: Values;
 
-  constructor(kind: Physical) {
+  /** @param rows it has room for at first; a multiple of four */
+  constructor(kind: Physical, rows = FIRST_ROWS) {
     this.kind = kind;
-    this.#values = allocate(kind, FIRST_ROWS, newRoom);
+    this.presence = new Uint8Array(rows);
+    this.#values = allocate(kind, rows, newRoom);
     if (kind === 'bytes') {
-      this.starts = new Uint32Array(FIRST_ROWS);
-      this.lengths = new Uint32Array(FIRST_ROWS);
-      this.arena = Buffer.allocUnsafeSlow(FIRST_BYTES);
+      this.starts = new Uint32Array(rows);
+      this.lengths = new Uint32Array(rows);
+      this.arena = Buffer.allocUnsafeSlow(rows * ROW_BYTES);
     }
   }
 

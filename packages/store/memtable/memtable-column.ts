@@ -10,7 +10,10 @@ import type { RowChains } from './row-chains.ts';
 
 /** Dense once at least one row in so many has a cell. */
 const DENSE_SHARE = 8;
-const FIRST_SLOTS = 64;
+/** Of thousands of columns most have few cells. A power of two. */
+const FIRST_SLOTS = 16;
+/** Cells of a column that is dense among many. */
+const DENSE_CELLS_MIN = 64;
 /** Of a memtable of more columns than this a column is dense only once it has some cells: most of them will have few. */
 const MANY_COLUMNS = 128;
 const VALUE_BYTES: Record<Physical, number> = { u8: 1, i32: 4, f64: 8, whole: 8, i64: 8, bytes: 8 };
@@ -38,7 +41,7 @@ export class MemtableColumn {
 
   constructor(id: number, kind: Physical, chains: RowChains<MemtableColumn>) {
     this.id = id;
-    this.vector = new ColumnVector(kind);
+    this.vector = new ColumnVector(kind, FIRST_SLOTS);
     this.#chains = chains;
     this.#place = chains.enter(this);
   }
@@ -70,7 +73,7 @@ export class MemtableColumn {
   expect(count: number, rowCount: number, columnCount: number): void {
     const cells = this.used + count;
     if (this.#dense) this.used = cells;
-    else if (cells * DENSE_SHARE >= rowCount && (columnCount <= MANY_COLUMNS || cells >= FIRST_SLOTS)) {
+    else if (cells * DENSE_SHARE >= rowCount && (columnCount <= MANY_COLUMNS || cells >= DENSE_CELLS_MIN)) {
       this.#becomeDense();
     }
   }

@@ -7,6 +7,8 @@ import { roomFor } from '@tidemark/columnar/column-vector';
 
 const FIRST_ROWS = 256;
 const FIRST_CELLS = 256;
+/** Cells of a row that are put in order one by one. */
+const INSERTED_MAX = 128;
 
 /** What is chained: a column with slots, one of which a row may have. */
 export type ChainedColumn = {
@@ -89,8 +91,15 @@ function reverse(items: unknown[], count: number): void {
   for (let i = 0, j = count - 1; i < j; i++, j--) [items[i], items[j]] = [items[j], items[i]];
 }
 
-/** By insertion: they are mostly in order, as records have their columns. */
-function sort({ columns, slots, count }: ChainedCells<ChainedColumn>): void {
+/** By insertion: they are mostly in order, as records have their columns. Very many may not be. */
+function sort(cells: ChainedCells<ChainedColumn>): void {
+  const { columns, slots, count } = cells;
+  if (count > INSERTED_MAX) {
+    const order = Array.from({ length: count }, (_, i) => i).sort((a, b) => columns[a]!.id - columns[b]!.id);
+    const sorted = order.map((i) => [columns[i]!, slots[i]!] as const);
+    for (const [i, [column, slot]] of sorted.entries()) [columns[i], slots[i]] = [column, slot];
+    return;
+  }
   for (let i = 1; i < count; i++) {
     const column = columns[i]!;
     const slot = slots[i]!;

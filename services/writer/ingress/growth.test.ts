@@ -63,6 +63,26 @@ describe('a batch that brings many columns', () => {
     await writer[Symbol.asyncDispose]();
   });
 
+  it('grows the log of a partition by no more than four times what defines them, and by the cells that there are', async () => {
+    const { writer, post, accepted } = await setUp(4_096);
+    const rows = Array.from({ length: 1_024 }, (_, line) => ({
+      ...{ origin: `O${line}`, line },
+      ...Object.fromEntries([0, 1, 2, 3].map((n) => [`column ${line * 4 + n}`, n])),
+    }));
+    expect((await post('application/json', JSON.stringify({ rows }))).statusCode).toBe(200);
+    const columns = writer.keyspace.tables[0]!.columns.filter(({ dynamic }) => dynamic === true);
+    expect(columns).toHaveLength(4_096);
+    const defined = JSON.stringify(columns).length;
+    for (const records of await accepted()) {
+      const told = records.flatMap(({ body }) => (body.kind === 'Schema' ? [body.keyspace.length] : []));
+      expect(told.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThan(defined * 4);
+      // Of a quarter of the rows and columns, each cell is a number of eight bytes, its length, and its column.
+      const bodies = records.flatMap(({ body }) => (body.kind === 'Mutate' ? body.columns : []));
+      expect(bodies.reduce((sum, { cells }) => sum + cells.length, 0)).toBeLessThan(4_096 * 20);
+    }
+    await writer[Symbol.asyncDispose]();
+  });
+
   it('refuses the rows that would make one too many, and no others', async () => {
     const { writer, post } = await setUp(4);
     const { payload } = await post('application/json', JSON.stringify({ rows: [0, 1, 2].map(rowOf) }));
