@@ -7,6 +7,12 @@ import { Barriers } from './barriers.ts';
 /** Two partitions whose records are sealed as they come, or stand in line while `isStuck`. */
 function world({ tellsSoon = true } = {}) {
   const clock = new SimClock();
+  const sleeps: number[] = [];
+  const sleep = clock.sleep.bind(clock);
+  clock.sleep = (ms, signal) => {
+    sleeps.push(ms);
+    return sleep(ms, signal);
+  };
   const heads = [-1, -1];
   const committed = [-1, -1];
   const barriers: { readonly atMs: number; readonly committed: readonly number[] }[] = [];
@@ -37,6 +43,7 @@ function world({ tellsSoon = true } = {}) {
   return {
     clock,
     barriers,
+    sleeps,
     state,
     write: (partition: number) => seal(partition, entryOf({ kind: 'Noop' })),
     commit: (partition: number) => {
@@ -55,9 +62,9 @@ function world({ tellsSoon = true } = {}) {
   };
 }
 
-/** Past the barriers that every writer begins with. */
+/** Past the barriers that every writer begins with, and between two of a writer at rest. */
 async function quiet(w: ReturnType<typeof world>): Promise<number> {
-  await w.clock.advance(5_000);
+  await w.clock.advance(5_410);
   return w.barriers.length;
 }
 
@@ -116,5 +123,33 @@ describe('barriers', () => {
     w.commit(1);
     await w.clock.advance(50);
     expect(w.barriers.length - before).toBe(0);
+  });
+
+  it('stand at whole seconds while nothing is written, one wake-up for each, whenever the last write was', async () => {
+    await using w = world({ tellsSoon: false });
+    await w.clock.advance(1_337);
+    w.write(1);
+    w.commit(1);
+    const from = await quiet(w);
+    const sleeps = w.sleeps.length;
+    await w.clock.advance(10_000);
+    const times = w.barriers.slice(from).map(({ atMs }) => atMs);
+    expect(times.map((atMs) => atMs % 1_000)).toEqual(times.map(() => 0));
+    expect(times).toHaveLength(10);
+    expect(w.sleeps.length - sleeps).toBe(10);
+  });
+
+  it('come every 100 ms again once something is committed, as if it had been looked all along', async () => {
+    await using w = world({ tellsSoon: false });
+    await quiet(w);
+    const before = w.barriers.length;
+    w.write(1);
+    w.commit(1);
+    await w.clock.advance(100);
+    expect(w.barriers.length - before).toBe(1);
+    await w.clock.advance(200);
+    expect(w.barriers.length - before).toBe(3);
+    await w.clock.advance(200);
+    expect(w.barriers.length - before).toBe(3);
   });
 });

@@ -14,6 +14,7 @@ const SOON_MS = 2;
 const SLEPT_MS_MIN = 1;
 /** So far apart are barriers that are written for that alone. */
 const APART_MS = 20;
+/** At rest they stand at whole seconds of the process's clock: those of all its keyspaces are one commit, one wake-up elsewhere. */
 const IDLE_MS = 1_000;
 /** Barriers that follow the last activity, so that what was committed by then becomes known everywhere. */
 const OWED = 3;
@@ -63,11 +64,13 @@ export class Barriers {
   }
 
   onCommitted(partition: number, seq: number): void {
-    if (this.#dataHeads[partition]! > this.#announced[partition]!) this.#owed = OWED;
+    const isNews = this.#dataHeads[partition]! > this.#announced[partition]!;
+    if (isNews && this.#owed === 0) this.#wake.abort(null);
+    if (isNews) this.#owed = OWED;
     this.#announced[partition] = seq;
     if (!this.#wasUntold && this.#isUntold) this.#untoldMs = this.#parts.clock.monotonicMs();
     this.#wasUntold = this.#isUntold;
-    if (this.#wasUntold) this.#wake.abort();
+    if (this.#wasUntold) this.#wake.abort(null);
   }
 
   /** True when rows are committed, and no record says so yet. */
@@ -82,15 +85,29 @@ export class Barriers {
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts;
     for (let lookedMs = clock.monotonicMs(); !signal.aborted; ) {
-      const leftMs = lookedMs + BUSY_MS - clock.monotonicMs();
+      const restMs = this.#restMs();
+      const leftMs = Math.max(restMs, lookedMs + BUSY_MS - clock.monotonicMs());
       this.#wake = new AbortController();
       if (!this.#isUntold)
         await clock.sleep(Math.max(SLEPT_MS_MIN, leftMs), AbortSignal.any([signal, this.#wake.signal]));
+      const isWoken = restMs > 0 && this.#wake.signal.aborted;
       if (this.#isUntold) await this.#tell(signal);
-      if (clock.monotonicMs() - lookedMs < BUSY_MS || signal.aborted) continue;
-      lookedMs = clock.monotonicMs();
-      this.#appendDue();
+      const passedMs = clock.monotonicMs() - lookedMs;
+      if (passedMs < BUSY_MS || signal.aborted) continue;
+      // Out of a rest it goes on as if it had looked all along.
+      lookedMs = isWoken ? clock.monotonicMs() - (passedMs % BUSY_MS) : clock.monotonicMs();
+      if (!isWoken) this.#appendDue();
     }
+  }
+
+  /** How long nothing is due unless something is committed; 0 while something may be at any time. */
+  #restMs(): number {
+    const { clock, isHandingOver } = this.#parts;
+    return this.#owed > 0 || isHandingOver() ? 0 : Math.max(0, this.#idleDueMs - clock.monotonicMs());
+  }
+
+  get #idleDueMs(): number {
+    return Math.ceil((this.#lastMs + APART_MS) / IDLE_MS) * IDLE_MS;
   }
 
   /** Waits for a record to tell what is committed, or tells it, as none did. */
@@ -104,8 +121,8 @@ export class Barriers {
   #appendDue(): void {
     const { clock, isHandingOver } = this.#parts;
     if (isHandingOver()) return;
-    const idleMs = clock.monotonicMs() - this.#lastMs;
-    if (idleMs < APART_MS || (this.#owed === 0 && idleMs < IDLE_MS)) return;
+    const nowMs = clock.monotonicMs();
+    if (nowMs < this.#lastMs + APART_MS || (this.#owed === 0 && nowMs < this.#idleDueMs)) return;
     this.#owed = Math.max(0, this.#owed - 1);
     this.append();
   }
