@@ -53,6 +53,11 @@ const HELD = { id: 'one', at: { paris: [{ epoch: 1, seq: 4 }] }, gcWatermark: { 
 const SAMPLES: Readonly<Record<Exclude<Name, 'digest' | 'lag'>, Sample>> &
   Readonly<Record<'digest' | 'lag', Omit<Sample, 'ask'>>> = {
   copies: { ask: (peer) => peer.copies('ks'), asked: {}, answer: { site: 'tokyo', copies: [COPY] } },
+  allCopies: {
+    ask: (peer) => peer.allCopies(['ks']),
+    asked: { keyspaces: ['ks'] },
+    answer: { answers: { ks: { site: 'tokyo', copies: [COPY] } } },
+  },
   fence: {
     ask: (peer) => peer.fence('ks', FENCE),
     asked: FENCE,
@@ -102,6 +107,15 @@ const SAMPLES: Readonly<Record<Exclude<Name, 'digest' | 'lag'>, Sample>> &
     ask: (peer) => peer.register('ks', { kind: 'prepare', ballot: BALLOT }),
     asked: { kind: 'prepare', ballot: BALLOT },
     answer: { acceptor: 'a', ok: true, reason: null, promised: BALLOT, accepted: { ballot: BALLOT, value: VALUE } },
+  },
+  registers: {
+    ask: (peer) => peer.registers(['ks']),
+    asked: { keyspaces: ['ks'] },
+    answer: {
+      answers: {
+        ks: { acceptor: 'a', ok: true, reason: null, promised: BALLOT, accepted: { ballot: BALLOT, value: VALUE } },
+      },
+    },
   },
   held: {
     ask: (peer) => peer.held('ks', HELD),

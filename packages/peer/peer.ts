@@ -47,6 +47,11 @@ export class Peer {
     return this.#ask(ROUTES.copies, keyspace, { timeoutMs });
   }
 
+  /** The same of several keyspaces, `TOGETHER_MAX` at most; of those it cannot tell of now it says nothing. */
+  allCopies(keyspaces: readonly string[]): Promise<Told<Answer<typeof ROUTES.allCopies>>> {
+    return this.#ask(ROUTES.allCopies, '', { asked: { keyspaces } });
+  }
+
   /** Writes a fence into its copy of an origin, and tells what the copy held before it (protocol E3). */
   fence(keyspace: string, asked: FenceAsked): Promise<Told<FenceReport>> {
     return this.#ask(ROUTES.fence, keyspace, { asked });
@@ -105,6 +110,11 @@ export class Peer {
   /** Its vote on a register. */
   register(keyspace: string, asked: RegisterRequest): Promise<Told<RegisterAnswer>> {
     return this.#ask(ROUTES.register, keyspace, { asked });
+  }
+
+  /** What its votes on several registers are, `TOGETHER_MAX` at most; of those it cannot tell of now it says nothing. */
+  registers(keyspaces: readonly string[]): Promise<Told<Answer<typeof ROUTES.registers>>> {
+    return this.#ask(ROUTES.registers, '', { asked: { keyspaces } });
   }
 
   /** Its side of a comparison. */

@@ -39,6 +39,7 @@ const of = (name: string): string => `${INTERNAL}${name}/:keyspace`;
 /** Questions with one answer. */
 export const ROUTES = {
   copies: get(of('copies'), 5_000, shapes.NOTHING, shapes.COPIES),
+  allCopies: post(`${INTERNAL}copies`, 5_000, shapes.KEYSPACES_ASKED, shapes.ALL_COPIES),
   fence: post(of('fence'), 3_000, shapes.FENCE_ASKED, shapes.FENCED),
   /** A fill gives up after 10 s by itself. */
   fill: post(of('fill'), 12_000, shapes.FILL_ASKED, shapes.FILLED),
@@ -54,6 +55,8 @@ export const ROUTES = {
   /** Given up soon: several are under way at once, so that one that hangs keeps none back. */
   ping: get(`${INTERNAL}ping`, 1_000, shapes.PING_ASKED, shapes.PING),
   register: post(of('register'), 1_000, registerRequest, registerAnswer),
+  /** As `read` at each one's `register`. */
+  registers: post(`${INTERNAL}registers`, 1_000, shapes.KEYSPACES_ASKED, shapes.REGISTERS),
   /** Reading everything may take long. */
   digest: get(of('digest'), 600_000, shapes.DIGEST_ASKED, shapes.DIGESTS),
   held: post(of('digest'), 600_000, shapes.HELD_ASKED, shapes.HELD),

@@ -10,6 +10,7 @@ import {
   idText,
   lossSchema,
   reasonText,
+  registerAnswer,
   seqNumber,
 } from '@tidemark/control/consensus/register-json';
 import type { Cause, EpochEndAt } from '@tidemark/control/consensus/register-value';
@@ -51,6 +52,14 @@ const positionText = z.string().transform((text, context): Position => {
 /** Of a question without parameters. */
 export const NOTHING = z.object({});
 
+/** Keyspaces asked for together: more are asked for in turns. */
+export const TOGETHER_MAX = 32;
+/** Which keyspaces are asked for. */
+export const KEYSPACES_ASKED = z.object({ keyspaces: z.array(idText).min(1).max(TOGETHER_MAX) });
+
+/** By keyspace what the site's vote on its register is; of those left out it says nothing. */
+export const REGISTERS = z.object({ answers: z.record(idText, registerAnswer) });
+
 /** What a site's copies of a keyspace's logs hold. */
 export const COPIES: z.ZodType<SiteCopies> = z.object({
   site: idText,
@@ -66,6 +75,9 @@ export const COPIES: z.ZodType<SiteCopies> = z.object({
     }),
   ),
 });
+
+/** The same by keyspace; those left out are asked for alone, which tells why. */
+export const ALL_COPIES = z.object({ answers: z.record(idText, COPIES) });
 
 /** A fence that a candidate asks for: the origin whose term it closes, and in which epoch it stands itself. */
 export type FenceAsked = {

@@ -1,6 +1,6 @@
 /**
  * What other sites ask of this site's copies in an election and a rebuild: what they hold, to fence them, to fill them.
- * `/v1/internal/copies|fence|fill/{keyspace}`; bodies and answers are JSON.
+ * `/v1/internal/copies|fence|fill/{keyspace}`, and `/v1/internal/copies` of several; bodies and answers are JSON.
  */
 
 import { whyNoFence, whyNoFill } from '@tidemark/control/consensus/register-tied';
@@ -8,7 +8,7 @@ import type { RegisterValue } from '@tidemark/control/consensus/register-value';
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { parsed } from '@tidemark/model/parsed';
 import { type Answer, ROUTES } from '@tidemark/peer/routes';
-import { Fault } from '@tidemark/platform/fault';
+import { Fault, isFault } from '@tidemark/platform/fault';
 import type { FastifyInstance } from 'fastify';
 import type { Mirror } from './mirror.ts';
 
@@ -30,14 +30,18 @@ type CopiesParts = {
   readonly vouchedBy: (keyspace: string, copy: Mirror, epoch: number | null) => string | null;
 };
 
-/** Adds the three routes; a fence is written only where the register names the election it is for. */
+/** Adds the routes; a fence is written only where the register names the election it is for. */
 export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): void {
   type Params = { keyspace: string };
-  app.get<{ Params: Params }>(ROUTES.copies.path, async (request): Promise<Answer<typeof ROUTES.copies>> => {
-    const copies = parts.copiesOf(request.params.keyspace);
-    // What the writer has appended since is this site's own too.
-    await copies.get(parts.site)?.catchUp();
-    return copiesAnswer(parts, request.params.keyspace, copies);
+  app.get<{ Params: Params }>(ROUTES.copies.path, ({ params }): Promise<Answer<typeof ROUTES.copies>> => {
+    return tell(parts, params.keyspace);
+  });
+  app.post(ROUTES.allCopies.path, async ({ body }): Promise<Answer<typeof ROUTES.allCopies>> => {
+    const { keyspaces } = parsed(ROUTES.allCopies.asks, body, 'request for copies');
+    const answers = await Promise.all(
+      keyspaces.map(async (keyspace) => [keyspace, await told(parts, keyspace)] as const),
+    );
+    return { answers: Object.fromEntries(answers.flatMap(([of, copies]) => (copies === null ? [] : [[of, copies]]))) };
   });
   app.post<{ Params: Params }>(ROUTES.fence.path, async (request): Promise<Answer<typeof ROUTES.fence>> => {
     const { keyspace } = request.params;
@@ -61,11 +65,20 @@ export function registerCopiesRoutes(app: FastifyInstance, parts: CopiesParts): 
   });
 }
 
-function copiesAnswer(
-  { site, vouchedBy }: CopiesParts,
-  keyspace: string,
-  copies: ReadonlyMap<string, Mirror>,
-): SiteCopies {
+/** Null: it cannot be told now; asked for alone, it is said why. */
+async function told(parts: CopiesParts, keyspace: string): Promise<SiteCopies | null> {
+  try {
+    return await tell(parts, keyspace);
+  } catch (error) {
+    if (isFault(error)) return null;
+    throw error;
+  }
+}
+
+async function tell({ site, copiesOf, vouchedBy }: CopiesParts, keyspace: string): Promise<SiteCopies> {
+  const copies = copiesOf(keyspace);
+  // What the writer has appended since is this site's own too.
+  await copies.get(site)?.catchUp();
   return {
     site,
     copies: [...copies.values()].map((copy) => ({

@@ -22,8 +22,8 @@ function valueWith(state: 'ACTIVE' | 'RECOVERING'): RegisterValue {
   };
 }
 
-function catchUpOf(value: RegisterValue) {
-  const filled: object[] = [];
+function catchUpOf(value: RegisterValue, keyspaces: readonly string[] = ['ks']) {
+  const filled: { readonly at: string; readonly origin: string; readonly epoch: number }[] = [];
   const heads: Record<string, [number, number, string][]> = {
     paris: [
       [0, -1, ''],
@@ -34,8 +34,11 @@ function catchUpOf(value: RegisterValue) {
       [2, 3, 'c3'],
     ],
   };
+  const asked: string[] = [];
   const ask = async (url: string, body: object | null): Promise<Answer> => {
-    if (body === null) {
+    asked.push(url);
+    const told = (body as { readonly keyspaces?: readonly string[] } | null)?.keyspaces;
+    if (body === null || told !== undefined) {
       const copies = Object.entries(heads).map(([origin, positions]) => ({
         origin,
         positions,
@@ -43,7 +46,9 @@ function catchUpOf(value: RegisterValue) {
         trusted: true,
         vouched: null,
       }));
-      return { status: 200, body: { site: 'quito', copies } };
+      const answer = { site: 'quito', copies };
+      if (told === undefined) return { status: 200, body: answer };
+      return { status: 200, body: { answers: Object.fromEntries(told.map((one) => [one, answer])) } };
     }
     const { origin, epoch, epochEnds } = body as {
       origin: string;
@@ -55,8 +60,9 @@ function catchUpOf(value: RegisterValue) {
     return { status: 200, body: { complete: true } };
   };
   const membership = { network: { ask }, registerValue: () => value } as never;
-  const parts = { site: 'quito', clock: new SimClock(), logger: SILENT, membership, keyspaces: () => ['ks'] };
-  return { catchUp: new CatchUp(parts), filled, heads };
+  const clock = new SimClock();
+  const parts = { site: 'quito', clock, logger: SILENT, membership, keyspaces: () => keyspaces };
+  return { catchUp: new CatchUp(parts), filled, heads, asked, clock };
 }
 
 describe('a site that is to be filled again', () => {
@@ -79,5 +85,21 @@ describe('a site that is to be filled again', () => {
     expect(await catchUp.look('ks')).toBe(false);
     expect(await catchUp.look('ks')).toBe(true);
     expect(filled).toEqual([{ at: 'site://quito/v1/internal/fill/ks', origin: 'paris', epoch: 1 }]);
+  });
+
+  it('asks for the copies of all keyspaces at once, and fills each', async () => {
+    const keyspaces = Array.from({ length: 40 }, (_, i) => `ks${i}`);
+    const { catchUp, asked, filled, clock } = catchUpOf(valueWith('RECOVERING'), keyspaces);
+    const stop = new AbortController();
+    const running = catchUp.run(stop.signal);
+    await clock.advance(2_000);
+    expect(new Set(filled.map(({ at }) => at)).size).toBe(40);
+    asked.length = 0;
+    await clock.advance(20_000);
+    // Two questions a look: one asks for 32 at most.
+    expect(asked).toEqual(Array.from({ length: 2 * 10 }, () => 'site://quito/v1/internal/copies'));
+    stop.abort();
+    await clock.advance(2_000);
+    await running;
   });
 });

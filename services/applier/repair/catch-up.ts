@@ -9,6 +9,7 @@ import { reachesEnds } from '@tidemark/control/failover/election';
 import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { Peer } from '@tidemark/peer/peer';
 import { placeOf } from '@tidemark/peer/place';
+import { askTogether } from '@tidemark/peer/together';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
@@ -46,9 +47,15 @@ export class CatchUp {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#parts.clock.sleep(LOOK_MS, signal);
-      for (const keyspace of this.#parts.keyspaces()) {
+      const due = this.#parts.keyspaces().filter((keyspace) => this.#valueOf(keyspace) !== null);
+      const told = await askTogether(due, (some) => this.#own.allCopies(some));
+      for (const keyspace of due) {
         try {
-          while (!signal.aborted && (await this.look(keyspace)));
+          for (
+            let copies = told.get(keyspace);
+            !signal.aborted && (await this.look(keyspace, copies));
+            copies = undefined
+          );
         } catch (error) {
           if (!isFault(error)) throw error;
           this.#parts.logger.warn({ keyspace }, `keyspace ${keyspace}: not filled yet: ${messageOf(error)}`);
@@ -65,22 +72,37 @@ export class CatchUp {
     return before === now;
   }
 
-  /** @returns whether something was filled to its end, so that there may be more. @throws {Fault} why there is no answer */
-  async look(keyspace: string): Promise<boolean> {
-    const { site, membership, logger } = this.#parts;
+  get #own(): Peer {
+    const { site, membership } = this.#parts;
+    return new Peer(membership.network, placeOf(site));
+  }
+
+  /** The register's value, where there may be something to fill; else null. */
+  #valueOf(keyspace: string): RegisterValue | null {
+    const { site, membership } = this.#parts;
     const value = membership.registerValue(keyspace);
-    const member = value?.members.find((one) => one.site === site);
     // A candidate fills what it needs itself, and a primary has it.
-    if (value === null || member === undefined || value.election !== null) return false;
-    if (newestTerm(value)?.site === site) return false;
-    const own = new Peer(membership.network, placeOf(site));
-    const { answer: copies, fault } = await own.copies(keyspace);
+    if (value === null || value.election !== null || newestTerm(value)?.site === site) return null;
+    return value.members.some((one) => one.site === site) ? value : null;
+  }
+
+  /**
+   * @param told what its copies hold, where it was asked already
+   * @returns whether something was filled to its end, so that there may be more. @throws {Fault} why there is no answer
+   */
+  async look(keyspace: string, told?: SiteCopies): Promise<boolean> {
+    const { site, logger } = this.#parts;
+    const value = this.#valueOf(keyspace);
+    if (value === null) return false;
+    const own = this.#own;
+    const { answer: copies, fault } = told === undefined ? await own.copies(keyspace) : { answer: told, fault: null };
     // The keyspace is not followed here yet.
     if (fault?.kind === 'unavailable') return false;
     if (fault !== null) throw fault;
     const term = nextToFill(value, copies);
     const isStill = term !== null && this.#stoodStill(keyspace, term, copies);
-    if (term === null || (member.state === 'ACTIVE' && !isStill)) return false;
+    const isActive = value.members.some((one) => one.site === site && one.state === 'ACTIVE');
+    if (term === null || (isActive && !isStill)) return false;
     const from = value.members.map((one) => one.site).filter((name) => name !== site);
     const asked = { origin: term.site, epoch: term.epoch, epochEnds: term.epochEnds!, from };
     logger.info({ keyspace, epoch: term.epoch }, `keyspace ${keyspace}: filling epoch ${term.epoch} of ${term.site}`);

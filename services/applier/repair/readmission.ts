@@ -12,6 +12,7 @@ import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { comparePositions } from '@tidemark/model/position';
 import { Peer } from '@tidemark/peer/peer';
 import { placeOf } from '@tidemark/peer/place';
+import { askTogether } from '@tidemark/peer/together';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
@@ -42,6 +43,9 @@ type ReadmissionParts = {
   readonly applierOf: (keyspace: string) => KeyspaceApplier | null;
 };
 
+/** A keyspace that is written here: the register's value, and this process's term in it. */
+type Led = { readonly value: RegisterValue; readonly owner: Owner };
+
 /** A loop at the primary that moves members between RECOVERING and ACTIVE in the register. */
 export class Readmission {
   readonly #parts: ReadmissionParts;
@@ -62,13 +66,13 @@ export class Readmission {
       await clock.sleep(LOOK_MS, signal);
       const isTime = clock.monotonicMs() - this.#askedMs >= IDENTITY_MS;
       if (isTime) this.#askedMs = clock.monotonicMs();
-      if (isTime) for (const keyspace of this.#parts.keyspaces()) await this.#demoteChanged(keyspace, signal);
+      if (isTime) await this.#demoteAllChanged(signal);
       for (const keyspace of this.#parts.keyspaces()) if (!signal.aborted) await this.#look(keyspace, signal);
     }
   }
 
   /** The register's value and this process's term, while that is the newest and no election is open. */
-  #term(keyspace: string): { readonly value: RegisterValue; readonly owner: Owner } | null {
+  #term(keyspace: string): Led | null {
     const { membership } = this.#parts;
     const value = membership.registerValue(keyspace);
     const owner = membership.termOf(keyspace);
@@ -76,44 +80,64 @@ export class Readmission {
     return newestTerm(value)?.writerId === owner.writerId ? { value, owner } : null;
   }
 
-  /** A member whose topics are others than the register lists has lost something, whatever it says; or it says itself that it cannot follow. */
-  async #demoteChanged(keyspace: string, signal: AbortSignal): Promise<void> {
-    const { logger, membership } = this.#parts;
-    const term = this.#term(keyspace);
-    if (term === null) return;
-    for (const { site, state, logIds } of term.value.members) {
-      if (state !== 'ACTIVE' || signal.aborted) continue;
-      const answer = await this.#copiesOf(keyspace, site);
-      if (typeof answer === 'string') continue;
-      const other = answer.copies.find(({ origin, logId }) => logId !== '' && logId !== logIds[origin]);
-      const stranded = answer.copies.find((copy) => copy.stranded != null)?.stranded ?? null;
-      if (other === undefined && stranded === null) continue;
-      const reason =
-        other === undefined
-          ? stranded!
-          : `its copy of ${other.origin} is ${other.logId}, the register lists ${logIds[other.origin] ?? 'none'}`;
-      logger.warn({ keyspace, site, reason }, `keyspace ${keyspace}: ${site} does not count any more: ${reason}`);
-      try {
-        const changed = await membership
-          .register(keyspace)
-          .change((current, id) => demoteMember(current, id, term.owner, site), signal);
-        if ('refused' in changed) continue;
-        this.#record(keyspace, site, {
-          kind: 'demotion',
-          ...(other === undefined
-            ? {
-                rule: 'a member that cannot follow the log does not count',
-                remedy: 'bring back a site whose copy still has those records; from there it goes on by itself',
-              }
-            : {
-                rule: 'what a topic of another identity says does not count',
-                remedy: 'none is needed: it is filled again, compared, and counts again by itself',
-              }),
-          words: reason,
-        });
-      } catch (error) {
-        if (!isFault(error)) throw error;
+  /** Each member is asked once for all keyspaces that are written here. */
+  async #demoteAllChanged(signal: AbortSignal): Promise<void> {
+    const bySite = new Map<string, Map<string, Led>>();
+    for (const keyspace of this.#parts.keyspaces()) {
+      const term = this.#term(keyspace);
+      for (const { site, state } of term?.value.members ?? []) {
+        if (state !== 'ACTIVE') continue;
+        const led = bySite.get(site) ?? new Map<string, Led>();
+        bySite.set(site, led.set(keyspace, term!));
       }
+    }
+    for (const [site, led] of bySite) {
+      const told = await askTogether([...led.keys()], (some) => this.#peer(site).allCopies(some));
+      for (const [keyspace, copies] of told) {
+        if (signal.aborted) return;
+        await this.#demoteChanged(keyspace, site, led.get(keyspace)!, copies, signal);
+      }
+    }
+  }
+
+  /** A member whose topics are others than the register lists has lost something, whatever it says; or it says itself that it cannot follow. */
+  async #demoteChanged(
+    keyspace: string,
+    site: string,
+    { value, owner }: Led,
+    { copies }: SiteCopies,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { logger, membership } = this.#parts;
+    const { logIds } = value.members.find((member) => member.site === site)!;
+    const other = copies.find(({ origin, logId }) => logId !== '' && logId !== logIds[origin]);
+    const stranded = copies.find((copy) => copy.stranded != null)?.stranded ?? null;
+    if (other === undefined && stranded === null) return;
+    const reason =
+      other === undefined
+        ? stranded!
+        : `its copy of ${other.origin} is ${other.logId}, the register lists ${logIds[other.origin] ?? 'none'}`;
+    logger.warn({ keyspace, site, reason }, `keyspace ${keyspace}: ${site} does not count any more: ${reason}`);
+    try {
+      const changed = await membership
+        .register(keyspace)
+        .change((current, id) => demoteMember(current, id, owner, site), signal);
+      if ('refused' in changed) return;
+      this.#record(keyspace, site, {
+        kind: 'demotion',
+        ...(other === undefined
+          ? {
+              rule: 'a member that cannot follow the log does not count',
+              remedy: 'bring back a site whose copy still has those records; from there it goes on by itself',
+            }
+          : {
+              rule: 'what a topic of another identity says does not count',
+              remedy: 'none is needed: it is filled again, compared, and counts again by itself',
+            }),
+        words: reason,
+      });
+    } catch (error) {
+      if (!isFault(error)) throw error;
     }
   }
 
@@ -218,8 +242,12 @@ export class Readmission {
     });
   }
 
+  #peer(site: string): Peer {
+    return new Peer(this.#parts.membership.network, placeOf(site));
+  }
+
   async #copiesOf(keyspace: string, site: string): Promise<SiteCopies | string> {
-    const { answer, fault } = await new Peer(this.#parts.membership.network, placeOf(site)).copies(keyspace);
+    const { answer, fault } = await this.#peer(site).copies(keyspace);
     return answer ?? messageOf(fault);
   }
 }

@@ -22,12 +22,23 @@ function world() {
   const random = new SeededRandom(3);
   const acceptors = SITES.map((site) => new ScriptedAcceptor(site, random.id()));
   const scripted = new ScriptedNetwork(acceptors, clock, random);
+  const asked: string[] = [];
   const network: Network = {
     async *lines() {},
     ask: async (url, body) => {
-      const answer = await scripted.ask(siteIn(url)!.site, 'travel', body as RegisterRequest);
-      if (answer === null) throw new Fault('unknown', `${url}: no answer`);
-      return { status: 200, body: answer };
+      const { site } = siteIn(url)!;
+      const vote = (keyspace: string, request: RegisterRequest) => scripted.ask(site, keyspace, request);
+      if (!url.endsWith('/registers')) {
+        const answer = await vote('travel', body as RegisterRequest);
+        if (answer === null) throw new Fault('unknown', `${url}: no answer`);
+        return { status: 200, body: answer };
+      }
+      const { keyspaces } = body as { readonly keyspaces: readonly string[] };
+      asked.push(`${site}: ${keyspaces.join(' ')}`);
+      const answers = await Promise.all(
+        keyspaces.map(async (one) => [one, await vote(one, { kind: 'read' })] as const),
+      );
+      return { status: 200, body: { answers: Object.fromEntries(answers.filter(([, answer]) => answer !== null)) } };
     },
   };
   const watcherAt = (site: string): Peer => new Peer(network, placeOf(site));
@@ -41,7 +52,15 @@ function world() {
     await clock.advance(3_000);
     expect(await changed).toMatchObject({ value: { paused } });
   };
-  return { clock, network: scripted, view, pause, fatal, [Symbol.asyncDispose]: () => view[Symbol.asyncDispose]() };
+  return {
+    clock,
+    network: scripted,
+    asked,
+    view,
+    pause,
+    fatal,
+    [Symbol.asyncDispose]: () => view[Symbol.asyncDispose](),
+  };
 }
 
 describe('what a process knows of the registers', () => {
@@ -55,6 +74,22 @@ describe('what a process knows of the registers', () => {
     await w.clock.advance(REREAD_EVERY_MS);
     expect(w.view.current('travel')).toMatchObject({ version: 1, paused: true });
     expect(w.fatal).toEqual([]);
+  });
+
+  it('is asked of each site once for all keyspaces, whenever they were begun', async () => {
+    await using w = world();
+    const begin = (...names: string[]): void => {
+      for (const name of names) w.view.begin({ ...TRAVEL, name });
+    };
+    begin('travel', 'trade');
+    await w.clock.advance(1_337);
+    expect(w.asked.splice(0)).toEqual(SITES.toSorted().map((site) => `${site}: travel trade`));
+    begin('tax', 'tolls');
+    await w.clock.advance(REREAD_EVERY_MS - 1_337 - 1);
+    expect(w.asked.splice(0)).toEqual(SITES.toSorted().map((site) => `${site}: tax tolls`));
+    await w.clock.advance(REREAD_EVERY_MS);
+    expect(w.asked.splice(0)).toEqual(SITES.toSorted().map((site) => `${site}: travel trade tax tolls`));
+    expect(w.view.current('tolls')).toMatchObject({ version: 0 });
   });
 
   it('stays while no majority answers, and moves on when one does again', async () => {

@@ -15,6 +15,8 @@ import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
+import { Notifier } from '@tidemark/platform/sync/notifier';
+import { ReadTogether } from './read-together.ts';
 
 /** Between two reads of a register that nothing was heard of, ms. */
 export const REREAD_EVERY_MS = 5_000;
@@ -43,13 +45,21 @@ export class RegisterView implements AsyncDisposable {
   readonly #births = new Map<string, Birth>();
   readonly #listeners = new Set<RegisterListener>();
   readonly #stop = new AbortController();
-  readonly #running: Promise<unknown>[] = [];
+  readonly #reads: ReadTogether;
+  #running: Promise<unknown> | null = null;
+  /** Keyspace → when its register is read next; without end while it is being read. */
+  readonly #dueMs = new Map<string, number>();
+  /** Of keyspaces whose register could not be read the last time. */
+  readonly #unread = new Set<string>();
+  /** When one is due has changed. */
+  readonly #news = new Notifier();
   /** Keyspace → the newest version that is said to be chosen, while it is read for that. */
   readonly #hinted = new Map<string, number>();
   readonly #reading = new Set<Promise<unknown>>();
 
   constructor(parts: RegisterViewParts) {
     this.#parts = parts;
+    this.#reads = new ReadTogether(parts.watcherAt);
   }
 
   /** Begins to follow a keyspace's register. @param keyspace as it was created: its first value follows from it */
@@ -61,11 +71,18 @@ export class RegisterView implements AsyncDisposable {
       if (ballot !== null && value.version > 0) this.#parts.onRead?.({ ballot, value });
     };
     const ask = async (site: string, request: RegisterRequest): Promise<RegisterAnswer | null> =>
-      (await this.#parts.watcherAt(site).register(name, request)).answer;
+      request.kind === 'read'
+        ? this.#reads.ask(site, name)
+        : (await this.#parts.watcherAt(site).register(name, request)).answer;
     const { site, clock, random } = this.#parts;
     const register = new VotedRegister({ initial: initialValue(keyspace), site, ask, clock, random, onChosen });
     this.#registers.set(name, register);
-    this.#running.push(this.#follow(name, register).catch(this.#parts.onFatal));
+    this.#dueMs.set(name, clock.monotonicMs());
+    this.#news.notify();
+    // Those that are begun in the same turn are read together.
+    this.#running ??= Promise.resolve()
+      .then(() => this.#follow())
+      .catch(this.#parts.onFatal);
   }
 
   /** Whether a keyspace's register is followed here. */
@@ -132,9 +149,7 @@ export class RegisterView implements AsyncDisposable {
     const isReading = this.#hinted.has(keyspace);
     this.#hinted.set(keyspace, Math.max(version, this.#hinted.get(keyspace) ?? 0));
     if (isReading) return;
-    const reading = this.#readHinted(keyspace, register).catch(this.#parts.onFatal);
-    const tracked: Promise<unknown> = reading.finally(() => this.#reading.delete(tracked));
-    this.#reading.add(tracked);
+    this.#track(this.#readHinted(keyspace, register));
   }
 
   async #readHinted(keyspace: string, register: Register): Promise<void> {
@@ -151,28 +166,46 @@ export class RegisterView implements AsyncDisposable {
     }
   }
 
-  async #follow(keyspace: string, register: Register): Promise<void> {
+  /** What is due at the same moment is asked for together: all of them stand at whole steps of the clock. */
+  async #follow(): Promise<void> {
+    const { clock } = this.#parts;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const seen = this.#news.count;
+      const nowMs = clock.monotonicMs();
+      for (const [keyspace, dueMs] of this.#dueMs) if (dueMs <= nowMs) this.#track(this.#readAgain(keyspace));
+      const nextMs = Math.min(nowMs + REREAD_EVERY_MS, ...this.#dueMs.values());
+      await this.#news.within(clock, nextMs - nowMs, seen, signal);
+    }
+  }
+
+  #track(reading: Promise<void>): void {
+    const tracked: Promise<unknown> = reading.catch(this.#parts.onFatal).finally(() => this.#reading.delete(tracked));
+    this.#reading.add(tracked);
+  }
+
+  async #readAgain(keyspace: string): Promise<void> {
     const { clock, logger } = this.#parts;
     const { signal } = this.#stop;
-    for (let wasRead = true; !signal.aborted; ) {
-      try {
-        const value = await register.read(signal);
-        if (!this.#births.has(keyspace)) this.#births.set(keyspace, birthOf(value));
-        if (!wasRead) logger.info({ keyspace }, `register of ${keyspace}: can be read again`);
-        wasRead = true;
-      } catch (error) {
-        if (!isFault(error)) throw error;
-        if (wasRead && !signal.aborted)
-          logger.warn({ keyspace, reason: messageOf(error) }, 'a register cannot be read');
-        wasRead = false;
-      }
-      // What cannot be read yet is asked for sooner: at a start nobody knows who writes until it is.
-      await clock.sleep(wasRead ? REREAD_EVERY_MS : RETRY_MS, signal);
+    this.#dueMs.set(keyspace, Number.POSITIVE_INFINITY);
+    try {
+      const value = await this.votedRegister(keyspace).read(signal);
+      if (!this.#births.has(keyspace)) this.#births.set(keyspace, birthOf(value));
+      if (this.#unread.delete(keyspace)) logger.info({ keyspace }, `register of ${keyspace}: can be read again`);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      if (!this.#unread.has(keyspace) && !signal.aborted)
+        logger.warn({ keyspace, reason: messageOf(error) }, 'a register cannot be read');
+      this.#unread.add(keyspace);
     }
+    // What cannot be read yet is asked for sooner: at a start nobody knows who writes until it is.
+    const stepMs = this.#unread.has(keyspace) ? RETRY_MS : REREAD_EVERY_MS;
+    this.#dueMs.set(keyspace, (Math.floor(clock.monotonicMs() / stepMs) + 1) * stepMs);
+    this.#news.notify();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await Promise.all([...this.#running, ...this.#reading]);
+    await Promise.all([this.#running, ...this.#reading]);
   }
 }
