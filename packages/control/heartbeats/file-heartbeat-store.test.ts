@@ -55,6 +55,17 @@ describe('file board', () => {
   });
   const files = (): string[] => readdirSync(join(folder, 'board'));
 
+  it('a beat that was read before is not taken apart again, and the next one is', async () => {
+    await board.beat(beatOf('a'));
+    const [first] = await board.beats();
+    const [again] = await board.beats();
+    expect(again).toBe(first);
+    await board.beat({ ...beatOf('a'), nonce: 2 });
+    expect(await board.beats()).toMatchObject([{ nonce: 2 }]);
+    rmSync(join(folder, 'board'), { recursive: true });
+    expect(await board.beats()).toEqual([]);
+  });
+
   it('does not make the folder of a site that was moved away', async () => {
     renameSync(folder, `${folder}-moved`);
     await expect(board.beat(beatOf('a'))).rejects.toThrow(/board file:.*its folder is gone/);

@@ -40,6 +40,8 @@ export class FileHeartbeatStore implements HeartbeatStore {
   readonly #clock: Clock;
   readonly #writing = new Mutex();
   #cleanedAtMs: number | null = null;
+  /** By file name, what was read last and what it says: beats are looked at more often than they change. */
+  readonly #read = new Map<string, { readonly text: Uint8Array; readonly beat: Beat | null }>();
 
   constructor({ address, disk, folder, clock }: FileHeartbeatStoreParts) {
     this.address = address;
@@ -63,7 +65,9 @@ export class FileHeartbeatStore implements HeartbeatStore {
 
   async beats(): Promise<Beat[]> {
     const names = await this.#disk.list(this.#folder).catch((error) => this.#refuse(error));
-    const beats = await Promise.all(names.filter((name) => name.endsWith('.json')).map((name) => this.#read(name)));
+    const files = names.filter((name) => name.endsWith('.json'));
+    const beats = await Promise.all(files.map((name) => this.#beatIn(name)));
+    for (const name of this.#read.keys()) if (!files.includes(name)) this.#read.delete(name);
     const oldestMs = this.#clock.nowMs() - BEAT_KEPT_MS;
     return beats
       .filter((beat) => beat !== null)
@@ -94,9 +98,14 @@ export class FileHeartbeatStore implements HeartbeatStore {
   }
 
   /** Null for one that went away meanwhile, and for anything that is no beat. */
-  async #read(name: string): Promise<Beat | null> {
+  async #beatIn(name: string): Promise<Beat | null> {
     try {
-      return decodeBeat(new TextDecoder().decode(await this.#disk.read(`${this.#folder}/${name}`)));
+      const text = await this.#disk.read(`${this.#folder}/${name}`);
+      const known = this.#read.get(name);
+      if (known !== undefined && Buffer.compare(known.text, text) === 0) return known.beat;
+      const beat = decodeBeat(new TextDecoder().decode(text));
+      this.#read.set(name, { text, beat });
+      return beat;
     } catch (error) {
       if (isFault(error, 'notFound')) return null;
       return this.#refuse(error);
@@ -117,7 +126,7 @@ export class FileHeartbeatStore implements HeartbeatStore {
     const temporary = /\.(\d+)\.tmp$/.exec(name);
     if (temporary !== null) return nowMs - Number(temporary[1]) > TEMPORARY_KEPT_MS;
     if (!name.endsWith('.json')) return false;
-    const beat = await this.#read(name);
+    const beat = await this.#beatIn(name);
     return beat !== null && nowMs - beat.timeMs > BEAT_KEPT_MS;
   }
 
