@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KeyspaceApplier } from './applier.ts';
 import {
+  ampleMemory,
   digest,
   eventually,
   LOCAL,
@@ -180,6 +181,7 @@ describe('applier started again', () => {
       site: 'paris',
       log,
       disk,
+      memory: ampleMemory(),
       clock: new SystemClock(),
       logger: SILENT,
       onFatal: () => {},

@@ -12,7 +12,7 @@ import type { Logger } from '@tidemark/platform/logger';
 import { type Random, SystemRandom } from '@tidemark/platform/random';
 import type { CompactionExecutor } from '@tidemark/store/merge/compaction-executor';
 import type { FastifyInstance } from 'fastify';
-import { type ApplierRules, KeyspaceApplier, type Known } from './applier.ts';
+import { type ApplierMemory, type ApplierRules, KeyspaceApplier, type Known } from './applier.ts';
 import { BackgroundTasks } from './background-tasks.ts';
 import { type ApplierFacts, factsOf } from './facts.ts';
 import type { EpochEnd } from './follow/known-epoch-ends.ts';
@@ -34,6 +34,7 @@ export type ApplierParts = {
   readonly disk: Disk;
   /** Merges the segments of column files elsewhere; left out or null, this thread does. */
   readonly compactionExecutor?: CompactionExecutor | null;
+  readonly memory: ApplierMemory;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Names comparisons; chance from the machine when it is left out. */
@@ -66,7 +67,6 @@ const MEBIBYTE = 1024 * 1024;
 /** Most bytes of records that wait to be committed, for each origin's partition. */
 export const HELD_BYTES_MAX = 8 * MEBIBYTE;
 const DEFAULTS = {
-  memtableBytesMax: 64 * MEBIBYTE,
   flushEveryMs: 10_000,
   heldBytesMax: HELD_BYTES_MAX,
   readTimeoutMs: 10_000,
@@ -115,8 +115,19 @@ export class ApplierService implements AsyncDisposable {
    */
   async start(keyspace: Keyspace): Promise<void> {
     const { name } = keyspace;
-    const { cluster, site, log, disk, compactionExecutor = null, clock, logger, onFatal, onStuck } = this.#parts;
-    const applying = { cluster, site, log, disk, compactionExecutor, clock, logger, onFatal, onStuck };
+    const {
+      cluster,
+      site,
+      log,
+      disk,
+      compactionExecutor = null,
+      memory,
+      clock,
+      logger,
+      onFatal,
+      onStuck,
+    } = this.#parts;
+    const applying = { cluster, site, log, disk, compactionExecutor, memory, clock, logger, onFatal, onStuck };
     const parts = {
       begin: (known: Known) => KeyspaceApplier.start(applying, keyspace, this.#options, known),
       openTold: () => ToldAsOf.open({ disk, clock, logger }, name),

@@ -11,6 +11,7 @@ import type { Disk } from '@tidemark/platform/disk';
 import { isFault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { Progress } from '@tidemark/platform/progress';
+import type { SharedMemory } from '@tidemark/platform/shared-memory';
 import type { Envelope } from '@tidemark/record/envelope';
 import type { CompactionExecutor } from '@tidemark/store/merge/compaction-executor';
 import { applyRecord } from './follow/apply-record.ts';
@@ -38,6 +39,14 @@ export type ApplierRules = FlushRules & {
   readonly heldBytesMax: number;
 };
 
+/** What the keyspaces of a site share. */
+export type ApplierMemory = {
+  /** Beyond it the largest are flushed; twice as much may be held until they are. */
+  readonly memtables: SharedMemory;
+  /** Records that wait to be committed. */
+  readonly uncommitted: SharedMemory;
+};
+
 /** What one keyspace's applier is given to run with. */
 export type KeyspaceApplierParts = {
   readonly cluster: string;
@@ -45,6 +54,7 @@ export type KeyspaceApplierParts = {
   readonly log: Log;
   readonly disk: Disk;
   readonly compactionExecutor?: CompactionExecutor | null;
+  readonly memory: ApplierMemory;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onFatal: (error: unknown) => void;
@@ -89,6 +99,7 @@ export class KeyspaceApplier implements AsyncDisposable {
   readonly #places: FlushedPlaces;
   readonly #flusher: Flusher;
   readonly #onDamage: (damage: Damage) => void;
+  readonly #share: Disposable;
   readonly #stop = new AbortController();
   readonly #running: Promise<unknown>;
 
@@ -99,7 +110,8 @@ export class KeyspaceApplier implements AsyncDisposable {
     { told, onBeyond, onDamage }: Required<Pick<Known, 'told' | 'onBeyond' | 'onDamage'>>,
   ) {
     this.#onDamage = onDamage;
-    const { cluster, site, log, disk, clock, logger, onFatal, onStuck } = parts;
+    const { cluster, site, log, disk, clock, logger, memory, onFatal, onStuck } = parts;
+    const { memtables, uncommitted } = memory;
     const { stores, checkpoint, knownEpochEndsByPartition, floor } = opened;
     const { name } = stores.keyspace;
     const { signal } = this.#stop;
@@ -118,7 +130,7 @@ export class KeyspaceApplier implements AsyncDisposable {
     this.origins = new Origins({
       ...{ cluster, site, log, clock, logger, stores, epochEnds, counts, onFatal, onStuck },
       places: this.#places,
-      heldBytesMax: rules.heldBytesMax,
+      ...{ heldBytesMax: rules.heldBytesMax, uncommitted },
       apply: (record) => {
         const applied = applyRecord(applying, record);
         return applied instanceof Promise ? applied.then(() => this.#lookAgain(record)) : undefined;
@@ -129,6 +141,7 @@ export class KeyspaceApplier implements AsyncDisposable {
       onCutOff: (origin, body) => this.#onCutOff(origin, body),
       room: () => this.room(),
     });
+    this.#share = uncommitted.join({ bytes: () => this.origins.heldBytes });
     this.holding = new PausedApply(name, this.origins);
     this.readGate = new ReadGate(
       { stores, origins: this.origins, epochEnds, asOf, told, disk, logger, onFatal, onBeyond },
@@ -136,7 +149,7 @@ export class KeyspaceApplier implements AsyncDisposable {
     );
     this.#flusher = new Flusher(
       {
-        ...{ stores, clock, logger, onFatal },
+        ...{ stores, memtables, clock, logger, onFatal },
         before: (partition) => this.#places.flushing(this.origins.places(partition)),
         checkpoint: () => this.#checkpoint(),
         onDamage: (error) => this.noteDamage(error),
@@ -267,6 +280,7 @@ export class KeyspaceApplier implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#running;
+    this.#share[Symbol.dispose]();
     try {
       await this.#flusher[Symbol.asyncDispose]();
     } catch (error) {

@@ -17,6 +17,7 @@ import { TIMING } from '@tidemark/platform/timing';
 import { ThreadedCompaction } from '@tidemark/store/merge/threaded-compaction';
 import type { HeartbeatStoreAddress, LogAddress } from './config/address.ts';
 import type { Config } from './config/config.ts';
+import { limitsBy } from './http/connections.ts';
 import { listen, listenToPeers } from './http/listen.ts';
 import type { SiteWorld } from './site-ports.ts';
 
@@ -56,7 +57,7 @@ export function machineWorld(
     openLog: (name) => openLog(sites.get(name)!.log, name === site ? 'owner' : 'reader', parts),
     openHeartbeatStore: (name) => openHeartbeatStore(sites.get(name)!.board, name, parts),
     serve: async (app) => {
-      const peerUrl = await listenToPeers(app, config.peerListen, logger);
+      const peerUrl = await listenToPeers(app, config.peerListen, logger, limitsBy(config.memoryPlan).peers);
       return { url: await listen(app, config.listen), peerUrl };
     },
   };

@@ -19,6 +19,7 @@ import type { Config } from './config/config.ts';
 import type { Keyspaces } from './keyspaces.ts';
 import { Outcomes } from './outcomes.ts';
 import type { Services } from './services.ts';
+import type { SiteMemory } from './site-memory.ts';
 import type { SiteWorld } from './site-ports.ts';
 
 /** How long a site that was elected waits for its applier to be level, before it looks again at everything. */
@@ -28,6 +29,7 @@ const APPLIED_LOOK_MS = 10;
 
 type ServicesParts = {
   readonly config: Config;
+  readonly memory: SiteMemory;
   readonly world: Pick<SiteWorld, 'clock' | 'random' | 'timing' | 'logger' | 'disk' | 'compactionExecutor'>;
   readonly log: Log;
   readonly remotes: ReadonlyMap<string, Log>;
@@ -46,9 +48,8 @@ type ServicesParts = {
 
 /** Makes the services that the site's roles ask for, joined but not started; null for the others. */
 export function makeServices(parts: ServicesParts): Services {
-  const { config, world, log, remotes, network, urlOf, keyspaces, watchdog, ensureTopics, onFatal } = parts;
-  const { cluster, site, roles, memtableBytesMax, flushEveryMs, deletionsKeptMs, pendingBytesMax, requestTimeoutMs } =
-    config;
+  const { config, memory, world, log, remotes, network, urlOf, keyspaces, watchdog, ensureTopics, onFatal } = parts;
+  const { cluster, site, roles, flushEveryMs, deletionsKeptMs, requestTimeoutMs } = config;
   const { disk, compactionExecutor, clock, random, timing, logger } = world;
   const common = { cluster, site, disk, log, clock, random, logger, onFatal };
   const registerValue = (keyspace: string): RegisterValue | null => watchdog().registers.current(keyspace);
@@ -84,7 +85,7 @@ export function makeServices(parts: ServicesParts): Services {
       : {}),
   };
   const writer = roles.includes('writer')
-    ? new WriterService(writerParts, { pendingBytesMax, requestTimeoutMs })
+    ? new WriterService(writerParts, { pending: memory.pending, requestTimeoutMs })
     : null;
   const primaryUrl = (name: string): string | null => {
     const primary = keyspaces().primaryOf(name);
@@ -92,7 +93,7 @@ export function makeServices(parts: ServicesParts): Services {
   };
   const applierParts = {
     ...common,
-    compactionExecutor,
+    ...{ compactionExecutor, memory },
     primaryOf: (name: string) => keyspaces().primaryOf(name),
     primaryUrl,
     onStuck: (keyspace: string, origin: string, partition: number, at: Position) =>
@@ -109,8 +110,7 @@ export function makeServices(parts: ServicesParts): Services {
   };
   const applier: ApplierService | null = roles.includes('applier')
     ? new ApplierService(applierParts, {
-        ...{ memtableBytesMax, flushEveryMs, deletionsKeptMs },
-        readTimeoutMs: requestTimeoutMs,
+        ...{ flushEveryMs, deletionsKeptMs, readTimeoutMs: requestTimeoutMs },
       })
     : null;
   return { writer, mirror, applier };

@@ -44,7 +44,8 @@ export async function serve(options: ServeOptions): Promise<number> {
     process.stdout.write(`${JSON.stringify(describeConfig(config), null, 2)}\n`);
     return 0;
   }
-  letHeapGrow();
+  // A stated budget is worth a collection sooner.
+  if (config.memory === null) letHeapGrow();
   // Who read them is gone: the site serves on, and is not to be taken for one that was asked to end.
   for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error').on('error', () => {});
   const lines = new LogLines();

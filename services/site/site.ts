@@ -24,6 +24,7 @@ import { makeServices } from './make-services.ts';
 import { refuseSecond } from './one-process.ts';
 import { type Opened, openEngines, reachesLog } from './opened.ts';
 import { copyEnds, registerChanged, type Services } from './services.ts';
+import { SiteMemory } from './site-memory.ts';
 import type { SiteWorld } from './site-ports.ts';
 import { ensureControlTopic, ensureTopics, refuseOthersLog } from './topics.ts';
 
@@ -158,8 +159,9 @@ class Site {
     const siteNetwork = new SiteNetwork(network, (name) => urls.ofPeer(name));
     const voters = new SiteNetwork(network, (name) => urls.ofVoter(name));
     const topicParts = { ...common, signal: this.#stop.signal };
+    const memory = new SiteMemory(config.memoryPlan);
     const services = makeServices({
-      config,
+      ...{ config, memory },
       world,
       log,
       remotes,
@@ -223,7 +225,20 @@ class Site {
     watchdog.registers.onChange((value) => registerChanged(services, value));
     const jobs = new Jobs(clock, random);
     const isStopping = (): boolean => this.stopping;
-    const routes = { config, world, services, jobs, keyspaces, catalog, watchdog, facts, urlOf, isStopping, onFatal };
+    const routes = {
+      config,
+      world,
+      services,
+      memory,
+      jobs,
+      keyspaces,
+      catalog,
+      watchdog,
+      facts,
+      urlOf,
+      isStopping,
+      onFatal,
+    };
     return { app: makeRoutes(routes), jobs, catalog, watchdog, services, keyspaces, urls };
   }
 }

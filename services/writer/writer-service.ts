@@ -14,6 +14,7 @@ import { Fault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { Network } from '@tidemark/platform/network';
 import type { Random } from '@tidemark/platform/random';
+import type { SharedMemory } from '@tidemark/platform/shared-memory';
 import type { Timing } from '@tidemark/platform/timing';
 import type { FastifyInstance } from 'fastify';
 import { checkNoted } from './appending/opening.ts';
@@ -80,8 +81,8 @@ export type WriterServiceParts = {
 };
 
 type WriterOptions = {
-  /** Bytes that may wait to be written before more are refused with 503. */
-  readonly pendingBytesMax: number;
+  /** Writes that wait, of all keyspaces: more than it may hold are refused with 503. */
+  readonly pending: SharedMemory;
   /** Longest wait for an ack when the request names none. */
   readonly requestTimeoutMs: number;
 };
@@ -148,6 +149,7 @@ export class WriterService implements AsyncDisposable {
   constructor(parts: WriterServiceParts, options: WriterOptions) {
     this.#parts = parts;
     this.#options = options;
+    options.pending.join({ bytes: () => this.#pendingBytes() });
   }
 
   /**
@@ -177,6 +179,12 @@ export class WriterService implements AsyncDisposable {
     while (!this.#stop.signal.aborted && !isSettled() && clock.monotonicMs() - sinceMs < SETTLE_MS_MAX) {
       await clock.sleep(LOOK_MS, this.#stop.signal);
     }
+  }
+
+  #pendingBytes(): number {
+    let bytes = 0;
+    for (const { leading } of this.#electionLoops.values()) bytes += leading?.writer.pendingBytes ?? 0;
+    return bytes;
   }
 
   #election(keyspace: Keyspace, onWaiting: ElectionRunParts['onWaiting'], signal: AbortSignal): ElectionRun {
@@ -242,8 +250,8 @@ export class WriterService implements AsyncDisposable {
       await lease?.[Symbol.asyncDispose]();
       throw error;
     });
-    const { pendingBytesMax } = this.#options;
-    const ingest = new Ingest({ writer, clock, logger, pendingBytesMax, onFatal });
+    const { pending } = this.#options;
+    const ingest = new Ingest({ writer, clock, logger, pending, onFatal });
     ingest.start();
     const current = (): RegisterValue | null => this.#parts.registerValue(name);
     // Acks that come from another site too need no lease.

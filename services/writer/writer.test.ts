@@ -2,6 +2,7 @@ import { RowBatch } from '@tidemark/columnar/row-batch';
 import { formatKeyspaceFile, parseKeyspaceFile } from '@tidemark/model/keyspace-file';
 import { ackOf } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
+import { SharedMemory } from '@tidemark/platform/shared-memory';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { type Envelope, NO_CHAIN } from '@tidemark/record/envelope';
 import { openRecord, sealRecord } from '@tidemark/record/seal';
@@ -287,7 +288,7 @@ describe('ndjson', () => {
       table: 'flights',
       batchRows: 10,
       key: 'k',
-      pendingBytesMax: 1e9,
+      pending: new SharedMemory(1e9),
       timeoutMs: 2_000,
       clock,
       site: 'paris',

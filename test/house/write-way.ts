@@ -19,6 +19,7 @@ import { SILENT } from '@tidemark/platform/logger';
 import { HttpNetwork } from '@tidemark/platform/network';
 import { NodeDisk } from '@tidemark/platform/node-disk';
 import { SeededRandom } from '@tidemark/platform/random';
+import { SharedMemory } from '@tidemark/platform/shared-memory';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { TIMING } from '@tidemark/platform/timing';
 import { NO_CHAIN } from '@tidemark/record/envelope';
@@ -111,7 +112,7 @@ export async function wayOfWrite(brokers: readonly string[] | null): Promise<Str
     onCommitted: () => {},
   });
   const app = fastify();
-  const parts = { site: 'paris', clock, pendingBytesMax: 1e9, requestTimeoutMs: 10_000 };
+  const parts = { site: 'paris', clock, pending: new SharedMemory(1e9), requestTimeoutMs: 10_000 };
   registerWriterRoutes(app, { ...parts, writerOf: () => writer });
   const way: Stretch[] = [];
   let isOn = false;

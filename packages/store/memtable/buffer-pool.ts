@@ -5,13 +5,24 @@
 
 /** Smaller arrays are as well made anew. */
 const BYTES_MIN = 512 * 1024;
-/** All that is kept for a process: about what one memtable takes. */
+/** All that is kept for a process, where nobody says: about what one memtable takes. */
 const BYTES_MAX = 80 * 1024 * 1024;
 
 /** A bounded number of bytes of used memory; more is not kept. */
 export class BufferPool {
   readonly #buffers: ArrayBuffer[] = [];
   #bytes = 0;
+  #bytesMax = BYTES_MAX;
+
+  get memoryBytes(): number {
+    return this.#bytes;
+  }
+
+  /** From now on it keeps so much; what is too much goes. */
+  limit(bytesMax: number): void {
+    this.#bytesMax = bytesMax;
+    while (this.#bytes > bytesMax) this.#bytes -= this.#buffers.shift()!.byteLength;
+  }
 
   /** Memory that nobody else has, of `bytes` at least; zeros where that is asked for, else whatever it held. */
   take(bytes: number, isZeroed: boolean): ArrayBuffer {
@@ -27,7 +38,7 @@ export class BufferPool {
   give(buffers: Iterable<ArrayBufferLike>): void {
     for (const buffer of buffers) {
       if (!(buffer instanceof ArrayBuffer) || buffer.byteLength < BYTES_MIN) continue;
-      if (this.#bytes + buffer.byteLength > BYTES_MAX) continue;
+      if (this.#bytes + buffer.byteLength > this.#bytesMax) continue;
       this.#buffers.push(buffer);
       this.#bytes += buffer.byteLength;
     }

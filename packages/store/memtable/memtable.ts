@@ -30,6 +30,8 @@ export class Memtable {
   readonly writes = new WriteLog();
   readonly columns = new Map<number, MemtableColumn>();
   readonly #chains = new RowChains<MemtableColumn>();
+  /** What its columns take, and as of how many writes. */
+  #counted = { writes: 0, bytes: 0 };
   readonly #index = new KeyIndex();
   /** Per row the number of its newest upsert; 0: none. */
   #putOf = new Uint32Array(FIRST_ROWS);
@@ -70,9 +72,17 @@ export class Memtable {
   /** Bytes of memory it uses. Room to grow that was never written to is none of the machine's yet. */
   get memoryBytes(): number {
     const { rowCount } = this;
-    let bytes = this.#index.memoryBytes + rowCount * (this.#tombOf === null ? 4 : 8) + this.writes.memoryBytes;
-    bytes += (this.#runs?.memoryBytes ?? 0) + this.#chains.memoryBytes;
-    for (const column of this.columns.values()) bytes += column.memoryBytes(rowCount);
+    const bytes = this.#index.memoryBytes + rowCount * (this.#tombOf === null ? 4 : 8) + this.writes.memoryBytes;
+    return bytes + (this.#runs?.memoryBytes ?? 0) + this.#chains.memoryBytes + this.#columnBytes();
+  }
+
+  /** Counted anew only once something was written: it is asked behind every record, of every memtable of a site. */
+  #columnBytes(): number {
+    const { count } = this.writes;
+    if (this.#counted.writes === count) return this.#counted.bytes;
+    let bytes = 0;
+    for (const column of this.columns.values()) bytes += column.memoryBytes(this.rowCount);
+    this.#counted = { writes: count, bytes };
     return bytes;
   }
 

@@ -3,12 +3,23 @@
 import { Fault } from '@tidemark/platform/fault';
 
 const MIB = 1024 * 1024;
-/** What one scan may hold. */
+/** What one scan may hold, where nobody says. */
 export const SCAN_BYTES_MAX = 384 * MIB;
-/** What all scans of a process may hold together. */
+/** What all scans of a process may hold together, likewise. */
 export const SCANS_BYTES_MAX = 768 * MIB;
 
 let all = 0;
+let [oneMax, allMax] = [SCAN_BYTES_MAX, SCANS_BYTES_MAX];
+
+/** From now on all scans of the process may hold so much together, and each half of it. */
+export function limitScans(bytesMax: number): void {
+  [oneMax, allMax] = [bytesMax / 2, bytesMax];
+}
+
+/** What all scans of the process hold now, estimated. */
+export function scansHold(): number {
+  return all;
+}
 
 /** What one scan holds, counted into what all scans of the process hold; disposing it gives that back. */
 export class ScanBudget implements Disposable {
@@ -21,13 +32,13 @@ export class ScanBudget implements Disposable {
   hold(bytes: number, what: string): void {
     all += bytes - this.#held;
     this.#held = bytes;
-    if (bytes > SCAN_BYTES_MAX) {
-      const [got, expected] = [bytes, SCAN_BYTES_MAX].map((one) => `${Math.round(one / MIB)} MiB`);
+    if (bytes > oneMax) {
+      const [got, expected] = [bytes, oneMax].map((one) => `${Math.round(one / MIB)} MiB`);
       const message = `the scan holds ${got} of ${what}, a scan may hold ${expected}; ask for less at once`;
       throw new Fault('invalid', message, { got, expected });
     }
-    if (all > SCANS_BYTES_MAX) {
-      const message = `scans hold ${Math.round(all / MIB)} MiB, all together may hold ${Math.round(SCANS_BYTES_MAX / MIB)} MiB`;
+    if (all > allMax) {
+      const message = `scans hold ${Math.round(all / MIB)} MiB, all together may hold ${Math.round(allMax / MIB)} MiB`;
       throw new Fault('unavailable', message, { retryAfterMs: 2_000 });
     }
   }

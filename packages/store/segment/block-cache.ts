@@ -14,13 +14,18 @@ export class CacheSlot<T extends Holdable> {
 
 /** A bounded number of bytes of blocks; those used since they were last looked at are spared (second chance). */
 export class BlockCache {
-  readonly #bytesMax: number;
+  #bytesMax: number;
   /** Those that hold a block, in the order in which they were filled, or were last spared. */
   readonly #slots = new Set<CacheSlot<Holdable>>();
   #bytes = 0;
 
   /** Memory it may hold; a block that is larger is not kept. */
   constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** From now on it may hold so much; what is too much goes with the next block that comes. */
+  limit(bytesMax: number): void {
     this.#bytesMax = bytesMax;
   }
 

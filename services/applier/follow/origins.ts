@@ -8,6 +8,7 @@ import { comparePositions, formatPosition, NOWHERE, type Position } from '@tidem
 import { topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Logger } from '@tidemark/platform/logger';
+import type { SharedMemory } from '@tidemark/platform/shared-memory';
 import type { Envelope } from '@tidemark/record/envelope';
 import type { FlushedPlace, Place } from '../keyspace/checkpoint.ts';
 import type { FlushedPlaces } from '../keyspace/flushed-places.ts';
@@ -33,6 +34,8 @@ type OriginsParts = {
   readonly counts: Counts;
   /** Most bytes of records that wait to be committed, for each origin's partition. */
   readonly heldBytesMax: number;
+  /** Records that wait to be committed, of all keyspaces. */
+  readonly uncommitted: SharedMemory;
   readonly apply: (record: Held) => void | Promise<void>;
   readonly mayApply: (origin: string, partition: number, at: Position) => boolean;
   /** Some records were applied. */
@@ -70,11 +73,11 @@ export class Origins {
   }
 
   #fold({ origin, partition }: Source, place: Place | null): RecordSequencer {
-    const { cluster, stores, epochEnds, heldBytesMax, onCutOff } = this.#parts;
+    const { cluster, stores, epochEnds, heldBytesMax, uncommitted, onCutOff } = this.#parts;
     const { name: keyspace, ack } = stores.keyspace;
     const rules = {
       sync: ack.name === 'sync',
-      heldBytesMax,
+      ...{ heldBytesMax, uncommitted },
       knownEpochEnds: epochEnds.of(partition),
       reached: (other: string, at: Position) => comparePositions(this.applied(other, partition), at) >= 0,
       onCutOff: ({ body }: Envelope) => onCutOff(origin, body),
@@ -146,6 +149,13 @@ export class Origins {
   /** By partition; none for what is no origin here. */
   readers(origin: string): readonly LogFollower[] {
     return this.#readers.get(origin) ?? [];
+  }
+
+  /** Bytes of records that wait here to be committed. */
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const folds of this.#folds.values()) for (const fold of folds) bytes += fold.heldBytes;
+    return bytes;
   }
 
   get #all(): LogFollower[] {

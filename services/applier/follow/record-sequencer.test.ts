@@ -1,3 +1,4 @@
+import { SharedMemory } from '@tidemark/platform/shared-memory';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CLUSTER, PartitionMaker, sampleKeyspace } from '../testing/log-maker.ts';
@@ -10,7 +11,11 @@ const KEYSPACE = sampleKeyspace({ ack: { name: 'sync', k: 1 } });
 function foldOf(values: readonly Uint8Array[]) {
   const name = { cluster: CLUSTER, keyspace: KEYSPACE.name, origin: 'paris', partition: 0 };
   const knownEpochEnds = new KnownEpochEnds();
-  const fold = new RecordSequencer(name, { sync: true, heldBytesMax: 1e6, knownEpochEnds, reached: () => true }, null);
+  const fold = new RecordSequencer(
+    name,
+    { sync: true, heldBytesMax: 1e6, uncommitted: new SharedMemory(1e6), knownEpochEnds, reached: () => true },
+    null,
+  );
   const tell = (news: readonly News[]): void => {
     for (const one of news) {
       if (one.kind === 'committed') tell(fold.learnCommitted(one.at));

@@ -9,6 +9,7 @@
 
 import assert from 'node:assert/strict';
 import { NOWHERE, type Position } from '@tidemark/model/position';
+import type { SharedMemory } from '@tidemark/platform/shared-memory';
 import { accept, emptyLogHead, type LogHead, type PartitionName } from '@tidemark/record/admit';
 import type { Envelope } from '@tidemark/record/envelope';
 import { rootOf } from '@tidemark/record/log-identity';
@@ -47,8 +48,10 @@ export type Closed = {
 type FoldRules = {
   /** False for a local keyspace: what is accepted counts as committed. */
   readonly sync: boolean;
-  /** Most bytes of records held, counted as they stand in the log. */
+  /** Most bytes of records held, counted as they stand in the log; one record always has room. */
   readonly heldBytesMax: number;
+  /** What the records that wait in all partitions may hold together. */
+  readonly uncommitted: SharedMemory;
   /** What is known of where terms ended in this partition. */
   readonly knownEpochEnds: KnownEpochEnds;
   /** Whether this site has applied another origin's partition up to there: epochs follow each other strictly. */
@@ -87,6 +90,10 @@ export class RecordSequencer {
   }
 
   /** How many records are accepted and not yet `applied`. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   get heldCount(): number {
     return this.#held.length - this.#first;
   }
@@ -140,7 +147,10 @@ export class RecordSequencer {
   #hold(record: Held, before: LogHead): void {
     const { envelope } = record;
     if (this.#unheld !== null) return;
-    if (this.heldCount > 0 && this.#heldBytes + record.bytes > this.#rules.heldBytesMax) {
+    const { heldBytesMax, uncommitted } = this.#rules;
+    const isFull = (): boolean =>
+      this.#heldBytes + record.bytes > heldBytesMax || uncommitted.bytes + record.bytes > uncommitted.bytesMax;
+    if (this.heldCount > 0 && isFull()) {
       this.#unheld = { offset: record.offset, logHead: before, at: { epoch: envelope.epoch, seq: envelope.seq } };
       return;
     }

@@ -7,23 +7,24 @@ import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { Progress } from '@tidemark/platform/progress';
+import type { Holder, SharedMemory } from '@tidemark/platform/shared-memory';
 import { Mutex } from '@tidemark/platform/sync/mutex';
 import type { Stores } from './stores.ts';
 
 const TICK_MS = 1_000;
 /** Nobody adds to memtables beyond this many times their bound. */
-const ROOM_FACTOR = 2;
+export const ROOM_FACTOR = 2;
 
 /** When memtables have to become column files. */
 export type FlushRules = {
-  /** Most bytes in all memtables together before the largest are flushed. */
-  readonly memtableBytesMax: number;
   /** What has changed is flushed at least this often. */
   readonly flushEveryMs: number;
 };
 
 type FlusherParts = {
   readonly stores: Stores;
+  /** Memtables of all keyspaces: beyond what they may hold together the largest are flushed. */
+  readonly memtables: SharedMemory;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Called right before a flush of a partition begins, and once it is on disk. */
@@ -47,12 +48,15 @@ export class Flusher implements AsyncDisposable {
   #flushing: number | null = null;
   #flushedMs: number;
   readonly #mutex = new Mutex();
+  readonly #holder: Holder = { bytes: () => this.#bytes, onOver: () => this.#news.tell() };
+  readonly #share: Disposable;
 
   constructor(parts: FlusherParts, rules: FlushRules) {
     this.#parts = parts;
     this.#rules = rules;
     this.#news = new Progress(parts.clock);
     this.#flushedMs = parts.clock.monotonicMs();
+    this.#share = parts.memtables.join(this.#holder);
   }
 
   /** True while the disk has no room: reading waits. */
@@ -71,15 +75,16 @@ export class Flusher implements AsyncDisposable {
     return all.filter((p) => stores.hasChanged(p) || p === this.#flushing);
   }
 
-  #hasRoom(bytes = this.#bytes): boolean {
-    return !this.#isFull && bytes < this.#rules.memtableBytesMax * ROOM_FACTOR;
+  #hasRoom(bytes = this.#parts.memtables.bytes): boolean {
+    return !this.#isFull && bytes < this.#parts.memtables.bytesMax * ROOM_FACTOR;
   }
 
-  /** Resolves once memtables may grow; wakes the flusher when they are beyond their bound. */
+  /** Resolves once memtables may grow; wakes those who flush when they are beyond their bound. */
   async room(signal: AbortSignal): Promise<void> {
-    // Every column of every table is counted for it, and it is asked for behind every record.
-    const bytes = this.#bytes;
-    if (bytes > this.#rules.memtableBytesMax) this.#news.tell();
+    const { memtables } = this.#parts;
+    // Every memtable is counted for it, and it is asked for behind every record.
+    const { bytes } = memtables;
+    if (bytes > memtables.bytesMax) memtables.tell();
     if (this.#hasRoom(bytes)) return;
     while (!this.#hasRoom() && !signal.aborted) await this.#news.until(() => this.#hasRoom(), TICK_MS, signal);
   }
@@ -125,13 +130,14 @@ export class Flusher implements AsyncDisposable {
 
   /** Partition numbers, largest first, until what is left is half of the bound; none while all are within it. */
   #largest(): number[] {
-    const { stores } = this.#parts;
+    const { stores, memtables } = this.#parts;
     const sizes = this.#changed().map((partition) => ({ partition, bytes: stores.memtableBytes(partition) }));
     let bytes = sizes.reduce((sum, size) => sum + size.bytes, 0);
-    if (bytes <= this.#rules.memtableBytesMax) return [];
+    const bytesMax = memtables.boundOf(this.#holder);
+    if (bytes <= bytesMax) return [];
     const due: number[] = [];
     for (const size of sizes.sort((a, b) => b.bytes - a.bytes)) {
-      if (bytes <= this.#rules.memtableBytesMax / 2) break;
+      if (bytes <= bytesMax / 2) break;
       due.push(size.partition);
       bytes -= size.bytes;
     }
@@ -157,7 +163,7 @@ export class Flusher implements AsyncDisposable {
     } finally {
       this.#flushing = null;
     }
-    this.#news.tell();
+    this.#parts.memtables.tell();
   }
 
   /** Flushes everything that has changed, now. @throws {Fault} `unavailable`: disk full. */
@@ -198,6 +204,7 @@ export class Flusher implements AsyncDisposable {
       try {
         await this.#flush(this.#changed());
       } finally {
+        this.#share[Symbol.dispose]();
         this.#isEnded = true;
       }
     });

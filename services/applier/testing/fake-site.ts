@@ -6,10 +6,11 @@ import { type Keyspace, topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import type { Disk } from '@tidemark/platform/disk';
 import { type Logger, SILENT } from '@tidemark/platform/logger';
+import { SharedMemory } from '@tidemark/platform/shared-memory';
 import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import { SimDisk } from '@tidemark/platform/sim/sim-disk';
 import { SystemClock } from '@tidemark/platform/system-clock';
-import { type ApplierRules, KeyspaceApplier, type KeyspaceApplierParts } from '../applier.ts';
+import { type ApplierMemory, type ApplierRules, KeyspaceApplier, type KeyspaceApplierParts } from '../applier.ts';
 import type { EpochEnd } from '../follow/known-epoch-ends.ts';
 import { ToldAsOf } from '../keyspace/told-as-of.ts';
 import { Replay } from '../replay/replay.ts';
@@ -19,7 +20,11 @@ import { CLUSTER, PartitionMaker, sampleKeyspace } from './log-maker.ts';
 
 export const LOCAL = sampleKeyspace();
 export const SYNC = sampleKeyspace({ ack: { name: 'sync', k: 1 } });
-export const RULES: ApplierRules = { memtableBytesMax: 64 << 20, flushEveryMs: 1e9, heldBytesMax: 1 << 20 };
+export const RULES: ApplierRules = { flushEveryMs: 1e9, heldBytesMax: 1 << 20 };
+/** Enough for any test. */
+export function ampleMemory(): ApplierMemory {
+  return { memtables: new SharedMemory(64 << 20), uncommitted: new SharedMemory(64 << 20) };
+}
 /** The site's own log. */
 export const LOG = topicNames.log('ks', 'paris');
 
@@ -58,7 +63,7 @@ export class TestSite {
     };
     const { site, log, disk } = this;
     const onFatal = (error: unknown): number => this.fatal.push(error);
-    return { cluster: CLUSTER, site, log, disk, clock, logger, onFatal };
+    return { cluster: CLUSTER, site, log, disk, memory: ampleMemory(), clock, logger, onFatal };
   }
 
   /** One that begins again by itself when it has to, with the epoch ends that it is told of. */

@@ -17,6 +17,7 @@ import { SimClock } from '@tidemark/platform/sim/sim-clock';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { type FastifyInstance, fastify } from 'fastify';
 import { type ApplierParts, ApplierService } from '../applier-service.ts';
+import { ampleMemory } from './fake-site.ts';
 import { CLUSTER, PartitionMaker, sampleKeyspace } from './log-maker.ts';
 
 export const KEYSPACE = sampleKeyspace();
@@ -59,6 +60,7 @@ export class HttpSite implements AsyncDisposable {
 
   async serve(change: Partial<ApplierParts> = {}, keyspace: Keyspace = KEYSPACE): Promise<Served> {
     const service = new ApplierService({
+      memory: ampleMemory(),
       cluster: CLUSTER,
       site: 'paris',
       log: this.log,

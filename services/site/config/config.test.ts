@@ -102,6 +102,12 @@ describe('config', () => {
     [{ appendTimeoutMs: 'soon' }, 'got "soon", expected a whole number'],
     [{ appendTimeoutMs: 1.5 }, 'got 1.5, expected a whole number'],
     [{ memtableBytesMax: -1 }, 'got -1, expected at least 1048576'],
+    [{ memory: '512' }, 'got "512", expected a size such as "512MB"'],
+    [{ memory: '128MB' }, 'memory (/etc/tidemark/tidemark.json): got 128000000 bytes, expected at least 255013684'],
+    [
+      { memory: '512MB', bodyBytesMax: 64 << 20 },
+      'bodyBytesMax (/etc/tidemark/tidemark.json): got 67108864, expected at most 33979904',
+    ],
     [{ site: 'pari' }, 'site: got "pari", expected one of paris, tokyo (nearest: paris)'],
     [{ site: '../x' }, 'got "../x", expected a name'],
     [{ logLevel: 'loud' }, 'got "loud", expected trace or debug'],

@@ -5,7 +5,7 @@
 
 import { dirname, resolve } from 'node:path';
 import { nearestHint } from '@tidemark/model/nearest';
-import { Fault } from '@tidemark/platform/fault';
+import { Fault, messageOf } from '@tidemark/platform/fault';
 import type { z } from 'zod';
 import {
   type HeartbeatStoreAddress,
@@ -16,6 +16,7 @@ import {
   parseListenAddress,
   withoutPassword,
 } from './address.ts';
+import { type MemoryPlan, memoryPlan } from './memory-plan.ts';
 import {
   CONFIG_FILE,
   type ConfigFile,
@@ -57,6 +58,10 @@ export type Config = {
   /** Every site of the cluster, this one included. */
   readonly sites: ReadonlyMap<string, SiteAddresses>;
   readonly logLevel: ConfigFile['logLevel'];
+  /** What the process may take; null: it is not stated. */
+  readonly memory: number | null;
+  /** How that is divided. */
+  readonly memoryPlan: MemoryPlan;
   readonly memtableBytesMax: number;
   readonly flushEveryMs: number;
   readonly deletionsKeptMs: number;
@@ -216,6 +221,16 @@ function contradictions(file: ConfigFile, given: ReadonlyMap<SettingName, Given>
       ownerOfLog.set(place, name);
     }
   }
+  try {
+    const { clientBodies } = memoryPlan(file);
+    const { value, from } = given.get('bodyBytesMax')!;
+    if (from !== 'default' && file.bodyBytesMax > clientBodies)
+      found.push(
+        `bodyBytesMax (${from}): got ${shown(value)}, expected at most ${clientBodies}, which memory leaves bodies`,
+      );
+  } catch (error) {
+    found.push(messageOf(error).replace('memory:', `memory (${given.get('memory')!.from}):`));
+  }
   return found;
 }
 
@@ -232,7 +247,16 @@ function finished(file: ConfigFile, given: ReadonlyMap<SettingName, Given>, file
     name,
     { log: placed(log), board: placed(board), ...urls },
   ]);
-  return { ...file, data: resolve(folderOf('data'), file.data), sites: new Map(sites), given };
+  const plan = memoryPlan(file);
+  const bodyBytesMax = Math.min(file.bodyBytesMax, plan.clientBodies);
+  return {
+    ...file,
+    bodyBytesMax,
+    memoryPlan: plan,
+    data: resolve(folderOf('data'), file.data),
+    sites: new Map(sites),
+    given,
+  };
 }
 
 /** Each setting's value, where it came from and what it means, for `--print-config`; passwords are covered. */

@@ -12,6 +12,7 @@ import {
   parseSiteUrl,
   URL_EXPECTED,
 } from './address.ts';
+import { MEMORY_EXPECTED, parseMemory } from './memory-plan.ts';
 
 /** The services a site is made of; any set of them runs in one process. */
 const ROLES = ['writer', 'mirror', 'applier', 'watchdog'] as const;
@@ -91,10 +92,16 @@ export const SETTINGS = {
     'each site: its log, its board, the URL of its HTTP, and the one at which other sites ask it',
   ),
   logLevel: setting(z.enum(LOG_LEVELS), 'text', 'least severe line written to standard error', 'info'),
+  memory: setting(
+    parsed(parseMemory, MEMORY_EXPECTED).nullable(),
+    'text',
+    'memory the process may take, divided among all that holds some ("512MB"); without it each part has a bound of its own',
+    null,
+  ),
   memtableBytesMax: setting(
     whole(MIB, 16 * GIB),
     'integer',
-    'rows of a keyspace kept in memory before they are written',
+    'rows kept in memory before they are written, of all keyspaces',
     64 * MIB,
   ),
   flushEveryMs: setting(whole(100, 3_600_000), 'integer', 'rows are written to files at least this often', 10_000),
@@ -104,7 +111,12 @@ export const SETTINGS = {
     'how old a deletion becomes before it may be forgotten, once every site has it',
     86_400_000,
   ),
-  pendingBytesMax: setting(whole(MIB, 16 * GIB), 'integer', 'bytes of writes waiting for their ack', 64 * MIB),
+  pendingBytesMax: setting(
+    whole(MIB, 16 * GIB),
+    'integer',
+    'bytes of writes waiting for their ack, of all keyspaces',
+    64 * MIB,
+  ),
   diskReserveBytes: setting(
     whole(0, 1024 * GIB),
     'integer',

@@ -9,6 +9,7 @@ import { Connections } from './connections.ts';
 
 async function world(connectionsMax: number, stuckMs = 60_000) {
   const connections = new Connections(SILENT, {
+    isPeers: false,
     connectionsMax,
     stuckMs,
     bodiesBytesMax: 1_000,
@@ -132,6 +133,7 @@ describe('connections', () => {
 
   it('bring bodies of so many bytes at once, and are refused beyond', () => {
     const connections = new Connections(SILENT, {
+      isPeers: false,
       connectionsMax: 1,
       stuckMs: 1,
       bodiesBytesMax: 1_000,
@@ -208,7 +210,7 @@ describe('connections', () => {
 
 /** Connections with room for 16,000 bytes of answers, of which nobody takes any by itself. */
 function answering() {
-  const limits = { connectionsMax: 10, stuckMs: 60_000, bodiesBytesMax: 1, answersBytesMax: 16_000 };
+  const limits = { isPeers: false, connectionsMax: 10, stuckMs: 60_000, bodiesBytesMax: 1, answersBytesMax: 16_000 };
   const connections = new Connections(SILENT, limits);
   const server = new EventEmitter() as Server;
   connections.watch(server);

@@ -9,8 +9,12 @@ import { INTERNAL } from '@tidemark/peer/routes';
 import { Fault } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import { standAside } from '@tidemark/store/row/turn';
+import type { MemoryPlan } from '../config/memory-plan.ts';
 
-type ConnectionLimits = {
+/** What a listener holds at most. */
+export type ConnectionLimits = {
+  /** Whether other sites ask there. */
+  readonly isPeers: boolean;
   readonly connectionsMax: number;
   /** A body of which nothing arrives, and an answer of which nothing is taken, for so long is given up. */
   readonly stuckMs: number;
@@ -22,6 +26,7 @@ type ConnectionLimits = {
 
 /** Of clients. */
 export const CLIENT_LIMITS: ConnectionLimits = {
+  isPeers: false,
   connectionsMax: 1_024,
   stuckMs: 30_000,
   bodiesBytesMax: 256 * 1024 * 1024,
@@ -31,9 +36,19 @@ export const CLIENT_LIMITS: ConnectionLimits = {
 /** Of other sites, which send little but questions. */
 export const PEER_LIMITS: ConnectionLimits = {
   ...CLIENT_LIMITS,
+  isPeers: true,
   bodiesBytesMax: 64 * 1024 * 1024,
   answersBytesMax: 64 * 1024 * 1024,
 };
+
+/** The same with the memory that a plan gives them. */
+export function limitsBy(plan: MemoryPlan): { readonly clients: ConnectionLimits; readonly peers: ConnectionLimits } {
+  const { clientBodies, clientAnswers, peerBodies, peerAnswers } = plan;
+  return {
+    clients: { ...CLIENT_LIMITS, bodiesBytesMax: clientBodies, answersBytesMax: clientAnswers },
+    peers: { ...PEER_LIMITS, bodiesBytesMax: peerBodies, answersBytesMax: peerAnswers },
+  };
+}
 
 /** Of the room for answers, what is kept for those that are not refused: acks, refusals, probes. */
 const SPARE_SHARE = 1 / 16;
@@ -67,11 +82,17 @@ const owners = new WeakMap<Socket, Connections>();
 const listeners = new WeakMap<object, Connections[]>();
 
 /** Bytes that wait at all listeners of the same routes. */
-export function waitingBytes(routes: object): { readonly bodies: number; readonly answers: number } {
+export function waitingBytes(
+  routes: object,
+): Pick<MemoryPlan, 'clientBodies' | 'peerBodies' | 'clientAnswers' | 'peerAnswers'> {
   const all = listeners.get(routes) ?? [];
+  const sum = (isPeers: boolean, of: 'bodiesBytes' | 'answersBytes'): number =>
+    all.reduce((bytes, one) => bytes + (one.isPeers === isPeers ? one[of] : 0), 0);
   return {
-    bodies: all.reduce((sum, { bodiesBytes }) => sum + bodiesBytes, 0),
-    answers: all.reduce((sum, { answersBytes }) => sum + answersBytes, 0),
+    clientBodies: sum(false, 'bodiesBytes'),
+    peerBodies: sum(true, 'bodiesBytes'),
+    clientAnswers: sum(false, 'answersBytes'),
+    peerAnswers: sum(true, 'answersBytes'),
   };
 }
 
@@ -107,6 +128,10 @@ export class Connections {
   /** Bytes of answers that nobody has taken yet. */
   get answersBytes(): number {
     return this.#answersBytes;
+  }
+
+  get isPeers(): boolean {
+    return this.#limits.isPeers;
   }
 
   /** Bytes of bodies that are on their way, as far as they are read whole. */

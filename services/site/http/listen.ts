@@ -10,7 +10,7 @@ import { Fault, messageOf } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
 import type { FastifyInstance } from 'fastify';
 import type { ListenAddress } from '../config/address.ts';
-import { Connections, PEER_LIMITS } from './connections.ts';
+import { type ConnectionLimits, Connections, PEER_LIMITS } from './connections.ts';
 import { refusalOfHttp } from './problem.ts';
 
 /** A request's head arrives within this time. */
@@ -53,10 +53,15 @@ export async function listen(app: FastifyInstance, address: ListenAddress): Prom
  * @returns the URL at which they are answered
  * @throws {Fault} as `listen`
  */
-export async function listenToPeers(app: FastifyInstance, address: ListenAddress, logger: Logger): Promise<string> {
+export async function listenToPeers(
+  app: FastifyInstance,
+  address: ListenAddress,
+  logger: Logger,
+  limits: ConnectionLimits = PEER_LIMITS,
+): Promise<string> {
   const server = createServer(HTTP_OPTIONS, (request, response) => app.routing(request, response));
   server.on('clientError', refuseUnread);
-  new Connections(logger, PEER_LIMITS).watch(server, app);
+  new Connections(logger, limits).watch(server, app);
   // Before this one's own: what is under way here ends as it does there.
   app.addHook('preClose', async () => {
     server.close();

@@ -8,12 +8,12 @@ import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/config.ts';
 import type { SiteFactsSource } from '../facts.ts';
 import type { Keyspaces } from '../keyspaces.ts';
-import { memoryBudget } from '../memory-budget.ts';
 import { SiteMetrics } from '../metrics.ts';
 import { refusals, type Services } from '../services.ts';
+import type { SiteMemory } from '../site-memory.ts';
 import type { SiteWorld } from '../site-ports.ts';
 import { hostsOf } from './callers.ts';
-import { waitingBytes } from './connections.ts';
+import { limitsBy, waitingBytes } from './connections.ts';
 import { registerKeyspaceRoutes } from './keyspace-routes.ts';
 import { createHttp, registerProbes } from './server.ts';
 
@@ -21,6 +21,7 @@ type RoutesParts = {
   readonly config: Config;
   readonly world: Pick<SiteWorld, 'random' | 'logger' | 'logDropped'>;
   readonly services: Services;
+  readonly memory: SiteMemory;
   readonly jobs: Jobs;
   readonly keyspaces: Keyspaces;
   readonly catalog: SiteCatalog;
@@ -33,21 +34,23 @@ type RoutesParts = {
 
 /** A server with all routes, not listening yet. */
 export function makeRoutes(parts: RoutesParts): FastifyInstance {
-  const { config, world, services, jobs, keyspaces, catalog, watchdog, facts, urlOf, isStopping, onFatal } = parts;
+  const { config, world, services, memory, jobs, keyspaces, catalog, watchdog, facts, urlOf, isStopping, onFatal } =
+    parts;
   const { site, sites, bodyBytesMax, requestTimeoutMs } = config;
   const { writer, mirror, applier } = services;
   const metrics = new SiteMetrics({
     facts: () => ({ ...facts.read(), loopLagMs: watchdog.loopLagMs, troubles: watchdog.troubles() }),
     seen: () => watchdog.seen(),
     conflicts: () => catalog.conflicts,
-    memoryBudget: () => memoryBudget(config, keyspaces.all()),
-    memoryHeld: () => waitingBytes(app),
+    memoryBudget: () => config.memoryPlan,
+    memoryHeld: () => ({ ...memory.held(), ...waitingBytes(app) }),
     logDropped: world.logDropped,
   });
   const app: FastifyInstance = createHttp({
     random: world.random,
     logger: world.logger,
     bodyBytesMax,
+    limits: limitsBy(config.memoryPlan).clients,
     hosts: hostsOf(config),
     onFatal,
     refusal: () => (isStopping() ? `site ${site} is stopping` : null),

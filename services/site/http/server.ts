@@ -9,7 +9,7 @@ import type { Random } from '@tidemark/platform/random';
 import { nextTurn } from '@tidemark/store/row/turn';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { checkCaller } from './callers.ts';
-import { CLIENT_LIMITS, Connections } from './connections.ts';
+import { CLIENT_LIMITS, type ConnectionLimits, Connections } from './connections.ts';
 import { HTTP_OPTIONS, refuseUnread } from './listen.ts';
 import { problemHeaders, problemOf } from './problem.ts';
 import { checkParameters } from './query-parameters.ts';
@@ -36,6 +36,8 @@ export type HttpParts = {
   readonly refusal: () => string | null;
   readonly onAnswered: (route: string, status: number, ms: number) => void;
   readonly bodyBytesMax: number;
+  /** Left out: those of a site to which nothing is stated. */
+  readonly limits?: ConnectionLimits;
   /** Names under which this site is asked, in lower case; addresses and localhost need none. */
   readonly hosts: ReadonlySet<string>;
 };
@@ -86,7 +88,7 @@ export function createHttp(parts: HttpParts): FastifyInstance {
       return value;
     },
   );
-  new Connections(parts.logger, CLIENT_LIMITS).watch(app.server, app);
+  new Connections(parts.logger, parts.limits ?? CLIENT_LIMITS).watch(app.server, app);
   app.addHook('onRequest', async (request, reply) => {
     reply.header(REQUEST_ID_HEADER, request.id);
     checkCaller(request, parts.hosts);

@@ -1,6 +1,7 @@
 import { encodeColumnarRows } from '@tidemark/columnar/columnar-write';
 import type { ColumnType } from '@tidemark/model/column-type';
 import { FAULT_MEANINGS, isFault } from '@tidemark/platform/fault';
+import { SharedMemory } from '@tidemark/platform/shared-memory';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import fastify from 'fastify';
 import { describe, expect, it, vi } from 'vitest';
@@ -16,7 +17,7 @@ async function setUp(dynamic: number) {
   const set = await setUpWriter('local', { dynamic });
   const writer = await set.start();
   const app = fastify();
-  const parts = { site: 'paris', clock, pendingBytesMax: 1e9, requestTimeoutMs: 5_000 };
+  const parts = { site: 'paris', clock, pending: new SharedMemory(1e9), requestTimeoutMs: 5_000 };
   registerWriterRoutes(app, { ...parts, writerOf: () => writer });
   app.setErrorHandler((error, _request, reply) => {
     if (!isFault(error)) throw error;

@@ -12,6 +12,7 @@ import { keyParts, segmentsOfRow } from '@tidemark/model/text/key-path';
 import { mediaTypeOf } from '@tidemark/model/text/media-type';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isRefusal } from '@tidemark/platform/fault';
+import type { SharedMemory } from '@tidemark/platform/shared-memory';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Writer } from '../writer.ts';
 import { Growth } from './growth.ts';
@@ -30,7 +31,7 @@ export type HttpParts = {
   readonly clock: Clock;
   /** @throws {Fault} this site does not write the keyspace: `notLeader` with the place that does, `notFound`, or `unavailable` while it starts */
   readonly writerOf: (keyspace: string) => Writer;
-  readonly pendingBytesMax: number;
+  readonly pending: SharedMemory;
   readonly requestTimeoutMs: number;
 };
 
@@ -112,7 +113,7 @@ function writeBatch(
   rows: RowBatch,
   verb: Asked['verb'] = 'POST',
 ) {
-  checkRoom(writer, parts.pendingBytesMax);
+  checkRoom(writer, parts.pending);
   const key = idempotencyKey(request);
   const head = {
     table: growth.table(request.params.table),
@@ -131,7 +132,7 @@ async function postNdjson(parts: HttpParts, request: Request, reply: FastifyRepl
     table: request.params.table,
     batchRows: wholeNumber('batchRows', request.query.batchRows, 1_000, LIMITS.batchRowsMax),
     key: idempotencyKey(request),
-    pendingBytesMax: parts.pendingBytesMax,
+    pending: parts.pending,
   };
   const lines = ndjsonReply(writer, request.body as Readable, options);
   // Nothing is sent before the first batch is answered: its failure is then the status of the reply.

@@ -11,6 +11,7 @@ import { KafkaLog } from '@tidemark/log/kafka/kafka-log';
 import type { LogRecord } from '@tidemark/log/log';
 import { topicNames } from '@tidemark/model/table';
 import { SILENT } from '@tidemark/platform/logger';
+import { SharedMemory } from '@tidemark/platform/shared-memory';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { fingerprint } from '@tidemark/record/fingerprint';
 import { decodeMutate } from '@tidemark/record/mutate';
@@ -95,7 +96,7 @@ describe('the ingest topic of a real broker', () => {
         writer,
         clock,
         logger: SILENT,
-        pendingBytesMax: 1e9,
+        pending: new SharedMemory(1e9),
         onFatal: (e) => harness.ended.push(e),
       });
       ingest.start();
@@ -128,7 +129,7 @@ describe('the ingest topic of a real broker', () => {
       writer,
       clock,
       logger: SILENT,
-      pendingBytesMax: 1e9,
+      pending: new SharedMemory(1e9),
       onFatal: (e) => harness.ended.push(e),
     });
     ingest.start();

@@ -4,6 +4,7 @@ import { ROW_MUTATION_SCHEMA } from '@tidemark/ingest/ingest-schema';
 import { type Headers, type LogEntry, type LogRecord, RECORD_BYTES_MAX } from '@tidemark/log/log';
 import { topicNames } from '@tidemark/model/table';
 import { SILENT } from '@tidemark/platform/logger';
+import { SharedMemory } from '@tidemark/platform/shared-memory';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { fingerprint } from '@tidemark/record/fingerprint';
 import { decodeMutate } from '@tidemark/record/mutate';
@@ -51,7 +52,7 @@ async function setUp({ partitions = 2, rejectedPartitions = 2 } = {}) {
       writer,
       clock,
       logger: SILENT,
-      pendingBytesMax: 1e9,
+      pending: new SharedMemory(1e9),
       onFatal: (e) => harness.ended.push(e),
     });
     service.start();

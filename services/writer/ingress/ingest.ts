@@ -12,6 +12,7 @@ import { topicNames } from '@tidemark/model/table';
 import type { Clock } from '@tidemark/platform/clock';
 import { Fault, isFault, isRefusal } from '@tidemark/platform/fault';
 import type { Logger } from '@tidemark/platform/logger';
+import type { SharedMemory } from '@tidemark/platform/shared-memory';
 import type { IngestSource } from '@tidemark/record/envelope';
 import type { Writer } from '../writer.ts';
 import { Growth } from './growth.ts';
@@ -32,7 +33,7 @@ type IngestParts = {
   readonly writer: Writer;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly pendingBytesMax: number;
+  readonly pending: SharedMemory;
   readonly onFatal: (error: unknown) => void;
 };
 
@@ -182,8 +183,8 @@ export class Ingest implements AsyncDisposable {
     reader: IngestReader,
     rejected: Rejected,
   ): Promise<void> {
-    const { writer, clock, pendingBytesMax } = this.#parts;
-    while ((writer.pendingBytes > pendingBytesMax || writer.isHandingOver) && !this.#signal.aborted)
+    const { writer, clock, pending } = this.#parts;
+    while ((pending.bytes > pending.bytesMax || writer.isHandingOver) && !this.#signal.aborted)
       await clock.sleep(ROOM_POLL_MS, this.#signal);
     reader.batches.clear();
     reader.learn(writer.keyspace);

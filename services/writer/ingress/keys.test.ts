@@ -1,6 +1,7 @@
 import { encodeColumnarRows } from '@tidemark/columnar/columnar-write';
 import type { ColumnType } from '@tidemark/model/column-type';
 import { FAULT_MEANINGS, isFault } from '@tidemark/platform/fault';
+import { SharedMemory } from '@tidemark/platform/shared-memory';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import { TIMING } from '@tidemark/platform/timing';
 import fastify from 'fastify';
@@ -25,7 +26,13 @@ const isSameUse = (one: Use, other: Use): boolean =>
 
 function site(writerOf: () => Writer) {
   const app = fastify();
-  registerWriterRoutes(app, { site: 'paris', clock, writerOf, pendingBytesMax: 1e9, requestTimeoutMs: 3_000 });
+  registerWriterRoutes(app, {
+    site: 'paris',
+    clock,
+    writerOf,
+    pending: new SharedMemory(1e9),
+    requestTimeoutMs: 3_000,
+  });
   app.setErrorHandler((error, _request, reply) => {
     if (!isFault(error)) throw error;
     return reply.code(FAULT_MEANINGS[error.kind].status).send({ kind: error.kind, detail: error.message });

@@ -9,6 +9,7 @@ import { tableNamed } from '@tidemark/model/table';
 import { parseExactJson } from '@tidemark/model/text/exact-json';
 import { textOfUtf8, withoutBom } from '@tidemark/model/text/utf8';
 import { Fault, isFault, isRefusal } from '@tidemark/platform/fault';
+import type { SharedMemory } from '@tidemark/platform/shared-memory';
 import type { Writer } from '../writer.ts';
 import { Growth } from './growth.ts';
 import { problemOf } from './problem-line.ts';
@@ -27,7 +28,7 @@ type NdjsonOptions = SubmitOptions & {
   readonly batchRows: number;
   /** Idempotency-Key, or empty. */
   readonly key: string;
-  readonly pendingBytesMax: number;
+  readonly pending: SharedMemory;
 };
 
 type BadLine = { readonly line: number; readonly fault: Fault };
@@ -61,9 +62,9 @@ export async function* ndjsonReply(
 }
 
 /** Waits while too much waits to be written, at most as long as the request may take. */
-async function roomFor(writer: Writer, { clock, timeoutMs, pendingBytesMax }: NdjsonOptions): Promise<void> {
+async function roomFor(writer: Writer, { clock, timeoutMs, pending }: NdjsonOptions): Promise<void> {
   const untilMs = clock.monotonicMs() + timeoutMs;
-  while (writer.pendingBytes > pendingBytesMax && clock.monotonicMs() < untilMs) {
+  while (pending.bytes > pending.bytesMax && clock.monotonicMs() < untilMs) {
     await clock.sleep(ROOM_POLL_MS, writer.signal);
   }
 }
@@ -169,7 +170,7 @@ async function write(
   options: NdjsonOptions,
 ): Promise<Receipt | Fault> {
   try {
-    checkRoom(writer, options.pendingBytesMax);
+    checkRoom(writer, options.pending);
     const table = growth.table(options.table);
     const requestId = options.key === '' ? '' : `${options.key}/${batch}`;
     const asked = { verb: 'POST', batchRows: options.batchRows } as const;

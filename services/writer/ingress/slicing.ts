@@ -6,6 +6,7 @@ import { LIMITS } from '@tidemark/model/column-type';
 import { partitionOf } from '@tidemark/model/hash';
 import type { Table } from '@tidemark/model/table';
 import { Fault } from '@tidemark/platform/fault';
+import type { SharedMemory } from '@tidemark/platform/shared-memory';
 import type { IngestSource, MutateBody } from '@tidemark/record/envelope';
 import { encodeMutate } from '@tidemark/record/mutate';
 import { requestOf } from '../appending/request.ts';
@@ -88,13 +89,13 @@ function bytesOf(body: MutateBody): number {
 }
 
 /** @throws {Fault} `unavailable`: too much waits already; nothing of the request is stored. */
-export function checkRoom(writer: Writer, pendingBytesMax: number): void {
-  const got = writer.pendingBytes;
-  if (got <= pendingBytesMax) return;
+export function checkRoom(writer: Writer, pending: SharedMemory): void {
+  const { bytes: got, bytesMax } = pending;
+  if (got <= bytesMax) return;
   const { name } = writer.keyspace;
-  throw new Fault('unavailable', `keyspace ${name}: ${got} bytes wait to be written, at most ${pendingBytesMax}`, {
+  throw new Fault('unavailable', `keyspace ${name}: ${got} bytes wait to be written here, at most ${bytesMax}`, {
     got,
-    expected: pendingBytesMax,
+    expected: bytesMax,
     retryAfterMs: 1_000,
   });
 }
