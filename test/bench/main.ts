@@ -1,4 +1,4 @@
-/** `npm run bench [pipeline|links|store|beyond|daily|ycsb|merging|exports]`: how fast it is, beside what else could be used. The last line printed is JSON. */
+/** `npm run bench [pipeline|links|store|beyond|daily|ycsb|merging|resident|exports]`: how fast it is, beside what else could be used. The last line printed is JSON. */
 
 import { Reaper } from '@tidemark/dev/reaper';
 import { messageOf } from '@tidemark/platform/fault';
@@ -8,10 +8,11 @@ import { checkExports } from './exports.ts';
 import { measureLinks } from './links/links.ts';
 import { merging } from './merging.ts';
 import { MEASURES, type Measure, pipeline } from './pipeline.ts';
+import { RESIDENT_USAGE, resident } from './resident.ts';
 import { parseStoreWords, rerunOnOneCore, STORE_USAGE, store } from './store.ts';
 import { YCSB_USAGE, ycsb } from './ycsb/ycsb.ts';
 
-const USAGE = `npm run bench -- [pipeline] [--quick] [--only ${MEASURES.join(',')}]\n  or ${STORE_USAGE}\n  or ${BEYOND_USAGE}\n  or ${DAILY_USAGE}\n  or ${YCSB_USAGE}\n  or npm run bench links\n  or npm run bench merging\n  or npm run bench exports`;
+const USAGE = `npm run bench -- [pipeline] [--quick] [--only ${MEASURES.join(',')}]\n  or ${STORE_USAGE}\n  or ${BEYOND_USAGE}\n  or ${DAILY_USAGE}\n  or ${YCSB_USAGE}\n  or npm run bench links\n  or npm run bench merging\n  or ${RESIDENT_USAGE}\n  or npm run bench exports`;
 
 try {
   const words = process.argv.slice(2);
@@ -21,6 +22,7 @@ try {
   else if (words[0] === 'daily') await runDaily(words.slice(1));
   else if (words[0] === 'ycsb') await runYcsb(words.slice(1));
   else if (words[0] === 'merging') await runMerging();
+  else if (words[0] === 'resident') await runResident(words.slice(1));
   else if (words[0] === 'exports') await runExports();
   else await runPipeline(words);
 } catch (error) {
@@ -57,6 +59,11 @@ async function runYcsb(words: readonly string[]): Promise<void> {
 async function runMerging(): Promise<void> {
   await using reaper = Reaper.start();
   process.stdout.write(`${JSON.stringify(await merging(reaper))}\n`);
+}
+
+async function runResident(words: readonly string[]): Promise<void> {
+  await using reaper = Reaper.start();
+  process.stdout.write(`${JSON.stringify(await resident(words, reaper))}\n`);
 }
 
 async function runExports(): Promise<void> {

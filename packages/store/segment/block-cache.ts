@@ -24,9 +24,10 @@ export class BlockCache {
     this.#bytesMax = bytesMax;
   }
 
-  /** From now on it may hold so much; what is too much goes with the next block that comes. */
+  /** From now on it may hold so much; what is too much goes. */
   limit(bytesMax: number): void {
     this.#bytesMax = bytesMax;
+    this.#makeRoom();
   }
 
   get memoryBytes(): number {
@@ -69,6 +70,10 @@ export class BlockCache {
     slot.isUsed = false;
     this.#slots.add(slot);
     this.#bytes += block.memoryBytes;
+    this.#makeRoom();
+  }
+
+  #makeRoom(): void {
     for (const oldest of this.#slots) {
       if (this.#bytes <= this.#bytesMax) return;
       this.#slots.delete(oldest);
