@@ -45,7 +45,8 @@ async function gauge(site: string, name: string): Promise<Record<string, number>
 /** What a site holds now, each part that is counted within its bound; of memtables one record of each partition beyond it. @returns by part */
 async function heldWithin(site: string, budget: Record<string, number>): Promise<Record<string, number>> {
   const held = await gauge(site, 'tidemark_memory_held_bytes');
-  for (const [of, bytes] of Object.entries(held)) expect(bytes, `${of} at ${site}`).toBeLessThanOrEqual(budget[of]! + (of === 'memtables' ? BEYOND_BYTES : 0));
+  for (const [of, bytes] of Object.entries(held))
+    expect(bytes, `${of} at ${site}`).toBeLessThanOrEqual(budget[of]! + (of === 'memtables' ? BEYOND_BYTES : 0));
   return held;
 }
 
