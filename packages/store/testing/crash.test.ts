@@ -118,7 +118,7 @@ describe('partition on a failing disk', () => {
       await expectWhole(disk.restart(new SeededRandom(step)), writes, promised);
       if (error === undefined) break;
     }
-  }, 120_000);
+  }, 240_000);
 
   it('keeps what it has in memory when the disk is full, and flushes it when there is room again', async () => {
     for (let seed = 0; seed < 30; seed++) {
