@@ -99,7 +99,7 @@ describe('readers', () => {
     expect(await ask('paris', '/v1/travel/t/rows', send('POST', { rows }))).toMatchObject({ status: 200 });
     const bytesOf = async (metric: string): Promise<number> => {
       const { body } = await ask('paris', '/metrics');
-      const line = String(body).match(new RegExp(`^tidemark_memory_${metric}_bytes{of="answers"} (.+)$`, 'm'));
+      const line = String(body).match(new RegExp(`^tidemark_memory_${metric}_bytes{of="clientAnswers"} (.+)$`, 'm'));
       return Number(line![1]);
     };
     const sockets: Socket[] = [];

@@ -14,7 +14,7 @@ export async function lastResort(): Promise<void> {
   await stage.rest(3_000);
   for (const site of stage.shape.data) stage.stop(site);
   stage.world.site('paris').wipe();
-  stage.world.site('tokyo').store.loseEnd(topicNames.mirror(KEYSPACE, 'paris'), 0, 4);
+  stage.world.site('tokyo').store.loseEnd(topicNames.mirror(KEYSPACE, 'paris'), 0, 6);
   for (const site of stage.shape.data) stage.begin(site);
   const letIn = { site: 'paris' };
   await stage.until(
