@@ -18,6 +18,7 @@ import type { Writer } from '../writer.ts';
 import { Growth } from './growth.ts';
 import { ndjsonReply } from './ndjson.ts';
 import { problemOf } from './problem-line.ts';
+import { ProvedRefusals } from './proved-refusals.ts';
 import type { Asked } from './slice.ts';
 import { addRow, checkRoom, slicesOf } from './slicing.ts';
 import { ackAskedFor, type SubmitOptions, submit } from './submit.ts';
@@ -44,20 +45,31 @@ export function registerWriterRoutes(app: FastifyInstance, parts: HttpParts): vo
   app.addContentTypeParser(NDJSON_TYPE, (_request, payload, done) => done(null, payload));
   app.addContentTypeParser(COLUMNS_TYPE, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
+  const refusals = new ProvedRefusals(parts.clock);
+  const proved =
+    (request: Request) =>
+    (error: unknown): Promise<never> =>
+      refusals.tell(parts.writerOf(request.params.keyspace), timeoutOf(parts, request), error);
+
   app.post('/v1/:keyspace/:table/rows', (request: Request, reply: FastifyReply) => {
     const type = mediaTypeOf(request.headers['content-type']);
-    if (type === NDJSON_TYPE) return postNdjson(parts, request, reply);
-    return type === COLUMNS_TYPE ? postColumns(parts, request) : postJson(parts, request);
+    if (type === NDJSON_TYPE) return postNdjson(parts, request, reply).catch(proved(request));
+    const posted = type === COLUMNS_TYPE ? postColumns(parts, request) : postJson(parts, request);
+    return posted.catch(proved(request));
   });
-  app.patch('/v1/:keyspace/:table/rows/*', (request: Request) => {
-    const cells = objectOf(request.body, 'an object of columns');
-    const key = keyOf(parts, request);
-    refuseOtherKey(parts, request, cells, key);
-    return writeOne(parts, request, 'PATCH', { ...cells, ...key });
-  });
-  app.delete('/v1/:keyspace/:table/rows/*', (request: Request) =>
-    writeOne(parts, request, 'DELETE', { ...keyOf(parts, request), $delete: true }),
-  );
+  app.patch('/v1/:keyspace/:table/rows/*', (request: Request) => patchRow(parts, request).catch(proved(request)));
+  app.delete('/v1/:keyspace/:table/rows/*', (request: Request) => deleteRow(parts, request).catch(proved(request)));
+}
+
+async function patchRow(parts: HttpParts, request: Request): Promise<object> {
+  const cells = objectOf(request.body, 'an object of columns');
+  const key = keyOf(parts, request);
+  refuseOtherKey(parts, request, cells, key);
+  return writeOne(parts, request, 'PATCH', { ...cells, ...key });
+}
+
+async function deleteRow(parts: HttpParts, request: Request): Promise<object> {
+  return writeOne(parts, request, 'DELETE', { ...keyOf(parts, request), $delete: true });
 }
 
 async function postJson(parts: HttpParts, request: Request): Promise<object> {
@@ -188,11 +200,15 @@ function refuseOtherKey(parts: HttpParts, request: Request, cells: Fields, key: 
 function submitOptions(parts: HttpParts, writer: Writer, request: Request): SubmitOptions {
   return {
     ack: ackAskedFor(request.query.ack, writer.level),
-    timeoutMs: wholeNumber('timeoutMs', request.query.timeoutMs, parts.requestTimeoutMs, 600_000),
+    timeoutMs: timeoutOf(parts, request),
     clock: parts.clock,
     site: parts.site,
     keyAgeMs: keyAgeMs(request),
   };
+}
+
+function timeoutOf(parts: HttpParts, request: Request): number {
+  return wholeNumber('timeoutMs', request.query.timeoutMs, parts.requestTimeoutMs, 600_000);
 }
 
 function idempotencyKey(request: Request): string {

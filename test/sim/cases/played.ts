@@ -9,6 +9,7 @@ import { givesWay } from './gives-way.ts';
 import { holeInLog } from './hole-in-log.ts';
 import { lastResort } from './last-resort.ts';
 import { lostLog } from './lost-log.ts';
+import { staleRefusal } from './stale-refusal.ts';
 import { standsUnfit } from './stands-unfit.ts';
 import { stoodAndGone } from './stood-and-gone.ts';
 import { supersededBeforeItsLease } from './superseded.ts';
@@ -43,6 +44,11 @@ export const PLAYED: readonly Case[] = [
     name: 'stands-unfit',
     tells: 'a site that could never lead stood for election, and nobody wrote until it was taken over',
     play: standsUnfit,
+  },
+  {
+    name: 'stale-refusal',
+    tells: 'a former primary that was cut off refused a column for good that the next one had acked',
+    play: staleRefusal,
   },
   {
     name: 'cut-off-column',

@@ -134,4 +134,13 @@ export const WRITING: readonly Mutant[] = [
     from: 'await this.#adopted;',
     to: '',
   },
+  {
+    name: 'refuses-what-it-cannot-know',
+    breaks: 'rule 13: a refusal by the tables is told once a barrier behind it is committed',
+    caughtBy: ['case'],
+    case: 'stale-refusal',
+    file: 'services/writer/ingress/proved-refusals.ts',
+    from: '|| !isByTables(error) || (await',
+    to: '|| isByTables(error) || (await',
+  },
 ];
