@@ -49,7 +49,7 @@ export function registerWriterRoutes(app: FastifyInstance, parts: HttpParts): vo
   const proved =
     (request: Request) =>
     (error: unknown): Promise<never> =>
-      refusals.tell(parts.writerOf(request.params.keyspace), timeoutOf(parts, request), error);
+      refusals.tell(error, () => [parts.writerOf(request.params.keyspace), timeoutOf(parts, request)]);
 
   app.post('/v1/:keyspace/:table/rows', (request: Request, reply: FastifyReply) => {
     const type = mediaTypeOf(request.headers['content-type']);

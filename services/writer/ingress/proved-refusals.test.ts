@@ -1,12 +1,13 @@
 /** What a writer refuses by its tables it tells once it is certain that it still writes. */
 
-import { FAULT_MEANINGS, isFault } from '@tidemark/platform/fault';
+import { FAULT_MEANINGS, Fault, isFault } from '@tidemark/platform/fault';
 import { SharedMemory } from '@tidemark/platform/shared-memory';
 import { SystemClock } from '@tidemark/platform/system-clock';
 import fastify from 'fastify';
 import { describe, expect, it, vi } from 'vitest';
 import { setUpWriter } from '../testing/writer-harness.ts';
 import { registerWriterRoutes } from './http.ts';
+import { ProvedRefusals } from './proved-refusals.ts';
 
 const PATH = '/v1/travel/flights/rows';
 const BAD = [
@@ -58,6 +59,18 @@ describe('a refusal by the tables', () => {
   it('that says nothing of the tables is told at once', async () => {
     const { ask } = await setUp('sync(1)');
     expect((await ask(['POST', PATH, { rows: [], more: 1 } as never, 400]))[0]).toBe(400);
+  });
+
+  it('takes nothing from a failure that may be stored, though the writer is gone by then', async () => {
+    const refusals = new ProvedRefusals(new SystemClock());
+    const gone = (): never => {
+      throw new Fault('notLeader', 'tokyo writes');
+    };
+    await expect(refusals.tell(new Fault('unknown', 'no ack in time'), gone)).rejects.toMatchObject({
+      kind: 'unknown',
+    });
+    const refused = new Fault('invalid', 'no column gate', { column: 'gate' });
+    await expect(refusals.tell(refused, gone)).rejects.toMatchObject({ kind: 'notLeader' });
   });
 
   it('costs one barrier with all that come at the same time', async () => {

@@ -21,11 +21,14 @@ export class ProvedRefusals {
   }
 
   /**
-   * Throws what a request failed with, once that can be told.
-   * @throws {Fault} `unavailable`: it was refused, and within `timeoutMs` it could not be told whether that holds
+   * Throws what a request failed with, once that can be told; at once where it may be stored.
+   * @param asked whose refusal it is, and how many ms it may wait; throws where this site does not write any more
+   * @throws {Fault} `unavailable`: it was refused, and in that time it could not be told whether that holds
    */
-  async tell(writer: Writer, timeoutMs: number, error: unknown): Promise<never> {
-    if (!isRefusal(error) || !isByTables(error) || (await this.#isProved(writer, timeoutMs))) throw error;
+  async tell(error: unknown, asked: () => readonly [writer: Writer, timeoutMs: number]): Promise<never> {
+    if (!isRefusal(error) || !isByTables(error)) throw error;
+    const [writer, timeoutMs] = asked();
+    if (await this.#isProved(writer, timeoutMs)) throw error;
     const message = `keyspace ${writer.keyspace.name}: not enough sites answer to tell whether this one still writes it, and by the tables it knows it refuses: ${error.message}`;
     throw new Fault('unavailable', message, { retryAfterMs: 1_000, cause: error });
   }

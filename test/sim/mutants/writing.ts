@@ -140,7 +140,7 @@ export const WRITING: readonly Mutant[] = [
     caughtBy: ['case'],
     case: 'stale-refusal',
     file: 'services/writer/ingress/proved-refusals.ts',
-    from: '|| !isByTables(error) || (await',
-    to: '|| isByTables(error) || (await',
+    from: 'if (!isRefusal(error) || !isByTables(error)) throw error;',
+    to: 'if (!isRefusal(error) || isByTables(error)) throw error;',
   },
 ];
