@@ -65,7 +65,7 @@ type ApplierOptions = Partial<ApplierRules> & {
 
 const MEBIBYTE = 1024 * 1024;
 /** Most bytes of records that wait to be committed, for each origin's partition. */
-export const HELD_BYTES_MAX = 8 * MEBIBYTE;
+const HELD_BYTES_MAX = 8 * MEBIBYTE;
 const DEFAULTS = {
   flushEveryMs: 10_000,
   heldBytesMax: HELD_BYTES_MAX,
@@ -187,7 +187,7 @@ export class ApplierService implements AsyncDisposable {
   /** What of this service runs as a job. */
   jobKinds(): JobKinds {
     const replay: JobKinds[string] = (body) => this.#replays.work(body, (keyspace) => this.#applierOf(keyspace));
-    return { replay, ...this.#backgroundTasks?.jobKinds((keyspace) => this.#runningOf(keyspace).opened) };
+    return { replay, ...this.#backgroundTasks?.jobKinds((keyspace) => this.#runningOf(keyspace)) };
   }
 
   #applierOf(keyspace: string): KeyspaceApplier {

@@ -90,12 +90,10 @@ export class BackgroundTasks implements AsyncDisposable {
     });
   }
 
-  jobKinds(anyApplierOf: AnyApplierOf): JobKinds {
-    const { site, clock, random, membership, running } = this.#parts;
-    const runningOf = (keyspace: string): RunningKeyspace => {
-      anyApplierOf(keyspace);
-      return running.get(keyspace)!;
-    };
+  /** @param runningOf throws `notFound` where there is no such keyspace */
+  jobKinds(runningOf: (keyspace: string) => RunningKeyspace): JobKinds {
+    const { site, clock, random, membership } = this.#parts;
+    const anyApplierOf: AnyApplierOf = (keyspace) => runningOf(keyspace).opened;
     const returning = new ReturnJob({ site, clock, random, membership, tails: this.#tails, anyApplierOf });
     return {
       return: (body) => returning.work(body),

@@ -16,8 +16,6 @@ export type WatchdogLimits = {
 export function rulesOf({ probeEveryMs, suspectAfterMs, suspicionStableMs, failoverEveryMsMin }: WatchdogLimits) {
   // Who may be moved automatically at short intervals is not held down for longer.
   const holdDownMs = Math.min(POLICY_RULES.holdDownMs, failoverEveryMsMin);
-  const goneAfterMs = suspectAfterMs / 2;
-  const turnedAwayMs = Math.max(2 * probeEveryMs, suspectAfterMs / 5);
-  const suspicion = { ...SUSPICION_RULES, tickEveryMs: probeEveryMs, suspectAfterMs, goneAfterMs, turnedAwayMs };
+  const suspicion = { ...SUSPICION_RULES, tickEveryMs: probeEveryMs, suspectAfterMs };
   return { ...suspicion, ...AGREEMENT_RULES, suspicionStableMs, failoverEveryMsMin, holdDownMs };
 }

@@ -17,7 +17,7 @@ export const verify = command<Flags>('verify', 'compare what the sites hold', as
   let facts = await compare();
   const repaired: JobFacts[] = [];
   // Who was built again may have been right all along: then whom it differs from is built again.
-  for (let step = nextToRepair(facts, []); step !== null && flags.repair; step = nextToRepair(facts, repaired)) {
+  for (let step = nextToRepair(facts, repaired); step !== null && flags.repair; step = nextToRepair(facts, repaired)) {
     output.note(`${step.site} differs from ${step.with}: what differs is built again from its logs`);
     repaired.push(await runJob(db, step.site, { kind: 'repair', keyspace, with: step.with }, output));
     facts = await compare();

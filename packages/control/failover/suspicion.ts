@@ -20,10 +20,6 @@
 export type SuspicionRules = {
   /** Silence of every sign after which the primary is suspected; exactly this long is still alive. */
   readonly suspectAfterMs: number;
-  /** The same where every probe has been turned away for `turnedAwayMs`. */
-  readonly goneAfterMs: number;
-  /** How long every probe must have been turned away until the primary's process counts as gone. */
-  readonly turnedAwayMs: number;
   /** How often `tick` comes. */
   readonly tickEveryMs: number;
   /** Whoever was held up for longer than this did not listen. */
@@ -35,12 +31,20 @@ export type SuspicionRules = {
 /** Limits that run, in ms: 2.5 s without any sign is suspicion, 1.25 s of a process that is gone; not in the first 10 s of this one. */
 export const SUSPICION_RULES: SuspicionRules = {
   suspectAfterMs: 2_500,
-  goneAfterMs: 1_250,
-  turnedAwayMs: 500,
   tickEveryMs: 250,
   heldUpMsMax: 1_000,
   startGraceMs: 10_000,
 };
+
+/** The silence that is enough where every probe is turned away. */
+export function goneAfterMs({ suspectAfterMs }: SuspicionRules): number {
+  return suspectAfterMs / 2;
+}
+
+/** How long every probe must have been turned away until the primary's process counts as gone: two probes at least. */
+export function turnedAwayForMs({ suspectAfterMs, tickEveryMs }: SuspicionRules): number {
+  return Math.max(2 * tickEveryMs, suspectAfterMs / 5);
+}
 
 /** What was heard of one keyspace's primary so far; all times are of the own monotonic clock, ms. */
 export type SuspicionState = {
@@ -174,7 +178,7 @@ function suspectedForMs(state: SuspicionState, nowMs: number, rules: SuspicionRu
   if (state.epoch === 0 || state.abstains !== null || signs.probeMs === null || shortestMs === null) return 0;
   const graceMs = state.wasHeard ? 0 : rules.startGraceMs;
   const turnedAwayMs = state.turnedAwayMs === null ? 0 : nowMs - Math.max(state.turnedAwayMs, state.listeningMs);
-  const goneMs = Math.min(shortestMs - rules.goneAfterMs - graceMs, turnedAwayMs - rules.turnedAwayMs);
+  const goneMs = Math.min(shortestMs - goneAfterMs(rules) - graceMs, turnedAwayMs - turnedAwayForMs(rules));
   return Math.max(0, shortestMs - rules.suspectAfterMs - graceMs, goneMs);
 }
 

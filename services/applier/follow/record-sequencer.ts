@@ -89,11 +89,12 @@ export class RecordSequencer {
     return this.#logHead;
   }
 
-  /** How many records are accepted and not yet `applied`. */
+  /** Bytes of the records that it holds, as they stand in the log. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
 
+  /** How many records are accepted and not yet `applied`. */
   get heldCount(): number {
     return this.#held.length - this.#first;
   }

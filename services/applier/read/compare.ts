@@ -18,7 +18,7 @@ const HOLD_MS = 5_000;
 /** Longest time a site has to come to where the furthest one was. */
 const REACH_MS = 20_000;
 /** A digest has so long at first, and twice as long each time it was too short: an answer that is lost costs no more. */
-const COUNT_MS = 15_000;
+export const COUNT_MS = 15_000;
 
 /**
  * - `MATCH`: equal; `DIVERGED`: different at equal positions

@@ -12,6 +12,7 @@ import type { SiteCopies } from '@tidemark/control/failover/site-copies';
 import { comparePositions } from '@tidemark/model/position';
 import { Peer } from '@tidemark/peer/peer';
 import { placeOf } from '@tidemark/peer/place';
+import { ROUTES } from '@tidemark/peer/routes';
 import { askTogether } from '@tidemark/peer/together';
 import type { Clock } from '@tidemark/platform/clock';
 import { isFault, messageOf } from '@tidemark/platform/fault';
@@ -19,7 +20,7 @@ import type { Logger } from '@tidemark/platform/logger';
 import type { Random } from '@tidemark/platform/random';
 import type { KeyspaceApplier } from '../applier.ts';
 import type { Membership } from '../membership.ts';
-import { compareSites } from '../read/compare.ts';
+import { COUNT_MS, compareSites } from '../read/compare.ts';
 
 const LOOK_MS = 1_000;
 /** How often members that count are asked whether their copies are still the ones the register lists. */
@@ -27,9 +28,6 @@ const IDENTITY_MS = 5_000;
 const ASK_MS = 5_000;
 /** A member that lags is looked at again soon, rather than waited for. */
 const REACH_MS = 5_000;
-/** A digest has so long at first, and twice as long each time it was too short: an answer that is lost costs no more. */
-const COUNT_MS = 15_000;
-const COUNT_MS_MAX = 600_000;
 
 type ReadmissionParts = {
   readonly site: string;
@@ -206,7 +204,7 @@ export class Readmission {
     const asked = { keyspace, partitions, sites, reachMs: REACH_MS, countMs };
     const { equal, verdicts } = await compareSites({ network: membership.network, random, signal }, asked);
     const isCut = verdicts.some(({ verdict }) => verdict === 'UNREACHABLE');
-    this.#countMs.set(key, isCut ? Math.min(2 * countMs, COUNT_MS_MAX) : COUNT_MS);
+    this.#countMs.set(key, isCut ? Math.min(2 * countMs, ROUTES.held.timeoutMs) : COUNT_MS);
     const other = verdicts.find(({ verdict }) => verdict !== 'MATCH');
     if (!equal) return `partition ${other?.partition} of ${other?.site} is ${other?.verdict}: ${other?.detail}`;
     const late = await this.#committed(applier, keyspace, signal);

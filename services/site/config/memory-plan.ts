@@ -53,6 +53,7 @@ const SHARES: Readonly<Record<Exclude<keyof MemoryPlan, 'program'>, number>> = {
 /** The smallest memtable that is worth a file, and a column block of 65,536 values of 64 bytes. */
 const MEMTABLE_BYTES_MIN = 4 * MIB;
 const BLOCK_BYTES = 4 * MIB;
+
 type Given = {
   /** Null: nothing is stated. */
   readonly memory: number | null;
@@ -68,15 +69,18 @@ type Given = {
 export function memoryPlan({ memory, memtableBytesMax, pendingBytesMax }: Given): MemoryPlan {
   if (memory === null) {
     return {
-      ...{ program: 256 * MIB, blocks: 256 * MIB, memtables: ROOM_FACTOR * memtableBytesMax },
-      ...{
-        spare: 80 * MIB,
-        pending: pendingBytesMax,
-        uncommitted: 256 * MIB,
-        clientBodies: 256 * MIB,
-        peerBodies: 64 * MIB,
-      },
-      ...{ clientAnswers: 256 * MIB, peerAnswers: 64 * MIB, scans: 768 * MIB, garbage: 768 * MIB },
+      program: 256 * MIB,
+      blocks: 256 * MIB,
+      memtables: ROOM_FACTOR * memtableBytesMax,
+      spare: 80 * MIB,
+      pending: pendingBytesMax,
+      uncommitted: 256 * MIB,
+      clientBodies: 256 * MIB,
+      peerBodies: 64 * MIB,
+      clientAnswers: 256 * MIB,
+      peerAnswers: 64 * MIB,
+      scans: 768 * MIB,
+      garbage: 768 * MIB,
     };
   }
   const left = memory - PROGRAM_BYTES;

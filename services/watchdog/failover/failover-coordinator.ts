@@ -15,7 +15,7 @@ import {
   noCandidate,
   type PolicyRules,
 } from '@tidemark/control/failover/failover-policy';
-import { type HealthVote, type SuspicionRules, silenceOf } from '@tidemark/control/failover/suspicion';
+import { goneAfterMs, type HealthVote, type SuspicionRules, silenceOf } from '@tidemark/control/failover/suspicion';
 import type { Peer } from '@tidemark/peer/peer';
 import { isAnswered } from '@tidemark/peer/told';
 import type { Clock } from '@tidemark/platform/clock';
@@ -193,11 +193,9 @@ export class FailoverCoordinator {
   }
 }
 
-function ruleOf(
-  { suspectAfterMs, goneAfterMs, suspicionStableMs }: SuspicionRules & AgreementRules,
-  need: number,
-  all: number,
-): string {
-  const [after, gone, stable] = [suspectAfterMs, goneAfterMs, suspicionStableMs].map((ms) => ms / 1_000);
+function ruleOf(rules: SuspicionRules & AgreementRules, need: number, all: number): string {
+  const [after, gone, stable] = [rules.suspectAfterMs, goneAfterMs(rules), rules.suspicionStableMs].map(
+    (ms) => ms / 1_000,
+  );
   return `a primary is taken for lost when ${need} of ${all} sites have heard neither a barrier, nor an answer to a probe, nor a heartbeat for more than ${after} s (${gone} s where its machine says that nobody listens there), and that stays so for ${stable} s`;
 }
